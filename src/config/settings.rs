@@ -1,0 +1,172 @@
+//! What a finished configuration says, in types: the pool's own settings and how to reach the server.
+//!
+//! Texts become these types in `options` (the table of keys), `dsn`, `environment`, `passfile` and `service`; the rest
+//! of the crate reads only these.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A text that must never be shown: its `Debug` prints a mask.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself; for the wire only.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How the pool behaves.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PoolSettings {
+    pub(crate) name: Option<String>,
+    pub(crate) max_size: u32,
+    pub(crate) min_idle: u32,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) connection_timeout: Duration,
+    pub(crate) retry_max: u32,
+    pub(crate) retry_base_delay: Duration,
+    pub(crate) retry_max_delay: Duration,
+    /// Share of each wait that may be cut off at random, 0 to 1.
+    pub(crate) retry_jitter: f64,
+    pub(crate) allow_exit_on_idle: bool,
+    /// `None`: connections live for ever.
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) validate_after_idle: Duration,
+    pub(crate) validation_timeout: Duration,
+    pub(crate) settle_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    /// Prepared statements kept per connection; 0 uses unnamed statements only.
+    pub(crate) statement_cache: usize,
+    /// Deadline of every statement; `None` is no deadline.
+    pub(crate) statement_deadline: Option<Duration>,
+}
+
+/// libpq's six modes, with libpq's meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SslMode {
+    Disable,
+    Allow,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SslNegotiation {
+    Postgres,
+    Direct,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RootCertificates {
+    /// `~/.postgresql/root.crt` where it exists.
+    Default,
+    /// The operating system's trust store (`sslrootcert=system`).
+    System,
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChannelBinding {
+    Disable,
+    Prefer,
+    Require,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TargetSessionAttrs {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsVersion {
+    V1_0,
+    V1_1,
+    V1_2,
+    V1_3,
+}
+
+/// Where one server is to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// A name or an address in text form; also the name a certificate is checked against.
+    Tcp(String),
+    /// The directory of a Unix-domain socket (`/...`, or `@...` for the abstract name space).
+    Unix(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostSettings {
+    pub(crate) host: Host,
+    /// Given by `hostaddr`: no name look-up is made.
+    pub(crate) hostaddr: Option<IpAddr>,
+    pub(crate) port: u16,
+    /// From the DSN, the environment or the password file, whichever comes first for this host.
+    pub(crate) password: Option<Secret>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsSettings {
+    pub(crate) mode: SslMode,
+    pub(crate) negotiation: SslNegotiation,
+    pub(crate) root: RootCertificates,
+    /// Client certificate and key; `None` is libpq's default (`~/.postgresql/postgresql.crt` where it exists).
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) key_password: Option<Secret>,
+    pub(crate) crl: Option<PathBuf>,
+    /// Send the host name in the clear, so that a TLS proxy can route (`sslsni`).
+    pub(crate) sni: bool,
+    pub(crate) min_version: Option<TlsVersion>,
+    pub(crate) max_version: Option<TlsVersion>,
+    pub(crate) channel_binding: ChannelBinding,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeepaliveSettings {
+    pub(crate) enabled: bool,
+    pub(crate) idle: Duration,
+    pub(crate) interval: Duration,
+    pub(crate) retries: u32,
+    /// How long sent bytes may stay unacknowledged; zero leaves it to the system.
+    pub(crate) tcp_user_timeout: Duration,
+}
+
+/// How to reach the server and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerSettings {
+    /// At least one.
+    pub(crate) hosts: Vec<HostSettings>,
+    pub(crate) user: String,
+    pub(crate) dbname: String,
+    pub(crate) application_name: Option<String>,
+    /// The start-up packet's `options`.
+    pub(crate) options: Option<String>,
+    /// libpq's limit per host (`connect_timeout`), within `connection_timeout`; `None` is no limit of its own.
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) target_session_attrs: TargetSessionAttrs,
+    /// `load_balance_hosts=random`.
+    pub(crate) load_balance_hosts: bool,
+    pub(crate) tls: TlsSettings,
+    pub(crate) keepalive: KeepaliveSettings,
+}

@@ -1,0 +1,185 @@
+//! Which kind a failure is. Texts and codes were read in PostgreSQL's `errcodes.txt`, `postinit.c`,
+//! `backend_startup.c` and PgBouncer's `src/client.c`, `src/objects.c` and `src/janitor.c`.
+
+use std::error::Error as StdError;
+use std::io;
+
+use postgres::error::{DbError, SqlState};
+
+use super::{Error, ErrorKind, Phase, ServerMessage};
+use crate::link::LinkFault;
+
+/// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that
+/// only the text tells a full pooler from a broken protocol.
+const POOLER_FULL: [&str; 6] = [
+    "no more connections allowed", // PgBouncer max_client_conn, max_db_client_connections, max_user_client_connections
+    "query_wait_timeout",          // PgBouncer: waited too long for a server connection
+    "max_client_conn",
+    "max clients reached", // Supavisor, "MaxClientsInSessionMode: max clients reached"
+    "client_login_timeout",
+    "too many connections",
+];
+
+/// Texts of a pooler that cannot reach its server just now, which passes as 57P03 does.
+const POOLER_SERVER_AWAY: [&str; 6] = [
+    "server login has been failing",
+    "server_login_retry",
+    "server connect failed",
+    "cannot connect to server",
+    "pgbouncer is shutting down",
+    "server is not available",
+];
+
+/// The kind of an error that a server or pooler answered with.
+pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorKind {
+    let code = sqlstate.code();
+    match code {
+        "53300" => return ErrorKind::ServerFull,
+        "57P03" => return ErrorKind::ServerStarting,
+        "57014" if message.contains("statement timeout") => return ErrorKind::QueryTimeout,
+        "57014" => return ErrorKind::Canceled,
+        // Administrator's or idle-timeout termination: the session is gone.
+        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" => return ErrorKind::ConnectionLost,
+        _ => {}
+    }
+    if code.starts_with("28") {
+        return ErrorKind::Auth;
+    }
+    if code == "08P01" || code == "XX000" || code == "58000" {
+        let text = message.to_ascii_lowercase();
+        if POOLER_FULL.iter().any(|known| text.contains(known)) {
+            return ErrorKind::ServerFull;
+        }
+        if POOLER_SERVER_AWAY.iter().any(|known| text.contains(known)) {
+            return ErrorKind::ServerStarting;
+        }
+    }
+    if code.starts_with("08") {
+        return ErrorKind::ConnectionLost;
+    }
+    ErrorKind::Database
+}
+
+/// The kind of an operating-system error met while a connection is being opened.
+pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
+    use io::ErrorKind as Io;
+    match error.kind() {
+        Io::ConnectionRefused | Io::NotFound => ErrorKind::Refused,
+        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown | Io::AddrNotAvailable => {
+            ErrorKind::Unreachable
+        }
+        Io::TimedOut => ErrorKind::ConnectTimeout,
+        Io::PermissionDenied => ErrorKind::Unreachable,
+        _ => ErrorKind::ConnectionLost,
+    }
+}
+
+/// Failures of opening a connection that pass by themselves, so that a retry may help.
+pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Resolve
+            | ErrorKind::Refused
+            | ErrorKind::Unreachable
+            | ErrorKind::ServerFull
+            | ErrorKind::ServerStarting
+            | ErrorKind::ConnectTimeout
+            | ErrorKind::ConnectionLost
+    )
+}
+
+/// Whether an error of this kind, made before anything was sent to a server, may be tried again.
+pub(super) fn retryable_by_kind(kind: ErrorKind) -> bool {
+    is_connection_failure(kind) && kind != ErrorKind::ConnectionLost
+        || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::CircuitOpen)
+}
+
+/// Serialization failure and deadlock: the server has rolled the transaction back, so running it again is safe.
+fn is_transaction_conflict(sqlstate: &SqlState) -> bool {
+    matches!(sqlstate.code(), "40001" | "40P01")
+}
+
+pub(crate) fn server_message(db: &DbError) -> ServerMessage {
+    ServerMessage {
+        severity: db.severity().to_owned(),
+        sqlstate: db.code().clone(),
+        message: db.message().to_owned(),
+        detail: db.detail().map(str::to_owned),
+        hint: db.hint().map(str::to_owned),
+    }
+}
+
+impl Error {
+    /// Classifies what the server answered, in the phase it answered in.
+    pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
+        let kind = kind_of_server_error(&server.sqlstate, &server.message);
+        let conflict = is_transaction_conflict(&server.sqlstate);
+        let opening = phase != Phase::Query && phase != Phase::Commit;
+        let retryable = conflict || (opening && is_connection_failure(kind));
+        Error::new(kind, "the server refused")
+            .in_phase(phase)
+            .with_server_message(server)
+            .set_retryable(retryable)
+    }
+
+    /// Classifies an operating-system error met while opening a connection.
+    pub(crate) fn from_connect_io(error: io::Error, phase: Phase, doing: &str) -> Self {
+        let kind = io_kind(&error);
+        let retryable = is_connection_failure(kind) && error.kind() != io::ErrorKind::PermissionDenied;
+        Error::new(kind, format!("{doing}: {error}"))
+            .in_phase(phase)
+            .set_retryable(retryable)
+            .with_source(error)
+    }
+}
+
+/// Classifies the failure of a statement on an established connection.
+pub(super) fn statement_error(error: postgres::Error) -> Error {
+    if let Some(db) = error.as_db_error() {
+        let server = server_message(db);
+        return Error::from_server(server, Phase::Query).with_source(error);
+    }
+    let fault = find_source::<LinkFault>(&error).copied();
+    let io = find_source::<io::Error>(&error).map(io::Error::to_string);
+    let base = match (fault, io) {
+        (Some(LinkFault::DeadlinePassed), _) => Error::new(
+            ErrorKind::QueryTimeout,
+            "the statement ran past its deadline; the connection was given up and the server asked to cancel",
+        ),
+        (Some(fault), _) => Error::new(ErrorKind::ConnectionLost, fault.to_string()),
+        (None, Some(io)) => Error::new(ErrorKind::ConnectionLost, io),
+        (None, None) if error.is_closed() => {
+            Error::new(ErrorKind::ConnectionLost, "the server closed the connection")
+        }
+        (None, None) => return misuse_or_protocol(error),
+    };
+    base.in_phase(Phase::Query).set_retryable(false).with_source(error)
+}
+
+/// What is left is the caller's (wrong parameter count or type, `query_one` without a row) or a broken protocol.
+fn misuse_or_protocol(error: postgres::Error) -> Error {
+    let cause = StdError::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+    Error::new(ErrorKind::Misuse, format!("{error}{cause}"))
+        .in_phase(Phase::Query)
+        .with_source(error)
+}
+
+/// Finds an error of type `T` in the chain of causes, also inside an `io::Error`.
+pub(crate) fn find_source<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
+    let mut current = Some(error);
+    while let Some(e) = current {
+        if let Some(found) = e.downcast_ref::<T>() {
+            return Some(found);
+        }
+        if let Some(inner) = e.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            let inner: &(dyn StdError + 'static) = inner;
+            if let Some(found) = find_source::<T>(inner) {
+                return Some(found);
+            }
+        }
+        current = e.source();
+    }
+    None
+}

@@ -1,0 +1,139 @@
+//! An error in words: what failed, where, what the server said, what was tried, how the pool stood, what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Attempt, Error, ErrorKind, Phase};
+
+impl Error {
+    /// What failed, in one clause: no attempts, no pool state, no advice.
+    pub(super) fn summary(&self) -> String {
+        let inner = &*self.0;
+        let mut text = match &inner.server {
+            Some(server) => {
+                let mut said = format!("{} {}: {}", server.severity, server.sqlstate.code(), server.message);
+                if let Some(detail) = &server.detail {
+                    said.push_str(&format!(" ({detail})"));
+                }
+                said
+            }
+            None => inner.message.clone(),
+        };
+        if let Some(target) = &inner.target {
+            text.push_str(&format!(" [{target}]"));
+        }
+        text
+    }
+
+    /// What a person should do about it, where there is something to do.
+    fn remedy(&self) -> Option<&str> {
+        if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
+            return Some(hint);
+        }
+        Some(match self.kind() {
+            ErrorKind::Refused => "check that the server runs and listens at this address and port",
+            ErrorKind::Resolve => "check the host name and the resolver",
+            ErrorKind::Unreachable => "check routing, firewall and the address",
+            ErrorKind::Auth => "check user, password (or password file) and the server's pg_hba.conf",
+            ErrorKind::ServerFull => {
+                "every slot is taken: lower max_size in the processes that share this server, close what is left idle, or raise the server's limit"
+            }
+            ErrorKind::ServerStarting => "the server is starting, stopping or recovering: it should accept connections soon",
+            ErrorKind::ConnectTimeout => "the server did not answer in time: check it is not frozen or cut off; connection_timeout sets the limit",
+            ErrorKind::PoolTimeout => "every connection of the pool was busy: look for long transactions or leaked connections before raising max_size",
+            ErrorKind::CommitUnknown => "look in the database whether the transaction took effect before repeating it",
+            ErrorKind::PoolClosed => "open a new pool",
+            _ => return None,
+        })
+    }
+}
+
+fn what(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Config => "configuration error",
+        ErrorKind::Resolve => "host name not resolved",
+        ErrorKind::Refused => "connection refused",
+        ErrorKind::Unreachable => "server unreachable",
+        ErrorKind::Tls => "TLS failed",
+        ErrorKind::Auth => "authentication refused",
+        ErrorKind::ServerFull => "server full",
+        ErrorKind::ServerStarting => "server not ready",
+        ErrorKind::ConnectTimeout => "connect timed out",
+        ErrorKind::PoolTimeout => "no connection came free in time",
+        ErrorKind::CircuitOpen => "circuit open",
+        ErrorKind::PoolClosed => "pool closed",
+        ErrorKind::ConnectionLost => "connection lost",
+        ErrorKind::QueryTimeout => "statement timed out",
+        ErrorKind::Canceled => "statement cancelled",
+        ErrorKind::CommitUnknown => "commit in doubt",
+        ErrorKind::Database => "database error",
+        ErrorKind::Misuse => "misuse",
+    }
+}
+
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Config => "while reading the configuration",
+        Phase::Queue => "while waiting for a connection of the pool",
+        Phase::Resolve => "while resolving the host name",
+        Phase::Connect => "while connecting",
+        Phase::Tls => "while establishing TLS",
+        Phase::Auth => "while starting the session",
+        Phase::Role => "while checking the server's role",
+        Phase::Validate => "while validating a pooled connection",
+        Phase::Query => "while running a statement",
+        Phase::Commit => "while committing",
+        Phase::Close => "while closing",
+    }
+}
+
+/// `850 ms`, `8.0 s`: a duration as a person says it.
+pub(crate) fn human(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt]) -> fmt::Result {
+    let plural = if attempts.len() == 1 { "" } else { "s" };
+    write!(f, "; {} attempt{plural}:", attempts.len())?;
+    for (index, attempt) in attempts.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        write!(f, "{separator} #{} {}", index + 1, attempt.cause)?;
+        if let Some(phase) = attempt.phase {
+            write!(f, " {}", doing(phase))?;
+        }
+        write!(f, " after {}, {} ago", human(attempt.took), human(attempt.age()))?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        write!(f, "{}", what(inner.kind))?;
+        if let Some(phase) = inner.phase.filter(|_| inner.kind != ErrorKind::Config) {
+            write!(f, " {}", doing(phase))?;
+        }
+        write!(f, ": {}", self.summary())?;
+        if let Some(elapsed) = inner.elapsed {
+            write!(f, "; gave up after {}", human(elapsed))?;
+        }
+        if !inner.attempts.is_empty() {
+            write_attempts(f, &inner.attempts)?;
+        }
+        if let Some(s) = inner.snapshot {
+            write!(
+                f,
+                "; pool: {} of {} connections ({} in use, {} idle, {} opening), {} waiting",
+                s.total, s.limit, s.in_use, s.idle, s.opening, s.waiting
+            )?;
+        }
+        if let Some(remedy) = self.remedy() {
+            write!(f, "; what to do: {remedy}")?;
+        }
+        Ok(())
+    }
+}

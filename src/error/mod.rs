@@ -1,0 +1,393 @@
+//! What went wrong, told so that a person at 3 a.m. can act on it and a program can decide on it.
+//!
+//! One type serves the whole crate. It always knows its [`ErrorKind`]; where they apply it also knows the [`Phase`] it
+//! happened in, what the server said, every attempt that was made, how long it all took and how the pool stood.
+//! Deciding which kind a failure is happens in `classify` and nowhere else.
+
+mod classify;
+mod display;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use postgres::error::SqlState;
+
+pub(crate) use classify::{io_kind, is_connection_failure, kind_of_server_error};
+
+/// The class of a failure: what a program branches on.
+///
+/// New kinds may be added, so a `match` needs a `_` arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration cannot be used as it stands. Never retryable.
+    Config,
+    /// The host name could not be resolved.
+    Resolve,
+    /// Nobody listens at the address, or the listener hung up during connection set-up.
+    Refused,
+    /// There is no route to the host or its network.
+    Unreachable,
+    /// TLS could not be established as `sslmode` demands. Never retryable.
+    Tls,
+    /// The server refused the credentials (SQLSTATE class 28). Never retryable.
+    Auth,
+    /// No connection slot is left: SQLSTATE 53300 in all its texts, or a pooler's own refusal.
+    ServerFull,
+    /// The server is starting up, shutting down or recovering (57P03).
+    ServerStarting,
+    /// The connection was not established within its deadline.
+    ConnectTimeout,
+    /// No connection of the pool came free within the deadline.
+    PoolTimeout,
+    /// The circuit breaker refuses to open connections at present.
+    CircuitOpen,
+    /// The pool was closed.
+    PoolClosed,
+    /// An established connection broke.
+    ConnectionLost,
+    /// A statement ran past its deadline.
+    QueryTimeout,
+    /// A statement was cancelled on request.
+    Canceled,
+    /// The connection broke while `COMMIT` was under way: whether it took effect is unknown.
+    CommitUnknown,
+    /// The server answered with an error; see [`Error::sqlstate`].
+    Database,
+    /// The caller used the library in a way it does not allow.
+    Misuse,
+}
+
+impl ErrorKind {
+    /// The kind's stable name in snake case, as used in metrics, JSON and the C ABI.
+    ///
+    /// ```
+    /// assert_eq!(holdfast::ErrorKind::ServerFull.name(), "server_full");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Resolve => "resolve",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::ServerFull => "server_full",
+            Self::ServerStarting => "server_starting",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::PoolTimeout => "pool_timeout",
+            Self::CircuitOpen => "circuit_open",
+            Self::PoolClosed => "pool_closed",
+            Self::ConnectionLost => "connection_lost",
+            Self::QueryTimeout => "query_timeout",
+            Self::Canceled => "canceled",
+            Self::CommitUnknown => "commit_unknown",
+            Self::Database => "database",
+            Self::Misuse => "misuse",
+        }
+    }
+
+    /// Every kind, in the order of the enum: counters are kept per kind.
+    pub const ALL: [ErrorKind; 18] = [
+        Self::Config,
+        Self::Resolve,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Auth,
+        Self::ServerFull,
+        Self::ServerStarting,
+        Self::ConnectTimeout,
+        Self::PoolTimeout,
+        Self::CircuitOpen,
+        Self::PoolClosed,
+        Self::ConnectionLost,
+        Self::QueryTimeout,
+        Self::Canceled,
+        Self::CommitUnknown,
+        Self::Database,
+        Self::Misuse,
+    ];
+}
+
+/// The step of a connection's life in which a failure happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Reading options, URLs, environment, password and service files.
+    Config,
+    /// Waiting in the pool's queue.
+    Queue,
+    /// Resolving the host name.
+    Resolve,
+    /// Establishing the TCP or Unix-domain connection.
+    Connect,
+    /// Asking for TLS and shaking hands.
+    Tls,
+    /// Start-up packet, authentication and session start, up to the first `ReadyForQuery`.
+    Auth,
+    /// Checking that the server has the role that `target_session_attrs` asks for.
+    Role,
+    /// Proving that a pooled connection still works.
+    Validate,
+    /// Running a statement.
+    Query,
+    /// Committing a transaction.
+    Commit,
+    /// Closing a connection or the pool.
+    Close,
+}
+
+impl Phase {
+    /// The phase's stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Queue => "queue",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Role => "role",
+            Self::Validate => "validate",
+            Self::Query => "query",
+            Self::Commit => "commit",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// One failed try at opening a connection.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What class of failure ended it.
+    pub kind: ErrorKind,
+    /// Where it ended.
+    pub phase: Option<Phase>,
+    /// What the server answered, if it answered.
+    pub sqlstate: Option<SqlState>,
+    /// The cause in words.
+    pub cause: String,
+    /// How long this try took.
+    pub took: Duration,
+    /// How long was waited after it before the next one, if there was a next one.
+    pub backoff: Option<Duration>,
+    pub(crate) ended: Instant,
+}
+
+impl Attempt {
+    /// How long ago this try ended.
+    pub fn age(&self) -> Duration {
+        self.ended.elapsed()
+    }
+}
+
+/// How a pool stood at one moment; carried by errors. See also [`Pool::stats`](crate::Pool::stats).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolSnapshot {
+    /// The configured hard cap.
+    pub max_size: u32,
+    /// The cap in force at present: at most `max_size`.
+    pub limit: u32,
+    /// Server connections that count against the cap: idle, in use, opening and closing.
+    pub total: u32,
+    /// Connections parked and ready.
+    pub idle: u32,
+    /// Connections lent out (or being cleaned after a loan).
+    pub in_use: u32,
+    /// Connections being opened.
+    pub opening: u32,
+    /// Threads waiting for a connection.
+    pub waiting: u32,
+}
+
+/// Any failure of this crate.
+///
+/// ```
+/// use holdfast::{ErrorKind, Pool};
+///
+/// let error = Pool::from_url("postgresql://app@db/orders?max_sise=8").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Config);
+/// assert!(error.to_string().contains("max_size"));
+/// ```
+pub struct Error(Box<Inner>);
+
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
+
+struct Inner {
+    kind: ErrorKind,
+    phase: Option<Phase>,
+    /// What failed, in words, without what the other fields say.
+    message: String,
+    server: Option<ServerMessage>,
+    target: Option<String>,
+    attempts: Vec<Attempt>,
+    elapsed: Option<Duration>,
+    snapshot: Option<PoolSnapshot>,
+    retryable: bool,
+    source: Option<Source>,
+}
+
+/// What the server said in an `ErrorResponse`.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerMessage {
+    pub(crate) severity: String,
+    pub(crate) sqlstate: SqlState,
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            phase: None,
+            message: message.into(),
+            server: None,
+            target: None,
+            attempts: Vec::new(),
+            elapsed: None,
+            snapshot: None,
+            retryable: classify::retryable_by_kind(kind),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message).in_phase(Phase::Config)
+    }
+
+    pub(crate) fn misuse(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Misuse, message)
+    }
+
+    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
+        self.0.phase = Some(phase);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Names the server the failure concerns (`host:port`), for messages. Never holds a secret.
+    pub(crate) fn at_target(mut self, target: impl Into<String>) -> Self {
+        self.0.target = Some(target.into());
+        self
+    }
+
+    pub(crate) fn with_server_message(mut self, server: ServerMessage) -> Self {
+        self.0.server = Some(server);
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        self.0.elapsed = Some(elapsed);
+        self
+    }
+
+    pub(crate) fn with_snapshot(mut self, snapshot: PoolSnapshot) -> Self {
+        self.0.snapshot = Some(snapshot);
+        self
+    }
+
+    pub(crate) fn set_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    /// Files this failure as one attempt among several, before the next is made or the last is reported.
+    pub(crate) fn to_attempt(&self, took: Duration, backoff: Option<Duration>) -> Attempt {
+        Attempt {
+            kind: self.kind(),
+            phase: self.phase(),
+            sqlstate: self.sqlstate().cloned(),
+            cause: self.summary(),
+            took,
+            backoff,
+            ended: Instant::now(),
+        }
+    }
+
+    /// The class of the failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The step in which it happened, where there is one.
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// The SQLSTATE the server answered with, if it answered.
+    pub fn sqlstate(&self) -> Option<&SqlState> {
+        self.0.server.as_ref().map(|s| &s.sqlstate)
+    }
+
+    /// The server's own words, if it answered.
+    pub fn server_message(&self) -> Option<&str> {
+        self.0.server.as_ref().map(|s| s.message.as_str())
+    }
+
+    /// Whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the
+    /// cause is one that passes. `false` says only that the library cannot promise it.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// Every failed try at opening a connection, first to last. Empty when nothing was tried.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.0.attempts
+    }
+
+    /// How long the failed call took, queueing and backoff included.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.elapsed
+    }
+
+    /// How the pool stood when the call failed.
+    pub fn snapshot(&self) -> Option<&PoolSnapshot> {
+        self.0.snapshot.as_ref()
+    }
+
+    /// The server the failure concerns, as `host:port` or a socket path.
+    pub fn target(&self) -> Option<&str> {
+        self.0.target.as_deref()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+    }
+}
+
+impl From<postgres::Error> for Error {
+    /// Classifies an error of a statement that ran on a connection already established.
+    fn from(error: postgres::Error) -> Self {
+        classify::statement_error(error)
+    }
+}
+
+/// A `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("phase", &self.0.phase)
+            .field("retryable", &self.0.retryable)
+            .field("text", &self.to_string())
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
