@@ -7,7 +7,7 @@ use super::{Attempt, Error, ErrorKind, Phase};
 
 impl Error {
     /// What failed, in one clause: no attempts, no pool state, no advice.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let inner = &*self.0;
         let mut text = match &inner.server {
             Some(server) => {
@@ -21,6 +21,9 @@ impl Error {
         };
         if let Some(target) = &inner.target {
             text.push_str(&format!(" [{target}]"));
+        }
+        for note in &inner.notes {
+            text.push_str(&format!(" ({note})"));
         }
         text
     }

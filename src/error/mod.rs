@@ -7,13 +7,15 @@
 mod classify;
 mod display;
 
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
-pub(crate) use classify::{io_kind, is_connection_failure, kind_of_server_error};
+pub(crate) use classify::{find_source, server_message};
+pub(crate) use display::human;
 
 /// The class of a failure: what a program branches on.
 ///
@@ -220,6 +222,8 @@ struct Inner {
     phase: Option<Phase>,
     /// What failed, in words, without what the other fields say.
     message: String,
+    /// Further facts, printed behind the message.
+    notes: Vec<String>,
     server: Option<ServerMessage>,
     target: Option<String>,
     attempts: Vec<Attempt>,
@@ -245,6 +249,7 @@ impl Error {
             kind,
             phase: None,
             message: message.into(),
+            notes: Vec::new(),
             server: None,
             target: None,
             attempts: Vec::new(),
@@ -301,6 +306,12 @@ impl Error {
 
     pub(crate) fn set_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
+        self
+    }
+
+    /// Adds to the words of the failure.
+    pub(crate) fn with_note(mut self, note: String) -> Self {
+        self.0.notes.push(note);
         self
     }
 

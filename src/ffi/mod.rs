@@ -1,0 +1,3 @@
+//! Everything that touches C or needs `unsafe`. Thin: no logic lives here.
+
+pub(crate) mod fork;

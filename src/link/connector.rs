@@ -1,0 +1,298 @@
+//! Opens connections: goes through hosts and addresses, applies `sslmode` and `target_session_attrs`, keeps one
+//! deadline over name look-up, connecting, TLS, authentication and role check.
+
+use std::time::Instant;
+
+use postgres::Client;
+
+use super::Link;
+use super::cancel::CancelHandle;
+use super::dial::{Address, Dial, Encryption};
+use super::doorstep::open_client;
+use super::resolve::resolve;
+use super::role::check_role;
+use super::tls::TlsContext;
+use crate::config::settings::{
+    ChannelBinding, Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs,
+};
+use crate::error::{Error, ErrorKind, Phase};
+
+/// A session that is ready for statements.
+pub(crate) struct Opened {
+    pub(crate) client: Client,
+    pub(crate) link: Link,
+    /// `host:port` as the user named it; for messages.
+    pub(crate) target: String,
+    pub(crate) cancel: CancelHandle,
+}
+
+/// Makes connections to one configured target.
+pub(crate) struct Connector {
+    server: ServerSettings,
+}
+
+/// One address to try.
+struct Candidate<'a> {
+    host: &'a HostSettings,
+    address: Address,
+}
+
+/// How one try goes about encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Plain,
+    TlsIfOffered,
+    Tls,
+}
+
+impl Connector {
+    /// Reads the certificate files once, so that a wrong path is reported now and not at the first connection.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tls`] with the file's name.
+    pub(crate) fn new(server: ServerSettings) -> Result<Self, Error> {
+        let over_tcp = server.hosts.iter().any(|h| matches!(h.host, Host::Tcp(_)));
+        if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
+            TlsContext::new(&server.tls)?;
+        }
+        Ok(Self { server })
+    }
+
+    /// The server as the user named it, for messages: `db:5432`, or several.
+    pub(crate) fn target(&self) -> String {
+        self.server.hosts.iter().map(label).collect::<Vec<_>>().join(",")
+    }
+
+    /// Opens a session by `deadline`.
+    pub(crate) fn open(&self, deadline: Instant) -> Result<Opened, Error> {
+        match self.server.target_session_attrs {
+            TargetSessionAttrs::PreferStandby => self
+                .open_with_role(TargetSessionAttrs::Standby, halfway(deadline))
+                .or_else(|e| {
+                    if is_final(&e) { Err(e) } else { self.open_with_role(TargetSessionAttrs::Any, deadline) }
+                }),
+            wanted => self.open_with_role(wanted, deadline),
+        }
+    }
+
+    /// Tries every address of every host in turn. Each gets an equal share of what is left of the time, so that one
+    /// dead host cannot spend it all.
+    fn open_with_role(&self, wanted: TargetSessionAttrs, deadline: Instant) -> Result<Opened, Error> {
+        let mut failures: Vec<Error> = Vec::new();
+        let mut hosts: Vec<&HostSettings> = self.server.hosts.iter().collect();
+        if self.server.load_balance_hosts {
+            fastrand::shuffle(&mut hosts);
+        }
+        let host_count = hosts.len();
+        for (index, host) in hosts.into_iter().enumerate() {
+            let host_deadline = share(deadline, host_count - index);
+            let candidates = match self.candidates(host, host_deadline) {
+                Ok(candidates) => candidates,
+                Err(e) => {
+                    failures.push(e.at_target(label(host)));
+                    continue;
+                }
+            };
+            let count = candidates.len();
+            for (index, candidate) in candidates.into_iter().enumerate() {
+                let mut candidate_deadline = share(host_deadline, count - index);
+                if let Some(limit) = self.server.connect_timeout {
+                    candidate_deadline = candidate_deadline.min(Instant::now() + limit);
+                }
+                match self.open_candidate(&candidate, wanted, candidate_deadline) {
+                    Ok(opened) => return Ok(opened),
+                    Err(e) => {
+                        let final_answer = is_final(&e);
+                        failures.push(e.at_target(name_of(&candidate)));
+                        if final_answer {
+                            return Err(merge(failures));
+                        }
+                    }
+                }
+            }
+        }
+        Err(merge(failures))
+    }
+
+    fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {
+        let addresses = match (&host.host, host.hostaddr) {
+            (_, Some(ip)) => vec![Address::Tcp((ip, host.port).into())],
+            (Host::Unix(directory), None) => {
+                vec![Address::Unix(directory.join(format!(".s.PGSQL.{}", host.port)))]
+            }
+            (Host::Tcp(name), None) => {
+                resolve(name, host.port, deadline)?.into_iter().map(Address::Tcp).collect()
+            }
+        };
+        let mut candidates: Vec<_> =
+            addresses.into_iter().map(|address| Candidate { host, address }).collect();
+        if self.server.load_balance_hosts {
+            fastrand::shuffle(&mut candidates);
+        }
+        Ok(candidates)
+    }
+
+    /// `sslmode` for one address, with libpq's second tries: `allow` goes over to TLS when the server refuses a plain
+    /// session, `prefer` to plain when TLS fails or the server refuses an encrypted session. A refusal that encryption
+    /// cannot change (no slots left, starting up, no such database) is not asked for twice, unlike in libpq.
+    fn open_candidate(
+        &self,
+        candidate: &Candidate<'_>,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Error> {
+        let (first, second) = match (&candidate.address, self.server.tls.mode) {
+            // libpq: sslmode is ignored for Unix-domain sockets.
+            (Address::Unix(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
+            (_, SslMode::Allow) => (Layer::Plain, Some(Layer::Tls)),
+            (_, SslMode::Prefer) => (Layer::TlsIfOffered, Some(Layer::Plain)),
+            (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Layer::Tls, None),
+        };
+        let failure = match self.open_layer(candidate, first, wanted, deadline) {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failure,
+        };
+        let another = second.filter(|second| worth_another_layer(&failure, *second));
+        match another {
+            // The first failure tells more when the second try fails as well: it is what the mode asked for.
+            Some(layer) => self.open_layer(candidate, layer, wanted, deadline).map_err(|_| failure.error),
+            None => Err(failure.error),
+        }
+    }
+
+    fn open_layer(
+        &self,
+        candidate: &Candidate<'_>,
+        layer: Layer,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Failure> {
+        self.try_layer(candidate, layer, wanted, deadline)
+            .map_err(|error| Failure { error, layer })
+    }
+
+    fn try_layer(
+        &self,
+        candidate: &Candidate<'_>,
+        layer: Layer,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Error> {
+        let encryption = match layer {
+            Layer::Plain => Encryption::Never,
+            Layer::TlsIfOffered => Encryption::IfOffered(TlsContext::new(&self.server.tls)?),
+            Layer::Tls => Encryption::Always(TlsContext::new(&self.server.tls)?),
+        };
+        let dial = Dial {
+            address: candidate.address.clone(),
+            host_name: host_name(candidate.host),
+            encryption,
+            negotiation: self.server.tls.negotiation,
+            keepalive: self.server.keepalive.clone(),
+            deadline,
+        };
+        let (mut client, dialled) = open_client(dial, self.startup(candidate.host))?;
+        let link = dialled.link;
+        check_role(&mut client, &link, wanted)?;
+        let cancel = CancelHandle::new(
+            candidate.address.clone(),
+            host_name(candidate.host),
+            dialled.encrypted.then(|| self.server.tls.clone()),
+            link.backend_key(),
+        );
+        link.set_deadline(None);
+        Ok(Opened { client, link, target: name_of(candidate), cancel })
+    }
+
+    /// What the start-up packet and authentication need.
+    fn startup(&self, host: &HostSettings) -> postgres::Config {
+        let server = &self.server;
+        let mut startup = postgres::Config::new();
+        startup.user(&server.user).dbname(&server.dbname);
+        startup.channel_binding(match server.tls.channel_binding {
+            ChannelBinding::Disable => postgres::config::ChannelBinding::Disable,
+            ChannelBinding::Prefer => postgres::config::ChannelBinding::Prefer,
+            ChannelBinding::Require => postgres::config::ChannelBinding::Require,
+        });
+        if let Some(password) = &host.password {
+            startup.password(password.reveal());
+        }
+        if let Some(name) = &server.application_name {
+            startup.application_name(name);
+        }
+        if let Some(options) = &server.options {
+            startup.options(options);
+        }
+        startup
+    }
+}
+
+/// A failed try and the layer it was made on.
+struct Failure {
+    error: Error,
+    layer: Layer,
+}
+
+fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
+    let error = &failure.error;
+    // A mere network failure would meet the plain try as well, and time is short.
+    let refused_by_server = error.phase() == Some(Phase::Auth) && error.kind() == ErrorKind::Auth;
+    match (failure.layer, second) {
+        (Layer::TlsIfOffered, Layer::Plain) => {
+            let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
+            tls_failed || refused_by_server
+        }
+        _ => refused_by_server,
+    }
+}
+
+/// Failures that no other address of the same service can mend: wrong credentials, wrong database, no permission,
+/// a certificate that does not match.
+fn is_final(error: &Error) -> bool {
+    !error.is_retryable()
+}
+
+/// One error out of all the failures: the last, or the first that answers for good, with the others in its text.
+fn merge(mut failures: Vec<Error>) -> Error {
+    let Some(last) = failures.pop() else {
+        return Error::config("no host to connect to");
+    };
+    if failures.is_empty() {
+        return last;
+    }
+    let others: Vec<String> = failures.iter().map(Error::summary).collect();
+    last.with_note(format!("also tried: {}", others.join("; ")))
+}
+
+/// An equal share of the time left, for the next of `count` tries.
+fn share(deadline: Instant, count: usize) -> Instant {
+    let now = Instant::now();
+    let left = deadline.saturating_duration_since(now);
+    now + left / u32::try_from(count.max(1)).unwrap_or(u32::MAX)
+}
+
+fn halfway(deadline: Instant) -> Instant {
+    share(deadline, 2)
+}
+
+fn host_name(host: &HostSettings) -> String {
+    match &host.host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(_) => String::new(),
+    }
+}
+
+fn label(host: &HostSettings) -> String {
+    match &host.host {
+        Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", host.port),
+        Host::Tcp(name) => format!("{name}:{}", host.port),
+        Host::Unix(directory) => format!("{}/.s.PGSQL.{}", directory.display(), host.port),
+    }
+}
+
+/// The host as the user named it, with the address where that adds something.
+fn name_of(candidate: &Candidate<'_>) -> String {
+    let label = label(candidate.host);
+    let address = candidate.address.to_string();
+    if label == address { label } else { format!("{label}, {address}") }
+}

@@ -1,0 +1,98 @@
+//! When a connection's present work must end. Written by one thread, read by the socket of the same connection.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Instants are stored as nanoseconds since this moment, so that they fit one atomic word.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+const NONE: u64 = 0;
+
+fn to_word(instant: Instant) -> u64 {
+    let nanos = instant.saturating_duration_since(*EPOCH).as_nanos();
+    u64::try_from(nanos).unwrap_or(u64::MAX).max(1)
+}
+
+fn from_word(word: u64) -> Option<Instant> {
+    (word != NONE).then(|| *EPOCH + Duration::from_nanos(word))
+}
+
+/// The two deadlines of a connection. The earlier one in force counts.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    /// Set by the pool for work of its own: opening, validating, settling.
+    fixed: AtomicU64,
+    /// How long each statement may take; armed into `statement` when a request is written.
+    limit: AtomicU64,
+    /// When the statement under way must be finished.
+    statement: AtomicU64,
+}
+
+impl Deadlines {
+    pub(crate) fn new() -> Self {
+        LazyLock::force(&EPOCH);
+        Self::default()
+    }
+
+    pub(crate) fn set_fixed(&self, deadline: Option<Instant>) {
+        self.fixed.store(deadline.map_or(NONE, to_word), Ordering::Relaxed);
+    }
+
+    /// Limits every statement that starts from now on.
+    pub(crate) fn set_statement_limit(&self, limit: Option<Duration>) {
+        let nanos = limit.map_or(NONE, |l| u64::try_from(l.as_nanos()).unwrap_or(u64::MAX).max(1));
+        self.limit.store(nanos, Ordering::Relaxed);
+        if limit.is_none() {
+            self.statement.store(NONE, Ordering::Relaxed);
+        }
+    }
+
+    /// A request is being written on a connection that had none under way.
+    pub(crate) fn statement_starts(&self) {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit != NONE {
+            let end = Instant::now().checked_add(Duration::from_nanos(limit));
+            self.statement.store(end.map_or(NONE, to_word), Ordering::Relaxed);
+        }
+    }
+
+    /// The last request under way was answered.
+    pub(crate) fn statement_ends(&self) {
+        if self.statement.load(Ordering::Relaxed) != NONE {
+            self.statement.store(NONE, Ordering::Relaxed);
+        }
+    }
+
+    /// The deadline in force.
+    pub(crate) fn current(&self) -> Option<Instant> {
+        let fixed = self.fixed.load(Ordering::Relaxed);
+        let statement = self.statement.load(Ordering::Relaxed);
+        match (fixed, statement) {
+            (NONE, NONE) => None,
+            (NONE, only) | (only, NONE) => from_word(only),
+            (a, b) => from_word(a.min(b)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_of_the_two_deadlines_counts() {
+        let deadlines = Deadlines::new();
+        assert_eq!(deadlines.current(), None);
+        let soon = Instant::now() + Duration::from_secs(1);
+        deadlines.set_fixed(Some(soon));
+        deadlines.set_statement_limit(Some(Duration::from_secs(60)));
+        deadlines.statement_starts();
+        let current = deadlines.current().expect("a deadline is set");
+        assert!(current <= soon + Duration::from_micros(1));
+        deadlines.set_fixed(None);
+        assert!(deadlines.current().expect("the statement's") > soon);
+        deadlines.statement_ends();
+        assert_eq!(deadlines.current(), None);
+    }
+}

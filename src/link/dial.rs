@@ -1,0 +1,197 @@
+//! From an address to a line that is ready for the start-up packet: connect, socket options, TLS.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use postgres::tls::TlsConnect;
+use postgres_openssl::TlsConnector;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout_at;
+
+use super::Link;
+use super::line::{Line, Transport};
+use super::socket::{Socket, SocketIo};
+use super::tls::TlsContext;
+use crate::config::settings::{KeepaliveSettings, SslNegotiation};
+use crate::error::{Error, ErrorKind, Phase, find_source};
+use crate::link::LinkFault;
+
+/// Where to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    /// The socket's own path; a leading `@` means Linux' abstract name space.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Whether and how a connection is encrypted.
+pub(crate) enum Encryption {
+    Never,
+    /// Encrypted if the server can, plain on the same connection if it says that it cannot.
+    IfOffered(TlsContext),
+    Always(TlsContext),
+}
+
+/// One connection to make.
+pub(crate) struct Dial {
+    pub(crate) address: Address,
+    /// The name the certificate is checked against and that SNI sends.
+    pub(crate) host_name: String,
+    pub(crate) encryption: Encryption,
+    pub(crate) negotiation: SslNegotiation,
+    pub(crate) keepalive: KeepaliveSettings,
+    pub(crate) deadline: Instant,
+}
+
+/// What a successful dial yields.
+pub(crate) struct Dialled {
+    pub(crate) link: Link,
+    pub(crate) encrypted: bool,
+}
+
+/// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
+pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+impl Dial {
+    pub(crate) async fn run(&self) -> Result<Dialled, Error> {
+        let socket = Arc::new(self.connect().await?);
+        socket.deadlines().set_fixed(Some(self.deadline));
+        let io = SocketIo::new(socket.clone());
+        let transport = match &self.encryption {
+            Encryption::Never => Transport::Plain(io),
+            Encryption::IfOffered(tls) => self.encrypt(io, tls, true).await?,
+            Encryption::Always(tls) => self.encrypt(io, tls, false).await?,
+        };
+        let encrypted = matches!(transport, Transport::Tls(_));
+        Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted })
+    }
+
+    async fn connect(&self) -> Result<Socket, Error> {
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "could not connect");
+        match &self.address {
+            Address::Tcp(address) => {
+                let stream = self.in_time(TcpStream::connect(address)).await?.map_err(doing)?;
+                self.set_tcp_options(&stream).map_err(doing)?;
+                Socket::tcp(stream).map_err(doing)
+            }
+            Address::Unix(path) => {
+                let path = abstract_or_plain(path);
+                let stream = self.in_time(UnixStream::connect(path)).await?.map_err(doing)?;
+                Socket::unix(stream).map_err(doing)
+            }
+        }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        timeout_at(self.deadline.into(), work).await.map_err(|_| {
+            Error::new(ErrorKind::ConnectTimeout, "no answer to the connection request in time")
+                .in_phase(Phase::Connect)
+        })
+    }
+
+    fn set_tcp_options(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        if self.keepalive.enabled {
+            let keepalive = TcpKeepalive::new()
+                .with_time(self.keepalive.idle)
+                .with_interval(self.keepalive.interval)
+                .with_retries(self.keepalive.retries);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        #[cfg(target_os = "linux")]
+        if !self.keepalive.tcp_user_timeout.is_zero() {
+            socket.set_tcp_user_timeout(Some(self.keepalive.tcp_user_timeout))?;
+        }
+        Ok(())
+    }
+
+    async fn encrypt(&self, io: SocketIo, tls: &TlsContext, plain_will_do: bool) -> Result<Transport, Error> {
+        let io = match self.negotiation {
+            SslNegotiation::Direct => io,
+            SslNegotiation::Postgres => match self.ask_for_tls(io).await? {
+                (io, true) => io,
+                (io, false) if plain_will_do => return Ok(Transport::Plain(io)),
+                (_, false) => {
+                    let message = "the server does not support TLS, but sslmode demands it";
+                    return Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls));
+                }
+            },
+        };
+        let connector = TlsConnector::new(tls.configure(&self.host_name)?, &self.host_name);
+        let stream = TlsConnect::<SocketIo>::connect(connector, io)
+            .await
+            .map_err(|e| handshake_error(e, &self.host_name))?;
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+
+    /// Sends `SSLRequest` and reads the one byte of the answer: whether the server will speak TLS.
+    async fn ask_for_tls(&self, mut io: SocketIo) -> Result<(SocketIo, bool), Error> {
+        let failed = |e| during_tls(e, "could not ask for TLS");
+        io.write_all(&SSL_REQUEST).await.map_err(failed)?;
+        let mut answer = [0];
+        io.read_exact(&mut answer).await.map_err(failed)?;
+        // Bytes behind the answer came in the clear and would be taken for encrypted ones (CVE-2021-23222).
+        if io.holds_bytes() && answer != *b"E" {
+            let message = "received unencrypted data after the answer to the TLS request: someone may be tampering with the connection";
+            return Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls));
+        }
+        match answer[0] {
+            b'S' => Ok((io, true)),
+            b'N' => Ok((io, false)),
+            // An error sent before authentication cannot be trusted, nor shown (CVE-2024-10977).
+            b'E' => Err(Error::new(ErrorKind::ConnectionLost, "the server answered the TLS request with an error")
+                .in_phase(Phase::Tls)
+                .set_retryable(true)),
+            other => Err(Error::new(
+                ErrorKind::Tls,
+                format!("the server answered the TLS request with the byte {other:#04x}: is this a PostgreSQL server?"),
+            )
+            .in_phase(Phase::Tls)),
+        }
+    }
+}
+
+fn abstract_or_plain(path: &std::path::Path) -> PathBuf {
+    match path.to_str().and_then(|p| p.strip_prefix('@')) {
+        Some(name) => PathBuf::from(format!("\0{name}")),
+        None => path.to_path_buf(),
+    }
+}
+
+/// An I/O failure while TLS is being set up: the deadline, or the server hanging up.
+fn during_tls(error: io::Error, doing: &str) -> Error {
+    if find_source::<LinkFault>(&error) == Some(&LinkFault::DeadlinePassed) {
+        return Error::new(ErrorKind::ConnectTimeout, "the server did not answer the TLS request in time")
+            .in_phase(Phase::Tls);
+    }
+    Error::from_connect_io(error, Phase::Tls, doing)
+}
+
+fn handshake_error(error: Box<dyn std::error::Error + Send + Sync>, host: &str) -> Error {
+    if find_source::<LinkFault>(&*error) == Some(&LinkFault::DeadlinePassed) {
+        return Error::new(ErrorKind::ConnectTimeout, "the TLS handshake did not finish in time")
+            .in_phase(Phase::Tls);
+    }
+    if let Some(io) = find_source::<io::Error>(&*error) {
+        return Error::from_connect_io(io::Error::new(io.kind(), io.to_string()), Phase::Tls, "TLS handshake broke off");
+    }
+    Error::new(ErrorKind::Tls, format!("TLS handshake with \"{host}\" failed: {error}"))
+        .in_phase(Phase::Tls)
+        .with_source(error)
+}

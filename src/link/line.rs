@@ -1,0 +1,191 @@
+//! The line both lanes share: transport, framing of both directions, bytes handed back by one lane to the other.
+//!
+//! At any moment one lane has the line; it takes it out of its [`Turnstile`] for the length of one operation and puts
+//! it back. The lock is held for the pointer move, never over I/O, and a second taker finds nothing and gets an error.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use parking_lot::Mutex;
+use postgres::tls::{ChannelBinding, TlsStream as _};
+use postgres_openssl::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::framing::Framing;
+use super::socket::{Socket, SocketIo};
+use super::tap::{Owed, Tap, wants_backend_body};
+
+pub(crate) enum Transport {
+    Plain(SocketIo),
+    Tls(Box<TlsStream<SocketIo>>),
+}
+
+impl Transport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        }
+    }
+}
+
+pub(crate) struct Line {
+    transport: Transport,
+    front: Framing,
+    back: Framing,
+    /// Received by one lane beyond its last reply; the next reader gets it first.
+    handed_back: BytesMut,
+    /// The kernel took no more of a request: the reply cannot be waited for until it does.
+    write_stalled: bool,
+}
+
+impl Line {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            front: Framing::frontend(),
+            back: Framing::backend(),
+            handed_back: BytesMut::new(),
+            write_stalled: false,
+        }
+    }
+
+    pub(crate) fn at_boundary(&self) -> bool {
+        self.front.at_boundary() && self.back.at_boundary() && self.handed_back.is_empty()
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        tap: &Tap,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.handed_back.is_empty() {
+            let n = self.handed_back.len().min(buffer.remaining());
+            buffer.put_slice(&self.handed_back[..n]);
+            self.handed_back.advance(n);
+            return Poll::Ready(Ok(()));
+        }
+        let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
+        socket.allow_waiting(reply_owed && !self.write_stalled && self.front.at_boundary());
+        let before = buffer.filled().len();
+        ready!(self.transport.poll_read(cx, buffer))?;
+        let fresh = &buffer.filled()[before..];
+        tap.count_received(fresh.len());
+        self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
+        if self.back.is_broken() {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server sent a message with an impossible length",
+            )));
+        }
+        if tap.owed() == Owed::Nothing {
+            socket.deadlines().statement_ends();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        tap: &Tap,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if tap.owed() == Owed::Nothing && self.front.at_boundary() && !self.write_stalled {
+            socket.deadlines().statement_starts();
+        }
+        // A TLS layer may read while it writes; it must not wait for a reply that this write has yet to ask for.
+        socket.allow_waiting(false);
+        let sent = self.transport.poll_write(cx, bytes);
+        self.write_stalled = sent.is_pending();
+        let n = ready!(sent)?;
+        tap.count_sent(n);
+        self.front.feed(&bytes[..n], |_| false, |message| tap.sent(&message));
+        Poll::Ready(Ok(n))
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_flush(cx)
+    }
+
+    pub(crate) fn channel_binding(&self) -> ChannelBinding {
+        match &self.transport {
+            Transport::Plain(_) => ChannelBinding::none(),
+            Transport::Tls(tls) => tls.channel_binding(),
+        }
+    }
+
+    /// Says goodbye as the protocol wants it, as far as the kernel takes it at once.
+    pub(crate) fn say_terminate(&mut self) {
+        const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
+        if self.front.at_boundary() {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let _ = self.transport.poll_write(&mut cx, &TERMINATE);
+        }
+    }
+}
+
+/// Holds the line while no operation is under way.
+pub(crate) struct Turnstile(Mutex<Option<Box<Line>>>);
+
+impl Turnstile {
+    pub(crate) fn new(line: Line) -> Self {
+        Self(Mutex::new(Some(Box::new(line))))
+    }
+
+    /// Takes the line for one operation.
+    pub(crate) fn enter(&self) -> Option<Turn<'_>> {
+        let line = self.0.lock().take()?;
+        Some(Turn { turnstile: self, line: Some(line) })
+    }
+}
+
+/// The line in use; goes back to its turnstile when dropped.
+pub(crate) struct Turn<'a> {
+    turnstile: &'a Turnstile,
+    line: Option<Box<Line>>,
+}
+
+impl std::ops::Deref for Turn<'_> {
+    type Target = Line;
+    fn deref(&self) -> &Line {
+        // Only `drop` takes the line out.
+        self.line.as_deref().unwrap_or_else(|| unreachable!("a turn holds its line until it is dropped"))
+    }
+}
+
+impl std::ops::DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut Line {
+        self.line.as_deref_mut().unwrap_or_else(|| unreachable!("a turn holds its line until it is dropped"))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let line = self.line.take();
+        *self.turnstile.0.lock() = line;
+    }
+}
+
+/// The error of a second user of a line in use.
+pub(crate) fn busy() -> io::Error {
+    io::Error::other("two threads use one connection at the same time")
+}

@@ -1,0 +1,194 @@
+//! The link: every byte of a connection passes here.
+//!
+//! `postgres` bounds only the TCP connect, so the transport is ours: deadlines, interruption from other threads, a look
+//! at an idle connection, and a tap that follows the protocol. `connector` makes links, `doorstep` slips them under the
+//! `postgres` crate. The link knows nothing of pools.
+
+pub(crate) mod cancel;
+pub(crate) mod connector;
+mod deadline;
+mod dial;
+mod doorstep;
+mod framing;
+mod line;
+mod resolve;
+mod role;
+mod socket;
+mod stream;
+mod tap;
+mod tls;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use line::Turnstile;
+use socket::Socket;
+pub(crate) use socket::Look;
+pub(crate) use tap::TransactionStatus;
+use tap::{BackendKey, Owed, Tap};
+
+/// What ended a connection, when the server's protocol did not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkFault {
+    /// Work on it ran past its deadline.
+    DeadlinePassed,
+    /// Another thread cut it (`close`).
+    Interrupted,
+    /// The pool retired it.
+    Retired,
+    /// The server, or something on the way, closed it.
+    ClosedByServer,
+    /// This process is a forked child; the connection belongs to the parent.
+    Forked,
+}
+
+impl LinkFault {
+    fn to_word(self) -> u8 {
+        match self {
+            Self::DeadlinePassed => 1,
+            Self::Interrupted => 2,
+            Self::Retired => 3,
+            Self::ClosedByServer => 4,
+            Self::Forked => 5,
+        }
+    }
+
+    fn from_word(word: u8) -> Option<Self> {
+        Some(match word {
+            1 => Self::DeadlinePassed,
+            2 => Self::Interrupted,
+            3 => Self::Retired,
+            4 => Self::ClosedByServer,
+            5 => Self::Forked,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeadlinePassed => "the deadline passed before the server answered",
+            Self::Interrupted => "the connection was cut because the pool was closed",
+            Self::Retired => "the connection was retired by the pool",
+            Self::ClosedByServer => "the server closed the connection",
+            Self::Forked => "the connection belongs to the parent of this forked process; open a new pool here",
+        })
+    }
+}
+
+impl std::error::Error for LinkFault {}
+
+impl From<LinkFault> for io::Error {
+    fn from(fault: LinkFault) -> Self {
+        let kind = match fault {
+            LinkFault::DeadlinePassed => io::ErrorKind::TimedOut,
+            LinkFault::Interrupted | LinkFault::Retired => io::ErrorKind::ConnectionAborted,
+            LinkFault::ClosedByServer => io::ErrorKind::UnexpectedEof,
+            LinkFault::Forked => io::ErrorKind::Unsupported,
+        };
+        io::Error::new(kind, fault)
+    }
+}
+
+struct Shared {
+    socket: Arc<Socket>,
+    tap: Tap,
+    turnstile: Turnstile,
+}
+
+/// The handle of one connection's transport, for whoever is not reading or writing: clone it, keep it, use it from any
+/// thread.
+#[derive(Clone)]
+pub(crate) struct Link(Arc<Shared>);
+
+impl Link {
+    fn new(socket: Arc<Socket>, line: line::Line) -> Self {
+        Self(Arc::new(Shared { socket, tap: Tap::default(), turnstile: Turnstile::new(line) }))
+    }
+
+    /// One deadline over everything until it is set anew; for the pool's own work.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.0.socket.deadlines().set_fixed(deadline);
+    }
+
+    /// The time every statement from now on may take.
+    pub(crate) fn set_statement_limit(&self, limit: Option<Duration>) {
+        self.0.socket.deadlines().set_statement_limit(limit);
+    }
+
+    /// One `poll(2)` at an idle connection.
+    pub(crate) fn look(&self) -> Look {
+        self.0.socket.look()
+    }
+
+    /// What ended it, if something did.
+    pub(crate) fn fault(&self) -> Option<LinkFault> {
+        self.0.socket.fault()
+    }
+
+    /// Cuts it from any thread; a call blocked on it returns at once.
+    pub(crate) fn interrupt(&self) {
+        self.0.socket.cut(LinkFault::Interrupted);
+    }
+
+    /// Outside a transaction, nothing in flight, usable.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.fault().is_none() && self.0.tap.is_clean()
+    }
+
+    /// Replies are owed: a statement runs, or was abandoned half-way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.tap.owed() == Owed::Replies || self.0.tap.in_copy_in()
+    }
+
+    pub(crate) fn transaction_status(&self) -> TransactionStatus {
+        self.0.tap.transaction_status()
+    }
+
+    pub(crate) fn backend_key(&self) -> Option<BackendKey> {
+        self.0.tap.backend_key()
+    }
+
+    pub(crate) fn last_sqlstate(&self) -> Option<String> {
+        self.0.tap.last_sqlstate()
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.0.tap.statements()
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.0.tap.rows()
+    }
+
+    /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with
+    /// [`wait_for_hangup`](Self::wait_for_hangup).
+    pub(crate) fn retire(&self) {
+        if self.fault().is_none() {
+            if let Some(mut line) = self.0.turnstile.enter() {
+                line.say_terminate();
+            }
+        }
+        self.0.socket.fail(LinkFault::Retired);
+        self.0.socket.finish_writing();
+    }
+
+    /// Whether the server has closed its side, within `patience`.
+    pub(crate) fn wait_for_hangup(&self, patience: Duration) -> bool {
+        self.0.socket.wait_for_hangup(patience)
+    }
+
+    /// The close to come is a reset: for a server that no longer answers.
+    pub(crate) fn reset_on_close(&self) {
+        self.0.socket.reset_on_close();
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("fault", &self.fault()).finish_non_exhaustive()
+    }
+}

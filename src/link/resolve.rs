@@ -1,0 +1,117 @@
+//! Host names to addresses, where a stuck resolver cannot hold a caller past its deadline.
+//!
+//! `getaddrinfo` cannot be interrupted, so it runs on a thread of its own, one per name at a time: callers that ask for
+//! a name already being looked up wait for the same answer, so a dead resolver costs one stuck thread per name, not one
+//! per attempt. Nothing is cached beyond the look-up itself: each attempt after a failure asks afresh.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, ErrorKind, Phase};
+
+type Answer = Result<Vec<IpAddr>, String>;
+
+#[derive(Default)]
+struct Lookup {
+    answer: Mutex<Option<Answer>>,
+    answered: Condvar,
+}
+
+static UNDER_WAY: LazyLock<Mutex<HashMap<String, Arc<Lookup>>>> = LazyLock::new(Mutex::default);
+
+/// All addresses of `host`, in the resolver's order, by `deadline`.
+pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let lookup = join_or_start(host).map_err(|e| failed(host, &e.to_string()).with_source(e))?;
+    let mut answer = lookup.answer.lock();
+    while answer.is_none() {
+        if lookup.answered.wait_until(&mut answer, deadline).timed_out() && answer.is_none() {
+            let message = format!("the resolver gave no answer for \"{host}\" in time");
+            return Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(Phase::Resolve));
+        }
+    }
+    match answer.as_ref() {
+        Some(Ok(addresses)) => Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
+        Some(Err(cause)) => Err(failed(host, cause)),
+        None => Err(failed(host, "no answer")),
+    }
+}
+
+fn failed(host: &str, cause: &str) -> Error {
+    let message = format!("could not resolve host name \"{host}\": {cause}");
+    Error::new(ErrorKind::Resolve, message).in_phase(Phase::Resolve)
+}
+
+fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {
+    let mut under_way = UNDER_WAY.lock();
+    if let Some(lookup) = under_way.get(host) {
+        return Ok(lookup.clone());
+    }
+    let lookup = Arc::new(Lookup::default());
+    let (name, shared) = (host.to_owned(), lookup.clone());
+    std::thread::Builder::new()
+        .name("holdfast-resolve".into())
+        .spawn(move || look_up(&name, &shared))?;
+    under_way.insert(host.to_owned(), lookup.clone());
+    Ok(lookup)
+}
+
+fn look_up(host: &str, lookup: &Lookup) {
+    let answer = match (host, 0).to_socket_addrs() {
+        Ok(addresses) => {
+            let mut unique: Vec<IpAddr> = Vec::new();
+            for address in addresses {
+                if !unique.contains(&address.ip()) {
+                    unique.push(address.ip());
+                }
+            }
+            if unique.is_empty() { Err("it has no address".to_owned()) } else { Ok(unique) }
+        }
+        Err(e) => Err(e.to_string()),
+    };
+    UNDER_WAY.lock().remove(host);
+    *lookup.answer.lock() = Some(answer);
+    lookup.answered.notify_all();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    #[test]
+    fn an_address_in_text_form_needs_no_look_up() {
+        let found = resolve("::1", 5432, Instant::now()).expect("no waiting is needed");
+        assert_eq!(found, ["[::1]:5432".parse().expect("an address")]);
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_named_in_the_error() {
+        let error = resolve("no-such-host.invalid", 5432, soon()).expect_err("reserved by RFC 2606");
+        assert_eq!(error.kind(), ErrorKind::Resolve);
+        assert!(error.to_string().contains("no-such-host.invalid"));
+    }
+
+    #[test]
+    fn a_resolver_that_gives_no_answer_does_not_hold_the_caller() {
+        let stuck = Arc::new(Lookup::default());
+        UNDER_WAY.lock().insert("stuck.invalid".into(), stuck);
+        let start = Instant::now();
+        let error = resolve("stuck.invalid", 1, start + Duration::from_millis(50)).expect_err("stuck");
+        assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
+        assert_eq!(error.phase(), Some(Phase::Resolve));
+        assert!(start.elapsed() < Duration::from_secs(2));
+        UNDER_WAY.lock().remove("stuck.invalid");
+    }
+}

@@ -1,0 +1,273 @@
+//! What the traffic of a connection tells, whoever causes it: transaction status, replies owed, errors, counts.
+//!
+//! The tap listens to both directions, so what it knows holds for every use of `postgres::Client` and of the direct
+//! lane alike. Its state is read by other threads and written only by the one that drives the connection, hence plain
+//! loads and stores on atomics.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::framing::Message;
+
+/// Kinds of messages whose bodies the tap looks into.
+pub(crate) fn wants_backend_body(kind: u8) -> bool {
+    matches!(kind, b'Z' | b'E' | b'K')
+}
+
+/// The server's transaction status, from `ReadyForQuery`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransactionStatus {
+    /// No `ReadyForQuery` was seen yet.
+    Unknown,
+    Idle,
+    InTransaction,
+    Failed,
+}
+
+/// What identifies a session in a cancel request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BackendKey {
+    pub(crate) process_id: u32,
+    pub(crate) secret: u32,
+}
+
+const COPY_NONE: u8 = 0;
+/// COPY IN under the extended protocol: the server swallows every `Sync` until the copy ends.
+const COPY_IN_EXTENDED: u8 = 1;
+const COPY_IN_SIMPLE: u8 = 2;
+
+#[derive(Debug, Default)]
+pub(crate) struct Tap {
+    /// `ReadyForQuery` messages the server owes us.
+    owed: AtomicU32,
+    status: AtomicU8,
+    copy: AtomicU8,
+    /// Whether the last request was a `Query` message (simple protocol).
+    simple: AtomicU8,
+    backend_key: AtomicU64,
+    /// SQLSTATE of the last error as its five bytes, 0 for none.
+    sqlstate: AtomicU64,
+    statements: AtomicU64,
+    rows: AtomicU64,
+    bytes_received: AtomicU64,
+    bytes_sent: AtomicU64,
+}
+
+/// What the connection is waiting for after some bytes passed, as far as deadlines are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owed {
+    Nothing,
+    Replies,
+}
+
+fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Relaxed) + n, Relaxed);
+}
+
+impl Tap {
+    /// A whole message was sent.
+    pub(crate) fn sent(&self, message: &Message<'_>) {
+        match message.kind {
+            0 => self.owed.store(1, Relaxed),
+            b'Q' | b'F' => {
+                self.simple.store(1, Relaxed);
+                self.owe(1);
+            }
+            // Swallowed by the server while it is in copy mode.
+            b'S' if self.copy.load(Relaxed) != COPY_NONE => {}
+            b'S' => {
+                self.simple.store(0, Relaxed);
+                self.owe(1);
+            }
+            b'c' | b'f' => self.copy.store(COPY_NONE, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// A whole message was received.
+    pub(crate) fn received(&self, message: &Message<'_>) {
+        match message.kind {
+            b'D' => add(&self.rows, 1),
+            b'C' | b'I' | b's' => add(&self.statements, 1),
+            b'Z' => self.ready(message.head),
+            b'E' => self.error(message.head),
+            b'G' => self.copy_in_begins(),
+            b'K' => self.key(message.head),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn count_received(&self, bytes: usize) {
+        add(&self.bytes_received, bytes as u64);
+    }
+
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        add(&self.bytes_sent, bytes as u64);
+    }
+
+    fn owe(&self, n: u32) {
+        self.owed.store(self.owed.load(Relaxed) + n, Relaxed);
+    }
+
+    fn ready(&self, head: &[u8]) {
+        self.owed.store(self.owed.load(Relaxed).saturating_sub(1), Relaxed);
+        self.copy.store(COPY_NONE, Relaxed);
+        self.status.store(head.first().copied().unwrap_or(0), Relaxed);
+    }
+
+    fn copy_in_begins(&self) {
+        if self.simple.load(Relaxed) == 1 {
+            // `Query` is answered once, after the copy: the reply stays owed.
+            self.copy.store(COPY_IN_SIMPLE, Relaxed);
+        } else {
+            // The `Sync` that followed `Execute` falls into copy mode and is swallowed: its reply is not owed.
+            self.copy.store(COPY_IN_EXTENDED, Relaxed);
+            self.owed.store(self.owed.load(Relaxed).saturating_sub(1), Relaxed);
+        }
+    }
+
+    fn error(&self, head: &[u8]) {
+        // An error ends copy mode; from here on a `Sync` is answered again.
+        self.copy.store(COPY_NONE, Relaxed);
+        add(&self.statements, 1);
+        if let Some(code) = sqlstate_in(head) {
+            self.sqlstate.store(pack(code), Relaxed);
+        }
+    }
+
+    fn key(&self, head: &[u8]) {
+        if let [a, b, c, d, e, f, g, h] = *head {
+            self.backend_key.store(u64::from_be_bytes([a, b, c, d, e, f, g, h]), Relaxed);
+        }
+    }
+
+    pub(crate) fn owed(&self) -> Owed {
+        if self.owed.load(Relaxed) == 0 { Owed::Nothing } else { Owed::Replies }
+    }
+
+    /// Whether a COPY FROM STDIN is being fed: the server waits for us, not we for it.
+    pub(crate) fn in_copy_in(&self) -> bool {
+        self.copy.load(Relaxed) != COPY_NONE
+    }
+
+    /// True only while nothing is owed: the client returns an error before it has read `ReadyForQuery`.
+    pub(crate) fn transaction_status(&self) -> TransactionStatus {
+        match self.status.load(Relaxed) {
+            b'I' => TransactionStatus::Idle,
+            b'T' => TransactionStatus::InTransaction,
+            b'E' => TransactionStatus::Failed,
+            _ => TransactionStatus::Unknown,
+        }
+    }
+
+    /// Outside a transaction, nothing owed, no copy.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.owed.load(Relaxed) == 0 && self.status.load(Relaxed) == b'I' && !self.in_copy_in()
+    }
+
+    pub(crate) fn backend_key(&self) -> Option<BackendKey> {
+        let word = self.backend_key.load(Relaxed);
+        (word != 0).then_some(BackendKey { process_id: (word >> 32) as u32, secret: word as u32 })
+    }
+
+    /// SQLSTATE of the last error the server sent on this connection.
+    pub(crate) fn last_sqlstate(&self) -> Option<String> {
+        let word = self.sqlstate.load(Relaxed);
+        (word != 0).then(|| word.to_be_bytes()[3..].iter().map(|b| char::from(*b)).collect())
+    }
+
+    /// Statements finished since the connection opened, failed ones included.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Relaxed)
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Relaxed)
+    }
+}
+
+/// The `C` field of an `ErrorResponse`: fields are a type byte and a NUL-terminated text each.
+fn sqlstate_in(fields: &[u8]) -> Option<[u8; 5]> {
+    fields
+        .split(|b| *b == 0)
+        .find(|field| field.first() == Some(&b'C'))
+        .and_then(|field| field[1..].try_into().ok())
+}
+
+fn pack(code: [u8; 5]) -> u64 {
+    code.iter().fold(0, |word, b| word << 8 | u64::from(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(tap: &Tap, kind: u8) {
+        tap.sent(&Message { kind, head: &[] });
+    }
+
+    fn received(tap: &Tap, kind: u8, head: &[u8]) {
+        tap.received(&Message { kind, head });
+    }
+
+    fn started() -> Tap {
+        let tap = Tap::default();
+        sent(&tap, 0);
+        received(&tap, b'Z', b"I");
+        tap
+    }
+
+    #[test]
+    fn a_connection_is_clean_only_between_requests_and_outside_transactions() {
+        let tap = started();
+        assert!(tap.is_clean());
+        sent(&tap, b'Q');
+        assert!(!tap.is_clean());
+        received(&tap, b'Z', b"T");
+        assert_eq!(tap.owed(), Owed::Nothing);
+        assert_eq!(tap.transaction_status(), TransactionStatus::InTransaction);
+        assert!(!tap.is_clean());
+    }
+
+    #[test]
+    fn the_sync_that_falls_into_a_copy_is_not_waited_for() {
+        let tap = started();
+        for kind in *b"BES" {
+            sent(&tap, kind);
+        }
+        received(&tap, b'G', &[]);
+        assert_eq!(tap.owed(), Owed::Nothing);
+        assert!(!tap.is_clean(), "the copy is still open");
+        for kind in *b"dcS" {
+            sent(&tap, kind);
+        }
+        assert_eq!(tap.owed(), Owed::Replies);
+        received(&tap, b'Z', b"I");
+        assert!(tap.is_clean());
+    }
+
+    #[test]
+    fn a_copy_begun_by_a_simple_query_owes_one_reply() {
+        let tap = started();
+        sent(&tap, b'Q');
+        received(&tap, b'G', &[]);
+        sent(&tap, b'c');
+        received(&tap, b'Z', b"I");
+        assert!(tap.is_clean());
+    }
+
+    #[test]
+    fn the_sqlstate_of_an_error_is_read_from_its_fields() {
+        let tap = started();
+        received(&tap, b'E', b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0");
+        assert_eq!(tap.last_sqlstate().as_deref(), Some("53300"));
+    }
+
+    #[test]
+    fn the_backend_key_is_kept_for_cancelling() {
+        let tap = started();
+        assert_eq!(tap.backend_key(), None);
+        received(&tap, b'K', &[0, 0, 1, 2, 9, 8, 7, 6]);
+        let key = tap.backend_key().expect("a key was received");
+        assert_eq!((key.process_id, key.secret), (258, 0x0908_0706));
+    }
+}

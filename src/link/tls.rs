@@ -1,0 +1,199 @@
+//! What `sslmode` and its companions mean, in terms of OpenSSL. Semantics are libpq's ("SSL Support" in its
+//! documentation, `fe-secure-openssl.c` in its source).
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{
+    ConnectConfiguration, SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion,
+};
+use openssl::x509::store::{X509Lookup, X509StoreBuilder};
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::X509;
+
+use crate::config::settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion};
+use crate::error::{Error, ErrorKind, Phase};
+
+/// How far the server's certificate is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verify {
+    Nothing,
+    Chain,
+    ChainAndName,
+}
+
+/// A ready OpenSSL context for one configuration. Built for every connection, so that renewed certificate files are
+/// picked up, as libpq does.
+pub(crate) struct TlsContext {
+    connector: SslConnector,
+    verify: Verify,
+    sni: bool,
+}
+
+fn tls_error(message: String) -> Error {
+    Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls)
+}
+
+fn openssl_error(doing: &str, e: ErrorStack) -> Error {
+    tls_error(format!("{doing}: {e}")).with_source(e)
+}
+
+impl TlsContext {
+    /// Reads every file the settings name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tls`] that names the file that is missing, unreadable or open to others.
+    pub(crate) fn new(settings: &TlsSettings) -> Result<Self, Error> {
+        let setup = |e| openssl_error("could not set up TLS", e);
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(setup)?;
+        // The builder trusts the system's roots; libpq trusts what it was told to, so the store starts empty.
+        builder.set_cert_store(X509StoreBuilder::new().map_err(setup)?.build());
+        builder.set_min_proto_version(settings.min_version.map(version)).map_err(setup)?;
+        builder.set_max_proto_version(settings.max_version.map(version)).map_err(setup)?;
+        if settings.negotiation == SslNegotiation::Direct {
+            postgres_openssl::set_postgresql_alpn(&mut builder).map_err(setup)?;
+        }
+        let verify = load_roots(&mut builder, settings)?;
+        builder.set_verify(match verify {
+            Verify::Nothing => SslVerifyMode::NONE,
+            Verify::Chain | Verify::ChainAndName => SslVerifyMode::PEER,
+        });
+        load_client_certificate(&mut builder, settings)?;
+        Ok(Self { connector: builder.build(), verify, sni: settings.sni })
+    }
+
+    /// The configuration of one handshake with `host`.
+    pub(crate) fn configure(&self, host: &str) -> Result<ConnectConfiguration, Error> {
+        let mut configuration =
+            self.connector.configure().map_err(|e| openssl_error("could not set up TLS", e))?;
+        configuration.set_verify_hostname(self.verify == Verify::ChainAndName);
+        // An address is no server name (RFC 6066, section 3).
+        let is_name = !host.is_empty() && host.parse::<std::net::IpAddr>().is_err();
+        configuration.set_use_server_name_indication(self.sni && is_name);
+        Ok(configuration)
+    }
+}
+
+fn version(v: TlsVersion) -> SslVersion {
+    match v {
+        TlsVersion::V1_0 => SslVersion::TLS1,
+        TlsVersion::V1_1 => SslVersion::TLS1_1,
+        TlsVersion::V1_2 => SslVersion::TLS1_2,
+        TlsVersion::V1_3 => SslVersion::TLS1_3,
+    }
+}
+
+/// A file of libpq's per-user folder, whether or not it exists.
+fn user_file(name: &str) -> Option<PathBuf> {
+    std::env::var_os("HOME").map(|home| Path::new(&home).join(".postgresql").join(name))
+}
+
+fn existing_user_file(name: &str) -> Option<PathBuf> {
+    user_file(name).filter(|path| path.exists())
+}
+
+/// Loads the trusted roots and says how far to verify. `require` verifies the chain where a root file exists, for
+/// compatibility, exactly as libpq does.
+fn load_roots(builder: &mut SslConnectorBuilder, settings: &TlsSettings) -> Result<Verify, Error> {
+    let wanted = match settings.mode {
+        SslMode::VerifyFull => Verify::ChainAndName,
+        SslMode::VerifyCa => Verify::Chain,
+        _ => Verify::Nothing,
+    };
+    let file = match &settings.root {
+        RootCertificates::System => {
+            builder.set_default_verify_paths().map_err(|e| {
+                openssl_error("could not load the system's root certificates", e)
+            })?;
+            return Ok(Verify::ChainAndName);
+        }
+        RootCertificates::File(path) => Some(path.clone()).filter(|path| path.exists()),
+        RootCertificates::Default => existing_user_file("root.crt"),
+    };
+    let Some(file) = file else {
+        if wanted == Verify::Nothing {
+            return Ok(Verify::Nothing);
+        }
+        let missing = match &settings.root {
+            RootCertificates::File(path) => path.display().to_string(),
+            _ => user_file("root.crt").unwrap_or_default().display().to_string(),
+        };
+        return Err(tls_error(format!(
+            "root certificate file \"{missing}\" does not exist: provide it with sslrootcert, use the system's roots with sslrootcert=system, or choose an sslmode that does not verify"
+        )));
+    };
+    load_root_file(builder, &file)?;
+    load_revocations(builder, settings)?;
+    Ok(if wanted == Verify::Nothing { Verify::Chain } else { wanted })
+}
+
+fn load_root_file(builder: &mut SslConnectorBuilder, file: &Path) -> Result<(), Error> {
+    let pem = fs::read(file)
+        .map_err(|e| tls_error(format!("could not read root certificate file \"{}\": {e}", file.display())))?;
+    let unusable = |e| openssl_error(&format!("could not use root certificate file \"{}\"", file.display()), e);
+    let certificates = X509::stack_from_pem(&pem).map_err(unusable)?;
+    if certificates.is_empty() {
+        return Err(tls_error(format!("root certificate file \"{}\" holds no certificate", file.display())));
+    }
+    for certificate in certificates {
+        builder.cert_store_mut().add_cert(certificate).map_err(unusable)?;
+    }
+    Ok(())
+}
+
+fn load_revocations(builder: &mut SslConnectorBuilder, settings: &TlsSettings) -> Result<(), Error> {
+    let Some(file) = settings.crl.clone().or_else(|| existing_user_file("root.crl")) else {
+        return Ok(());
+    };
+    let unusable = |e| openssl_error(&format!("could not use revocation list \"{}\"", file.display()), e);
+    let store = builder.cert_store_mut();
+    store
+        .add_lookup(X509Lookup::file())
+        .and_then(|lookup| lookup.load_crl_file(&file, openssl::ssl::SslFiletype::PEM))
+        .map_err(unusable)?;
+    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(unusable)
+}
+
+fn load_client_certificate(builder: &mut SslConnectorBuilder, settings: &TlsSettings) -> Result<(), Error> {
+    let certificate = match &settings.cert {
+        Some(path) => path.clone(),
+        None => match existing_user_file("postgresql.crt") {
+            Some(path) => path,
+            None => return Ok(()),
+        },
+    };
+    let key = settings
+        .key
+        .clone()
+        .or_else(|| user_file("postgresql.key"))
+        .ok_or_else(|| tls_error("a client certificate is set (sslcert) but no key (sslkey)".into()))?;
+    check_key_is_private(&key)?;
+    builder.set_certificate_chain_file(&certificate).map_err(|e| {
+        openssl_error(&format!("could not use client certificate \"{}\"", certificate.display()), e)
+    })?;
+    let pem = fs::read(&key)
+        .map_err(|e| tls_error(format!("could not read private key \"{}\": {e}", key.display())))?;
+    let unusable = |e| openssl_error(&format!("could not use private key \"{}\"", key.display()), e);
+    let password = settings.key_password.as_ref().map_or("", |p| p.reveal());
+    // Given a passphrase, even an empty one, OpenSSL never asks on the terminal.
+    let key = PKey::private_key_from_pem_passphrase(&pem, password.as_bytes()).map_err(unusable)?;
+    builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(unusable)
+}
+
+/// libpq's rule: nobody but the owner may read the key, or root owns it and the group may read it.
+fn check_key_is_private(key: &Path) -> Result<(), Error> {
+    let metadata = fs::metadata(key)
+        .map_err(|e| tls_error(format!("private key \"{}\" cannot be used: {e}", key.display())))?;
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if metadata.mode() & forbidden != 0 {
+        return Err(tls_error(format!(
+            "private key \"{}\" is open to others (mode {:o}): set it to 0600, or 0640 if root owns it",
+            key.display(),
+            metadata.mode() & 0o777
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Figures of a pool: how it stands and what it has done, as of one moment.
+
+use std::time::Duration;
+
+use crate::error::{ErrorKind, PoolSnapshot};
+
+/// Why the pool closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Idle for `idle_timeout`.
+    IdleTimeout,
+    /// Older than its share of `max_lifetime`.
+    MaxLifetime,
+    /// Found dead, or failed to prove itself, before it was handed out.
+    ValidationFailed,
+    /// Broke while it was lent.
+    Broken,
+    /// A statement ran past its deadline.
+    DeadlinePassed,
+    /// Came back in a state that could not be cleaned in time.
+    Unclean,
+    /// The borrower asked for it ([`PooledConnection::discard`](crate::PooledConnection::discard)).
+    Discarded,
+    /// The pool was closed or dropped.
+    PoolClosed,
+}
+
+impl CloseReason {
+    /// Every reason, in the order counters are kept in.
+    pub const ALL: [CloseReason; 8] = [
+        Self::IdleTimeout,
+        Self::MaxLifetime,
+        Self::ValidationFailed,
+        Self::Broken,
+        Self::DeadlinePassed,
+        Self::Unclean,
+        Self::Discarded,
+        Self::PoolClosed,
+    ];
+
+    /// The reason's stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle_timeout",
+            Self::MaxLifetime => "max_lifetime",
+            Self::ValidationFailed => "validation_failed",
+            Self::Broken => "broken",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Unclean => "unclean",
+            Self::Discarded => "discarded",
+            Self::PoolClosed => "pool_closed",
+        }
+    }
+}
+
+/// Counted since the pool was made. Kept under the pool's own lock, so that they agree with the gauges.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counters {
+    pub(crate) gets: u64,
+    pub(crate) waits: u64,
+    pub(crate) timeouts: u64,
+    pub(crate) opens: u64,
+    pub(crate) retries: u64,
+    pub(crate) statements: u64,
+    pub(crate) rolled_back: u64,
+    closes: [u64; CloseReason::ALL.len()],
+    errors: [u64; ErrorKind::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn closed(&mut self, reason: CloseReason) {
+        self.closes[reason as usize] += 1;
+    }
+
+    pub(crate) fn failed(&mut self, kind: ErrorKind) {
+        self.errors[kind as usize] += 1;
+    }
+}
+
+/// How a pool stands and what it has done. All figures are of one moment: they add up.
+///
+/// ```no_run
+/// # fn main() -> holdfast::Result<()> {
+/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+/// let stats = pool.stats();
+/// println!("{} of {} connections, {} in use", stats.total, stats.max_size, stats.in_use);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The configured hard cap.
+    pub max_size: u32,
+    /// The cap in force at present: at most `max_size`.
+    pub limit: u32,
+    /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
+    pub total: u32,
+    /// Parked and ready.
+    pub idle: u32,
+    /// Lent out, or being cleaned after a loan.
+    pub in_use: u32,
+    /// Being opened.
+    pub opening: u32,
+    /// Threads that wait for a connection.
+    pub waiting: u32,
+    /// Loans made.
+    pub gets: u64,
+    /// Times a thread had to queue.
+    pub waits: u64,
+    /// Calls that ended with [`ErrorKind::PoolTimeout`].
+    pub timeouts: u64,
+    /// Connections opened.
+    pub opens: u64,
+    /// Attempts to open a connection that were repeated after a failure.
+    pub retries: u64,
+    /// Statements finished on connections that have come back, failed ones included.
+    pub statements: u64,
+    /// Connections that came back with an open or failed transaction, which was rolled back.
+    pub rolled_back: u64,
+    closes: Vec<(CloseReason, u64)>,
+    errors: Vec<(ErrorKind, u64)>,
+}
+
+impl Stats {
+    pub(crate) fn new(gauges: PoolSnapshot, counters: Counters) -> Self {
+        let closes = CloseReason::ALL.into_iter().zip(counters.closes).collect();
+        let errors = ErrorKind::ALL.into_iter().zip(counters.errors).collect();
+        Self {
+            max_size: gauges.max_size,
+            limit: gauges.limit,
+            total: gauges.total,
+            idle: gauges.idle,
+            in_use: gauges.in_use,
+            opening: gauges.opening,
+            waiting: gauges.waiting,
+            gets: counters.gets,
+            waits: counters.waits,
+            timeouts: counters.timeouts,
+            opens: counters.opens,
+            retries: counters.retries,
+            statements: counters.statements,
+            rolled_back: counters.rolled_back,
+            closes,
+            errors,
+        }
+    }
+
+    /// Connections closed, by reason; every reason is listed.
+    pub fn closes(&self) -> &[(CloseReason, u64)] {
+        &self.closes
+    }
+
+    /// Connections closed for one reason.
+    pub fn closes_by(&self, reason: CloseReason) -> u64 {
+        self.closes.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n)
+    }
+
+    /// Failed attempts to open and failed calls of the pool, by kind; every kind is listed.
+    pub fn errors(&self) -> &[(ErrorKind, u64)] {
+        &self.errors
+    }
+
+    /// Failures of one kind.
+    pub fn errors_of(&self, kind: ErrorKind) -> u64 {
+        self.errors.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n)
+    }
+}
+
+/// What [`Pool::close`](crate::Pool::close) had to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Idle connections closed at once.
+    pub idle_closed: u32,
+    /// Lent connections that came back by themselves in time.
+    pub returned: u32,
+    /// Lent connections whose running statement the server was asked to cancel.
+    pub cancelled: u32,
+    /// Lent connections that were still out at the deadline and were cut: statements on them failed or will fail.
+    pub cut: u32,
+    /// How long closing took.
+    pub elapsed: Duration,
+}

@@ -1,0 +1,284 @@
+//! Getting a connection: an idle one that proves itself, or a new one; with retries of what failed to open.
+//!
+//! Attempts have a deadline each (`connection_timeout`, over queueing and opening together), the call may have one over
+//! all. A thread that backs off does so in the queue, where a connection that comes free finds it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::admission::{Grant, Parked, Request};
+use super::connection::PooledConnection;
+use super::inner::Inner;
+use super::open_connection::OpenConnection;
+use crate::clock::Tick;
+use crate::error::{Attempt, Error, ErrorKind, Phase, human};
+use crate::link::Look;
+use crate::observe::stats::CloseReason;
+
+/// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
+/// and what could have happened to it meanwhile could as well happen right after a look.
+const LOOK_AFTER: Duration = Duration::from_millis(2);
+
+/// How one call wants its connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Call {
+    /// Limit of the whole call, retries and waits included.
+    pub(super) timeout: Option<Duration>,
+    /// Replaces `retry_max`.
+    pub(super) retries: Option<u32>,
+}
+
+impl Inner {
+    /// The path of most calls: an idle connection, used a moment ago. Otherwise the long way.
+    #[inline]
+    pub(super) fn get(self: &Arc<Self>, call: Call) -> Result<PooledConnection, Error> {
+        self.check_process()?;
+        match self.admission.try_idle() {
+            Some(Grant::Connection(parked)) if self.was_used_just_now(&parked) => {
+                Ok(PooledConnection::new(self.clone(), parked))
+            }
+            other => Acquisition::start(self, call).run(other),
+        }
+    }
+
+    /// An idle connection, if one is free now.
+    pub(super) fn try_get(self: &Arc<Self>) -> Result<Option<PooledConnection>, Error> {
+        self.check_process()?;
+        let deadline = Instant::now() + self.settings.validation_timeout;
+        loop {
+            match self.admission.try_idle() {
+                None | Some(Grant::Capacity) => return Ok(None),
+                Some(Grant::Closed) => return Err(pool_closed()),
+                Some(Grant::Connection(parked)) => {
+                    if let Some(proven) = self.prove(parked, deadline) {
+                        return Ok(Some(PooledConnection::new(self.clone(), proven)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn was_used_just_now(&self, parked: &OpenConnection) -> bool {
+        Tick::now().since(parked.parked_at) < LOOK_AFTER && !self.is_suspect(parked.parked_at)
+    }
+
+    /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
+    /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
+    fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Option<Parked> {
+        if self.was_used_just_now(&parked) {
+            return Some(parked);
+        }
+        let idle_for = Tick::now().since(parked.parked_at);
+        let answers = match parked.link.look() {
+            Look::Gone => false,
+            Look::Quiet if idle_for <= self.settings.validate_after_idle && !self.is_suspect(parked.parked_at) => true,
+            Look::Quiet | Look::Spoke => self.round_trip(&mut parked, deadline),
+        };
+        if answers {
+            return Some(parked);
+        }
+        log::info!(
+            target: "holdfast",
+            pool = self.label(), connection = parked.id;
+            "an idle connection was found dead after {}; all parked before now will be checked before use",
+            human(idle_for)
+        );
+        self.suspect_all_parked();
+        self.retire(parked, CloseReason::ValidationFailed);
+        None
+    }
+
+    /// Asks the server for an empty answer, in bounded time.
+    fn round_trip(&self, parked: &mut OpenConnection, deadline: Instant) -> bool {
+        let limit = Instant::now() + self.settings.validation_timeout;
+        parked.link.set_deadline(Some(limit.min(deadline)));
+        let answered = parked.client.batch_execute("").is_ok() && parked.link.is_clean();
+        parked.link.set_deadline(None);
+        answered
+    }
+
+    /// Opens a connection for which capacity was granted.
+    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
+        let opening = Opening { inner: self, finished: false };
+        let slot = self.slots.lease().ok_or_else(|| {
+            Error::misuse("no slot is free although capacity was granted: please report this as a bug")
+        })?;
+        let opened = self.connector.open(deadline)?;
+        let id = self.registry.next_id();
+        let conn = Box::new(OpenConnection::new(opened, slot, id, &self.settings));
+        self.registry.add(&conn);
+        let still_wanted = opening.succeeded();
+        if still_wanted {
+            return Ok(conn);
+        }
+        self.retire(conn, CloseReason::PoolClosed);
+        Err(pool_closed())
+    }
+}
+
+/// An opening under way: capacity is given back on every way out but success, panics included.
+struct Opening<'a> {
+    inner: &'a Arc<Inner>,
+    finished: bool,
+}
+
+impl Opening<'_> {
+    /// `false` when the pool was closed meanwhile.
+    fn succeeded(mut self) -> bool {
+        self.finished = true;
+        self.inner.admission.opened()
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.inner.admission.opening_failed();
+        }
+    }
+}
+
+pub(super) fn pool_closed() -> Error {
+    Error::new(ErrorKind::PoolClosed, "the pool was closed").in_phase(Phase::Queue)
+}
+
+/// One call for a connection, from its first try to its last.
+struct Acquisition<'a> {
+    inner: &'a Arc<Inner>,
+    call: Call,
+    started: Instant,
+    end: Option<Instant>,
+    attempts: Vec<Attempt>,
+    /// The last failure to open, as it will be reported if no retry follows.
+    failure: Option<Error>,
+}
+
+/// What one pass through queue and opening led to.
+enum Pass {
+    Got(Parked),
+    /// An idle connection was dead: look for another within the same attempt.
+    Again,
+    Failed(Error),
+    TimedOut,
+}
+
+impl<'a> Acquisition<'a> {
+    fn start(inner: &'a Arc<Inner>, call: Call) -> Self {
+        let started = Instant::now();
+        let end = call.timeout.and_then(|t| started.checked_add(t));
+        Self { inner, call, started, end, attempts: Vec::new(), failure: None }
+    }
+
+    fn run(mut self, mut grant: Option<Grant>) -> Result<PooledConnection, Error> {
+        let mut request = self.request(self.started, None);
+        let mut attempt_started = self.started;
+        loop {
+            match self.pass(grant.take(), request) {
+                Pass::Got(parked) => return Ok(PooledConnection::new(self.inner.clone(), parked)),
+                Pass::Again => {}
+                Pass::TimedOut => return Err(self.timed_out()),
+                Pass::Failed(error) => {
+                    let took = attempt_started.elapsed();
+                    match self.backoff_after(&error) {
+                        Some(wait) => {
+                            let from = Instant::now() + wait;
+                            self.note_retry(error, took, wait);
+                            request = self.request(from, Some(from));
+                            attempt_started = from;
+                        }
+                        None => return Err(self.give_up(error, took)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn request(&self, attempt_starts: Instant, opens_from: Option<Instant>) -> Request {
+        let limit = attempt_starts + self.inner.settings.connection_timeout;
+        let deadline = self.end.map_or(limit, |end| end.min(limit));
+        Request { since: self.started, deadline, opens_from }
+    }
+
+    fn pass(&self, grant: Option<Grant>, request: Request) -> Pass {
+        let grant = match grant.map_or_else(|| self.inner.admission.wait(request), Ok) {
+            Ok(grant) => grant,
+            Err(_) => return Pass::TimedOut,
+        };
+        match grant {
+            Grant::Closed => Pass::Failed(pool_closed()),
+            Grant::Connection(parked) => {
+                self.inner.prove(parked, request.deadline).map_or(Pass::Again, Pass::Got)
+            }
+            Grant::Capacity => match self.inner.open(request.deadline) {
+                Ok(parked) => {
+                    self.inner.admission.count(|c| c.gets += 1);
+                    Pass::Got(parked)
+                }
+                Err(error) => Pass::Failed(error),
+            },
+        }
+    }
+
+    /// How long to wait before the next attempt, if there is to be one. A call without time for the wait still waits
+    /// out its deadline when a connection of the pool may come free meanwhile.
+    fn backoff_after(&self, error: &Error) -> Option<Duration> {
+        let used = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        let mut backoff = self.inner.backoff.clone();
+        backoff.retries = self.call.retries.unwrap_or(backoff.retries);
+        let wait = backoff.wait(used).filter(|_| error.is_retryable())?;
+        let in_time = self.end.is_none_or(|end| Instant::now() + wait < end);
+        (in_time || self.inner.admission.snapshot().0.in_use > 0).then_some(wait)
+    }
+
+    fn note_retry(&mut self, error: Error, took: Duration, wait: Duration) {
+        let attempt = self.attempts.len() + 1;
+        log::warn!(
+            target: "holdfast",
+            pool = self.inner.label(), attempt, kind = error.kind().name(), wait_ms = wait.as_millis() as u64;
+            "could not open a connection (attempt {attempt}): {}; next attempt in {}",
+            error.summary(), human(wait)
+        );
+        self.attempts.push(error.to_attempt(took, Some(wait)));
+        self.inner.remember_open_failure(&error);
+        self.inner.admission.count(|c| {
+            c.retries += 1;
+            c.failed(error.kind());
+        });
+        self.failure = Some(error);
+    }
+
+    fn give_up(mut self, error: Error, took: Duration) -> Error {
+        if error.kind() != ErrorKind::PoolClosed {
+            self.attempts.push(error.to_attempt(took, None));
+            self.inner.remember_open_failure(&error);
+        }
+        self.report(error)
+    }
+
+    /// The queue's deadline passed. After failed attempts those are the cause; otherwise every connection was busy.
+    fn timed_out(mut self) -> Error {
+        self.inner.admission.count(|c| c.timeouts += u64::from(self.failure.is_none()));
+        if let Some(failure) = self.failure.take() {
+            return self.report(failure);
+        }
+        let waited = self.started.elapsed();
+        let message = format!("waited {} and every connection stayed busy", human(waited));
+        let mut error = Error::new(ErrorKind::PoolTimeout, message).in_phase(Phase::Queue);
+        if let Some((cause, at)) = self.inner.last_open_failure.lock().clone() {
+            error = error.with_note(format!("the last failure to open one, {} ago: {cause}", human(at.elapsed())));
+        }
+        self.report(error)
+    }
+
+    fn report(self, error: Error) -> Error {
+        let (snapshot, _) = self.inner.admission.snapshot();
+        self.inner.admission.count(|c| c.failed(error.kind()));
+        error.with_attempts(self.attempts).with_elapsed(self.started.elapsed()).with_snapshot(snapshot)
+    }
+}
+
+impl Inner {
+    fn remember_open_failure(&self, error: &Error) {
+        *self.last_open_failure.lock() = Some((error.summary(), Instant::now()));
+    }
+}

@@ -1,0 +1,410 @@
+//! Who gets a connection next.
+//!
+//! One lock guards what must agree: the idle stack, the queue, the counts. It is held for pointer moves only.
+//!
+//! The rule is "aged hand-over". A connection that comes back is put on the idle stack, where the next thread to come
+//! may take it, and the first waiter is woken to take it if it can: most of the time nobody sleeps who need not. But
+//! once the first waiter has waited for [`AGED`], what comes back is handed to it directly and no newcomer is let past.
+//! (64 threads on 8 connections, bare: newcomers first 72,000 queries/s and 350 ms of waiting; strict order 47,000/s and
+//! 18 ms; this rule 65,000/s and 18 ms.)
+//!
+//! What must hold, under the lock:
+//! - `live` counts every connection the server may still see: idle, in use, opening, departing; `live <= limit`;
+//! - while capacity is free, no waiter that would open a connection waits;
+//! - a grant is given under the lock and taken under the lock, so a waiter that gives up either has one and uses it, or
+//!   is gone from the queue: nothing is lost.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::open_connection::OpenConnection;
+use crate::error::PoolSnapshot;
+use crate::observe::stats::Counters;
+
+/// A waiter this old is served before any newcomer.
+pub(super) const AGED: Duration = Duration::from_millis(5);
+
+pub(super) type Parked = Box<OpenConnection>;
+
+/// What a thread that asked for a connection is given.
+pub(super) enum Grant {
+    Connection(Parked),
+    /// The right to open one; counted as opening until it is used or given back.
+    Capacity,
+    Closed,
+}
+
+/// Why a thread got nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TimedOut;
+
+struct Waiter {
+    since: Instant,
+    /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
+    opens_from: Option<Instant>,
+    mailbox: Mutex<Mailbox>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    grant: Option<Grant>,
+    /// Something is on the idle stack: come and look.
+    nudged: bool,
+}
+
+impl Waiter {
+    fn may_open(&self, now: Instant) -> bool {
+        self.opens_from.is_none_or(|from| from <= now)
+    }
+}
+
+pub(super) struct State {
+    idle: Vec<Parked>,
+    /// In order of arrival.
+    waiters: VecDeque<Arc<Waiter>>,
+    in_use: u32,
+    opening: u32,
+    departing: u32,
+    limit: u32,
+    closed: bool,
+    pub(super) counters: Counters,
+}
+
+impl State {
+    fn live(&self) -> u32 {
+        self.idle.len() as u32 + self.in_use + self.opening + self.departing
+    }
+
+    fn has_capacity(&self) -> bool {
+        self.live() < self.limit
+    }
+
+    /// Whether the first waiter has waited so long that nobody may be served before it.
+    fn first_is_aged(&self) -> bool {
+        self.waiters.front().is_some_and(|w| w.since.elapsed() >= AGED)
+    }
+
+    fn lend(&mut self, parked: Parked) -> Grant {
+        self.in_use += 1;
+        self.counters.gets += 1;
+        Grant::Connection(parked)
+    }
+
+    fn remove(&mut self, waiter: &Arc<Waiter>) {
+        if let Some(position) = self.waiters.iter().position(|w| Arc::ptr_eq(w, waiter)) {
+            self.waiters.remove(position);
+        }
+    }
+
+    /// The next waiter to wake so that at least as many are on their way as there are idle connections for. Every
+    /// event adds one idle connection or takes one woken waiter away, so one more is enough to keep it so.
+    fn next_to_nudge(&self) -> Option<Arc<Waiter>> {
+        if self.idle.is_empty() || self.waiters.is_empty() {
+            return None;
+        }
+        let on_their_way = self.waiters.iter().filter(|w| w.mailbox.lock().nudged).count();
+        if on_their_way >= self.idle.len() {
+            return None;
+        }
+        let sleeper = self.waiters.iter().find(|w| !w.mailbox.lock().nudged)?;
+        sleeper.mailbox.lock().nudged = true;
+        Some(sleeper.clone())
+    }
+
+    fn first_that_may_open(&self) -> Option<usize> {
+        let now = Instant::now();
+        self.waiters.iter().position(|w| w.may_open(now))
+    }
+}
+
+/// The queue and the idle stack of one pool.
+pub(super) struct Admission {
+    state: Mutex<State>,
+    max_size: u32,
+    /// Signalled whenever a loan, an opening or a departure ends; `close` waits for it.
+    drained: Condvar,
+}
+
+/// How a thread asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// When it first asked; its place in the queue, which a retry keeps.
+    pub(super) since: Instant,
+    pub(super) deadline: Instant,
+    pub(super) opens_from: Option<Instant>,
+}
+
+impl Admission {
+    pub(super) fn new(max_size: u32) -> Self {
+        let state = State {
+            idle: Vec::with_capacity(max_size as usize),
+            waiters: VecDeque::new(),
+            in_use: 0,
+            opening: 0,
+            departing: 0,
+            limit: max_size,
+            closed: false,
+            counters: Counters::default(),
+        };
+        Self { state: Mutex::new(state), max_size, drained: Condvar::new() }
+    }
+
+    /// An idle connection, if one is free and nobody has a better claim to it. Never waits.
+    pub(super) fn try_idle(&self) -> Option<Grant> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Some(Grant::Closed);
+        }
+        if state.first_is_aged() {
+            return None;
+        }
+        let parked = state.idle.pop()?;
+        Some(state.lend(parked))
+    }
+
+    /// Waits in the queue until there is something for this thread.
+    pub(super) fn wait(&self, request: Request) -> Result<Grant, TimedOut> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Ok(Grant::Closed);
+        }
+        let backing_off = request.opens_from.is_some_and(|from| from > Instant::now());
+        if !state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since) {
+            if let Some(parked) = state.idle.pop() {
+                return Ok(state.lend(parked));
+            }
+        }
+        if state.has_capacity() && !backing_off {
+            state.opening += 1;
+            return Ok(Grant::Capacity);
+        }
+        state.counters.waits += 1;
+        let waiter = Arc::new(Waiter {
+            since: request.since,
+            opens_from: request.opens_from,
+            mailbox: Mutex::default(),
+            arrived: Condvar::new(),
+        });
+        let place = state.waiters.partition_point(|w| w.since <= request.since);
+        state.waiters.insert(place, waiter.clone());
+        drop(state);
+        self.sleep(&waiter, request.deadline)
+    }
+
+    fn sleep(&self, waiter: &Arc<Waiter>, deadline: Instant) -> Result<Grant, TimedOut> {
+        // A waiter that backs off wakes once more, to open.
+        let mut turn_to_open = waiter.opens_from.filter(|from| *from < deadline);
+        loop {
+            let until = turn_to_open.unwrap_or(deadline);
+            let mut mailbox = waiter.mailbox.lock();
+            while mailbox.grant.is_none() && !mailbox.nudged {
+                if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
+                    break;
+                }
+            }
+            if let Some(grant) = mailbox.grant.take() {
+                return Ok(grant);
+            }
+            mailbox.nudged = false;
+            drop(mailbox);
+            if let Some(outcome) = self.look_again(waiter, deadline) {
+                return outcome;
+            }
+            if turn_to_open.is_some_and(|from| from <= Instant::now()) {
+                turn_to_open = None;
+            }
+        }
+    }
+
+    /// A waiter woke, by a nudge or by time: serve whoever is first, and this one if it can be served.
+    fn look_again(&self, waiter: &Arc<Waiter>, deadline: Instant) -> Option<Result<Grant, TimedOut>> {
+        let mut state = self.state.lock();
+        // Whoever is first takes what is idle, even if another was quicker to wake.
+        while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
+            let Some(parked) = state.idle.pop() else { break };
+            state.waiters.pop_front();
+            let grant = state.lend(parked);
+            if Arc::ptr_eq(&first, waiter) {
+                return Some(Ok(grant));
+            }
+            first.mailbox.lock().grant = Some(grant);
+            first.arrived.notify_one();
+        }
+        if let Some(grant) = waiter.mailbox.lock().grant.take() {
+            return Some(Ok(grant));
+        }
+        let now = Instant::now();
+        if state.has_capacity() && waiter.may_open(now) {
+            state.remove(waiter);
+            state.opening += 1;
+            return Some(Ok(Grant::Capacity));
+        }
+        if now >= deadline {
+            state.remove(waiter);
+            return Some(Err(TimedOut));
+        }
+        None
+    }
+
+    /// A connection is ready for the next borrower. Gives it back when the pool is closed.
+    #[inline]
+    pub(super) fn park(&self, mut parked: Parked) -> Option<Parked> {
+        let mut state = self.state.lock();
+        parked.settle_counters(&mut state.counters);
+        if state.closed {
+            return Some(parked);
+        }
+        state.in_use -= 1;
+        if state.waiters.is_empty() {
+            state.idle.push(parked);
+        } else {
+            self.serve_waiters(state, parked);
+        }
+        None
+    }
+
+    #[cold]
+    fn serve_waiters(&self, mut state: MutexGuard<'_, State>, parked: Parked) {
+        let aged = if state.first_is_aged() { state.waiters.pop_front() } else { None };
+        match &aged {
+            Some(first) => {
+                let grant = state.lend(parked);
+                first.mailbox.lock().grant = Some(grant);
+            }
+            None => state.idle.push(parked),
+        }
+        let nudged = state.next_to_nudge();
+        drop(state);
+        for waiter in aged.into_iter().chain(nudged) {
+            waiter.arrived.notify_one();
+        }
+    }
+
+    /// An opening succeeded: the connection is in use. `false` when the pool was closed meanwhile; it still counts.
+    pub(super) fn opened(&self) -> bool {
+        let mut state = self.state.lock();
+        state.opening -= 1;
+        state.in_use += 1;
+        state.counters.opens += 1;
+        !state.closed
+    }
+
+    /// An opened connection that nobody asked for goes straight to the idle stack (`min_idle`).
+    pub(super) fn reserve_for_min_idle(&self, min_idle: u32) -> bool {
+        let mut state = self.state.lock();
+        let wanted = state.idle.len() as u32 + state.opening < min_idle;
+        let granted = wanted && !state.closed && state.has_capacity();
+        state.opening += u32::from(granted);
+        granted
+    }
+
+    /// An opening failed: the capacity goes to whoever is next.
+    pub(super) fn opening_failed(&self) {
+        self.free_capacity(|state| state.opening -= 1);
+    }
+
+    /// A lent connection will be closed; it counts until [`departed`](Self::departed).
+    pub(super) fn retire_lent(&self, count: impl FnOnce(&mut Counters)) {
+        let mut state = self.state.lock();
+        state.in_use -= 1;
+        state.departing += 1;
+        count(&mut state.counters);
+    }
+
+    /// A retired connection is gone from the server, or was cut.
+    pub(super) fn departed(&self) {
+        self.free_capacity(|state| state.departing -= 1);
+    }
+
+    fn free_capacity(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let next = if state.has_capacity() && !state.closed { state.first_that_may_open() } else { None };
+        let waiter = next.and_then(|index| state.waiters.remove(index));
+        if let Some(waiter) = &waiter {
+            state.opening += 1;
+            waiter.mailbox.lock().grant = Some(Grant::Capacity);
+        }
+        // The one that may open now might have been on its way to an idle connection.
+        let nudged = state.next_to_nudge();
+        drop(state);
+        self.drained.notify_all();
+        for waiter in waiter.into_iter().chain(nudged) {
+            waiter.arrived.notify_one();
+        }
+    }
+
+    /// Takes from the idle stack what `pick` chooses; it counts as departing from here on.
+    pub(super) fn take_idle(&self, mut pick: impl FnMut(&OpenConnection) -> bool, count: impl Fn(&mut Counters)) -> Vec<Parked> {
+        let mut state = self.state.lock();
+        let (picked, kept) = std::mem::take(&mut state.idle).into_iter().partition(|p| pick(p));
+        state.idle = kept;
+        let picked: Vec<Parked> = picked;
+        state.departing += picked.len() as u32;
+        for _ in &picked {
+            count(&mut state.counters);
+        }
+        picked
+    }
+
+    /// Looks at every idle connection, the longest idle first.
+    pub(super) fn inspect_idle<T>(&self, look: impl FnMut(&Parked) -> T) -> Vec<T> {
+        self.state.lock().idle.iter().map(look).collect()
+    }
+
+    /// Refuses everybody from now on and wakes all waiters. `false` when it was closed already.
+    pub(super) fn close(&self) -> bool {
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.closed, true) {
+            return false;
+        }
+        let waiters = std::mem::take(&mut state.waiters);
+        for waiter in &waiters {
+            waiter.mailbox.lock().grant = Some(Grant::Closed);
+        }
+        drop(state);
+        for waiter in waiters {
+            waiter.arrived.notify_one();
+        }
+        true
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// Waits until nothing is lent, opening or departing; `false` when something still is at the deadline.
+    pub(super) fn wait_drained(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while state.in_use + state.opening + state.departing > 0 {
+            if self.drained.wait_until(&mut state, deadline).timed_out() {
+                return state.in_use + state.opening + state.departing == 0;
+            }
+        }
+        true
+    }
+
+    /// All figures as of one moment.
+    pub(super) fn snapshot(&self) -> (PoolSnapshot, Counters) {
+        let state = self.state.lock();
+        let gauges = PoolSnapshot {
+            max_size: self.max_size,
+            limit: state.limit,
+            total: state.live(),
+            idle: state.idle.len() as u32,
+            in_use: state.in_use,
+            opening: state.opening,
+            waiting: state.waiters.len() as u32,
+        };
+        (gauges, state.counters.clone())
+    }
+
+    /// Changes counters only.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.state.lock().counters);
+    }
+}

@@ -1,0 +1,250 @@
+//! A connection on loan.
+
+use std::fmt;
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::types::ToSql;
+use postgres::{Client, Row, Statement};
+
+use super::admission::Parked;
+use super::inner::Inner;
+use super::parameter_types::guess;
+use super::statements::is_stale;
+use crate::error::{Error, Result};
+use crate::link::cancel::CancelHandle;
+use crate::observe::stats::CloseReason;
+
+/// Query parameters, as [`postgres::Client`] takes them.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A connection borrowed from a [`Pool`](crate::Pool); goes back when dropped.
+///
+/// It dereferences to [`postgres::Client`], whose whole API is there: transactions, COPY, notifications. What the
+/// borrower leaves behind is cleaned up before the next one gets the connection: an open or failed transaction is
+/// rolled back, an unfinished result or COPY is cancelled and drained, off this thread. Session settings (`SET`,
+/// `LISTEN`, advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
+///
+/// Dropping never blocks on the network.
+///
+/// ```no_run
+/// # fn main() -> holdfast::Result<()> {
+/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+/// let mut conn = pool.get()?;
+/// conn.set_deadline(Some(std::time::Duration::from_secs(2)));
+/// let mut tx = conn.transaction()?;
+/// tx.execute("update stock set n = n - 1 where item = $1", &[&7i32])?;
+/// tx.commit()?;
+/// # Ok(()) }
+/// ```
+pub struct PooledConnection {
+    /// Always there until `drop` takes it.
+    conn: Option<Parked>,
+    inner: Arc<Inner>,
+}
+
+impl PooledConnection {
+    #[inline]
+    pub(super) fn new(inner: Arc<Inner>, conn: Parked) -> Self {
+        Self { conn: Some(conn), inner }
+    }
+
+    fn conn(&self) -> &Parked {
+        self.conn.as_ref().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
+    }
+
+    fn conn_mut(&mut self) -> &mut Parked {
+        self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
+    }
+
+    /// Limits every statement from now until the connection goes back; `None` lifts the limit. A statement that runs
+    /// past it fails with [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) whatever the server or the network
+    /// does; the connection is then lost, since its answer may still be on the way, and the server is asked to cancel.
+    ///
+    /// The default is the option `statement_deadline`.
+    pub fn set_deadline(&mut self, limit: Option<Duration>) {
+        let conn = self.conn_mut();
+        conn.link.set_statement_limit(limit);
+        conn.deadline_changed = true;
+    }
+
+    /// Something with which any thread can cancel what this connection is doing.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.conn().cancel.clone()
+    }
+
+    /// The same as [`cancel_handle`](Self::cancel_handle). It stands in front of `postgres::Client::cancel_token`, whose
+    /// token would not reach the server: the client does not know the address of the connection it was given.
+    pub fn cancel_token(&self) -> CancelHandle {
+        self.cancel_handle()
+    }
+
+    /// Closes this connection instead of giving it back; the pool opens another when one is needed.
+    pub fn discard(mut self) {
+        if let Some(conn) = self.conn.take() {
+            if self.inner.is_inherited() {
+                mem::forget(conn);
+            } else {
+                self.inner.retire(conn, CloseReason::Discarded);
+            }
+        }
+    }
+
+    /// The server's process id for this session, as in `pg_stat_activity`.
+    pub fn backend_pid(&self) -> Option<u32> {
+        self.conn().link.backend_key().map(|key| key.process_id)
+    }
+
+    /// SQLSTATE of the last error the server sent on this connection, whoever caused it.
+    pub fn last_sqlstate(&self) -> Option<String> {
+        self.conn().link.last_sqlstate()
+    }
+
+    /// The server this connection leads to, as `host:port` or a socket path.
+    pub fn target(&self) -> &str {
+        &self.conn().target
+    }
+
+    /// How many prepared statements this connection holds in its cache.
+    pub fn cached_statements(&self) -> usize {
+        self.conn().statements.len()
+    }
+
+    /// A prepared statement for `sql` out of this connection's cache, prepared now if it is not there. With
+    /// `statement_cache=0` it is prepared anew each time.
+    ///
+    /// # Errors
+    /// What the server says to the text.
+    pub fn prepare_cached(&mut self, sql: &str) -> Result<Statement> {
+        let conn = self.conn_mut();
+        let prepared = conn.statements.prepare(&mut conn.client, sql);
+        prepared.map_err(|e| self.explain(e))
+    }
+
+    /// Runs a query through the statement cache and returns its rows. A cached statement that no longer fits because a
+    /// table changed is prepared anew, without the caller noticing.
+    ///
+    /// # Errors
+    /// What the server says; [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
+    pub fn query_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(sql, params, |client, run| match run {
+            Run::Prepared(statement) => client.query(statement, params),
+            Run::Unnamed(typed) => client.query_typed(sql, typed),
+        })
+    }
+
+    /// Like [`query_cached`](Self::query_cached), for exactly one row.
+    ///
+    /// # Errors
+    /// Also when there is no row or more than one.
+    pub fn query_one_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Row> {
+        self.run(sql, params, |client, run| match run {
+            Run::Prepared(statement) => client.query_one(statement, params),
+            Run::Unnamed(typed) => client.query_typed_one(sql, typed),
+        })
+    }
+
+    /// Like [`query_cached`](Self::query_cached), for one row or none.
+    ///
+    /// # Errors
+    /// Also when there is more than one row.
+    pub fn query_opt_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
+        self.run(sql, params, |client, run| match run {
+            Run::Prepared(statement) => client.query_opt(statement, params),
+            Run::Unnamed(typed) => client.query_typed_opt(sql, typed),
+        })
+    }
+
+    /// Runs a statement through the cache and returns the number of rows it changed.
+    ///
+    /// # Errors
+    /// As for [`query_cached`](Self::query_cached).
+    pub fn execute_cached(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
+        self.run(sql, params, |client, run| match run {
+            Run::Prepared(statement) => client.execute(statement, params),
+            Run::Unnamed(typed) => client.execute_typed(sql, typed),
+        })
+    }
+
+    pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
+        let done = self.conn_mut().client.batch_execute(sql);
+        done.map_err(|e| self.explain(e))
+    }
+
+    fn run<T>(
+        &mut self,
+        sql: &str,
+        params: Params<'_>,
+        mut execute: impl FnMut(&mut Client, Run<'_>) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let conn = self.conn_mut();
+        if !conn.statements.is_on() {
+            let typed = guess(params)?;
+            let done = execute(&mut conn.client, Run::Unnamed(&typed));
+            return done.map_err(|e| self.explain(e));
+        }
+        let statement = self.prepare_cached(sql)?;
+        let conn = self.conn_mut();
+        // Inside a transaction the error has failed it already, and only the caller can begin it again.
+        let outside_transaction = conn.link.is_clean();
+        let mut done = execute(&mut conn.client, Run::Prepared(&statement));
+        if done.as_ref().is_err_and(is_stale) {
+            conn.statements.forget(sql);
+            if outside_transaction {
+                let statement = self.prepare_cached(sql)?;
+                done = execute(&mut self.conn_mut().client, Run::Prepared(&statement));
+            }
+        }
+        done.map_err(|e| self.explain(e))
+    }
+
+    /// An error of a statement, with where it happened.
+    fn explain(&self, error: postgres::Error) -> Error {
+        Error::from(error).at_target(self.target())
+    }
+}
+
+/// How a statement reaches the server.
+enum Run<'a> {
+    Prepared(&'a Statement),
+    Unnamed(&'a [(&'a (dyn ToSql + Sync), postgres::types::Type)]),
+}
+
+impl Deref for PooledConnection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.conn().client
+    }
+}
+
+impl DerefMut for PooledConnection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.conn_mut().client
+    }
+}
+
+impl Drop for PooledConnection {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else { return };
+        if self.inner.is_inherited() {
+            // The sockets, and the epoll set behind the client, are the parent's too: even closing would be felt there.
+            mem::forget(conn);
+            mem::forget(self.inner.clone());
+            return;
+        }
+        self.inner.give_back(conn);
+    }
+}
+
+impl fmt::Debug for PooledConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledConnection")
+            .field("target", &self.target())
+            .field("backend_pid", &self.backend_pid())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! Closes idle connections on the dot and keeps `min_idle` filled. With no traffic there is nothing but one timer, and
+//! without idle connections not even that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::inner::Inner;
+use crate::clock::Tick;
+use crate::observe::stats::CloseReason;
+
+/// When housekeeping runs next; read on every return, so it is one atomic.
+pub(super) struct Alarm(AtomicU64);
+
+const UNSET: u64 = u64::MAX;
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self(AtomicU64::new(UNSET))
+    }
+}
+
+impl Inner {
+    /// Makes sure that housekeeping runs at `due` or earlier.
+    #[inline]
+    pub(super) fn wake_housekeeping_at(self: &Arc<Self>, due: Tick) {
+        if due.to_word() < self.alarm.0.load(Ordering::Relaxed) {
+            self.set_alarm(due);
+        }
+    }
+
+    #[cold]
+    fn set_alarm(self: &Arc<Self>, due: Tick) {
+        if self.alarm.0.fetch_min(due.to_word(), Ordering::AcqRel) <= due.to_word() {
+            return;
+        }
+        let pool = Arc::downgrade(self);
+        self.workers.after(due.since(Tick::exact()), move || {
+            if let Some(inner) = pool.upgrade() {
+                inner.keep_house();
+            }
+        });
+    }
+
+    /// On the timer thread: closes what is due and sets the next alarm. An alarm that was set for a connection used
+    /// meanwhile finds nothing to do, which is cheaper than moving it at every return.
+    fn keep_house(self: &Arc<Self>) {
+        self.alarm.0.store(UNSET, Ordering::Release);
+        let now = Tick::exact();
+        for (conn, reason) in self.take_due(now) {
+            self.see_off(conn, reason);
+        }
+        if let Some(next) = self.next_due() {
+            self.wake_housekeeping_at(next);
+        }
+    }
+
+    fn take_due(&self, now: Tick) -> Vec<(super::admission::Parked, CloseReason)> {
+        let idle_timeout = self.settings.idle_timeout;
+        let mut spare = self.spare_idle();
+        let expired = self.admission.take_idle(|conn| conn.has_expired(now), |c| c.closed(CloseReason::MaxLifetime));
+        let idle = self.admission.take_idle(
+            // The stack is looked at from its bottom, where those idle the longest are.
+            |conn| {
+                let due = spare > 0 && conn.due(idle_timeout) <= now;
+                spare -= usize::from(due);
+                due
+            },
+            |c| c.closed(CloseReason::IdleTimeout),
+        );
+        let expired = expired.into_iter().map(|conn| (conn, CloseReason::MaxLifetime));
+        expired.chain(idle.into_iter().map(|conn| (conn, CloseReason::IdleTimeout))).collect()
+    }
+
+    /// How many idle connections there are beyond `min_idle`.
+    fn spare_idle(&self) -> usize {
+        let idle = self.admission.snapshot().0.idle;
+        idle.saturating_sub(self.settings.min_idle) as usize
+    }
+
+    fn next_due(&self) -> Option<Tick> {
+        let spare = self.spare_idle();
+        let idle_timeout = self.settings.idle_timeout;
+        let dues = self.admission.inspect_idle(|conn| (conn.due(idle_timeout), conn.expiry()));
+        let of_spare = dues.iter().take(spare).map(|(due, _)| *due).min();
+        let of_kept = dues.iter().skip(spare).filter_map(|(_, expiry)| *expiry).min();
+        of_spare.into_iter().chain(of_kept).min()
+    }
+
+    /// Opens what `min_idle` asks for, on a worker. Does nothing at the default of 0: an idle pool dials nobody.
+    pub(super) fn refill(self: &Arc<Self>) {
+        if self.settings.min_idle == 0 || !self.admission.reserve_for_min_idle(self.settings.min_idle) {
+            return;
+        }
+        let inner = self.clone();
+        self.workers.run(move || {
+            match inner.open(Instant::now() + inner.settings.connection_timeout) {
+                Ok(conn) => {
+                    inner.give_back(conn);
+                    inner.refill();
+                }
+                Err(e) => {
+                    log::warn!(target: "holdfast", pool = inner.label(); "could not fill min_idle: {e}");
+                    inner.refill_later();
+                }
+            }
+        });
+    }
+
+    fn refill_later(self: &Arc<Self>) {
+        let pool = Arc::downgrade(self);
+        self.workers.after(self.settings.retry_max_delay, move || {
+            if let Some(inner) = pool.upgrade() {
+                inner.refill();
+            }
+        });
+    }
+}

@@ -1,0 +1,100 @@
+//! What all handles of a pool and all its loans share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::admission::Admission;
+use super::housekeeping::Alarm;
+use super::registry::Registry;
+use super::slot::Slots;
+use super::workers::Workers;
+use crate::clock::Tick;
+use crate::config::PoolConfig;
+use crate::config::settings::PoolSettings;
+use crate::error::Error;
+use crate::ffi::fork::Generation;
+use crate::link::connector::Connector;
+use crate::resilience::backoff::Backoff;
+
+pub(super) struct Inner {
+    pub(super) settings: PoolSettings,
+    pub(super) backoff: Backoff,
+    pub(super) connector: Connector,
+    pub(super) slots: Slots,
+    pub(super) admission: Admission,
+    pub(super) registry: Registry,
+    pub(super) alarm: Alarm,
+    /// A connection parked before this moment must prove itself before use: a sibling was found dead.
+    suspect_before: AtomicU64,
+    /// Why the last opening failed and when, for those who time out in the queue.
+    pub(super) last_open_failure: Mutex<Option<(String, Instant)>>,
+    pub(super) workers: Arc<Workers>,
+    label: String,
+    born: Generation,
+}
+
+impl Inner {
+    pub(super) fn new(config: &PoolConfig) -> Result<Arc<Self>, Error> {
+        let born = Generation::watch();
+        let (settings, server) = config.settings()?;
+        let connector = Connector::new(server)?;
+        let workers = Workers::shared();
+        let backoff = Backoff {
+            retries: settings.retry_max,
+            base: settings.retry_base_delay,
+            max: settings.retry_max_delay,
+            jitter: settings.retry_jitter,
+        };
+        Ok(Arc::new(Self {
+            slots: Slots::new(settings.max_size, workers.timer())?,
+            admission: Admission::new(settings.max_size),
+            registry: Registry::default(),
+            alarm: Alarm::default(),
+            suspect_before: AtomicU64::new(0),
+            last_open_failure: Mutex::new(None),
+            label: match &settings.name {
+                Some(name) => format!("{name} ({})", connector.target()),
+                None => connector.target(),
+            },
+            settings,
+            backoff,
+            connector,
+            workers,
+            born,
+        }))
+    }
+
+    /// Whether this process is a child that inherited the pool by `fork`: nothing of it may be touched.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.born.is_past()
+    }
+
+    /// Every entry calls this before it touches a lock.
+    pub(super) fn check_process(&self) -> Result<(), Error> {
+        if self.is_inherited() {
+            return Err(Error::misuse(
+                "this pool belongs to the parent of this forked process: its connections cannot be shared; make a new Pool after fork",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every connection parked so far must prove itself before its next use.
+    pub(super) fn suspect_all_parked(&self) {
+        // One tick on: what was parked within the present tick is suspected too.
+        let until = Tick::now().plus(Tick::RESOLUTION);
+        self.suspect_before.fetch_max(until.to_word(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_suspect(&self, parked_at: Tick) -> bool {
+        parked_at < Tick::from_word(self.suspect_before.load(Ordering::Relaxed))
+    }
+
+    /// The pool's name and target, for log records.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+}

@@ -1,0 +1,220 @@
+//! The pool.
+
+mod acquire;
+mod admission;
+mod closing;
+mod connection;
+mod housekeeping;
+mod inner;
+mod open_connection;
+mod parameter_types;
+mod recycle;
+mod registry;
+mod slot;
+mod statements;
+mod workers;
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::Row;
+
+use acquire::Call;
+pub use connection::{Params, PooledConnection};
+use inner::Inner;
+
+use crate::config::PoolConfig;
+use crate::error::Result;
+use crate::observe::stats::{CloseReport, Stats};
+
+/// A pool of connections to one PostgreSQL target.
+///
+/// Making one opens nothing. Clones are handles of the same pool; when the last one is dropped, idle connections are
+/// closed at once and lent ones as they come back. All methods may be called from any thread.
+///
+/// ```no_run
+/// # fn main() -> holdfast::Result<()> {
+/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+/// let rows = pool.query("select id, total from orders where customer = $1", &[&42i32])?;
+/// let mut conn = pool.get()?;
+/// let id: i32 = conn.query_one("select 1", &[])?.get(0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+    _handle: Arc<Handle>,
+}
+
+/// Shared by all clones of a [`Pool`]; the last one to go shuts the pool.
+struct Handle(Arc<Inner>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.0.is_inherited() {
+            // Nothing of a parent's pool may be touched in its child, not even to free it.
+            mem::forget(self.0.clone());
+        } else {
+            self.0.shut();
+        }
+    }
+}
+
+impl Pool {
+    /// Makes a pool from a configuration. Opens no connection, except that `min_idle` above 0 is filled in the background.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) or [`ErrorKind::Tls`](crate::ErrorKind::Tls) when the configuration
+    /// cannot work as it stands: the message names the option and what is allowed.
+    pub fn new(config: PoolConfig) -> Result<Self> {
+        let inner = Inner::new(&config)?;
+        inner.refill();
+        Ok(Self { _handle: Arc::new(Handle(inner.clone())), inner })
+    }
+
+    /// Makes a pool from a URL or a keyword string, over the defaults and the environment; see
+    /// [`PoolConfig::from_url`].
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn from_url(url: &str) -> Result<Self> {
+        Self::new(PoolConfig::from_url(url)?)
+    }
+
+    /// Makes a pool from the environment alone (`DATABASE_URL`, `PG*`, `HOLDFAST_*`); see [`PoolConfig::from_env`].
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn from_env() -> Result<Self> {
+        Self::new(PoolConfig::from_env()?)
+    }
+
+    /// Borrows a connection. Blocks until one is idle or a new one is open: `connection_timeout` per attempt, with the
+    /// configured retries of failures to connect in between.
+    ///
+    /// # Errors
+    /// [`PoolTimeout`](crate::ErrorKind::PoolTimeout) when every connection stayed busy;
+    /// [`PoolClosed`](crate::ErrorKind::PoolClosed); else what kept the last attempt from opening a connection, with all
+    /// attempts in [`Error::attempts`](crate::Error::attempts).
+    #[inline]
+    pub fn get(&self) -> Result<PooledConnection> {
+        self.inner.get(Call::default())
+    }
+
+    /// Like [`get`](Self::get), with one limit over everything: queueing, opening, retries and the waits between.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
+        self.inner.get(Call { timeout: Some(timeout), retries: None })
+    }
+
+    /// Like [`get`](Self::get), with as many retries as given here instead of `retry_max`, and a limit over everything
+    /// if one is given.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub fn get_with(&self, retries: u32, timeout: Option<Duration>) -> Result<PooledConnection> {
+        self.inner.get(Call { timeout, retries: Some(retries) })
+    }
+
+    /// Borrows an idle connection if one is free now; opens none and waits for nobody. If the connection has to prove
+    /// itself first, that takes at most `validation_timeout`.
+    ///
+    /// # Errors
+    /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
+    pub fn try_get(&self) -> Result<Option<PooledConnection>> {
+        self.inner.try_get()
+    }
+
+    /// Borrows a connection, runs a query through its statement cache, gives it back.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and what the server says.
+    pub fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+        self.get()?.query_cached(sql, params)
+    }
+
+    /// Like [`query`](Self::query), for exactly one row.
+    ///
+    /// # Errors
+    /// Also when there is no row or more than one.
+    pub fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
+        self.get()?.query_one_cached(sql, params)
+    }
+
+    /// Like [`query`](Self::query), for one row or none.
+    ///
+    /// # Errors
+    /// Also when there is more than one row.
+    pub fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
+        self.get()?.query_opt_cached(sql, params)
+    }
+
+    /// Borrows a connection, runs a statement through its cache, gives it back; returns the number of rows changed.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    pub fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
+        self.get()?.execute_cached(sql, params)
+    }
+
+    /// Borrows a connection, runs one or more statements without parameters, gives it back.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    pub fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.get()?.batch(sql)
+    }
+
+    /// All figures of the pool, as of one moment. Costs one uncontended lock. In a forked child they are all zero.
+    pub fn stats(&self) -> Stats {
+        if self.inner.is_inherited() {
+            return Stats::new(Default::default(), Default::default());
+        }
+        let (gauges, counters) = self.inner.admission.snapshot();
+        Stats::new(gauges, counters)
+    }
+
+    /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).
+    pub fn close(&self) -> CloseReport {
+        self.close_timeout(self.inner.settings.close_timeout)
+    }
+
+    /// Closes the pool: new gets fail at once, waiters are woken with
+    /// [`PoolClosed`](crate::ErrorKind::PoolClosed), idle connections are closed, lent ones are awaited; shortly before
+    /// the limit the server is asked to cancel what still runs, and at the limit what is still out is cut, so that calls
+    /// blocked on it return. Blocks for at most `limit` (and a moment for cutting). Closing twice is harmless.
+    ///
+    /// Returns what had to be done.
+    pub fn close_timeout(&self, limit: Duration) -> CloseReport {
+        if self.inner.is_inherited() {
+            return CloseReport::default();
+        }
+        self.inner.close_within(limit)
+    }
+
+    /// Whether the pool was closed.
+    pub fn is_closed(&self) -> bool {
+        !self.inner.is_inherited() && self.inner.admission.is_closed()
+    }
+
+    /// The server or servers this pool leads to, as `host:port`; no secrets.
+    pub fn target(&self) -> String {
+        self.inner.connector.target()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats();
+        f.debug_struct("Pool")
+            .field("target", &self.target())
+            .field("total", &stats.total)
+            .field("in_use", &stats.in_use)
+            .field("max_size", &stats.max_size)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! One open server connection and what the pool remembers about it.
+
+use std::time::Duration;
+
+use postgres::Client;
+
+use super::slot::SlotLease;
+use super::statements::StatementCache;
+use crate::clock::Tick;
+use crate::config::settings::PoolSettings;
+use crate::link::Link;
+use crate::link::cancel::CancelHandle;
+use crate::link::connector::Opened;
+use crate::observe::stats::Counters;
+
+/// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
+/// together (HikariCP's figure since 6.1).
+const LIFETIME_SPREAD: f64 = 0.25;
+
+pub(super) struct OpenConnection {
+    pub(super) client: Client,
+    pub(super) link: Link,
+    pub(super) statements: StatementCache,
+    pub(super) cancel: CancelHandle,
+    /// `host:port`, for messages.
+    pub(super) target: String,
+    pub(super) id: u64,
+    /// When it was last put on the idle stack (or opened).
+    pub(super) parked_at: Tick,
+    /// `None`: never.
+    expires_at: Option<Tick>,
+    /// The borrower set a deadline of its own, to be undone on return.
+    pub(super) deadline_changed: bool,
+    /// Statements already added to the pool's counter.
+    counted_statements: u64,
+    /// Dropped last: the slot is free only once the client is gone.
+    _slot: SlotLease,
+}
+
+impl OpenConnection {
+    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, settings: &PoolSettings) -> Self {
+        let now = Tick::now();
+        let life = settings
+            .max_lifetime
+            .map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
+        opened.link.set_statement_limit(settings.statement_deadline);
+        Self {
+            client: opened.client,
+            link: opened.link,
+            statements: StatementCache::new(settings.statement_cache),
+            cancel: opened.cancel,
+            target: opened.target,
+            id,
+            parked_at: now,
+            expires_at: life.map(|life| now.plus(life)),
+            deadline_changed: false,
+            counted_statements: 0,
+            _slot: slot,
+        }
+    }
+
+    pub(super) fn has_expired(&self, now: Tick) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// When housekeeping has to close it if it stays idle. Rounded up by the clock's lag: never early.
+    pub(super) fn due(&self, idle_timeout: Duration) -> Tick {
+        let idle_end = self.parked_at.plus(idle_timeout + Tick::RESOLUTION);
+        self.expires_at.map_or(idle_end, |end| end.min(idle_end))
+    }
+
+    /// When its life ends, whether idle or not.
+    pub(super) fn expiry(&self) -> Option<Tick> {
+        self.expires_at
+    }
+
+    /// Adds what this connection did since the last time to the pool's counters.
+    pub(super) fn settle_counters(&mut self, counters: &mut Counters) {
+        let statements = self.link.statements();
+        counters.statements += statements - self.counted_statements;
+        self.counted_statements = statements;
+    }
+}

@@ -1,0 +1,146 @@
+//! What happens to a connection that comes back: park it, clean it first, or retire it. Nothing here blocks the thread
+//! that returns it; cleaning and seeing off are done by the workers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::admission::Parked;
+use super::inner::Inner;
+use crate::clock::Tick;
+use crate::link::{LinkFault, Look, TransactionStatus};
+use crate::observe::stats::CloseReason;
+
+impl Inner {
+    /// Takes a lent connection back.
+    #[inline]
+    pub(super) fn give_back(self: &Arc<Self>, mut conn: Parked) {
+        if conn.deadline_changed {
+            conn.link.set_statement_limit(self.settings.statement_deadline);
+            conn.deadline_changed = false;
+        }
+        if conn.link.is_clean() {
+            return self.park(conn);
+        }
+        self.give_back_unclean(conn);
+    }
+
+    #[cold]
+    fn give_back_unclean(self: &Arc<Self>, conn: Parked) {
+        match conn.link.fault() {
+            Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
+            Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
+            Some(_) => {
+                self.suspect_all_parked();
+                self.retire(conn, CloseReason::Broken);
+            }
+            None => {
+                let inner = self.clone();
+                self.workers.run(move || inner.settle(conn));
+            }
+        }
+    }
+
+    fn park(self: &Arc<Self>, mut conn: Parked) {
+        let now = Tick::now();
+        if conn.has_expired(now) {
+            return self.retire(conn, CloseReason::MaxLifetime);
+        }
+        conn.parked_at = now;
+        let due = conn.due(self.settings.idle_timeout);
+        match self.admission.park(conn) {
+            None => self.wake_housekeeping_at(due),
+            Some(refused) => self.retire(refused, CloseReason::PoolClosed),
+        }
+    }
+
+    /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
+    fn settle(self: Arc<Self>, mut conn: Parked) {
+        conn.link.set_deadline(Some(Instant::now() + self.settings.settle_timeout));
+        let rolled_back = settle_in_time(&self, &mut conn);
+        conn.link.set_deadline(None);
+        if rolled_back {
+            self.admission.count(|c| c.rolled_back += 1);
+        }
+        if conn.link.is_clean() {
+            self.park(conn);
+        } else {
+            self.retire(conn, CloseReason::Unclean);
+        }
+    }
+
+    /// Closes a lent connection. It counts against the pool until the server has let go of it or it was cut.
+    pub(super) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
+        self.admission.retire_lent(|counters| {
+            conn.settle_counters(counters);
+            counters.closed(reason);
+            // Never reached its borrower.
+            counters.gets -= u64::from(reason == CloseReason::ValidationFailed);
+        });
+        self.see_off(conn, reason);
+    }
+
+    /// Closes a connection that is counted as departing already.
+    pub(super) fn see_off(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+        log::debug!(
+            target: "holdfast",
+            pool = self.label(), connection = conn.id, reason = reason.name();
+            "closing a connection: {}", reason.name()
+        );
+        let abandoned_work = conn.link.is_busy();
+        let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
+        conn.link.retire();
+        if gone && !abandoned_work {
+            return self.departed(conn);
+        }
+        let inner = self.clone();
+        self.workers.run(move || {
+            let patience = inner.settings.settle_timeout;
+            if abandoned_work {
+                // The server would go on with the statement until it has something to send.
+                if let Err(e) = conn.cancel.cancel_within(patience) {
+                    log::debug!(target: "holdfast", "could not cancel what an abandoned connection was doing: {e}");
+                }
+            }
+            if !conn.link.wait_for_hangup(patience) {
+                conn.link.reset_on_close();
+            }
+            inner.departed(conn);
+        });
+    }
+
+    fn departed(self: &Arc<Self>, conn: Parked) {
+        self.registry.remove(conn.id);
+        // The slot goes back to r2d2 before the capacity is offered to anybody.
+        drop(conn);
+        self.admission.departed();
+        self.refill();
+    }
+}
+
+/// Whether a transaction had to be rolled back.
+fn settle_in_time(inner: &Inner, conn: &mut Parked) -> bool {
+    if conn.link.is_busy() {
+        // An abandoned statement: its result is of no use to anybody. The empty query drains what is on the way.
+        if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
+            log::debug!(target: "holdfast", "could not cancel an abandoned statement: {e}");
+        }
+        // Its answer may be the cancelled statement's error or its own; what counts is the state afterwards.
+        let _ = conn.client.batch_execute("");
+        if conn.link.is_busy() {
+            let _ = conn.client.batch_execute("");
+        }
+    }
+    let open = matches!(
+        conn.link.transaction_status(),
+        TransactionStatus::InTransaction | TransactionStatus::Failed
+    );
+    if open && conn.link.fault().is_none() {
+        log::warn!(
+            target: "holdfast",
+            pool = inner.label(), connection = conn.id;
+            "a connection came back with an open transaction, which was rolled back: is a commit missing?"
+        );
+        return conn.client.batch_execute("ROLLBACK").is_ok();
+    }
+    false
+}

@@ -1,0 +1,3 @@
+//! Deciding when to try again. Knows kinds of failures and time, nothing of PostgreSQL's wire.
+
+pub(crate) mod backoff;
