@@ -20,7 +20,6 @@ use super::socket::{Socket, SocketIo};
 use super::tls::TlsContext;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
 use crate::error::{Error, ErrorKind, Phase, find_source};
-use crate::link::LinkFault;
 
 /// Where to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +73,8 @@ impl Dial {
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
-            Encryption::IfOffered(tls) => self.encrypt(io, tls, true).await?,
-            Encryption::Always(tls) => self.encrypt(io, tls, false).await?,
+            Encryption::IfOffered(tls) => self.in_time(Phase::Tls, self.encrypt(io, tls, true)).await??,
+            Encryption::Always(tls) => self.in_time(Phase::Tls, self.encrypt(io, tls, false)).await??,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
         Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted })
@@ -85,22 +84,25 @@ impl Dial {
         let doing = |e| Error::from_connect_io(e, Phase::Connect, "could not connect");
         match &self.address {
             Address::Tcp(address) => {
-                let stream = self.in_time(TcpStream::connect(address)).await?.map_err(doing)?;
+                let stream = self.in_time(Phase::Connect, TcpStream::connect(address)).await?.map_err(doing)?;
                 self.set_tcp_options(&stream).map_err(doing)?;
                 Socket::tcp(stream).map_err(doing)
             }
             Address::Unix(path) => {
                 let path = abstract_or_plain(path);
-                let stream = self.in_time(UnixStream::connect(path)).await?.map_err(doing)?;
+                let stream = self.in_time(Phase::Connect, UnixStream::connect(path)).await?.map_err(doing)?;
                 Socket::unix(stream).map_err(doing)
             }
         }
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+    async fn in_time<T>(&self, phase: Phase, work: impl Future<Output = T>) -> Result<T, Error> {
         timeout_at(self.deadline.into(), work).await.map_err(|_| {
-            Error::new(ErrorKind::ConnectTimeout, "no answer to the connection request in time")
-                .in_phase(Phase::Connect)
+            let message = match phase {
+                Phase::Tls => "the server accepted the connection, but TLS was not established in time",
+                _ => "no answer to the connection request in time",
+            };
+            Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase)
         })
     }
 
@@ -142,7 +144,7 @@ impl Dial {
 
     /// Sends `SSLRequest` and reads the one byte of the answer: whether the server will speak TLS.
     async fn ask_for_tls(&self, mut io: SocketIo) -> Result<(SocketIo, bool), Error> {
-        let failed = |e| during_tls(e, "could not ask for TLS");
+        let failed = |e| Error::from_connect_io(e, Phase::Tls, "could not ask for TLS");
         io.write_all(&SSL_REQUEST).await.map_err(failed)?;
         let mut answer = [0];
         io.read_exact(&mut answer).await.map_err(failed)?;
@@ -174,22 +176,10 @@ fn abstract_or_plain(path: &std::path::Path) -> PathBuf {
     }
 }
 
-/// An I/O failure while TLS is being set up: the deadline, or the server hanging up.
-fn during_tls(error: io::Error, doing: &str) -> Error {
-    if find_source::<LinkFault>(&error) == Some(&LinkFault::DeadlinePassed) {
-        return Error::new(ErrorKind::ConnectTimeout, "the server did not answer the TLS request in time")
-            .in_phase(Phase::Tls);
-    }
-    Error::from_connect_io(error, Phase::Tls, doing)
-}
-
 fn handshake_error(error: Box<dyn std::error::Error + Send + Sync>, host: &str) -> Error {
-    if find_source::<LinkFault>(&*error) == Some(&LinkFault::DeadlinePassed) {
-        return Error::new(ErrorKind::ConnectTimeout, "the TLS handshake did not finish in time")
-            .in_phase(Phase::Tls);
-    }
     if let Some(io) = find_source::<io::Error>(&*error) {
-        return Error::from_connect_io(io::Error::new(io.kind(), io.to_string()), Phase::Tls, "TLS handshake broke off");
+        let io = io::Error::new(io.kind(), io.to_string());
+        return Error::from_connect_io(io, Phase::Tls, "the TLS handshake broke off");
     }
     Error::new(ErrorKind::Tls, format!("TLS handshake with \"{host}\" failed: {error}"))
         .in_phase(Phase::Tls)

@@ -13,6 +13,7 @@ use postgres::tls::{ChannelBinding, TlsStream as _};
 use postgres_openssl::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::deadline::Alarm;
 use super::framing::Framing;
 use super::socket::{Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
@@ -53,6 +54,7 @@ pub(crate) struct Line {
     handed_back: BytesMut,
     /// The kernel took no more of a request: the reply cannot be waited for until it does.
     write_stalled: bool,
+    alarm: Alarm,
 }
 
 impl Line {
@@ -63,6 +65,7 @@ impl Line {
             back: Framing::backend(),
             handed_back: BytesMut::new(),
             write_stalled: false,
+            alarm: Alarm::default(),
         }
     }
 
@@ -86,7 +89,8 @@ impl Line {
         let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
         socket.allow_waiting(reply_owed && !self.write_stalled && self.front.at_boundary());
         let before = buffer.filled().len();
-        ready!(self.transport.poll_read(cx, buffer))?;
+        let read = self.transport.poll_read(cx, buffer);
+        ready!(self.or_deadline(cx, socket, read))?;
         let fresh = &buffer.filled()[before..];
         tap.count_received(fresh.len());
         self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
@@ -116,14 +120,27 @@ impl Line {
         socket.allow_waiting(false);
         let sent = self.transport.poll_write(cx, bytes);
         self.write_stalled = sent.is_pending();
-        let n = ready!(sent)?;
+        let n = ready!(self.or_deadline(cx, socket, sent))?;
         tap.count_sent(n);
         self.front.feed(&bytes[..n], |_| false, |message| tap.sent(&message));
         Poll::Ready(Ok(n))
     }
 
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.transport.poll_flush(cx)
+    /// The client's runtime sleeps after a flush until the reply comes: it has to wake at the deadline too.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<()>> {
+        ready!(self.transport.poll_flush(cx))?;
+        match self.or_deadline(cx, socket, Poll::Pending) {
+            Poll::Ready(passed) => Poll::Ready(passed),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// What is pending ends at the deadline in force.
+    fn or_deadline<T>(&mut self, cx: &mut Context<'_>, socket: &Socket, work: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if work.is_pending() && self.alarm.poll(cx, socket.deadlines().current()).is_ready() {
+            return Poll::Ready(Err(socket.deadline_passed()));
+        }
+        work
     }
 
     pub(crate) fn channel_binding(&self) -> ChannelBinding {

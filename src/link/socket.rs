@@ -1,13 +1,12 @@
 //! A TCP or Unix-domain socket whose descriptor we know, that keeps a deadline and can be cut from any thread.
 //!
-//! It reads in two ways. While a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll` and
-//! `recv` under a deadline): the runtime of `postgres::Client` would spend an `epoll_wait` on the same wait, and the
-//! direct lane has no runtime. Otherwise (waiting for notifications, a COPY that is fed meanwhile) it goes through the
-//! client's own runtime, where it is registered.
+//! It reads in two ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll`
+//! and `recv` under a deadline): the runtime of `postgres::Client` would spend an `epoll_wait` on the same wait, and the
+//! direct lane has no runtime. Otherwise (the first bytes of a reply, notifications, a COPY that is fed meanwhile) it
+//! goes through the client's own runtime, where it is registered.
 //!
 //! The descriptor is put into blocking mode after registration; every call that must not block says so by flag.
 
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
@@ -20,7 +19,6 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::Sleep;
 
 use super::LinkFault;
 use super::deadline::Deadlines;
@@ -175,7 +173,7 @@ impl Socket {
                 }
             };
             match rustix::net::recv(self, &mut *buffer, flags) {
-                Ok((n, _)) => return self.received(n),
+                Ok((n, _)) => return self.received(n, buffer.len()),
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
                 Err(e) => return Err(self.broke(e)),
             }
@@ -192,7 +190,7 @@ impl Socket {
             }
             let receive = || Ok(rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT)?.0);
             match self.try_io(Interest::READABLE, receive) {
-                Ok(n) => return Poll::Ready(self.received(n)),
+                Ok(n) => return Poll::Ready(self.received(n, buffer.len())),
                 Err(e) if retry(&e) => {}
                 Err(e) => return Poll::Ready(Err(self.broke(e))),
             }
@@ -230,7 +228,12 @@ impl Socket {
         }
     }
 
-    fn received(&self, n: usize) -> io::Result<usize> {
+    fn received(&self, n: usize, room: usize) -> io::Result<usize> {
+        if n < room {
+            // A short read emptied the socket. Telling the runtime so saves the `recv` that would find nothing; new data
+            // makes a new event, since the registration is edge-triggered.
+            let _ = self.try_io::<()>(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
+        }
         if n == 0 {
             // A cut by our own hand reads as an end of stream too: say who did it.
             self.check()?;
@@ -283,13 +286,12 @@ pub(crate) struct SocketIo {
     /// The part of `ahead` that was received and not yet handed on.
     start: usize,
     end: usize,
-    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl SocketIo {
     pub(crate) fn new(socket: Arc<Socket>) -> Self {
         let ahead = vec![0; READ_AHEAD].into_boxed_slice();
-        Self { socket, ahead, start: 0, end: 0, alarm: None }
+        Self { socket, ahead, start: 0, end: 0 }
     }
 
     /// Bytes were received beyond what has been read from here.
@@ -301,28 +303,10 @@ impl SocketIo {
         let received = if self.socket.may_wait.load(Ordering::Relaxed) {
             self.socket.receive_waiting(&mut self.ahead)?
         } else {
-            match self.socket.poll_receive(cx, &mut self.ahead) {
-                Poll::Ready(result) => result?,
-                Poll::Pending => return self.sleep_to_deadline(cx),
-            }
+            ready!(self.socket.poll_receive(cx, &mut self.ahead))?
         };
         (self.start, self.end) = (0, received);
         Poll::Ready(Ok(()))
-    }
-
-    /// Pending until the deadline, then its error.
-    fn sleep_to_deadline<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let Some(end) = self.socket.deadlines.current() else {
-            self.alarm = None;
-            return Poll::Pending;
-        };
-        let end = tokio::time::Instant::from_std(end);
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
-        if alarm.deadline() != end {
-            alarm.as_mut().reset(end);
-        }
-        ready!(alarm.as_mut().poll(cx));
-        Poll::Ready(Err(self.socket.deadline_passed()))
     }
 }
 
@@ -343,11 +327,8 @@ impl AsyncRead for SocketIo {
 }
 
 impl AsyncWrite for SocketIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.socket.poll_send(cx, bytes) {
-            Poll::Pending => self.sleep_to_deadline(cx),
-            ready => ready,
-        }
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.socket.poll_send(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

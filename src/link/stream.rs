@@ -40,7 +40,7 @@ impl AsyncWrite for LinkStream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shared = &*self.0.0;
         let Some(mut line) = shared.turnstile.enter() else { return Poll::Ready(Err(busy())) };
-        line.poll_flush(cx)
+        line.poll_flush(cx, &shared.socket)
     }
 
     /// The client closes its stream after `Terminate`. TLS `close_notify` is not sent: the server has been told
