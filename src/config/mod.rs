@@ -1,12 +1,271 @@
 //! Configuration: one table of options, read from URLs, keyword strings, environment, password and service files.
+//!
+//! [`PoolConfig`] collects what is said; [`options`] lists what can be said; [`reference_table`] prints it.
 
+mod dsn;
+mod environment;
+mod hosts;
+mod options;
+mod passfile;
+mod resolve;
+mod row;
+mod service;
 pub(crate) mod settings;
+mod value;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub(crate) use environment::Environment;
+pub use row::{Group, OptionInfo, option, options, reference_table};
+pub use settings::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use settings::{PoolSettings, ServerSettings};
 
-/// Everything a pool needs to know.
-#[derive(Debug, Clone)]
+use crate::error::{Error, Result};
+
+/// Everything a pool needs to know: how to reach the server, and how to behave.
+///
+/// ```
+/// use std::time::Duration;
+/// use holdfast::PoolConfig;
+///
+/// # fn main() -> holdfast::Result<()> {
+/// let config = PoolConfig::from_url("postgresql://app@db.example/orders?sslmode=verify-full&min_idle=1")?
+///     .max_size(4)
+///     .idle_timeout(Duration::from_secs(2));
+/// assert_eq!(config.get("max_size")?.as_deref(), Some("4"));
+/// config.validate()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Where values come from
+///
+/// The first of these that says something about an option counts:
+///
+/// 1. the program: setters, [`set`](Self::set) and the connection string, the latest of them winning;
+/// 2. the section of the service file that `service` or `PGSERVICE` names;
+/// 3. the environment variable `HOLDFAST_<KEY>`;
+/// 4. libpq's `PG*` variable;
+/// 5. the default.
+///
+/// A variable that is set but empty says nothing. Environment and user are looked at when the configuration is begun,
+/// password and service files whenever it is used.
+///
+/// # Units
+///
+/// Durations are written `15s`, `500ms`, `30min` (also `us`, `h`, `d`). A bare number is milliseconds, except for
+/// libpq's own options in seconds (`connect_timeout`, `keepalives_idle`, `keepalives_interval`), where it is seconds so
+/// that a connection string means the same to `psql`.
+///
+/// # Differences from libpq
+///
+/// - `keepalives_idle`, `keepalives_interval` and `keepalives_count` default to 3 s, 1 s and 3, so that a dead peer is
+///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
+/// - An option that cannot be honoured (`require_auth`, `requirepeer`, ...) is an error unless its value would change
+///   nothing.
+/// - A URL without credentials and with an `@` in its path is refused: it is nearly always a password with a `/` that
+///   should have been written `%2F`.
+///
+/// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
+#[derive(Clone)]
 pub struct PoolConfig {
-    pub(crate) pool: PoolSettings,
-    pub(crate) server: ServerSettings,
+    /// What the program said, by key. From `set` and connection strings in canonical text; from setters as given, to be
+    /// checked when the settings are made.
+    explicit: BTreeMap<&'static str, String>,
+    environment: Environment,
+    /// Which defaults apply; `None` leaves it to the environment.
+    production: Option<bool>,
+}
+
+impl PoolConfig {
+    /// An empty configuration: environment and defaults decide. Production, if `HOLDFAST_ENV` (else `NODE_ENV`) is
+    /// `production`, else development.
+    pub fn new() -> Self {
+        Self::within(Environment::of_this_process())
+    }
+
+    /// Like [`new`](Self::new), with the defaults for production (`max_size` 8) whatever the environment says.
+    pub fn production() -> Self {
+        Self {
+            production: Some(true),
+            ..Self::new()
+        }
+    }
+
+    /// Like [`new`](Self::new), with the defaults for development (`max_size` 5) whatever the environment says.
+    pub fn development() -> Self {
+        Self {
+            production: Some(false),
+            ..Self::new()
+        }
+    }
+
+    /// A configuration from a connection string: a `postgresql://` URL or `key=value` pairs, as libpq takes them.
+    /// Holdfast's own options may stand in either. What it leaves open, environment and defaults decide.
+    ///
+    /// # Errors
+    ///
+    /// The string is malformed, names an unknown option, or has a value that the option does not allow. Options that
+    /// do not go together are found by [`validate`](Self::validate).
+    ///
+    /// ```
+    /// let error = holdfast::PoolConfig::from_url("host=db max_sise=4").unwrap_err();
+    /// assert!(error.to_string().contains("did you mean \"max_size\"?"));
+    /// ```
+    pub fn from_url(url: &str) -> Result<Self> {
+        Self::within(Environment::of_this_process()).with_url(url)
+    }
+
+    /// A configuration from the environment alone: `DATABASE_URL`, if it is set, read like a URL given to
+    /// [`from_url`](Self::from_url), over `HOLDFAST_*` and `PG*` variables.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_url`](Self::from_url), for `DATABASE_URL`.
+    pub fn from_env() -> Result<Self> {
+        Self::from_environment(Environment::of_this_process())
+    }
+
+    /// An empty configuration in given surroundings.
+    pub(crate) fn within(environment: Environment) -> Self {
+        Self {
+            explicit: BTreeMap::new(),
+            environment,
+            production: None,
+        }
+    }
+
+    pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
+        let url = environment.get("DATABASE_URL")?.map(str::to_owned);
+        let config = Self::within(environment);
+        match url {
+            Some(url) => config.with_url(&url),
+            None => Ok(config),
+        }
+    }
+
+    fn with_url(mut self, url: &str) -> Result<Self> {
+        self.set_url(url)?;
+        Ok(self)
+    }
+
+    /// Sets everything that a connection string says; what it does not mention stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_url`](Self::from_url); nothing is set then.
+    pub fn set_url(&mut self, url: &str) -> Result<&mut Self> {
+        let conninfo = dsn::parse(url)?;
+        if conninfo.ambiguous {
+            return Err(Error::config(
+                "the URL has no user, but an \"@\" in its path: in a password write %2F for \"/\", in a database name %40 for \"@\"",
+            ));
+        }
+        let mut checked = Vec::with_capacity(conninfo.pairs.len());
+        for (row, value) in conninfo.pairs {
+            let value = row.check(&value, "").map_err(|error| match conninfo.doubtful {
+                true => Error::config(format!(
+                    "{} in the URL is not valid: allowed is {}; in a user name or password write %40 for \"@\" and %2F for \"/\"",
+                    row.key(),
+                    row.allowed()
+                )),
+                false => error,
+            })?;
+            checked.push((row.key(), value));
+        }
+        self.explicit.extend(checked);
+        Ok(self)
+    }
+
+    /// Sets one option from text.
+    ///
+    /// # Errors
+    ///
+    /// The option is unknown (the nearest known one is named), or the value is not allowed (the error says what is).
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let mut config = holdfast::PoolConfig::new();
+    /// config.set("host", "db")?.set("idle_timeout", "30s")?;
+    /// assert!(config.set("idle_timeout", "soon").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self> {
+        let row = row::known(key)?;
+        self.explicit.insert(row.key(), row.check(value, "")?);
+        Ok(self)
+    }
+
+    /// What the setters do: checking waits until the settings are made.
+    fn with(mut self, key: &'static str, value: String) -> Self {
+        self.explicit.insert(key, value);
+        self
+    }
+
+    /// The effective value of an option in canonical text, wherever it comes from; `None` where it has none. A secret
+    /// is shown as `***`.
+    ///
+    /// # Errors
+    ///
+    /// The option is unknown, or the configuration has a value that is not allowed.
+    pub fn get(&self, key: &str) -> Result<Option<String>> {
+        let row = row::known(key)?;
+        Ok(self
+            .resolved()?
+            .get(key)
+            .map(|value| row.shown(value).to_owned()))
+    }
+
+    /// Checks the whole: every value, and what must go together.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found, with the option's name, its value unless that is secret, and what is allowed.
+    pub fn validate(&self) -> Result<()> {
+        self.settings().map(drop)
+    }
+
+    /// The finished settings. Looks at service and password files.
+    pub(crate) fn settings(&self) -> Result<(PoolSettings, ServerSettings)> {
+        let resolved = self.resolved()?;
+        Ok((resolved.pool()?, resolved.server(&self.environment)?))
+    }
+
+    fn resolved(&self) -> Result<resolve::Resolved> {
+        resolve::resolve(&self.explicit, &self.environment, self.production)
+    }
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for PoolConfig {
+    /// What the program set, secrets masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("PoolConfig");
+        for (key, value) in &self.explicit {
+            let shown = option(key).map_or(row::MASK, |row| row.shown(value));
+            text.field(key, &shown);
+        }
+        text.finish_non_exhaustive()
+    }
+}
+
+/// Reads a connection string into keys and values, without looking at the values: for comparison with libpq.
+#[doc(hidden)]
+pub fn parse_conninfo(text: &str) -> Result<Vec<(String, String)>> {
+    let conninfo = dsn::parse(text)?;
+    Ok(conninfo
+        .pairs
+        .into_iter()
+        .map(|(row, value)| (row.key().to_owned(), value))
+        .collect())
 }

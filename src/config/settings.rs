@@ -8,6 +8,35 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// An enum whose variants have a name that users write: the same in URLs, in the environment and in `Display`.
+macro_rules! named_values {
+    ($(#[$meta:meta])* pub enum $Name:ident { $($(#[$doc:meta])* $Variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $Name { $($(#[$doc])* $Variant,)+ }
+
+        impl $Name {
+            /// Every name, in the order of the enum.
+            pub(crate) const NAMES: &[&str] = &[$($text),+];
+
+            /// The name as users write it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$Variant => $text,)+ }
+            }
+
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$Variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
 /// A text that must never be shown: its `Debug` prints a mask.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
@@ -55,21 +84,32 @@ pub(crate) struct PoolSettings {
     pub(crate) statement_deadline: Option<Duration>,
 }
 
-/// libpq's six modes, with libpq's meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SslMode {
-    Disable,
-    Allow,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
+named_values! {
+    /// How much TLS a connection must have: libpq's six modes, with libpq's meaning.
+    pub enum SslMode {
+        /// Never TLS.
+        Disable = "disable",
+        /// Without TLS first; with TLS where the server insists.
+        Allow = "allow",
+        /// TLS where the server offers it, else without. Protects against nothing; the default, as in libpq.
+        Prefer = "prefer",
+        /// TLS or no connection. The certificate is checked only where a root certificate is at hand.
+        Require = "require",
+        /// TLS with a certificate signed by a trusted authority.
+        VerifyCa = "verify-ca",
+        /// TLS with a certificate signed by a trusted authority and made out to the host that was asked for.
+        VerifyFull = "verify-full",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SslNegotiation {
-    Postgres,
-    Direct,
+named_values! {
+    /// How TLS starts.
+    pub enum SslNegotiation {
+        /// PostgreSQL's own request first.
+        Postgres = "postgres",
+        /// The TLS handshake at once, which PostgreSQL 17 and later understand.
+        Direct = "direct",
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,29 +121,49 @@ pub(crate) enum RootCertificates {
     File(PathBuf),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChannelBinding {
-    Disable,
-    Prefer,
-    Require,
+named_values! {
+    /// Whether the password exchange is tied to the TLS connection it runs over.
+    pub enum ChannelBinding {
+        /// Never.
+        Disable = "disable",
+        /// Where server and TLS allow it.
+        Prefer = "prefer",
+        /// Or no connection.
+        Require = "require",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TargetSessionAttrs {
-    Any,
-    ReadWrite,
-    ReadOnly,
-    Primary,
-    Standby,
-    PreferStandby,
+named_values! {
+    /// Which role a server must have to be connected to.
+    pub enum TargetSessionAttrs {
+        /// Any server.
+        Any = "any",
+        /// Sessions may write by default.
+        ReadWrite = "read-write",
+        /// Sessions may not write by default.
+        ReadOnly = "read-only",
+        /// Not in hot standby.
+        Primary = "primary",
+        /// In hot standby.
+        Standby = "standby",
+        /// A standby where one of the hosts is, else any server.
+        PreferStandby = "prefer-standby",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TlsVersion {
-    V1_0,
-    V1_1,
-    V1_2,
-    V1_3,
+named_values! {
+    /// A version of TLS.
+    #[derive(PartialOrd, Ord)]
+    pub enum TlsVersion {
+        /// TLS 1.0.
+        V1_0 = "TLSv1",
+        /// TLS 1.1.
+        V1_1 = "TLSv1.1",
+        /// TLS 1.2.
+        V1_2 = "TLSv1.2",
+        /// TLS 1.3.
+        V1_3 = "TLSv1.3",
+    }
 }
 
 /// Where one server is to be found.
@@ -145,6 +205,7 @@ pub(crate) struct TlsSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeepaliveSettings {
     pub(crate) enabled: bool,
+    /// Silence before the first probe; zero leaves it to the system, as for the next two.
     pub(crate) idle: Duration,
     pub(crate) interval: Duration,
     pub(crate) retries: u32,

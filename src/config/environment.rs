@@ -1,0 +1,179 @@
+//! What the process's surroundings say: variables, home directory, user name, default directories.
+//!
+//! They are looked at once, when a configuration is begun, and kept with it; tests bring surroundings of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use super::row;
+use crate::error::{Error, Result};
+
+/// Variables that are read besides those of the option table.
+const OTHERS: [&str; 12] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "PGSERVICEFILE",
+    "PGSYSCONFDIR",
+    "PGREQUIRESSL",
+    "PGDATESTYLE",
+    "PGTZ",
+    "PGGEQO",
+    "DATABASE_URL",
+    "HOLDFAST_ENV",
+    "NODE_ENV",
+];
+
+/// Where PostgreSQL puts its socket: Debian's and Red Hat's choice, then the one it is born with.
+const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// Where the system-wide service file is: `pg_config --sysconfdir` on Debian, on Red Hat, and as built from source.
+const SERVICE_DIRECTORIES: [&str; 4] = [
+    "/etc/postgresql-common",
+    "/etc/sysconfig/pgsql",
+    "/etc",
+    "/usr/local/pgsql/etc",
+];
+
+/// The surroundings of one configuration.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Set, but not UTF-8: an error for whoever needs one of them.
+    unreadable: BTreeSet<String>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) os_user: Option<String>,
+    pub(super) socket_directory: String,
+    pub(super) service_directories: Vec<PathBuf>,
+}
+
+impl Environment {
+    /// The surroundings of this process.
+    pub(crate) fn of_this_process() -> Self {
+        let wanted: BTreeSet<String> = row::options()
+            .iter()
+            .flat_map(row::OptionInfo::environment)
+            .chain(OTHERS.map(str::to_owned))
+            .collect();
+        let mut variables = BTreeMap::new();
+        let mut unreadable = BTreeSet::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            if !wanted.contains(&name) {
+                warn_of_misspelling(&name);
+            } else if let Ok(value) = value.into_string() {
+                variables.insert(name, value);
+            } else {
+                unreadable.insert(name);
+            }
+        }
+        let account = own_account();
+        let set = |name: &str| {
+            variables
+                .get(name)
+                .filter(|value| !value.is_empty())
+                .cloned()
+        };
+        Self {
+            home: set("HOME")
+                .map(PathBuf::from)
+                .or_else(|| account.as_ref().map(|a| a.home.clone())),
+            os_user: account
+                .map(|a| a.name)
+                .or_else(|| set("USER"))
+                .or_else(|| set("LOGNAME")),
+            socket_directory: default_socket_directory(),
+            service_directories: SERVICE_DIRECTORIES.iter().map(PathBuf::from).collect(),
+            variables,
+            unreadable,
+        }
+    }
+
+    /// Surroundings in which only these variables are set: no home, no files, and the user is `tester`.
+    #[cfg(test)]
+    pub(crate) fn with<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self {
+            variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            unreadable: BTreeSet::new(),
+            home: None,
+            os_user: Some("tester".to_owned()),
+            socket_directory: "/var/run/postgresql".to_owned(),
+            service_directories: Vec::new(),
+        }
+    }
+
+    /// A variable's value; set but empty counts as not set, since that is how a shell or a compose file says "nothing".
+    pub(super) fn get(&self, name: &str) -> Result<Option<&str>> {
+        if self.unreadable.contains(name) {
+            return Err(Error::config(format!(
+                "the environment variable {name} is not UTF-8"
+            )));
+        }
+        Ok(self
+            .variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty()))
+    }
+
+    /// Whether this is production: `HOLDFAST_ENV`, else `NODE_ENV`, is `production`.
+    pub(super) fn is_production(&self) -> Result<bool> {
+        let named = match self.get("HOLDFAST_ENV")? {
+            None => self.get("NODE_ENV")?,
+            own => own,
+        };
+        Ok(named == Some("production"))
+    }
+}
+
+impl fmt::Debug for Environment {
+    /// Names only: values may be passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+/// Other programs may have variables with our prefix (Kubernetes makes some for a service called "holdfast"), so an
+/// unknown one is no error; but one letter off an option deserves a word.
+fn warn_of_misspelling(name: &str) {
+    if let Some(key) = name.strip_prefix("HOLDFAST_") {
+        let hint = row::hint(&key.to_ascii_lowercase());
+        if hint.contains("did you mean") {
+            log::warn!("the environment variable {name} is set, but there is no such option{hint}");
+        }
+    }
+}
+
+/// The first that exists, else the last.
+fn default_socket_directory() -> String {
+    let [preferred, last] = SOCKET_DIRECTORIES;
+    if std::path::Path::new(preferred).is_dir() {
+        preferred.to_owned()
+    } else {
+        last.to_owned()
+    }
+}
+
+struct Account {
+    name: String,
+    home: PathBuf,
+}
+
+/// This process's line in `/etc/passwd`. Accounts from elsewhere (LDAP) are not found here; `USER` and `HOME` serve them.
+fn own_account() -> Option<Account> {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let text = std::fs::read("/etc/passwd").ok()?;
+    String::from_utf8_lossy(&text).lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields[..] {
+            [name, _, id, _, _, home, ..] if id == uid => Some(Account {
+                name: name.to_owned(),
+                home: PathBuf::from(home),
+            }),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,175 @@
+//! The password file: lines of `host:port:database:user:password`, read by libpq's rules (`passwordFromFile`).
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::settings::Secret;
+
+/// Bits of a file's mode that let others than its owner at it.
+const OTHERS_MAY: u32 = 0o077;
+
+/// A password file, read once for all hosts.
+pub(super) struct Passfile {
+    text: Vec<u8>,
+}
+
+impl Passfile {
+    /// The file at `path`. One that is missing or cannot be read has no passwords, as in libpq; one that others can
+    /// read is refused with a warning.
+    pub(super) fn read(path: &Path) -> Self {
+        Self {
+            text: contents(path).unwrap_or_default(),
+        }
+    }
+
+    /// A file without passwords.
+    pub(super) fn empty() -> Self {
+        Self { text: Vec::new() }
+    }
+
+    /// The password of the first line that fits.
+    pub(super) fn password(
+        &self,
+        host: &str,
+        port: u16,
+        dbname: &str,
+        user: &str,
+    ) -> Option<Secret> {
+        let port = port.to_string();
+        self.text
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .filter(|line| !line.starts_with(b"#"))
+            .find_map(|line| {
+                let rest = after_field(line, host)?;
+                let rest = after_field(rest, &port)?;
+                let rest = after_field(rest, dbname)?;
+                after_field(rest, user)
+            })
+            .and_then(password_field)
+    }
+}
+
+fn contents(path: &Path) -> Option<Vec<u8>> {
+    let about = fs::metadata(path).ok()?;
+    let shown = path.display();
+    if !about.is_file() {
+        log::warn!("the password file {shown} is not a plain file and is not used");
+        return None;
+    }
+    if about.mode() & OTHERS_MAY != 0 {
+        log::warn!(
+            "the password file {shown} is not used, since others than its owner may read or write it: run chmod 0600 on it"
+        );
+        return None;
+    }
+    fs::read(path)
+        .inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}"))
+        .ok()
+}
+
+/// What follows the first field of `line` and its colon, if the field is `*` or says `wanted`. A backslash takes the
+/// next character as it is.
+fn after_field<'a>(line: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    if let Some(rest) = line.strip_prefix(b"*:") {
+        return Some(rest);
+    }
+    let mut wanted = wanted.bytes();
+    let mut rest = line.iter().enumerate();
+    while let Some((at, &byte)) = rest.next() {
+        let byte = match byte {
+            b':' => return wanted.next().is_none().then(|| &line[at + 1..]),
+            b'\\' => *rest.next()?.1,
+            plain => plain,
+        };
+        if wanted.next() != Some(byte) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The password, up to a colon or the end of the line; `None` for an empty one.
+fn password_field(text: &[u8]) -> Option<Secret> {
+    let mut password = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b':' => break,
+            // A backslash at the very end stands for itself.
+            b'\\' => password.push(*bytes.next().unwrap_or(&b'\\')),
+            plain => password.push(plain),
+        }
+    }
+    match String::from_utf8(password) {
+        Ok(text) if text.is_empty() || text.contains('\0') => None,
+        Ok(text) => Some(Secret::new(text)),
+        Err(_) => {
+            log::warn!(
+                "a fitting line of the password file holds a password that is not UTF-8; it is not used"
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look_up(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
+        let file = Passfile {
+            text: text.as_bytes().to_vec(),
+        };
+        file.password(host, port, dbname, user)
+            .map(|secret| secret.reveal().to_owned())
+    }
+
+    #[test]
+    fn the_first_line_that_fits_wins() {
+        let text = "other:*:*:*:no\ndb:5432:*:app:yes\n*:*:*:*:later\n";
+        assert_eq!(
+            look_up(text, "db", 5432, "orders", "app").as_deref(),
+            Some("yes")
+        );
+        assert_eq!(
+            look_up(text, "db", 5433, "orders", "app").as_deref(),
+            Some("later")
+        );
+    }
+
+    #[test]
+    fn backslashes_take_colons_and_themselves_as_they_are() {
+        let text = "::1:5432:d:u:not this\n\\:\\:1:5432:d:u:a\\:b\\\\c:comment\n";
+        assert_eq!(
+            look_up(text, "::1", 5432, "d", "u").as_deref(),
+            Some("a:b\\c")
+        );
+    }
+
+    #[test]
+    fn comments_short_lines_and_empty_passwords_give_none() {
+        for text in [
+            "",
+            "#*:*:*:*:x",
+            "db:5432:d",
+            "db:5432:d:u",
+            "db:5432:d:u:",
+            "dbx:*:*:*:x",
+            "d:*:*:*:x",
+            "db",
+        ] {
+            assert_eq!(look_up(text, "db", 5432, "d", "u"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_star_is_a_wildcard_only_when_it_is_the_whole_field() {
+        assert_eq!(look_up("d*:*:*:*:x", "db", 1, "d", "u"), None);
+        assert_eq!(
+            look_up("d*:*:*:*:x\r\n", "d*", 1, "d", "u").as_deref(),
+            Some("x")
+        );
+    }
+}

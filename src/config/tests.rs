@@ -1,0 +1,1 @@
+//! What a configuration promises as a whole.
