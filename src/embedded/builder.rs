@@ -1,0 +1,331 @@
+//! What a private server should be like, before it is started.
+
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::binaries::Binaries;
+use super::error::Error;
+use super::port::free_port;
+use super::server::{EmbeddedPostgres, Launch};
+use super::workspace::{Workspace, run};
+
+/// How often another process may snatch the port between our look at it and the server's start.
+const PORT_TRIES: u32 = 8;
+
+/// Settings for a server whose data nobody will miss when the machine fails. Each can be overridden with
+/// [`Builder::setting`]. `synchronous_commit` stays on: what was acknowledged must survive the death of the server, which
+/// is among the faults to be made, and costs next to nothing without `fsync`.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("fsync", "off"),
+    ("full_page_writes", "off"),
+    ("shared_buffers", "16MB"),
+    ("autovacuum", "off"), // its workers would come and go in lists of backends
+    ("jit", "off"),        // loads a compiler into the first backend that meets a big plan
+    ("timezone", "UTC"),
+    // Shared memory of parallel queries in the data folder, which gets removed; in /dev/shm it would survive a kill.
+    ("dynamic_shared_memory_type", "mmap"),
+    ("log_line_prefix", "%m [%p] %q%u@%d %a "),
+];
+
+/// A server's certificate and key, and the authority whose client certificates it accepts. The files are copied.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate (chain), PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM. Any mode will do: the copy gets the one on which the server insists.
+    pub key: PathBuf,
+    /// The authority that client certificates must come from, PEM.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Describes a private server; [`start`](Builder::start) starts it.
+#[derive(Clone, Default)]
+#[must_use = "nothing happens until `start` is called"]
+pub struct Builder {
+    binaries: Option<PathBuf>,
+    listen: Option<String>,
+    port: Option<u16>,
+    settings: Vec<(String, String)>,
+    hba: Vec<String>,
+    tls: Option<TlsFiles>,
+    password: Option<String>,
+    setup: Vec<String>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the password, nor the statements, which may hold others.
+        f.debug_struct("Builder")
+            .field("binaries", &self.binaries)
+            .field("listen", &self.listen)
+            .field("port", &self.port)
+            .field("settings", &self.settings)
+            .field("hba", &self.hba)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// The folder with `initdb` and `postgres`, instead of searching for one.
+    pub fn binaries(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.binaries = Some(dir.into());
+        self
+    }
+
+    /// Addresses to listen on, as in `listen_addresses`. Default: `127.0.0.1`.
+    pub fn listen(mut self, addresses: impl Into<String>) -> Self {
+        self.listen = Some(addresses.into());
+        self
+    }
+
+    /// The port to listen on. Default: a free one, outside of the system's range for outgoing connections.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// How many connections the server takes, those it keeps for superusers included (3, unless the setting
+    /// `superuser_reserved_connections` says otherwise; none where there would be nothing left).
+    pub fn max_connections(self, count: u32) -> Self {
+        let builder = self.setting("max_connections", &count.to_string());
+        if count <= 3 {
+            builder.setting("superuser_reserved_connections", "0")
+        } else {
+            builder
+        }
+    }
+
+    /// A line of `postgresql.conf`. Of several with one name the last counts.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A line of `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default (trust
+    /// whoever comes from this machine). `postgres` itself is always let in over the Unix-domain socket, for administration.
+    pub fn hba(mut self, line: &str) -> Self {
+        self.hba.push(line.to_owned());
+        self
+    }
+
+    /// Switches TLS on.
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
+    /// A password for `postgres`. TCP connections then need one, unless [`hba`](Self::hba) lines say otherwise, and
+    /// [`url`](EmbeddedPostgres::url) carries it.
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        let password = quote_literal(password);
+        self.sql(format!("ALTER ROLE postgres PASSWORD {password}"))
+    }
+
+    /// A role that may log in, with this password.
+    pub fn role(self, name: &str, password: &str) -> Self {
+        let (name, password) = (quote_name(name), quote_literal(password));
+        self.sql(format!("CREATE ROLE {name} LOGIN PASSWORD {password}"))
+    }
+
+    /// A database.
+    pub fn database(self, name: &str) -> Self {
+        let name = quote_name(name);
+        self.sql(format!("CREATE DATABASE {name}"))
+    }
+
+    /// A statement that is run once the server has started, as `postgres` in the database `postgres`.
+    pub fn sql(mut self, statement: impl Into<String>) -> Self {
+        self.setup.push(statement.into());
+        self
+    }
+
+    /// Makes the cluster, starts the server and waits until it takes connections.
+    pub fn start(self) -> Result<EmbeddedPostgres, Error> {
+        let (workspace, binaries) = self.prepare()?;
+        let folder = workspace.new_folder()?;
+        let data = folder.join("data");
+        let server = workspace
+            .new_cluster(&binaries, &data)
+            .and_then(|()| self.launch(workspace, binaries, &folder))
+            // Without a server there is nobody whose drop would remove the folder.
+            .inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+        self.setup
+            .iter()
+            .try_for_each(|statement| server.execute(statement))?;
+        Ok(server)
+    }
+
+    /// Starts a hot standby of `primary` that follows it by streaming. Roles and databases are the primary's.
+    pub fn start_standby_of(self, primary: &EmbeddedPostgres) -> Result<EmbeddedPostgres, Error> {
+        let (workspace, binaries) = self.prepare()?;
+        let folder = workspace.new_folder()?;
+        let mut copy = workspace.command(&binaries, "pg_basebackup");
+        copy.args([
+            "--checkpoint=fast",
+            "--wal-method=stream",
+            "--no-sync",
+            "--write-recovery-conf",
+            "-d",
+        ]);
+        copy.arg(primary.socket_url())
+            .arg("-D")
+            .arg(folder.join("data"));
+        run(copy)
+            .and_then(|()| self.launch(workspace, binaries, &folder))
+            .inspect_err(|_| drop(fs::remove_dir_all(&folder)))
+    }
+
+    fn prepare(&self) -> Result<(Arc<Workspace>, Binaries), Error> {
+        let binaries = self
+            .binaries
+            .as_deref()
+            .map_or_else(Binaries::find, Binaries::at)?;
+        Ok((Workspace::of_this_process()?, binaries))
+    }
+
+    /// Configures the cluster in `folder` and starts a server on it, on another port as long as somebody takes ours.
+    fn launch(
+        &self,
+        workspace: Arc<Workspace>,
+        binaries: Binaries,
+        folder: &Path,
+    ) -> Result<EmbeddedPostgres, Error> {
+        let data = folder.join("data");
+        append(&data.join("postgresql.conf"), &self.postgresql_conf(folder))?;
+        write_hba(&data, &self.hba_lines())?;
+        if let Some(files) = &self.tls {
+            install_tls(&workspace, &data, files)?;
+        }
+        let mut tries_left = PORT_TRIES;
+        loop {
+            let port = self
+                .port
+                .map_or_else(free_port, Ok)
+                .map_err(Error::io("find a free port"))?;
+            let launch = Launch {
+                workspace: Arc::clone(&workspace),
+                binaries: binaries.clone(),
+                folder: folder.to_owned(),
+                port,
+                host: self.host(),
+                password: self.password.clone(),
+            };
+            tries_left -= 1;
+            match EmbeddedPostgres::launch(launch) {
+                Err(error) if error.is_port_taken() && self.port.is_none() && tries_left > 0 => {
+                    log::debug!("port {port} was taken by somebody else; trying another");
+                    // Or the next failure would look like this one.
+                    fs::remove_file(folder.join("log")).map_err(Error::io("start a new log"))?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The address under which a client on this machine finds the server.
+    fn host(&self) -> String {
+        let first = self
+            .listen
+            .as_deref()
+            .and_then(|list| list.split(',').next())
+            .map_or("", str::trim);
+        match first {
+            "" | "*" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
+            address => address.to_owned(),
+        }
+    }
+
+    fn postgresql_conf(&self, folder: &Path) -> String {
+        let mut conf = String::from("\n# From here on: what was asked of this private server.\n");
+        let socket_dir = folder.display().to_string();
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1");
+        let ours = DEFAULTS.into_iter().chain([
+            ("listen_addresses", listen),
+            ("unix_socket_directories", socket_dir.as_str()),
+            ("ssl", if self.tls.is_some() { "on" } else { "off" }),
+        ]);
+        let asked = self
+            .settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in ours.chain(asked) {
+            // Writing into a String cannot fail.
+            let _ = writeln!(conf, "{name} = '{}'", value.replace('\'', "''"));
+        }
+        conf
+    }
+
+    fn hba_lines(&self) -> Vec<String> {
+        if !self.hba.is_empty() {
+            return self.hba.clone();
+        }
+        let method = if self.password.is_some() {
+            "scram-sha-256"
+        } else {
+            "trust"
+        };
+        vec![
+            "local all all trust".to_owned(),
+            "local replication all trust".to_owned(),
+            format!("host all all 127.0.0.0/8 {method}"),
+            format!("host all all ::1/128 {method}"),
+            format!("host all all samehost {method}"),
+        ]
+    }
+}
+
+/// Replaces `pg_hba.conf`; the administrator's way in stays.
+pub(super) fn write_hba(data: &Path, lines: &[String]) -> Result<(), Error> {
+    let always = "local all postgres trust\nlocal replication postgres trust\n";
+    // Written over, not anew: the file keeps its owner and mode.
+    fs::write(
+        data.join("pg_hba.conf"),
+        format!("{always}{}\n", lines.join("\n")),
+    )
+    .map_err(Error::io("write pg_hba.conf"))
+}
+
+/// Copies certificate and key to where a server looks for them by default, with the mode on which it insists.
+pub(super) fn install_tls(
+    workspace: &Workspace,
+    data: &Path,
+    files: &TlsFiles,
+) -> Result<(), Error> {
+    let install = |from: &Path, name: &str| {
+        let to = data.join(name);
+        fs::copy(from, &to)
+            .and_then(|_| fs::set_permissions(&to, fs::Permissions::from_mode(0o600)))
+            .and_then(|()| workspace.user().own(&to))
+            .map_err(Error::io(format!(
+                "copy {} to {}",
+                from.display(),
+                to.display()
+            )))
+    };
+    install(&files.cert, "server.crt")?;
+    install(&files.key, "server.key")?;
+    if let Some(ca) = &files.client_ca {
+        install(ca, "root.crt")?;
+        append(&data.join("postgresql.conf"), "ssl_ca_file = 'root.crt'\n")?;
+    }
+    Ok(())
+}
+
+pub(super) fn append(path: &Path, text: &str) -> Result<(), Error> {
+    let open = fs::File::options().append(true).open(path);
+    open.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(Error::io(format!("write {}", path.display())))
+}
+
+pub(super) fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(super) fn quote_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,551 @@
+//! A running private server: where it is reached, and what can be done to it.
+
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::process::Signal;
+
+use super::binaries::Binaries;
+use super::builder::{Builder, TlsFiles, append, install_tls, write_hba};
+use super::error::Error;
+use super::processes;
+use super::workspace::{Workspace, open_log};
+
+/// A start takes 50 ms; the limit allows for a machine on which a hundred are started at once.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// A fast stop takes 30 ms; a smart one as long as clients stay, which is the caller's business.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// What a drop grants an immediate shutdown before it kills. PostgreSQL itself kills its backends after 5 s.
+const DROP_LIMIT: Duration = Duration::from_secs(8);
+/// How often a wait looks again.
+const TICK: Duration = Duration::from_millis(2);
+
+/// How a server is told to stop, in PostgreSQL's own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopMode {
+    /// Waits for every client to leave; new ones are turned away (57P03).
+    Smart,
+    /// Ends every session (57P01), then stops in order. What a service manager does.
+    Fast,
+    /// Ends at once and recovers at the next start. What a crash looks like.
+    Immediate,
+}
+
+impl StopMode {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Smart => Signal::TERM,
+            Self::Fast => Signal::INT,
+            Self::Immediate => Signal::QUIT,
+        }
+    }
+}
+
+/// What it takes to start the server, the first time and again.
+pub(super) struct Launch {
+    pub(super) workspace: Arc<Workspace>,
+    pub(super) binaries: Binaries,
+    /// Holds `data`, `log` and the socket.
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
+    pub(super) host: String,
+    pub(super) password: Option<String>,
+}
+
+/// A private PostgreSQL server, stopped and removed when dropped. See the [module](super).
+///
+/// All methods take `&self` and may be called from any thread, so that a server can live in a static or an `Arc`.
+pub struct EmbeddedPostgres {
+    launch: Launch,
+    /// The postmaster while it is meant to run. Locked by whoever starts or stops it.
+    postmaster: Mutex<Option<Child>>,
+}
+
+impl EmbeddedPostgres {
+    /// Starts a server with default settings.
+    pub fn start() -> Result<Self, Error> {
+        Self::builder().start()
+    }
+
+    /// Describes a server to be started.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(super) fn launch(launch: Launch) -> Result<Self, Error> {
+        let child = launch.start()?;
+        Ok(Self {
+            launch,
+            postmaster: Mutex::new(Some(child)),
+        })
+    }
+
+    // ---- where it is ----
+
+    /// A URL for `postgres`, over TCP.
+    pub fn url(&self) -> String {
+        let password = self.launch.password.as_deref();
+        self.make_url("postgres", password, &self.launch.host, "postgres")
+    }
+
+    /// A URL for another user and database, over TCP, without a password.
+    pub fn url_for(&self, user: &str, database: &str) -> String {
+        self.make_url(user, None, &self.launch.host, database)
+    }
+
+    /// A URL for another user and database with that user's password, over TCP.
+    pub fn url_with_password(&self, user: &str, password: &str, database: &str) -> String {
+        self.make_url(user, Some(password), &self.launch.host, database)
+    }
+
+    /// A URL for `postgres`, over the Unix-domain socket.
+    pub fn socket_url(&self) -> String {
+        self.make_url(
+            "postgres",
+            None,
+            &self.launch.folder.display().to_string(),
+            "postgres",
+        )
+    }
+
+    fn make_url(&self, user: &str, password: Option<&str>, host: &str, database: &str) -> String {
+        let mut url = format!("postgresql://{}", percent(user));
+        if let Some(password) = password {
+            url += &format!(":{}", percent(password));
+        }
+        // A socket's folder goes where the host goes, with its slashes encoded; an IPv6 address in brackets.
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            percent(host)
+        };
+        url + &format!("@{host}:{}/{}", self.launch.port, percent(database))
+    }
+
+    /// The address it listens on, or 127.0.0.1 if it listens on all of them.
+    pub fn host(&self) -> &str {
+        &self.launch.host
+    }
+
+    /// The port it listens on; a restart keeps it.
+    pub fn port(&self) -> u16 {
+        self.launch.port
+    }
+
+    /// The folder of its Unix-domain socket. Run as root, it belongs to the server's user and is closed to others.
+    pub fn socket_dir(&self) -> &Path {
+        &self.launch.folder
+    }
+
+    /// Its data folder.
+    pub fn data_dir(&self) -> PathBuf {
+        self.launch.data()
+    }
+
+    /// Everything it has logged so far.
+    pub fn log(&self) -> String {
+        self.launch.log()
+    }
+
+    /// The major version, as in `15`.
+    pub fn major_version(&self) -> Result<u32, Error> {
+        let path = self.launch.data().join("PG_VERSION");
+        let text = fs::read_to_string(&path).map_err(Error::io("read PG_VERSION"))?;
+        // Before 10 a major version was called 9.6; nobody asks for the rest.
+        let major = text.split('.').next().unwrap_or_default().trim().parse();
+        major.map_err(|_| Error::Misuse(format!("{} holds {text:?}", path.display())))
+    }
+
+    // ---- asking it ----
+
+    /// A connection of the administrator, `postgres`, over the Unix-domain socket. It takes one of the slots reserved for
+    /// superusers when the rest are taken.
+    pub fn connect(&self) -> Result<postgres::Client, Error> {
+        let mut config = postgres::Config::new();
+        config
+            .host_path(&self.launch.folder)
+            .port(self.launch.port)
+            .user("postgres")
+            .dbname("postgres");
+        config.application_name("holdfast embedded");
+        config
+            .connect(postgres::NoTls)
+            .map_err(|source| Error::Sql {
+                doing: "connect as the administrator".to_owned(),
+                source,
+            })
+    }
+
+    /// Runs statements, separated by semicolons, as the administrator.
+    pub fn execute(&self, statements: &str) -> Result<(), Error> {
+        self.connect()?.batch_execute(statements).map_err(|source| {
+            // What follows the word would be the password itself.
+            let shown = statements
+                .find("PASSWORD")
+                .map_or(statements, |at| &statements[..at]);
+            Error::Sql {
+                doing: shown.to_owned(),
+                source,
+            }
+        })
+    }
+
+    // ---- stopping and starting ----
+
+    /// Tells it to stop and waits until it has. Stopped already, it stays so.
+    pub fn stop(&self, mode: StopMode) -> Result<(), Error> {
+        self.stop_within(mode, STOP_LIMIT)
+    }
+
+    /// [`stop`](Self::stop) with a limit of your own, for example to see a smart stop wait for a client.
+    pub fn stop_within(&self, mode: StopMode, limit: Duration) -> Result<(), Error> {
+        let mut postmaster = self.postmaster.lock();
+        let Some(child) = postmaster.as_mut() else {
+            return Ok(());
+        };
+        signal(pid_of(child), mode.signal())?;
+        if wait_for_exit(child, limit)?.is_none() {
+            return Err(Error::NotStopped {
+                what: format!("the server did not stop ({mode:?}) within {limit:?}"),
+            });
+        }
+        *postmaster = None;
+        Ok(())
+    }
+
+    /// Tells it to stop without waiting for that: with [`StopMode::Smart`] and a client that stays, it then answers
+    /// newcomers "the database system is shutting down" (57P03).
+    pub fn begin_stop(&self, mode: StopMode) -> Result<(), Error> {
+        signal(self.running_postmaster()?, mode.signal())
+    }
+
+    /// Starts it again after a stop, on the same port and data, and waits until it takes connections.
+    pub fn start_again(&self) -> Result<(), Error> {
+        let mut postmaster = self.postmaster.lock();
+        if let Some(child) = postmaster.as_mut()
+            && child
+                .try_wait()
+                .map_err(Error::io("look after the server"))?
+                .is_none()
+        {
+            return Err(Error::Misuse("the server runs already".to_owned()));
+        }
+        *postmaster = Some(self.launch.start()?);
+        Ok(())
+    }
+
+    /// A fast stop, and a start.
+    pub fn restart(&self) -> Result<(), Error> {
+        self.stop(StopMode::Fast)?;
+        self.start_again()
+    }
+
+    /// Kills every process of it with `SIGKILL`, as the kernel does when memory is out. [`start_again`](Self::start_again)
+    /// goes through crash recovery.
+    pub fn crash(&self) -> Result<(), Error> {
+        let mut postmaster = self.postmaster.lock();
+        self.launch.kill_all(postmaster.take())
+    }
+
+    /// Whether its postmaster lives.
+    pub fn is_running(&self) -> bool {
+        self.postmaster_pid().is_some()
+    }
+
+    /// Makes it read its configuration files again. It does so soon, not at once.
+    pub fn reload(&self) -> Result<(), Error> {
+        signal(self.running_postmaster()?, Signal::HUP)
+    }
+
+    /// Makes a standby a primary.
+    pub fn promote(&self) -> Result<(), Error> {
+        self.execute("SELECT pg_promote(true, 60)")
+    }
+
+    /// Changes settings and makes the server read them. Those that need a [`restart`](Self::restart) wait for one.
+    pub fn change_settings(&self, settings: &[(&str, &str)]) -> Result<(), Error> {
+        let mut lines = String::new();
+        for (name, value) in settings {
+            // Writing into a String cannot fail.
+            let _ = writeln!(lines, "{name} = '{}'", value.replace('\'', "''"));
+        }
+        append(&self.launch.data().join("postgresql.conf"), &lines)?;
+        self.reload_if_running()
+    }
+
+    /// Replaces `pg_hba.conf` and makes the server read it.
+    pub fn change_hba(&self, lines: &[&str]) -> Result<(), Error> {
+        let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        write_hba(&self.launch.data(), &lines)?;
+        self.reload_if_running()
+    }
+
+    /// Gives it another certificate, for connections made from now on; switches TLS on if it was off.
+    pub fn change_tls(&self, files: &TlsFiles) -> Result<(), Error> {
+        install_tls(&self.launch.workspace, &self.launch.data(), files)?;
+        self.change_settings(&[("ssl", "on")])
+    }
+
+    fn reload_if_running(&self) -> Result<(), Error> {
+        if self.is_running() {
+            self.reload()
+        } else {
+            Ok(())
+        }
+    }
+
+    // ---- making faults ----
+
+    /// Stops every process of the server in its tracks (`SIGSTOP`). The kernel goes on accepting connections for it, so
+    /// clients see what they see of a machine that hangs. Returns once nothing of it runs.
+    pub fn freeze(&self) -> Result<(), Error> {
+        let postmaster = self.running_postmaster()?;
+        processes::freeze(&self.launch.data(), Some(postmaster))
+            .map_err(Error::io("freeze the server"))
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) -> Result<(), Error> {
+        let postmaster = self.running_postmaster()?;
+        processes::thaw(&self.launch.data(), Some(postmaster)).map_err(Error::io("thaw the server"))
+    }
+
+    /// Stops one backend in its tracks, as told by `pg_backend_pid()`.
+    pub fn freeze_backend(&self, pid: i32) -> Result<(), Error> {
+        self.own_backend(pid)?;
+        processes::freeze_one(pid).map_err(Error::io(format!("freeze backend {pid}")))
+    }
+
+    /// Lets a frozen backend go on.
+    pub fn thaw_backend(&self, pid: i32) -> Result<(), Error> {
+        self.own_backend(pid)?;
+        signal(pid, Signal::CONT)
+    }
+
+    /// Ends one session in order, as `pg_terminate_backend` does (57P01).
+    pub fn terminate_backend(&self, pid: i32) -> Result<(), Error> {
+        self.own_backend(pid)?;
+        signal(pid, Signal::TERM)
+    }
+
+    /// Kills one backend with `SIGKILL`. The server takes that for a crash: it ends all other sessions, recovers, and takes
+    /// connections again after that.
+    pub fn kill_backend(&self, pid: i32) -> Result<(), Error> {
+        self.own_backend(pid)?;
+        signal(pid, Signal::KILL)
+    }
+
+    /// The process number of the postmaster, if it lives.
+    pub fn postmaster_pid(&self) -> Option<i32> {
+        let mut postmaster = self.postmaster.lock();
+        let child = postmaster.as_mut()?;
+        match child.try_wait() {
+            Ok(None) => Some(pid_of(child)),
+            _ => None,
+        }
+    }
+
+    /// The numbers of all processes of the server, the postmaster first, then backends and helpers.
+    pub fn pids(&self) -> Vec<i32> {
+        processes::of_cluster(&self.launch.data(), self.postmaster_pid())
+    }
+
+    fn running_postmaster(&self) -> Result<i32, Error> {
+        self.postmaster_pid()
+            .ok_or_else(|| Error::Misuse("the server does not run".to_owned()))
+    }
+
+    /// A number out of an old list may belong to anybody by now, so only the server's own children are touched.
+    fn own_backend(&self, pid: i32) -> Result<(), Error> {
+        let postmaster = self.running_postmaster()?;
+        if pid != postmaster && self.pids().contains(&pid) {
+            return Ok(());
+        }
+        Err(Error::Misuse(format!(
+            "process {pid} is not a backend of this server"
+        )))
+    }
+}
+
+impl Launch {
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn log(&self) -> String {
+        fs::read(self.folder.join("log"))
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Starts the postmaster and waits until it takes connections.
+    fn start(&self) -> Result<Child, Error> {
+        let log = open_log(&self.folder.join("log"), self.workspace.user())
+            .map_err(Error::io("open the server's log"))?;
+        let for_errors = log
+            .try_clone()
+            .map_err(Error::io("open the server's log"))?;
+        let mut postgres = self.workspace.command(&self.binaries, "postgres");
+        // The port on the command line, so that another one can be tried without writing the file again.
+        postgres
+            .arg("-D")
+            .arg(self.data())
+            .args(["-p", &self.port.to_string()])
+            .stdout(log)
+            .stderr(for_errors);
+        let mut child = postgres
+            .spawn()
+            .map_err(Error::io(format!("run {:?}", postgres.get_program())))?;
+        match self.wait_until_ready(&mut child) {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                self.kill_all(Some(child))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for the word `ready` in the eighth line of `postmaster.pid`, as `pg_ctl` does: unlike a connection, that takes
+    /// no slot and leaves nothing in the log.
+    fn wait_until_ready(&self, child: &mut Child) -> Result<(), Error> {
+        /// Line numbers, from 0, as in PostgreSQL's `pidfile.h`.
+        const PID_LINE: usize = 0;
+        const STATUS_LINE: usize = 7;
+        let pid = child.id().to_string();
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = child
+                .try_wait()
+                .map_err(Error::io("look after the server"))?
+            {
+                return Err(Error::NotReady {
+                    what: format!("the server ended at start ({status})"),
+                    log: self.log(),
+                });
+            }
+            let text = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+            let line = |number| text.lines().nth(number).map(str::trim);
+            // The number tells this start's file from one that a crash has left behind.
+            if line(PID_LINE) == Some(&pid)
+                && matches!(line(STATUS_LINE), Some("ready" | "standby"))
+            {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let what = format!("the server was not ready within {START_LIMIT:?}");
+                return Err(Error::NotReady {
+                    what,
+                    log: self.log(),
+                });
+            }
+            thread::sleep(TICK);
+        }
+    }
+
+    /// Kills whatever is left of the server, its postmaster (`child`) first.
+    fn kill_all(&self, child: Option<Child>) -> Result<(), Error> {
+        let postmaster = child.as_ref().map(pid_of);
+        for pid in processes::of_cluster(&self.data(), postmaster) {
+            signal(pid, Signal::KILL)?;
+        }
+        if let Some(mut child) = child {
+            child
+                .kill()
+                .and_then(|()| child.wait())
+                .map_err(Error::io("wait for the server's end"))?;
+        }
+        // Backends are the postmaster's children, not ours, so they cannot be waited for; they must be gone before the
+        // data is removed or used again.
+        let deadline = Instant::now() + DROP_LIMIT;
+        while !processes::of_cluster(&self.data(), None).is_empty() {
+            if Instant::now() >= deadline {
+                return Err(Error::NotStopped {
+                    what: "processes of the server outlived SIGKILL".to_owned(),
+                });
+            }
+            thread::sleep(TICK);
+        }
+        Ok(())
+    }
+
+    /// An immediate shutdown, which unlike a kill gives shared memory back; then a kill of what is left.
+    fn end(&self, mut child: Child) -> Result<(), Error> {
+        // A frozen server would not hear the signal.
+        processes::thaw(&self.data(), Some(pid_of(&child)))
+            .map_err(Error::io("thaw the server"))?;
+        signal(pid_of(&child), Signal::QUIT)?;
+        wait_for_exit(&mut child, DROP_LIMIT)?;
+        self.kill_all(Some(child))
+    }
+}
+
+impl Drop for EmbeddedPostgres {
+    fn drop(&mut self) {
+        if let Some(child) = self.postmaster.get_mut().take()
+            && let Err(error) = self.launch.end(child)
+        {
+            // The watcher tries again when this process ends.
+            log::warn!(
+                "could not end the private server in {}: {error}",
+                self.launch.folder.display()
+            );
+            return;
+        }
+        if let Err(error) = fs::remove_dir_all(&self.launch.folder) {
+            log::warn!("could not remove {}: {error}", self.launch.folder.display());
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedPostgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedPostgres")
+            .field("host", &self.launch.host)
+            .field("port", &self.launch.port)
+            .field("folder", &self.launch.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+fn pid_of(child: &Child) -> i32 {
+    // The kernel numbers processes with an `int`; the standard library merely gives it out unsigned.
+    i32::try_from(child.id()).unwrap_or(i32::MAX)
+}
+
+fn signal(pid: i32, signal: Signal) -> Result<(), Error> {
+    processes::send(pid, signal).map_err(Error::io(format!("send {signal:?} to process {pid}")))
+}
+
+fn wait_for_exit(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, Error> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let status: io::Result<Option<ExitStatus>> = child.try_wait();
+        let status = status.map_err(Error::io("wait for the server's end"))?;
+        if status.is_some() || Instant::now() >= deadline {
+            return Ok(status);
+        }
+        thread::sleep(TICK);
+    }
+}
+
+/// Encodes whatever could mean something in a URL.
+fn percent(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            // Writing into a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,285 @@
+//! The folder in which this process keeps its private servers, and the watcher that clears it away when the process ends,
+//! however it ends.
+//!
+//! A process that is killed runs no destructor, and statics are never dropped at all, so somebody else must clean up. That
+//! is a small shell script with one end of a pipe as its standard input. Nothing is ever written to the other end: it closes
+//! when this process ends, since the kernel closes every descriptor of a process that died of anything, and the script's
+//! `read` returns. No descriptor of this process reaches a server or any other program it starts (the standard library opens
+//! all of them close-on-exec), so nobody else can hold the pipe open.
+//!
+//! The folder also holds the template: `initdb` takes 0.7 s, a copy of what it made 0.06 s, so it runs once per process.
+//! All copies share one system identifier, which matters to nobody but a standby of the wrong primary.
+
+use std::collections::HashMap;
+use std::env;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use super::binaries::Binaries;
+use super::error::Error;
+use super::user::ServerUser;
+
+/// Waits for the owner's end, then ends every cluster below `$1` and removes it.
+///
+/// The clusters' processes are those that stand in a data folder (see `processes.rs`). Each is told to go on, in case it
+/// was frozen, and the postmaster to quit at once, so that it gives its shared memory back; what is left after 5 s is killed.
+const WATCHER: &str = r#"
+trap '' HUP INT QUIT TERM
+read -r _
+processes() {
+    if [ -e /proc/self/stat ]; then
+        for process in /proc/[0-9]*; do
+            [ "$process/cwd" -ef "$1" ] && echo "${process#/proc/}"
+        done
+    else
+        ps -A -o pid= -o ppid= | while read -r pid parent; do
+            if [ "$pid" = "$2" ] || [ "$parent" = "$2" ]; then echo "$pid"; fi
+        done
+    fi
+}
+for data in "$1"/*/data; do
+    [ -e "$data/postmaster.pid" ] || continue
+    read -r postmaster < "$data/postmaster.pid"
+    running=$(processes "$data" "$postmaster")
+    [ -n "$running" ] || continue
+    kill -CONT $running
+    case " $(echo $running) " in *" $postmaster "*) kill -QUIT "$postmaster" ;; esac
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+        [ -n "$(processes "$data" "$postmaster")" ] || break
+        sleep 0.2
+    done
+    running=$(processes "$data" "$postmaster")
+    [ -z "$running" ] || kill -KILL $running
+done
+rm -rf "$1"
+"#;
+
+/// The longest path of a Unix-domain socket is 104 bytes on macOS (108 on Linux); below our folder follow a number and
+/// `/.s.PGSQL.65535.lock`.
+const LONGEST_FOLDER: usize = 104 - 30;
+
+/// This process' folder. It lives as long as the process: statics are not dropped, the watcher sees to it.
+static WORKSPACE: Mutex<Option<Arc<Workspace>>> = Mutex::new(None);
+
+#[derive(Debug)]
+pub(super) struct Workspace {
+    dir: PathBuf,
+    user: ServerUser,
+    next: AtomicU32,
+    templates: Mutex<HashMap<Binaries, PathBuf>>,
+    /// Our end of the watcher's pipe. Held, never used.
+    _lifeline: ChildStdin,
+    /// The process that made this; a forked child must not share it, see [`Workspace::of_this_process`].
+    owner: u32,
+}
+
+impl Workspace {
+    /// The folder of this process, made when first asked for.
+    pub(super) fn of_this_process() -> Result<Arc<Self>, Error> {
+        let mut workspace = WORKSPACE.lock();
+        if let Some(existing) = &*workspace
+            // After a fork without exec, parent and child would count on in the same folder.
+            && existing.owner == process::id()
+            // Somebody's cleaner of temporary folders may have been here.
+            && existing.dir.is_dir()
+        {
+            return Ok(Arc::clone(existing));
+        }
+        let made = Arc::new(Self::make()?);
+        *workspace = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn make() -> Result<Self, Error> {
+        let user = ServerUser::choose();
+        let base = base_for(user);
+        let name = format!(
+            "holdfast-pg-{}-{:06x}",
+            process::id(),
+            fastrand::u32(..0x100_0000)
+        );
+        let dir = base.join(name);
+        // Fails if it exists, so nobody can have put something there in advance.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
+            .map_err(Error::io(format!("create {}", dir.display())))?;
+        // The watcher comes before anything that needs cleaning up.
+        let lifeline = watch(&dir).inspect_err(|_| drop(fs::remove_dir(&dir)))?;
+        if user != ServerUser::Myself {
+            // The server's user passes through to its own folders, and cannot look around or add anything.
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).map_err(Error::io(
+                format!("open {} to the server's user", dir.display()),
+            ))?;
+        }
+        let (next, templates) = (AtomicU32::new(1), Mutex::new(HashMap::new()));
+        Ok(Self {
+            dir,
+            user,
+            next,
+            templates,
+            _lifeline: lifeline,
+            owner: process::id(),
+        })
+    }
+
+    pub(super) fn user(&self) -> ServerUser {
+        self.user
+    }
+
+    /// A new empty folder that belongs to the server's user.
+    pub(super) fn new_folder(&self) -> Result<PathBuf, Error> {
+        let dir = self
+            .dir
+            .join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        self.make_folder(&dir)?;
+        Ok(dir)
+    }
+
+    /// Creates `dir` for the server's user alone.
+    pub(super) fn make_folder(&self, dir: &Path) -> Result<(), Error> {
+        DirBuilder::new()
+            .mode(0o700)
+            .create(dir)
+            .and_then(|()| self.user.own(dir))
+            .map_err(Error::io(format!("create {}", dir.display())))
+    }
+
+    /// Makes `data` a fresh cluster.
+    pub(super) fn new_cluster(&self, binaries: &Binaries, data: &Path) -> Result<(), Error> {
+        // Held while `initdb` runs: whoever else wants a cluster now needs that very template.
+        let mut templates = self.templates.lock();
+        let template = match templates.get(binaries) {
+            Some(template) => template.clone(),
+            None => {
+                let template = self.new_folder()?;
+                self.initdb(binaries, &template)?;
+                templates.insert(binaries.clone(), template.clone());
+                template
+            }
+        };
+        drop(templates);
+        copy_tree(&template, data, self.user)
+            .map_err(Error::io(format!("copy a cluster to {}", data.display())))
+    }
+
+    fn initdb(&self, binaries: &Binaries, dir: &Path) -> Result<(), Error> {
+        let mut initdb = self.command(binaries, "initdb");
+        initdb.args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]);
+        // 1 MB instead of 16 MB per segment makes the template, and so every copy, a good deal smaller.
+        initdb.args(["--wal-segsize=1", "-D"]).arg(dir);
+        run(initdb)
+    }
+
+    /// One of PostgreSQL's programs, to be run as the server's user and without anything of ours that could sway it.
+    pub(super) fn command(&self, binaries: &Binaries, program: &str) -> Command {
+        let mut command = Command::new(binaries.program(program));
+        self.user.apply(&mut command);
+        for (name, _) in
+            env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG"))
+        {
+            command.env_remove(name);
+        }
+        command
+            .env("LC_ALL", "C") // messages in the one language that we read
+            .current_dir(&self.dir) // ours may be closed to the server's user
+            .stdin(Stdio::null())
+            .process_group(0); // Ctrl-C in a terminal is for the owner alone; the server ends in the owner's time
+        command
+    }
+}
+
+/// Runs a program to its end; what it printed becomes the error.
+pub(super) fn run(mut command: Command) -> Result<(), Error> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .output()
+        .map_err(Error::io(format!("run {}", program.display())))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stderr, output.stdout].concat();
+    Err(Error::Initialise {
+        program,
+        output: format!(
+            "{}\n{}",
+            output.status,
+            String::from_utf8_lossy(&said).trim()
+        ),
+    })
+}
+
+/// The temporary folder, unless its path is too long for a socket or the server's user cannot get there.
+fn base_for(user: ServerUser) -> PathBuf {
+    let fits = |dir: &PathBuf| {
+        dir.as_os_str().len() + "/holdfast-pg-4194304-ffffff".len() <= LONGEST_FOLDER
+    };
+    let usual = [
+        env::temp_dir(),
+        PathBuf::from("/tmp"),
+        PathBuf::from("/var/tmp"),
+    ];
+    // Without symbolic links, since a process' own idea of where it stands has none, and we compare with that.
+    let real = usual.iter().filter_map(|dir| fs::canonicalize(dir).ok());
+    real.filter(fits)
+        .find(|dir| user.can_reach(dir))
+        .unwrap_or_else(env::temp_dir)
+}
+
+fn watch(dir: &Path) -> Result<ChildStdin, Error> {
+    let mut watcher = Command::new("/bin/sh");
+    watcher.args(["-c", WATCHER, "holdfast-watcher"]).arg(dir);
+    // In a group of its own, so that Ctrl-C or a runner's signal to our group does not end it before its work is done; and
+    // without our output, so that nobody who reads that to its end has to wait for it.
+    watcher
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .current_dir("/");
+    let mut child = watcher
+        .spawn()
+        .map_err(Error::io("start the watcher with /bin/sh"))?;
+    child
+        .stdin
+        .take()
+        .ok_or_else(|| Error::Misuse("the watcher has no standard input".to_owned()))
+}
+
+/// Copies a folder with its permissions, and gives all of it to `user`.
+fn copy_tree(from: &Path, to: &Path, user: ServerUser) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    user.own(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target, user)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+            user.own(&target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The server's log, opened for appending and given to its user.
+pub(super) fn open_log(path: &Path, user: ServerUser) -> io::Result<File> {
+    let log = File::options().create(true).append(true).open(path)?;
+    user.own(path)?;
+    Ok(log)
+}
