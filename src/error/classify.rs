@@ -159,15 +159,11 @@ pub(super) fn statement_error(error: postgres::Error) -> Error {
 /// What is left is the caller's (wrong parameter count or type, `query_one` without a row) or a broken protocol.
 fn misuse_or_protocol(error: postgres::Error) -> Error {
     let cause = StdError::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-    Error::new(ErrorKind::Misuse, format!("{error}{cause}"))
-        .in_phase(Phase::Query)
-        .with_source(error)
+    Error::new(ErrorKind::Misuse, format!("{error}{cause}")).in_phase(Phase::Query).with_source(error)
 }
 
 /// Finds an error of type `T` in the chain of causes, also inside an `io::Error`.
-pub(crate) fn find_source<'a, T: StdError + 'static>(
-    error: &'a (dyn StdError + 'static),
-) -> Option<&'a T> {
+pub(crate) fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut current = Some(error);
     while let Some(e) = current {
         if let Some(found) = e.downcast_ref::<T>() {

@@ -41,10 +41,18 @@ impl Error {
             ErrorKind::ServerFull => {
                 "every slot is taken: lower max_size in the processes that share this server, close what is left idle, or raise the server's limit"
             }
-            ErrorKind::ServerStarting => "the server is starting, stopping or recovering: it should accept connections soon",
-            ErrorKind::ConnectTimeout => "the server did not answer in time: check it is not frozen or cut off; connection_timeout sets the limit",
-            ErrorKind::PoolTimeout => "every connection of the pool was busy: look for long transactions or leaked connections before raising max_size",
-            ErrorKind::CommitUnknown => "look in the database whether the transaction took effect before repeating it",
+            ErrorKind::ServerStarting => {
+                "the server is starting, stopping or recovering: it should accept connections soon"
+            }
+            ErrorKind::ConnectTimeout => {
+                "the server did not answer in time: check it is not frozen or cut off; connection_timeout sets the limit"
+            }
+            ErrorKind::PoolTimeout => {
+                "every connection of the pool was busy: look for long transactions or leaked connections before raising max_size"
+            }
+            ErrorKind::CommitUnknown => {
+                "look in the database whether the transaction took effect before repeating it"
+            }
             ErrorKind::PoolClosed => "open a new pool",
             _ => return None,
         })

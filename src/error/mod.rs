@@ -7,7 +7,6 @@
 mod classify;
 mod display;
 
-
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, Instant};

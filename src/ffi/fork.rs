@@ -28,7 +28,9 @@ impl Generation {
             // which is async-signal-safe, as a handler that runs in a forked child must be.
             let status = unsafe { libc::pthread_atfork(None, None, Some(count_in_child)) };
             if status != 0 {
-                log::warn!("pthread_atfork failed with {status}: use of a pool after fork will not be noticed");
+                log::warn!(
+                    "pthread_atfork failed with {status}: use of a pool after fork will not be noticed"
+                );
             }
         });
         Self::now()

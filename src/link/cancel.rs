@@ -72,7 +72,9 @@ impl CancelHandle {
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
     pub fn cancel_within(&self, limit: Duration) -> Result<(), Error> {
         let key = self.key.ok_or_else(|| {
-            Error::misuse("the server gave this session no cancellation key, so nothing on it can be cancelled")
+            Error::misuse(
+                "the server gave this session no cancellation key, so nothing on it can be cancelled",
+            )
         })?;
         self.deliver(key, Instant::now() + limit).map_err(|e| match e.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {

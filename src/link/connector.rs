@@ -66,11 +66,11 @@ impl Connector {
     /// Opens a session by `deadline`.
     pub(crate) fn open(&self, deadline: Instant) -> Result<Opened, Error> {
         match self.server.target_session_attrs {
-            TargetSessionAttrs::PreferStandby => self
-                .open_with_role(TargetSessionAttrs::Standby, halfway(deadline))
-                .or_else(|e| {
+            TargetSessionAttrs::PreferStandby => {
+                self.open_with_role(TargetSessionAttrs::Standby, halfway(deadline)).or_else(|e| {
                     if is_final(&e) { Err(e) } else { self.open_with_role(TargetSessionAttrs::Any, deadline) }
-                }),
+                })
+            }
             wanted => self.open_with_role(wanted, deadline),
         }
     }
@@ -167,8 +167,7 @@ impl Connector {
         wanted: TargetSessionAttrs,
         deadline: Instant,
     ) -> Result<Opened, Failure> {
-        self.try_layer(candidate, layer, wanted, deadline)
-            .map_err(|error| Failure { error, layer })
+        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| Failure { error, layer })
     }
 
     fn try_layer(

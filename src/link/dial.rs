@@ -84,7 +84,8 @@ impl Dial {
         let doing = |e| Error::from_connect_io(e, Phase::Connect, "could not connect");
         match &self.address {
             Address::Tcp(address) => {
-                let stream = self.in_time(Phase::Connect, TcpStream::connect(address)).await?.map_err(doing)?;
+                let stream =
+                    self.in_time(Phase::Connect, TcpStream::connect(address)).await?.map_err(doing)?;
                 self.set_tcp_options(&stream).map_err(doing)?;
                 Socket::tcp(stream).map_err(doing)
             }

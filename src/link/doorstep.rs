@@ -27,11 +27,8 @@ use crate::error::{Error, ErrorKind, Phase, find_source, server_message};
 /// `startup` holds what the start-up packet and authentication need; its hosts are set here.
 pub(super) fn open_client(dial: Dial, mut startup: postgres::Config) -> Result<(Client, Dialled), Error> {
     let (listener, address) = bind_doorstep()?;
-    let hook = Doorstep(Arc::new(Visit {
-        dial,
-        listener: Mutex::new(Some(listener)),
-        outcome: Mutex::new(None),
-    }));
+    let hook =
+        Doorstep(Arc::new(Visit { dial, listener: Mutex::new(Some(listener)), outcome: Mutex::new(None) }));
     startup
         .host("doorstep")
         .hostaddr(address.ip())
@@ -59,7 +56,8 @@ fn bind_doorstep() -> Result<(TcpListener, SocketAddr), Error> {
 }
 
 fn doorstep_error(cause: &str) -> Error {
-    let message = format!("could not listen on the loopback interface, which every connection starts from: {cause}");
+    let message =
+        format!("could not listen on the loopback interface, which every connection starts from: {cause}");
     Error::new(ErrorKind::Unreachable, message).in_phase(Phase::Connect)
 }
 

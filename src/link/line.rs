@@ -136,7 +136,12 @@ impl Line {
     }
 
     /// What is pending ends at the deadline in force.
-    fn or_deadline<T>(&mut self, cx: &mut Context<'_>, socket: &Socket, work: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn or_deadline<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        work: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if work.is_pending() && self.alarm.poll(cx, socket.deadlines().current()).is_ready() {
             return Poll::Ready(Err(socket.deadline_passed()));
         }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use line::Turnstile;
-use socket::Socket;
 pub(crate) use socket::Look;
+use socket::Socket;
 pub(crate) use tap::TransactionStatus;
 use tap::{BackendKey, Owed, Tap};
 
@@ -74,7 +74,9 @@ impl fmt::Display for LinkFault {
             Self::Interrupted => "the connection was cut because the pool was closed",
             Self::Retired => "the connection was retired by the pool",
             Self::ClosedByServer => "the server closed the connection",
-            Self::Forked => "the connection belongs to the parent of this forked process; open a new pool here",
+            Self::Forked => {
+                "the connection belongs to the parent of this forked process; open a new pool here"
+            }
         })
     }
 }

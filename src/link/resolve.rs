@@ -56,9 +56,7 @@ fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {
     }
     let lookup = Arc::new(Lookup::default());
     let (name, shared) = (host.to_owned(), lookup.clone());
-    std::thread::Builder::new()
-        .name("holdfast-resolve".into())
-        .spawn(move || look_up(&name, &shared))?;
+    std::thread::Builder::new().name("holdfast-resolve".into()).spawn(move || look_up(&name, &shared))?;
     under_way.insert(host.to_owned(), lookup.clone());
     Ok(lookup)
 }

@@ -7,11 +7,7 @@ use crate::config::settings::TargetSessionAttrs;
 use crate::error::{Error, ErrorKind, Phase};
 
 /// Checks a fresh session. `PreferStandby` here means "must be a standby": preferring is done by asking twice.
-pub(super) fn check_role(
-    client: &mut Client,
-    link: &Link,
-    wanted: TargetSessionAttrs,
-) -> Result<(), Error> {
+pub(super) fn check_role(client: &mut Client, link: &Link, wanted: TargetSessionAttrs) -> Result<(), Error> {
     if wanted == TargetSessionAttrs::Any {
         return Ok(());
     }
@@ -34,7 +30,8 @@ pub(super) fn check_role(
 
 /// Reads both at one round trip, the same way on every supported version (a hot standby is always read-only).
 fn read_role(client: &mut Client, link: &Link) -> Result<(bool, bool), Error> {
-    let sql = "select pg_catalog.current_setting('transaction_read_only') = 'on', pg_catalog.pg_is_in_recovery()";
+    let sql =
+        "select pg_catalog.current_setting('transaction_read_only') = 'on', pg_catalog.pg_is_in_recovery()";
     let answer = client.simple_query(sql).map_err(|e| {
         if link.fault() == Some(LinkFault::DeadlinePassed) {
             Error::new(ErrorKind::ConnectTimeout, "the server did not tell its role in time")

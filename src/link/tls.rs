@@ -10,9 +10,9 @@ use openssl::pkey::PKey;
 use openssl::ssl::{
     ConnectConfiguration, SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion,
 };
+use openssl::x509::X509;
 use openssl::x509::store::{X509Lookup, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::X509;
 
 use crate::config::settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion};
 use crate::error::{Error, ErrorKind, Phase};
@@ -105,9 +105,9 @@ fn load_roots(builder: &mut SslConnectorBuilder, settings: &TlsSettings) -> Resu
     };
     let file = match &settings.root {
         RootCertificates::System => {
-            builder.set_default_verify_paths().map_err(|e| {
-                openssl_error("could not load the system's root certificates", e)
-            })?;
+            builder
+                .set_default_verify_paths()
+                .map_err(|e| openssl_error("could not load the system's root certificates", e))?;
             return Ok(Verify::ChainAndName);
         }
         RootCertificates::File(path) => Some(path.clone()).filter(|path| path.exists()),
@@ -131,9 +131,11 @@ fn load_roots(builder: &mut SslConnectorBuilder, settings: &TlsSettings) -> Resu
 }
 
 fn load_root_file(builder: &mut SslConnectorBuilder, file: &Path) -> Result<(), Error> {
-    let pem = fs::read(file)
-        .map_err(|e| tls_error(format!("could not read root certificate file \"{}\": {e}", file.display())))?;
-    let unusable = |e| openssl_error(&format!("could not use root certificate file \"{}\"", file.display()), e);
+    let pem = fs::read(file).map_err(|e| {
+        tls_error(format!("could not read root certificate file \"{}\": {e}", file.display()))
+    })?;
+    let unusable =
+        |e| openssl_error(&format!("could not use root certificate file \"{}\"", file.display()), e);
     let certificates = X509::stack_from_pem(&pem).map_err(unusable)?;
     if certificates.is_empty() {
         return Err(tls_error(format!("root certificate file \"{}\" holds no certificate", file.display())));

@@ -71,7 +71,11 @@ impl Inner {
         let idle_for = Tick::now().since(parked.parked_at);
         let answers = match parked.link.look() {
             Look::Gone => false,
-            Look::Quiet if idle_for <= self.settings.validate_after_idle && !self.is_suspect(parked.parked_at) => true,
+            Look::Quiet
+                if idle_for <= self.settings.validate_after_idle && !self.is_suspect(parked.parked_at) =>
+            {
+                true
+            }
             Look::Quiet | Look::Spoke => self.round_trip(&mut parked, deadline),
         };
         if answers {
@@ -265,7 +269,8 @@ impl<'a> Acquisition<'a> {
         let message = format!("waited {} and every connection stayed busy", human(waited));
         let mut error = Error::new(ErrorKind::PoolTimeout, message).in_phase(Phase::Queue);
         if let Some((cause, at)) = self.inner.last_open_failure.lock().clone() {
-            error = error.with_note(format!("the last failure to open one, {} ago: {cause}", human(at.elapsed())));
+            error = error
+                .with_note(format!("the last failure to open one, {} ago: {cause}", human(at.elapsed())));
         }
         self.report(error)
     }

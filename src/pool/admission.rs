@@ -339,7 +339,11 @@ impl Admission {
     }
 
     /// Takes from the idle stack what `pick` chooses; it counts as departing from here on.
-    pub(super) fn take_idle(&self, mut pick: impl FnMut(&OpenConnection) -> bool, count: impl Fn(&mut Counters)) -> Vec<Parked> {
+    pub(super) fn take_idle(
+        &self,
+        mut pick: impl FnMut(&OpenConnection) -> bool,
+        count: impl Fn(&mut Counters),
+    ) -> Vec<Parked> {
         let mut state = self.state.lock();
         let (picked, kept) = std::mem::take(&mut state.idle).into_iter().partition(|p| pick(p));
         state.idle = kept;

@@ -58,7 +58,8 @@ impl Inner {
     fn take_due(&self, now: Tick) -> Vec<(super::admission::Parked, CloseReason)> {
         let idle_timeout = self.settings.idle_timeout;
         let mut spare = self.spare_idle();
-        let expired = self.admission.take_idle(|conn| conn.has_expired(now), |c| c.closed(CloseReason::MaxLifetime));
+        let expired =
+            self.admission.take_idle(|conn| conn.has_expired(now), |c| c.closed(CloseReason::MaxLifetime));
         let idle = self.admission.take_idle(
             // The stack is looked at from its bottom, where those idle the longest are.
             |conn| {
@@ -93,16 +94,14 @@ impl Inner {
             return;
         }
         let inner = self.clone();
-        self.workers.run(move || {
-            match inner.open(Instant::now() + inner.settings.connection_timeout) {
-                Ok(conn) => {
-                    inner.give_back(conn);
-                    inner.refill();
-                }
-                Err(e) => {
-                    log::warn!(target: "holdfast", pool = inner.label(); "could not fill min_idle: {e}");
-                    inner.refill_later();
-                }
+        self.workers.run(move || match inner.open(Instant::now() + inner.settings.connection_timeout) {
+            Ok(conn) => {
+                inner.give_back(conn);
+                inner.refill();
+            }
+            Err(e) => {
+                log::warn!(target: "holdfast", pool = inner.label(); "could not fill min_idle: {e}");
+                inner.refill_later();
             }
         });
     }

@@ -40,9 +40,7 @@ pub(super) struct OpenConnection {
 impl OpenConnection {
     pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, settings: &PoolSettings) -> Self {
         let now = Tick::now();
-        let life = settings
-            .max_lifetime
-            .map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
+        let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
         Self {
             client: opened.client,
