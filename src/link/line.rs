@@ -1,4 +1,5 @@
-//! The line both lanes share: transport, framing of both directions, bytes handed back by one lane to the other.
+//! The line: transport and framing of both directions. `postgres::Client` uses it through its stream; a second lane
+//! that speaks the protocol itself can use the same line whenever the client is at rest.
 //!
 //! At any moment one lane has the line; it takes it out of its [`Turnstile`] for the length of one operation and puts
 //! it back. The lock is held for the pointer move, never over I/O, and a second taker finds nothing and gets an error.
@@ -7,7 +8,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
 use postgres::tls::{ChannelBinding, TlsStream as _};
 use postgres_openssl::TlsStream;
@@ -50,8 +50,6 @@ pub(crate) struct Line {
     transport: Transport,
     front: Framing,
     back: Framing,
-    /// Received by one lane beyond its last reply; the next reader gets it first.
-    handed_back: BytesMut,
     /// The kernel took no more of a request: the reply cannot be waited for until it does.
     write_stalled: bool,
     alarm: Alarm,
@@ -63,14 +61,9 @@ impl Line {
             transport,
             front: Framing::frontend(),
             back: Framing::backend(),
-            handed_back: BytesMut::new(),
             write_stalled: false,
             alarm: Alarm::default(),
         }
-    }
-
-    pub(crate) fn at_boundary(&self) -> bool {
-        self.front.at_boundary() && self.back.at_boundary() && self.handed_back.is_empty()
     }
 
     pub(crate) fn poll_read(
@@ -80,19 +73,12 @@ impl Line {
         tap: &Tap,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.handed_back.is_empty() {
-            let n = self.handed_back.len().min(buffer.remaining());
-            buffer.put_slice(&self.handed_back[..n]);
-            self.handed_back.advance(n);
-            return Poll::Ready(Ok(()));
-        }
         let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
         socket.allow_waiting(reply_owed && !self.write_stalled && self.front.at_boundary());
         let before = buffer.filled().len();
         let read = self.transport.poll_read(cx, buffer);
         ready!(self.or_deadline(cx, socket, read))?;
         let fresh = &buffer.filled()[before..];
-        tap.count_received(fresh.len());
         self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
         if self.back.is_broken() {
             return Poll::Ready(Err(io::Error::new(
@@ -121,7 +107,6 @@ impl Line {
         let sent = self.transport.poll_write(cx, bytes);
         self.write_stalled = sent.is_pending();
         let n = ready!(self.or_deadline(cx, socket, sent))?;
-        tap.count_sent(n);
         self.front.feed(&bytes[..n], |_| false, |message| tap.sent(&message));
         Poll::Ready(Ok(n))
     }

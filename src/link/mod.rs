@@ -162,10 +162,6 @@ impl Link {
         self.0.tap.statements()
     }
 
-    pub(crate) fn rows(&self) -> u64 {
-        self.0.tap.rows()
-    }
-
     /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with
     /// [`wait_for_hangup`](Self::wait_for_hangup).
     pub(crate) fn retire(&self) {

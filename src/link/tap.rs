@@ -47,12 +47,9 @@ pub(crate) struct Tap {
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
     statements: AtomicU64,
-    rows: AtomicU64,
-    bytes_received: AtomicU64,
-    bytes_sent: AtomicU64,
 }
 
-/// What the connection is waiting for after some bytes passed, as far as deadlines are concerned.
+/// Whether the server has something to say yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owed {
     Nothing,
@@ -86,7 +83,6 @@ impl Tap {
     /// A whole message was received.
     pub(crate) fn received(&self, message: &Message<'_>) {
         match message.kind {
-            b'D' => add(&self.rows, 1),
             b'C' | b'I' | b's' => add(&self.statements, 1),
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
@@ -94,14 +90,6 @@ impl Tap {
             b'K' => self.key(message.head),
             _ => {}
         }
-    }
-
-    pub(crate) fn count_received(&self, bytes: usize) {
-        add(&self.bytes_received, bytes as u64);
-    }
-
-    pub(crate) fn count_sent(&self, bytes: usize) {
-        add(&self.bytes_sent, bytes as u64);
     }
 
     fn owe(&self, n: u32) {
@@ -178,10 +166,6 @@ impl Tap {
     /// Statements finished since the connection opened, failed ones included.
     pub(crate) fn statements(&self) -> u64 {
         self.statements.load(Relaxed)
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows.load(Relaxed)
     }
 }
 

@@ -191,7 +191,11 @@ impl Admission {
         });
         let place = state.waiters.partition_point(|w| w.since <= request.since);
         state.waiters.insert(place, waiter.clone());
+        let nudged = state.next_to_nudge();
         drop(state);
+        if let Some(waiter) = nudged {
+            waiter.arrived.notify_one();
+        }
         self.sleep(&waiter, request.deadline)
     }
 
