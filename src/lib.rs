@@ -2,6 +2,8 @@
 
 mod clock;
 pub mod config;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod error;
 mod ffi;
 mod link;

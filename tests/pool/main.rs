@@ -1,0 +1,69 @@
+//! What the pool promises, tried on real servers.
+
+#![cfg(feature = "embedded")]
+
+mod closing;
+mod deadlines;
+mod forking;
+mod idling;
+mod opening;
+mod returning;
+mod statements;
+mod stats;
+mod waiting;
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use holdfast::embedded::EmbeddedPostgres;
+use holdfast::{Pool, PoolConfig};
+use postgres::{Client, NoTls};
+
+/// A server that the tests of this program share; each test tells its connections by application name.
+fn server() -> &'static EmbeddedPostgres {
+    static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        EmbeddedPostgres::builder().max_connections(200).start().expect("a private PostgreSQL starts")
+    })
+}
+
+/// A configuration for `server`, with `name` as the application's name.
+fn config(server: &EmbeddedPostgres, name: &str) -> PoolConfig {
+    PoolConfig::from_url(&server.url()).expect("the server's own URL").application_name(name)
+}
+
+fn pool(server: &EmbeddedPostgres, name: &str) -> Pool {
+    Pool::new(config(server, name)).expect("a valid configuration")
+}
+
+/// A look at a server from outside any pool.
+struct Observer(Client);
+
+impl Observer {
+    fn of(server: &EmbeddedPostgres) -> Self {
+        Self(Client::connect(&server.url(), NoTls).expect("the observer gets in"))
+    }
+
+    /// Server processes of one application.
+    fn backends(&mut self, name: &str) -> Vec<i32> {
+        let sql = "select pid from pg_stat_activity where application_name = $1 order by backend_start";
+        self.0.query(sql, &[&name]).expect("pg_stat_activity").iter().map(|row| row.get(0)).collect()
+    }
+
+    fn terminate(&mut self, pid: i32) {
+        self.0.execute("select pg_terminate_backend($1, 5000)", &[&pid]).expect("the backend ends");
+    }
+}
+
+/// Waits for something that is bound to happen soon; panics when it does not within ten seconds.
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "did not happen within 10 s: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

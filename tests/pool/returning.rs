@@ -1,0 +1,163 @@
+//! A connection that comes back is clean for the next borrower, or is gone; and giving it back never waits.
+
+use std::io::Write;
+use std::time::Instant;
+
+use fallible_iterator::FallibleIterator;
+use holdfast::{CloseReason, Pool};
+
+use crate::{Observer, config, ms, pool, server, soon};
+
+fn one(name: &str) -> Pool {
+    Pool::new(config(server(), name).max_size(1)).unwrap()
+}
+
+fn pid(pool: &Pool) -> i32 {
+    pool.query_one("select pg_backend_pid()", &[]).unwrap().get(0)
+}
+
+/// The next borrower is outside any transaction, and what it writes stays.
+fn assert_next_borrower_is_undisturbed(pool: &Pool) {
+    let mut conn = pool.get().unwrap();
+    let fresh = conn.query_one("select now() = statement_timestamp()", &[]).unwrap();
+    assert!(fresh.get::<_, bool>(0), "the next borrower is inside somebody else's transaction");
+}
+
+#[test]
+fn an_open_transaction_is_rolled_back_before_the_next_borrower() {
+    let pool = one("leaver");
+    pool.batch_execute("create table if not exists leaver (n int)").unwrap();
+    let before = pid(&pool);
+    pool.get().unwrap().batch_execute("begin; insert into leaver values (1)").unwrap();
+    assert_next_borrower_is_undisturbed(&pool);
+    let rows: i64 = pool.query_one("select count(*) from leaver", &[]).unwrap().get(0);
+    assert_eq!(rows, 0);
+    assert_eq!(pid(&pool), before, "the connection is kept");
+    assert_eq!(pool.stats().rolled_back, 1);
+}
+
+#[test]
+fn a_failed_transaction_is_rolled_back_before_the_next_borrower() {
+    let pool = one("failer");
+    let before = pid(&pool);
+    pool.get().unwrap().batch_execute("begin; select 1/0").unwrap_err();
+    assert_next_borrower_is_undisturbed(&pool);
+    assert_eq!(pid(&pool), before);
+    assert_eq!(pool.stats().rolled_back, 1);
+}
+
+#[test]
+fn a_result_read_half_way_is_cancelled_and_drained() {
+    let pool = one("reader");
+    {
+        let mut conn = pool.get().unwrap();
+        let none: [&(dyn postgres::types::ToSql + Sync); 0] = [];
+        let mut rows = conn.query_raw("select generate_series(1, 100000000)", none).unwrap();
+        rows.next().unwrap().expect("a first row");
+    }
+    let start = Instant::now();
+    assert_next_borrower_is_undisturbed(&pool);
+    assert!(start.elapsed() < ms(3000), "took {:?}", start.elapsed());
+}
+
+#[test]
+fn a_copy_into_a_table_given_up_half_way_leaves_nothing_behind() {
+    let pool = one("feeder");
+    pool.batch_execute("create table if not exists feeder (n int)").unwrap();
+    {
+        let mut conn = pool.get().unwrap();
+        let mut writer = conn.copy_in("copy feeder from stdin").unwrap();
+        writer.write_all(b"1\n2\n").unwrap();
+        writer.flush().unwrap();
+        // Neither finished nor told to stop: the writer cannot even be dropped.
+        std::mem::forget(writer);
+    }
+    assert_next_borrower_is_undisturbed(&pool);
+    let rows: i64 = pool.query_one("select count(*) from feeder", &[]).unwrap().get(0);
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn a_copy_begun_by_simple_query_leaves_nothing_behind() {
+    let pool = one("simple_feeder");
+    pool.batch_execute("create table if not exists simple_feeder (n int)").unwrap();
+    pool.get().unwrap().batch_execute("copy simple_feeder from stdin").unwrap_err();
+    assert_next_borrower_is_undisturbed(&pool);
+}
+
+#[test]
+fn a_copy_out_of_a_table_read_half_way_is_cancelled_and_drained() {
+    use std::io::Read;
+    let pool = one("exporter");
+    {
+        let mut conn = pool.get().unwrap();
+        let sql = "copy (select generate_series(1, 100000000)) to stdout";
+        let mut reader = conn.copy_out(sql).unwrap();
+        reader.read_exact(&mut [0; 10]).unwrap();
+    }
+    assert_next_borrower_is_undisturbed(&pool);
+}
+
+#[test]
+fn a_lease_whose_backend_was_killed_is_replaced() {
+    let pool = one("victim");
+    let mut conn = pool.get().unwrap();
+    let doomed: i32 = conn.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
+    Observer::of(server()).terminate(doomed);
+    conn.query_one("select 1", &[]).unwrap_err();
+    drop(conn);
+    assert_ne!(pid(&pool), doomed);
+    assert_eq!(pool.stats().closes_by(CloseReason::Broken), 1);
+}
+
+#[test]
+fn a_discarded_connection_is_closed_and_replaced() {
+    let pool = one("discarder");
+    let before = pid(&pool);
+    pool.get().unwrap().discard();
+    assert_ne!(pid(&pool), before);
+    let mut observer = Observer::of(server());
+    soon("only the new one is left", || observer.backends("discarder").len() == 1);
+    assert_eq!(pool.stats().closes_by(CloseReason::Discarded), 1);
+}
+
+#[test]
+fn no_more_than_max_size_connections_exist_while_others_are_thrown_away() {
+    let pool = Pool::new(config(server(), "thrower").max_size(3)).unwrap();
+    let mut observer = Observer::of(server());
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let throwers: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..15 {
+                        let mut conn = pool.get().unwrap();
+                        conn.batch_execute("select 1").unwrap();
+                        conn.discard();
+                    }
+                })
+            })
+            .collect();
+        while throwers.iter().any(|t| !t.is_finished()) {
+            most = most.max(observer.backends("thrower").len());
+        }
+    });
+    assert!(most > 0 && most <= 3, "the server saw {most}");
+    assert_eq!(pool.stats().opens, 90);
+}
+
+#[test]
+fn session_settings_are_the_borrowers_own_business() {
+    let pool = one("setter");
+    pool.batch_execute("set statement_timeout = '7s'").unwrap();
+    let kept: String = pool.query_one("show statement_timeout", &[]).unwrap().get(0);
+    assert_eq!(kept, "7s", "documented on PooledConnection: settings stay, discard the connection to be rid of them");
+    drop(pool);
+    let other = pool_of_default();
+    let fresh: String = other.query_one("show statement_timeout", &[]).unwrap().get(0);
+    assert_eq!(fresh, "0");
+}
+
+fn pool_of_default() -> Pool {
+    pool(server(), "setter")
+}
