@@ -2,7 +2,8 @@
 //!
 //! This follows `conninfo_parse` and `conninfo_uri_parse_options` in PostgreSQL's `fe-connect.c`, quirks included, and
 //! `tests/dsn_against_libpq.rs` holds the two side by side. Known differences, all on the strict side: a URL whose
-//! percent-encoding gives something other than UTF-8 is refused, and so is a NUL byte anywhere.
+//! percent-encoding gives something other than UTF-8 is refused, and so is a NUL byte anywhere. A space in a URL is a
+//! plain character, as in libpq up to 16.
 //!
 //! A malformed string may hold a password in any place. So no message repeats a piece of the input, except the name of
 //! an unknown option where that piece cannot well be part of a password.

@@ -140,7 +140,10 @@ impl PoolConfig {
     }
 
     pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
-        let url = environment.get("DATABASE_URL")?.map(str::to_owned);
+        // A line end from the file that a secret was read from is no part of the URL.
+        let url = environment
+            .get("DATABASE_URL")?
+            .map(|url| url.trim().to_owned());
         let config = Self::within(environment);
         match url {
             Some(url) => config.with_url(&url),

@@ -62,56 +62,91 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// `{ doc, key(type of the setter's argument) [libpq's variables] kind, default; }`, one per option.
+/// `{ doc, key(type of the setter's argument) [libpq's variables] kind, default; }`, one per option. The default is a
+/// text, `none`, `{production, development}`, or `[words]` where it is found out when the configuration is used.
 macro_rules! options {
     ($($group:ident {$(
-        $(#[doc = $doc:literal])+
-        $key:ident($setter:tt) [$($env:literal),*] $kind:expr, $default:expr;
+        #[doc = $doc:literal]
+        $key:ident($setter:tt) [$($env:literal),*] $kind:expr, $default:tt;
     )+})+) => {
         pub(super) static OPTIONS: &[OptionInfo] = &[$($(
             OptionInfo {
                 key: stringify!($key),
                 group: Group::$group,
                 kind: $kind,
-                default: $default,
+                default: default!($default),
                 libpq_env: &[$($env),*],
-                doc: concat!($($doc),+),
+                doc: $doc,
             },
         )+)+];
 
         /// One setter per option. What is set here beats everything else; it is checked by
-        /// [`validate`](PoolConfig::validate) and when the pool is made.
+        /// [`validate`](PoolConfig::validate) and when the pool is made. Bounds are in [`option`](super::option).
         impl PoolConfig {
-            $($( setter! { $setter $key $($doc)+ } )+)+
+            $($( setter! { $setter $key $doc concat!("Default: ", default_text!($default), ".") } )+)+
         }
+    };
+}
+
+macro_rules! default {
+    (none) => {
+        Default::None
+    };
+    ([$words:literal]) => {
+        Default::Described($words)
+    };
+    ({$production:literal, $development:literal}) => {
+        Default::ByProfile {
+            production: $production,
+            development: $development,
+        }
+    };
+    ($text:literal) => {
+        Default::Text($text)
+    };
+}
+
+macro_rules! default_text {
+    (none) => {
+        "none"
+    };
+    ([$words:literal]) => {
+        $words
+    };
+    ({$production:literal, $development:literal}) => {
+        concat!($production, " in production, else ", $development)
+    };
+    ($text:literal) => {
+        $text
     };
 }
 
 /// The setter of one option, by the type of its argument; `none` for what exists only to be accepted.
 macro_rules! setter {
-    (none $key:ident $($doc:literal)+) => {};
-    (text $key:ident $($doc:literal)+) => { setter! { @ $key (impl Into<String>) (|v| v.into()) $($doc)+ } };
-    (path $key:ident $($doc:literal)+) => {
-        setter! { @ $key (impl AsRef<Path>) (|v| v.as_ref().to_string_lossy().into_owned()) $($doc)+ }
+    (none $key:ident $doc:literal $default:expr) => {};
+    (text $key:ident $doc:literal $default:expr) => {
+        setter! { @ $key(value: impl Into<String>) value.into(); $doc $default }
     };
-    (time $key:ident $($doc:literal)+) => { setter! { @ $key (Duration) (write_duration) $($doc)+ } };
-    (optional_time $key:ident $($doc:literal)+) => {
-        setter! { @ $key (impl Into<Option<Duration>>) (|v| write_duration(v.into().unwrap_or_default()))
-            $($doc)+ " `None` is the same as zero." }
+    (path $key:ident $doc:literal $default:expr) => {
+        setter! { @ $key(value: impl AsRef<Path>) value.as_ref().to_string_lossy().into_owned(); $doc $default }
     };
-    ($type:ident $key:ident $($doc:literal)+) => { setter! { @ $key ($type) (|v| v.to_string()) $($doc)+ } };
-    (@ $key:ident ($type:ty) (|$v:ident| $text:expr) $($doc:literal)+) => {
-        $(#[doc = $doc])+
+    (time $key:ident $doc:literal $default:expr) => {
+        setter! { @ $key(value: Duration) write_duration(value); $doc $default }
+    };
+    // `None` is written as zero, which for these options means none.
+    (optional_time $key:ident $doc:literal $default:expr) => {
+        setter! { @ $key(value: impl Into<Option<Duration>>) write_duration(value.into().unwrap_or_default()); $doc $default }
+    };
+    ($type:ident $key:ident $doc:literal $default:expr) => {
+        setter! { @ $key(value: $type) value.to_string(); $doc $default }
+    };
+    (@ $key:ident($value:ident: $type:ty) $text:expr; $doc:literal $default:expr) => {
+        #[doc = $doc]
+        #[doc = ""]
+        #[doc = $default]
         #[must_use]
-        pub fn $key(self, $v: $type) -> Self {
+        pub fn $key(self, $value: $type) -> Self {
             self.with(stringify!($key), $text)
-        }
-    };
-    (@ $key:ident ($type:ty) ($write:ident) $($doc:literal)+) => {
-        $(#[doc = $doc])+
-        #[must_use]
-        pub fn $key(self, value: $type) -> Self {
-            self.with(stringify!($key), $write(value))
         }
     };
 }
@@ -119,142 +154,142 @@ macro_rules! setter {
 options! {
     Pool {
         /// A name for the pool, as metrics and log lines show it.
-        name(text) [] Kind::Text, Default::None;
+        name(text) [] Kind::Text, none;
         /// The most server connections this pool ever owns.
-        max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, Default::ByProfile { production: "8", development: "5" };
+        max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, {"8", "5"};
         /// Idle connections kept open even when nobody uses them; 0 lets the pool scale down to nothing.
-        min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, Default::Text("0");
+        min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, "0";
         /// An idle connection is closed this long after its last use: never earlier, at most 1 s later.
-        idle_timeout(time) [] positive_time(YEAR), Default::Text("15s");
+        idle_timeout(time) [] positive_time(YEAR), "15s";
         /// The most one attempt to get a connection may take: queue, DNS, TCP, TLS, authentication and validation together.
-        connection_timeout(time) [] positive_time(HOUR), Default::Text("8s");
+        connection_timeout(time) [] positive_time(HOUR), "8s";
         /// Retries after a first attempt that failed for a passing reason.
-        retry_max(u32) [] Kind::Integer { min: 0, max: 1_000 }, Default::Text("2");
+        retry_max(u32) [] Kind::Integer { min: 0, max: 1_000 }, "2";
         /// The wait before the first retry; it doubles with each further one.
-        retry_base_delay(time) [] time(HOUR), Default::Text("1s");
+        retry_base_delay(time) [] time(HOUR), "1s";
         /// The longest wait between two retries.
-        retry_max_delay(time) [] time(HOUR), Default::Text("5s");
+        retry_max_delay(time) [] time(HOUR), "5s";
         /// Shortens each wait by a random share of up to this much, so that a fleet does not retry in step; 0 is the exact schedule.
-        retry_jitter(f64) [] Kind::Share, Default::Text("0.2");
+        retry_jitter(f64) [] Kind::Share, "0.2";
         /// Nothing in the pool keeps a process or an event loop alive that has nothing else to do.
-        allow_exit_on_idle(bool) [] Kind::Flag, Default::Text("true");
+        allow_exit_on_idle(bool) [] Kind::Flag, "true";
         /// A connection is replaced at this age (up to 25 % earlier, drawn for each), at return or while idle; 0 is never.
-        max_lifetime(optional_time) [] time_or("is never", YEAR), Default::Text("30min");
+        max_lifetime(optional_time) [] time_or("is never", YEAR), "30min";
         /// A connection idle for longer than this proves that it works before it is handed out; 0 tests always.
-        validate_after_idle(time) [] time(YEAR), Default::Text("500ms");
+        validate_after_idle(time) [] time(YEAR), "500ms";
         /// How long such a proof may take.
-        validation_timeout(time) [] positive_time(HOUR), Default::Text("1s");
+        validation_timeout(time) [] positive_time(HOUR), "1s";
         /// How long cleaning a returned connection (ending what it left running, rolling back) may take before it is closed instead.
-        settle_timeout(time) [] positive_time(HOUR), Default::Text("1s");
+        settle_timeout(time) [] positive_time(HOUR), "1s";
         /// How long closing the pool waits for connections in use before it cancels their work and cuts them.
-        close_timeout(time) [] time(HOUR), Default::Text("5s");
+        close_timeout(time) [] time(HOUR), "5s";
         /// Prepared statements kept per connection; 0 prepares none, as transaction poolers may need.
-        statement_cache(u32) [] Kind::Integer { min: 0, max: 100_000 }, Default::Text("256");
+        statement_cache(u32) [] Kind::Integer { min: 0, max: 100_000 }, "256";
         /// The deadline of every statement; 0 is none.
-        statement_deadline(optional_time) [] time_or("is none", YEAR), Default::Text("0");
+        statement_deadline(optional_time) [] time_or("is none", YEAR), "0";
     }
     Server {
         /// Host names, addresses or socket directories (`/...`, `@...`), comma-separated, tried in order.
-        host(text) ["PGHOST"] Kind::Text, Default::Described("the local socket directory");
+        host(text) ["PGHOST"] Kind::Text, ["the local socket directory"];
         /// Numeric addresses, one per host: no name is looked up; `host` still names the certificate.
-        hostaddr(text) ["PGHOSTADDR"] Kind::Text, Default::None;
+        hostaddr(text) ["PGHOSTADDR"] Kind::Text, none;
         /// Port number, or one per host, comma-separated.
-        port(u16) ["PGPORT"] Kind::Ports, Default::Text("5432");
+        port(u16) ["PGPORT"] Kind::Ports, "5432";
         /// User name.
-        user(text) ["PGUSER"] Kind::Text, Default::Described("the operating system's user name");
+        user(text) ["PGUSER"] Kind::Text, ["the operating system's user name"];
         /// Password; where none is given, the password file is looked at.
-        password(text) ["PGPASSWORD"] Kind::Secret, Default::None;
+        password(text) ["PGPASSWORD"] Kind::Secret, none;
         /// Database name.
-        dbname(text) ["PGDATABASE"] Kind::Text, Default::Described("the same as user");
+        dbname(text) ["PGDATABASE"] Kind::Text, ["the same as user"];
         /// Password file: lines of `host:port:database:user:password`, readable by its owner only.
-        passfile(path) ["PGPASSFILE"] Kind::Path, Default::Described("~/.pgpass");
+        passfile(path) ["PGPASSFILE"] Kind::Path, ["~/.pgpass"];
         /// Section of the service file to take options from.
-        service(text) ["PGSERVICE"] Kind::Text, Default::None;
+        service(text) ["PGSERVICE"] Kind::Text, none;
         /// Name of the program, as `pg_stat_activity` shows it.
-        application_name(text) ["PGAPPNAME"] Kind::Text, Default::None;
+        application_name(text) ["PGAPPNAME"] Kind::Text, none;
         /// Used where `application_name` is given nowhere.
-        fallback_application_name(text) [] Kind::Text, Default::None;
+        fallback_application_name(text) [] Kind::Text, none;
         /// Command-line options for the server session, such as `-c search_path=app`.
-        options(text) ["PGOPTIONS"] Kind::Text, Default::None;
+        options(text) ["PGOPTIONS"] Kind::Text, none;
         /// The most connecting to one host may take, within `connection_timeout`; 0 sets no limit of its own.
-        connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, MILLISECOND, "sets no limit of its own"), Default::Text("0");
+        connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, MILLISECOND, "sets no limit of its own"), "0";
         /// Which role the server must have.
-        target_session_attrs(TargetSessionAttrs) ["PGTARGETSESSIONATTRS"] Kind::Choice(TargetSessionAttrs::NAMES), Default::Text("any");
+        target_session_attrs(TargetSessionAttrs) ["PGTARGETSESSIONATTRS"] Kind::Choice(TargetSessionAttrs::NAMES), "any";
         /// `random` tries hosts and addresses in random order.
-        load_balance_hosts(text) ["PGLOADBALANCEHOSTS"] Kind::Choice(&["disable", "random"]), Default::Text("disable");
+        load_balance_hosts(text) ["PGLOADBALANCEHOSTS"] Kind::Choice(&["disable", "random"]), "disable";
         /// How much TLS a connection must have.
-        sslmode(SslMode) ["PGSSLMODE"] Kind::Choice(SslMode::NAMES), Default::Described("prefer; verify-full with sslrootcert=system");
+        sslmode(SslMode) ["PGSSLMODE"] Kind::Choice(SslMode::NAMES), ["prefer; verify-full with sslrootcert=system"];
         /// How TLS starts; `direct` needs PostgreSQL 17 and sslmode require or stronger.
-        sslnegotiation(SslNegotiation) ["PGSSLNEGOTIATION"] Kind::Choice(SslNegotiation::NAMES), Default::Text("postgres");
+        sslnegotiation(SslNegotiation) ["PGSSLNEGOTIATION"] Kind::Choice(SslNegotiation::NAMES), "postgres";
         /// File of trusted root certificates, or `system` for the operating system's.
-        sslrootcert(path) ["PGSSLROOTCERT"] Kind::Path, Default::Described("~/.postgresql/root.crt");
+        sslrootcert(path) ["PGSSLROOTCERT"] Kind::Path, ["~/.postgresql/root.crt"];
         /// File of the client certificate.
-        sslcert(path) ["PGSSLCERT"] Kind::Path, Default::Described("~/.postgresql/postgresql.crt");
+        sslcert(path) ["PGSSLCERT"] Kind::Path, ["~/.postgresql/postgresql.crt"];
         /// File of the client certificate's key.
-        sslkey(path) ["PGSSLKEY"] Kind::Path, Default::Described("~/.postgresql/postgresql.key");
+        sslkey(path) ["PGSSLKEY"] Kind::Path, ["~/.postgresql/postgresql.key"];
         /// Password of the key.
-        sslpassword(text) [] Kind::Secret, Default::None;
+        sslpassword(text) [] Kind::Secret, none;
         /// File of revoked certificates.
-        sslcrl(path) ["PGSSLCRL"] Kind::Path, Default::None;
+        sslcrl(path) ["PGSSLCRL"] Kind::Path, none;
         /// Send the host name in the clear, so that a TLS proxy can route by it.
-        sslsni(bool) ["PGSSLSNI"] Kind::Flag, Default::Text("true");
+        sslsni(bool) ["PGSSLSNI"] Kind::Flag, "true";
         /// Oldest TLS version accepted.
-        ssl_min_protocol_version(TlsVersion) ["PGSSLMINPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), Default::Text("TLSv1.2");
+        ssl_min_protocol_version(TlsVersion) ["PGSSLMINPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), "TLSv1.2";
         /// Newest TLS version accepted.
-        ssl_max_protocol_version(TlsVersion) ["PGSSLMAXPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), Default::None;
+        ssl_max_protocol_version(TlsVersion) ["PGSSLMAXPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), none;
         /// Whether a password exchange is tied to the TLS connection it runs over.
-        channel_binding(ChannelBinding) ["PGCHANNELBINDING"] Kind::Choice(ChannelBinding::NAMES), Default::Text("prefer");
+        channel_binding(ChannelBinding) ["PGCHANNELBINDING"] Kind::Choice(ChannelBinding::NAMES), "prefer";
         /// TCP keepalive, which finds a peer that died in silence.
-        keepalives(bool) [] Kind::Flag, Default::Text("true");
+        keepalives(bool) [] Kind::Flag, "true";
         /// Silence after which the first keepalive probe is sent; 0 leaves it to the system.
-        keepalives_idle(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), Default::Text("3s");
+        keepalives_idle(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), "3s";
         /// Time between two probes; 0 leaves it to the system.
-        keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), Default::Text("1s");
+        keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), "1s";
         /// Unanswered probes after which the peer counts as dead; 0 leaves it to the system.
-        keepalives_count(u32) [] Kind::Integer { min: 0, max: 127 }, Default::Text("3");
+        keepalives_count(u32) [] Kind::Integer { min: 0, max: 127 }, "3";
         /// How long sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves it to the system.
-        tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, MILLISECOND, "leaves it to the system"), Default::Text("0");
+        tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, MILLISECOND, "leaves it to the system"), "0";
     }
     Compatibility {
         /// Text is always UTF-8.
-        client_encoding(none) ["PGCLIENTENCODING"] Kind::Inert { harmless: &["UTF8", "UTF-8", "unicode", "auto"], because: "text is always UTF-8" }, Default::None;
+        client_encoding(none) ["PGCLIENTENCODING"] Kind::Inert { harmless: &["UTF8", "UTF-8", "unicode", "auto"], because: "text is always UTF-8" }, none;
         /// GSSAPI encryption.
-        gssencmode(none) ["PGGSSENCMODE"] Kind::Inert { harmless: &["disable", "prefer"], because: "GSSAPI encryption is not supported" }, Default::None;
+        gssencmode(none) ["PGGSSENCMODE"] Kind::Inert { harmless: &["disable", "prefer"], because: "GSSAPI encryption is not supported" }, none;
         /// Kerberos service name.
-        krbsrvname(none) ["PGKRBSRVNAME"] Kind::Ignored { because: "GSSAPI is not supported" }, Default::None;
+        krbsrvname(none) ["PGKRBSRVNAME"] Kind::Ignored { because: "GSSAPI is not supported" }, none;
         /// GSSAPI library.
-        gsslib(none) ["PGGSSLIB"] Kind::Ignored { because: "GSSAPI is not supported" }, Default::None;
+        gsslib(none) ["PGGSSLIB"] Kind::Ignored { because: "GSSAPI is not supported" }, none;
         /// GSSAPI credential delegation.
-        gssdelegation(none) ["PGGSSDELEGATION"] Kind::Inert { harmless: &["0"], because: "GSSAPI is not supported" }, Default::None;
+        gssdelegation(none) ["PGGSSDELEGATION"] Kind::Inert { harmless: &["0"], because: "GSSAPI is not supported" }, none;
         /// Replication connections.
-        replication(none) [] Kind::Inert { harmless: &["false", "off", "no", "0"], because: "a pool has no use for replication connections" }, Default::None;
+        replication(none) [] Kind::Inert { harmless: &["false", "off", "no", "0"], because: "a pool has no use for replication connections" }, none;
         /// TLS compression.
-        sslcompression(none) ["PGSSLCOMPRESSION"] Kind::Inert { harmless: &["0"], because: "TLS compression is insecure" }, Default::None;
+        sslcompression(none) ["PGSSLCOMPRESSION"] Kind::Inert { harmless: &["0"], because: "TLS compression is insecure" }, none;
         /// When the client certificate is sent.
-        sslcertmode(none) ["PGSSLCERTMODE"] Kind::Inert { harmless: &["allow"], because: "a client certificate is sent where there is one and the server asks" }, Default::None;
+        sslcertmode(none) ["PGSSLCERTMODE"] Kind::Inert { harmless: &["allow"], because: "a client certificate is sent where there is one and the server asks" }, none;
         /// Directory of revoked certificates.
-        sslcrldir(none) ["PGSSLCRLDIR"] Kind::Inert { harmless: &[], because: "only sslcrl is supported" }, Default::None;
+        sslcrldir(none) ["PGSSLCRLDIR"] Kind::Inert { harmless: &[], because: "only sslcrl is supported" }, none;
         /// File to log TLS session keys to.
-        sslkeylogfile(none) [] Kind::Inert { harmless: &[], because: "session keys are never written down" }, Default::None;
+        sslkeylogfile(none) [] Kind::Inert { harmless: &[], because: "session keys are never written down" }, none;
         /// Operating-system user that the server must run as.
-        requirepeer(none) ["PGREQUIREPEER"] Kind::Inert { harmless: &[], because: "the server's user cannot be checked" }, Default::None;
+        requirepeer(none) ["PGREQUIREPEER"] Kind::Inert { harmless: &[], because: "the server's user cannot be checked" }, none;
         /// Authentication methods that are acceptable.
-        require_auth(none) ["PGREQUIREAUTH"] Kind::Inert { harmless: &[], because: "the authentication method cannot be restricted; channel_binding=require insists on SCRAM over TLS" }, Default::None;
+        require_auth(none) ["PGREQUIREAUTH"] Kind::Inert { harmless: &[], because: "the authentication method cannot be restricted; channel_binding=require insists on SCRAM over TLS" }, none;
         /// Oldest protocol version accepted.
-        min_protocol_version(none) ["PGMINPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0"], because: "protocol 3.0 is spoken" }, Default::None;
+        min_protocol_version(none) ["PGMINPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0"], because: "protocol 3.0 is spoken" }, none;
         /// Newest protocol version accepted.
-        max_protocol_version(none) ["PGMAXPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0", "3.2", "latest"], because: "protocol 3.0 is spoken" }, Default::None;
+        max_protocol_version(none) ["PGMAXPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0", "3.2", "latest"], because: "protocol 3.0 is spoken" }, none;
         /// SCRAM client key.
-        scram_client_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, Default::None;
+        scram_client_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, none;
         /// SCRAM server key.
-        scram_server_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, Default::None;
+        scram_server_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, none;
         /// OAuth issuer.
-        oauth_issuer(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, Default::None;
+        oauth_issuer(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
         /// OAuth client.
-        oauth_client_id(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, Default::None;
+        oauth_client_id(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
         /// OAuth client secret.
-        oauth_client_secret(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, Default::None;
+        oauth_client_secret(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
         /// OAuth scope.
-        oauth_scope(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, Default::None;
+        oauth_scope(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
     }
 }

@@ -1,1 +1,0 @@
-//! What a configuration promises as a whole.

@@ -1,0 +1,221 @@
+//! Where values come from: environment, service file, password file, and which of them wins.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+/// A directory of the test's own, gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path =
+            std::env::temp_dir().join(format!("holdfast-config-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn production_is_what_holdfast_env_says_and_else_node_env() {
+    for (variables, size) in [
+        ([("HOLDFAST_ENV", "production"), ("NODE_ENV", "test")], 8),
+        ([("HOLDFAST_ENV", "staging"), ("NODE_ENV", "production")], 5),
+        ([("HOLDFAST_ENV", ""), ("NODE_ENV", "production")], 8),
+        ([("HOLDFAST_ENV", "Production"), ("NODE_ENV", "")], 5),
+    ] {
+        let config = PoolConfig::within(Environment::with(variables));
+        assert_eq!(config.settings().unwrap().0.max_size, size, "{variables:?}");
+    }
+    let asked = PoolConfig {
+        production: Some(false),
+        ..PoolConfig::within(Environment::with([("NODE_ENV", "production")]))
+    };
+    assert_eq!(asked.settings().unwrap().0.max_size, 5);
+}
+
+#[test]
+fn program_beats_service_beats_holdfast_variable_beats_libpq_variable() {
+    let scratch = Scratch::new();
+    let file = scratch.file("services", "[other]\nuser=wrong\n\n# comment\n[app]\nuser=service\nport=1\nport=2\nmax_size=3\n[last]\nuser=wrong\n", 0o644);
+    let environment = Environment::with([
+        ("PGSERVICEFILE", text(&file)),
+        ("PGSERVICE", "app"),
+        ("HOLDFAST_USER", "own"),
+        ("HOLDFAST_PORT", "7"),
+        ("HOLDFAST_DBNAME", "own"),
+        ("PGDATABASE", "libpq"),
+        ("PGHOST", "libpq"),
+        ("HOLDFAST_MAX_SIZE", "9"),
+    ]);
+    let config = PoolConfig::within(environment).with_url("port=8").unwrap();
+    let get = |key| config.get(key).unwrap().unwrap();
+    assert_eq!(get("port"), "8");
+    assert_eq!(get("user"), "service");
+    assert_eq!(get("max_size"), "3");
+    assert_eq!(get("dbname"), "own");
+    assert_eq!(get("host"), "libpq");
+    assert_eq!(get("sslmode"), "prefer");
+}
+
+#[test]
+fn a_fault_in_a_service_file_is_named_with_its_line() {
+    let scratch = Scratch::new();
+    for (text_in_file, expected) in [
+        ("[app]\nmax_size=many", "max_size \"many\""),
+        ("[app]\nmax_size=many", "line 2"),
+        ("[app]\nhots=db", "did you mean \"host\"?"),
+        ("[app]\nhost", "missing \"=\""),
+        ("[app]\nservice=b", "another service"),
+        ("[app]\nldap://x", "LDAP"),
+        ("[apple]\nhost=db", "\"app\" was not found"),
+    ] {
+        let file = scratch.file("services", text_in_file, 0o644);
+        let config = PoolConfig::within(Environment::with([("PGSERVICEFILE", text(&file))]));
+        let error = refusal(config.service("app").validate());
+        assert!(error.contains(expected), "{text_in_file:?}: {error}");
+    }
+    let missing = PoolConfig::within(Environment::with([("PGSERVICEFILE", "/nowhere/at/all")]));
+    assert!(refusal(missing.service("app").validate()).contains("/nowhere/at/all"));
+}
+
+#[test]
+fn the_system_service_file_is_the_second_place_to_look() {
+    let scratch = Scratch::new();
+    scratch.file("pg_service.conf", "[app]\nhost=system\n", 0o644);
+    scratch.file(".pg_service.conf", "[other]\nhost=own\n", 0o644);
+    let mut environment =
+        Environment::with([("PGSYSCONFDIR", text(&scratch.0)), ("PGSERVICE", "app")]);
+    environment.home = Some(scratch.0.clone());
+    assert_eq!(
+        PoolConfig::within(environment)
+            .get("host")
+            .unwrap()
+            .as_deref(),
+        Some("system")
+    );
+}
+
+#[test]
+fn database_url_is_read_by_from_env_alone_and_beats_the_variables() {
+    let environment = Environment::with([
+        ("DATABASE_URL", "postgresql://app@db/orders?max_size=3"),
+        ("PGHOST", "other"),
+        ("HOLDFAST_MAX_SIZE", "9"),
+        ("HOLDFAST_MIN_IDLE", "1"),
+    ]);
+    let config = PoolConfig::from_environment(environment.clone()).unwrap();
+    let (pool, server) = config.settings().unwrap();
+    assert_eq!((pool.max_size, pool.min_idle), (3, 1));
+    assert_eq!(server.hosts[0].host, Host::Tcp("db".into()));
+    assert_eq!(
+        PoolConfig::within(environment)
+            .get("host")
+            .unwrap()
+            .as_deref(),
+        Some("other")
+    );
+}
+
+#[test]
+fn a_variable_left_empty_says_nothing_and_a_bad_one_is_named() {
+    let empty = Environment::with([("HOLDFAST_MAX_SIZE", ""), ("PGSSLMODE", ""), ("PGPORT", "")]);
+    PoolConfig::within(empty).validate().unwrap();
+    let bad = Environment::with([("HOLDFAST_MAX_SIZE", "0")]);
+    let error = refusal(PoolConfig::within(bad).validate());
+    assert!(
+        error.contains("max_size \"0\" (from HOLDFAST_MAX_SIZE)"),
+        "{error}"
+    );
+    assert!(error.contains("from 1 to 10000"), "{error}");
+}
+
+#[test]
+fn libpqs_session_variables_are_appended_to_options() {
+    let environment = Environment::with([
+        ("PGTZ", "Etc/UTC"),
+        ("PGDATESTYLE", "ISO, MDY"),
+        ("PGREQUIRESSL", "1"),
+    ]);
+    let config = PoolConfig::within(environment).options("-c geqo=off");
+    let server = server(&config);
+    assert_eq!(
+        server.options.as_deref(),
+        Some("-c geqo=off -c datestyle=ISO,\\ MDY -c timezone=Etc/UTC")
+    );
+    assert_eq!(server.tls.mode, SslMode::Require);
+}
+
+#[test]
+fn the_password_file_serves_each_host_by_its_own_line() {
+    let scratch = Scratch::new();
+    let file = scratch.file(
+        ".pgpass",
+        "localhost:*:*:*:local\na:1:d:u:first\n10.0.0.2:*:*:u:third\n",
+        0o600,
+    );
+    let mut environment = Environment::with([]);
+    environment.home = Some(scratch.0.clone());
+    let config = PoolConfig::within(environment.clone())
+        .with_url("postgresql://u@a:1,b:2/d")
+        .unwrap();
+    let passwords = |config: &PoolConfig| {
+        let hosts = server(config).hosts;
+        hosts
+            .iter()
+            .map(|h| h.password.as_ref().map(|p| p.reveal().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(passwords(&config), [Some("first".to_owned()), None]);
+    assert_eq!(
+        passwords(&config.clone().password("given")),
+        [Some("given".to_owned()), Some("given".to_owned())]
+    );
+    assert_eq!(
+        passwords(&config.clone().host("").port(5432)),
+        [Some("local".to_owned())]
+    );
+    assert_eq!(
+        passwords(&config.clone().host("").hostaddr("10.0.0.2").port(1)),
+        [Some("third".to_owned())]
+    );
+    assert_eq!(
+        passwords(&config.clone().passfile("/nowhere")),
+        [None, None]
+    );
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(passwords(&config), [None, None], "others may read the file");
+}
+
+#[test]
+fn an_unknown_user_is_an_error_that_says_what_to_set() {
+    let mut environment = Environment::with([]);
+    environment.os_user = None;
+    assert!(refusal(PoolConfig::within(environment.clone()).validate()).contains("PGUSER"));
+    PoolConfig::within(environment)
+        .user("app")
+        .validate()
+        .unwrap();
+}
