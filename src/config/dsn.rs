@@ -18,8 +18,8 @@ pub(super) struct Conninfo {
     pub(super) pairs: Vec<(&'static OptionInfo, String)>,
     /// Parts of a password may have ended up elsewhere, so that no value may be shown.
     pub(super) doubtful: bool,
-    /// An `@` stands in the path of a URL without credentials: either a database of that name, or, far more likely, a
-    /// password with an unencoded `/`, which would make user and password a host and a port.
+    /// An `@` stands in a URL's hosts, or in its path although there are no credentials. libpq takes it as part of a
+    /// name; far more likely a password has an unencoded `@` or `/` and its rest became a host or a database.
     pub(super) ambiguous: bool,
 }
 
@@ -166,11 +166,11 @@ fn parse_url(body: &str) -> Result<Conninfo> {
     let (hosts, ports, rest) = split_hosts(place)?;
     store_decoded(&mut pairs, "host", &hosts)?;
     store_decoded(&mut pairs, "port", &ports)?;
-    let mut ambiguous = false;
+    let mut ambiguous = hosts.contains('@') || ports.contains('@');
     let rest = match rest.strip_prefix('/') {
         Some(path) => {
             let end = path.find('?').unwrap_or(path.len());
-            ambiguous = credentials.is_none() && path[..end].contains('@');
+            ambiguous |= credentials.is_none() && path[..end].contains('@');
             store_decoded(&mut pairs, "dbname", &path[..end])?;
             &path[end..]
         }

@@ -67,8 +67,8 @@ use crate::error::{Error, Result};
 ///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
 /// - An option that cannot be honoured (`require_auth`, `requirepeer`, ...) is an error unless its value would change
 ///   nothing.
-/// - A URL without credentials and with an `@` in its path is refused: it is nearly always a password with a `/` that
-///   should have been written `%2F`.
+/// - A URL with a bare `@` among its hosts, or in its path when it has no credentials, is refused: nearly always a
+///   password has an `@` or `/` that should have been written `%40` or `%2F`.
 ///
 /// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
 #[derive(Clone)]
@@ -165,7 +165,8 @@ impl PoolConfig {
         let conninfo = dsn::parse(url)?;
         if conninfo.ambiguous {
             return Err(Error::config(
-                "the URL has no user, but an \"@\" in its path: in a password write %2F for \"/\", in a database name %40 for \"@\"",
+                "the URL has an \"@\" where none can be: in a user name or password write %40 for \"@\" and %2F for \"/\", \
+                 in a database name %40 for \"@\"",
             ));
         }
         let mut checked = Vec::with_capacity(conninfo.pairs.len());

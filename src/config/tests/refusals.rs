@@ -167,3 +167,35 @@ fn no_secret_shows_in_debug_or_get_or_errors() {
         }
     }
 }
+
+#[test]
+fn a_password_written_without_encoding_shows_in_no_refusal() {
+    let mut random = fastrand::Rng::with_seed(53_300);
+    let delimiters = [
+        "/", "?", "@", ":", "&", "=", "#", "[", "]", "%", ",", " ", "'", "\\", "1",
+    ];
+    for round in 0..20_000 {
+        let mut junk = || -> String {
+            (0..random.usize(0..4))
+                .map(|_| delimiters[random.usize(0..delimiters.len())])
+                .collect()
+        };
+        let (before, between, after) = (junk(), junk(), junk());
+        let password = format!("{before}Zecret{between}Zecret{after}");
+        let text = match round % 4 {
+            0 => format!("postgresql://u:{password}@h/db?max_size=none"),
+            1 => format!("postgresql://u:{password}@h:1,i:2/db?sslmode=verify-full"),
+            2 => format!("host=h password={password} max_size=none"),
+            _ => format!("postgresql://h/db?password={password}&max_size=none"),
+        };
+        let said = match bare().with_url(&text) {
+            Ok(config) => config
+                .validate()
+                .err()
+                .map(|error| format!("{error} {error:?}")),
+            Err(error) => Some(format!("{error} {error:?}")),
+        };
+        let said = said.unwrap_or_default();
+        assert!(!said.contains("Zecret"), "{text}\n{said}");
+    }
+}
