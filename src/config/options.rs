@@ -49,15 +49,18 @@ const fn time_or(zero: &'static str, max: Duration) -> Kind {
 }
 
 /// One of libpq's durations.
-const fn libpq_time(bare: Bare, min: Duration, zero: &'static str) -> Kind {
+const fn libpq_time(bare: Bare, (min, max): (Duration, Duration), zero: &'static str) -> Kind {
     Kind::Duration {
         bare,
         min,
-        max: DAY,
+        max,
         zero: Some(zero),
     }
 }
 
+/// What Linux takes for keepalive times: whole seconds, up to `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`.
+const PROBING: (Duration, Duration) = (SECOND, Duration::from_secs(32_767));
+const UP_TO_A_DAY: (Duration, Duration) = (MILLISECOND, DAY);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -212,7 +215,7 @@ options! {
         /// Command-line options for the server session, such as `-c search_path=app`.
         options(text) ["PGOPTIONS"] Kind::Text, none;
         /// The most connecting to one host may take, within `connection_timeout`; 0 sets no limit of its own.
-        connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, MILLISECOND, "sets no limit of its own"), "0";
+        connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, UP_TO_A_DAY, "sets no limit of its own"), "0";
         /// Which role the server must have.
         target_session_attrs(TargetSessionAttrs) ["PGTARGETSESSIONATTRS"] Kind::Choice(TargetSessionAttrs::NAMES), "any";
         /// `random` tries hosts and addresses in random order.
@@ -242,13 +245,13 @@ options! {
         /// TCP keepalive, which finds a peer that died in silence.
         keepalives(bool) [] Kind::Flag, "true";
         /// Silence after which the first keepalive probe is sent; 0 leaves it to the system.
-        keepalives_idle(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), "3s";
+        keepalives_idle(time) [] libpq_time(Bare::LibpqSeconds, PROBING, "leaves it to the system"), "3s";
         /// Time between two probes; 0 leaves it to the system.
-        keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, SECOND, "leaves it to the system"), "1s";
+        keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, PROBING, "leaves it to the system"), "1s";
         /// Unanswered probes after which the peer counts as dead; 0 leaves it to the system.
         keepalives_count(u32) [] Kind::Integer { min: 0, max: 127 }, "3";
         /// How long sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves it to the system.
-        tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, MILLISECOND, "leaves it to the system"), "0";
+        tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, UP_TO_A_DAY, "leaves it to the system"), "0";
     }
     Compatibility {
         /// Text is always UTF-8.
