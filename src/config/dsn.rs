@@ -36,8 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Conninfo> {
 
 /// What follows the scheme, if the text is a PostgreSQL URL. Case matters, as in libpq.
 fn url_body(text: &str) -> Option<&str> {
-    text.strip_prefix("postgresql://")
-        .or_else(|| text.strip_prefix("postgres://"))
+    text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"))
 }
 
 /// The pairs found so far.
@@ -55,11 +54,7 @@ impl Pairs {
         let (key, value) = match (key, value) {
             // libpq's translation of an option that PostgreSQL 7.4 had.
             ("requiressl", value) => {
-                let mode = if value.starts_with('1') {
-                    "require"
-                } else {
-                    "prefer"
-                };
+                let mode = if value.starts_with('1') { "require" } else { "prefer" };
                 ("sslmode", mode.to_owned())
             }
             other => other,
@@ -74,11 +69,7 @@ impl Pairs {
             found => found?,
         };
         self.after_secret = row.is_secret();
-        match self
-            .pairs
-            .iter_mut()
-            .find(|(known, _)| known.key() == row.key())
-        {
+        match self.pairs.iter_mut().find(|(known, _)| known.key() == row.key()) {
             Some((_, old)) => *old = value,
             None => self.pairs.push((row, value)),
         }
@@ -104,18 +95,12 @@ fn parse_keywords(text: &str) -> Result<Conninfo> {
         pairs.store(key, value)?;
         rest = after.trim_start_matches(is_space);
     }
-    Ok(Conninfo {
-        pairs: pairs.pairs,
-        doubtful: false,
-        ambiguous: false,
-    })
+    Ok(Conninfo { pairs: pairs.pairs, doubtful: false, ambiguous: false })
 }
 
 fn missing_equals(text: &str, at: usize) -> Error {
     if text.contains("://") {
-        return Error::config(
-            "not a PostgreSQL URL: it must begin with postgresql:// or postgres://",
-        );
+        return Error::config("not a PostgreSQL URL: it must begin with postgresql:// or postgres://");
     }
     let position = text[..at].chars().count() + 1;
     Error::config(format!(
@@ -141,9 +126,7 @@ fn keyword_value(text: &str) -> Result<(String, &str)> {
         }
     }
     if quoted {
-        return Err(Error::config(
-            "unterminated quoted value in the connection string",
-        ));
+        return Err(Error::config("unterminated quoted value in the connection string"));
     }
     Ok((value, ""))
 }
@@ -179,11 +162,7 @@ fn parse_url(body: &str) -> Result<Conninfo> {
     if let Some(query) = rest.strip_prefix('?') {
         parse_query(&mut pairs, query)?;
     }
-    Ok(Conninfo {
-        pairs: pairs.pairs,
-        doubtful: pairs.doubtful,
-        ambiguous,
-    })
+    Ok(Conninfo { pairs: pairs.pairs, doubtful: pairs.doubtful, ambiguous })
 }
 
 /// An empty part of a URL says nothing, so that the environment may still fill it.
@@ -224,9 +203,7 @@ fn split_hosts(mut text: &str) -> Result<(String, String, &str)> {
 /// An address in brackets (the opening one is read already), and what follows.
 fn ipv6_host(text: &str) -> Result<(&str, &str)> {
     let Some((address, after)) = text.split_once(']') else {
-        return Err(Error::config(
-            "the URL's IPv6 address lacks its closing \"]\"",
-        ));
+        return Err(Error::config("the URL's IPv6 address lacks its closing \"]\""));
     };
     if address.is_empty() {
         return Err(Error::config("the URL's IPv6 address is empty"));
@@ -246,17 +223,14 @@ fn parse_query(pairs: &mut Pairs, query: &str) -> Result<()> {
         let (parameter, after) = rest.split_once('&').unwrap_or((rest, ""));
         rest = after;
         let Some((key, value)) = parameter.split_once('=') else {
-            return Err(Error::config(
-                "a parameter of the URL's query lacks its \"=\"",
-            ));
+            return Err(Error::config("a parameter of the URL's query lacks its \"=\""));
         };
         if value.contains('=') {
             return Err(Error::config(
                 "a parameter of the URL's query has a second \"=\"; in a value write %3D",
             ));
         }
-        let key =
-            percent_decode(key).map_err(|problem| bad_encoding("a parameter's name", problem))?;
+        let key = percent_decode(key).map_err(|problem| bad_encoding("a parameter's name", problem))?;
         let shown = row::option(&key).map_or("a parameter", OptionInfo::key);
         let value = percent_decode(value).map_err(|problem| bad_encoding(shown, problem))?;
         if key == "ssl" && value == "true" {
@@ -282,15 +256,10 @@ fn percent_decode(text: &str) -> Result<String, &'static str> {
             bytes.push(byte);
             continue;
         }
-        let mut digit = || {
-            rest.next()
-                .and_then(|b| char::from(b).to_digit(16))
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let mut digit =
+            || rest.next().and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
         let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(
-                "has a \"%\" without two hexadecimal digits (a percent sign itself is written %25)",
-            );
+            return Err("has a \"%\" without two hexadecimal digits (a percent sign itself is written %25)");
         };
         match high << 4 | low {
             0 => return Err("contains %00, which is forbidden"),
@@ -305,12 +274,7 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(&'static str, String)> {
-        parse(text)
-            .unwrap()
-            .pairs
-            .into_iter()
-            .map(|(row, value)| (row.key(), value))
-            .collect()
+        parse(text).unwrap().pairs.into_iter().map(|(row, value)| (row.key(), value)).collect()
     }
 
     fn refusal(text: &str) -> String {
@@ -347,10 +311,7 @@ mod tests {
         ] {
             let error = refusal(text);
             assert!(!error.contains("Zecret"), "{text}: {error}");
-            assert!(
-                !format!("{:?}", parse(text).unwrap_err()).contains("Zecret"),
-                "{text}"
-            );
+            assert!(!format!("{:?}", parse(text).unwrap_err()).contains("Zecret"), "{text}");
         }
     }
 

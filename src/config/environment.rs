@@ -29,12 +29,8 @@ const OTHERS: [&str; 12] = [
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// Where the system-wide service file is: `pg_config --sysconfdir` on Debian, on Red Hat, and as built from source.
-const SERVICE_DIRECTORIES: [&str; 4] = [
-    "/etc/postgresql-common",
-    "/etc/sysconfig/pgsql",
-    "/etc",
-    "/usr/local/pgsql/etc",
-];
+const SERVICE_DIRECTORIES: [&str; 4] =
+    ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc", "/usr/local/pgsql/etc"];
 
 /// The surroundings of one configuration.
 #[derive(Clone)]
@@ -71,20 +67,10 @@ impl Environment {
             }
         }
         let account = own_account();
-        let set = |name: &str| {
-            variables
-                .get(name)
-                .filter(|value| !value.is_empty())
-                .cloned()
-        };
+        let set = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         Self {
-            home: set("HOME")
-                .map(PathBuf::from)
-                .or_else(|| account.as_ref().map(|a| a.home.clone())),
-            os_user: account
-                .map(|a| a.name)
-                .or_else(|| set("USER"))
-                .or_else(|| set("LOGNAME")),
+            home: set("HOME").map(PathBuf::from).or_else(|| account.as_ref().map(|a| a.home.clone())),
+            os_user: account.map(|a| a.name).or_else(|| set("USER")).or_else(|| set("LOGNAME")),
             socket_directory: default_socket_directory(),
             service_directories: SERVICE_DIRECTORIES.iter().map(PathBuf::from).collect(),
             variables,
@@ -108,15 +94,9 @@ impl Environment {
     /// A variable's value; set but empty counts as not set, since that is how a shell or a compose file says "nothing".
     pub(super) fn get(&self, name: &str) -> Result<Option<&str>> {
         if self.unreadable.contains(name) {
-            return Err(Error::config(format!(
-                "the environment variable {name} is not UTF-8"
-            )));
+            return Err(Error::config(format!("the environment variable {name} is not UTF-8")));
         }
-        Ok(self
-            .variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty()))
+        Ok(self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty()))
     }
 
     /// Whether this is production: `HOLDFAST_ENV`, else `NODE_ENV`, is `production`.
@@ -150,11 +130,7 @@ fn warn_of_misspelling(name: &str) {
 /// The first that exists, else the last.
 fn default_socket_directory() -> String {
     let [preferred, last] = SOCKET_DIRECTORIES;
-    if std::path::Path::new(preferred).is_dir() {
-        preferred.to_owned()
-    } else {
-        last.to_owned()
-    }
+    if std::path::Path::new(preferred).is_dir() { preferred.to_owned() } else { last.to_owned() }
 }
 
 struct Account {
@@ -169,10 +145,9 @@ fn own_account() -> Option<Account> {
     String::from_utf8_lossy(&text).lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         match fields[..] {
-            [name, _, id, _, _, home, ..] if id == uid => Some(Account {
-                name: name.to_owned(),
-                home: PathBuf::from(home),
-            }),
+            [name, _, id, _, _, home, ..] if id == uid => {
+                Some(Account { name: name.to_owned(), home: PathBuf::from(home) })
+            }
             _ => None,
         }
     })

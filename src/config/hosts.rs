@@ -29,10 +29,7 @@ pub(super) struct Passwords<'a> {
 /// One entry per host, in order.
 pub(super) fn hosts(places: &Places<'_>, passwords: &Passwords<'_>) -> Result<Vec<HostSettings>> {
     let (names, addresses) = (list(places.host), list(places.hostaddr));
-    let count = [addresses.len(), names.len(), 1]
-        .into_iter()
-        .find(|n| *n > 0)
-        .unwrap_or(1);
+    let count = [addresses.len(), names.len(), 1].into_iter().find(|n| *n > 0).unwrap_or(1);
     if !names.is_empty() && names.len() != count {
         return Err(Error::config(format!(
             "host lists {} and hostaddr {}: there must be as many of one as of the other",
@@ -49,27 +46,16 @@ pub(super) fn hosts(places: &Places<'_>, passwords: &Passwords<'_>) -> Result<Ve
         let hostaddr = address(hostaddr)?;
         let password = passwords.given.clone().or_else(|| {
             let name = passfile_name(&host, places.socket_directory);
-            passwords
-                .passfile
-                .password(&name, port, passwords.dbname, passwords.user)
+            passwords.passfile.password(&name, port, passwords.dbname, passwords.user)
         });
-        found.push(HostSettings {
-            host,
-            hostaddr,
-            port,
-            password,
-        });
+        found.push(HostSettings { host, hostaddr, port, password });
     }
     Ok(found)
 }
 
 /// The parts between commas; none at all for an empty text.
 fn list(text: &str) -> Vec<&str> {
-    if text.is_empty() {
-        Vec::new()
-    } else {
-        text.split(',').collect()
-    }
+    if text.is_empty() { Vec::new() } else { text.split(',').collect() }
 }
 
 fn counted(n: usize, what: &str) -> String {
@@ -87,9 +73,7 @@ fn ports(text: &str, count: usize) -> Result<Vec<u16>> {
         ports.push(match part.trim() {
             "" => DEFAULT_PORT,
             // The value was checked when it was given.
-            number => number
-                .parse()
-                .map_err(|_| Error::config("port is not a number from 1 to 65535"))?,
+            number => number.parse().map_err(|_| Error::config("port is not a number from 1 to 65535"))?,
         });
     }
     match ports[..] {
@@ -108,9 +92,7 @@ fn host(name: &str, hostaddr: &str, socket_directory: &str) -> Result<Host> {
     let is_directory = name.starts_with(['/', '@']);
     if !name.starts_with('/') && name.chars().skip(1).any(|c| c == '@') {
         // Not repeated: what stands before the last @ is likely the rest of a password.
-        return Err(Error::config(
-            "a host contains \"@\": in a URL's user name or password, write it %40",
-        ));
+        return Err(Error::config("a host contains \"@\": in a URL's user name or password, write it %40"));
     }
     Ok(match (name, hostaddr) {
         ("", "") => Host::Unix(PathBuf::from(socket_directory)),

@@ -90,18 +90,12 @@ impl PoolConfig {
 
     /// Like [`new`](Self::new), with the defaults for production (`max_size` 8) whatever the environment says.
     pub fn production() -> Self {
-        Self {
-            production: Some(true),
-            ..Self::new()
-        }
+        Self { production: Some(true), ..Self::new() }
     }
 
     /// Like [`new`](Self::new), with the defaults for development (`max_size` 5) whatever the environment says.
     pub fn development() -> Self {
-        Self {
-            production: Some(false),
-            ..Self::new()
-        }
+        Self { production: Some(false), ..Self::new() }
     }
 
     /// A configuration from a connection string: a `postgresql://` URL or `key=value` pairs, as libpq takes them.
@@ -132,18 +126,12 @@ impl PoolConfig {
 
     /// An empty configuration in given surroundings.
     pub(crate) fn within(environment: Environment) -> Self {
-        Self {
-            explicit: BTreeMap::new(),
-            environment,
-            production: None,
-        }
+        Self { explicit: BTreeMap::new(), environment, production: None }
     }
 
     pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
         // A line end from the file that a secret was read from is no part of the URL.
-        let url = environment
-            .get("DATABASE_URL")?
-            .map(|url| url.trim().to_owned());
+        let url = environment.get("DATABASE_URL")?.map(|url| url.trim().to_owned());
         let config = Self::within(environment);
         match url {
             Some(url) => config.with_url(&url),
@@ -219,10 +207,7 @@ impl PoolConfig {
     /// The option is unknown, or the configuration has a value that is not allowed.
     pub fn get(&self, key: &str) -> Result<Option<String>> {
         let row = row::known(key)?;
-        Ok(self
-            .resolved()?
-            .get(key)
-            .map(|value| row.shown(value).to_owned()))
+        Ok(self.resolved()?.get(key).map(|value| row.shown(value).to_owned()))
     }
 
     /// Checks the whole: every value, and what must go together.
@@ -267,9 +252,5 @@ impl fmt::Debug for PoolConfig {
 #[doc(hidden)]
 pub fn parse_conninfo(text: &str) -> Result<Vec<(String, String)>> {
     let conninfo = dsn::parse(text)?;
-    Ok(conninfo
-        .pairs
-        .into_iter()
-        .map(|(row, value)| (row.key().to_owned(), value))
-        .collect())
+    Ok(conninfo.pairs.into_iter().map(|(row, value)| (row.key().to_owned(), value)).collect())
 }

@@ -20,42 +20,22 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A duration of Holdfast's own, of which zero is an ordinary value.
 const fn time(max: Duration) -> Kind {
-    Kind::Duration {
-        bare: Bare::Milliseconds,
-        min: Duration::ZERO,
-        max,
-        zero: None,
-    }
+    Kind::Duration { bare: Bare::Milliseconds, min: Duration::ZERO, max, zero: None }
 }
 
 /// A duration of Holdfast's own that must be positive.
 const fn positive_time(max: Duration) -> Kind {
-    Kind::Duration {
-        bare: Bare::Milliseconds,
-        min: MILLISECOND,
-        max,
-        zero: None,
-    }
+    Kind::Duration { bare: Bare::Milliseconds, min: MILLISECOND, max, zero: None }
 }
 
 /// A duration of Holdfast's own, of which zero means something of its own.
 const fn time_or(zero: &'static str, max: Duration) -> Kind {
-    Kind::Duration {
-        bare: Bare::Milliseconds,
-        min: MILLISECOND,
-        max,
-        zero: Some(zero),
-    }
+    Kind::Duration { bare: Bare::Milliseconds, min: MILLISECOND, max, zero: Some(zero) }
 }
 
 /// One of libpq's durations.
 const fn libpq_time(bare: Bare, (min, max): (Duration, Duration), zero: &'static str) -> Kind {
-    Kind::Duration {
-        bare,
-        min,
-        max,
-        zero: Some(zero),
-    }
+    Kind::Duration { bare, min, max, zero: Some(zero) }
 }
 
 /// What Linux takes for keepalive times: whole seconds, up to `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`.
@@ -99,10 +79,7 @@ macro_rules! default {
         Default::Described($words)
     };
     ({$production:literal, $development:literal}) => {
-        Default::ByProfile {
-            production: $production,
-            development: $development,
-        }
+        Default::ByProfile { production: $production, development: $development }
     };
     ($text:literal) => {
         Default::Text($text)

@@ -18,9 +18,7 @@ impl Passfile {
     /// The file at `path`. One that is missing or cannot be read has no passwords, as in libpq; one that others can
     /// read is refused with a warning.
     pub(super) fn read(path: &Path) -> Self {
-        Self {
-            text: contents(path).unwrap_or_default(),
-        }
+        Self { text: contents(path).unwrap_or_default() }
     }
 
     /// A file without passwords.
@@ -29,13 +27,7 @@ impl Passfile {
     }
 
     /// The password of the first line that fits.
-    pub(super) fn password(
-        &self,
-        host: &str,
-        port: u16,
-        dbname: &str,
-        user: &str,
-    ) -> Option<Secret> {
+    pub(super) fn password(&self, host: &str, port: u16, dbname: &str, user: &str) -> Option<Secret> {
         let port = port.to_string();
         self.text
             .split(|byte| *byte == b'\n')
@@ -64,9 +56,7 @@ fn contents(path: &Path) -> Option<Vec<u8>> {
         );
         return None;
     }
-    fs::read(path)
-        .inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}"))
-        .ok()
+    fs::read(path).inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}")).ok()
 }
 
 /// What follows the first field of `line` and its colon, if the field is `*` or says `wanted`. A backslash takes the
@@ -119,47 +109,28 @@ mod tests {
     use super::*;
 
     fn look_up(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
-        let file = Passfile {
-            text: text.as_bytes().to_vec(),
-        };
-        file.password(host, port, dbname, user)
-            .map(|secret| secret.reveal().to_owned())
+        let file = Passfile { text: text.as_bytes().to_vec() };
+        file.password(host, port, dbname, user).map(|secret| secret.reveal().to_owned())
     }
 
     #[test]
     fn the_first_line_that_fits_wins() {
         let text = "other:*:*:*:no\ndb:5432:*:app:yes\n*:*:*:*:later\n";
-        assert_eq!(
-            look_up(text, "db", 5432, "orders", "app").as_deref(),
-            Some("yes")
-        );
-        assert_eq!(
-            look_up(text, "db", 5433, "orders", "app").as_deref(),
-            Some("later")
-        );
+        assert_eq!(look_up(text, "db", 5432, "orders", "app").as_deref(), Some("yes"));
+        assert_eq!(look_up(text, "db", 5433, "orders", "app").as_deref(), Some("later"));
     }
 
     #[test]
     fn backslashes_take_colons_and_themselves_as_they_are() {
         let text = "::1:5432:d:u:not this\n\\:\\:1:5432:d:u:a\\:b\\\\c:comment\n";
-        assert_eq!(
-            look_up(text, "::1", 5432, "d", "u").as_deref(),
-            Some("a:b\\c")
-        );
+        assert_eq!(look_up(text, "::1", 5432, "d", "u").as_deref(), Some("a:b\\c"));
     }
 
     #[test]
     fn comments_short_lines_and_empty_passwords_give_none() {
-        for text in [
-            "",
-            "#*:*:*:*:x",
-            "db:5432:d",
-            "db:5432:d:u",
-            "db:5432:d:u:",
-            "dbx:*:*:*:x",
-            "d:*:*:*:x",
-            "db",
-        ] {
+        for text in
+            ["", "#*:*:*:*:x", "db:5432:d", "db:5432:d:u", "db:5432:d:u:", "dbx:*:*:*:x", "d:*:*:*:x", "db"]
+        {
             assert_eq!(look_up(text, "db", 5432, "d", "u"), None, "{text}");
         }
     }
@@ -167,9 +138,6 @@ mod tests {
     #[test]
     fn a_star_is_a_wildcard_only_when_it_is_the_whole_field() {
         assert_eq!(look_up("d*:*:*:*:x", "db", 1, "d", "u"), None);
-        assert_eq!(
-            look_up("d*:*:*:*:x\r\n", "d*", 1, "d", "u").as_deref(),
-            Some("x")
-        );
+        assert_eq!(look_up("d*:*:*:*:x\r\n", "d*", 1, "d", "u").as_deref(), Some("x"));
     }
 }

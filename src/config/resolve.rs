@@ -14,8 +14,8 @@ use super::passfile::Passfile;
 use super::row::{self, Default, OptionInfo};
 use super::service;
 use super::settings::{
-    ChannelBinding, KeepaliveSettings, PoolSettings, RootCertificates, Secret, ServerSettings,
-    SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
+    ChannelBinding, KeepaliveSettings, PoolSettings, RootCertificates, Secret, ServerSettings, SslMode,
+    SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
 use super::value::{self, Bare};
 use crate::error::{Error, Result};
@@ -28,11 +28,8 @@ pub(super) struct Resolved {
 }
 
 /// libpq's variables for server parameters (`EnvironmentOptions`).
-const SESSION_VARIABLES: [(&str, &str); 3] = [
-    ("PGDATESTYLE", "datestyle"),
-    ("PGTZ", "timezone"),
-    ("PGGEQO", "geqo"),
-];
+const SESSION_VARIABLES: [(&str, &str); 3] =
+    [("PGDATESTYLE", "datestyle"), ("PGTZ", "timezone"), ("PGGEQO", "geqo")];
 
 /// Lays the sources over each other. `explicit` is checked already; `production` is `None` where the environment decides.
 pub(super) fn resolve(
@@ -52,9 +49,7 @@ pub(super) fn resolve(
     if let Some((name, _)) = service.filter(|(name, _)| !name.is_empty()) {
         for found in service::look_up(&name, environment)? {
             if !values.contains_key(found.row.key()) {
-                let text = found
-                    .row
-                    .check(&found.value, &format!(" ({})", found.place))?;
+                let text = found.row.check(&found.value, &format!(" ({})", found.place))?;
                 values.insert(found.row.key(), text);
             }
         }
@@ -81,20 +76,13 @@ pub(super) fn resolve(
 }
 
 /// The first variable of the option that is set, and its name.
-fn from_environment(
-    row: &OptionInfo,
-    environment: &Environment,
-) -> Result<Option<(String, String)>> {
+fn from_environment(row: &OptionInfo, environment: &Environment) -> Result<Option<(String, String)>> {
     for name in row.environment() {
         if let Some(text) = environment.get(&name)? {
             return Ok(Some((text.to_owned(), name)));
         }
     }
-    if row.key() == "sslmode"
-        && environment
-            .get("PGREQUIRESSL")?
-            .is_some_and(|text| text.starts_with('1'))
-    {
+    if row.key() == "sslmode" && environment.get("PGREQUIRESSL")?.is_some_and(|text| text.starts_with('1')) {
         return Ok(Some(("require".to_owned(), "PGREQUIRESSL".to_owned())));
     }
     Ok(None)
@@ -103,9 +91,7 @@ fn from_environment(
 fn fixed_default(row: &OptionInfo, production: bool) -> Option<&'static str> {
     match row.default {
         Default::Text(text) => Some(text),
-        Default::ByProfile {
-            production: text, ..
-        } if production => Some(text),
+        Default::ByProfile { production: text, .. } if production => Some(text),
         Default::ByProfile { development, .. } => Some(development),
         Default::None | Default::Described(_) => None,
     }
@@ -127,10 +113,7 @@ fn found_defaults(values: &mut BTreeMap<&'static str, String>, environment: &Env
     put("port", Some("5432".to_owned()));
     put(
         "passfile",
-        environment
-            .home
-            .as_ref()
-            .map(|home| home.join(".pgpass").to_string_lossy().into_owned()),
+        environment.home.as_ref().map(|home| home.join(".pgpass").to_string_lossy().into_owned()),
     );
     if put("hostaddr", None).is_none() {
         put("host", Some(environment.socket_directory.clone()));
@@ -138,17 +121,7 @@ fn found_defaults(values: &mut BTreeMap<&'static str, String>, environment: &Env
     let fallback = put("fallback_application_name", None);
     put("application_name", fallback);
     let system = put("sslrootcert", None).as_deref() == Some("system");
-    put(
-        "sslmode",
-        Some(
-            if system {
-                SslMode::VerifyFull
-            } else {
-                SslMode::Prefer
-            }
-            .to_string(),
-        ),
-    );
+    put("sslmode", Some(if system { SslMode::VerifyFull } else { SslMode::Prefer }.to_string()));
 }
 
 /// A typed value read back from canonical text.
@@ -196,9 +169,7 @@ impl Resolved {
 
     /// An option that may be absent; an empty text is absence.
     fn find<T: FromText>(&self, key: &str) -> Option<T> {
-        self.get(key)
-            .filter(|text| !text.is_empty())
-            .and_then(T::from_text)
+        self.get(key).filter(|text| !text.is_empty()).and_then(T::from_text)
     }
 
     /// A duration of which zero means "none".
@@ -278,15 +249,8 @@ impl Resolved {
             port: self.get("port").unwrap_or_default(),
             socket_directory: &environment.socket_directory,
         };
-        let hosts = hosts::hosts(
-            &places,
-            &Passwords {
-                given,
-                passfile: &passfile,
-                dbname: &dbname,
-                user: &user,
-            },
-        )?;
+        let hosts =
+            hosts::hosts(&places, &Passwords { given, passfile: &passfile, dbname: &dbname, user: &user })?;
         Ok(ServerSettings {
             hosts,
             user,
@@ -325,10 +289,7 @@ impl Resolved {
             max_version: self.find("ssl_max_protocol_version"),
             channel_binding: self.read("channel_binding")?,
         };
-        let weak = matches!(
-            settings.mode,
-            SslMode::Disable | SslMode::Allow | SslMode::Prefer
-        );
+        let weak = matches!(settings.mode, SslMode::Disable | SslMode::Allow | SslMode::Prefer);
         self.forbid(
             settings.root == RootCertificates::System && settings.mode != SslMode::VerifyFull,
             ["sslmode", "sslrootcert"],
@@ -340,8 +301,7 @@ impl Resolved {
             "direct needs require, verify-ca or verify-full, since there is no falling back from it",
         )?;
         self.forbid(
-            settings.channel_binding == ChannelBinding::Require
-                && settings.mode == SslMode::Disable,
+            settings.channel_binding == ChannelBinding::Require && settings.mode == SslMode::Disable,
             ["channel_binding", "sslmode"],
             "there is no channel to bind to without TLS",
         )?;
@@ -360,12 +320,7 @@ impl Resolved {
             // The server splits the text at spaces that have no backslash before them (pg_split_opts).
             let escaped: String = value
                 .chars()
-                .flat_map(|c| {
-                    (c.is_whitespace() || c == '\\')
-                        .then_some('\\')
-                        .into_iter()
-                        .chain([c])
-                })
+                .flat_map(|c| (c.is_whitespace() || c == '\\').then_some('\\').into_iter().chain([c]))
                 .collect();
             options.push(format!("-c {parameter}={escaped}"));
         }

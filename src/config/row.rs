@@ -67,9 +67,7 @@ impl OptionInfo {
 
     /// Whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret)
-            || self.key.contains("secret")
-            || self.key.starts_with("scram_")
+        matches!(self.kind, Kind::Secret) || self.key.contains("secret") || self.key.starts_with("scram_")
     }
 
     /// The default, in words where it depends on the machine; empty where there is none.
@@ -77,10 +75,7 @@ impl OptionInfo {
         match self.default {
             Default::None => String::new(),
             Default::Text(text) | Default::Described(text) => text.to_owned(),
-            Default::ByProfile {
-                production,
-                development,
-            } => {
+            Default::ByProfile { production, development } => {
                 format!("{production} in production, else {development}")
             }
         }
@@ -99,9 +94,7 @@ impl OptionInfo {
     /// The environment variables it is read from; the first that is set and not empty counts.
     pub fn environment(&self) -> Vec<String> {
         let own = format!("HOLDFAST_{}", self.key.to_ascii_uppercase());
-        std::iter::once(own)
-            .chain(self.libpq_env.iter().map(|name| (*name).to_owned()))
-            .collect()
+        std::iter::once(own).chain(self.libpq_env.iter().map(|name| (*name).to_owned())).collect()
     }
 
     /// The value as it may be shown: secrets, and texts that look like a URL with credentials, are masked.
@@ -119,10 +112,7 @@ impl OptionInfo {
     pub(super) fn check(&self, value: &str, source: &str) -> Result<String, Error> {
         self.kind.canonical(value).map_err(|allowed| {
             let shown = self.shown(value).escape_debug();
-            Error::config(format!(
-                "{} \"{shown}\"{source} is not valid: allowed is {allowed}",
-                self.key
-            ))
+            Error::config(format!("{} \"{shown}\"{source} is not valid: allowed is {allowed}", self.key))
         })
     }
 }
@@ -162,9 +152,7 @@ pub(super) fn hint(key: &str) -> String {
 fn looks_like_a_key(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 /// What other libraries call the same thing; edit distance alone would not find these.
@@ -240,14 +228,8 @@ pub fn reference_table() -> String {
     let mut text = String::new();
     for (group, title) in [
         (Group::Pool, "The pool"),
-        (
-            Group::Server,
-            "The server (libpq's options, with libpq's meaning)",
-        ),
-        (
-            Group::Compatibility,
-            "Accepted from libpq where they change nothing",
-        ),
+        (Group::Server, "The server (libpq's options, with libpq's meaning)"),
+        (Group::Compatibility, "Accepted from libpq where they change nothing"),
     ] {
         // Writing to a String cannot fail.
         let _ = write!(
@@ -260,11 +242,7 @@ pub fn reference_table() -> String {
                 "| `{}` | {} | {} | {} | {} |",
                 row.key,
                 row.default_text(),
-                row.environment()
-                    .iter()
-                    .map(|name| format!("`{name}`"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                row.environment().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
                 row.allowed(),
                 row.doc(),
             );
@@ -294,9 +272,7 @@ mod tests {
         ] {
             let error = known(typed).unwrap_err().to_string();
             assert!(
-                error.contains(&format!(
-                    "unknown option \"{typed}\"; did you mean \"{meant}\"?"
-                )),
+                error.contains(&format!("unknown option \"{typed}\"; did you mean \"{meant}\"?")),
                 "{error}"
             );
         }
@@ -317,17 +293,10 @@ mod tests {
     #[test]
     fn keys_are_unique_and_every_default_is_itself_allowed() {
         for (index, row) in OPTIONS.iter().enumerate() {
-            assert!(
-                OPTIONS[..index].iter().all(|other| other.key != row.key),
-                "{}",
-                row.key
-            );
+            assert!(OPTIONS[..index].iter().all(|other| other.key != row.key), "{}", row.key);
             let defaults = match row.default {
                 Default::Text(text) => vec![text],
-                Default::ByProfile {
-                    production,
-                    development,
-                } => vec![production, development],
+                Default::ByProfile { production, development } => vec![production, development],
                 Default::None | Default::Described(_) => vec![],
             };
             for text in defaults {
@@ -339,11 +308,7 @@ mod tests {
     #[test]
     fn every_option_says_what_it_is_in_one_line() {
         for row in OPTIONS {
-            assert!(
-                !row.doc().is_empty() && !row.doc().contains(['\n', '|']),
-                "{}",
-                row.key
-            );
+            assert!(!row.doc().is_empty() && !row.doc().contains(['\n', '|']), "{}", row.key);
             assert!(!row.allowed().contains('|'), "{}", row.key);
         }
     }
@@ -352,12 +317,7 @@ mod tests {
     fn the_reference_lists_every_option_once() {
         let table = reference_table();
         for row in OPTIONS {
-            assert_eq!(
-                table.matches(&format!("\n| `{}` |", row.key)).count(),
-                1,
-                "{}",
-                row.key
-            );
+            assert_eq!(table.matches(&format!("\n| `{}` |", row.key)).count(), 1, "{}", row.key);
         }
     }
 }

@@ -42,10 +42,7 @@ fn candidates(environment: &Environment) -> Result<Vec<PathBuf>> {
     match environment.get("PGSERVICEFILE")? {
         Some(path) => files.push(PathBuf::from(path)),
         None => {
-            let own = environment
-                .home
-                .as_ref()
-                .map(|home| home.join(".pg_service.conf"));
+            let own = environment.home.as_ref().map(|home| home.join(".pg_service.conf"));
             files.extend(own.filter(|path| path.exists()));
         }
     }
@@ -53,19 +50,16 @@ fn candidates(environment: &Environment) -> Result<Vec<PathBuf>> {
         Some(directory) => vec![PathBuf::from(directory)],
         None => environment.service_directories.clone(),
     };
-    let system = directories
-        .into_iter()
-        .map(|directory| directory.join("pg_service.conf"))
-        .find(|path| path.exists());
+    let system =
+        directories.into_iter().map(|directory| directory.join("pg_service.conf")).find(|path| path.exists());
     files.extend(system);
     Ok(files)
 }
 
 fn section(path: &Path, service: &str) -> Result<Option<Vec<ServiceValue>>> {
     let file = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        Error::config(format!("the service file {file} cannot be read: {error}"))
-    })?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::config(format!("the service file {file} cannot be read: {error}")))?;
     let mut found: Option<Vec<ServiceValue>> = None;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -77,18 +71,13 @@ fn section(path: &Path, service: &str) -> Result<Option<Vec<ServiceValue>>> {
             if found.is_some() {
                 break;
             }
-            let named = heading
-                .strip_prefix(service)
-                .is_some_and(|rest| rest.starts_with(']'));
+            let named = heading.strip_prefix(service).is_some_and(|rest| rest.starts_with(']'));
             found = named.then(Vec::new);
             continue;
         }
         let Some(values) = &mut found else { continue };
         let value = service_line(line, place)?;
-        if values
-            .iter()
-            .all(|earlier| earlier.row.key() != value.row.key())
-        {
+        if values.iter().all(|earlier| earlier.row.key() != value.row.key()) {
             values.push(value);
         }
     }
@@ -97,29 +86,16 @@ fn section(path: &Path, service: &str) -> Result<Option<Vec<ServiceValue>>> {
 
 fn service_line(line: &str, place: String) -> Result<ServiceValue> {
     if line.starts_with("ldap://") {
-        return Err(Error::config(format!(
-            "LDAP look-ups are not supported ({place})"
-        )));
+        return Err(Error::config(format!("LDAP look-ups are not supported ({place})")));
     }
     let Some((key, value)) = line.split_once('=') else {
-        return Err(Error::config(format!(
-            "missing \"=\" in the service file ({place})"
-        )));
+        return Err(Error::config(format!("missing \"=\" in the service file ({place})")));
     };
     if key == "service" {
-        return Err(Error::config(format!(
-            "a service cannot refer to another service ({place})"
-        )));
+        return Err(Error::config(format!("a service cannot refer to another service ({place})")));
     }
     let row = row::option(key).ok_or_else(|| {
-        Error::config(format!(
-            "unknown option in the service file ({place}){}",
-            row::hint(key)
-        ))
+        Error::config(format!("unknown option in the service file ({place}){}", row::hint(key)))
     })?;
-    Ok(ServiceValue {
-        row,
-        value: value.to_owned(),
-        place,
-    })
+    Ok(ServiceValue { row, value: value.to_owned(), place })
 }

@@ -87,26 +87,15 @@ impl Kind {
                 .ok()
                 .filter(|share| (0.0..=1.0).contains(share))
                 .map(|share| share.abs().to_string()),
-            Self::Duration {
-                bare,
-                min,
-                max,
-                zero,
-            } => duration(text, *bare)
+            Self::Duration { bare, min, max, zero } => duration(text, *bare)
                 .filter(|d| (d.is_zero() && zero.is_some()) || (min..=max).contains(&d))
                 .map(write_duration),
-            Self::Choice(names) => names
-                .iter()
-                .find(|name| name.eq_ignore_ascii_case(text))
-                .map(|name| (*name).to_owned()),
-            Self::Ports => text
-                .split(',')
-                .all(is_port_or_empty)
-                .then(|| text.to_owned()),
+            Self::Choice(names) => {
+                names.iter().find(|name| name.eq_ignore_ascii_case(text)).map(|name| (*name).to_owned())
+            }
+            Self::Ports => text.split(',').all(is_port_or_empty).then(|| text.to_owned()),
             Self::Inert { harmless, .. } => (text.is_empty()
-                || harmless
-                    .iter()
-                    .any(|value| value.eq_ignore_ascii_case(text)))
+                || harmless.iter().any(|value| value.eq_ignore_ascii_case(text)))
             .then(|| text.to_owned()),
         };
         found.ok_or_else(|| self.allowed())
@@ -121,19 +110,12 @@ impl Kind {
             Self::Flag => "true or false (also on/off, yes/no, 1/0)".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Share => "a number from 0 to 1".to_owned(),
-            Self::Duration {
-                bare,
-                min,
-                max,
-                zero,
-            } => {
+            Self::Duration { bare, min, max, zero } => {
                 let unit = match bare {
                     Bare::LibpqSeconds => "seconds, as in libpq",
                     Bare::LibpqMilliseconds | Bare::Milliseconds => "milliseconds",
                 };
-                let zero = zero
-                    .map(|meaning| format!("; 0 {meaning}"))
-                    .unwrap_or_default();
+                let zero = zero.map(|meaning| format!("; 0 {meaning}")).unwrap_or_default();
                 format!(
                     "{} to {}, with unit us, ms, s, min, h or d (a bare number is {unit}){zero}",
                     write_duration(*min),
@@ -141,13 +123,8 @@ impl Kind {
                 )
             }
             Self::Choice(names) => one_of(names),
-            Self::Ports => {
-                "a port number from 1 to 65535, or one per host, comma-separated".to_owned()
-            }
-            Self::Inert {
-                harmless: [],
-                because,
-            } => format!("nothing, since {because}"),
+            Self::Ports => "a port number from 1 to 65535, or one per host, comma-separated".to_owned(),
+            Self::Inert { harmless: [], because } => format!("nothing, since {because}"),
             Self::Inert { harmless, because } => format!("{}, since {because}", one_of(harmless)),
             Self::Ignored { because } => format!("any text; without effect, since {because}"),
         }
@@ -197,18 +174,13 @@ pub(crate) fn duration(text: &str, bare: Bare) -> Option<Duration> {
     if bare != Bare::Milliseconds && text.starts_with('-') && text.parse::<i64>().is_ok() {
         return Some(Duration::ZERO);
     }
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
     let unit = match unit.trim_start() {
         "" if bare == Bare::LibpqSeconds => SECOND,
         "" => Duration::from_millis(1),
-        name => UNITS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, length)| *length)?,
+        name => UNITS.iter().find(|(known, _)| *known == name).map(|(_, length)| *length)?,
     };
     let micros = u128::from(number).checked_mul(unit.as_micros())?;
     u64::try_from(micros).ok().map(Duration::from_micros)
@@ -235,34 +207,16 @@ mod tests {
 
     #[test]
     fn a_bare_number_is_milliseconds_for_holdfast_and_seconds_for_libpq() {
-        assert_eq!(
-            duration("15", Bare::Milliseconds),
-            Some(Duration::from_millis(15))
-        );
-        assert_eq!(
-            duration("15", Bare::LibpqSeconds),
-            Some(Duration::from_secs(15))
-        );
-        assert_eq!(
-            duration("15", Bare::LibpqMilliseconds),
-            Some(Duration::from_millis(15))
-        );
+        assert_eq!(duration("15", Bare::Milliseconds), Some(Duration::from_millis(15)));
+        assert_eq!(duration("15", Bare::LibpqSeconds), Some(Duration::from_secs(15)));
+        assert_eq!(duration("15", Bare::LibpqMilliseconds), Some(Duration::from_millis(15)));
     }
 
     #[test]
     fn a_duration_takes_one_unit_and_nothing_else() {
-        assert_eq!(
-            duration("30min", Bare::Milliseconds),
-            Some(Duration::from_secs(1_800))
-        );
-        assert_eq!(
-            duration(" 2 h ", Bare::Milliseconds),
-            Some(Duration::from_secs(7_200))
-        );
-        assert_eq!(
-            duration("7us", Bare::Milliseconds),
-            Some(Duration::from_micros(7))
-        );
+        assert_eq!(duration("30min", Bare::Milliseconds), Some(Duration::from_secs(1_800)));
+        assert_eq!(duration(" 2 h ", Bare::Milliseconds), Some(Duration::from_secs(7_200)));
+        assert_eq!(duration("7us", Bare::Milliseconds), Some(Duration::from_micros(7)));
         for bad in [
             "",
             "s",
@@ -288,17 +242,7 @@ mod tests {
 
     #[test]
     fn a_duration_written_is_read_back_the_same() {
-        for micros in [
-            0,
-            1,
-            999,
-            1_000,
-            1_500,
-            60_000_000,
-            90_000_000,
-            3_600_000_000,
-            172_800_000_000,
-        ] {
+        for micros in [0, 1, 999, 1_000, 1_500, 60_000_000, 90_000_000, 3_600_000_000, 172_800_000_000] {
             let d = Duration::from_micros(micros);
             let text = write_duration(d);
             assert_eq!(duration(&text, Bare::Milliseconds), Some(d), "{text}");
@@ -313,13 +257,7 @@ mod tests {
 
     #[test]
     fn a_nul_byte_is_refused_in_every_kind() {
-        for kind in [
-            Kind::Text,
-            Kind::Secret,
-            Kind::Path,
-            Kind::Ports,
-            Kind::Choice(&["a\0"]),
-        ] {
+        for kind in [Kind::Text, Kind::Secret, Kind::Path, Kind::Ports, Kind::Choice(&["a\0"])] {
             assert!(kind.canonical("a\0").is_err(), "{kind:?}");
         }
     }

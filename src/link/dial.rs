@@ -111,11 +111,7 @@ impl Dial {
         stream.set_nodelay(true)?;
         let socket = SockRef::from(stream);
         if self.keepalive.enabled {
-            let keepalive = TcpKeepalive::new()
-                .with_time(self.keepalive.idle)
-                .with_interval(self.keepalive.interval)
-                .with_retries(self.keepalive.retries);
-            socket.set_tcp_keepalive(&keepalive)?;
+            socket.set_tcp_keepalive(&keepalive_of(&self.keepalive))?;
         }
         #[cfg(target_os = "linux")]
         if !self.keepalive.tcp_user_timeout.is_zero() {
@@ -168,6 +164,21 @@ impl Dial {
             .in_phase(Phase::Tls)),
         }
     }
+}
+
+/// Zero leaves a value to the system, as in libpq.
+fn keepalive_of(settings: &KeepaliveSettings) -> TcpKeepalive {
+    let mut keepalive = TcpKeepalive::new();
+    if !settings.idle.is_zero() {
+        keepalive = keepalive.with_time(settings.idle);
+    }
+    if !settings.interval.is_zero() {
+        keepalive = keepalive.with_interval(settings.interval);
+    }
+    if settings.retries > 0 {
+        keepalive = keepalive.with_retries(settings.retries);
+    }
+    keepalive
 }
 
 fn abstract_or_plain(path: &std::path::Path) -> PathBuf {

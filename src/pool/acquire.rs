@@ -16,8 +16,9 @@ use crate::link::Look;
 use crate::observe::stats::CloseReason;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
-/// and what could have happened to it meanwhile could as well happen right after a look.
-const LOOK_AFTER: Duration = Duration::from_millis(2);
+/// and what could have happened to it meanwhile could as well happen right after a look. A loan that lasted longer than
+/// this ends with a look. So a connection that died is met by a borrower only within so short a time of its death.
+pub(super) const LOOK_AFTER: Duration = Duration::from_millis(2);
 
 /// How one call wants its connection.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,12 +34,14 @@ impl Inner {
     #[inline]
     pub(super) fn get(self: &Arc<Self>, call: Call) -> Result<PooledConnection, Error> {
         self.check_process()?;
-        match self.admission.try_idle() {
-            Some(Grant::Connection(parked)) if self.was_used_just_now(&parked) => {
-                Ok(PooledConnection::new(self.clone(), parked))
+        let mut grant = self.admission.try_idle();
+        if let Some(Grant::Connection(mut parked)) = grant {
+            if self.needs_no_look(&mut parked) {
+                return Ok(PooledConnection::new(self.clone(), parked));
             }
-            other => Acquisition::start(self, call).run(other),
+            grant = Some(Grant::Connection(parked));
         }
+        Acquisition::start(self, call).run(grant)
     }
 
     /// An idle connection, if one is free now.
@@ -58,27 +61,30 @@ impl Inner {
         }
     }
 
-    fn was_used_just_now(&self, parked: &OpenConnection) -> bool {
-        Tick::now().since(parked.parked_at) < LOOK_AFTER && !self.is_suspect(parked.parked_at)
+    /// Starts the loan's clock, too.
+    #[inline]
+    fn needs_no_look(&self, parked: &mut OpenConnection) -> bool {
+        let now = Tick::now();
+        parked.lent_at = now;
+        now.since(parked.parked_at) < LOOK_AFTER && !parked.doubtful && !self.is_suspect(parked.parked_at)
     }
 
     /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
     /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
     fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Option<Parked> {
-        if self.was_used_just_now(&parked) {
-            return Some(parked);
-        }
-        let idle_for = Tick::now().since(parked.parked_at);
+        let now = Tick::now();
+        let idle_for = now.since(parked.parked_at);
+        let trusted = idle_for <= self.settings.validate_after_idle
+            && !parked.doubtful
+            && !self.is_suspect(parked.parked_at);
         let answers = match parked.link.look() {
             Look::Gone => false,
-            Look::Quiet
-                if idle_for <= self.settings.validate_after_idle && !self.is_suspect(parked.parked_at) =>
-            {
-                true
-            }
+            Look::Quiet if trusted => true,
             Look::Quiet | Look::Spoke => self.round_trip(&mut parked, deadline),
         };
         if answers {
+            parked.lent_at = now;
+            parked.doubtful = false;
             return Some(parked);
         }
         log::info!(

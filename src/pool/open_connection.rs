@@ -27,6 +27,10 @@ pub(super) struct OpenConnection {
     pub(super) id: u64,
     /// When it was last put on the idle stack (or opened).
     pub(super) parked_at: Tick,
+    /// When it was last lent (or opened).
+    pub(super) lent_at: Tick,
+    /// The server said something unasked, which may have been its last words: a round trip must tell.
+    pub(super) doubtful: bool,
     /// `None`: never.
     expires_at: Option<Tick>,
     /// The borrower set a deadline of its own, to be undone on return.
@@ -50,6 +54,8 @@ impl OpenConnection {
             target: opened.target,
             id,
             parked_at: now,
+            lent_at: now,
+            doubtful: false,
             expires_at: life.map(|life| now.plus(life)),
             deadline_changed: false,
             counted_statements: 0,

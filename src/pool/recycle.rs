@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::acquire::LOOK_AFTER;
 use super::admission::Parked;
 use super::inner::Inner;
 use crate::clock::Tick;
@@ -29,10 +30,7 @@ impl Inner {
         match conn.link.fault() {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
             Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
-            Some(_) => {
-                self.suspect_all_parked();
-                self.retire(conn, CloseReason::Broken);
-            }
+            Some(_) => self.retire_broken(conn),
             None => {
                 let inner = self.clone();
                 self.workers.run(move || inner.settle(conn));
@@ -40,10 +38,23 @@ impl Inner {
         }
     }
 
+    /// It died while it was lent: its idle siblings may have met the same fate.
+    fn retire_broken(self: &Arc<Self>, conn: Parked) {
+        self.suspect_all_parked();
+        self.retire(conn, CloseReason::Broken);
+    }
+
     fn park(self: &Arc<Self>, mut conn: Parked) {
         let now = Tick::now();
         if conn.has_expired(now) {
             return self.retire(conn, CloseReason::MaxLifetime);
+        }
+        if now.since(conn.lent_at) >= LOOK_AFTER {
+            match conn.link.look() {
+                Look::Quiet => {}
+                Look::Spoke => conn.doubtful = true,
+                Look::Gone => return self.retire_broken(conn),
+            }
         }
         conn.parked_at = now;
         let due = conn.due(self.settings.idle_timeout);

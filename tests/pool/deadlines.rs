@@ -136,15 +136,18 @@ fn an_address_that_swallows_packets_fails_the_connect_in_time() {
     socket.listen(0).unwrap();
     let address = full.local_addr().unwrap();
     let connect = || {
-        let _ = std::net::TcpStream::connect_timeout(&address, ms(200)).map(|s| thread::spawn(move || {
-            thread::sleep(Duration::from_secs(3));
-            drop(s);
-        }));
+        let _ = std::net::TcpStream::connect_timeout(&address, ms(200)).map(|s| {
+            thread::spawn(move || {
+                thread::sleep(Duration::from_secs(3));
+                drop(s);
+            })
+        });
     };
     connect();
     connect();
     let url = format!("postgresql://app@{address}/orders?sslmode=disable");
-    let pool = Pool::new(PoolConfig::from_url(&url).unwrap().connection_timeout(ms(300)).retry_max(0)).unwrap();
+    let pool =
+        Pool::new(PoolConfig::from_url(&url).unwrap().connection_timeout(ms(300)).retry_max(0)).unwrap();
     let start = Instant::now();
     let error = pool.get().unwrap_err();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectTimeout, Some(Phase::Connect)), "{error}");
@@ -174,7 +177,8 @@ fn one_dead_host_does_not_spend_the_time_of_the_next() {
         silent.local_addr().unwrap().port(),
         server.port()
     );
-    let pool = Pool::new(PoolConfig::from_url(&url).unwrap().connection_timeout(ms(1000)).retry_max(0)).unwrap();
+    let pool =
+        Pool::new(PoolConfig::from_url(&url).unwrap().connection_timeout(ms(1000)).retry_max(0)).unwrap();
     pool.batch_execute("select 1").expect("the second host answers within the same attempt");
 }
 

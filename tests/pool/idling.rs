@@ -75,8 +75,9 @@ fn a_restart_costs_the_next_borrowers_no_failed_query() {
 #[test]
 fn one_dead_idle_connection_makes_its_siblings_prove_themselves() {
     let server = EmbeddedPostgres::builder().start().unwrap();
-    let pool = Pool::new(config(&server, "siblings").max_size(2).validate_after_idle(Duration::from_secs(3600)))
-        .unwrap();
+    let pool =
+        Pool::new(config(&server, "siblings").max_size(2).validate_after_idle(Duration::from_secs(3600)))
+            .unwrap();
     let (mut frozen, doomed) = (pool.get().unwrap(), pool.get().unwrap());
     let frozen_pid: i32 = frozen.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
     let doomed_pid = doomed.backend_pid().unwrap() as i32;

@@ -108,9 +108,8 @@ fn limits_of_role_and_database_and_reserved_slots_are_full_servers_too() {
         .setting("superuser_reserved_connections", "4")
         .start()
         .unwrap();
-    server
-        .execute("create role narrow login connection limit 0; create role plain login; create database tight connection limit 0")
-        .unwrap();
+    server.execute("create role narrow login connection limit 0; create role plain login").unwrap();
+    server.execute("create database tight connection limit 0").unwrap();
     let refused = |user: &str, database: &str| {
         let config = PoolConfig::from_url(&server.url_for(user, database)).unwrap().retry_max(0);
         Pool::new(config).unwrap().get().unwrap_err()
@@ -164,8 +163,7 @@ fn no_secret_is_in_any_text_of_an_error_or_a_pool() {
 #[test]
 fn a_thread_that_backs_off_takes_a_connection_that_comes_free() {
     let server = small_server(1);
-    let pool =
-        Pool::new(config(&server, "waiter").retry_base_delay(ms(5000)).retry_jitter(0.0)).unwrap();
+    let pool = Pool::new(config(&server, "waiter").retry_base_delay(ms(5000)).retry_jitter(0.0)).unwrap();
     let held = pool.get().unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
@@ -212,7 +210,8 @@ fn every_retry_is_logged_with_attempt_cause_and_wait() {
     let here = format!("127.0.0.1:{port}");
     let retries: Vec<_> = records.iter().filter(|(_, text)| text.contains(&here)).collect();
     assert_eq!(retries.len(), 2, "{retries:?}");
-    for ((level, text), (attempt, wait)) in retries.iter().zip([("attempt 1", "20 ms"), ("attempt 2", "40 ms")])
+    for ((level, text), (attempt, wait)) in
+        retries.iter().zip([("attempt 1", "20 ms"), ("attempt 2", "40 ms")])
     {
         assert_eq!(*level, log::Level::Warn);
         for part in [attempt, wait, "Connection refused"] {

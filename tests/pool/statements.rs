@@ -54,10 +54,12 @@ fn the_least_recently_used_statement_makes_room() {
 #[test]
 fn a_changed_table_does_not_fail_a_cached_statement() {
     let pool = one("migrated", 256);
-    pool.batch_execute("create table if not exists migrated (a int); insert into migrated values (1)").unwrap();
+    pool.batch_execute("create table if not exists migrated (a int); insert into migrated values (1)")
+        .unwrap();
     assert_eq!(pool.query_one("select * from migrated", &[]).unwrap().len(), 1);
     Observer::of(server()).0.batch_execute("alter table migrated add column b int default 5").unwrap();
-    let row = pool.query_one("select * from migrated", &[]).expect("prepared anew without the caller noticing");
+    let row =
+        pool.query_one("select * from migrated", &[]).expect("prepared anew without the caller noticing");
     assert_eq!(row.get::<_, i32>("b"), 5);
     Observer::of(server()).0.batch_execute("drop table migrated").unwrap();
 }

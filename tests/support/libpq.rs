@@ -39,10 +39,7 @@ pub fn parse(conninfo: &str) -> Result<Vec<(String, String)>, String> {
     if options.is_null() {
         assert!(!message.is_null(), "libpq is out of memory");
         // SAFETY: on failure libpq stores a NUL-terminated string that is ours, to be freed once by `PQfreemem`.
-        let text = unsafe { CStr::from_ptr(message) }
-            .to_string_lossy()
-            .trim()
-            .to_owned();
+        let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().trim().to_owned();
         // SAFETY: see above; nothing points to it any more.
         unsafe { PQfreemem(message.cast()) };
         return Err(text);

@@ -44,14 +44,8 @@ fn with_nothing_said_the_documented_defaults_hold() {
     assert_eq!(pool.validate_after_idle, Duration::from_millis(500));
     assert_eq!(pool.statement_cache, 256);
     assert_eq!(pool.statement_deadline, None);
-    assert_eq!(
-        (server.user.as_str(), server.dbname.as_str()),
-        ("tester", "tester")
-    );
-    assert_eq!(
-        server.hosts[0].host,
-        Host::Unix("/var/run/postgresql".into())
-    );
+    assert_eq!((server.user.as_str(), server.dbname.as_str()), ("tester", "tester"));
+    assert_eq!(server.hosts[0].host, Host::Unix("/var/run/postgresql".into()));
     assert_eq!(server.hosts[0].port, 5432);
     assert_eq!(server.keepalive.idle, Duration::from_secs(3));
     assert_eq!(server.connect_timeout, None);
@@ -61,17 +55,9 @@ fn with_nothing_said_the_documented_defaults_hold() {
 
 #[test]
 fn every_option_of_the_table_reaches_the_settings() {
-    let base = || {
-        bare()
-            .sslmode(SslMode::VerifyFull)
-            .host("base")
-            .dbname("base")
-    };
+    let base = || bare().sslmode(SslMode::VerifyFull).host("base").dbname("base");
     let before = format!("{:?}", base().settings().unwrap());
-    for row in options()
-        .iter()
-        .filter(|row| row.group() != Group::Compatibility)
-    {
+    for row in options().iter().filter(|row| row.group() != Group::Compatibility) {
         let sample = match (row.key(), row.kind) {
             // These two lead to files; they have tests of their own.
             ("passfile" | "service", _) => continue,
@@ -79,10 +65,7 @@ fn every_option_of_the_table_reaches_the_settings() {
             ("sslmode", _) => "require",
             ("retry_base_delay", _) => "2s",
             ("max_size", _) => "9",
-            (_, Kind::Choice(names)) => names
-                .iter()
-                .rfind(|name| **name != row.default_text())
-                .unwrap(),
+            (_, Kind::Choice(names)) => names.iter().rfind(|name| **name != row.default_text()).unwrap(),
             (_, Kind::Text | Kind::Secret | Kind::Path) => "sample",
             (_, Kind::Flag) => "false",
             (_, Kind::Integer { .. }) => "4",
@@ -93,19 +76,9 @@ fn every_option_of_the_table_reaches_the_settings() {
         };
         let mut config = base();
         config.set(row.key(), sample).unwrap();
-        assert_ne!(
-            format!("{:?}", config.settings().unwrap()),
-            before,
-            "{}",
-            row.key()
-        );
+        assert_ne!(format!("{:?}", config.settings().unwrap()), before, "{}", row.key());
         if !row.is_secret() {
-            assert_eq!(
-                config.get(row.key()).unwrap().as_deref(),
-                Some(sample),
-                "{}",
-                row.key()
-            );
+            assert_eq!(config.get(row.key()).unwrap().as_deref(), Some(sample), "{}", row.key());
         }
     }
 }
@@ -122,14 +95,8 @@ fn what_get_shows_can_be_set_again() {
         }
     }
     assert_eq!(copy.settings().unwrap(), config.settings().unwrap());
-    assert_eq!(
-        config.get("idle_timeout").unwrap().as_deref(),
-        Some("1500ms")
-    );
-    assert_eq!(
-        config.get("connect_timeout").unwrap().as_deref(),
-        Some("7s")
-    );
+    assert_eq!(config.get("idle_timeout").unwrap().as_deref(), Some("1500ms"));
+    assert_eq!(config.get("connect_timeout").unwrap().as_deref(), Some("7s"));
     assert_eq!(config.get("keepalives").unwrap().as_deref(), Some("false"));
 }
 
@@ -145,21 +112,12 @@ fn a_later_word_of_the_program_beats_an_earlier_one() {
 #[test]
 fn the_systems_trust_store_implies_full_verification() {
     let tls = server(&from_url("host=db sslrootcert=system")).tls;
-    assert_eq!(
-        (tls.mode, tls.root),
-        (SslMode::VerifyFull, RootCertificates::System)
-    );
+    assert_eq!((tls.mode, tls.root), (SslMode::VerifyFull, RootCertificates::System));
 }
 
 #[test]
 fn several_hosts_take_one_port_for_all_or_one_each() {
-    let ports = |text| {
-        server(&from_url(text))
-            .hosts
-            .iter()
-            .map(|host| host.port)
-            .collect::<Vec<_>>()
-    };
+    let ports = |text| server(&from_url(text)).hosts.iter().map(|host| host.port).collect::<Vec<_>>();
     assert_eq!(ports("postgresql://a:1,b:2,[::1]:3/d"), [1, 2, 3]);
     assert_eq!(ports("host=a,b,c port=7"), [7, 7, 7]);
     assert_eq!(ports("postgresql://a:1,b/d"), [1, 5432]);
@@ -172,22 +130,10 @@ fn hosts_are_names_addresses_or_socket_directories() {
     let hosts: Vec<_> = hosts.into_iter().map(|host| host.host).collect();
     let unix = |path: &str| Host::Unix(path.into());
     let tcp = |name: &str| Host::Tcp(name.into());
-    assert_eq!(
-        hosts,
-        [
-            tcp("db"),
-            unix("/tmp"),
-            unix("/var/run/postgresql"),
-            unix("@abstract"),
-            tcp("::1")
-        ]
-    );
+    assert_eq!(hosts, [tcp("db"), unix("/tmp"), unix("/var/run/postgresql"), unix("@abstract"), tcp("::1")]);
     let addressed = server(&from_url("hostaddr=10.0.0.1,::1 host=db,"));
     assert_eq!(addressed.hosts[0].host, tcp("db"));
-    assert_eq!(
-        addressed.hosts[0].hostaddr,
-        Some("10.0.0.1".parse().unwrap())
-    );
+    assert_eq!(addressed.hosts[0].hostaddr, Some("10.0.0.1".parse().unwrap()));
     assert_eq!(addressed.hosts[1].host, tcp("::1"));
     let dir = server(&from_url("postgresql://%2Ftmp%2Fpg/orders"));
     assert_eq!(dir.hosts[0].host, unix("/tmp/pg"));
@@ -210,10 +156,7 @@ fn setters_take_rust_types_and_are_checked_with_the_rest() {
     assert_eq!(pool.statement_deadline, Some(Duration::from_secs(2)));
     assert_eq!(pool.idle_timeout, Duration::from_millis(1_500));
     assert_eq!(pool.retry_jitter, 0.0);
-    assert_eq!(
-        server.tls.root,
-        RootCertificates::File("/etc/ca.pem".into())
-    );
+    assert_eq!(server.tls.root, RootCertificates::File("/etc/ca.pem".into()));
     assert_eq!(server.hosts[0].port, 6543);
     assert!(refusal(bare().max_size(0).validate()).contains("max_size \"0\" is not valid"));
     assert!(refusal(bare().retry_jitter(f64::NAN).validate()).contains("from 0 to 1"));

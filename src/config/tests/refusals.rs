@@ -16,38 +16,19 @@ fn a_bad_value_is_named_with_its_key_and_what_is_allowed() {
         ("max_size", "-1", "from 1 to 10000"),
         ("idle_timeout", "15sec", "with unit us, ms, s, min, h or d"),
         ("idle_timeout", "0", "1ms to 365d"),
-        (
-            "keepalives_idle",
-            "x",
-            "a bare number is seconds, as in libpq",
-        ),
+        ("keepalives_idle", "x", "a bare number is seconds, as in libpq"),
         ("retry_jitter", "1.1", "from 0 to 1"),
         ("allow_exit_on_idle", "perhaps", "true or false"),
-        (
-            "sslmode",
-            "verify_full",
-            "disable, allow, prefer, require, verify-ca or verify-full",
-        ),
-        (
-            "target_session_attrs",
-            "master",
-            "standby or prefer-standby",
-        ),
+        ("sslmode", "verify_full", "disable, allow, prefer, require, verify-ca or verify-full"),
+        ("target_session_attrs", "master", "standby or prefer-standby"),
         ("port", "65536", "from 1 to 65535"),
-        (
-            "gssencmode",
-            "require",
-            "disable or prefer, since GSSAPI encryption is not supported",
-        ),
+        ("gssencmode", "require", "disable or prefer, since GSSAPI encryption is not supported"),
         ("require_auth", "scram-sha-256", "channel_binding=require"),
         ("requirepeer", "postgres", "cannot be checked"),
         ("client_encoding", "LATIN1", "always UTF-8"),
     ] {
         let error = refusal(bare().set(key, value).map(drop));
-        assert!(
-            error.contains(&format!("{key} \"{value}\" is not valid")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("{key} \"{value}\" is not valid")), "{error}");
         assert!(error.contains(allowed), "{error}");
     }
 }
@@ -71,31 +52,11 @@ fn libpqs_options_are_accepted_where_they_change_nothing() {
 fn impossible_combinations_are_refused_with_both_names() {
     for (text, one, other) in [
         ("min_idle=6", "min_idle \"6\"", "max_size \"5\""),
-        (
-            "retry_base_delay=6s",
-            "retry_base_delay \"6s\"",
-            "retry_max_delay \"5s\"",
-        ),
-        (
-            "sslrootcert=system sslmode=verify-ca",
-            "sslmode \"verify-ca\"",
-            "sslrootcert \"system\"",
-        ),
-        (
-            "sslrootcert=system sslmode=prefer",
-            "sslmode \"prefer\"",
-            "sslrootcert \"system\"",
-        ),
-        (
-            "sslnegotiation=direct",
-            "sslnegotiation \"direct\"",
-            "sslmode \"prefer\"",
-        ),
-        (
-            "channel_binding=require sslmode=disable",
-            "channel_binding \"require\"",
-            "sslmode \"disable\"",
-        ),
+        ("retry_base_delay=6s", "retry_base_delay \"6s\"", "retry_max_delay \"5s\""),
+        ("sslrootcert=system sslmode=verify-ca", "sslmode \"verify-ca\"", "sslrootcert \"system\""),
+        ("sslrootcert=system sslmode=prefer", "sslmode \"prefer\"", "sslrootcert \"system\""),
+        ("sslnegotiation=direct", "sslnegotiation \"direct\"", "sslmode \"prefer\""),
+        ("channel_binding=require sslmode=disable", "channel_binding \"require\"", "sslmode \"disable\""),
         (
             "ssl_max_protocol_version=TLSv1.1",
             "ssl_min_protocol_version \"TLSv1.2\"",
@@ -103,26 +64,17 @@ fn impossible_combinations_are_refused_with_both_names() {
         ),
         ("host=a,b,c port=1,2", "2 ports", "3 hosts"),
         ("host=a,b hostaddr=1.1.1.1", "2 names", "1 address"),
-        (
-            "host=a hostaddr=db.example",
-            "hostaddr is not valid",
-            "numeric",
-        ),
+        ("host=a hostaddr=db.example", "hostaddr is not valid", "numeric"),
     ] {
         let error = refusal(from_url(text).validate());
-        assert!(
-            error.contains(one) && error.contains(other),
-            "{text}: {error}"
-        );
+        assert!(error.contains(one) && error.contains(other), "{text}: {error}");
     }
 }
 
 #[test]
 fn no_secret_shows_in_debug_or_get_or_errors() {
-    let environment = Environment::with([
-        ("PGPASSWORD", "Zecret"),
-        ("DATABASE_URL", "postgresql://u:Zecret@h"),
-    ]);
+    let environment =
+        Environment::with([("PGPASSWORD", "Zecret"), ("DATABASE_URL", "postgresql://u:Zecret@h")]);
     let config = PoolConfig::from_environment(environment)
         .unwrap()
         .sslpassword("Zecret")
@@ -130,15 +82,7 @@ fn no_secret_shows_in_debug_or_get_or_errors() {
     assert!(!format!("{config:?} {:?}", config.environment).contains("Zecret"));
     assert!(!format!("{:?}", config.settings().unwrap().1.hosts).contains("Zecret"));
     for row in options() {
-        assert!(
-            !config
-                .get(row.key())
-                .unwrap()
-                .unwrap_or_default()
-                .contains("Zecret"),
-            "{}",
-            row.key()
-        );
+        assert!(!config.get(row.key()).unwrap().unwrap_or_default().contains("Zecret"), "{}", row.key());
     }
     assert_eq!(config.get("password").unwrap().as_deref(), Some("***"));
     for url in [
@@ -156,12 +100,7 @@ fn no_secret_shows_in_debug_or_get_or_errors() {
         assert!(!error.contains("Zecret"), "{url}: {error}");
     }
     let mut config = bare();
-    for key in [
-        "password",
-        "sslpassword",
-        "scram_client_key",
-        "oauth_client_secret",
-    ] {
+    for key in ["password", "sslpassword", "scram_client_key", "oauth_client_secret"] {
         if let Err(error) = config.set(key, "Zecret\0") {
             assert!(!error.to_string().contains("Zecret"), "{error}");
         }
@@ -171,14 +110,10 @@ fn no_secret_shows_in_debug_or_get_or_errors() {
 #[test]
 fn a_password_written_without_encoding_shows_in_no_refusal() {
     let mut random = fastrand::Rng::with_seed(53_300);
-    let delimiters = [
-        "/", "?", "@", ":", "&", "=", "#", "[", "]", "%", ",", " ", "'", "\\", "1",
-    ];
+    let delimiters = ["/", "?", "@", ":", "&", "=", "#", "[", "]", "%", ",", " ", "'", "\\", "1"];
     for round in 0..20_000 {
         let mut junk = || -> String {
-            (0..random.usize(0..4))
-                .map(|_| delimiters[random.usize(0..delimiters.len())])
-                .collect()
+            (0..random.usize(0..4)).map(|_| delimiters[random.usize(0..delimiters.len())]).collect()
         };
         let (before, between, after) = (junk(), junk(), junk());
         let password = format!("{before}Zecret{between}Zecret{after}");
@@ -189,10 +124,7 @@ fn a_password_written_without_encoding_shows_in_no_refusal() {
             _ => format!("postgresql://h/db?password={password}&max_size=none"),
         };
         let said = match bare().with_url(&text) {
-            Ok(config) => config
-                .validate()
-                .err()
-                .map(|error| format!("{error} {error:?}")),
+            Ok(config) => config.validate().err().map(|error| format!("{error} {error:?}")),
             Err(error) => Some(format!("{error} {error:?}")),
         };
         let said = said.unwrap_or_default();

@@ -14,8 +14,7 @@ impl Scratch {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("holdfast-config-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("holdfast-config-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -106,16 +105,9 @@ fn the_system_service_file_is_the_second_place_to_look() {
     let scratch = Scratch::new();
     scratch.file("pg_service.conf", "[app]\nhost=system\n", 0o644);
     scratch.file(".pg_service.conf", "[other]\nhost=own\n", 0o644);
-    let mut environment =
-        Environment::with([("PGSYSCONFDIR", text(&scratch.0)), ("PGSERVICE", "app")]);
+    let mut environment = Environment::with([("PGSYSCONFDIR", text(&scratch.0)), ("PGSERVICE", "app")]);
     environment.home = Some(scratch.0.clone());
-    assert_eq!(
-        PoolConfig::within(environment)
-            .get("host")
-            .unwrap()
-            .as_deref(),
-        Some("system")
-    );
+    assert_eq!(PoolConfig::within(environment).get("host").unwrap().as_deref(), Some("system"));
 }
 
 #[test]
@@ -130,13 +122,7 @@ fn database_url_is_read_by_from_env_alone_and_beats_the_variables() {
     let (pool, server) = config.settings().unwrap();
     assert_eq!((pool.max_size, pool.min_idle), (3, 1));
     assert_eq!(server.hosts[0].host, Host::Tcp("db".into()));
-    assert_eq!(
-        PoolConfig::within(environment)
-            .get("host")
-            .unwrap()
-            .as_deref(),
-        Some("other")
-    );
+    assert_eq!(PoolConfig::within(environment).get("host").unwrap().as_deref(), Some("other"));
 }
 
 #[test]
@@ -145,66 +131,39 @@ fn a_variable_left_empty_says_nothing_and_a_bad_one_is_named() {
     PoolConfig::within(empty).validate().unwrap();
     let bad = Environment::with([("HOLDFAST_MAX_SIZE", "0")]);
     let error = refusal(PoolConfig::within(bad).validate());
-    assert!(
-        error.contains("max_size \"0\" (from HOLDFAST_MAX_SIZE)"),
-        "{error}"
-    );
+    assert!(error.contains("max_size \"0\" (from HOLDFAST_MAX_SIZE)"), "{error}");
     assert!(error.contains("from 1 to 10000"), "{error}");
 }
 
 #[test]
 fn libpqs_session_variables_are_appended_to_options() {
-    let environment = Environment::with([
-        ("PGTZ", "Etc/UTC"),
-        ("PGDATESTYLE", "ISO, MDY"),
-        ("PGREQUIRESSL", "1"),
-    ]);
+    let environment =
+        Environment::with([("PGTZ", "Etc/UTC"), ("PGDATESTYLE", "ISO, MDY"), ("PGREQUIRESSL", "1")]);
     let config = PoolConfig::within(environment).options("-c geqo=off");
     let server = server(&config);
-    assert_eq!(
-        server.options.as_deref(),
-        Some("-c geqo=off -c datestyle=ISO,\\ MDY -c timezone=Etc/UTC")
-    );
+    assert_eq!(server.options.as_deref(), Some("-c geqo=off -c datestyle=ISO,\\ MDY -c timezone=Etc/UTC"));
     assert_eq!(server.tls.mode, SslMode::Require);
 }
 
 #[test]
 fn the_password_file_serves_each_host_by_its_own_line() {
     let scratch = Scratch::new();
-    let file = scratch.file(
-        ".pgpass",
-        "localhost:*:*:*:local\na:1:d:u:first\n10.0.0.2:*:*:u:third\n",
-        0o600,
-    );
+    let file = scratch.file(".pgpass", "localhost:*:*:*:local\na:1:d:u:first\n10.0.0.2:*:*:u:third\n", 0o600);
     let mut environment = Environment::with([]);
     environment.home = Some(scratch.0.clone());
-    let config = PoolConfig::within(environment.clone())
-        .with_url("postgresql://u@a:1,b:2/d")
-        .unwrap();
+    let config = PoolConfig::within(environment.clone()).with_url("postgresql://u@a:1,b:2/d").unwrap();
     let passwords = |config: &PoolConfig| {
         let hosts = server(config).hosts;
-        hosts
-            .iter()
-            .map(|h| h.password.as_ref().map(|p| p.reveal().to_owned()))
-            .collect::<Vec<_>>()
+        hosts.iter().map(|h| h.password.as_ref().map(|p| p.reveal().to_owned())).collect::<Vec<_>>()
     };
     assert_eq!(passwords(&config), [Some("first".to_owned()), None]);
     assert_eq!(
         passwords(&config.clone().password("given")),
         [Some("given".to_owned()), Some("given".to_owned())]
     );
-    assert_eq!(
-        passwords(&config.clone().host("").port(5432)),
-        [Some("local".to_owned())]
-    );
-    assert_eq!(
-        passwords(&config.clone().host("").hostaddr("10.0.0.2").port(1)),
-        [Some("third".to_owned())]
-    );
-    assert_eq!(
-        passwords(&config.clone().passfile("/nowhere")),
-        [None, None]
-    );
+    assert_eq!(passwords(&config.clone().host("").port(5432)), [Some("local".to_owned())]);
+    assert_eq!(passwords(&config.clone().host("").hostaddr("10.0.0.2").port(1)), [Some("third".to_owned())]);
+    assert_eq!(passwords(&config.clone().passfile("/nowhere")), [None, None]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(passwords(&config), [None, None], "others may read the file");
 }
@@ -214,8 +173,5 @@ fn an_unknown_user_is_an_error_that_says_what_to_set() {
     let mut environment = Environment::with([]);
     environment.os_user = None;
     assert!(refusal(PoolConfig::within(environment.clone()).validate()).contains("PGUSER"));
-    PoolConfig::within(environment)
-        .user("app")
-        .validate()
-        .unwrap();
+    PoolConfig::within(environment).user("app").validate().unwrap();
 }
