@@ -7,6 +7,8 @@ mod deadlines;
 mod forking;
 mod idling;
 mod opening;
+mod pgbouncer;
+mod pooling;
 mod returning;
 mod statements;
 mod stats;

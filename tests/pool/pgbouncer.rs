@@ -1,0 +1,66 @@
+//! A real PgBouncer in front of a private server.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use holdfast::embedded::{EmbeddedPostgres, free_port};
+
+use crate::soon;
+
+pub struct PgBouncer {
+    process: Child,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl PgBouncer {
+    /// Starts one in transaction mode; `settings` are lines of its `[pgbouncer]` section.
+    pub fn start(server: &EmbeddedPostgres, settings: &str) -> Self {
+        let port = free_port().unwrap();
+        let directory =
+            std::env::temp_dir().join(format!("holdfast-pgbouncer-{}-{port}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        // It refuses to be root and drops to another user, who has to read this.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+        let file = directory.join("pgbouncer.ini");
+        // With auth_type=any every user is let in as the one named for the database.
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
+             listen_port={port}\nauth_type=any\nunix_socket_dir=\npool_mode=transaction\n\
+             ignore_startup_parameters=extra_float_digits\n{settings}\n",
+            server.port()
+        );
+        fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
+        let mut command = Command::new("pgbouncer");
+        if rustix::process::getuid().is_root() {
+            command.args(["-u", "postgres"]);
+        }
+        let process = command
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("pgbouncer is installed (package pgbouncer)");
+        let bouncer = Self { process, directory, port };
+        soon("PgBouncer accepts", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        std::thread::sleep(Duration::from_millis(20));
+        bouncer
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
