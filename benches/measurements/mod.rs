@@ -1,0 +1,18 @@
+//! What is measured. Each makes its subjects, lets them take turns, and names the targets.
+
+pub mod footprint;
+pub mod free_get;
+pub mod point_query;
+pub mod rows;
+pub mod scarcity;
+
+use holdfast::embedded::EmbeddedPostgres;
+
+use crate::support::options::Options;
+
+/// Where and how to measure.
+pub struct Bench<'a> {
+    pub server: &'a EmbeddedPostgres,
+    pub url: String,
+    pub options: &'a Options,
+}
