@@ -179,14 +179,14 @@ impl Connector {
     ) -> Result<Opened, Error> {
         let encryption = match layer {
             Layer::Plain => Encryption::Never,
-            Layer::TlsIfOffered => Encryption::IfOffered(TlsContext::new(&self.server.tls)?),
-            Layer::Tls => Encryption::Always(TlsContext::new(&self.server.tls)?),
+            Layer::TlsIfOffered => Encryption::IfOffered,
+            Layer::Tls => Encryption::Always,
         };
         let dial = Dial {
             address: candidate.address.clone(),
             host_name: host_name(candidate.host),
             encryption,
-            negotiation: self.server.tls.negotiation,
+            tls: self.server.tls.clone(),
             keepalive: self.server.keepalive.clone(),
             deadline,
         };

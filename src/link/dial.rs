@@ -18,7 +18,7 @@ use super::Link;
 use super::line::{Line, Transport};
 use super::socket::{Socket, SocketIo};
 use super::tls::TlsContext;
-use crate::config::settings::{KeepaliveSettings, SslNegotiation};
+use crate::config::settings::{KeepaliveSettings, SslNegotiation, TlsSettings};
 use crate::error::{Error, ErrorKind, Phase, find_source};
 
 /// Where to connect.
@@ -38,12 +38,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// Whether and how a connection is encrypted.
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
     Never,
     /// Encrypted if the server can, plain on the same connection if it says that it cannot.
-    IfOffered(TlsContext),
-    Always(TlsContext),
+    IfOffered,
+    Always,
 }
 
 /// One connection to make.
@@ -52,7 +53,7 @@ pub(crate) struct Dial {
     /// The name the certificate is checked against and that SNI sends.
     pub(crate) host_name: String,
     pub(crate) encryption: Encryption,
-    pub(crate) negotiation: SslNegotiation,
+    pub(crate) tls: TlsSettings,
     pub(crate) keepalive: KeepaliveSettings,
     pub(crate) deadline: Instant,
 }
@@ -73,8 +74,7 @@ impl Dial {
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
-            Encryption::IfOffered(tls) => self.in_time(Phase::Tls, self.encrypt(io, tls, true)).await??,
-            Encryption::Always(tls) => self.in_time(Phase::Tls, self.encrypt(io, tls, false)).await??,
+            _ => self.in_time(Phase::Tls, self.encrypt(io)).await??,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
         Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted })
@@ -120,19 +120,21 @@ impl Dial {
         Ok(())
     }
 
-    async fn encrypt(&self, io: SocketIo, tls: &TlsContext, plain_will_do: bool) -> Result<Transport, Error> {
-        let io = match self.negotiation {
+    async fn encrypt(&self, io: SocketIo) -> Result<Transport, Error> {
+        let io = match self.tls.negotiation {
             SslNegotiation::Direct => io,
             SslNegotiation::Postgres => match self.ask_for_tls(io).await? {
                 (io, true) => io,
-                (io, false) if plain_will_do => return Ok(Transport::Plain(io)),
+                (io, false) if self.encryption == Encryption::IfOffered => return Ok(Transport::Plain(io)),
                 (_, false) => {
                     let message = "the server does not support TLS, but sslmode demands it";
                     return Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls));
                 }
             },
         };
-        let connector = TlsConnector::new(tls.configure(&self.host_name)?, &self.host_name);
+        // Built only now: most servers of a private network never ask for it.
+        let context = TlsContext::new(&self.tls)?;
+        let connector = TlsConnector::new(context.configure(&self.host_name)?, &self.host_name);
         let stream = TlsConnect::<SocketIo>::connect(connector, io)
             .await
             .map_err(|e| handshake_error(e, &self.host_name))?;

@@ -8,6 +8,7 @@
 //! The descriptor is put into blocking mode after registration; every call that must not block says so by flag.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +27,10 @@ use crate::ffi::fork::Generation;
 
 /// Bytes read ahead of what the reader asks for: a small reply in one system call, also under TLS, whose records are
 /// read in two parts; a large result in pieces worth the call.
-const READ_AHEAD: usize = 16 * 1024;
+const READ_AHEAD: usize = 8 * 1024;
+
+/// A reader with less room than this is served from what was read ahead.
+const WORTH_A_CALL: usize = 4 * 1024;
 
 enum Io {
     Tcp(TcpStream),
@@ -158,26 +162,49 @@ impl Socket {
         }
     }
 
+    /// Waits on the calling thread until there is something to receive, if there is a deadline to watch. Without one the
+    /// receive itself waits.
+    fn await_readable(&self) -> io::Result<()> {
+        self.check()?;
+        if let Some(end) = self.deadlines.current() {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.poll_for(PollFlags::IN, Some(left))?.is_empty() {
+                return Err(self.deadline_passed());
+            }
+        }
+        Ok(())
+    }
+
     /// Receives on the calling thread, waiting up to the deadline.
     fn receive_waiting(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.check()?;
-            let flags = match self.deadlines.current() {
-                None => RecvFlags::empty(),
-                Some(end) => {
-                    let left = end.saturating_duration_since(Instant::now());
-                    if self.poll_for(PollFlags::IN, Some(left))?.is_empty() {
-                        return Err(self.deadline_passed());
-                    }
-                    RecvFlags::DONTWAIT
-                }
-            };
-            match rustix::net::recv(self, &mut *buffer, flags) {
-                Ok((n, _)) => return self.received(n, buffer.len()),
+            self.await_readable()?;
+            match rustix::net::recv(self, &mut *buffer, RecvFlags::empty()) {
+                Ok((n, _)) => return self.received(n),
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
                 Err(e) => return Err(self.broke(e)),
             }
         }
+    }
+
+    /// Receives on the calling thread straight into the reader's buffer; `None` when the runtime does not let it.
+    fn receive_direct(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
+        self.await_readable()?;
+        let received = match &self.io {
+            Io::Tcp(s) => s.try_read_buf(buffer),
+            Io::Unix(s) => s.try_read_buf(buffer),
+        };
+        match received {
+            Ok(n) => self.received(n).map(Some),
+            Err(e) if retry(&e) => Ok(None),
+            Err(e) => Err(self.broke(e)),
+        }
+    }
+
+    /// A short read emptied the socket. Telling the runtime so saves the `recv` that would find nothing; new data makes
+    /// a new event, since the registration is edge-triggered.
+    fn forget_readiness(&self) {
+        let _ = self.try_io::<()>(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
     }
 
     /// Receives what is there, or has the runtime wake the task when something is.
@@ -190,7 +217,7 @@ impl Socket {
             }
             let receive = || Ok(rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT)?.0);
             match self.try_io(Interest::READABLE, receive) {
-                Ok(n) => return Poll::Ready(self.received(n, buffer.len())),
+                Ok(n) => return Poll::Ready(self.received(n)),
                 Err(e) if retry(&e) => {}
                 Err(e) => return Poll::Ready(Err(self.broke(e))),
             }
@@ -228,12 +255,7 @@ impl Socket {
         }
     }
 
-    fn received(&self, n: usize, room: usize) -> io::Result<usize> {
-        if n < room {
-            // A short read emptied the socket. Telling the runtime so saves the `recv` that would find nothing; new data
-            // makes a new event, since the registration is edge-triggered.
-            let _ = self.try_io::<()>(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
-        }
+    fn received(&self, n: usize) -> io::Result<usize> {
         if n == 0 {
             // A cut by our own hand reads as an end of stream too: say who did it.
             self.check()?;
@@ -285,12 +307,14 @@ pub(crate) struct SocketIo {
     /// The part of `ahead` that was received and not yet handed on.
     start: usize,
     end: usize,
+    /// The last receive emptied the socket.
+    drained: bool,
 }
 
 impl SocketIo {
     pub(crate) fn new(socket: Arc<Socket>) -> Self {
         let ahead = vec![0; READ_AHEAD].into_boxed_slice();
-        Self { socket, ahead, start: 0, end: 0 }
+        Self { socket, ahead, start: 0, end: 0, drained: false }
     }
 
     /// Bytes were received beyond what has been read from here.
@@ -298,14 +322,32 @@ impl SocketIo {
         self.start < self.end
     }
 
+    /// Receives ahead of the reader.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let received = if self.socket.may_wait.load(Ordering::Relaxed) {
             self.socket.receive_waiting(&mut self.ahead)?
         } else {
+            if mem::take(&mut self.drained) {
+                self.socket.forget_readiness();
+            }
             ready!(self.socket.poll_receive(cx, &mut self.ahead))?
         };
+        self.drained = received < self.ahead.len();
         (self.start, self.end) = (0, received);
         Poll::Ready(Ok(()))
+    }
+}
+
+impl SocketIo {
+    /// The middle of a large result goes to the reader without a copy, if it has room for a piece worth the call.
+    fn receive_direct(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
+        let room = buffer.remaining();
+        if room < WORTH_A_CALL || !self.socket.may_wait.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let received = self.socket.receive_direct(buffer)?;
+        self.drained = received.is_some_and(|n| n < room);
+        Ok(received.is_some())
     }
 }
 
@@ -316,6 +358,9 @@ impl AsyncRead for SocketIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.holds_bytes() {
+            if self.receive_direct(buffer)? {
+                return Poll::Ready(Ok(()));
+            }
             ready!(self.fill(cx))?;
         }
         let n = (self.end - self.start).min(buffer.remaining());
