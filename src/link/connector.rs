@@ -1,11 +1,13 @@
 //! Opens connections: goes through hosts and addresses, applies `sslmode` and `target_session_attrs`, keeps one
 //! deadline over name look-up, connecting, TLS, authentication and role check.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use postgres::Client;
 
 use super::Link;
+use super::abort::Abort;
 use super::cancel::CancelHandle;
 use super::dial::{Address, Dial, Encryption};
 use super::doorstep::open_client;
@@ -63,8 +65,20 @@ impl Connector {
         self.server.hosts.iter().map(label).collect::<Vec<_>>().join(",")
     }
 
-    /// Opens a session by `deadline`.
-    pub(crate) fn open(&self, deadline: Instant) -> Result<Opened, Error> {
+    /// Opens a session by `deadline`, unless it is given up before.
+    pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
+        Opening { server: &self.server, abort }.run(deadline)
+    }
+}
+
+/// One call of [`Connector::open`].
+struct Opening<'a> {
+    server: &'a ServerSettings,
+    abort: &'a Arc<Abort>,
+}
+
+impl Opening<'_> {
+    fn run(&self, deadline: Instant) -> Result<Opened, Error> {
         match self.server.target_session_attrs {
             TargetSessionAttrs::PreferStandby => {
                 self.open_with_role(TargetSessionAttrs::Standby, halfway(deadline)).or_else(|e| {
@@ -189,6 +203,7 @@ impl Connector {
             tls: self.server.tls.clone(),
             keepalive: self.server.keepalive.clone(),
             deadline,
+            abort: self.abort.clone(),
         };
         let (mut client, dialled) = open_client(dial, self.startup(candidate.host))?;
         let link = dialled.link;
@@ -205,7 +220,7 @@ impl Connector {
 
     /// What the start-up packet and authentication need.
     fn startup(&self, host: &HostSettings) -> postgres::Config {
-        let server = &self.server;
+        let server = self.server;
         let mut startup = postgres::Config::new();
         startup.user(&server.user).dbname(&server.dbname);
         startup.channel_binding(match server.tls.channel_binding {

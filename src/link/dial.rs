@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout_at;
 
 use super::Link;
+use super::abort::Abort;
 use super::line::{Line, Transport};
 use super::socket::{Socket, SocketIo};
 use super::tls::TlsContext;
@@ -56,6 +57,7 @@ pub(crate) struct Dial {
     pub(crate) tls: TlsSettings,
     pub(crate) keepalive: KeepaliveSettings,
     pub(crate) deadline: Instant,
+    pub(crate) abort: Arc<Abort>,
 }
 
 /// What a successful dial yields.
@@ -71,6 +73,7 @@ impl Dial {
     pub(crate) async fn run(&self) -> Result<Dialled, Error> {
         let socket = Arc::new(self.connect().await?);
         socket.deadlines().set_fixed(Some(self.deadline));
+        self.abort.watch(&socket);
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
@@ -98,13 +101,20 @@ impl Dial {
     }
 
     async fn in_time<T>(&self, phase: Phase, work: impl Future<Output = T>) -> Result<T, Error> {
-        timeout_at(self.deadline.into(), work).await.map_err(|_| {
-            let message = match phase {
-                Phase::Tls => "the server accepted the connection, but TLS was not established in time",
-                _ => "no answer to the connection request in time",
-            };
-            Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase)
-        })
+        match timeout_at(self.deadline.into(), self.abort.or_done(work)).await {
+            Ok(Some(done)) => Ok(done),
+            Ok(None) => {
+                let message = "the opening was given up because the pool was closed";
+                Err(Error::new(ErrorKind::PoolClosed, message).in_phase(phase))
+            }
+            Err(_) => {
+                let message = match phase {
+                    Phase::Tls => "the server accepted the connection, but TLS was not established in time",
+                    _ => "no answer to the connection request in time",
+                };
+                Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase))
+            }
+        }
     }
 
     fn set_tcp_options(&self, stream: &TcpStream) -> io::Result<()> {

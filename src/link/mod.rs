@@ -4,6 +4,7 @@
 //! at an idle connection, and a tap that follows the protocol. `connector` makes links, `doorstep` slips them under the
 //! `postgres` crate. The link knows nothing of pools.
 
+pub(crate) mod abort;
 pub(crate) mod cancel;
 pub(crate) mod connector;
 mod deadline;

@@ -113,9 +113,14 @@ impl Inner {
         let slot = self.slots.lease().ok_or_else(|| {
             Error::misuse("no slot is free although capacity was granted: please report this as a bug")
         })?;
-        let opened = self.connector.open(deadline)?;
-        let id = self.registry.next_id();
-        let conn = Box::new(OpenConnection::new(opened, slot, id, &self.settings));
+        let registered = self.registry.begin_opening();
+        if self.admission.is_closed() {
+            return Err(pool_closed());
+        }
+        let opened = self.connector.open(deadline, &registered.abort).map_err(|e| {
+            if registered.abort.is_requested() { pool_closed() } else { e }
+        })?;
+        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
         self.registry.add(&conn);
         let still_wanted = opening.succeeded();
         if still_wanted {

@@ -12,9 +12,10 @@ fn time_for_cancelling(limit: Duration) -> Duration {
 }
 
 impl Inner {
-    /// New gets fail, waiters are woken, idle connections are closed. Waits for nothing.
+    /// New gets fail, waiters are woken, openings are given up, idle connections are closed. Waits for nothing.
     pub(super) fn shut(self: &Arc<Self>) -> u32 {
         self.admission.close();
+        self.registry.give_up_openings();
         let idle = self.admission.take_idle(|_| true, |c| c.closed(CloseReason::PoolClosed));
         let count = idle.len() as u32;
         for conn in idle {

@@ -43,6 +43,25 @@ fn waiters_are_woken_by_close() {
 }
 
 #[test]
+fn close_does_not_wait_for_connections_that_are_still_being_opened() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for sslmode in ["disable", "require"] {
+        let pool = Pool::from_url(&format!("postgresql://app@127.0.0.1:{port}/x?sslmode={sslmode}")).unwrap();
+        thread::scope(|scope| {
+            let opener = scope.spawn(|| pool.get().unwrap_err().kind());
+            soon("it opens", || pool.stats().opening == 1);
+            thread::sleep(ms(50));
+            let start = Instant::now();
+            let report = pool.close_timeout(ms(3000));
+            assert_eq!(opener.join().unwrap(), ErrorKind::PoolClosed);
+            assert!(start.elapsed() < ms(500), "sslmode={sslmode} took {:?}", start.elapsed());
+            assert_eq!(report.cut, 0);
+        });
+    }
+}
+
+#[test]
 fn close_waits_for_a_lease_that_comes_back() {
     let pool = pool(server(), "awaited");
     let mut conn = pool.get().unwrap();
