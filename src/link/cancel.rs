@@ -19,16 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Cancels what one connection is doing, from any thread. Cheap to clone; outlives the connection harmlessly.
 ///
-/// ```no_run
-/// # fn main() -> holdfast::Result<()> {
-/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+/// # let url = server.url();
+/// let pool = holdfast::Pool::from_url(&url)?;
 /// let mut conn = pool.get()?;
 /// let cancel = conn.cancel_handle();
 /// std::thread::spawn(move || {
-///     std::thread::sleep(std::time::Duration::from_secs(1));
-///     let _ = cancel.cancel();
+///     std::thread::sleep(std::time::Duration::from_millis(50));
+///     cancel.cancel()
 /// });
-/// let outcome = conn.batch_execute("select pg_sleep(60)"); // fails with SQLSTATE 57014 after one second
+/// let error = conn.query_cached("select pg_sleep(60)", &[]).unwrap_err();
+/// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]

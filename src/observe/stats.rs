@@ -80,11 +80,15 @@ impl Counters {
 
 /// How a pool stands and what it has done. All figures are of one moment: they add up.
 ///
-/// ```no_run
-/// # fn main() -> holdfast::Result<()> {
-/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+/// # let url = server.url();
+/// let pool = holdfast::Pool::from_url(&url)?;
+/// let lent = pool.get()?;
 /// let stats = pool.stats();
-/// println!("{} of {} connections, {} in use", stats.total, stats.max_size, stats.in_use);
+/// assert_eq!((stats.total, stats.in_use, stats.idle, stats.opens), (1, 1, 0, 1));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,9 +29,13 @@ pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 ///
 /// Dropping never blocks on the network.
 ///
-/// ```no_run
-/// # fn main() -> holdfast::Result<()> {
-/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+/// # let url = server.url();
+/// # let pool = holdfast::Pool::from_url(&url)?;
+/// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
 /// let mut conn = pool.get()?;
 /// conn.set_deadline(Some(std::time::Duration::from_secs(2)));
 /// let mut tx = conn.transaction()?;

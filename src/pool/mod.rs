@@ -34,12 +34,19 @@ use crate::observe::stats::{CloseReport, Stats};
 /// Making one opens nothing. Clones are handles of the same pool; when the last one is dropped, idle connections are
 /// closed at once and lent ones as they come back. All methods may be called from any thread.
 ///
-/// ```no_run
-/// # fn main() -> holdfast::Result<()> {
-/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
-/// let rows = pool.query("select id, total from orders where customer = $1", &[&42i32])?;
-/// let mut conn = pool.get()?;
-/// let id: i32 = conn.query_one("select 1", &[])?.get(0);
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+/// # let url = server.url();
+/// let pool = holdfast::Pool::from_url(&url)?; // "postgresql://app@db/orders"
+/// let rows = pool.query("select n, n * n from generate_series(1, $1::int4) n", &[&3i32])?;
+/// assert_eq!(rows[2].get::<_, i32>(1), 9);
+///
+/// let mut conn = pool.get()?; // a `postgres::Client` on loan
+/// conn.batch_execute("create temp table seen (n int)")?;
+/// drop(conn);
+/// assert_eq!(pool.stats().idle, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
