@@ -31,6 +31,7 @@
 mod binaries;
 mod builder;
 mod error;
+mod faults;
 mod port;
 mod processes;
 mod server;
