@@ -1,0 +1,57 @@
+//! Tools that make a test read like the story of an outage.
+//!
+//! Each integration test says `mod support;` and takes what it needs:
+//!
+//! - [`server`], [`own_server`]: a real PostgreSQL, shared by the tests of one file or a test's own (freeze it, restart it,
+//!   fill it up: see `holdfast::embedded`);
+//! - [`proxy`]: a network between client and server that goes deaf, cuts, refuses, delays;
+//! - [`fake`]: servers that break the conversation on purpose, at a chosen word;
+//! - [`netns`]: a network of its own in which packets really vanish;
+//! - [`certs`]: certificates, good and bad ones;
+//! - [`activity`]: what the server itself says about its sessions;
+//! - [`leaks`]: descriptors and threads of this process.
+
+// Every test file compiles its own copy of this module and uses a part of it; what that file leaves out is used by others.
+#![allow(dead_code)]
+
+pub mod activity;
+pub mod certs;
+pub mod fake;
+pub mod leaks;
+pub mod netns;
+pub mod proxy;
+
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfast::embedded::{Builder, EmbeddedPostgres};
+
+/// The server that all tests of this test program share, for those that neither fill nor disturb it. Statics are never
+/// dropped: the server's watcher stops and removes it when the program ends.
+pub fn server() -> &'static EmbeddedPostgres {
+    static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
+    SERVER.get_or_init(|| own_server(|server| server))
+}
+
+/// A server of the test's own, for a test that will harm it: `own_server(|s| s.max_connections(5))`.
+pub fn own_server(describe: impl FnOnce(Builder) -> Builder) -> EmbeddedPostgres {
+    match describe(EmbeddedPostgres::builder()).start() {
+        Ok(server) => server,
+        // Its Display, which says what to install; Debug would show the same in a heap.
+        Err(error) => panic!("no server to test with: {error}"),
+    }
+}
+
+/// Looks again every 2 ms until `condition` holds; panics with `what` when it does not within `limit`. Returns how long it
+/// took.
+#[track_caller]
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
+    const TICK: Duration = Duration::from_millis(2);
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        thread::sleep(TICK);
+    }
+    begun.elapsed()
+}
