@@ -3,6 +3,8 @@
 mod clock;
 pub mod config;
 #[cfg(feature = "embedded")]
+pub mod diagnose;
+#[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
 mod ffi;

@@ -1,0 +1,50 @@
+//! `holdfast`: checks that connection pools keep what they promise, and shows their options.
+
+mod json;
+mod logger;
+mod options;
+mod progress;
+mod style;
+mod table;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A blocking PostgreSQL connection pool that does not let go: its checks and its options.
+#[derive(Parser)]
+#[command(name = "holdfast", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Examples:
+  holdfast verify                       every check, on a private PostgreSQL
+  holdfast verify --url postgresql://app@db/orders
+  holdfast options timeout              what options there are about time")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the pool's log records (-v: warnings and news, -vv: everything) to standard error.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Verify(verify::Arguments),
+    Options(options::Arguments),
+}
+
+/// Nothing was found out: a wrong option, no server. As for `clap`'s own errors.
+const COULD_NOT_RUN: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logger::install(arguments.verbose);
+    let done = match arguments.command {
+        Command::Verify(verify) => verify.run(arguments.verbose > 0),
+        Command::Options(options) => options.run(),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("holdfast: {failure}");
+        ExitCode::from(COULD_NOT_RUN)
+    })
+}
