@@ -119,8 +119,8 @@ fn explain(report: &CheckReport, style: Style) {
     );
     for complaint in &report.complaints {
         for (index, clause) in complaint.split("; ").enumerate() {
-            let bullet = if index == 0 { "-" } else { " " };
-            for line in fold(clause, width().saturating_sub(4)) {
+            for (number, line) in fold(clause, width().saturating_sub(4)).iter().enumerate() {
+                let bullet = if index + number == 0 { "-" } else { " " };
                 println!("  {bullet} {line}");
             }
         }

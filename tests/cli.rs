@@ -1,0 +1,153 @@
+//! Promises of the program `holdfast`.
+
+#![cfg(feature = "cli")]
+
+use std::process::{Command, Output};
+
+use holdfast::embedded::EmbeddedPostgres;
+use serde_json::Value;
+
+/// Runs the program without the variables that would change what it does.
+fn holdfast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_holdfast")).args(arguments).env_remove("DATABASE_URL").output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+/// Names of the checks that ended so.
+fn ended(report: &Value, verdict: &str) -> Vec<String> {
+    let checks = report["checks"].as_array().unwrap();
+    let these = checks.iter().filter(|check| check["verdict"] == verdict);
+    these.map(|check| check["name"].as_str().unwrap().to_owned()).collect()
+}
+
+const SCENES: [&str; 4] = ["server_full", "restart", "frozen", "leaked_transaction"];
+
+#[test]
+fn on_a_private_server_every_check_passes_and_measures_something() {
+    let output = holdfast(&["verify", "--json"]);
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(ended(&report, "passed").len(), 11, "{report:#}");
+    for check in report["checks"].as_array().unwrap() {
+        let figures = check["figures"].as_object().unwrap();
+        let measured = |name: &str| !figures[name]["unit"].as_str().unwrap().is_empty();
+        assert!(figures.keys().all(|name| measured(name)) || figures.is_empty(), "{check:#}");
+    }
+    let full = &report["checks"].as_array().unwrap()[7];
+    assert_eq!(full["name"], "server_full");
+    assert_eq!(full["figures"]["served"]["value"], 8.0);
+    assert!(full["figures"]["refused_attempts"]["value"].as_f64().unwrap() >= 8.0, "{full:#}");
+    assert!(stderr(&output).contains("other clients hold all 17 slots"), "{}", stderr(&output));
+}
+
+#[test]
+fn on_a_database_of_the_users_only_harmless_checks_run_and_nothing_stays_behind() {
+    let server = EmbeddedPostgres::start().unwrap();
+    let mut observer = server.connect().unwrap();
+    let count = "SELECT (SELECT count(*) FROM pg_class WHERE relname !~ '^pg_toast'), \
+                 (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast verify')";
+    let mut counts = || observer.query_one(count, &[]).map(|r| (r.get(0), r.get(1))).unwrap();
+    let before: (i64, i64) = counts();
+
+    let output = holdfast(&["verify", "--quiet", "--url", &server.url()]);
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stdout(&output).contains("7 of 7 checks passed, 4 not run"), "{output:?}");
+    assert!(stderr(&output).is_empty(), "{output:?}");
+    assert_eq!(counts(), before);
+
+    let output = holdfast(&["verify", "--quiet", "--json", "--url", &server.url()]);
+    assert_eq!(ended(&json(&output), "skipped"), SCENES);
+}
+
+#[test]
+fn a_promise_that_the_server_does_not_let_the_pool_keep_fails_its_check_and_the_status() {
+    // The check that lets go of three connections cannot get a third; the others get along with two.
+    let server =
+        EmbeddedPostgres::builder().sql("CREATE ROLE cramped LOGIN CONNECTION LIMIT 2").start().unwrap();
+
+    let output = holdfast(&["verify", "--json", "--url", &server.url_for("cramped", "postgres")]);
+
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert_eq!(report["passed"], false);
+    assert_eq!(ended(&report, "failed"), ["lets_go"], "{report:#}");
+    let complaints = report["checks"].as_array().unwrap()[6]["complaints"].to_string();
+    assert!(complaints.contains("53300"), "{complaints}");
+}
+
+#[test]
+fn without_a_server_it_says_where_it_looked_and_skips_the_rest() {
+    let port = holdfast::embedded::free_port().unwrap();
+    let url = format!("postgresql://app:s3cret@127.0.0.1:{port}/orders?retry_max=0");
+
+    let output = holdfast(&["verify", "--quiet", "--url", &url]);
+
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("connection refused"), "{said}");
+    assert!(said.contains("0 of 1 checks passed, 10 not run"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_slip_of_the_keyboard_is_named_and_the_status_is_2() {
+    let output = holdfast(&["verify", "--url", "host=db max_sise=4"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("did you mean \"max_size\"?"), "{output:?}");
+}
+
+#[test]
+fn without_postgres_installed_it_says_what_to_install() {
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["verify", "--private"])
+        .env("HOLDFAST_PG_BINDIR", "/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("apt-get install postgresql"), "{output:?}");
+}
+
+#[test]
+fn a_password_in_the_environment_does_not_show_in_the_help() {
+    let output = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["verify", "--help"])
+        .env("DATABASE_URL", "postgresql://app:s3cret@db/orders")
+        .output()
+        .unwrap();
+    assert!(stdout(&output).contains("DATABASE_URL") && !stdout(&output).contains("s3cret"), "{output:?}");
+}
+
+#[test]
+fn output_that_nobody_looks_at_has_no_colours() {
+    let output = holdfast(&["options"]);
+    assert!(!stdout(&output).contains('\x1b'));
+}
+
+#[test]
+fn options_lists_every_option_there_is() {
+    let listed = json(&holdfast(&["options", "--json"]));
+    let keys: Vec<_> = listed.as_array().unwrap().iter().map(|o| o["key"].as_str().unwrap()).collect();
+    let all: Vec<_> = holdfast::config::options().iter().map(holdfast::config::OptionInfo::key).collect();
+    assert_eq!(keys, all);
+    assert_eq!(stdout(&holdfast(&["options", "--markdown"])), holdfast::config::reference_table());
+}
+
+#[test]
+fn options_with_a_word_lists_what_mentions_it() {
+    let said = stdout(&holdfast(&["options", "PGHOST"]));
+    assert!(said.contains("  host = ") && !said.contains("max_size"), "{said}");
+    let output = holdfast(&["options", "nonsense"]);
+    assert_eq!(output.status.code(), Some(2));
+}
