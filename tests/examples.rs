@@ -1,0 +1,40 @@
+//! Promises of the examples: each runs to its end, on a private server.
+
+#![cfg(feature = "embedded")]
+
+use std::env;
+use std::process::Command;
+
+/// What an example prints.
+fn run(name: &str) -> String {
+    // Built already when everything is tested, so this only finds the program and runs it.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["run", "--quiet", "--all-features", "--example", name])
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{name}: {}\n{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn the_quick_start_queries_and_closes() {
+    let said = run("quick_start");
+    assert!(said.contains("hello, postgres\n") && said.contains("3 squared is 9\n"), "{said}");
+    assert!(said.contains("3 loans over 1 connection(s), 1 idle now"), "{said}");
+}
+
+#[test]
+fn the_transactions_example_undoes_what_nobody_committed() {
+    let said = run("transactions");
+    assert!(said.contains("the next borrower finds: [(\"ada\", 3), (\"bob\", 7)]"), "{said}");
+    assert!(said.contains("rolled back by the pool: 1\n"), "{said}");
+}
+
+#[test]
+fn the_deadlines_example_is_held_up_by_nobody() {
+    let said = run("deadlines_and_cancel");
+    assert!(said.contains("deadline: query_timeout") && said.contains("cancel: canceled"), "{said}");
+}
