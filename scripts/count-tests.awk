@@ -1,0 +1,12 @@
+# Passes the output of `cargo test` on and ends it with one line that adds up the counts of all test programs.
+{ print; fflush() }
+/^test result: / {
+    for (i = 1; i < NF; i++) {
+        if ($(i + 1) == "passed;") passed += $i
+        if ($(i + 1) == "failed;") failed += $i
+        if ($(i + 1) == "ignored;") ignored += $i
+    }
+}
+# A test program without cargo's harness.
+/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+END { printf "\ntest result: %s. %d passed; %d failed; %d ignored in all\n", failed ? "FAILED" : "ok", passed, failed, ignored }
