@@ -1,4 +1,54 @@
-//! A blocking PostgreSQL connection pool that does not let go.
+//! A blocking PostgreSQL connection pool that does not let go: it keeps a service up when the database says
+//! `53300 too many connections`, restarts, freezes or fails over.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "embedded")] {
+//! # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+//! # let url = server.url();
+//! use std::time::Duration;
+//! use holdfast::{Pool, PoolConfig};
+//!
+//! let pool = Pool::new(PoolConfig::from_url(&url)?.max_size(4))?; // opens nothing yet
+//!
+//! // Borrow, query through a cached statement, give back: one call.
+//! let answer: i32 = pool.query_one("SELECT $1 + 1", &[&41i32])?.get(0);
+//! assert_eq!(answer, 42);
+//!
+//! // Or keep a connection for a while: it is a `postgres::Client`, and goes back when dropped.
+//! let mut conn = pool.get()?;
+//! conn.set_deadline(Some(Duration::from_secs(2)));
+//! let mut tx = conn.transaction()?;
+//! tx.batch_execute("CREATE TABLE orders (id int4)")?;
+//! tx.commit()?;
+//! drop(conn);
+//!
+//! let stats = pool.stats();
+//! assert_eq!((stats.gets, stats.opens, stats.idle), (2, 1, 1));
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! # In the order in which one meets it
+//!
+//! - [`PoolConfig`] says where the server is and how the pool behaves; [`config::options`] lists everything that can be
+//!   said, in URLs, in the environment, by setters. The defaults are small on purpose: 8 connections in production, 5
+//!   in development, none while idle.
+//! - [`Pool`] lends connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
+//!   [`query`](Pool::query) and its kind in one call.
+//! - [`PooledConnection`] is a [`postgres::Client`], with deadlines, cancel and a statement cache of its own.
+//! - [`Error`] says what happened ([`ErrorKind`]), where ([`Phase`]), what was tried ([`Attempt`]), how the pool stood,
+//!   and whether trying again is safe.
+//! - [`Stats`] shows how the pool stands and what it has done; [`CloseReport`] what closing it took.
+//!
+//! # Features
+//!
+//! - `embedded`: a private PostgreSQL from installed binaries (`embedded`), and the checks that `holdfast verify` makes
+//!   (`diagnose`).
+//! - `cli`: the program `holdfast`.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
 
 mod clock;
 pub mod config;
@@ -20,3 +70,8 @@ pub use observe::stats::{CloseReason, CloseReport, Stats};
 pub use pool::{Params, Pool, PooledConnection};
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
 pub use postgres;
+
+/// The code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
