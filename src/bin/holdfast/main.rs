@@ -1,5 +1,7 @@
 //! `holdfast`: checks that connection pools keep what they promise, and shows their options.
 
+#![deny(unsafe_code)]
+
 mod json;
 mod logger;
 mod options;
