@@ -25,20 +25,13 @@ fn connect(server: &EmbeddedPostgres) -> Client {
 }
 
 fn pid_of(client: &mut Client) -> i32 {
-    client
-        .query_one("SELECT pg_backend_pid()", &[])
-        .unwrap()
-        .get(0)
+    client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0)
 }
 
 /// The SQLSTATE with which the server turned somebody away.
 fn refusal(url: &str) -> String {
-    let error = Client::connect(url, NoTls)
-        .err()
-        .expect("the server let us in");
-    error
-        .code()
-        .map_or_else(|| error.to_string(), |code| code.code().to_owned())
+    let error = Client::connect(url, NoTls).err().expect("the server let us in");
+    error.code().map_or_else(|| error.to_string(), |code| code.code().to_owned())
 }
 
 /// Looks again and again, for 20 s at the most, which is far more than any of these things takes.
@@ -52,20 +45,15 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Whether any process on this machine stands in `data`.
 fn anybody_in(data: &Path) -> bool {
-    let here = |entry: fs::DirEntry| {
-        fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(data))
-    };
+    let here =
+        |entry: fs::DirEntry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(data));
     fs::read_dir("/proc").unwrap().flatten().any(here)
 }
 
 #[test]
 fn a_server_answers_over_tcp_and_over_its_socket() -> TestResult {
     let server = EmbeddedPostgres::start()?;
-    for url in [
-        server.url(),
-        server.socket_url(),
-        server.url_for("postgres", "template1"),
-    ] {
+    for url in [server.url(), server.socket_url(), server.url_for("postgres", "template1")] {
         let row = Client::connect(&url, NoTls)?.query_one("SELECT current_setting('port')", &[])?;
         assert_eq!(row.get::<_, String>(0), server.port().to_string());
     }
@@ -82,16 +70,8 @@ fn settings_roles_databases_and_statements_are_in_place_once_it_has_started() ->
         .sql("CREATE TABLE made_at_start (id int)")
         .start()?;
     let mut client = connect(&server);
-    assert_eq!(
-        client.query_one("SHOW work_mem", &[])?.get::<_, String>(0),
-        "5MB"
-    );
-    assert_eq!(
-        client
-            .query_one("SHOW cluster_name", &[])?
-            .get::<_, String>(0),
-        "it's ours"
-    );
+    assert_eq!(client.query_one("SHOW work_mem", &[])?.get::<_, String>(0), "5MB");
+    assert_eq!(client.query_one("SHOW cluster_name", &[])?.get::<_, String>(0), "it's ours");
     client.execute("INSERT INTO made_at_start VALUES (1)", &[])?;
     let url = server.url_with_password("an \"app\"", "it's secret", "orders & more");
     let row = Client::connect(&url, NoTls)?
@@ -104,23 +84,15 @@ fn settings_roles_databases_and_statements_are_in_place_once_it_has_started() ->
 fn with_a_password_nobody_gets_in_without_it() -> TestResult {
     let server = EmbeddedPostgres::builder().password("s e/cret").start()?;
     Client::connect(&server.url(), NoTls)?;
-    assert_eq!(
-        refusal(&server.url_with_password("postgres", "another", "postgres")),
-        "28P01"
-    );
+    assert_eq!(refusal(&server.url_with_password("postgres", "another", "postgres")), "28P01");
     Ok(())
 }
 
 #[test]
 fn a_full_server_turns_newcomers_away_and_lets_the_administrator_in() -> TestResult {
-    let server = EmbeddedPostgres::builder()
-        .max_connections(5)
-        .role("app", "")
-        .start()?;
+    let server = EmbeddedPostgres::builder().max_connections(5).role("app", "").start()?;
     let url = server.url_for("app", "postgres");
-    let _held: Vec<Client> = (0..2)
-        .map(|_| Client::connect(&url, NoTls))
-        .collect::<Result<_, _>>()?;
+    let _held: Vec<Client> = (0..2).map(|_| Client::connect(&url, NoTls)).collect::<Result<_, _>>()?;
     assert_eq!(refusal(&url), "53300");
     server.execute("SELECT 1")?;
     Ok(())
@@ -169,9 +141,7 @@ fn when_its_owner_is_killed_a_server_ends_and_its_folder_goes_running_or_frozen(
             .stdout(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
-        let data = lines
-            .find_map(|line| line.unwrap().strip_prefix("DATA ").map(PathBuf::from))
-            .unwrap();
+        let data = lines.find_map(|line| line.unwrap().strip_prefix("DATA ").map(PathBuf::from)).unwrap();
         // <owner's folder>/<number>/data: all of the owner's folder must go, the template included.
         let owners_folder = data.ancestors().nth(2).unwrap();
         assert!(anybody_in(&data));
@@ -190,23 +160,11 @@ fn it_does_not_run_as_root_and_its_files_are_closed_to_others() -> TestResult {
     assert_eq!(data.mode() & 0o777, 0o700);
     for pid in server.pids() {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let field = |name: &str| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap_or_default()
-        };
-        assert_eq!(
-            field("Uid:").split_whitespace().next(),
-            Some(data.uid().to_string().as_str())
-        );
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        assert_eq!(field("Uid:").split_whitespace().next(), Some(data.uid().to_string().as_str()));
         assert_ne!(data.uid(), 0);
         if rustix::process::geteuid().is_root() {
-            assert_eq!(
-                field("Groups:").trim(),
-                "",
-                "root's supplementary groups are left behind"
-            );
+            assert_eq!(field("Groups:").trim(), "", "root's supplementary groups are left behind");
         }
     }
     Ok(())
@@ -215,20 +173,12 @@ fn it_does_not_run_as_root_and_its_files_are_closed_to_others() -> TestResult {
 #[test]
 fn several_started_at_once_get_a_port_each() -> TestResult {
     let servers: Vec<EmbeddedPostgres> = thread::scope(|scope| {
-        let starts: Vec<_> = (0..4)
-            .map(|_| scope.spawn(EmbeddedPostgres::start))
-            .collect();
-        starts
-            .into_iter()
-            .map(|start| start.join().unwrap())
-            .collect::<Result<_, _>>()
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(EmbeddedPostgres::start)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect::<Result<_, _>>()
     })?;
     for server in &servers {
         let row = connect(server).query_one("SELECT current_setting('data_directory')", &[])?;
-        assert_eq!(
-            row.get::<_, String>(0),
-            server.data_dir().display().to_string()
-        );
+        assert_eq!(row.get::<_, String>(0), server.data_dir().display().to_string());
     }
     Ok(())
 }
@@ -238,11 +188,7 @@ fn a_frozen_server_accepts_and_says_nothing_until_it_thaws() -> TestResult {
     let server = EmbeddedPostgres::start()?;
     let mut client = connect(&server);
     server.freeze()?;
-    let answer = thread::spawn(move || {
-        client
-            .query_one("SELECT 1", &[])
-            .map(|row| row.get::<_, i32>(0))
-    });
+    let answer = thread::spawn(move || client.query_one("SELECT 1", &[]).map(|row| row.get::<_, i32>(0)));
     let url = server.url();
     let newcomer = thread::spawn(move || Client::connect(&url, NoTls).map(drop));
     thread::sleep(Duration::from_millis(100));
@@ -259,11 +205,7 @@ fn one_frozen_backend_leaves_the_others_alone() -> TestResult {
     let (mut frozen, mut other) = (connect(&server), connect(&server));
     let pid = pid_of(&mut frozen);
     server.freeze_backend(pid)?;
-    let answer = thread::spawn(move || {
-        frozen
-            .query_one("SELECT 1", &[])
-            .map(|row| row.get::<_, i32>(0))
-    });
+    let answer = thread::spawn(move || frozen.query_one("SELECT 1", &[]).map(|row| row.get::<_, i32>(0)));
     other.query_one("SELECT 1", &[])?;
     thread::sleep(Duration::from_millis(50));
     assert!(!answer.is_finished());
@@ -277,17 +219,11 @@ fn a_terminated_backend_ends_alone_and_a_killed_one_takes_all_others_with_it() -
     let server = EmbeddedPostgres::start()?;
     let (mut first, mut second, mut third) = (connect(&server), connect(&server), connect(&server));
     server.terminate_backend(pid_of(&mut first))?;
-    soon("the first session has ended", || {
-        first.simple_query("").is_err()
-    });
+    soon("the first session has ended", || first.simple_query("").is_err());
     second.query_one("SELECT 1", &[])?;
     server.kill_backend(pid_of(&mut second))?;
-    soon("the third session has ended", || {
-        third.simple_query("").is_err()
-    });
-    soon("the server has recovered", || {
-        Client::connect(&server.url(), NoTls).is_ok()
-    });
+    soon("the third session has ended", || third.simple_query("").is_err());
+    soon("the server has recovered", || Client::connect(&server.url(), NoTls).is_ok());
     Ok(())
 }
 
@@ -296,19 +232,14 @@ fn only_the_server_s_own_backends_can_be_signalled() -> TestResult {
     let server = EmbeddedPostgres::start()?;
     let ourselves = std::process::id().try_into()?;
     for pid in [ourselves, 0, -1, 1, server.postmaster_pid().unwrap()] {
-        assert!(
-            matches!(server.kill_backend(pid), Err(Error::Misuse(_))),
-            "{pid}"
-        );
+        assert!(matches!(server.kill_backend(pid), Err(Error::Misuse(_))), "{pid}");
     }
     Ok(())
 }
 
 #[test]
 fn a_stopped_server_refuses_and_comes_back_on_the_same_port_with_its_data() -> TestResult {
-    let server = EmbeddedPostgres::builder()
-        .sql("CREATE TABLE kept (id int)")
-        .start()?;
+    let server = EmbeddedPostgres::builder().sql("CREATE TABLE kept (id int)").start()?;
     let mut client = connect(&server);
     for mode in [StopMode::Fast, StopMode::Immediate] {
         server.stop(mode)?;
@@ -326,32 +257,22 @@ fn a_stopped_server_refuses_and_comes_back_on_the_same_port_with_its_data() -> T
 }
 
 #[test]
-fn a_crashed_server_recovers_when_it_is_started_again_and_has_kept_what_was_committed() -> TestResult
-{
-    let server = EmbeddedPostgres::builder()
-        .sql("CREATE TABLE kept (id int)")
-        .start()?;
+fn a_crashed_server_recovers_when_it_is_started_again_and_has_kept_what_was_committed() -> TestResult {
+    let server = EmbeddedPostgres::builder().sql("CREATE TABLE kept (id int)").start()?;
     server.crash()?;
     assert!(server.pids().is_empty());
     server.start_again()?;
     connect(&server).execute("SELECT FROM kept", &[])?;
-    assert!(
-        server.log().contains("not properly shut down"),
-        "{}",
-        server.log()
-    );
+    assert!(server.log().contains("not properly shut down"), "{}", server.log());
     Ok(())
 }
 
 #[test]
-fn while_a_smart_stop_waits_for_a_client_newcomers_are_told_that_the_server_shuts_down()
--> TestResult {
+fn while_a_smart_stop_waits_for_a_client_newcomers_are_told_that_the_server_shuts_down() -> TestResult {
     let server = EmbeddedPostgres::start()?;
     let mut client = connect(&server);
     server.begin_stop(StopMode::Smart)?;
-    soon("newcomers are refused", || {
-        Client::connect(&server.url(), NoTls).is_err()
-    });
+    soon("newcomers are refused", || Client::connect(&server.url(), NoTls).is_err());
     assert_eq!(refusal(&server.url()), "57P03");
     assert!(matches!(
         server.stop_within(StopMode::Smart, Duration::from_millis(50)),
@@ -368,16 +289,10 @@ fn changed_settings_and_access_rules_take_effect_without_a_restart() -> TestResu
     let server = EmbeddedPostgres::start()?;
     server.change_settings(&[("work_mem", "7MB")])?;
     soon("the setting has been read", || {
-        connect(&server)
-            .query_one("SHOW work_mem", &[])
-            .unwrap()
-            .get::<_, String>(0)
-            == "7MB"
+        connect(&server).query_one("SHOW work_mem", &[]).unwrap().get::<_, String>(0) == "7MB"
     });
     server.change_hba(&["host all all all reject"])?;
-    soon("the rules have been read", || {
-        Client::connect(&server.url(), NoTls).is_err()
-    });
+    soon("the rules have been read", || Client::connect(&server.url(), NoTls).is_err());
     assert_eq!(refusal(&server.url()), "28000");
     server.execute("SELECT 1")?;
     Ok(())
@@ -388,17 +303,11 @@ fn a_standby_follows_its_primary_until_it_is_promoted() -> TestResult {
     let primary = EmbeddedPostgres::builder().role("app", "").start()?;
     let standby = EmbeddedPostgres::builder().start_standby_of(&primary)?;
     let mut on_standby = connect(&standby);
-    let mut in_recovery = || {
-        on_standby
-            .query_one("SELECT pg_is_in_recovery()", &[])
-            .unwrap()
-            .get::<_, bool>(0)
-    };
+    let mut in_recovery =
+        || on_standby.query_one("SELECT pg_is_in_recovery()", &[]).unwrap().get::<_, bool>(0);
     assert!(in_recovery());
     primary.execute("CREATE TABLE shared (id int)")?;
-    soon("the table has arrived", || {
-        connect(&standby).execute("SELECT FROM shared", &[]).is_ok()
-    });
+    soon("the table has arrived", || connect(&standby).execute("SELECT FROM shared", &[]).is_ok());
     primary.stop(StopMode::Immediate)?;
     standby.promote()?;
     assert!(!in_recovery());
@@ -408,49 +317,32 @@ fn a_standby_follows_its_primary_until_it_is_promoted() -> TestResult {
 
 #[test]
 fn a_setting_that_the_server_rejects_fails_the_start_with_the_server_s_own_words() {
-    let error = EmbeddedPostgres::builder()
-        .setting("work_mem", "plenty")
-        .start()
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("invalid value for parameter \"work_mem\""),
-        "{error}"
-    );
+    let error = EmbeddedPostgres::builder().setting("work_mem", "plenty").start().unwrap_err().to_string();
+    assert!(error.contains("invalid value for parameter \"work_mem\""), "{error}");
 }
 
 #[test]
 fn a_port_that_is_taken_is_reported_when_it_was_asked_for() {
     let first = EmbeddedPostgres::start().unwrap();
-    let error = EmbeddedPostgres::builder()
-        .port(first.port())
-        .start()
-        .unwrap_err()
-        .to_string();
+    let error = EmbeddedPostgres::builder().port(first.port()).start().unwrap_err().to_string();
     assert!(error.contains("Address already in use"), "{error}");
 }
 
 #[test]
 fn without_binaries_the_error_says_what_was_looked_at_and_what_to_install() {
-    let error = EmbeddedPostgres::builder()
-        .binaries("/nowhere/bin")
-        .start()
-        .unwrap_err();
+    let error = EmbeddedPostgres::builder().binaries("/nowhere/bin").start().unwrap_err();
     assert!(matches!(error, Error::NotInstalled { .. }));
     let text = error.to_string();
     assert!(
-        text.contains("/nowhere/bin: no such folder")
-            && text.contains("apt-get install postgresql"),
+        text.contains("/nowhere/bin: no such folder") && text.contains("apt-get install postgresql"),
         "{text}"
     );
 }
 
 #[test]
 fn passwords_appear_neither_in_debug_output_nor_in_errors() {
-    let builder = EmbeddedPostgres::builder()
-        .password("hunter2")
-        .role("app", "hunter3")
-        .role("app", "hunter4");
+    let builder =
+        EmbeddedPostgres::builder().password("hunter2").role("app", "hunter3").role("app", "hunter4");
     assert!(!format!("{builder:?}").contains("hunter"));
     let error = builder.start().unwrap_err();
     assert!(error.to_string().contains("already exists"), "{error}");

@@ -36,10 +36,7 @@ fn parrot() -> String {
             thread::spawn(move || {
                 let mut chunk = [0; 4096];
                 while let Ok(count @ 1..) = client.read(&mut chunk) {
-                    if client
-                        .write_all(&[&chunk[..count], &chunk[..count]].concat())
-                        .is_err()
-                    {
+                    if client.write_all(&[&chunk[..count], &chunk[..count]].concat()).is_err() {
                         return;
                     }
                 }
@@ -83,27 +80,15 @@ fn a_proxy_passes_everything_on_and_counts_it() {
     let client = visit(&proxy);
     assert_eq!(say(&client, "ab", 4), "abab");
     assert_eq!((proxy.accepted(), proxy.open()), (1, 1));
-    assert_eq!(
-        (proxy.bytes_from_client(), proxy.bytes_from_server()),
-        (2, 4)
-    );
+    assert_eq!((proxy.bytes_from_client(), proxy.bytes_from_server()), (2, 4));
 }
 
 #[test]
 fn a_large_result_passes_the_proxy_unharmed() {
     let proxy = Proxy::before(support::server());
     let mut client = Client::connect(&proxy.url(), NoTls).unwrap();
-    let rows = client
-        .query(
-            "SELECT repeat('x', 1000) || i FROM generate_series(1, 5000) AS i",
-            &[],
-        )
-        .unwrap();
-    assert!(
-        rows.iter()
-            .enumerate()
-            .all(|(i, row)| row.get::<_, &str>(0).ends_with(&format!("x{}", i + 1)))
-    );
+    let rows = client.query("SELECT repeat('x', 1000) || i FROM generate_series(1, 5000) AS i", &[]).unwrap();
+    assert!(rows.iter().enumerate().all(|(i, row)| row.get::<_, &str>(0).ends_with(&format!("x{}", i + 1))));
 }
 
 #[test]
@@ -150,10 +135,7 @@ fn an_answer_can_be_broken_off_after_so_many_bytes() {
                 proxy.hear_again();
                 assert_eq!(hear(&client, 1), "c");
             }
-            Then::Cut => assert_eq!(
-                (&client).read(&mut [0]).unwrap_err().kind(),
-                ErrorKind::ConnectionReset
-            ),
+            Then::Cut => assert_eq!((&client).read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset),
         }
     }
 }
@@ -165,10 +147,7 @@ fn cut_connections_are_reset_and_new_ones_are_welcome() {
     clients.iter().for_each(|client| drop(say(client, "a", 2)));
     assert_eq!(proxy.cut_all(), 2);
     for mut client in &clients {
-        assert_eq!(
-            client.read(&mut [0]).unwrap_err().kind(),
-            ErrorKind::ConnectionReset
-        );
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
     assert_eq!(say(&visit(&proxy), "b", 2), "bb");
 }
@@ -180,10 +159,7 @@ fn connections_are_reset_even_when_the_proxy_is_deaf() {
     let mut client = visit(&proxy);
     support::wait_until("accepted", LIMIT, || proxy.open() == 1);
     proxy.cut_all();
-    assert_eq!(
-        client.read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -194,9 +170,7 @@ fn a_half_closed_client_reads_an_end_and_can_still_write() {
     proxy.half_close();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     client.write_all(b"bc").unwrap();
-    support::wait_until("what is said arrives", LIMIT, || {
-        proxy.bytes_from_client() == 3
-    });
+    support::wait_until("what is said arrives", LIMIT, || proxy.bytes_from_client() == 3);
 }
 
 #[test]
@@ -206,18 +180,11 @@ fn an_end_from_either_side_reaches_the_other() {
     let mut stays = Client::connect(&proxy.url(), NoTls).unwrap();
     drop(Client::connect(&proxy.url(), NoTls).unwrap());
     let mut observer = Observer::of(&server);
-    support::wait_until("the session that left is gone", LIMIT, || {
-        observer.count_all() == 1
-    });
+    support::wait_until("the session that left is gone", LIMIT, || observer.count_all() == 1);
     support::wait_until("the proxy has forgotten it", LIMIT, || proxy.open() == 1);
-    let pid: i32 = stays
-        .query_one("SELECT pg_backend_pid()", &[])
-        .unwrap()
-        .get(0);
+    let pid: i32 = stays.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     observer.terminate(pid);
-    support::wait_until("the client notices its end", LIMIT, || {
-        stays.simple_query("").is_err()
-    });
+    support::wait_until("the client notices its end", LIMIT, || stays.simple_query("").is_err());
 }
 
 #[test]
@@ -258,53 +225,29 @@ fn a_proxy_that_stops_accepting_leaves_newcomers_without_an_answer() {
     assert_eq!(say(&old, "b", 2), "bb");
     proxy.accept_again();
     assert_eq!(say(&visit(&proxy), "c", 2), "cc");
-    assert_eq!(
-        proxy.accepted(),
-        2,
-        "what filled the backlog is not counted"
-    );
+    assert_eq!(proxy.accepted(), 2, "what filled the backlog is not counted");
 }
 
 #[test]
 fn with_nobody_behind_the_proxy_a_connection_is_reset() {
-    let proxy = Proxy::start(format!(
-        "127.0.0.1:{}",
-        holdfast::embedded::free_port().unwrap()
-    ));
-    assert_eq!(
-        visit(&proxy).read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    let proxy = Proxy::start(format!("127.0.0.1:{}", holdfast::embedded::free_port().unwrap()));
+    assert_eq!(visit(&proxy).read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 // ---- fake servers ----
 
 fn refusal(url: &str) -> (String, String) {
     let error = Client::connect(url, NoTls).err().expect("nobody gets in");
-    let answer = error
-        .as_db_error()
-        .unwrap_or_else(|| panic!("no answer of a server: {error}"));
+    let answer = error.as_db_error().unwrap_or_else(|| panic!("no answer of a server: {error}"));
     (answer.code().code().to_owned(), answer.message().to_owned())
 }
 
 #[test]
 fn a_fake_server_refuses_in_the_words_it_was_given() {
     for (said, sqlstate, message) in [
-        (
-            Refusal::too_many_clients(),
-            "53300",
-            "sorry, too many clients already",
-        ),
-        (
-            Refusal::starting_up(),
-            "57P03",
-            "the database system is starting up",
-        ),
-        (
-            Refusal::pgbouncer_full(),
-            "08P01",
-            "no more connections allowed (max_client_conn)",
-        ),
+        (Refusal::too_many_clients(), "53300", "sorry, too many clients already"),
+        (Refusal::starting_up(), "57P03", "the database system is starting up"),
+        (Refusal::pgbouncer_full(), "08P01", "no more connections allowed (max_client_conn)"),
     ] {
         let server = FakeServer::start(Script::SayOnce(said));
         // `prefer` asks for TLS first, as most clients do.
@@ -323,11 +266,7 @@ fn silent_servers_are_silent_at_the_word_their_script_names() {
         (Script::SilentAfterAccept, &ssl_request, ""),
         (Script::SilentInTls, &ssl_request, "S"),
         (Script::SilentInAuthentication, &ssl_request, "N"),
-        (
-            Script::StuffBehindTlsAnswer(b"more".to_vec()),
-            &ssl_request,
-            "Smore",
-        ),
+        (Script::StuffBehindTlsAnswer(b"more".to_vec()), &ssl_request, "Smore"),
     ];
     for (script, said, answer) in scripts {
         let server = FakeServer::start(script);
@@ -341,28 +280,18 @@ fn silent_servers_are_silent_at_the_word_their_script_names() {
         // An end or a reset, but not silence: the server is gone.
         let gone = client.read(&mut [0; 16]);
         assert!(
-            matches!(&gone, Ok(0))
-                || gone
-                    .as_ref()
-                    .is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
+            matches!(&gone, Ok(0)) || gone.as_ref().is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
         );
     }
 }
 
 #[test]
 fn a_server_of_something_else_says_its_own_and_hangs_up() {
-    let server = FakeServer::start(Script::SayBytes(
-        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-    ));
+    let server = FakeServer::start(Script::SayBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
     let error = Client::connect(&server.url(), NoTls).err().unwrap();
     assert!(error.as_db_error().is_none(), "{error}");
     let server = FakeServer::start(Script::HangUp);
-    assert!(
-        Client::connect(&server.url(), NoTls)
-            .err()
-            .unwrap()
-            .is_closed()
-    );
+    assert!(Client::connect(&server.url(), NoTls).err().unwrap().is_closed());
 }
 
 // ---- certificates ----
@@ -371,16 +300,11 @@ fn a_server_of_something_else_says_its_own_and_hangs_up() {
 fn connector(ca: &Path, own: Option<&CertFiles>) -> MakeTlsConnector {
     let mut tls = SslConnector::builder(SslMethod::tls()).unwrap();
     // Not what this machine trusts, only what the test says.
-    tls.set_cert_store(
-        openssl::x509::store::X509StoreBuilder::new()
-            .unwrap()
-            .build(),
-    );
+    tls.set_cert_store(openssl::x509::store::X509StoreBuilder::new().unwrap().build());
     tls.set_ca_file(ca).unwrap();
     if let Some(files) = own {
         tls.set_certificate_chain_file(&files.cert).unwrap();
-        tls.set_private_key_file(&files.key, SslFiletype::PEM)
-            .unwrap();
+        tls.set_private_key_file(&files.key, SslFiletype::PEM).unwrap();
     }
     MakeTlsConnector::new(tls.build())
 }
@@ -389,20 +313,12 @@ fn connector(ca: &Path, own: Option<&CertFiles>) -> MakeTlsConnector {
 fn the_good_certificate_is_accepted_and_each_bad_one_is_refused_for_its_own_reason() {
     let certs = Certs::new();
     let server = support::own_server(|server| server.tls(certs.server(&certs.good)));
-    let url = |host: &str| {
-        format!(
-            "host={host} port={} user=postgres sslmode=require",
-            server.port()
-        )
-    };
+    let url = |host: &str| format!("host={host} port={} user=postgres sslmode=require", server.port());
     let connect = |host: &str| Client::connect(&url(host), connector(&certs.ca_file, None));
     for host in ["localhost", "127.0.0.1"] {
         let tls: bool = connect(host)
             .unwrap()
-            .query_one(
-                "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
-                &[],
-            )
+            .query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[])
             .unwrap()
             .get(0);
         assert!(tls);
@@ -419,9 +335,7 @@ fn the_good_certificate_is_accepted_and_each_bad_one_is_refused_for_its_own_reas
         support::wait_until(reason, LIMIT, || match connect("localhost") {
             Ok(_) => false,
             Err(error) => {
-                said = std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 said.to_lowercase().contains(reason)
             }
         });
@@ -433,16 +347,11 @@ fn a_client_certificate_lets_its_role_in_and_no_other() {
     let certs = Certs::new();
     let server = support::own_server(|server| {
         let server = server.tls(certs.server_that_knows_clients(&certs.good));
-        server
-            .role("app", "")
-            .role("other", "")
-            .hba("hostssl all all all cert")
+        server.role("app", "").role("other", "").hba("hostssl all all all cert")
     });
     let connect = |role: &str, own: Option<&CertFiles>| {
-        let url = format!(
-            "host=localhost port={} user={role} dbname=postgres sslmode=require",
-            server.port()
-        );
+        let url =
+            format!("host=localhost port={} user={role} dbname=postgres sslmode=require", server.port());
         Client::connect(&url, connector(&certs.ca_file, own))
     };
     connect("app", Some(&certs.client)).unwrap();
@@ -455,10 +364,7 @@ fn a_client_certificate_lets_its_role_in_and_no_other() {
 fn keys_can_be_read_by_their_owner_alone() {
     let certs = Certs::new();
     for files in [&certs.good, &certs.client, &certs.client_for("somebody")] {
-        assert_eq!(
-            fs::metadata(&files.key).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&files.key).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
@@ -469,22 +375,14 @@ fn an_observer_sees_sessions_by_name_and_ends_them() {
     let server = support::server();
     let mut observer = Observer::of(server);
     let url = format!("{}?application_name=watched", server.url());
-    let mut clients: Vec<Client> = (0..3)
-        .map(|_| Client::connect(&url, NoTls).unwrap())
-        .collect();
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(&url, NoTls).unwrap()).collect();
     assert_eq!(observer.count("watched"), 3);
     clients[0].batch_execute("BEGIN").unwrap();
     let states = |backends: &[support::activity::Backend]| {
-        backends
-            .iter()
-            .filter(|backend| backend.state == "idle in transaction")
-            .count()
+        backends.iter().filter(|backend| backend.state == "idle in transaction").count()
     };
     observer.wait_until("watched", LIMIT, |backends| states(backends) == 1);
-    let pid = clients[1]
-        .query_one("SELECT pg_backend_pid()", &[])
-        .unwrap()
-        .get(0);
+    let pid = clients[1].query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     observer.terminate(pid);
     observer.wait_until("watched", LIMIT, |backends| {
         backends.len() == 2 && backends.iter().all(|backend| backend.pid != pid)
@@ -503,17 +401,12 @@ fn on_a_network_of_its_own_packets_vanish_without_a_word_and_come_back() {
     };
     let server = network.on_server(|| {
         support::own_server(|server| {
-            server
-                .listen(network.server_address())
-                .hba("host all all samenet trust")
+            server.listen(network.server_address()).hba("host all all samenet trust")
         })
     });
     let url = server.url();
     let mut client = network.on_client(|| Client::connect(&url, NoTls)).unwrap();
-    assert!(
-        Client::connect(&(url.clone() + "?connect_timeout=1"), NoTls).is_err(),
-        "nobody else gets there"
-    );
+    assert!(Client::connect(&(url.clone() + "?connect_timeout=1"), NoTls).is_err(), "nobody else gets there");
 
     let mut ask = |limit: Duration| {
         thread::scope(|scope| {
@@ -536,9 +429,7 @@ fn on_a_network_of_its_own_packets_vanish_without_a_word_and_come_back() {
     network.drop_requests().unwrap();
     assert!(!ask(A_MOMENT));
 
-    let address = format!("{}:{}", server.host(), server.port())
-        .parse()
-        .unwrap();
+    let address = format!("{}:{}", server.host(), server.port()).parse().unwrap();
     let connect = || network.on_client(|| TcpStream::connect_timeout(&address, A_MOMENT));
     network.drop_packets().unwrap();
     assert_eq!(connect().unwrap_err().kind(), ErrorKind::TimedOut);
@@ -554,23 +445,12 @@ fn on_a_network_of_its_own_packets_vanish_without_a_word_and_come_back() {
 #[test]
 fn an_open_file_and_a_running_thread_are_counted_by_name() {
     let file = tempfile_named("holdfast-leak-test");
-    assert!(
-        leaks::open_descriptors()
-            .iter()
-            .any(|name| name.contains("holdfast-leak-test"))
-    );
+    assert!(leaks::open_descriptors().iter().any(|name| name.contains("holdfast-leak-test")));
     drop(file);
-    assert!(
-        !leaks::open_descriptors()
-            .iter()
-            .any(|name| name.ends_with("holdfast-leak-test"))
-    );
+    assert!(!leaks::open_descriptors().iter().any(|name| name.ends_with("holdfast-leak-test")));
 
     let (release, wait) = std::sync::mpsc::channel::<()>();
-    let leaky = thread::Builder::new()
-        .name("leaky".to_owned())
-        .spawn(move || wait.recv())
-        .unwrap();
+    let leaky = thread::Builder::new().name("leaky".to_owned()).spawn(move || wait.recv()).unwrap();
     support::wait_until("the thread has its name", LIMIT, || {
         leaks::thread_names().contains(&"leaky".to_owned())
     });

@@ -17,10 +17,10 @@ const OVERRIDE: &str = "HOLDFAST_PG_BINDIR";
 /// Folders with one sub-folder per major version, and where the programs are below it.
 const VERSIONED: [(&str, &str, &str); 5] = [
     ("/usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu
-    ("/usr", "pgsql-", "bin"), // packages of the PostgreSQL project for RHEL and its kin
-    ("/usr/libexec", "postgresql", ""), // Alpine
+    ("/usr", "pgsql-", "bin"),                   // packages of the PostgreSQL project for RHEL and its kin
+    ("/usr/libexec", "postgresql", ""),          // Alpine
     ("/opt/homebrew/opt", "postgresql@", "bin"), // Homebrew on Apple silicon
-    ("/usr/local/opt", "postgresql@", "bin"), // Homebrew on Intel
+    ("/usr/local/opt", "postgresql@", "bin"),    // Homebrew on Intel
 ];
 
 /// Folders without a version in their name.
@@ -42,12 +42,10 @@ impl Binaries {
     /// The binaries in `dir`, which somebody named.
     pub(super) fn at(dir: &Path) -> Result<Self, Error> {
         match missing_from(dir) {
-            None => Ok(Self {
-                dir: dir.to_owned(),
-            }),
-            Some(missing) => Err(Error::NotInstalled {
-                looked_at: vec![format!("{}: {missing}", dir.display())],
-            }),
+            None => Ok(Self { dir: dir.to_owned() }),
+            Some(missing) => {
+                Err(Error::NotInstalled { looked_at: vec![format!("{}: {missing}", dir.display())] })
+            }
         }
     }
 
@@ -81,15 +79,9 @@ fn missing_from(dir: &Path) -> Option<String> {
     if !dir.is_dir() {
         return Some("no such folder".to_owned());
     }
-    let missing: Vec<&str> = ["initdb", "postgres"]
-        .into_iter()
-        .filter(|name| !dir.join(name).is_file())
-        .collect();
-    if missing.is_empty() {
-        None
-    } else {
-        Some(format!("no {} there", missing.join(" and no ")))
-    }
+    let missing: Vec<&str> =
+        ["initdb", "postgres"].into_iter().filter(|name| !dir.join(name).is_file()).collect();
+    if missing.is_empty() { None } else { Some(format!("no {} there", missing.join(" and no "))) }
 }
 
 /// Every place to look at with what led there, best first, and notes about what led nowhere.
@@ -110,19 +102,9 @@ fn candidates() -> (Vec<(&'static str, PathBuf)>, Vec<String>) {
     for (root, prefix, below) in VERSIONED {
         let versions = versions_newest_first(Path::new(root), prefix);
         if versions.is_empty() {
-            notes.push(format!(
-                "{}: none",
-                Path::new(root)
-                    .join(format!("{prefix}*"))
-                    .join(below)
-                    .display()
-            ));
+            notes.push(format!("{}: none", Path::new(root).join(format!("{prefix}*")).join(below).display()));
         }
-        places.extend(
-            versions
-                .into_iter()
-                .map(|dir| ("usual folder", dir.join(below))),
-        );
+        places.extend(versions.into_iter().map(|dir| ("usual folder", dir.join(below))));
     }
     places.extend(FIXED.map(|dir| ("usual folder", PathBuf::from(dir))));
     (places, notes)
@@ -151,11 +133,7 @@ fn versions_newest_first(root: &Path, prefix: &str) -> Vec<PathBuf> {
         .filter_map(|entry| {
             let name = entry.file_name();
             let version = name.to_str()?.strip_prefix(prefix)?;
-            let version = version
-                .split('.')
-                .map(str::parse)
-                .collect::<Result<Vec<u32>, _>>()
-                .ok()?;
+            let version = version.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>().ok()?;
             Some((version, entry.path()))
         })
         .collect();
@@ -180,13 +158,8 @@ mod tests {
 
     #[test]
     fn a_folder_without_a_server_is_named_together_with_what_is_missing() {
-        let error = Binaries::at(Path::new("/proc/self"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/proc/self: no initdb and no postgres there"),
-            "{error}"
-        );
+        let error = Binaries::at(Path::new("/proc/self")).unwrap_err().to_string();
+        assert!(error.contains("/proc/self: no initdb and no postgres there"), "{error}");
         assert!(error.contains("apt-get install postgresql"), "{error}");
     }
 }

@@ -92,11 +92,7 @@ impl Builder {
     /// `superuser_reserved_connections` says otherwise; none where there would be nothing left).
     pub fn max_connections(self, count: u32) -> Self {
         let builder = self.setting("max_connections", &count.to_string());
-        if count <= 3 {
-            builder.setting("superuser_reserved_connections", "0")
-        } else {
-            builder
-        }
+        if count <= 3 { builder.setting("superuser_reserved_connections", "0") } else { builder }
     }
 
     /// A line of `postgresql.conf`. Of several with one name the last counts.
@@ -154,9 +150,7 @@ impl Builder {
             .and_then(|()| self.launch(workspace, binaries, &folder))
             // Without a server there is nobody whose drop would remove the folder.
             .inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
-        self.setup
-            .iter()
-            .try_for_each(|statement| server.execute(statement))?;
+        self.setup.iter().try_for_each(|statement| server.execute(statement))?;
         Ok(server)
     }
 
@@ -165,26 +159,15 @@ impl Builder {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
         let mut copy = workspace.command(&binaries, "pg_basebackup");
-        copy.args([
-            "--checkpoint=fast",
-            "--wal-method=stream",
-            "--no-sync",
-            "--write-recovery-conf",
-            "-d",
-        ]);
-        copy.arg(primary.socket_url())
-            .arg("-D")
-            .arg(folder.join("data"));
+        copy.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--write-recovery-conf", "-d"]);
+        copy.arg(primary.socket_url()).arg("-D").arg(folder.join("data"));
         run(copy)
             .and_then(|()| self.launch(workspace, binaries, &folder))
             .inspect_err(|_| drop(fs::remove_dir_all(&folder)))
     }
 
     fn prepare(&self) -> Result<(Arc<Workspace>, Binaries), Error> {
-        let binaries = self
-            .binaries
-            .as_deref()
-            .map_or_else(Binaries::find, Binaries::at)?;
+        let binaries = self.binaries.as_deref().map_or_else(Binaries::find, Binaries::at)?;
         Ok((Workspace::of_this_process()?, binaries))
     }
 
@@ -203,10 +186,7 @@ impl Builder {
         }
         let mut tries_left = PORT_TRIES;
         loop {
-            let port = self
-                .port
-                .map_or_else(free_port, Ok)
-                .map_err(Error::io("find a free port"))?;
+            let port = self.port.map_or_else(free_port, Ok).map_err(Error::io("find a free port"))?;
             let launch = Launch {
                 workspace: Arc::clone(&workspace),
                 binaries: binaries.clone(),
@@ -229,11 +209,7 @@ impl Builder {
 
     /// The address under which a client on this machine finds the server.
     fn host(&self) -> String {
-        let first = self
-            .listen
-            .as_deref()
-            .and_then(|list| list.split(',').next())
-            .map_or("", str::trim);
+        let first = self.listen.as_deref().and_then(|list| list.split(',').next()).map_or("", str::trim);
         match first {
             "" | "*" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
             address => address.to_owned(),
@@ -249,10 +225,7 @@ impl Builder {
             ("unix_socket_directories", socket_dir.as_str()),
             ("ssl", if self.tls.is_some() { "on" } else { "off" }),
         ]);
-        let asked = self
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let asked = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in ours.chain(asked) {
             // Writing into a String cannot fail.
             let _ = writeln!(conf, "{name} = '{}'", value.replace('\'', "''"));
@@ -264,11 +237,7 @@ impl Builder {
         if !self.hba.is_empty() {
             return self.hba.clone();
         }
-        let method = if self.password.is_some() {
-            "scram-sha-256"
-        } else {
-            "trust"
-        };
+        let method = if self.password.is_some() { "scram-sha-256" } else { "trust" };
         vec![
             "local all all trust".to_owned(),
             "local replication all trust".to_owned(),
@@ -283,29 +252,18 @@ impl Builder {
 pub(super) fn write_hba(data: &Path, lines: &[String]) -> Result<(), Error> {
     let always = "local all postgres trust\nlocal replication postgres trust\n";
     // Written over, not anew: the file keeps its owner and mode.
-    fs::write(
-        data.join("pg_hba.conf"),
-        format!("{always}{}\n", lines.join("\n")),
-    )
-    .map_err(Error::io("write pg_hba.conf"))
+    fs::write(data.join("pg_hba.conf"), format!("{always}{}\n", lines.join("\n")))
+        .map_err(Error::io("write pg_hba.conf"))
 }
 
 /// Copies certificate and key to where a server looks for them by default, with the mode on which it insists.
-pub(super) fn install_tls(
-    workspace: &Workspace,
-    data: &Path,
-    files: &TlsFiles,
-) -> Result<(), Error> {
+pub(super) fn install_tls(workspace: &Workspace, data: &Path, files: &TlsFiles) -> Result<(), Error> {
     let install = |from: &Path, name: &str| {
         let to = data.join(name);
         fs::copy(from, &to)
             .and_then(|_| fs::set_permissions(&to, fs::Permissions::from_mode(0o600)))
             .and_then(|()| workspace.user().own(&to))
-            .map_err(Error::io(format!(
-                "copy {} to {}",
-                from.display(),
-                to.display()
-            )))
+            .map_err(Error::io(format!("copy {} to {}", from.display(), to.display())))
     };
     install(&files.cert, "server.crt")?;
     install(&files.key, "server.key")?;

@@ -11,8 +11,7 @@ impl EmbeddedPostgres {
     /// clients see what they see of a machine that hangs. Returns once nothing of it runs.
     pub fn freeze(&self) -> Result<(), Error> {
         let postmaster = self.running_postmaster()?;
-        processes::freeze(&self.launch.data(), Some(postmaster))
-            .map_err(Error::io("freeze the server"))
+        processes::freeze(&self.launch.data(), Some(postmaster)).map_err(Error::io("freeze the server"))
     }
 
     /// Lets a frozen server go on.
@@ -52,8 +51,6 @@ impl EmbeddedPostgres {
         if pid != postmaster && self.pids().contains(&pid) {
             return Ok(());
         }
-        Err(Error::Misuse(format!(
-            "process {pid} is not a backend of this server"
-        )))
+        Err(Error::Misuse(format!("process {pid} is not a backend of this server")))
     }
 }

@@ -22,9 +22,7 @@ pub fn free_port() -> io::Result<u16> {
             }
         }
     }
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn is_free(port: u16) -> bool {
@@ -46,8 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_free_port_can_be_listened_on_and_is_never_one_that_the_system_gives_to_outgoing_connections()
-     {
+    fn a_free_port_can_be_listened_on_and_is_never_one_that_the_system_gives_to_outgoing_connections() {
         for _ in 0..20 {
             let port = free_port().unwrap();
             assert!(is_free(port));

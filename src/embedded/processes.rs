@@ -18,11 +18,8 @@ const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Every live process of the cluster in `data`, the postmaster (if it lives) first.
 pub(super) fn of_cluster(data: &Path, postmaster: Option<i32>) -> Vec<i32> {
-    let mut found = if Path::new("/proc/self/stat").exists() {
-        standing_in(data)
-    } else {
-        children_of(postmaster)
-    };
+    let mut found =
+        if Path::new("/proc/self/stat").exists() { standing_in(data) } else { children_of(postmaster) };
     // The postmaster first: once it is stopped, no backend is started behind our back.
     found.sort_by_key(|&pid| (Some(pid) != postmaster, pid));
     found
@@ -43,12 +40,9 @@ fn children_of(postmaster: Option<i32>) -> Vec<i32> {
     let Some(postmaster) = postmaster else {
         return Vec::new();
     };
-    let listing = Command::new("ps")
-        .args(["-A", "-o", "pid=", "-o", "ppid="])
-        .output();
-    let listing = listing
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
+    let listing = Command::new("ps").args(["-A", "-o", "pid=", "-o", "ppid="]).output();
+    let listing =
+        listing.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     listing
         .lines()
         .filter_map(|line| {
@@ -80,10 +74,8 @@ pub(super) fn freeze(data: &Path, postmaster: Option<i32>) -> io::Result<()> {
     let deadline = Instant::now() + FREEZE_LIMIT;
     loop {
         // Again from the top until all are still: a backend may have been started before the postmaster stopped.
-        let moving: Vec<i32> = of_cluster(data, postmaster)
-            .into_iter()
-            .filter(|&pid| !is_stopped(pid))
-            .collect();
+        let moving: Vec<i32> =
+            of_cluster(data, postmaster).into_iter().filter(|&pid| !is_stopped(pid)).collect();
         if moving.is_empty() {
             return Ok(());
         }
@@ -102,9 +94,7 @@ pub(super) fn freeze(data: &Path, postmaster: Option<i32>) -> io::Result<()> {
 
 /// Lets every process of the cluster go on.
 pub(super) fn thaw(data: &Path, postmaster: Option<i32>) -> io::Result<()> {
-    of_cluster(data, postmaster)
-        .into_iter()
-        .try_for_each(|pid| send(pid, Signal::CONT))
+    of_cluster(data, postmaster).into_iter().try_for_each(|pid| send(pid, Signal::CONT))
 }
 
 /// Stops one process in its tracks, and returns once it no longer runs.
@@ -113,10 +103,7 @@ pub(super) fn freeze_one(pid: i32) -> io::Result<()> {
     send(pid, Signal::STOP)?;
     while !is_stopped(pid) {
         if Instant::now() >= deadline {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("process {pid} did not stop"),
-            ));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("process {pid} did not stop")));
         }
         thread::sleep(Duration::from_millis(1));
     }
@@ -127,21 +114,11 @@ pub(super) fn freeze_one(pid: i32) -> io::Result<()> {
 fn is_stopped(pid: i32) -> bool {
     let state = match fs::read_to_string(format!("/proc/{pid}/stat")) {
         // The name in brackets may itself hold brackets and spaces, so the state is what follows the last one.
-        Ok(stat) => stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.trim_start().chars().next()),
+        Ok(stat) => stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next()),
         Err(_) if Path::new("/proc/self/stat").exists() => None,
         Err(_) => {
-            let output = Command::new("ps")
-                .args(["-o", "stat=", "-p", &pid.to_string()])
-                .output()
-                .ok();
-            output.and_then(|output| {
-                String::from_utf8_lossy(&output.stdout)
-                    .trim_start()
-                    .chars()
-                    .next()
-            })
+            let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().ok();
+            output.and_then(|output| String::from_utf8_lossy(&output.stdout).trim_start().chars().next())
         }
     };
     matches!(state, None | Some('T' | 't' | 'Z' | 'X'))

@@ -81,10 +81,7 @@ impl EmbeddedPostgres {
 
     pub(super) fn launch(launch: Launch) -> Result<Self, Error> {
         let child = launch.start()?;
-        Ok(Self {
-            launch,
-            postmaster: Mutex::new(Some(child)),
-        })
+        Ok(Self { launch, postmaster: Mutex::new(Some(child)) })
     }
 
     // ---- where it is ----
@@ -107,12 +104,7 @@ impl EmbeddedPostgres {
 
     /// A URL for `postgres`, over the Unix-domain socket.
     pub fn socket_url(&self) -> String {
-        self.make_url(
-            "postgres",
-            None,
-            &self.launch.folder.display().to_string(),
-            "postgres",
-        )
+        self.make_url("postgres", None, &self.launch.folder.display().to_string(), "postgres")
     }
 
     fn make_url(&self, user: &str, password: Option<&str>, host: &str, database: &str) -> String {
@@ -121,11 +113,7 @@ impl EmbeddedPostgres {
             url += &format!(":{}", percent(password));
         }
         // A socket's folder goes where the host goes, with its slashes encoded; an IPv6 address in brackets.
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            percent(host)
-        };
+        let host = if host.contains(':') { format!("[{host}]") } else { percent(host) };
         url + &format!("@{host}:{}/{}", self.launch.port, percent(database))
     }
 
@@ -169,31 +157,19 @@ impl EmbeddedPostgres {
     /// superusers when the rest are taken.
     pub fn connect(&self) -> Result<postgres::Client, Error> {
         let mut config = postgres::Config::new();
-        config
-            .host_path(&self.launch.folder)
-            .port(self.launch.port)
-            .user("postgres")
-            .dbname("postgres");
+        config.host_path(&self.launch.folder).port(self.launch.port).user("postgres").dbname("postgres");
         config.application_name("holdfast embedded");
         config
             .connect(postgres::NoTls)
-            .map_err(|source| Error::Sql {
-                doing: "connect as the administrator".to_owned(),
-                source,
-            })
+            .map_err(|source| Error::Sql { doing: "connect as the administrator".to_owned(), source })
     }
 
     /// Runs statements, separated by semicolons, as the administrator.
     pub fn execute(&self, statements: &str) -> Result<(), Error> {
         self.connect()?.batch_execute(statements).map_err(|source| {
             // What follows the word would be the password itself.
-            let shown = statements
-                .find("PASSWORD")
-                .map_or(statements, |at| &statements[..at]);
-            Error::Sql {
-                doing: shown.to_owned(),
-                source,
-            }
+            let shown = statements.find("PASSWORD").map_or(statements, |at| &statements[..at]);
+            Error::Sql { doing: shown.to_owned(), source }
         })
     }
 
@@ -230,10 +206,7 @@ impl EmbeddedPostgres {
     pub fn start_again(&self) -> Result<(), Error> {
         let mut postmaster = self.postmaster.lock();
         if let Some(child) = postmaster.as_mut()
-            && child
-                .try_wait()
-                .map_err(Error::io("look after the server"))?
-                .is_none()
+            && child.try_wait().map_err(Error::io("look after the server"))?.is_none()
         {
             return Err(Error::Misuse("the server runs already".to_owned()));
         }
@@ -294,11 +267,7 @@ impl EmbeddedPostgres {
     }
 
     fn reload_if_running(&self) -> Result<(), Error> {
-        if self.is_running() {
-            self.reload()
-        } else {
-            Ok(())
-        }
+        if self.is_running() { self.reload() } else { Ok(()) }
     }
 
     // ---- its processes ----
@@ -319,8 +288,7 @@ impl EmbeddedPostgres {
     }
 
     pub(super) fn running_postmaster(&self) -> Result<i32, Error> {
-        self.postmaster_pid()
-            .ok_or_else(|| Error::Misuse("the server does not run".to_owned()))
+        self.postmaster_pid().ok_or_else(|| Error::Misuse("the server does not run".to_owned()))
     }
 }
 
@@ -339,9 +307,7 @@ impl Launch {
     fn start(&self) -> Result<Child, Error> {
         let log = open_log(&self.folder.join("log"), self.workspace.user())
             .map_err(Error::io("open the server's log"))?;
-        let for_errors = log
-            .try_clone()
-            .map_err(Error::io("open the server's log"))?;
+        let for_errors = log.try_clone().map_err(Error::io("open the server's log"))?;
         let mut postgres = self.workspace.command(&self.binaries, "postgres");
         // The port on the command line, so that another one can be tried without writing the file again.
         postgres
@@ -350,9 +316,7 @@ impl Launch {
             .args(["-p", &self.port.to_string()])
             .stdout(log)
             .stderr(for_errors);
-        let mut child = postgres
-            .spawn()
-            .map_err(Error::io(format!("run {:?}", postgres.get_program())))?;
+        let mut child = postgres.spawn().map_err(Error::io(format!("run {:?}", postgres.get_program())))?;
         match self.wait_until_ready(&mut child) {
             Ok(()) => Ok(child),
             Err(error) => {
@@ -371,10 +335,7 @@ impl Launch {
         let pid = child.id().to_string();
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            if let Some(status) = child
-                .try_wait()
-                .map_err(Error::io("look after the server"))?
-            {
+            if let Some(status) = child.try_wait().map_err(Error::io("look after the server"))? {
                 return Err(Error::NotReady {
                     what: format!("the server ended at start ({status})"),
                     log: self.log(),
@@ -383,17 +344,12 @@ impl Launch {
             let text = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             let line = |number| text.lines().nth(number).map(str::trim);
             // The number tells this start's file from one that a crash has left behind.
-            if line(PID_LINE) == Some(&pid)
-                && matches!(line(STATUS_LINE), Some("ready" | "standby"))
-            {
+            if line(PID_LINE) == Some(&pid) && matches!(line(STATUS_LINE), Some("ready" | "standby")) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 let what = format!("the server was not ready within {START_LIMIT:?}");
-                return Err(Error::NotReady {
-                    what,
-                    log: self.log(),
-                });
+                return Err(Error::NotReady { what, log: self.log() });
             }
             thread::sleep(TICK);
         }
@@ -406,10 +362,7 @@ impl Launch {
             signal(pid, Signal::KILL)?;
         }
         if let Some(mut child) = child {
-            child
-                .kill()
-                .and_then(|()| child.wait())
-                .map_err(Error::io("wait for the server's end"))?;
+            child.kill().and_then(|()| child.wait()).map_err(Error::io("wait for the server's end"))?;
         }
         // Backends are the postmaster's children, not ours, so they cannot be waited for; they must be gone before the
         // data is removed or used again.
@@ -428,8 +381,7 @@ impl Launch {
     /// An immediate shutdown, which unlike a kill gives shared memory back; then a kill of what is left.
     fn end(&self, mut child: Child) -> Result<(), Error> {
         // A frozen server would not hear the signal.
-        processes::thaw(&self.data(), Some(pid_of(&child)))
-            .map_err(Error::io("thaw the server"))?;
+        processes::thaw(&self.data(), Some(pid_of(&child))).map_err(Error::io("thaw the server"))?;
         signal(pid_of(&child), Signal::QUIT)?;
         wait_for_exit(&mut child, DROP_LIMIT)?;
         self.kill_all(Some(child))
@@ -442,10 +394,7 @@ impl Drop for EmbeddedPostgres {
             && let Err(error) = self.launch.end(child)
         {
             // The watcher tries again when this process ends.
-            log::warn!(
-                "could not end the private server in {}: {error}",
-                self.launch.folder.display()
-            );
+            log::warn!("could not end the private server in {}: {error}", self.launch.folder.display());
             return;
         }
         if let Err(error) = fs::remove_dir_all(&self.launch.folder) {

@@ -60,8 +60,7 @@ impl ServerUser {
         match self {
             Self::Myself => true,
             Self::Other { .. } => dir.ancestors().all(|folder| {
-                fs::metadata(folder)
-                    .is_ok_and(|found| found.permissions().mode() & OTHERS_MAY_ENTER != 0)
+                fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & OTHERS_MAY_ENTER != 0)
             }),
         }
     }

@@ -101,34 +101,19 @@ impl Workspace {
     fn make() -> Result<Self, Error> {
         let user = ServerUser::choose();
         let base = base_for(user);
-        let name = format!(
-            "holdfast-pg-{}-{:06x}",
-            process::id(),
-            fastrand::u32(..0x100_0000)
-        );
+        let name = format!("holdfast-pg-{}-{:06x}", process::id(), fastrand::u32(..0x100_0000));
         let dir = base.join(name);
         // Fails if it exists, so nobody can have put something there in advance.
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&dir)
-            .map_err(Error::io(format!("create {}", dir.display())))?;
+        DirBuilder::new().mode(0o700).create(&dir).map_err(Error::io(format!("create {}", dir.display())))?;
         // The watcher comes before anything that needs cleaning up.
         let lifeline = watch(&dir).inspect_err(|_| drop(fs::remove_dir(&dir)))?;
         if user != ServerUser::Myself {
             // The server's user passes through to its own folders, and cannot look around or add anything.
-            fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).map_err(Error::io(
-                format!("open {} to the server's user", dir.display()),
-            ))?;
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o711))
+                .map_err(Error::io(format!("open {} to the server's user", dir.display())))?;
         }
         let (next, templates) = (AtomicU32::new(1), Mutex::new(HashMap::new()));
-        Ok(Self {
-            dir,
-            user,
-            next,
-            templates,
-            _lifeline: lifeline,
-            owner: process::id(),
-        })
+        Ok(Self { dir, user, next, templates, _lifeline: lifeline, owner: process::id() })
     }
 
     pub(super) fn user(&self) -> ServerUser {
@@ -137,9 +122,7 @@ impl Workspace {
 
     /// A new empty folder that belongs to the server's user.
     pub(super) fn new_folder(&self) -> Result<PathBuf, Error> {
-        let dir = self
-            .dir
-            .join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let dir = self.dir.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         self.make_folder(&dir)?;
         Ok(dir)
     }
@@ -173,13 +156,7 @@ impl Workspace {
 
     fn initdb(&self, binaries: &Binaries, dir: &Path) -> Result<(), Error> {
         let mut initdb = self.command(binaries, "initdb");
-        initdb.args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]);
+        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         // 1 MB instead of 16 MB per segment makes the template, and so every copy, a good deal smaller.
         initdb.args(["--wal-segsize=1", "-D"]).arg(dir);
         run(initdb)
@@ -189,9 +166,7 @@ impl Workspace {
     pub(super) fn command(&self, binaries: &Binaries, program: &str) -> Command {
         let mut command = Command::new(binaries.program(program));
         self.user.apply(&mut command);
-        for (name, _) in
-            env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG"))
-        {
+        for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
             command.env_remove(name);
         }
         command
@@ -206,38 +181,24 @@ impl Workspace {
 /// Runs a program to its end; what it printed becomes the error.
 pub(super) fn run(mut command: Command) -> Result<(), Error> {
     let program = PathBuf::from(command.get_program());
-    let output = command
-        .output()
-        .map_err(Error::io(format!("run {}", program.display())))?;
+    let output = command.output().map_err(Error::io(format!("run {}", program.display())))?;
     if output.status.success() {
         return Ok(());
     }
     let said = [output.stderr, output.stdout].concat();
     Err(Error::Initialise {
         program,
-        output: format!(
-            "{}\n{}",
-            output.status,
-            String::from_utf8_lossy(&said).trim()
-        ),
+        output: format!("{}\n{}", output.status, String::from_utf8_lossy(&said).trim()),
     })
 }
 
 /// The temporary folder, unless its path is too long for a socket or the server's user cannot get there.
 fn base_for(user: ServerUser) -> PathBuf {
-    let fits = |dir: &PathBuf| {
-        dir.as_os_str().len() + "/holdfast-pg-4194304-ffffff".len() <= LONGEST_FOLDER
-    };
-    let usual = [
-        env::temp_dir(),
-        PathBuf::from("/tmp"),
-        PathBuf::from("/var/tmp"),
-    ];
+    let fits = |dir: &PathBuf| dir.as_os_str().len() + "/holdfast-pg-4194304-ffffff".len() <= LONGEST_FOLDER;
+    let usual = [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
     // Without symbolic links, since a process' own idea of where it stands has none, and we compare with that.
     let real = usual.iter().filter_map(|dir| fs::canonicalize(dir).ok());
-    real.filter(fits)
-        .find(|dir| user.can_reach(dir))
-        .unwrap_or_else(env::temp_dir)
+    real.filter(fits).find(|dir| user.can_reach(dir)).unwrap_or_else(env::temp_dir)
 }
 
 fn watch(dir: &Path) -> Result<ChildStdin, Error> {
@@ -251,13 +212,8 @@ fn watch(dir: &Path) -> Result<ChildStdin, Error> {
         .stderr(Stdio::null())
         .process_group(0)
         .current_dir("/");
-    let mut child = watcher
-        .spawn()
-        .map_err(Error::io("start the watcher with /bin/sh"))?;
-    child
-        .stdin
-        .take()
-        .ok_or_else(|| Error::Misuse("the watcher has no standard input".to_owned()))
+    let mut child = watcher.spawn().map_err(Error::io("start the watcher with /bin/sh"))?;
+    child.stdin.take().ok_or_else(|| Error::Misuse("the watcher has no standard input".to_owned()))
 }
 
 /// Copies a folder with its permissions, and gives all of it to `user`.

@@ -166,10 +166,10 @@ impl Link {
     /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with
     /// [`wait_for_hangup`](Self::wait_for_hangup).
     pub(crate) fn retire(&self) {
-        if self.fault().is_none() {
-            if let Some(mut line) = self.0.turnstile.enter() {
-                line.say_terminate();
-            }
+        if self.fault().is_none()
+            && let Some(mut line) = self.0.turnstile.enter()
+        {
+            line.say_terminate();
         }
         self.0.socket.fail(LinkFault::Retired);
         self.0.socket.finish_writing();

@@ -117,9 +117,10 @@ impl Inner {
         if self.admission.is_closed() {
             return Err(pool_closed());
         }
-        let opened = self.connector.open(deadline, &registered.abort).map_err(|e| {
-            if registered.abort.is_requested() { pool_closed() } else { e }
-        })?;
+        let opened = self
+            .connector
+            .open(deadline, &registered.abort)
+            .map_err(|e| if registered.abort.is_requested() { pool_closed() } else { e })?;
         let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
         self.registry.add(&conn);
         let still_wanted = opening.succeeded();

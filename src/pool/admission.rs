@@ -173,10 +173,10 @@ impl Admission {
             return Ok(Grant::Closed);
         }
         let backing_off = request.opens_from.is_some_and(|from| from > Instant::now());
-        if !state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since) {
-            if let Some(parked) = state.idle.pop() {
-                return Ok(state.lend(parked));
-            }
+        if (!state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since))
+            && let Some(parked) = state.idle.pop()
+        {
+            return Ok(state.lend(parked));
         }
         if state.has_capacity() && !backing_off {
             state.opening += 1;

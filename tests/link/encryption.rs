@@ -49,7 +49,11 @@ fn libpqs(url: &str) -> Outcome {
     }
 }
 
-fn assert_like_libpq(server: &EmbeddedPostgres, what: &str, roots: &[Option<&Path>]) -> Vec<(String, Outcome)> {
+fn assert_like_libpq(
+    server: &EmbeddedPostgres,
+    what: &str,
+    roots: &[Option<&Path>],
+) -> Vec<(String, Outcome)> {
     let mut outcomes = Vec::new();
     for mode in MODES {
         for root in roots {
@@ -167,7 +171,8 @@ fn a_wrong_password_is_answered_at_once_without_showing_it() {
 fn a_client_certificate_opens_the_door_and_a_key_open_to_others_does_not() {
     use std::os::unix::fs::PermissionsExt;
     let certs = Certs::new();
-    let server = own_server(|s| s.tls(certs.server_that_knows_clients(&certs.good)).sql("create role app login"));
+    let server =
+        own_server(|s| s.tls(certs.server_that_knows_clients(&certs.good)).sql("create role app login"));
     server.change_hba(&["hostssl all app all cert", "host all all all trust"]).unwrap();
     let url = |key: &Path| {
         format!(

@@ -20,8 +20,8 @@ fn packets_that_vanish_end_in_a_timeout_and_the_pool_recovers() {
             return deaf_proxy_ends_in_a_timeout();
         }
     };
-    let server =
-        network.on_server(|| own_server(|s| s.listen(network.server_address()).hba("host all all all trust")));
+    let server = network
+        .on_server(|| own_server(|s| s.listen(network.server_address()).hba("host all all all trust")));
     let url = format!("postgresql://postgres@{}:{}/postgres", network.server_address(), server.port());
     let pool =
         Pool::new(config(&url).connection_timeout(ms(800)).validation_timeout(ms(300)).max_size(1)).unwrap();
@@ -91,7 +91,9 @@ fn a_connection_cut_in_the_middle_of_a_result_is_an_error_and_is_replaced() {
     let pool = Pool::new(config(&proxy.url()).max_size(1)).unwrap();
     pool.batch_execute("select 1").unwrap();
     let cutter = thread::scope(|scope| {
-        let query = scope.spawn(|| pool.query("select repeat('x', 1000), pg_sleep(0.001) from generate_series(1, 100000)", &[]));
+        let query = scope.spawn(|| {
+            pool.query("select repeat('x', 1000), pg_sleep(0.001) from generate_series(1, 100000)", &[])
+        });
         wait_until("the result flows", Duration::from_secs(5), || proxy.bytes_from_server() > 20_000);
         proxy.cut_all();
         query.join().unwrap()

@@ -18,13 +18,19 @@ fn every_text_of_a_full_server_or_pooler_is_recognised_and_may_be_retried() {
         ("53300", "sorry, too many clients already"),
         ("53300", "remaining connection slots are reserved for non-replication superuser connections"),
         ("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute"),
-        ("53300", "remaining connection slots are reserved for roles with privileges of the \"rds_reserved\" role"),
+        (
+            "53300",
+            "remaining connection slots are reserved for roles with privileges of the \"rds_reserved\" role",
+        ),
         ("53300", "too many connections for role \"app\""),
         ("53300", "too many connections for database \"orders\""),
         ("08P01", "no more connections allowed (max_client_conn)"),
         ("08P01", "query_wait_timeout"),
         ("08P01", "client_login_timeout"),
-        ("XX000", "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size"),
+        (
+            "XX000",
+            "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size",
+        ),
     ];
     for (code, text) in full {
         assert_eq!(kind_of(Refusal::fatal(code, text)), (ErrorKind::ServerFull, true), "{code} {text}");

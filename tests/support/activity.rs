@@ -28,15 +28,12 @@ pub struct Observer {
 
 impl Observer {
     pub fn of(server: &EmbeddedPostgres) -> Self {
-        Self {
-            client: server.connect().expect("an observer gets in"),
-        }
+        Self { client: server.connect().expect("an observer gets in") }
     }
 
     /// The sessions that call themselves `application_name`, oldest first.
     pub fn backends_of(&mut self, application_name: &str) -> Vec<Backend> {
-        let query =
-            "SELECT pid, coalesce(state, ''), backend_start, state_change, coalesce(query, '')
+        let query = "SELECT pid, coalesce(state, ''), backend_start, state_change, coalesce(query, '')
                      FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start, pid";
         let rows = self.client.query(query, &[&application_name]).unwrap();
         let backend = |row: postgres::Row| Backend {
@@ -83,33 +80,20 @@ impl Observer {
 
     /// Ends a session in order, as an administrator does: its client reads 57P01.
     pub fn terminate(&mut self, pid: i32) {
-        let done: bool = self
-            .client
-            .query_one("SELECT pg_terminate_backend($1)", &[&pid])
-            .unwrap()
-            .get(0);
+        let done: bool = self.client.query_one("SELECT pg_terminate_backend($1)", &[&pid]).unwrap().get(0);
         assert!(done, "there is no session {pid}");
     }
 
     /// Ends every session of `application_name`, and waits until the server has let go of them. Returns how many they were.
     #[track_caller]
     pub fn terminate_all(&mut self, application_name: &str) -> usize {
-        let pids: Vec<i32> = self
-            .backends_of(application_name)
-            .into_iter()
-            .map(|backend| backend.pid)
-            .collect();
+        let pids: Vec<i32> =
+            self.backends_of(application_name).into_iter().map(|backend| backend.pid).collect();
         let query = "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid";
         self.client.query(query, &[&pids]).unwrap();
-        wait_until(
-            "terminated sessions are gone",
-            Duration::from_secs(10),
-            || {
-                self.backends_of(application_name)
-                    .iter()
-                    .all(|backend| !pids.contains(&backend.pid))
-            },
-        );
+        wait_until("terminated sessions are gone", Duration::from_secs(10), || {
+            self.backends_of(application_name).iter().all(|backend| !pids.contains(&backend.pid))
+        });
         pids.len()
     }
 

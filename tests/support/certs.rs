@@ -14,9 +14,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{
-    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
-};
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name, X509NameRef};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -66,17 +64,10 @@ struct Authority {
 
 impl Certs {
     pub fn new() -> Self {
-        let name = format!(
-            "holdfast-certs-{}-{:08x}",
-            std::process::id(),
-            fastrand::u32(..)
-        );
+        let name = format!("holdfast-certs-{}-{:08x}", std::process::id(), fastrand::u32(..));
         let dir = std::env::temp_dir().join(name);
         fs::create_dir(&dir).unwrap();
-        let (ca, other) = (
-            Authority::new("Holdfast Test CA"),
-            Authority::new("Somebody Else's CA"),
-        );
+        let (ca, other) = (Authority::new("Holdfast Test CA"), Authority::new("Somebody Else's CA"));
         let here = Purpose::Server(&["localhost", "127.0.0.1"]);
         let year = 365 * DAY;
         let itself = Authority::new("localhost");
@@ -111,31 +102,18 @@ impl Certs {
     /// A client certificate for another role.
     pub fn client_for(&self, role: &str) -> CertFiles {
         let key = new_key();
-        let cert = sign(
-            role,
-            &key,
-            &Purpose::Client,
-            (-DAY, 365 * DAY),
-            Some(&self.ca),
-        );
+        let cert = sign(role, &key, &Purpose::Client, (-DAY, 365 * DAY), Some(&self.ca));
         write(&self.dir, &format!("client-{role}"), &cert, &key)
     }
 
     /// A server with this certificate.
     pub fn server(&self, files: &CertFiles) -> TlsFiles {
-        TlsFiles {
-            cert: files.cert.clone(),
-            key: files.key.clone(),
-            client_ca: None,
-        }
+        TlsFiles { cert: files.cert.clone(), key: files.key.clone(), client_ca: None }
     }
 
     /// A server with this certificate, that accepts client certificates of [`Certs::ca_file`].
     pub fn server_that_knows_clients(&self, files: &CertFiles) -> TlsFiles {
-        TlsFiles {
-            client_ca: Some(self.ca_file.clone()),
-            ..self.server(files)
-        }
+        TlsFiles { client_ca: Some(self.ca_file.clone()), ..self.server(files) }
     }
 }
 
@@ -149,13 +127,7 @@ impl Drop for Certs {
 impl Authority {
     fn new(cn: &str) -> Self {
         let key = new_key();
-        let cert = sign(
-            cn,
-            &key,
-            &Purpose::Authority,
-            (-2 * 365 * DAY, 365 * DAY),
-            None,
-        );
+        let cert = sign(cn, &key, &Purpose::Authority, (-2 * 365 * DAY, 365 * DAY), None);
         Self { key, cert }
     }
 }
@@ -180,8 +152,7 @@ fn sign(
 
     let mut cert = X509::builder().unwrap();
     cert.set_version(2).unwrap(); // counted from 0: X.509v3
-    cert.set_serial_number(&Asn1Integer::from_bn(&serial).unwrap())
-        .unwrap();
+    cert.set_serial_number(&Asn1Integer::from_bn(&serial).unwrap()).unwrap();
     cert.set_subject_name(&subject).unwrap();
     cert.set_issuer_name(issuer).unwrap();
     cert.set_pubkey(key).unwrap();
@@ -189,24 +160,15 @@ fn sign(
     cert.set_not_after(&from_now(valid.1)).unwrap();
     match purpose {
         Purpose::Authority => {
-            cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+            cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+            cert.append_extension(KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap())
                 .unwrap();
-            cert.append_extension(
-                KeyUsage::new()
-                    .critical()
-                    .key_cert_sign()
-                    .crl_sign()
-                    .build()
-                    .unwrap(),
-            )
-            .unwrap();
         }
-        Purpose::Client => cert
-            .append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap())
-            .unwrap(),
+        Purpose::Client => {
+            cert.append_extension(ExtendedKeyUsage::new().client_auth().build().unwrap()).unwrap()
+        }
         Purpose::Server(names) => {
-            cert.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap())
-                .unwrap();
+            cert.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
             let mut alternatives = SubjectAlternativeName::new();
             for name in *names {
                 match name.parse::<Ipv4Addr>() {
@@ -214,17 +176,11 @@ fn sign(
                     Err(_) => alternatives.dns(name),
                 };
             }
-            let alternatives = alternatives
-                .build(&cert.x509v3_context(None, None))
-                .unwrap();
+            let alternatives = alternatives.build(&cert.x509v3_context(None, None)).unwrap();
             cert.append_extension(alternatives).unwrap();
         }
     }
-    cert.sign(
-        by.map_or(key, |authority| &authority.key),
-        MessageDigest::sha256(),
-    )
-    .unwrap();
+    cert.sign(by.map_or(key, |authority| &authority.key), MessageDigest::sha256()).unwrap();
     cert.build()
 }
 
@@ -235,17 +191,12 @@ fn name(cn: &str) -> X509Name {
 }
 
 fn from_now(seconds: i64) -> Asn1Time {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     Asn1Time::from_unix(i64::try_from(now.as_secs()).unwrap() + seconds).unwrap()
 }
 
 fn write(dir: &Path, name: &str, cert: &X509, key: &PKey<Private>) -> CertFiles {
-    let files = CertFiles {
-        cert: dir.join(format!("{name}.crt")),
-        key: dir.join(format!("{name}.key")),
-    };
+    let files = CertFiles { cert: dir.join(format!("{name}.crt")), key: dir.join(format!("{name}.key")) };
     fs::write(&files.cert, cert.to_pem().unwrap()).unwrap();
     fs::write(&files.key, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();

@@ -46,11 +46,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn fatal(sqlstate: &str, message: &str) -> Self {
-        Self {
-            severity: "FATAL",
-            sqlstate: sqlstate.to_owned(),
-            message: message.to_owned(),
-        }
+        Self { severity: "FATAL", sqlstate: sqlstate.to_owned(), message: message.to_owned() }
     }
 
     /// PostgreSQL, all slots taken.
@@ -78,12 +74,9 @@ impl Refusal {
 
     fn encode(&self) -> Vec<u8> {
         let mut fields = Vec::new();
-        for (field, text) in [
-            (b'S', self.severity),
-            (b'V', self.severity),
-            (b'C', &self.sqlstate),
-            (b'M', &self.message),
-        ] {
+        for (field, text) in
+            [(b'S', self.severity), (b'V', self.severity), (b'C', &self.sqlstate), (b'M', &self.message)]
+        {
             fields.push(field);
             fields.extend_from_slice(text.as_bytes());
             fields.push(0);
@@ -129,16 +122,10 @@ impl FakeServer {
                 let mut heard = for_door.heard.lock();
                 heard.accepted.push(client.try_clone().unwrap());
                 // A client that leaves in the middle is what these scripts are for.
-                heard.talks.push(thread::spawn(move || {
-                    drop(talk(&script, client, &for_talk))
-                }));
+                heard.talks.push(thread::spawn(move || drop(talk(&script, client, &for_talk))));
             }
         });
-        Self {
-            port,
-            shared,
-            door: Some(door),
-        }
+        Self { port, shared, door: Some(door) }
     }
 
     pub fn port(&self) -> u16 {
@@ -171,10 +158,7 @@ impl Drop for FakeServer {
         }
         let (accepted, talks) = {
             let mut heard = self.shared.heard.lock();
-            (
-                std::mem::take(&mut heard.accepted),
-                std::mem::take(&mut heard.talks),
-            )
+            (std::mem::take(&mut heard.accepted), std::mem::take(&mut heard.talks))
         };
         for client in accepted {
             // Ends the reads in which silent talks wait; a client that has left needs none.
@@ -223,17 +207,11 @@ fn hear_startup(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
     loop {
         let packet = read_packet(client)?;
         let (code, rest) = packet.split_at(4);
-        if [SSL_REQUEST, GSS_REQUEST]
-            .map(u32::to_be_bytes)
-            .iter()
-            .any(|request| request == code)
-        {
+        if [SSL_REQUEST, GSS_REQUEST].map(u32::to_be_bytes).iter().any(|request| request == code) {
             client.write_all(b"N")?;
             continue;
         }
-        let mut words = rest
-            .split(|&byte| byte == 0)
-            .map(|word| String::from_utf8_lossy(word).into_owned());
+        let mut words = rest.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
         let mut parameters = BTreeMap::new();
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             if !name.is_empty() {
@@ -247,11 +225,7 @@ fn hear_startup(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
 
 fn expect_request(client: &mut TcpStream, request: u32) -> io::Result<()> {
     let packet = read_packet(client)?;
-    if packet.starts_with(&request.to_be_bytes()) {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+    if packet.starts_with(&request.to_be_bytes()) { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// A packet without a type byte: its length, which counts itself, and the rest.

@@ -19,18 +19,14 @@ pub fn held() -> Held {
     // Reading the folder takes a descriptor, which is in the list.
     let descriptors = fs::read_dir("/proc/self/fd").unwrap().count() - 1;
     let threads = fs::read_dir("/proc/self/task").unwrap().count();
-    Held {
-        descriptors,
-        threads,
-    }
+    Held { descriptors, threads }
 }
 
 /// What the open descriptors are (`socket:[1234]`, a path), for the message of a failed leak test.
 pub fn open_descriptors() -> Vec<String> {
     let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let mut names: Vec<String> = links
-        .filter_map(|link| Some(fs::read_link(link.path()).ok()?.display().to_string()))
-        .collect();
+    let mut names: Vec<String> =
+        links.filter_map(|link| Some(fs::read_link(link.path()).ok()?.display().to_string())).collect();
     names.sort();
     names
 }

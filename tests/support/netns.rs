@@ -15,16 +15,8 @@ use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-const CLIENT: End = End {
-    device: "client0",
-    address: "10.231.77.1",
-    mac: "02:00:00:00:77:01",
-};
-const SERVER: End = End {
-    device: "server0",
-    address: "10.231.77.2",
-    mac: "02:00:00:00:77:02",
-};
+const CLIENT: End = End { device: "client0", address: "10.231.77.1", mac: "02:00:00:00:77:01" };
+const SERVER: End = End { device: "server0", address: "10.231.77.2", mac: "02:00:00:00:77:02" };
 /// Belongs to nobody: a frame sent to it is dropped by whoever receives it, without a word.
 const NOBODY: &str = "02:00:00:00:77:99";
 
@@ -49,10 +41,7 @@ pub struct Network {
 impl Network {
     /// Makes the network, or says why that cannot be done here.
     pub fn new() -> Result<Self, String> {
-        let network = Self {
-            client: Namespace::new()?,
-            server: Namespace::new()?,
-        };
+        let network = Self { client: Namespace::new()?, server: Namespace::new()? };
         let other = network.server.holder.id().to_string();
         network.client.ip(&format!(
             "link add {} address {} type veth peer name {} address {} netns {other}",
@@ -107,14 +96,12 @@ impl Network {
 
     /// The client's machine no longer knows a way to the server's ("No route to host").
     pub fn unreachable(&self) -> Result<(), String> {
-        self.client
-            .ip(&format!("route add unreachable {}/32", SERVER.address))
+        self.client.ip(&format!("route add unreachable {}/32", SERVER.address))
     }
 
     /// It knows the way again.
     pub fn reachable(&self) -> Result<(), String> {
-        self.client
-            .ip(&format!("route del unreachable {}/32", SERVER.address))
+        self.client.ip(&format!("route del unreachable {}/32", SERVER.address))
     }
 }
 
@@ -123,35 +110,23 @@ impl Namespace {
         let mut unshare = Command::new("unshare");
         // The line says that the namespace is there; the read ends with this process or with the drop.
         unshare.args(["--net", "sh", "-c", "echo ready; read -r _"]);
-        unshare
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut holder = unshare
-            .spawn()
-            .map_err(|error| format!("no network namespaces: unshare: {error}"))?;
+        unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut holder =
+            unshare.spawn().map_err(|error| format!("no network namespaces: unshare: {error}"))?;
         let mut line = String::new();
-        let said = holder
-            .stdout
-            .take()
-            .map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        let said = holder.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
         if matches!(said, Some(Ok(_))) && line.trim() == "ready" {
             return Ok(Self { holder });
         }
-        let output = holder
-            .wait_with_output()
-            .map_err(|error| error.to_string())?;
-        Err(format!(
-            "no network namespaces: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))
+        let output = holder.wait_with_output().map_err(|error| error.to_string())?;
+        Err(format!("no network namespaces: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     /// Runs `act` on a thread of its own inside. Namespaces belong to threads, and this one does not come back.
     fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let inside = || {
-            let namespace = File::open(format!("/proc/{}/ns/net", self.holder.id()))
-                .expect("the namespace is there");
+            let namespace =
+                File::open(format!("/proc/{}/ns/net", self.holder.id())).expect("the namespace is there");
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("we may enter it");
             act()
@@ -163,25 +138,17 @@ impl Namespace {
 
     fn ip(&self, arguments: &str) -> Result<(), String> {
         let run = || Command::new("ip").args(arguments.split(' ')).output();
-        let output = self
-            .run(run)
-            .map_err(|error| format!("ip {arguments}: {error}"))?;
+        let output = self.run(run).map_err(|error| format!("ip {arguments}: {error}"))?;
         if output.status.success() {
             return Ok(());
         }
-        Err(format!(
-            "ip {arguments}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))
+        Err(format!("ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     /// Makes frames for `to` go to this hardware address. With a fixed one there is no need for ARP, whose own silence
     /// would end in "No route to host" after 3 s.
     fn send_to(&self, to: &End, mac: &str, from: &End) -> Result<(), String> {
-        self.ip(&format!(
-            "neigh replace {} lladdr {mac} nud permanent dev {}",
-            to.address, from.device
-        ))
+        self.ip(&format!("neigh replace {} lladdr {mac} nud permanent dev {}", to.address, from.device))
     }
 }
 

@@ -78,11 +78,7 @@ fn move_to(
             SockRef::from(&*listener).listen(0).unwrap();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             while let Ok(filler) = TcpStream::connect_timeout(&address, NO_ANSWER) {
-                shared
-                    .state
-                    .lock()
-                    .fillers
-                    .push(filler.local_addr().unwrap().port());
+                shared.state.lock().fillers.push(filler.local_addr().unwrap().port());
                 fillers.push(filler);
             }
         }

@@ -95,21 +95,12 @@ impl Proxy {
             bytes_from_client: 0,
             bytes_from_server: 0,
         };
-        let shared = Arc::new(Shared {
-            upstream: upstream.into(),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
+        let shared =
+            Arc::new(Shared { upstream: upstream.into(), state: Mutex::new(state), changed: Condvar::new() });
         let for_door = Arc::clone(&shared);
         let door = thread::Builder::new().name("proxy door".to_owned());
-        let door = door
-            .spawn(move || door::keep(&for_door, port, listener, &woken))
-            .unwrap();
-        Self {
-            port,
-            shared,
-            door: Some(door),
-        }
+        let door = door.spawn(move || door::keep(&for_door, port, listener, &woken)).unwrap();
+        Self { port, shared, door: Some(door) }
     }
 
     /// The port at which clients find it.
@@ -142,9 +133,7 @@ impl Proxy {
 
     /// Forwards again, and first of all what has been held back.
     pub fn hear_again(&self) {
-        self.change(|state| {
-            (state.deaf, state.silent_to_newcomers, state.budget) = (false, false, None)
-        });
+        self.change(|state| (state.deaf, state.silent_to_newcomers, state.budget) = (false, false, None));
     }
 
     /// Connections accepted from now on are answered with silence; the old ones go on.
@@ -247,11 +236,7 @@ impl Proxy {
         let deadline = Instant::now() + CONTROL_LIMIT;
         let mut state = self.shared.state.lock();
         while !holds(&state) {
-            let late = self
-                .shared
-                .changed
-                .wait_until(&mut state, deadline)
-                .timed_out();
+            let late = self.shared.changed.wait_until(&mut state, deadline).timed_out();
             assert!(!late, "the proxy is stuck: {what}");
         }
     }
@@ -269,9 +254,7 @@ impl Drop for Proxy {
         }
         self.change(|state| state.cut_before = u64::MAX);
         if !thread::panicking() {
-            self.wait_for("all connections are gone", |state| {
-                state.connections.is_empty()
-            });
+            self.wait_for("all connections are gone", |state| state.connections.is_empty());
         }
     }
 }

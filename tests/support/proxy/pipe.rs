@@ -39,13 +39,7 @@ struct Flow {
 struct Reset;
 
 /// The thread of connection `id`.
-pub(super) fn forward(
-    shared: &Shared,
-    id: u64,
-    silent: bool,
-    client: TcpStream,
-    woken: &UnixStream,
-) {
+pub(super) fn forward(shared: &Shared, id: u64, silent: bool, client: TcpStream, woken: &UnixStream) {
     let mut server = None;
     if let Err(Reset) = converse(shared, id, silent, &client, &mut server, woken) {
         for socket in [Some(&client), server.as_ref()].into_iter().flatten() {
@@ -74,10 +68,7 @@ fn converse(
     }
     let server = server.insert(TcpStream::connect(&shared.upstream).map_err(|_| Reset)?);
     for socket in [client, server] {
-        socket
-            .set_nonblocking(true)
-            .and_then(|()| socket.set_nodelay(true))
-            .map_err(|_| Reset)?;
+        socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true)).map_err(|_| Reset)?;
     }
     let [mut to_server, mut to_client] = [Flow::new(Way::ToServer), Flow::new(Way::ToClient)];
     loop {
@@ -99,10 +90,7 @@ fn converse(
         if passes {
             events.extend(interest(client, &to_server, &to_client));
             events.extend(interest(server, &to_client, &to_server));
-            due = [&to_server, &to_client]
-                .into_iter()
-                .filter_map(Flow::next_due)
-                .min();
+            due = [&to_server, &to_client].into_iter().filter_map(Flow::next_due).min();
         }
         sleep(&mut events, due, woken);
     }
@@ -154,20 +142,11 @@ impl Flow {
 
     /// When the next chunk arrives, unless it only waits for its sink.
     fn next_due(&self) -> Option<Instant> {
-        if self.sink_full {
-            None
-        } else {
-            self.held.front().map(|(due, _)| *due)
-        }
+        if self.sink_full { None } else { self.held.front().map(|(due, _)| *due) }
     }
 
     /// Takes what the source has, and gives the sink what is due.
-    fn advance(
-        &mut self,
-        state: &mut State,
-        source: &TcpStream,
-        sink: &TcpStream,
-    ) -> Result<(), Reset> {
+    fn advance(&mut self, state: &mut State, source: &TcpStream, sink: &TcpStream) -> Result<(), Reset> {
         self.take(state, source)?;
         self.give(state, sink)?;
         if self.source_ended && self.held.is_empty() && !self.sink_ended {
@@ -193,8 +172,7 @@ impl Flow {
             match source.read(&mut chunk) {
                 Ok(0) => self.source_ended = true,
                 Ok(count) => {
-                    self.held
-                        .push_back((Instant::now() + state.latency, chunk[..count].to_vec()));
+                    self.held.push_back((Instant::now() + state.latency, chunk[..count].to_vec()));
                     self.held_bytes += count;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -215,11 +193,7 @@ impl Flow {
                 _ => chunk.len(),
             };
             // A client that was half-closed gets nothing more; the bytes are lost.
-            let count = if self.sink_ended {
-                chunk.len()
-            } else {
-                write(&mut sink, &chunk[..allowed])?
-            };
+            let count = if self.sink_ended { chunk.len() } else { write(&mut sink, &chunk[..allowed])? };
             self.sink_full = count == 0 && allowed > 0;
             self.held_bytes -= count;
             chunk.drain(..count);
