@@ -150,8 +150,13 @@ fn channel_binding_is_used_over_tls_and_refused_without() {
     let bound = url("sslmode=require&channel_binding=require");
     assert_eq!(ours(&bound), Outcome::Encrypted);
     assert_eq!(ours(&url("sslmode=disable")), Outcome::Plain);
-    let error = refused(&url("sslmode=disable&channel_binding=require"));
+    let plain = own_server(|s| s.role("app", "s3cret"));
+    plain.change_hba(&["host all app all scram-sha-256", "host all all all trust"]).unwrap();
+    let unbound =
+        format!("postgresql://app:s3cret@127.0.0.1:{}/postgres?channel_binding=require", plain.port());
+    let error = refused(&unbound);
     assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    assert!(error.to_string().contains("channel binding"), "{error}");
     assert!(!error.to_string().contains("s3cret"), "{error}");
 }
 
