@@ -59,15 +59,13 @@ pub mod embedded;
 mod error;
 mod ffi;
 mod link;
-mod observe;
 mod pool;
 mod resilience;
 
 pub use config::PoolConfig;
 pub use error::{Attempt, Error, ErrorKind, Phase, PoolSnapshot, Result};
 pub use link::cancel::CancelHandle;
-pub use observe::stats::{CloseReason, CloseReport, Stats};
-pub use pool::{Params, Pool, PooledConnection};
+pub use pool::{CloseReason, CloseReport, Params, Pool, PooledConnection, Stats};
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
 pub use postgres;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::evidence::{Evidence, Fault, Finding, timed, wait_until};
 use super::subject::Subject;
+use crate::CloseReason;
 use crate::error::{Error, ErrorKind, human};
-use crate::observe::stats::CloseReason;
 use crate::pool::Pool;
 
 /// As in the original cure: more callers than connections, and a burst of single requests.

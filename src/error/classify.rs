@@ -6,8 +6,7 @@ use std::io;
 
 use postgres::error::{DbError, SqlState};
 
-use super::{Error, ErrorKind, Phase, ServerMessage};
-use crate::link::LinkFault;
+use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 
 /// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that
 /// only the text tells a full pooler from a broken protocol.

@@ -6,6 +6,7 @@
 
 mod classify;
 mod display;
+mod fault;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,6 +16,7 @@ use postgres::error::SqlState;
 
 pub(crate) use classify::{find_source, server_message};
 pub(crate) use display::human;
+pub(crate) use fault::LinkFault;
 
 /// The class of a failure: what a program branches on.
 ///

@@ -8,8 +8,8 @@ use std::task::Poll;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::LinkFault;
 use super::socket::Socket;
+use crate::error::LinkFault;
 
 #[derive(Default)]
 struct State {

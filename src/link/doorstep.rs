@@ -17,9 +17,10 @@ use postgres::{Client, Socket};
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
 
+use super::Link;
 use super::dial::{Dial, Dialled};
 use super::stream::LinkStream;
-use super::{Link, LinkFault};
+use crate::error::LinkFault;
 use crate::error::{Error, ErrorKind, Phase, find_source, server_message};
 
 /// Opens a client over a connection of our own making.

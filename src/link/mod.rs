@@ -20,7 +20,6 @@ mod tap;
 mod tls;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,71 +29,7 @@ use socket::Socket;
 pub(crate) use tap::TransactionStatus;
 use tap::{BackendKey, Owed, Tap};
 
-/// What ended a connection, when the server's protocol did not say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkFault {
-    /// Work on it ran past its deadline.
-    DeadlinePassed,
-    /// Another thread cut it (`close`).
-    Interrupted,
-    /// The pool retired it.
-    Retired,
-    /// The server, or something on the way, closed it.
-    ClosedByServer,
-    /// This process is a forked child; the connection belongs to the parent.
-    Forked,
-}
-
-impl LinkFault {
-    fn to_word(self) -> u8 {
-        match self {
-            Self::DeadlinePassed => 1,
-            Self::Interrupted => 2,
-            Self::Retired => 3,
-            Self::ClosedByServer => 4,
-            Self::Forked => 5,
-        }
-    }
-
-    fn from_word(word: u8) -> Option<Self> {
-        Some(match word {
-            1 => Self::DeadlinePassed,
-            2 => Self::Interrupted,
-            3 => Self::Retired,
-            4 => Self::ClosedByServer,
-            5 => Self::Forked,
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for LinkFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DeadlinePassed => "the deadline passed before the server answered",
-            Self::Interrupted => "the connection was cut because the pool was closed",
-            Self::Retired => "the connection was retired by the pool",
-            Self::ClosedByServer => "the server closed the connection",
-            Self::Forked => {
-                "the connection belongs to the parent of this forked process; open a new pool here"
-            }
-        })
-    }
-}
-
-impl std::error::Error for LinkFault {}
-
-impl From<LinkFault> for io::Error {
-    fn from(fault: LinkFault) -> Self {
-        let kind = match fault {
-            LinkFault::DeadlinePassed => io::ErrorKind::TimedOut,
-            LinkFault::Interrupted | LinkFault::Retired => io::ErrorKind::ConnectionAborted,
-            LinkFault::ClosedByServer => io::ErrorKind::UnexpectedEof,
-            LinkFault::Forked => io::ErrorKind::Unsupported,
-        };
-        io::Error::new(kind, fault)
-    }
-}
+use crate::error::LinkFault;
 
 struct Shared {
     socket: Arc<Socket>,

@@ -2,8 +2,9 @@
 
 use postgres::{Client, SimpleQueryMessage};
 
-use super::{Link, LinkFault};
+use super::Link;
 use crate::config::settings::TargetSessionAttrs;
+use crate::error::LinkFault;
 use crate::error::{Error, ErrorKind, Phase};
 
 /// Checks a fresh session. `PreferStandby` here means "must be a standby": preferring is done by asking twice.

@@ -21,8 +21,8 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::LinkFault;
 use super::deadline::Deadlines;
+use crate::error::LinkFault;
 use crate::ffi::fork::Generation;
 
 /// Bytes read ahead of what the reader asks for: a small reply in one system call, also under TLS, whose records are

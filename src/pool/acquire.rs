@@ -10,10 +10,10 @@ use super::admission::{Grant, Parked, Request};
 use super::connection::PooledConnection;
 use super::inner::Inner;
 use super::open_connection::OpenConnection;
+use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::{Attempt, Error, ErrorKind, Phase, human};
 use crate::link::Look;
-use crate::observe::stats::CloseReason;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
 /// and what could have happened to it meanwhile could as well happen right after a look. A loan that lasted longer than

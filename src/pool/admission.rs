@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::open_connection::OpenConnection;
+use super::stats::Counters;
 use crate::error::PoolSnapshot;
-use crate::observe::stats::Counters;
 
 /// A waiter this old is served before any newcomer.
 pub(super) const AGED: Duration = Duration::from_millis(5);

@@ -4,7 +4,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::inner::Inner;
-use crate::observe::stats::{CloseReason, CloseReport};
+use super::stats::CloseReason;
+
+/// What [`Pool::close`](crate::Pool::close) had to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Idle connections closed at once.
+    pub idle_closed: u32,
+    /// Lent connections that came back by themselves in time.
+    pub returned: u32,
+    /// Lent connections whose running statement the server was asked to cancel.
+    pub cancelled: u32,
+    /// Lent connections that were still out at the deadline and were cut: statements on them failed or will fail.
+    pub cut: u32,
+    /// How long closing took.
+    pub elapsed: Duration,
+}
 
 /// The last part of the time that `close` has is kept for statements to end after they were cancelled.
 fn time_for_cancelling(limit: Duration) -> Duration {

@@ -13,9 +13,9 @@ use super::admission::Parked;
 use super::inner::Inner;
 use super::parameter_types::guess;
 use super::statements::is_stale;
+use super::stats::CloseReason;
 use crate::error::{Error, Result};
 use crate::link::cancel::CancelHandle;
-use crate::observe::stats::CloseReason;
 
 /// Query parameters, as [`postgres::Client`] takes them.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];

@@ -2,36 +2,24 @@
 //! without idle connections not even that.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::inner::Inner;
+use super::stats::CloseReason;
 use crate::clock::Tick;
-use crate::observe::stats::CloseReason;
-
-/// When housekeeping runs next; read on every return, so it is one atomic.
-pub(super) struct Alarm(AtomicU64);
-
-const UNSET: u64 = u64::MAX;
-
-impl Default for Alarm {
-    fn default() -> Self {
-        Self(AtomicU64::new(UNSET))
-    }
-}
 
 impl Inner {
     /// Makes sure that housekeeping runs at `due` or earlier.
     #[inline]
     pub(super) fn wake_housekeeping_at(self: &Arc<Self>, due: Tick) {
-        if due.to_word() < self.alarm.0.load(Ordering::Relaxed) {
+        if self.alarm.rings_after(due) {
             self.set_alarm(due);
         }
     }
 
     #[cold]
     fn set_alarm(self: &Arc<Self>, due: Tick) {
-        if self.alarm.0.fetch_min(due.to_word(), Ordering::AcqRel) <= due.to_word() {
+        if !self.alarm.advance_to(due) {
             return;
         }
         let pool = Arc::downgrade(self);
@@ -45,7 +33,7 @@ impl Inner {
     /// On the timer thread: closes what is due and sets the next alarm. An alarm that was set for a connection used
     /// meanwhile finds nothing to do, which is cheaper than moving it at every return.
     fn keep_house(self: &Arc<Self>) {
-        self.alarm.0.store(UNSET, Ordering::Release);
+        self.alarm.unset();
         let now = Tick::exact();
         for (conn, reason) in self.take_due(now) {
             self.see_off(conn, reason);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::admission::Admission;
-use super::housekeeping::Alarm;
+use super::alarm::Alarm;
 use super::registry::Registry;
 use super::slot::Slots;
 use super::workers::Workers;

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod admission;
+mod alarm;
 mod closing;
 mod connection;
 mod housekeeping;
@@ -12,6 +13,7 @@ mod recycle;
 mod registry;
 mod slot;
 mod statements;
+mod stats;
 mod workers;
 
 use std::fmt;
@@ -27,7 +29,8 @@ use inner::Inner;
 
 use crate::config::PoolConfig;
 use crate::error::Result;
-use crate::observe::stats::{CloseReport, Stats};
+pub use closing::CloseReport;
+pub use stats::{CloseReason, Stats};
 
 /// A pool of connections to one PostgreSQL target.
 ///

@@ -6,12 +6,12 @@ use postgres::Client;
 
 use super::slot::SlotLease;
 use super::statements::StatementCache;
+use super::stats::Counters;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::connector::Opened;
-use crate::observe::stats::Counters;
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).

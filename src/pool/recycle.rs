@@ -7,9 +7,10 @@ use std::time::Instant;
 use super::acquire::LOOK_AFTER;
 use super::admission::Parked;
 use super::inner::Inner;
+use super::stats::CloseReason;
 use crate::clock::Tick;
-use crate::link::{LinkFault, Look, TransactionStatus};
-use crate::observe::stats::CloseReason;
+use crate::error::LinkFault;
+use crate::link::{Look, TransactionStatus};
 
 impl Inner {
     /// Takes a lent connection back.

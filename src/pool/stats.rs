@@ -1,7 +1,5 @@
 //! Figures of a pool: how it stands and what it has done, as of one moment.
 
-use std::time::Duration;
-
 use crate::error::{ErrorKind, PoolSnapshot};
 
 /// Why the pool closed a connection.
@@ -169,20 +167,4 @@ impl Stats {
     pub fn errors_of(&self, kind: ErrorKind) -> u64 {
         self.errors.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n)
     }
-}
-
-/// What [`Pool::close`](crate::Pool::close) had to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// Idle connections closed at once.
-    pub idle_closed: u32,
-    /// Lent connections that came back by themselves in time.
-    pub returned: u32,
-    /// Lent connections whose running statement the server was asked to cancel.
-    pub cancelled: u32,
-    /// Lent connections that were still out at the deadline and were cut: statements on them failed or will fail.
-    pub cut: u32,
-    /// How long closing took.
-    pub elapsed: Duration,
 }

@@ -1,3 +1,0 @@
-//! What a pool tells about itself.
-
-pub(crate) mod stats;
