@@ -7,7 +7,7 @@
 //! `read` returns. No descriptor of this process reaches a server or any other program it starts (the standard library opens
 //! all of them close-on-exec), so nobody else can hold the pipe open.
 //!
-//! The folder also holds the template: `initdb` takes 0.7 s, a copy of what it made 0.06 s, so it runs once per process.
+//! The folder also holds the template: `initdb` takes 0.7 s and a copy of what it made 0.1 s, on a machine at rest, so it runs once per process.
 //! All copies share one system identifier, which matters to nobody but a standby of the wrong primary.
 
 use std::collections::HashMap;
@@ -77,7 +77,7 @@ pub(super) struct Workspace {
     templates: Mutex<HashMap<Binaries, PathBuf>>,
     /// Our end of the watcher's pipe. Held, never used.
     _lifeline: ChildStdin,
-    /// The process that made this; a forked child must not share it, see [`Workspace::of_this_process`].
+    /// The process that made this; a forked child must neither share it nor clear it away.
     owner: u32,
 }
 
@@ -87,7 +87,7 @@ impl Workspace {
         let mut workspace = WORKSPACE.lock();
         if let Some(existing) = &*workspace
             // After a fork without exec, parent and child would count on in the same folder.
-            && existing.owner == process::id()
+            && existing.is_ours()
             // Somebody's cleaner of temporary folders may have been here.
             && existing.dir.is_dir()
         {
@@ -114,6 +114,11 @@ impl Workspace {
         }
         let (next, templates) = (AtomicU32::new(1), Mutex::new(HashMap::new()));
         Ok(Self { dir, user, next, templates, _lifeline: lifeline, owner: process::id() })
+    }
+
+    /// Whether this very process made it, and not one from which it was forked.
+    pub(super) fn is_ours(&self) -> bool {
+        self.owner == process::id()
     }
 
     pub(super) fn user(&self) -> ServerUser {

@@ -26,6 +26,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast::embedded::{Builder, EmbeddedPostgres};
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
 
 /// The server that all tests of this test program share, for those that neither fill nor disturb it. Statics are never
 /// dropped: the server's watcher stops and removes it when the program ends.
@@ -54,4 +56,17 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
         thread::sleep(TICK);
     }
     begun.elapsed()
+}
+
+/// Connects again and again until the server at `url` says 53300, and returns what it gave: everybody else is turned away
+/// for as long as that is held. A superuser's URL takes the reserved connections as well.
+pub fn fill(url: &str) -> Vec<Client> {
+    let mut held = Vec::new();
+    loop {
+        match Client::connect(url, NoTls) {
+            Ok(client) => held.push(client),
+            Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => return held,
+            Err(error) => panic!("the server is not full after {} connections, but: {error}", held.len()),
+        }
+    }
 }
