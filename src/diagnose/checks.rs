@@ -287,6 +287,7 @@ pub(super) fn at_once<T: Send>(threads: usize, call: impl Fn() -> T + Sync) -> V
 pub(super) fn short(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     match ms {
+        _ if ms < 0.01 => format!("{:.1} µs", ms * 1e3),
         _ if ms < 1.0 => format!("{:.0} µs", ms * 1e3),
         _ if ms < 10.0 => format!("{ms:.1} ms"),
         _ if ms < 1e3 => format!("{ms:.0} ms"),

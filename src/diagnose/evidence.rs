@@ -72,8 +72,7 @@ impl<'a> Evidence<'a> {
     }
 
     pub(super) fn time(&mut self, name: &'static str, took: Duration) {
-        // Microseconds are as fine as anybody wants to know.
-        self.figure(name, took.as_micros() as f64 / 1e3, "ms");
+        self.figure(name, took.as_nanos() as f64 / 1e6, "ms");
     }
 
     /// Complains unless what the check claims holds.
