@@ -1,6 +1,6 @@
 //! `holdfast options`: the one table of options.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,7 +8,7 @@ use holdfast::config::{Group, OptionInfo, options, reference_table};
 use serde_json::Value;
 
 use crate::json;
-use crate::style::{Style, width};
+use crate::style::{Style, print, width};
 use crate::table::fold;
 
 /// Show every option of a pool: key, default, environment variable, what is allowed, what it does.
@@ -48,11 +48,8 @@ impl Arguments {
         } else {
             for_people(&found)
         };
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            // Whoever read it has read enough, as `head` does.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(ExitCode::SUCCESS),
-        }
+        print(&text)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

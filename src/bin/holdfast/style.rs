@@ -1,9 +1,10 @@
-//! Colours, where somebody can see them and wants them.
+//! Output: colours where somebody can see them and wants them, the width there is, and readers who go away.
 
 use std::env;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use holdfast::diagnose::Verdict;
+use rustix::termios::tcgetwinsize;
 
 /// How to write to one stream.
 #[derive(Clone, Copy)]
@@ -49,9 +50,20 @@ pub(crate) fn is_interactive(stream: &impl IsTerminal) -> bool {
 pub(crate) fn width() -> usize {
     const WITHOUT_TERMINAL: usize = 100;
     const READABLE: usize = 120;
-    let of = |size: rustix::termios::Winsize| usize::from(size.ws_col);
-    rustix::termios::tcgetwinsize(std::io::stderr())
-        .or_else(|_| rustix::termios::tcgetwinsize(std::io::stdout()))
-        .map_or(WITHOUT_TERMINAL, of)
-        .clamp(60, READABLE)
+    let columns = [tcgetwinsize(io::stderr()), tcgetwinsize(io::stdout())]
+        .into_iter()
+        .flatten()
+        .map(|size| usize::from(size.ws_col))
+        // A terminal that does not know its size says 0.
+        .find(|columns| *columns > 0);
+    columns.unwrap_or(WITHOUT_TERMINAL).clamp(60, READABLE)
+}
+
+/// Writes to standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever read it has read enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
 }

@@ -9,7 +9,7 @@ use holdfast::diagnose::{CheckReport, Report, Subject, Verdict, verify};
 
 use crate::json;
 use crate::progress::Progress;
-use crate::style::{Style, width};
+use crate::style::{Style, print, width};
 use crate::table::{fold, table};
 
 /// Check, against a real server, that a pool keeps its promises.
@@ -66,16 +66,14 @@ impl Arguments {
         } else {
             verify(&subject, &mut Progress::new(logging))
         };
-        if self.json {
-            println!("{:#}", json::report(&report));
-        } else {
-            print(&report, self.quiet);
-        }
+        let text = if self.json { format!("{:#}\n", json::report(&report)) } else { for_people(&report) };
+        print(&text)?;
         Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-fn print(report: &Report, quiet: bool) {
+/// The table, what failed, and a line that sums it up.
+fn for_people(report: &Report) -> String {
     let style = Style::of(&io::stdout());
     let rows: Vec<_> = report.checks.iter().map(row).collect();
     let paint = |row: Option<usize>, column: usize, text: String| match (row, column) {
@@ -83,48 +81,49 @@ fn print(report: &Report, quiet: bool) {
         (Some(row), 1) => style.verdict(report.checks[row].verdict, &text),
         _ => text,
     };
-    if !quiet {
-        println!();
-    }
-    for line in table(["check", "result", "time", "what was measured"], &rows, width(), paint) {
-        println!("{line}");
-    }
+    let mut lines = vec![String::new()];
+    lines.extend(table(["check", "result", "time", "what was measured"], &rows, width(), paint));
     for report in report.checks.iter().filter(|check| !check.complaints.is_empty()) {
-        explain(report, style);
+        lines.extend(explain(report, style));
     }
+    lines.push(String::new());
+    lines.extend(sum_up(report, style));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn sum_up(report: &Report, style: Style) -> Vec<String> {
     let (passed, failed, skipped) =
         (report.count(Verdict::Passed), report.count(Verdict::Failed), report.count(Verdict::Skipped));
-    let whose = if report.private { "a private PostgreSQL at" } else { "your database at" };
-    let verdict = if report.passed() { Verdict::Passed } else { Verdict::Failed };
     let mut summary = format!("{passed} of {} checks passed", passed + failed);
     if skipped > 0 {
         summary.push_str(&format!(", {skipped} not run"));
     }
-    println!(
-        "\n{} on {whose} {}, in {:.1} s",
-        style.verdict(verdict, &summary),
-        report.target,
-        report.took.as_secs_f64()
-    );
+    let verdict = if report.passed() { Verdict::Passed } else { Verdict::Failed };
+    let whose = if report.private { "a private PostgreSQL at" } else { "your database at" };
+    let summary = style.verdict(verdict, &summary);
+    let mut lines =
+        vec![format!("{summary} on {whose} {}, in {:.1} s", report.target, report.took.as_secs_f64())];
     if skipped > 0 && failed == 0 {
-        println!("Scenes disturb a server, so they run only on a private one: holdfast verify --private");
+        lines.push(
+            "Scenes disturb a server, so they run only on a private one: holdfast verify --private".into(),
+        );
     }
+    lines
 }
 
 /// What was wrong, clause by clause: an error says much, and its last clause what to do.
-fn explain(report: &CheckReport, style: Style) {
-    println!(
-        "\n{}",
-        style.verdict(report.verdict, &format!("{} failed: {}", report.check.title, report.check.claim))
-    );
+fn explain(report: &CheckReport, style: Style) -> Vec<String> {
+    let title = format!("{} failed: {}", report.check.title, report.check.claim);
+    let mut lines = vec![String::new(), style.verdict(report.verdict, &title)];
     for complaint in &report.complaints {
-        for (index, clause) in complaint.split("; ").enumerate() {
-            for (number, line) in fold(clause, width().saturating_sub(4)).iter().enumerate() {
-                let bullet = if index + number == 0 { "-" } else { " " };
-                println!("  {bullet} {line}");
-            }
+        let clauses = complaint.split("; ").flat_map(|clause| fold(clause, width().saturating_sub(4)));
+        for (number, line) in clauses.enumerate() {
+            let bullet = if number == 0 { "-" } else { " " };
+            lines.push(format!("  {bullet} {line}"));
         }
     }
+    lines
 }
 
 fn row(report: &CheckReport) -> [String; 4] {
