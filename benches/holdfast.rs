@@ -30,7 +30,7 @@ mod run {
 
     use holdfast::embedded::EmbeddedPostgres;
 
-    use crate::measurements::{Bench, footprint, free_get, point_query, rows, scarcity};
+    use crate::measurements::{Bench, footprint, free_get, opening, point_query, rows, scarcity};
     use crate::support::json::{Report, Surroundings};
     use crate::support::options::{Asked, HELP, Options};
     use crate::support::report::Measurement;
@@ -61,13 +61,14 @@ mod run {
 
     type Part = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Measurement>>);
 
-    const PARTS: [Part; 7] = [
+    const PARTS: [Part; 8] = [
         ("get", free_get::measure),
         ("crowd", scarcity::crowd),
         ("hold", scarcity::hold),
         ("point", point_query::prepared),
         ("text", point_query::text),
         ("rows", rows::measure),
+        ("open", opening::measure),
         ("footprint", footprint::measure),
     ];
 
@@ -131,6 +132,8 @@ mod run {
         let verdicts: Vec<bool> =
             all.iter().flat_map(|m| m.targets.iter().filter_map(|t| m.is_met(t))).collect();
         let met = verdicts.iter().filter(|met| **met).count();
-        println!("{met} of {} targets met", verdicts.len());
+        if !verdicts.is_empty() {
+            println!("{met} of {} targets met", verdicts.len());
+        }
     }
 }

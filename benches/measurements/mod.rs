@@ -2,6 +2,7 @@
 
 pub mod footprint;
 pub mod free_get;
+pub mod opening;
 pub mod point_query;
 pub mod rows;
 pub mod scarcity;

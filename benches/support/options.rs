@@ -22,6 +22,7 @@ What is measured:
   point          a prepared point query with 1 and with 8 threads, on one CPU and on all, against the bare driver and libpq
   text           the same statement given as text, against r2d2, whose users prepare it every time
   rows           100,000 rows of 4 columns: time and peak memory
+  open           opening a connection, without and with TLS
   footprint      memory, descriptors and threads of a pool and of an open connection
 
 How to read it: subjects take turns round by round, after one round of warming up. Shown are the median of the rounds, the
@@ -34,7 +35,7 @@ For figures worth keeping let nothing else run, and look at the load printed fir
 ";
 
 /// The names that `--only` takes.
-pub const NAMES: [&str; 7] = ["get", "crowd", "hold", "point", "text", "rows", "footprint"];
+pub const NAMES: [&str; 8] = ["get", "crowd", "hold", "point", "text", "rows", "open", "footprint"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
