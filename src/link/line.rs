@@ -17,6 +17,7 @@ use super::deadline::Alarm;
 use super::framing::Framing;
 use super::socket::{Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
+use crate::error::LinkFault;
 
 pub(crate) enum Transport {
     Plain(SocketIo),
@@ -85,6 +86,10 @@ impl Line {
                 io::ErrorKind::InvalidData,
                 "the server sent a message with an impossible length",
             )));
+        }
+        if tap.has_ended() {
+            // What was read is still handed on: it holds the server's reason.
+            socket.fail(LinkFault::ClosedByServer);
         }
         if tap.owed() == Owed::Nothing {
             socket.deadlines().statement_ends();

@@ -4,7 +4,7 @@
 //! lane alike. Its state is read by other threads and written only by the one that drives the connection, hence plain
 //! loads and stores on atomics.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::framing::Message;
 
@@ -47,6 +47,8 @@ pub(crate) struct Tap {
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
     statements: AtomicU64,
+    /// The server has said its last word.
+    ended: AtomicBool,
 }
 
 /// Whether the server has something to say yet.
@@ -120,6 +122,9 @@ impl Tap {
         if let Some(code) = sqlstate_in(head) {
             self.sqlstate.store(pack(code), Relaxed);
         }
+        if ends_the_session(head) {
+            self.ended.store(true, Relaxed);
+        }
     }
 
     fn key(&self, head: &[u8]) {
@@ -145,6 +150,11 @@ impl Tap {
             b'E' => TransactionStatus::Failed,
             _ => TransactionStatus::Unknown,
         }
+    }
+
+    /// The server ended the session: an error of severity FATAL or PANIC, whether in reply to something or unasked.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
     }
 
     /// Outside a transaction, nothing owed, no copy.
@@ -175,6 +185,13 @@ fn sqlstate_in(fields: &[u8]) -> Option<[u8; 5]> {
         .split(|b| *b == 0)
         .find(|field| field.first() == Some(&b'C'))
         .and_then(|field| field[1..].try_into().ok())
+}
+
+/// By the `V` field, which is never localized; servers before 9.6 have only `S`.
+fn ends_the_session(fields: &[u8]) -> bool {
+    let severity =
+        |kind: u8| fields.split(|b| *b == 0).find(|field| field.first() == Some(&kind)).map(|f| &f[1..]);
+    matches!(severity(b'V').or(severity(b'S')), Some(b"FATAL" | b"PANIC"))
 }
 
 fn pack(code: [u8; 5]) -> u64 {
@@ -244,6 +261,15 @@ mod tests {
         let tap = started();
         received(&tap, b'E', b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0");
         assert_eq!(tap.last_sqlstate().as_deref(), Some("53300"));
+    }
+
+    #[test]
+    fn only_a_fatal_error_ends_the_session() {
+        let tap = started();
+        received(&tap, b'E', b"SFEHLER\0VERROR\0C22012\0Mdivision by zero\0\0");
+        assert!(!tap.has_ended());
+        received(&tap, b'E', b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0");
+        assert!(tap.has_ended());
     }
 
     #[test]

@@ -20,7 +20,8 @@ impl Inner {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
         }
-        if conn.link.is_clean() {
+        // The driver may have given up for reasons of its own; it is never of use again.
+        if conn.link.is_clean() && !conn.client.is_closed() {
             return self.park(conn);
         }
         self.give_back_unclean(conn);
@@ -32,6 +33,7 @@ impl Inner {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
             Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
             Some(_) => self.retire_broken(conn),
+            None if conn.client.is_closed() => self.retire_broken(conn),
             None => {
                 let inner = self.clone();
                 self.workers.run(move || inner.settle(conn));
@@ -73,7 +75,7 @@ impl Inner {
         if rolled_back {
             self.admission.count(|c| c.rolled_back += 1);
         }
-        if conn.link.is_clean() {
+        if conn.link.is_clean() && !conn.client.is_closed() {
             self.park(conn);
         } else {
             self.retire(conn, CloseReason::Unclean);

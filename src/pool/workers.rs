@@ -4,7 +4,7 @@
 //! what may block for a bounded time: cleaning a returned connection, seeing a retired one off, refilling `min_idle`.
 //! They end with the last pool.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,7 +14,8 @@ const WORKERS: usize = 4;
 
 pub(super) struct Workers {
     timer: Arc<ScheduledThreadPool>,
-    blocking: ScheduledThreadPool,
+    /// Started at the first job: a pool that is never used costs one thread.
+    blocking: OnceLock<ScheduledThreadPool>,
 }
 
 static SHARED: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
@@ -37,12 +38,15 @@ impl Workers {
             .thread_name_pattern("holdfast-timer")
             .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
             .build();
-        let blocking = ScheduledThreadPool::builder()
+        Self { timer: Arc::new(timer), blocking: OnceLock::new() }
+    }
+
+    fn start_blocking() -> ScheduledThreadPool {
+        ScheduledThreadPool::builder()
             .num_threads(WORKERS)
             .thread_name_pattern("holdfast-work-{}")
             .on_drop_behavior(OnPoolDropBehavior::CompletePendingScheduled)
-            .build();
-        Self { timer: Arc::new(timer), blocking }
+            .build()
     }
 
     /// The thread r2d2 makes its slots on.
@@ -57,6 +61,6 @@ impl Workers {
 
     /// Runs `job` soon, on a thread that may block.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        self.blocking.execute(job);
+        self.blocking.get_or_init(Self::start_blocking).execute(job);
     }
 }
