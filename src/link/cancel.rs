@@ -4,14 +4,15 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::ssl::SslStream;
 
 use super::dial::{Address, SSL_REQUEST};
 use super::tap::BackendKey;
-use super::tls::TlsContext;
-use crate::config::settings::{SslNegotiation, TlsSettings};
+use super::tls_cache::Tls;
+use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
 
 /// How long [`CancelHandle::cancel`] may take.
@@ -40,7 +41,7 @@ pub struct CancelHandle {
     address: Address,
     host_name: String,
     /// Set when the session itself is encrypted: the request is then sent encrypted too.
-    tls: Option<TlsSettings>,
+    tls: Option<Arc<Tls>>,
     key: Option<BackendKey>,
 }
 
@@ -55,7 +56,7 @@ impl CancelHandle {
     pub(crate) fn new(
         address: Address,
         host_name: String,
-        tls: Option<TlsSettings>,
+        tls: Option<Arc<Tls>>,
         key: Option<BackendKey>,
     ) -> Self {
         Self { address, host_name, tls, key }
@@ -114,8 +115,8 @@ impl CancelHandle {
         }
     }
 
-    fn encrypt(&self, mut stream: TcpStream, tls: &TlsSettings) -> io::Result<SslStream<TcpStream>> {
-        if tls.negotiation == SslNegotiation::Postgres {
+    fn encrypt(&self, mut stream: TcpStream, tls: &Tls) -> io::Result<SslStream<TcpStream>> {
+        if tls.settings.negotiation == SslNegotiation::Postgres {
             stream.write_all(&SSL_REQUEST)?;
             let mut answer = [0];
             stream.read_exact(&mut answer)?;
@@ -124,7 +125,7 @@ impl CancelHandle {
             }
         }
         let configuration =
-            TlsContext::new(tls).and_then(|t| t.configure(&self.host_name)).map_err(io::Error::other)?;
+            tls.context().and_then(|t| t.configure(&self.host_name)).map_err(io::Error::other)?;
         configuration.connect(&self.host_name, stream).map_err(|e| io::Error::other(e.to_string()))
     }
 }

@@ -13,7 +13,7 @@ use super::dial::{Address, Dial, Encryption};
 use super::doorstep::open_client;
 use super::resolve::resolve;
 use super::role::check_role;
-use super::tls::TlsContext;
+use super::tls_cache::Tls;
 use crate::config::settings::{
     ChannelBinding, Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs,
 };
@@ -31,6 +31,7 @@ pub(crate) struct Opened {
 /// Makes connections to one configured target.
 pub(crate) struct Connector {
     server: ServerSettings,
+    tls: Arc<Tls>,
 }
 
 /// One address to try.
@@ -53,11 +54,12 @@ impl Connector {
     /// # Errors
     /// [`ErrorKind::Tls`] with the file's name.
     pub(crate) fn new(server: ServerSettings) -> Result<Self, Error> {
+        let tls = Arc::new(Tls::new(server.tls.clone()));
         let over_tcp = server.hosts.iter().any(|h| matches!(h.host, Host::Tcp(_)));
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
-            TlsContext::new(&server.tls)?;
+            tls.context()?;
         }
-        Ok(Self { server })
+        Ok(Self { server, tls })
     }
 
     /// The server as the user named it, for messages: `db:5432`, or several.
@@ -67,13 +69,14 @@ impl Connector {
 
     /// Opens a session by `deadline`, unless it is given up before.
     pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
-        Opening { server: &self.server, abort }.run(deadline)
+        Opening { server: &self.server, tls: &self.tls, abort }.run(deadline)
     }
 }
 
 /// One call of [`Connector::open`].
 struct Opening<'a> {
     server: &'a ServerSettings,
+    tls: &'a Arc<Tls>,
     abort: &'a Arc<Abort>,
 }
 
@@ -200,7 +203,7 @@ impl Opening<'_> {
             address: candidate.address.clone(),
             host_name: host_name(candidate.host),
             encryption,
-            tls: self.server.tls.clone(),
+            tls: self.tls.clone(),
             keepalive: self.server.keepalive.clone(),
             deadline,
             abort: self.abort.clone(),
@@ -211,7 +214,7 @@ impl Opening<'_> {
         let cancel = CancelHandle::new(
             candidate.address.clone(),
             host_name(candidate.host),
-            dialled.encrypted.then(|| self.server.tls.clone()),
+            dialled.encrypted.then(|| self.tls.clone()),
             link.backend_key(),
         );
         link.set_deadline(None);

@@ -18,8 +18,8 @@ use super::Link;
 use super::abort::Abort;
 use super::line::{Line, Transport};
 use super::socket::{Socket, SocketIo};
-use super::tls::TlsContext;
-use crate::config::settings::{KeepaliveSettings, SslNegotiation, TlsSettings};
+use super::tls_cache::Tls;
+use crate::config::settings::{KeepaliveSettings, SslNegotiation};
 use crate::error::{Error, ErrorKind, Phase, find_source};
 
 /// Where to connect.
@@ -54,7 +54,7 @@ pub(crate) struct Dial {
     /// The name the certificate is checked against and that SNI sends.
     pub(crate) host_name: String,
     pub(crate) encryption: Encryption,
-    pub(crate) tls: TlsSettings,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) keepalive: KeepaliveSettings,
     pub(crate) deadline: Instant,
     pub(crate) abort: Arc<Abort>,
@@ -131,7 +131,7 @@ impl Dial {
     }
 
     async fn encrypt(&self, io: SocketIo) -> Result<Transport, Error> {
-        let io = match self.tls.negotiation {
+        let io = match self.tls.settings.negotiation {
             SslNegotiation::Direct => io,
             SslNegotiation::Postgres => match self.ask_for_tls(io).await? {
                 (io, true) => io,
@@ -142,8 +142,8 @@ impl Dial {
                 }
             },
         };
-        // Built only now: most servers of a private network never ask for it.
-        let context = TlsContext::new(&self.tls)?;
+        // Needed only now: most servers of a private network never ask for it.
+        let context = self.tls.context()?;
         let connector = TlsConnector::new(context.configure(&self.host_name)?, &self.host_name);
         let stream = TlsConnect::<SocketIo>::connect(connector, io)
             .await

@@ -18,6 +18,7 @@ mod socket;
 mod stream;
 mod tap;
 mod tls;
+mod tls_cache;
 
 use std::fmt;
 use std::sync::Arc;

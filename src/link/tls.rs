@@ -25,8 +25,7 @@ enum Verify {
     ChainAndName,
 }
 
-/// A ready OpenSSL context for one configuration. Built for every connection, so that renewed certificate files are
-/// picked up, as libpq does.
+/// A ready OpenSSL context for one configuration; see `tls_cache` for how long it is used.
 pub(crate) struct TlsContext {
     connector: SslConnector,
     verify: Verify,
@@ -75,6 +74,23 @@ impl TlsContext {
         configuration.set_use_server_name_indication(self.sni && is_name);
         Ok(configuration)
     }
+}
+
+/// Every file the settings name or stand for, whether or not it exists.
+pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
+    let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| user_file(default));
+    let root = match &settings.root {
+        RootCertificates::File(path) => Some(path.clone()),
+        RootCertificates::Default => user_file("root.crt"),
+        // The system's own store is many files; it changes with the system, and a restart follows.
+        RootCertificates::System => None,
+    };
+    let rest = [
+        named(&settings.crl, "root.crl"),
+        named(&settings.cert, "postgresql.crt"),
+        named(&settings.key, "postgresql.key"),
+    ];
+    rest.into_iter().chain([root]).flatten().collect()
 }
 
 fn version(v: TlsVersion) -> SslVersion {

@@ -242,3 +242,16 @@ fn a_handshake_that_never_ends_is_ended_by_the_deadline() {
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectTimeout, Some(Phase::Tls)));
     assert!((crate::ms(300)..crate::ms(400)).contains(&start.elapsed()), "took {:?}", start.elapsed());
 }
+
+#[test]
+fn renewed_root_certificates_are_picked_up_by_the_next_connection() {
+    let certs = Certs::new();
+    let server = own_server(|s| s.tls(certs.server(&certs.wrong_ca)));
+    let roots = certs.ca_file.with_file_name("renewed.crt");
+    std::fs::copy(&certs.ca_file, &roots).unwrap();
+    let url = url(&server, &format!("sslmode=verify-full&sslrootcert={}", roots.display()));
+    let pool = Pool::new(config(&url)).unwrap();
+    assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::Tls);
+    std::fs::copy(&certs.other_ca_file, &roots).unwrap();
+    pool.batch_execute("select 1").expect("the new authority signed the server's certificate");
+}
