@@ -121,14 +121,12 @@ impl Error {
             .set_retryable(retryable)
     }
 
-    /// Classifies an operating-system error met while opening a connection.
+    /// Classifies an operating-system error met while opening a connection; `doing` is for what the phase does not say.
     pub(crate) fn from_connect_io(error: io::Error, phase: Phase, doing: &str) -> Self {
         let kind = io_kind(&error);
         let retryable = is_connection_failure(kind) && error.kind() != io::ErrorKind::PermissionDenied;
-        Error::new(kind, format!("{doing}: {error}"))
-            .in_phase(phase)
-            .set_retryable(retryable)
-            .with_source(error)
+        let message = if doing.is_empty() { error.to_string() } else { format!("{doing}: {error}") };
+        Error::new(kind, message).in_phase(phase).set_retryable(retryable).with_source(error)
     }
 }
 

@@ -6,8 +6,16 @@ use std::time::Duration;
 use super::{Attempt, Error, ErrorKind, Phase};
 
 impl Error {
-    /// What failed, in one clause: no attempts, no pool state, no advice.
+    /// What failed and where, in one clause: no attempts, no pool state, no advice.
     pub(crate) fn summary(&self) -> String {
+        match &self.0.target {
+            Some(target) => format!("{} [{target}]", self.cause()),
+            None => self.cause(),
+        }
+    }
+
+    /// What failed, without the server's name.
+    pub(super) fn cause(&self) -> String {
         let inner = &*self.0;
         let mut text = match &inner.server {
             Some(server) => {
@@ -19,9 +27,6 @@ impl Error {
             }
             None => inner.message.clone(),
         };
-        if let Some(target) = &inner.target {
-            text.push_str(&format!(" [{target}]"));
-        }
         for note in &inner.notes {
             text.push_str(&format!(" ({note})"));
         }
@@ -107,7 +112,8 @@ pub(crate) fn human(duration: Duration) -> String {
     }
 }
 
-fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt]) -> fmt::Result {
+/// Names the server only of attempts that were made elsewhere than the last.
+fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt], target: Option<&str>) -> fmt::Result {
     let plural = if attempts.len() == 1 { "" } else { "s" };
     write!(f, "; {} attempt{plural}:", attempts.len())?;
     for (index, attempt) in attempts.iter().enumerate() {
@@ -115,6 +121,9 @@ fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt]) -> fmt::Resu
         write!(f, "{separator} #{} {}", index + 1, attempt.cause)?;
         if let Some(phase) = attempt.phase {
             write!(f, " {}", doing(phase))?;
+        }
+        if let Some(elsewhere) = attempt.target.as_deref().filter(|t| Some(*t) != target) {
+            write!(f, " [{elsewhere}]")?;
         }
         write!(f, " after {}, {} ago", human(attempt.took), human(attempt.age()))?;
     }
@@ -133,7 +142,7 @@ impl fmt::Display for Error {
             write!(f, "; gave up after {}", human(elapsed))?;
         }
         if !inner.attempts.is_empty() {
-            write_attempts(f, &inner.attempts)?;
+            write_attempts(f, &inner.attempts, self.target())?;
         }
         if let Some(s) = inner.snapshot {
             write!(

@@ -172,6 +172,8 @@ pub struct Attempt {
     pub sqlstate: Option<SqlState>,
     /// The cause in words.
     pub cause: String,
+    /// The server it was made at, as `host:port` or a socket path.
+    pub target: Option<String>,
     /// How long this try took.
     pub took: Duration,
     /// How long was waited after it before the next one, if there was a next one.
@@ -322,7 +324,8 @@ impl Error {
             kind: self.kind(),
             phase: self.phase(),
             sqlstate: self.sqlstate().cloned(),
-            cause: self.summary(),
+            cause: self.cause(),
+            target: self.0.target.clone(),
             took,
             backoff,
             ended: Instant::now(),

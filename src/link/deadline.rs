@@ -86,6 +86,10 @@ impl Deadlines {
 pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Ready once `deadline` has passed; otherwise the task is woken then, if there is one.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let Some(end) = deadline.map(tokio::time::Instant::from_std) else {

@@ -84,7 +84,7 @@ impl Dial {
     }
 
     async fn connect(&self) -> Result<Socket, Error> {
-        let doing = |e| Error::from_connect_io(e, Phase::Connect, "could not connect");
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
         match &self.address {
             Address::Tcp(address) => {
                 let stream =

@@ -27,7 +27,7 @@ use crate::ffi::fork::Generation;
 
 /// Bytes read ahead of what the reader asks for: a small reply in one system call, also under TLS, whose records are
 /// read in two parts; a large result in pieces worth the call.
-const READ_AHEAD: usize = 8 * 1024;
+const READ_AHEAD: usize = 4 * 1024;
 
 /// A reader with less room than this is served from what was read ahead.
 const WORTH_A_CALL: usize = 4 * 1024;
