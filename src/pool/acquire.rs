@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::{Grant, Parked, Request};
+use super::admission::{Grant, Request};
 use super::connection::PooledConnection;
 use super::inner::Inner;
-use super::open_connection::OpenConnection;
+use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::{Attempt, Error, ErrorKind, Phase, human};

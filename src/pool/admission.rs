@@ -20,18 +20,22 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::open_connection::OpenConnection;
+use super::open_connection::Parked;
 use super::stats::Counters;
 use crate::error::PoolSnapshot;
 
 /// A waiter this old is served before any newcomer.
 pub(super) const AGED: Duration = Duration::from_millis(5);
 
-pub(super) type Parked = Box<OpenConnection>;
+/// What the queue needs to know of what it hands out: so little that its tests need no server.
+pub(super) trait Pooled {
+    /// Adds what it did since the last time to the pool's counters.
+    fn settle_counters(&mut self, counters: &mut Counters);
+}
 
 /// What a thread that asked for a connection is given.
-pub(super) enum Grant {
-    Connection(Parked),
+pub(super) enum Grant<P = Parked> {
+    Connection(P),
     /// The right to open one; counted as opening until it is used or given back.
     Capacity,
     Closed,
@@ -41,31 +45,30 @@ pub(super) enum Grant {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TimedOut;
 
-struct Waiter {
+struct Waiter<P> {
     since: Instant,
     /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
     opens_from: Option<Instant>,
-    mailbox: Mutex<Mailbox>,
+    mailbox: Mutex<Mailbox<P>>,
     arrived: Condvar,
 }
 
-#[derive(Default)]
-struct Mailbox {
-    grant: Option<Grant>,
+struct Mailbox<P> {
+    grant: Option<Grant<P>>,
     /// Something is on the idle stack: come and look.
     nudged: bool,
 }
 
-impl Waiter {
+impl<P> Waiter<P> {
     fn may_open(&self, now: Instant) -> bool {
         self.opens_from.is_none_or(|from| from <= now)
     }
 }
 
-pub(super) struct State {
-    idle: Vec<Parked>,
+pub(super) struct State<P> {
+    idle: Vec<P>,
     /// In order of arrival.
-    waiters: VecDeque<Arc<Waiter>>,
+    waiters: VecDeque<Arc<Waiter<P>>>,
     in_use: u32,
     opening: u32,
     departing: u32,
@@ -74,7 +77,7 @@ pub(super) struct State {
     pub(super) counters: Counters,
 }
 
-impl State {
+impl<P> State<P> {
     fn live(&self) -> u32 {
         self.idle.len() as u32 + self.in_use + self.opening + self.departing
     }
@@ -88,13 +91,13 @@ impl State {
         self.waiters.front().is_some_and(|w| w.since.elapsed() >= AGED)
     }
 
-    fn lend(&mut self, parked: Parked) -> Grant {
+    fn lend(&mut self, parked: P) -> Grant<P> {
         self.in_use += 1;
         self.counters.gets += 1;
         Grant::Connection(parked)
     }
 
-    fn remove(&mut self, waiter: &Arc<Waiter>) {
+    fn remove(&mut self, waiter: &Arc<Waiter<P>>) {
         if let Some(position) = self.waiters.iter().position(|w| Arc::ptr_eq(w, waiter)) {
             self.waiters.remove(position);
         }
@@ -102,7 +105,7 @@ impl State {
 
     /// The next waiter to wake so that at least as many are on their way as there are idle connections for. Every
     /// event adds one idle connection or takes one woken waiter away, so one more is enough to keep it so.
-    fn next_to_nudge(&self) -> Option<Arc<Waiter>> {
+    fn next_to_nudge(&self) -> Option<Arc<Waiter<P>>> {
         if self.idle.is_empty() || self.waiters.is_empty() {
             return None;
         }
@@ -122,8 +125,8 @@ impl State {
 }
 
 /// The queue and the idle stack of one pool.
-pub(super) struct Admission {
-    state: Mutex<State>,
+pub(super) struct Admission<P = Parked> {
+    state: Mutex<State<P>>,
     max_size: u32,
     /// Signalled whenever a loan, an opening or a departure ends; `close` waits for it.
     drained: Condvar,
@@ -138,7 +141,7 @@ pub(super) struct Request {
     pub(super) opens_from: Option<Instant>,
 }
 
-impl Admission {
+impl<P: Pooled> Admission<P> {
     pub(super) fn new(max_size: u32) -> Self {
         let state = State {
             idle: Vec::with_capacity(max_size as usize),
@@ -154,7 +157,7 @@ impl Admission {
     }
 
     /// An idle connection, if one is free and nobody has a better claim to it. Never waits.
-    pub(super) fn try_idle(&self) -> Option<Grant> {
+    pub(super) fn try_idle(&self) -> Option<Grant<P>> {
         let mut state = self.state.lock();
         if state.closed {
             return Some(Grant::Closed);
@@ -167,7 +170,7 @@ impl Admission {
     }
 
     /// Waits in the queue until there is something for this thread.
-    pub(super) fn wait(&self, request: Request) -> Result<Grant, TimedOut> {
+    pub(super) fn wait(&self, request: Request) -> Result<Grant<P>, TimedOut> {
         let mut state = self.state.lock();
         if state.closed {
             return Ok(Grant::Closed);
@@ -186,7 +189,7 @@ impl Admission {
         let waiter = Arc::new(Waiter {
             since: request.since,
             opens_from: request.opens_from,
-            mailbox: Mutex::default(),
+            mailbox: Mutex::new(Mailbox { grant: None, nudged: false }),
             arrived: Condvar::new(),
         });
         let place = state.waiters.partition_point(|w| w.since <= request.since);
@@ -199,7 +202,7 @@ impl Admission {
         self.sleep(&waiter, request.deadline)
     }
 
-    fn sleep(&self, waiter: &Arc<Waiter>, deadline: Instant) -> Result<Grant, TimedOut> {
+    fn sleep(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Result<Grant<P>, TimedOut> {
         // A waiter that backs off wakes once more, to open.
         let mut turn_to_open = waiter.opens_from.filter(|from| *from < deadline);
         loop {
@@ -213,7 +216,6 @@ impl Admission {
             if let Some(grant) = mailbox.grant.take() {
                 return Ok(grant);
             }
-            mailbox.nudged = false;
             drop(mailbox);
             if let Some(outcome) = self.look_again(waiter, deadline) {
                 return outcome;
@@ -225,8 +227,10 @@ impl Admission {
     }
 
     /// A waiter woke, by a nudge or by time: serve whoever is first, and this one if it can be served.
-    fn look_again(&self, waiter: &Arc<Waiter>, deadline: Instant) -> Option<Result<Grant, TimedOut>> {
+    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, TimedOut>> {
         let mut state = self.state.lock();
+        // Under the lock of the state: one who has not looked yet still counts as on its way.
+        waiter.mailbox.lock().nudged = false;
         // Whoever is first takes what is idle, even if another was quicker to wake.
         while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
             let Some(parked) = state.idle.pop() else { break };
@@ -256,7 +260,7 @@ impl Admission {
 
     /// A connection is ready for the next borrower. Gives it back when the pool is closed.
     #[inline]
-    pub(super) fn park(&self, mut parked: Parked) -> Option<Parked> {
+    pub(super) fn park(&self, mut parked: P) -> Option<P> {
         let mut state = self.state.lock();
         parked.settle_counters(&mut state.counters);
         if state.closed {
@@ -272,7 +276,7 @@ impl Admission {
     }
 
     #[cold]
-    fn serve_waiters(&self, mut state: MutexGuard<'_, State>, parked: Parked) {
+    fn serve_waiters(&self, mut state: MutexGuard<'_, State<P>>, parked: P) {
         let aged = if state.first_is_aged() { state.waiters.pop_front() } else { None };
         match &aged {
             Some(first) => {
@@ -324,7 +328,7 @@ impl Admission {
         self.free_capacity(|state| state.departing -= 1);
     }
 
-    fn free_capacity(&self, change: impl FnOnce(&mut State)) {
+    fn free_capacity(&self, change: impl FnOnce(&mut State<P>)) {
         let mut state = self.state.lock();
         change(&mut state);
         let next = if state.has_capacity() && !state.closed { state.first_that_may_open() } else { None };
@@ -345,13 +349,13 @@ impl Admission {
     /// Takes from the idle stack what `pick` chooses; it counts as departing from here on.
     pub(super) fn take_idle(
         &self,
-        mut pick: impl FnMut(&OpenConnection) -> bool,
+        mut pick: impl FnMut(&P) -> bool,
         count: impl Fn(&mut Counters),
-    ) -> Vec<Parked> {
+    ) -> Vec<P> {
         let mut state = self.state.lock();
         let (picked, kept) = std::mem::take(&mut state.idle).into_iter().partition(|p| pick(p));
         state.idle = kept;
-        let picked: Vec<Parked> = picked;
+        let picked: Vec<P> = picked;
         state.departing += picked.len() as u32;
         for _ in &picked {
             count(&mut state.counters);
@@ -360,7 +364,7 @@ impl Admission {
     }
 
     /// Looks at every idle connection, the longest idle first.
-    pub(super) fn inspect_idle<T>(&self, look: impl FnMut(&Parked) -> T) -> Vec<T> {
+    pub(super) fn inspect_idle<T>(&self, look: impl FnMut(&P) -> T) -> Vec<T> {
         self.state.lock().idle.iter().map(look).collect()
     }
 
@@ -416,3 +420,6 @@ impl Admission {
         change(&mut self.state.lock().counters);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
-use super::admission::Parked;
 use super::inner::Inner;
+use super::open_connection::Parked;
 use super::parameter_types::guess;
 use super::statements::is_stale;
 use super::stats::CloseReason;

@@ -43,7 +43,7 @@ impl Inner {
         }
     }
 
-    fn take_due(&self, now: Tick) -> Vec<(super::admission::Parked, CloseReason)> {
+    fn take_due(&self, now: Tick) -> Vec<(super::open_connection::Parked, CloseReason)> {
         let idle_timeout = self.settings.idle_timeout;
         let mut spare = self.spare_idle();
         let expired =

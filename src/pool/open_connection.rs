@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use super::admission::Pooled;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::stats::Counters;
@@ -16,6 +17,9 @@ use crate::link::connector::Opened;
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).
 const LIFETIME_SPREAD: f64 = 0.25;
+
+/// Boxed, since it moves between threads and stacks all day.
+pub(super) type Parked = Box<OpenConnection>;
 
 pub(super) struct OpenConnection {
     pub(super) client: Client,
@@ -77,9 +81,11 @@ impl OpenConnection {
     pub(super) fn expiry(&self) -> Option<Tick> {
         self.expires_at
     }
+}
 
-    /// Adds what this connection did since the last time to the pool's counters.
-    pub(super) fn settle_counters(&mut self, counters: &mut Counters) {
+impl Pooled for Parked {
+    #[inline]
+    fn settle_counters(&mut self, counters: &mut Counters) {
         let statements = self.link.statements();
         counters.statements += statements - self.counted_statements;
         self.counted_statements = statements;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::acquire::LOOK_AFTER;
-use super::admission::Parked;
+use super::admission::Pooled;
 use super::inner::Inner;
+use super::open_connection::Parked;
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;

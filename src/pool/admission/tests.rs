@@ -1,0 +1,178 @@
+//! The queue alone, with numbers for connections.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use super::*;
+
+impl Pooled for u32 {
+    fn settle_counters(&mut self, _: &mut Counters) {}
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn within(limit: Duration) -> Request {
+    let now = Instant::now();
+    Request { since: now, deadline: now + limit, opens_from: None }
+}
+
+/// A queue all of whose connections are lent.
+fn all_lent(size: u32) -> Admission<u32> {
+    let admission = Admission::new(size);
+    for _ in 0..size {
+        assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
+        assert!(admission.opened());
+    }
+    admission
+}
+
+fn wait_for_waiters(admission: &Admission<u32>, count: u32) {
+    while admission.snapshot().0.waiting < count {
+        thread::sleep(ms(1));
+    }
+}
+
+#[test]
+fn two_connections_that_come_back_while_the_first_waiter_wakes_serve_two_waiters() {
+    let admission = all_lent(2);
+    thread::scope(|scope| {
+        let wait = || scope.spawn(|| matches!(admission.wait(within(ms(2000))), Ok(Grant::Connection(_))));
+        let waiters = [wait(), wait()];
+        wait_for_waiters(&admission, 2);
+        let start = Instant::now();
+        let mut state = admission.state.lock();
+        for connection in 0..2 {
+            state.in_use -= 1;
+            state.idle.push(connection);
+            if let Some(waiter) = state.next_to_nudge() {
+                waiter.arrived.notify_one();
+            }
+            // The first one is awake now and stands before the lock.
+            thread::sleep(ms(20));
+        }
+        drop(state);
+        for waiter in waiters {
+            assert!(waiter.join().expect("no panic"), "a waiter slept beside an idle connection");
+        }
+        assert!(
+            start.elapsed() < ms(1000),
+            "a waiter slept beside an idle connection: {:?}",
+            start.elapsed()
+        );
+    });
+}
+
+/// Does at random what threads do to a queue, for as long as the test lasts.
+fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size: u32, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    while !stop.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        let opens_from = (random.u8(..) < 40).then(|| now + Duration::from_micros(random.u64(..3000)));
+        let deadline = now + Duration::from_micros(random.u64(..8000));
+        let grant = match random.u8(..4) {
+            0 => admission.try_idle(),
+            _ => admission.wait(Request { since: now, deadline, opens_from }).ok(),
+        };
+        match grant {
+            None => continue,
+            Some(Grant::Closed) => return,
+            Some(Grant::Capacity) => {
+                if random.u8(..4) == 0 {
+                    admission.opening_failed();
+                    continue;
+                }
+                assert!(live.fetch_add(1, Ordering::SeqCst) < size, "more connections than the limit");
+                assert!(admission.opened());
+            }
+            Some(Grant::Connection(_)) => {}
+        }
+        if random.u8(..3) == 0 {
+            thread::sleep(Duration::from_micros(random.u64(..2000)));
+        }
+        if random.u8(..8) == 0 {
+            admission.retire_lent(|_| {});
+            live.fetch_sub(1, Ordering::SeqCst);
+            admission.departed();
+        } else if random.u8(..8) == 0 {
+            assert!(admission.park(1).is_none());
+            for _ in admission.take_idle(|_| random.bool(), |_| {}) {
+                live.fetch_sub(1, Ordering::SeqCst);
+                admission.departed();
+            }
+        } else {
+            assert!(admission.park(1).is_none());
+        }
+    }
+}
+
+/// Nobody may wait for long while there is something to have.
+fn assert_nobody_is_stranded(admission: &Admission<u32>, seed: u64) {
+    const LONG: Duration = Duration::from_millis(500);
+    let start = Instant::now();
+    loop {
+        let (gauges, _) = admission.snapshot();
+        assert!(gauges.total <= gauges.limit, "seed {seed}: {gauges:?}");
+        let stranded = gauges.waiting > 0 && (gauges.idle > 0 || gauges.total < gauges.limit);
+        if !stranded {
+            return;
+        }
+        assert!(start.elapsed() < LONG, "seed {seed}: waiters beside what they wait for: {gauges:?}");
+        thread::sleep(ms(1));
+    }
+}
+
+#[test]
+fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
+    const SIZE: u32 = 3;
+    for _ in 0..5 {
+        let seed = fastrand::u64(..);
+        let admission = Admission::<u32>::new(SIZE);
+        let (live, stop) = (AtomicU32::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for index in 0..12 {
+                let (admission, live, stop) = (&admission, &live, &stop);
+                scope.spawn(move || disturb(admission, live, stop, SIZE, seed.wrapping_add(index)));
+            }
+            let end = Instant::now() + ms(150);
+            while Instant::now() < end {
+                assert_nobody_is_stranded(&admission, seed);
+                thread::sleep(ms(1));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let (gauges, _) = admission.snapshot();
+        assert_eq!((gauges.in_use, gauges.opening, gauges.waiting), (0, 0, 0), "seed {seed}");
+        assert_eq!(gauges.total, live.load(Ordering::SeqCst), "seed {seed}");
+        assert!(admission.close());
+        assert!(admission.wait_drained(Instant::now()));
+        assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Closed)));
+    }
+}
+
+#[test]
+fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
+    let admission = Admission::<u32>::new(1);
+    let now = Instant::now();
+    let request = Request { since: now, deadline: now + ms(2000), opens_from: Some(now + ms(40)) };
+    assert!(matches!(admission.wait(request), Ok(Grant::Capacity)));
+    assert!(now.elapsed() >= ms(40), "it opened after {:?}", now.elapsed());
+}
+
+#[test]
+fn closing_wakes_all_who_wait() {
+    let admission = all_lent(1);
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..5).map(|_| scope.spawn(|| admission.wait(within(ms(5000))))).collect();
+        wait_for_waiters(&admission, 5);
+        admission.close();
+        for waiter in waiters {
+            assert!(matches!(waiter.join().expect("no panic"), Ok(Grant::Closed)));
+        }
+    });
+    assert_eq!(admission.park(0), Some(0), "a closed pool gives it back to be closed");
+    admission.retire_lent(|_| {});
+    admission.departed();
+    assert!(admission.wait_drained(Instant::now()));
+}
