@@ -166,13 +166,20 @@ impl Socket {
     /// receive itself waits.
     fn await_readable(&self) -> io::Result<()> {
         self.check()?;
-        if let Some(end) = self.deadlines.current() {
-            let left = end.saturating_duration_since(Instant::now());
-            if self.poll_for(PollFlags::IN, Some(left))?.is_empty() {
-                return Err(self.deadline_passed());
-            }
+        if let Some(left) = self.time_left()?
+            && self.poll_for(PollFlags::IN, Some(left))?.is_empty()
+        {
+            return Err(self.deadline_passed());
         }
         Ok(())
+    }
+
+    /// What is left until the deadline in force. Asked before every receive, since a server that never stops sending
+    /// would otherwise never be waited for, and so never be late.
+    fn time_left(&self) -> io::Result<Option<Duration>> {
+        let Some(end) = self.deadlines.current() else { return Ok(None) };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(self.deadline_passed()) } else { Ok(Some(left)) }
     }
 
     /// Receives on the calling thread, waiting up to the deadline.
@@ -211,6 +218,7 @@ impl Socket {
     fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             self.check()?;
+            self.time_left()?;
             match &self.io {
                 Io::Tcp(s) => ready!(s.poll_read_ready(cx))?,
                 Io::Unix(s) => ready!(s.poll_read_ready(cx))?,

@@ -239,3 +239,22 @@ fn waiting_for_notifications_does_not_disturb_what_follows() {
     assert_eq!(note.payload(), "hello");
     conn.batch_execute("unlisten *").unwrap();
 }
+
+#[test]
+fn a_result_that_never_stops_coming_ends_at_the_deadline_too() {
+    let pool = pool(server(), "torrent");
+    let mut conn = pool.get().unwrap();
+    conn.set_deadline(Some(ms(300)));
+    let start = Instant::now();
+    let none: [&(dyn postgres::types::ToSql + Sync); 0] = [];
+    let mut rows = conn.query_raw("select generate_series(1, 20000000)", none).unwrap();
+    let error = loop {
+        match fallible_iterator::FallibleIterator::next(&mut rows) {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the whole result was read in {:?}", start.elapsed()),
+            Err(e) => break holdfast::Error::from(e),
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::QueryTimeout, "{error}");
+    assert!((ms(300)..ms(400)).contains(&start.elapsed()), "took {:?}", start.elapsed());
+}
