@@ -18,6 +18,9 @@ use crate::error::{Error, ErrorKind, Phase};
 /// How long [`CancelHandle::cancel`] may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// More than this is as good as for ever, and adding it to a moment overflows on no system.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// Cancels what one connection is doing, from any thread. Cheap to clone; outlives the connection harmlessly.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
@@ -81,7 +84,7 @@ impl CancelHandle {
                 "the server gave this session no cancellation key, so nothing on it can be cancelled",
             )
         })?;
-        self.deliver(key, Instant::now() + limit).map_err(|e| match e.kind() {
+        self.deliver(key, Instant::now() + limit.min(LONGEST)).map_err(|e| match e.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 Error::new(ErrorKind::ConnectTimeout, "the server did not take the cancel request in time")
                     .in_phase(Phase::Query)

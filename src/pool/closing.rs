@@ -22,6 +22,8 @@ pub struct CloseReport {
     pub elapsed: Duration,
 }
 
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The last part of the time that `close` has is kept for statements to end after they were cancelled.
 fn time_for_cancelling(limit: Duration) -> Duration {
     (limit / 4).min(Duration::from_secs(1))
@@ -42,6 +44,8 @@ impl Inner {
 
     pub(super) fn close_within(self: &Arc<Self>, limit: Duration) -> CloseReport {
         let started = Instant::now();
+        // So that `Duration::MAX`, which means "however long it takes", does not overflow.
+        let limit = limit.min(LONGEST);
         let deadline = started + limit;
         let idle_closed = self.shut();
         let lent_at_start = self.lent();

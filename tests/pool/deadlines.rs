@@ -258,3 +258,14 @@ fn a_result_that_never_stops_coming_ends_at_the_deadline_too() {
     assert_eq!(error.kind(), ErrorKind::QueryTimeout, "{error}");
     assert!((ms(300)..ms(400)).contains(&start.elapsed()), "took {:?}", start.elapsed());
 }
+
+#[test]
+fn no_duration_is_too_long_to_be_given() {
+    let pool = pool(server(), "patient");
+    let mut conn = pool.get_timeout(Duration::MAX).unwrap();
+    conn.set_deadline(Some(Duration::MAX));
+    conn.batch_execute("select 1").unwrap();
+    conn.cancel_handle().cancel_within(Duration::MAX).unwrap();
+    drop(conn);
+    assert_eq!(pool.close_timeout(Duration::MAX).cut, 0);
+}
