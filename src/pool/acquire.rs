@@ -73,35 +73,62 @@ impl Inner {
     /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
     fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Option<Parked> {
         let now = Tick::now();
-        let idle_for = now.since(parked.parked_at);
-        let trusted = idle_for <= self.settings.validate_after_idle
+        let trusted = now.since(parked.parked_at) <= self.settings.validate_after_idle
             && !parked.doubtful
             && !self.is_suspect(parked.parked_at);
         let answers = match parked.link.look() {
             Look::Gone => false,
             Look::Quiet if trusted => true,
-            Look::Quiet | Look::Spoke => self.round_trip(&mut parked, deadline),
+            Look::Quiet | Look::Spoke => {
+                let limit = self.settings.validation_timeout;
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left < limit / 2 {
+                    self.prove_in_background(parked);
+                    return None;
+                }
+                self.round_trip(&mut parked, limit.min(left))
+            }
         };
         if answers {
             parked.lent_at = now;
             parked.doubtful = false;
             return Some(parked);
         }
+        self.found_dead(parked);
+        None
+    }
+
+    #[cold]
+    fn found_dead(self: &Arc<Self>, parked: Parked) {
         log::info!(
             target: "holdfast",
             pool = self.label(), connection = parked.id;
             "an idle connection was found dead after {}; all parked before now will be checked before use",
-            human(idle_for)
+            human(Tick::now().since(parked.parked_at))
         );
         self.suspect_all_parked();
         self.retire(parked, CloseReason::ValidationFailed);
-        None
+    }
+
+    /// A caller in a hurry must not make a healthy connection look dead by cutting its proof short: a worker lets it
+    /// prove itself at leisure, and the queue hands it on.
+    #[cold]
+    fn prove_in_background(self: &Arc<Self>, mut parked: Parked) {
+        let inner = self.clone();
+        self.workers.run(move || {
+            if !inner.round_trip(&mut parked, inner.settings.validation_timeout) {
+                return inner.found_dead(parked);
+            }
+            parked.doubtful = false;
+            // Never reached its borrower.
+            inner.admission.count(|c| c.gets -= 1);
+            inner.give_back(parked);
+        });
     }
 
     /// Asks the server for an empty answer, in bounded time.
-    fn round_trip(&self, parked: &mut OpenConnection, deadline: Instant) -> bool {
-        let limit = Instant::now() + self.settings.validation_timeout;
-        parked.link.set_deadline(Some(limit.min(deadline)));
+    fn round_trip(&self, parked: &mut OpenConnection, limit: Duration) -> bool {
+        parked.link.set_deadline(Some(Instant::now() + limit));
         let answered = parked.client.batch_execute("").is_ok() && parked.link.is_clean();
         parked.link.set_deadline(None);
         answered

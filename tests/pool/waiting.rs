@@ -191,3 +191,18 @@ fn the_connection_used_last_is_lent_first() {
     drop(b);
     assert_eq!(pool.get().unwrap().backend_pid(), last);
 }
+
+#[test]
+fn callers_without_time_do_not_use_up_healthy_connections() {
+    let pool = Pool::new(config(server(), "hasty").max_size(3).validate_after_idle(ms(0))).unwrap();
+    let lent: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
+    drop(lent);
+    for _ in 0..20 {
+        thread::sleep(ms(5));
+        let _ = pool.get_timeout(Duration::ZERO);
+    }
+    soon("the connections are back", || pool.stats().in_use == 0);
+    let stats = pool.stats();
+    assert_eq!((stats.opens, stats.total, stats.idle), (3, 3, 3));
+    pool.get_timeout(ms(200)).expect("an idle connection, proven in time");
+}
