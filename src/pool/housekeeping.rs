@@ -25,15 +25,17 @@ impl Inner {
         let pool = Arc::downgrade(self);
         self.workers.after(due.since(Tick::exact()), move || {
             if let Some(inner) = pool.upgrade() {
-                inner.keep_house();
+                inner.alarm_rings(due);
             }
         });
     }
 
     /// On the timer thread: closes what is due and sets the next alarm. An alarm that was set for a connection used
     /// meanwhile finds nothing to do, which is cheaper than moving it at every return.
-    fn keep_house(self: &Arc<Self>) {
-        self.alarm.unset();
+    fn alarm_rings(self: &Arc<Self>, due: Tick) {
+        if !self.alarm.rings(due) {
+            return;
+        }
         let now = Tick::exact();
         for (conn, reason) in self.take_due(now) {
             self.see_off(conn, reason);
