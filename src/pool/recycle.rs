@@ -108,15 +108,18 @@ impl Inner {
             return self.departed(conn);
         }
         let inner = self.clone();
+        // Counted from now, not from when a worker is free: a server that answers nobody keeps all workers waiting, and
+        // the capacity of its connections must not come back one by one.
+        let end = Instant::now() + self.settings.settle_timeout;
         self.workers.run(move || {
-            let patience = inner.settings.settle_timeout;
+            let left = || end.saturating_duration_since(Instant::now());
             if abandoned_work {
                 // The server would go on with the statement until it has something to send.
-                if let Err(e) = conn.cancel.cancel_within(patience) {
+                if let Err(e) = conn.cancel.cancel_within(left()) {
                     log::debug!(target: "holdfast", "could not cancel what an abandoned connection was doing: {e}");
                 }
             }
-            if !conn.link.wait_for_hangup(patience) {
+            if !conn.link.wait_for_hangup(left()) {
                 conn.link.reset_on_close();
             }
             inner.departed(conn);
