@@ -16,7 +16,7 @@ extern "C" fn count_in_child() {
 
 /// Which process this is, counted in forks since the library was first used. Two values that differ were taken on
 /// different sides of a fork.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Generation(u32);
 
 impl Generation {

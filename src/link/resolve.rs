@@ -13,6 +13,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Phase};
+use crate::ffi::fork::Generation;
 
 type Answer = Result<Vec<IpAddr>, String>;
 
@@ -22,7 +23,10 @@ struct Lookup {
     answered: Condvar,
 }
 
-static UNDER_WAY: LazyLock<Mutex<HashMap<String, Arc<Lookup>>>> = LazyLock::new(Mutex::default);
+/// A name, and the process that asks: a look-up that was under way at a fork is never answered in the child.
+type Question = (Generation, String);
+
+static UNDER_WAY: LazyLock<Mutex<HashMap<Question, Arc<Lookup>>>> = LazyLock::new(Mutex::default);
 
 /// All addresses of `host`, in the resolver's order, by `deadline`.
 pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
@@ -50,19 +54,20 @@ fn failed(host: &str, cause: &str) -> Error {
 }
 
 fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {
+    let key = (Generation::watch(), host.to_owned());
     let mut under_way = UNDER_WAY.lock();
-    if let Some(lookup) = under_way.get(host) {
+    if let Some(lookup) = under_way.get(&key) {
         return Ok(lookup.clone());
     }
     let lookup = Arc::new(Lookup::default());
-    let (name, shared) = (host.to_owned(), lookup.clone());
+    let (name, shared) = (key.clone(), lookup.clone());
     std::thread::Builder::new().name("holdfast-resolve".into()).spawn(move || look_up(&name, &shared))?;
-    under_way.insert(host.to_owned(), lookup.clone());
+    under_way.insert(key, lookup.clone());
     Ok(lookup)
 }
 
-fn look_up(host: &str, lookup: &Lookup) {
-    let answer = match (host, 0).to_socket_addrs() {
+fn look_up(key: &Question, lookup: &Lookup) {
+    let answer = match (key.1.as_str(), 0).to_socket_addrs() {
         Ok(addresses) => {
             let mut unique: Vec<IpAddr> = Vec::new();
             for address in addresses {
@@ -74,7 +79,7 @@ fn look_up(host: &str, lookup: &Lookup) {
         }
         Err(e) => Err(e.to_string()),
     };
-    UNDER_WAY.lock().remove(host);
+    UNDER_WAY.lock().remove(key);
     *lookup.answer.lock() = Some(answer);
     lookup.answered.notify_all();
 }
@@ -104,12 +109,13 @@ mod tests {
     #[test]
     fn a_resolver_that_gives_no_answer_does_not_hold_the_caller() {
         let stuck = Arc::new(Lookup::default());
-        UNDER_WAY.lock().insert("stuck.invalid".into(), stuck);
+        let key = (Generation::watch(), "stuck.invalid".to_owned());
+        UNDER_WAY.lock().insert(key.clone(), stuck);
         let start = Instant::now();
         let error = resolve("stuck.invalid", 1, start + Duration::from_millis(50)).expect_err("stuck");
         assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
         assert_eq!(error.phase(), Some(Phase::Resolve));
         assert!(start.elapsed() < Duration::from_secs(2));
-        UNDER_WAY.lock().remove("stuck.invalid");
+        UNDER_WAY.lock().remove(&key);
     }
 }

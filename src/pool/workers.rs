@@ -10,9 +10,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
+use crate::ffi::fork::Generation;
+
 const WORKERS: usize = 4;
 
 pub(super) struct Workers {
+    born: Generation,
     timer: Arc<ScheduledThreadPool>,
     /// Started at the first job: a pool that is never used costs one thread.
     blocking: OnceLock<ScheduledThreadPool>,
@@ -24,8 +27,11 @@ impl Workers {
     /// The process' workers, started if no pool has any.
     pub(super) fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock();
-        if let Some(workers) = shared.upgrade() {
-            return workers;
+        match shared.upgrade() {
+            Some(workers) if !workers.born.is_past() => return workers,
+            // A forked child has its parent's pools, but no threads: not even their memory is touched.
+            Some(of_parent) => std::mem::forget(of_parent),
+            None => {}
         }
         let workers = Arc::new(Self::start());
         *shared = Arc::downgrade(&workers);
@@ -38,7 +44,7 @@ impl Workers {
             .thread_name_pattern("holdfast-timer")
             .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
             .build();
-        Self { timer: Arc::new(timer), blocking: OnceLock::new() }
+        Self { born: Generation::watch(), timer: Arc::new(timer), blocking: OnceLock::new() }
     }
 
     fn start_blocking() -> ScheduledThreadPool {

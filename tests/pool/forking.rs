@@ -65,3 +65,19 @@ fn a_child_can_make_a_pool_of_its_own_to_learn_what_to_do() {
     });
     assert_eq!(status, 0);
 }
+
+#[test]
+fn a_pool_made_in_the_child_works_beside_that_of_the_parent() {
+    let parents = Pool::new(config(server(), "elder")).unwrap();
+    parents.batch_execute("select 1").unwrap();
+    let start = std::time::Instant::now();
+    let status = in_child(|| {
+        let own = Pool::new(config(server(), "younger")).unwrap();
+        own.batch_execute("select 1").unwrap();
+        own.get().unwrap().batch_execute("begin").unwrap();
+        own.batch_execute("select 1").unwrap();
+        own.close().cut as i32
+    });
+    assert_eq!(status, 0);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "took {:?}", start.elapsed());
+}
