@@ -95,6 +95,11 @@ impl Link {
         self.0.tap.last_sqlstate()
     }
 
+    /// Whether the server got as far as running the last prepared statement.
+    pub(crate) fn ran_last_statement(&self) -> bool {
+        self.0.tap.was_bound()
+    }
+
     pub(crate) fn statements(&self) -> u64 {
         self.0.tap.statements()
     }
@@ -102,6 +107,8 @@ impl Link {
     /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with
     /// [`wait_for_hangup`](Self::wait_for_hangup).
     pub(crate) fn retire(&self) {
+        // A TLS layer that answers a key update may read while it writes: it must not wait for a reply here.
+        self.0.socket.allow_waiting(false);
         if self.fault().is_none()
             && let Some(mut line) = self.0.turnstile.enter()
         {

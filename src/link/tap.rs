@@ -43,6 +43,8 @@ pub(crate) struct Tap {
     copy: AtomicU8,
     /// Whether the last request was a `Query` message (simple protocol).
     simple: AtomicU8,
+    /// Whether the server has accepted the last `Bind`.
+    bound: AtomicBool,
     backend_key: AtomicU64,
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
@@ -77,6 +79,7 @@ impl Tap {
                 self.simple.store(0, Relaxed);
                 self.owe(1);
             }
+            b'B' => self.bound.store(false, Relaxed),
             b'c' | b'f' => self.copy.store(COPY_NONE, Relaxed),
             _ => {}
         }
@@ -86,6 +89,7 @@ impl Tap {
     pub(crate) fn received(&self, message: &Message<'_>) {
         match message.kind {
             b'C' | b'I' | b's' => add(&self.statements, 1),
+            b'2' => self.bound.store(true, Relaxed),
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
@@ -135,6 +139,11 @@ impl Tap {
 
     pub(crate) fn owed(&self) -> Owed {
         if self.owed.load(Relaxed) == 0 { Owed::Nothing } else { Owed::Replies }
+    }
+
+    /// Whether the last prepared statement got as far as being run: `BindComplete` precedes it.
+    pub(crate) fn was_bound(&self) -> bool {
+        self.bound.load(Relaxed)
     }
 
     /// Whether a COPY FROM STDIN is being fed: the server waits for us, not we for it.

@@ -194,7 +194,8 @@ impl PooledConnection {
         // Inside a transaction the error has failed it already, and only the caller can begin it again.
         let outside_transaction = conn.link.is_clean();
         let mut done = execute(&mut conn.client, Run::Prepared(&statement));
-        if done.as_ref().is_err_and(is_stale) {
+        // The same error can come out of what a statement runs, after it took effect.
+        if done.as_ref().is_err_and(is_stale) && !conn.link.ran_last_statement() {
             conn.statements.forget(sql);
             if outside_transaction {
                 let statement = self.prepare_cached(sql)?;

@@ -48,8 +48,8 @@ impl StatementCache {
 }
 
 /// Whether the server refused to run a prepared statement because it no longer fits: a table changed under it
-/// (`plancache.c`), or somebody deallocated it. Both are found before anything runs, so preparing it anew and running
-/// it again repeats nothing.
+/// (`plancache.c`), or somebody deallocated it. Both are found in `Bind`, before anything runs, so preparing it anew and
+/// running it again repeats nothing; that the error did come from there is for the caller to make sure.
 pub(super) fn is_stale(error: &postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return false };
     match *db.code() {

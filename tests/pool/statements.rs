@@ -119,3 +119,22 @@ fn an_error_of_the_server_keeps_its_code_and_words() {
     assert!(!error.is_retryable());
     assert_eq!(pool.get().unwrap().last_sqlstate().as_deref(), Some("22012"));
 }
+
+#[test]
+fn a_statement_that_ran_is_not_repeated_because_its_error_looks_stale() {
+    let pool = one("once", 256);
+    pool.batch_execute(
+        "create table if not exists once (n int); truncate once;
+         create or replace procedure run_once() language plpgsql as $$
+         begin
+             insert into once values (1);
+             commit;
+             raise exception 'prepared statement \"mine\" does not exist' using errcode = '26000';
+         end $$",
+    )
+    .unwrap();
+    let error = pool.execute("call run_once()", &[]).unwrap_err();
+    assert_eq!(error.sqlstate().unwrap().code(), "26000");
+    let runs: i64 = pool.query_one("select count(*) from once", &[]).unwrap().get(0);
+    assert_eq!(runs, 1);
+}
