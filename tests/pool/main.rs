@@ -12,6 +12,7 @@ mod pooling;
 mod returning;
 mod statements;
 mod stats;
+mod stress;
 mod waiting;
 
 use std::sync::OnceLock;
