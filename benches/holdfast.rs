@@ -30,7 +30,9 @@ mod run {
 
     use holdfast::embedded::EmbeddedPostgres;
 
-    use crate::measurements::{Bench, footprint, free_get, opening, point_query, rows, scarcity};
+    use crate::measurements::{
+        Bench, direct_lane, footprint, free_get, opening, point_query, rows, scarcity,
+    };
     use crate::support::json::{Report, Surroundings};
     use crate::support::options::{Asked, HELP, Options};
     use crate::support::report::Measurement;
@@ -61,13 +63,14 @@ mod run {
 
     type Part = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Measurement>>);
 
-    const PARTS: [Part; 8] = [
+    const PARTS: [Part; 9] = [
         ("get", free_get::measure),
         ("crowd", scarcity::crowd),
         ("hold", scarcity::hold),
         ("point", point_query::prepared),
         ("text", point_query::text),
         ("rows", rows::measure),
+        ("lane", direct_lane::measure),
         ("open", opening::measure),
         ("footprint", footprint::measure),
     ];

@@ -61,9 +61,10 @@ mod ffi;
 mod link;
 mod pool;
 mod resilience;
+pub mod session;
 
 pub use config::PoolConfig;
-pub use error::{Attempt, Error, ErrorKind, Phase, PoolSnapshot, Result};
+pub use error::{Attempt, Error, ErrorKind, Phase, PoolSnapshot, Result, ServerMessage};
 pub use link::cancel::CancelHandle;
 pub use pool::{CloseReason, CloseReport, Params, Pool, PooledConnection, Stats};
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.

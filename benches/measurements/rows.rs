@@ -97,7 +97,7 @@ fn read_all(rows: &[Row]) -> Outcome<()> {
 }
 
 /// As programs do that ask for text: numbers are parsed, dates left as they are.
-fn read_text(rows: &Rows) -> Outcome<()> {
+pub(super) fn read_text(rows: &Rows) -> Outcome<()> {
     complete(rows.len())?;
     for row in 0..rows.len() {
         black_box(str::from_utf8(rows.value(row, 0))?.parse::<i32>()?);

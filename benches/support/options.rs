@@ -22,6 +22,7 @@ What is measured:
   point          a prepared point query with 1 and with 8 threads, on one CPU and on all, against the bare driver and libpq
   text           the same statement given as text, against r2d2, whose users prepare it every time
   rows           100,000 rows of 4 columns: time and peak memory
+  lane           the direct lane: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
   open           opening a connection, without and with TLS
   footprint      memory, descriptors and threads of a pool and of an open connection
 
@@ -35,7 +36,7 @@ For figures worth keeping let nothing else run, and look at the load printed fir
 ";
 
 /// The names that `--only` takes.
-pub const NAMES: [&str; 8] = ["get", "crowd", "hold", "point", "text", "rows", "open", "footprint"];
+pub const NAMES: [&str; 9] = ["get", "crowd", "hold", "point", "text", "rows", "lane", "open", "footprint"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use postgres::error::{DbError, SqlState};
+use postgres::error::{DbError, ErrorPosition, SqlState};
 
 use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 
@@ -99,12 +99,32 @@ fn is_transaction_conflict(sqlstate: &SqlState) -> bool {
 }
 
 pub(crate) fn server_message(db: &DbError) -> ServerMessage {
+    let text = |field: Option<&str>| field.map(str::to_owned);
+    let (position, internal_position, internal_query) = match db.position() {
+        Some(ErrorPosition::Original(at)) => (Some(at.to_string()), None, None),
+        Some(ErrorPosition::Internal { position, query }) => {
+            (None, Some(position.to_string()), Some(query.clone()))
+        }
+        None => (None, None, None),
+    };
     ServerMessage {
         severity: db.severity().to_owned(),
         sqlstate: db.code().clone(),
         message: db.message().to_owned(),
-        detail: db.detail().map(str::to_owned),
-        hint: db.hint().map(str::to_owned),
+        detail: text(db.detail()),
+        hint: text(db.hint()),
+        position,
+        internal_position,
+        internal_query,
+        context: text(db.where_()),
+        schema: text(db.schema()),
+        table: text(db.table()),
+        column: text(db.column()),
+        data_type: text(db.datatype()),
+        constraint: text(db.constraint()),
+        file: text(db.file()),
+        line: db.line().map(|n| n.to_string()),
+        routine: text(db.routine()),
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum LinkFault {
     Retired,
     /// The server, or something on the way, closed it.
     ClosedByServer,
+    /// The server broke the protocol: nothing that follows can be trusted.
+    ProtocolBroken,
     /// This process is a forked child; the connection belongs to the parent.
     Forked,
 }
@@ -29,6 +31,7 @@ impl LinkFault {
             Self::Retired => 3,
             Self::ClosedByServer => 4,
             Self::Forked => 5,
+            Self::ProtocolBroken => 6,
         }
     }
 
@@ -39,6 +42,7 @@ impl LinkFault {
             3 => Self::Retired,
             4 => Self::ClosedByServer,
             5 => Self::Forked,
+            6 => Self::ProtocolBroken,
             _ => return None,
         })
     }
@@ -51,6 +55,7 @@ impl fmt::Display for LinkFault {
             Self::Interrupted => "the connection was cut because the pool was closed",
             Self::Retired => "the connection was retired by the pool",
             Self::ClosedByServer => "the server closed the connection",
+            Self::ProtocolBroken => "the server sent what the protocol does not allow",
             Self::Forked => {
                 "the connection belongs to the parent of this forked process; open a new pool here"
             }
@@ -66,6 +71,7 @@ impl From<LinkFault> for io::Error {
             LinkFault::DeadlinePassed => io::ErrorKind::TimedOut,
             LinkFault::Interrupted | LinkFault::Retired => io::ErrorKind::ConnectionAborted,
             LinkFault::ClosedByServer => io::ErrorKind::UnexpectedEof,
+            LinkFault::ProtocolBroken => io::ErrorKind::InvalidData,
             LinkFault::Forked => io::ErrorKind::Unsupported,
         };
         io::Error::new(kind, fault)

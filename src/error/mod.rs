@@ -236,14 +236,45 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// What the server said in an `ErrorResponse`.
-#[derive(Debug, Clone)]
-pub(crate) struct ServerMessage {
-    pub(crate) severity: String,
-    pub(crate) sqlstate: SqlState,
-    pub(crate) message: String,
-    pub(crate) detail: Option<String>,
-    pub(crate) hint: Option<String>,
+/// What the server said in an `ErrorResponse` or `NoticeResponse`: every field the protocol knows ("Error and Notice
+/// Message Fields" in PostgreSQL's documentation).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerMessage {
+    /// `ERROR`, `FATAL`, `WARNING`, `NOTICE` and so on, not localized.
+    pub severity: String,
+    /// The code.
+    pub sqlstate: SqlState,
+    /// What happened, in one line.
+    pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<String>,
+    /// Where in `internal_query`.
+    pub internal_position: Option<String>,
+    /// The statement the server made itself, of a function for instance.
+    pub internal_query: Option<String>,
+    /// Where it happened: the stack of functions and commands.
+    pub context: Option<String>,
+    /// The schema concerned.
+    pub schema: Option<String>,
+    /// The table concerned.
+    pub table: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// The data type concerned.
+    pub data_type: Option<String>,
+    /// The constraint violated.
+    pub constraint: Option<String>,
+    /// The server's source file.
+    pub file: Option<String>,
+    /// The line there.
+    pub line: Option<String>,
+    /// The routine there.
+    pub routine: Option<String>,
 }
 
 impl Error {
@@ -350,6 +381,11 @@ impl Error {
     /// The server's own words, if it answered.
     pub fn server_message(&self) -> Option<&str> {
         self.0.server.as_ref().map(|s| s.message.as_str())
+    }
+
+    /// All the server said, if it answered.
+    pub fn server(&self) -> Option<&ServerMessage> {
+        self.0.server.as_ref()
     }
 
     /// Whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the

@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
 use postgres::tls::{ChannelBinding, TlsStream as _};
 use postgres_openssl::TlsStream;
@@ -24,14 +25,18 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
@@ -47,12 +52,15 @@ impl Transport {
 }
 
 pub(crate) struct Line {
-    transport: Transport,
+    pub(super) transport: Transport,
     front: Framing,
     back: Framing,
     /// The kernel took no more of a request: the reply cannot be waited for until it does.
     write_stalled: bool,
     alarm: Alarm,
+    /// Received by the direct lane beyond its last reply, and already followed by the framing: the next reader, of
+    /// either lane, gets it first.
+    handed_back: BytesMut,
 }
 
 impl Line {
@@ -63,6 +71,7 @@ impl Line {
             back: Framing::backend(),
             write_stalled: false,
             alarm: Alarm::default(),
+            handed_back: BytesMut::new(),
         }
     }
 
@@ -73,18 +82,24 @@ impl Line {
         tap: &Tap,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(n) = self.take_handed_back(buffer.remaining()) {
+            buffer.put_slice(&n);
+            return Poll::Ready(Ok(()));
+        }
         let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
         socket.allow_waiting(reply_owed && !self.write_stalled && self.front.at_boundary());
         let before = buffer.filled().len();
         let read = self.transport.poll_read(cx, buffer);
         ready!(self.or_deadline(cx, socket, read))?;
-        let fresh = &buffer.filled()[before..];
+        Poll::Ready(self.follow_received(socket, tap, &buffer.filled()[before..]))
+    }
+
+    /// Has framing and tap follow what was received just now.
+    pub(super) fn follow_received(&mut self, socket: &Socket, tap: &Tap, fresh: &[u8]) -> io::Result<()> {
         self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
         if self.back.is_broken() {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the server sent a message with an impossible length",
-            )));
+            socket.fail(LinkFault::ProtocolBroken);
+            return Err(LinkFault::ProtocolBroken.into());
         }
         if tap.has_ended() {
             // What was read is still handed on: it holds the server's reason.
@@ -93,7 +108,28 @@ impl Line {
         if tap.owed() == Owed::Nothing {
             socket.deadlines().statement_ends();
         }
-        Poll::Ready(Ok(()))
+        Ok(())
+    }
+
+    /// Up to `room` bytes that the direct lane received too much of.
+    pub(super) fn take_handed_back(&mut self, room: usize) -> Option<BytesMut> {
+        if self.handed_back.is_empty() {
+            return None;
+        }
+        let n = self.handed_back.len().min(room);
+        Some(self.handed_back.split_to(n))
+    }
+
+    /// Bytes that one lane received and leaves to whoever reads next.
+    pub(super) fn hand_back(&mut self, bytes: &[u8]) {
+        let mut all = BytesMut::from(bytes);
+        all.unsplit(std::mem::take(&mut self.handed_back));
+        self.handed_back = all;
+    }
+
+    /// Both directions stand between two messages.
+    pub(crate) fn at_boundary(&self) -> bool {
+        self.front.at_boundary() && self.back.at_boundary()
     }
 
     pub(crate) fn poll_write(
@@ -111,8 +147,12 @@ impl Line {
         let sent = self.transport.poll_write(cx, bytes);
         self.write_stalled = sent.is_pending();
         let n = ready!(self.or_deadline(cx, socket, sent))?;
-        self.front.feed(&bytes[..n], |_| false, |message| tap.sent(&message));
+        self.follow_sent(tap, &bytes[..n]);
         Poll::Ready(Ok(n))
+    }
+
+    pub(super) fn follow_sent(&mut self, tap: &Tap, bytes: &[u8]) {
+        self.front.feed(bytes, |_| false, |message| tap.sent(&message));
     }
 
     /// The client's runtime sleeps after a flush until the reply comes: it has to wake at the deadline too.

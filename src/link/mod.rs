@@ -9,6 +9,7 @@ pub(crate) mod cancel;
 pub(crate) mod connector;
 mod deadline;
 mod dial;
+pub(crate) mod direct;
 mod doorstep;
 mod framing;
 mod line;

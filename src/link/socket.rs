@@ -141,6 +141,20 @@ impl Socket {
         self.poll_for(PollFlags::RDHUP, Some(patience)).map_or(true, |flags| flags.intersects(GONE))
     }
 
+    /// Waits until bytes have come or can be sent, up to the deadline in force.
+    pub(super) fn wait_for_room_or_bytes(&self) -> io::Result<PollFlags> {
+        self.check()?;
+        let left = self.deadlines.current().map(|end| end.saturating_duration_since(Instant::now()));
+        let ready = self.poll_for(PollFlags::IN | PollFlags::OUT, left)?;
+        if ready.is_empty() { Err(self.deadline_passed()) } else { Ok(ready) }
+    }
+
+    /// Whether bytes come within `patience`; `false` also when another thread cuts the connection.
+    pub(super) fn wait_for_bytes(&self, patience: Duration) -> io::Result<bool> {
+        self.check()?;
+        Ok(!self.poll_for(PollFlags::IN, Some(patience))?.is_empty())
+    }
+
     fn poll_for(&self, wanted: PollFlags, patience: Option<Duration>) -> io::Result<PollFlags> {
         let end = patience.map(|p| Instant::now() + p);
         loop {
@@ -197,9 +211,18 @@ impl Socket {
     /// Receives on the calling thread straight into the reader's buffer; `None` when the runtime does not let it.
     fn receive_direct(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
         self.await_readable()?;
-        let received = match &self.io {
-            Io::Tcp(s) => s.try_read_buf(buffer),
-            Io::Unix(s) => s.try_read_buf(buffer),
+        let received = if buffer.initialized().len() == buffer.capacity() {
+            let received = rustix::net::recv(self, buffer.initialize_unfilled(), RecvFlags::empty());
+            received.map_err(io::Error::from).map(|(n, _)| {
+                buffer.advance(n);
+                n
+            })
+        } else {
+            // Memory that was never written to: only the runtime's own call takes it, if it believes the socket ready.
+            match &self.io {
+                Io::Tcp(s) => s.try_read_buf(buffer),
+                Io::Unix(s) => s.try_read_buf(buffer),
+            }
         };
         match received {
             Ok(n) => self.received(n).map(Some),

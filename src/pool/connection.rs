@@ -16,6 +16,7 @@ use super::statements::is_stale;
 use super::stats::CloseReason;
 use crate::error::{Error, Result};
 use crate::link::cancel::CancelHandle;
+use crate::session::{Lane, LaneState};
 
 /// Query parameters, as [`postgres::Client`] takes them.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -83,6 +84,21 @@ impl PooledConnection {
     /// token would not reach the server: the client does not know the address of the connection it was given.
     pub fn cancel_token(&self) -> CancelHandle {
         self.cancel_handle()
+    }
+
+    /// The direct lane of this connection: results as text or binary in one block, scripts of several statements,
+    /// streams, COPY, notifications. The client is out of reach while the lane is borrowed; both may be used in turn.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
+    pub fn lane(&mut self) -> Result<Lane<'_>> {
+        let capacity = self.inner.settings.statement_cache;
+        let conn = self.conn_mut();
+        if conn.lane.as_ref().is_none_or(|lane| !lane.is_unfinished()) && conn.link.is_busy() {
+            return Err(Error::misuse("a result of this connection is still being read"));
+        }
+        let lane = conn.lane.get_or_insert_with(|| Box::new(LaneState::new(capacity)));
+        Ok(Lane::new(&conn.link, lane))
     }
 
     /// Closes this connection instead of giving it back; the pool opens another when one is needed.

@@ -13,6 +13,7 @@ use crate::config::settings::PoolSettings;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::connector::Opened;
+use crate::session::LaneState;
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).
@@ -25,6 +26,8 @@ pub(super) struct OpenConnection {
     pub(super) client: Client,
     pub(super) link: Link,
     pub(super) statements: StatementCache,
+    /// Made when the direct lane is first used.
+    pub(super) lane: Option<Box<LaneState>>,
     pub(super) cancel: CancelHandle,
     /// `host:port`, for messages.
     pub(super) target: String,
@@ -54,6 +57,7 @@ impl OpenConnection {
             client: opened.client,
             link: opened.link,
             statements: StatementCache::new(settings.statement_cache),
+            lane: None,
             cancel: opened.cancel,
             target: opened.target,
             id,

@@ -7,11 +7,12 @@ use std::time::Instant;
 use super::acquire::LOOK_AFTER;
 use super::admission::Pooled;
 use super::inner::Inner;
-use super::open_connection::Parked;
+use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;
 use crate::link::{Look, TransactionStatus};
+use crate::session::Lane;
 
 impl Inner {
     /// Takes a lent connection back.
@@ -20,6 +21,9 @@ impl Inner {
         if conn.deadline_changed {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
+        }
+        if let Some(lane) = &mut conn.lane {
+            lane.forget_messages();
         }
         // The driver may have given up for reasons of its own; it is never of use again.
         if conn.link.is_clean() && !conn.client.is_closed() {
@@ -141,6 +145,10 @@ fn settle_in_time(inner: &Inner, conn: &mut Parked) -> bool {
         // An abandoned statement: its result is of no use to anybody. The empty query drains what is on the way.
         if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
             log::debug!(target: "holdfast", "could not cancel an abandoned statement: {e}");
+        }
+        let OpenConnection { lane, link, .. } = &mut **conn;
+        if let Some(lane) = lane.as_deref_mut().filter(|lane| lane.is_unfinished()) {
+            let _ = Lane::new(link, lane).drain();
         }
         // Its answer may be the cancelled statement's error or its own; what counts is the state afterwards.
         let _ = conn.client.batch_execute("");

@@ -1,0 +1,321 @@
+//! One request and its replies, up to `ReadyForQuery`.
+
+use std::io;
+use std::time::Duration;
+
+use postgres_protocol::message::frontend;
+
+use super::block::{Column, ResultBlock, WireFormat};
+use super::lane::{LaneState, Notification};
+use super::wire::{Received, malformed, parse_server_message, take_text};
+use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
+use crate::link::direct::DirectLine;
+
+/// An exchange under way: the line is taken, the request was sent.
+pub(super) struct Exchange<'a> {
+    line: DirectLine<'a>,
+    state: &'a mut LaneState,
+    /// The rest of the replies is not worth reading: the pool cancels the statement when the connection comes back.
+    given_up: bool,
+}
+
+/// A message that belongs to the reply. What the server says on its own account was dealt with before.
+pub(super) enum Reply {
+    Row,
+    Described(Vec<Column>),
+    ParameterTypes(Vec<u32>),
+    NoRows,
+    Complete(String),
+    EmptyQuery,
+    Error(Box<ServerMessage>),
+    CopyIn,
+    CopyOut,
+    CopyData,
+    CopyDone,
+    Ready,
+    /// Parse, bind and close went well.
+    Step,
+}
+
+impl<'a> Exchange<'a> {
+    /// Sends `state.out`.
+    pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
+        let mut exchange = Self { line, state, given_up: false };
+        exchange.state.unfinished = true;
+        exchange.send()?;
+        Ok(exchange)
+    }
+
+    /// Takes in what the server says unasked; `false` when it says nothing within `patience`.
+    pub(super) fn listen(
+        mut line: DirectLine<'a>,
+        state: &'a mut LaneState,
+        patience: Duration,
+    ) -> Result<bool, Error> {
+        let begun = state.inbound.fill_buffered(&mut line).map_err(broken)?;
+        if !begun && !line.wait_for_bytes(patience).map_err(broken)? {
+            return Ok(false);
+        }
+        let mut exchange = Self { line, state, given_up: false };
+        loop {
+            let message = exchange.state.inbound.next(&mut exchange.line).map_err(broken)?;
+            match exchange.classify(&message) {
+                Ok(None) => {}
+                // Its last words: an administrator's or a time-out's end of the session.
+                Ok(Some(Reply::Error(e))) => return Err(refused(*e)),
+                _ => return Err(exchange.unexpected()),
+            }
+            if exchange.state.inbound.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Sends `state.out` in the middle of an exchange.
+    pub(super) fn send(&mut self) -> Result<(), Error> {
+        let out = self.state.out.split();
+        let inbound = &mut self.state.inbound;
+        self.line.send(&out, |line| inbound.fill(line)).map_err(broken)
+    }
+
+    pub(super) fn out(&mut self) -> &mut bytes::BytesMut {
+        &mut self.state.out
+    }
+
+    /// The next message of the reply; its body stays readable until the next call.
+    pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
+        loop {
+            let message = self.state.inbound.next(&mut self.line).map_err(broken)?;
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok((reply, message)),
+                Ok(None) => {}
+                Err(_) => return Err(broken(self.line.fail_protocol())),
+            }
+        }
+    }
+
+    pub(super) fn body(&self, message: &Received) -> &[u8] {
+        self.state.inbound.body(message)
+    }
+
+    fn classify(&mut self, message: &Received) -> io::Result<Option<Reply>> {
+        let body = self.state.inbound.body(message);
+        Ok(Some(match message.kind {
+            b'D' => Reply::Row,
+            b'T' => Reply::Described(parse_columns(body)?),
+            b't' => Reply::ParameterTypes(parse_types(body)?),
+            b'n' => Reply::NoRows,
+            b'C' => Reply::Complete(take_text(body)?.0),
+            b'I' => Reply::EmptyQuery,
+            b'E' => Reply::Error(Box::new(parse_server_message(body)?)),
+            b'G' => Reply::CopyIn,
+            b'H' => Reply::CopyOut,
+            b'd' => Reply::CopyData,
+            b'c' => Reply::CopyDone,
+            b'1' | b'2' | b'3' => Reply::Step,
+            b'Z' => Reply::Ready,
+            b'N' => {
+                let notice = parse_server_message(body)?;
+                self.state.notice(notice);
+                return Ok(None);
+            }
+            b'A' => {
+                let notification = Notification::parse(body)?;
+                self.state.notified(notification);
+                return Ok(None);
+            }
+            b'S' => return Ok(None),
+            _ => return Err(malformed()),
+        }))
+    }
+
+    /// Fails the connection: the server said something that fits no reply to this request.
+    pub(super) fn unexpected(&self) -> Error {
+        broken(self.line.fail_protocol())
+    }
+
+    /// `ReadyForQuery` was received: the connection is at rest.
+    pub(super) fn finish(mut self) {
+        self.state.inbound.hand_back(&mut self.line);
+        self.state.unfinished = false;
+    }
+
+    /// Skips to `ReadyForQuery` and ends the exchange; returns the first error on the way.
+    pub(super) fn skip_to_ready(mut self) -> Result<Option<Box<ServerMessage>>, Error> {
+        let first_error = self.skip_one()?;
+        self.finish();
+        Ok(first_error)
+    }
+
+    /// Skips to the next `ReadyForQuery`; returns the first error on the way.
+    pub(super) fn skip_one(&mut self) -> Result<Option<Box<ServerMessage>>, Error> {
+        let mut first_error = None;
+        loop {
+            match self.next()?.0 {
+                Reply::Ready => return Ok(first_error),
+                Reply::Error(e) => {
+                    first_error.get_or_insert(e);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Nothing more can be read: cut, closed, or past its deadline.
+    pub(super) fn is_broken(&self) -> bool {
+        self.given_up || self.line.is_broken()
+    }
+
+    /// Reads rows into `block` until the statement ends. The tag is put into the block.
+    pub(super) fn read_rows(&mut self, block: &mut ResultBlock) -> Result<(), Error> {
+        loop {
+            let (reply, message) = self.next()?;
+            match reply {
+                Reply::Row => self.push_row(block, &message)?,
+                Reply::Complete(tag) => {
+                    block.finish(tag);
+                    return Ok(());
+                }
+                Reply::EmptyQuery => return Ok(()),
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::Step => {}
+                Reply::CopyIn => return Err(self.refuse_copy(true)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// The statement wants data that nobody has. Under the extended protocol the server then waits for another `Sync`,
+    /// since it swallowed the first while it waited for the data.
+    pub(super) fn refuse_copy(&mut self, extended: bool) -> Error {
+        let failed = frontend::copy_fail("no data was given", self.out());
+        if extended {
+            frontend::sync(self.out());
+        }
+        match failed.map_err(broken).and_then(|()| self.send()) {
+            Ok(()) => copy_by_query(),
+            Err(e) => e,
+        }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    pub(super) fn push_row(&mut self, block: &mut ResultBlock, message: &Received) -> Result<(), Error> {
+        let body = self.state.inbound.body(message);
+        if !block.has_room_for(body.len()) {
+            self.given_up = true;
+            return Err(
+                Error::misuse("the result is larger than 4 GiB: read it as a stream").in_phase(Phase::Query)
+            );
+        }
+        block.push_row(body).map_err(|_| self.unexpected())
+    }
+}
+
+/// An I/O failure of an exchange.
+pub(super) fn broken(error: io::Error) -> Error {
+    let fault = find_source::<LinkFault>(&error).copied();
+    let kind = match fault {
+        Some(LinkFault::DeadlinePassed) => ErrorKind::QueryTimeout,
+        Some(LinkFault::Forked) => ErrorKind::Misuse,
+        None if error.kind() == io::ErrorKind::Other => ErrorKind::Misuse,
+        _ => ErrorKind::ConnectionLost,
+    };
+    let text = error.to_string();
+    Error::new(kind, text).in_phase(Phase::Query).set_retryable(false).with_source(error)
+}
+
+/// The server's refusal of a statement.
+pub(super) fn refused(message: ServerMessage) -> Error {
+    Error::from_server(message, Phase::Query)
+}
+
+pub(super) fn copy_by_query() -> Error {
+    Error::misuse("the statement is a COPY: use copy_in or copy_out").in_phase(Phase::Query)
+}
+
+/// `RowDescription`: for each column name, table, column number, type, size, modifier, format.
+fn parse_columns(body: &[u8]) -> io::Result<Vec<Column>> {
+    let (count, mut rest) = body.split_first_chunk::<2>().ok_or_else(malformed)?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (name, after) = take_text(rest)?;
+        let (fixed, after) = after.split_first_chunk::<18>().ok_or_else(malformed)?;
+        let [t0, t1, t2, t3, n0, n1, o0, o1, o2, o3, s0, s1, m0, m1, m2, m3, f0, f1] = *fixed;
+        columns.push(Column {
+            name,
+            table_oid: u32::from_be_bytes([t0, t1, t2, t3]),
+            column_number: i16::from_be_bytes([n0, n1]),
+            type_oid: u32::from_be_bytes([o0, o1, o2, o3]),
+            type_size: i16::from_be_bytes([s0, s1]),
+            type_modifier: i32::from_be_bytes([m0, m1, m2, m3]),
+            format: if [f0, f1] == [0, 0] { WireFormat::Text } else { WireFormat::Binary },
+        });
+        rest = after;
+    }
+    Ok(columns)
+}
+
+/// `ParameterDescription`.
+fn parse_types(body: &[u8]) -> io::Result<Vec<u32>> {
+    let (count, rest) = body.split_first_chunk::<2>().ok_or_else(malformed)?;
+    let (types, left) = rest.as_chunks::<4>();
+    if types.len() != usize::from(u16::from_be_bytes(*count)) || !left.is_empty() {
+        return Err(malformed());
+    }
+    Ok(types.iter().map(|t| u32::from_be_bytes(*t)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::session::wire::parse_server_message;
+
+    /// Bodies as a hostile or broken server might send them: right ones, mangled.
+    fn mangled(seed: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
+        let mut bytes = seed.to_vec();
+        for _ in 0..random.usize(..4) {
+            match random.u8(..4) {
+                0 if !bytes.is_empty() => {
+                    let at = random.usize(..bytes.len());
+                    bytes[at] = random.u8(..);
+                }
+                1 => bytes.truncate(random.usize(..=bytes.len())),
+                2 => bytes.push(random.u8(..)),
+                _ => bytes.insert(random.usize(..=bytes.len()), random.u8(..)),
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn no_body_that_a_server_could_send_makes_a_parser_panic() {
+        const COLUMNS: &[u8] = b"\0\x01name\0\0\0\0\x07\0\x02\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
+        const SEEDS: [&[u8]; 5] = [
+            COLUMNS,
+            b"\0\x02\0\0\0\x17\0\0\0\x19",
+            b"SERROR\0C42601\0Mno\0\0",
+            b"\0\0\0\x07news\0hello\0",
+            b"\0\x01\0\0\0\x02ab",
+        ];
+        let mut random = fastrand::Rng::with_seed(20_261_123);
+        let columns: Arc<[Column]> = parse_columns(COLUMNS).expect("a right one").into();
+        for _ in 0..100_000 {
+            let body = mangled(SEEDS[random.usize(..SEEDS.len())], &mut random);
+            let _ = parse_columns(&body);
+            let _ = parse_types(&body);
+            let _ = parse_server_message(&body);
+            let _ = Notification::parse(&body);
+            let _ = take_text(&body);
+            let mut block = ResultBlock::new(columns.clone());
+            if block.push_row(&body).is_ok() {
+                let _ = (block.cell(0, 0), block.cell(1, 0));
+            }
+        }
+    }
+}

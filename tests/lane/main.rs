@@ -1,0 +1,32 @@
+//! What the direct lane promises, over real servers.
+
+#![cfg(feature = "embedded")]
+
+mod faults;
+mod results;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;
+mod turns;
+
+use std::time::Duration;
+
+use holdfast::embedded::EmbeddedPostgres;
+use holdfast::session::{Param, ResultFormat};
+use holdfast::{Pool, PoolConfig, PooledConnection, Result};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A pool of one, so that the next loan gets the same connection.
+fn one(server: &EmbeddedPostgres, name: &str) -> Pool {
+    let config = PoolConfig::from_url(&server.url()).expect("the server's own URL");
+    Pool::new(config.max_size(1).application_name(name)).expect("a valid configuration")
+}
+
+/// One value as text.
+fn text(conn: &mut PooledConnection, sql: &str, params: &[Param<'_>]) -> Result<Option<String>> {
+    let block = conn.lane()?.query(sql, params, ResultFormat::Text)?;
+    Ok(block.cell(0, 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}

@@ -1,0 +1,84 @@
+//! The two lanes take turns on one connection, over every transport.
+
+use holdfast::session::{Param, ResultFormat};
+use holdfast::{Pool, PoolConfig};
+
+use crate::support::certs::Certs;
+use crate::support::{own_server, server};
+use crate::{one, text};
+
+/// Alternates between the client and the lane, in small and large pieces, inside and outside a transaction.
+fn take_turns(pool: &Pool) {
+    let mut conn = pool.get().unwrap();
+    for round in 0..30i32 {
+        let by_client: i32 = conn.query_one("select $1::int4 * 2", &[&round]).unwrap().get(0);
+        let value = round.to_string();
+        let by_lane = text(&mut conn, "select $1::int4 * 2", &[Param::text(&value)]).unwrap();
+        assert_eq!(by_lane, Some(by_client.to_string()));
+    }
+    let rows = conn.query("select generate_series(1, 50000), repeat('y', 40)", &[]).unwrap();
+    assert_eq!(rows.len(), 50_000);
+    let sql = "select generate_series(1, 50000), repeat('y', 40)";
+    assert_eq!(conn.lane().unwrap().query(sql, &[], ResultFormat::Text).unwrap().rows(), 50_000);
+    let big = "v".repeat(3_000_000);
+    assert_eq!(
+        text(&mut conn, "select length($1::text)", &[Param::text(&big)]).unwrap().as_deref(),
+        Some("3000000")
+    );
+    assert_eq!(text(&mut conn, "select repeat('w', 2000000)", &[]).unwrap().unwrap().len(), 2_000_000);
+    conn.batch_execute("create temp table turns (n int)").unwrap();
+    conn.batch_execute("begin").unwrap();
+    text(&mut conn, "insert into turns values (1) returning n", &[]).unwrap();
+    conn.execute("insert into turns values (2)", &[]).unwrap();
+    conn.lane().unwrap().script("rollback").unwrap();
+    assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("0"));
+    assert!(text(&mut conn, "select 1/0", &[]).is_err());
+    assert_eq!(conn.query_one("select 5", &[]).unwrap().get::<_, i32>(0), 5);
+}
+
+#[test]
+fn over_tcp() {
+    take_turns(&one(server(), "turns_tcp"));
+}
+
+#[test]
+fn over_a_unix_socket() {
+    take_turns(&Pool::from_url(&server().socket_url()).unwrap());
+}
+
+#[test]
+fn over_tls() {
+    let certs = Certs::new();
+    let server = own_server(|s| s.tls(certs.server(&certs.good)));
+    let url = format!("postgresql://postgres@localhost:{}/postgres?sslmode=require", server.port());
+    take_turns(&Pool::from_url(&url).unwrap());
+}
+
+#[test]
+fn a_notification_received_by_the_lane_reaches_the_client_and_the_other_way_round() {
+    use fallible_iterator::FallibleIterator;
+    let config = PoolConfig::from_url(&server().url()).unwrap().max_size(2);
+    let pool = Pool::new(config).unwrap();
+    let mut conn = pool.get().unwrap();
+    conn.batch_execute("listen crossing").unwrap();
+    pool.batch_execute("notify crossing, 'for the client'").unwrap();
+    let note = conn.notifications().timeout_iter(crate::ms(2000)).next().unwrap().expect("it came");
+    assert_eq!(note.payload(), "for the client");
+    pool.batch_execute("notify crossing, 'for the lane'").unwrap();
+    let note = conn.lane().unwrap().notification(crate::ms(2000)).unwrap().expect("it came");
+    assert_eq!(note.payload, "for the lane");
+    conn.batch_execute("unlisten *").unwrap();
+}
+
+#[test]
+fn a_clients_result_half_read_keeps_the_lane_out() {
+    use fallible_iterator::FallibleIterator;
+    let pool = one(server(), "half_read");
+    let mut conn = pool.get().unwrap();
+    {
+        let none: [&(dyn postgres::types::ToSql + Sync); 0] = [];
+        let mut rows = conn.query_raw("select generate_series(1, 1000000)", none).unwrap();
+        rows.next().unwrap();
+    }
+    assert_eq!(conn.lane().err().unwrap().kind(), holdfast::ErrorKind::Misuse);
+}
