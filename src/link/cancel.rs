@@ -2,12 +2,13 @@
 //! documentation): a second connection to the same address that carries the session's key and nothing else.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openssl::ssl::SslStream;
+use openssl::ssl::{HandshakeError, SslStream};
+use rustix::net::SendFlags;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::dial::{Address, SSL_REQUEST};
 use super::tap::BackendKey;
@@ -97,28 +98,22 @@ impl CancelHandle {
 
     fn deliver(&self, key: BackendKey, deadline: Instant) -> io::Result<()> {
         let request = cancel_request(key);
-        match &self.address {
-            Address::Unix(path) => {
-                let mut stream = unix_connect(path)?;
-                stream.set_read_timeout(Some(left(deadline)?))?;
-                stream.set_write_timeout(Some(left(deadline)?))?;
-                send_and_await_close(&mut stream, &request)?;
-                stream.shutdown(Shutdown::Both).or(Ok(()))
-            }
+        let socket = match &self.address {
+            Address::Unix(path) => connect_unix(path, deadline)?,
             Address::Tcp(address) => {
-                let mut stream = TcpStream::connect_timeout(address, left(deadline)?)?;
+                let stream = TcpStream::connect_timeout(address, left(deadline)?)?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(left(deadline)?))?;
-                stream.set_write_timeout(Some(left(deadline)?))?;
-                match &self.tls {
-                    None => send_and_await_close(&mut stream, &request),
-                    Some(tls) => send_and_await_close(&mut self.encrypt(stream, tls)?, &request),
-                }
+                stream.into()
             }
+        };
+        let mut stream = Timed { socket, deadline };
+        match &self.tls {
+            None => send_and_await_close(&mut stream, &request),
+            Some(tls) => send_and_await_close(&mut self.encrypt(stream, tls)?, &request),
         }
     }
 
-    fn encrypt(&self, mut stream: TcpStream, tls: &Tls) -> io::Result<SslStream<TcpStream>> {
+    fn encrypt(&self, mut stream: Timed, tls: &Tls) -> io::Result<SslStream<Timed>> {
         if tls.settings.negotiation == SslNegotiation::Postgres {
             stream.write_all(&SSL_REQUEST)?;
             let mut answer = [0];
@@ -129,18 +124,58 @@ impl CancelHandle {
         }
         let configuration =
             tls.context().and_then(|t| t.configure(&self.host_name)).map_err(io::Error::other)?;
-        configuration.connect(&self.host_name, stream).map_err(|e| io::Error::other(e.to_string()))
+        configuration.connect(&self.host_name, stream).map_err(handshake_failed)
     }
 }
 
-fn unix_connect(path: &std::path::Path) -> io::Result<UnixStream> {
-    #[cfg(target_os = "linux")]
-    if let Some(name) = path.to_str().and_then(|p| p.strip_prefix('@')) {
-        use std::os::linux::net::SocketAddrExt;
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-        return UnixStream::connect_addr(&address);
+/// One deadline over however many reads and writes it takes: a timeout of the socket's own starts anew with each byte.
+#[derive(Debug)]
+struct Timed {
+    socket: Socket,
+    deadline: Instant,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
+        self.socket.read(buffer)
     }
-    UnixStream::connect(path)
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
+        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps the kind of what the socket said, where it was the socket.
+fn handshake_failed(error: HandshakeError<Timed>) -> io::Error {
+    let kind = match &error {
+        HandshakeError::WouldBlock(_) => io::ErrorKind::TimedOut,
+        HandshakeError::Failure(handshake) => {
+            handshake.error().io_error().map_or(io::ErrorKind::Other, io::Error::kind)
+        }
+        HandshakeError::SetupFailure(_) => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error.to_string())
+}
+
+/// A leading `@` means Linux' abstract name space, which is a leading NUL to the system.
+fn connect_unix(path: &std::path::Path, deadline: Instant) -> io::Result<Socket> {
+    let address = match path.to_str().and_then(|p| p.strip_prefix('@')) {
+        Some(name) => SockAddr::unix(format!("\0{name}"))?,
+        None => SockAddr::unix(path)?,
+    };
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // On Linux it also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
+    socket.set_write_timeout(Some(left(deadline)?))?;
+    socket.connect(&address)?;
+    Ok(socket)
 }
 
 fn left(deadline: Instant) -> io::Result<Duration> {
@@ -167,4 +202,62 @@ fn cancel_request(key: BackendKey) -> [u8; 16] {
     request[8..12].copy_from_slice(&key.process_id.to_be_bytes());
     request[12..].copy_from_slice(&key.secret.to_be_bytes());
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+    use crate::config::PoolConfig;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    fn handle(address: Address, tls: Option<Arc<Tls>>) -> CancelHandle {
+        CancelHandle::new(address, "localhost".into(), tls, Some(BackendKey { process_id: 1, secret: 2 }))
+    }
+
+    fn assert_gives_up_in_time(handle: &CancelHandle) {
+        let start = Instant::now();
+        let error = handle.cancel_within(LIMIT).expect_err("nobody takes the request");
+        assert!(start.elapsed() < 2 * LIMIT, "took {:?}", start.elapsed());
+        assert_eq!(error.kind(), ErrorKind::ConnectTimeout, "{error}");
+    }
+
+    #[test]
+    fn a_server_that_drips_does_not_hold_the_caller_past_its_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let (_, server) = PoolConfig::from_url("postgresql://app@localhost/orders?sslmode=require")
+            .and_then(|config| config.settings())
+            .expect("valid settings");
+        thread::spawn(move || {
+            let (mut client, _) = listener.accept().expect("the cancel request comes");
+            client.read_exact(&mut [0; 8]).expect("it asks for TLS");
+            // "Yes", and the head of a long record that is never finished.
+            let _ = client.write_all(b"S\x16\x03\x03\x40\x00");
+            for _ in 0..40 {
+                let _ = client.write_all(&[2]);
+                thread::sleep(LIMIT / 4);
+            }
+        });
+        assert_gives_up_in_time(&handle(Address::Tcp(address), Some(Arc::new(Tls::new(server.tls)))));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_backlog_of_a_unix_socket_does_not_hold_the_caller_past_its_limit() {
+        use std::os::linux::net::SocketAddrExt;
+        let name = format!("holdfast-cancel-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("a name");
+        let listener = UnixListener::bind_addr(&address).expect("a free name");
+        socket2::SockRef::from(&listener).listen(0).expect("a short backlog");
+        let path = std::path::PathBuf::from(format!("@{name}"));
+        // The first is taken into the backlog, and waits there.
+        let first = connect_unix(&path, Instant::now() + LIMIT).expect("room for one");
+        assert_gives_up_in_time(&handle(Address::Unix(path), None));
+        drop(first);
+    }
 }
