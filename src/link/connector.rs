@@ -171,8 +171,9 @@ impl Opening<'_> {
         };
         let another = second.filter(|second| worth_another_layer(&failure, *second));
         match another {
-            // The first failure tells more when the second try fails as well: it is what the mode asked for.
-            Some(layer) => self.open_layer(candidate, layer, wanted, deadline).map_err(|_| failure.error),
+            Some(layer) => self
+                .open_layer(candidate, layer, wanted, deadline)
+                .map_err(|second| telling(failure.error, second.error)),
             None => Err(failure.error),
         }
     }
@@ -260,6 +261,16 @@ fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
             tls_failed || refused_by_server
         }
         _ => refused_by_server,
+    }
+}
+
+/// Which of two failed layers to report. The first is what the mode asked for and tells more, unless the second got past
+/// what stopped it and met something that passes: a full server must not be reported as wrong credentials, for good.
+fn telling(first: Error, second: Error) -> Error {
+    if second.is_retryable() {
+        second.with_note(format!("before that, with the other choice of encryption: {}", first.summary()))
+    } else {
+        first
     }
 }
 

@@ -103,6 +103,21 @@ fn every_mode_meets_a_server_without_tls_as_libpq_does() {
 }
 
 #[test]
+fn a_second_try_that_meets_a_full_server_is_not_reported_as_wrong_credentials() {
+    let certs = Certs::new();
+    let server = own_server(|s| s.tls(certs.server(&certs.good)));
+    server.connect().unwrap().batch_execute("create role crowded login connection limit 0").unwrap();
+    for (mode, line) in [("prefer", "hostnossl all all all trust"), ("allow", "hostssl all all all trust")] {
+        server.change_hba(&[line]).unwrap();
+        let url = format!("postgresql://crowded@localhost:{}/postgres?sslmode={mode}", server.port());
+        let error = refused(&url);
+        assert_eq!(error.kind(), ErrorKind::ServerFull, "{mode}: {error}");
+        assert!(error.is_retryable(), "{mode}: {error}");
+        assert!(error.to_string().contains("pg_hba.conf"), "the first try is told too: {error}");
+    }
+}
+
+#[test]
 fn allow_and_prefer_fall_back_when_the_server_wants_it_otherwise_as_in_libpq() {
     let certs = Certs::new();
     for lines in [["hostssl all all all trust"], ["hostnossl all all all trust"]] {
