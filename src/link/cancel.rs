@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{HandshakeError, SslStream};
@@ -22,7 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than this is as good as for ever, and adding it to a moment overflows on no system.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Cancels what one connection is doing, from any thread. Cheap to clone; outlives the connection harmlessly.
+/// Cancels what one connection is doing, from any thread. Cheap to clone. It belongs to one loan: once the connection has
+/// gone back to the pool it does nothing, so that it cannot hit the next borrower's statement. (A request already on its
+/// way when the connection goes back cannot be recalled.)
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -47,6 +50,24 @@ pub struct CancelHandle {
     /// Set when the session itself is encrypted: the request is then sent encrypted too.
     tls: Option<Arc<Tls>>,
     key: Option<BackendKey>,
+    /// The loan it was made for.
+    loan: Option<(Loans, u64)>,
+}
+
+/// Counts the loans of one connection.
+#[derive(Clone, Default)]
+pub(crate) struct Loans(Arc<AtomicU64>);
+
+impl Loans {
+    /// The present loan is over.
+    pub(crate) fn end_loan(&self) {
+        // Written by the one who holds the connection; only read by others.
+        self.0.store(self.present() + 1, Ordering::Release);
+    }
+
+    fn present(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl std::fmt::Debug for CancelHandle {
@@ -63,7 +84,12 @@ impl CancelHandle {
         tls: Option<Arc<Tls>>,
         key: Option<BackendKey>,
     ) -> Self {
-        Self { address, host_name, tls, key }
+        Self { address, host_name, tls, key, loan: None }
+    }
+
+    /// The same, for the present loan only.
+    pub(crate) fn for_present_loan(&self, loans: &Loans) -> Self {
+        Self { loan: Some((loans.clone(), loans.present())), ..self.clone() }
     }
 
     /// Asks the server to cancel the statement that runs on the connection now. Returns when the server has taken the
@@ -80,6 +106,11 @@ impl CancelHandle {
     /// # Errors
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
     pub fn cancel_within(&self, limit: Duration) -> Result<(), Error> {
+        if let Some((loans, number)) = &self.loan
+            && loans.present() != *number
+        {
+            return Ok(());
+        }
         let key = self.key.ok_or_else(|| {
             Error::misuse(
                 "the server gave this session no cancellation key, so nothing on it can be cancelled",

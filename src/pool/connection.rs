@@ -77,7 +77,8 @@ impl PooledConnection {
 
     /// Something with which any thread can cancel what this connection is doing.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.conn().cancel.clone()
+        let conn = self.conn();
+        conn.cancel.for_present_loan(&conn.loans)
     }
 
     /// The same as [`cancel_handle`](Self::cancel_handle). It stands in front of `postgres::Client::cancel_token`, whose
@@ -107,6 +108,7 @@ impl PooledConnection {
             if self.inner.is_inherited() {
                 mem::forget(conn);
             } else {
+                conn.loans.end_loan();
                 self.inner.retire(conn, CloseReason::Discarded);
             }
         }

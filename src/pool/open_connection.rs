@@ -11,7 +11,7 @@ use super::stats::Counters;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
 use crate::link::Link;
-use crate::link::cancel::CancelHandle;
+use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
 use crate::session::LaneState;
 
@@ -29,6 +29,7 @@ pub(super) struct OpenConnection {
     /// Made when the direct lane is first used.
     pub(super) lane: Option<Box<LaneState>>,
     pub(super) cancel: CancelHandle,
+    pub(super) loans: Loans,
     /// `host:port`, for messages.
     pub(super) target: String,
     pub(super) id: u64,
@@ -59,6 +60,7 @@ impl OpenConnection {
             statements: StatementCache::new(settings.statement_cache),
             lane: None,
             cancel: opened.cancel,
+            loans: Loans::default(),
             target: opened.target,
             id,
             parked_at: now,

@@ -22,6 +22,7 @@ impl Inner {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
         }
+        conn.loans.end_loan();
         if let Some(lane) = &mut conn.lane {
             lane.forget_messages();
         }
@@ -75,7 +76,10 @@ impl Inner {
     /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
     fn settle(self: Arc<Self>, mut conn: Parked) {
         conn.link.set_deadline(Some(Instant::now() + self.settings.settle_timeout));
-        let rolled_back = settle_in_time(&self, &mut conn);
+        if conn.link.is_busy() && !end_abandoned_work(&self, &mut conn) {
+            return self.retire(conn, CloseReason::Unclean);
+        }
+        let rolled_back = roll_back(&self, &mut conn);
         conn.link.set_deadline(None);
         if rolled_back {
             self.admission.count(|c| c.rolled_back += 1);
@@ -139,34 +143,37 @@ impl Inner {
     }
 }
 
-/// Whether a transaction had to be rolled back.
-fn settle_in_time(inner: &Inner, conn: &mut Parked) -> bool {
+/// Ends what the borrower left running. `false` when it cannot be known to have ended: a cancel request that may still be
+/// on its way would hit the next borrower's statement.
+fn end_abandoned_work(inner: &Inner, conn: &mut Parked) -> bool {
+    if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
+        log::debug!(target: "holdfast", "could not cancel an abandoned statement: {e}");
+        return false;
+    }
+    let OpenConnection { lane, link, .. } = &mut **conn;
+    if let Some(lane) = lane.as_deref_mut().filter(|lane| lane.is_unfinished()) {
+        let _ = Lane::new(link, lane).drain();
+    }
+    // The empty query drains what is on the way. Its answer may be the cancelled statement's error or its own; what counts
+    // is the state afterwards.
+    let _ = conn.client.batch_execute("");
     if conn.link.is_busy() {
-        // An abandoned statement: its result is of no use to anybody. The empty query drains what is on the way.
-        if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
-            log::debug!(target: "holdfast", "could not cancel an abandoned statement: {e}");
-        }
-        let OpenConnection { lane, link, .. } = &mut **conn;
-        if let Some(lane) = lane.as_deref_mut().filter(|lane| lane.is_unfinished()) {
-            let _ = Lane::new(link, lane).drain();
-        }
-        // Its answer may be the cancelled statement's error or its own; what counts is the state afterwards.
         let _ = conn.client.batch_execute("");
-        if conn.link.is_busy() {
-            let _ = conn.client.batch_execute("");
-        }
     }
-    let open = matches!(
-        conn.link.transaction_status(),
-        TransactionStatus::InTransaction | TransactionStatus::Failed
+    true
+}
+
+/// Whether a transaction had to be rolled back.
+fn roll_back(inner: &Inner, conn: &mut Parked) -> bool {
+    let status = conn.link.transaction_status();
+    let open = matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed);
+    if !open || conn.link.fault().is_some() {
+        return false;
+    }
+    log::warn!(
+        target: "holdfast",
+        pool = inner.label(), connection = conn.id;
+        "a connection came back with an open transaction, which was rolled back: is a commit missing?"
     );
-    if open && conn.link.fault().is_none() {
-        log::warn!(
-            target: "holdfast",
-            pool = inner.label(), connection = conn.id;
-            "a connection came back with an open transaction, which was rolled back: is a commit missing?"
-        );
-        return conn.client.batch_execute("ROLLBACK").is_ok();
-    }
-    false
+    conn.client.batch_execute("ROLLBACK").is_ok()
 }

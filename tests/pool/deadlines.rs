@@ -200,6 +200,20 @@ fn any_thread_can_cancel_what_a_connection_does() {
 }
 
 #[test]
+fn a_cancel_handle_kept_too_long_does_not_hit_the_next_borrower() {
+    let pool = Pool::new(config(server(), "kept").max_size(1)).unwrap();
+    let kept = pool.get().unwrap().cancel_handle();
+    let mut next = pool.get().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(ms(100));
+            kept.cancel().expect("nothing to cancel is no error");
+        });
+        next.batch_execute("select pg_sleep(0.4)").expect("somebody else's handle has no say");
+    });
+}
+
+#[test]
 fn it_all_holds_over_a_unix_socket_too() {
     let server = own_server();
     let config = PoolConfig::from_url(&server.socket_url()).unwrap();
