@@ -37,6 +37,7 @@
 //! - [`Pool`] lends connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
 //!   [`query`](Pool::query) and its kind in one call.
 //! - [`PooledConnection`] is a [`postgres::Client`], with deadlines, cancel and a statement cache of its own.
+//! - [`session`] is the direct lane of a connection: results as text or binary in one block, streams, pipelines, COPY.
 //! - [`Error`] says what happened ([`ErrorKind`]), where ([`Phase`]), what was tried ([`Attempt`]), how the pool stood,
 //!   and whether trying again is safe.
 //! - [`Stats`] shows how the pool stands and what it has done; [`CloseReport`] what closing it took.

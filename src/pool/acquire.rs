@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::admission::{Grant, Request};
+use super::background_open::IN_A_HURRY;
 use super::connection::PooledConnection;
-use super::inner::Inner;
+use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
 use crate::clock::Tick;
@@ -19,6 +20,9 @@ use crate::link::Look;
 /// and what could have happened to it meanwhile could as well happen right after a look. A loan that lasted longer than
 /// this ends with a look. So a connection that died is met by a borrower only within so short a time of its death.
 pub(super) const LOOK_AFTER: Duration = Duration::from_millis(2);
+
+/// Longer than any call.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// How one call wants its connection.
 #[derive(Debug, Clone, Copy, Default)]
@@ -201,6 +205,8 @@ enum Pass {
     Got(Parked),
     /// An idle connection was dead: look for another within the same attempt.
     Again,
+    /// A worker opens a connection: wait for that one, or for any other.
+    OpenedElsewhere,
     Failed(Error),
     TimedOut,
 }
@@ -219,6 +225,8 @@ impl<'a> Acquisition<'a> {
             match self.pass(grant.take(), request) {
                 Pass::Got(parked) => return Ok(PooledConnection::new(self.inner.clone(), parked)),
                 Pass::Again => {}
+                // Beyond the deadline: this caller opens nothing any more.
+                Pass::OpenedElsewhere => request.opens_from = Some(request.deadline + NEVER),
                 Pass::TimedOut => return Err(self.timed_out()),
                 Pass::Failed(error) => {
                     let took = attempt_started.elapsed();
@@ -251,6 +259,10 @@ impl<'a> Acquisition<'a> {
             Grant::Closed => Pass::Failed(pool_closed()),
             Grant::Connection(parked) => {
                 self.inner.prove(parked, request.deadline).map_or(Pass::Again, Pass::Got)
+            }
+            Grant::Capacity if time_left(request.deadline) < IN_A_HURRY => {
+                self.inner.open_in_background();
+                Pass::OpenedElsewhere
             }
             Grant::Capacity => match self.inner.open(request.deadline) {
                 Ok(parked) => {
@@ -304,14 +316,28 @@ impl<'a> Acquisition<'a> {
         if let Some(failure) = self.failure.take() {
             return self.report(failure);
         }
-        let waited = self.started.elapsed();
-        let message = format!("waited {} and every connection stayed busy", human(waited));
-        let mut error = Error::new(ErrorKind::PoolTimeout, message).in_phase(Phase::Queue);
-        if let Some((cause, at)) = self.inner.last_open_failure.lock().clone() {
-            error = error
-                .with_note(format!("the last failure to open one, {} ago: {cause}", human(at.elapsed())));
-        }
+        let error = match self.inner.last_open_failure.lock().clone() {
+            // An opening on this caller's behalf failed meanwhile: that is the cause.
+            Some(OpenFailure { kind, phase, cause, at }) if at >= self.started => {
+                Error::new(kind, cause).in_phase(phase.unwrap_or(Phase::Connect))
+            }
+            earlier => self.stayed_busy(earlier),
+        };
         self.report(error)
+    }
+
+    fn stayed_busy(&self, earlier: Option<OpenFailure>) -> Error {
+        let waited = human(self.started.elapsed());
+        let message = format!("waited {waited} and every connection stayed busy");
+        let error = Error::new(ErrorKind::PoolTimeout, message).in_phase(Phase::Queue);
+        match earlier {
+            Some(f) => error.with_note(format!(
+                "the last failure to open one, {} ago: {}",
+                human(f.at.elapsed()),
+                f.cause
+            )),
+            None => error,
+        }
     }
 
     fn report(self, error: Error) -> Error {
@@ -322,7 +348,16 @@ impl<'a> Acquisition<'a> {
 }
 
 impl Inner {
-    fn remember_open_failure(&self, error: &Error) {
-        *self.last_open_failure.lock() = Some((error.summary(), Instant::now()));
+    pub(super) fn remember_open_failure(&self, error: &Error) {
+        *self.last_open_failure.lock() = Some(OpenFailure {
+            kind: error.kind(),
+            phase: error.phase(),
+            cause: error.summary(),
+            at: Instant::now(),
+        });
     }
+}
+
+fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

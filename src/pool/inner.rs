@@ -1,7 +1,7 @@
 //! What all handles of a pool and all its loans share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -14,10 +14,19 @@ use super::workers::Workers;
 use crate::clock::Tick;
 use crate::config::PoolConfig;
 use crate::config::settings::PoolSettings;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Phase};
 use crate::ffi::fork::Generation;
 use crate::link::connector::Connector;
 use crate::resilience::backoff::Backoff;
+
+/// What became of the last opening that failed.
+#[derive(Clone)]
+pub(super) struct OpenFailure {
+    pub(super) kind: ErrorKind,
+    pub(super) phase: Option<Phase>,
+    pub(super) cause: String,
+    pub(super) at: Instant,
+}
 
 pub(super) struct Inner {
     pub(super) settings: PoolSettings,
@@ -30,7 +39,9 @@ pub(super) struct Inner {
     /// A connection parked before this moment must prove itself before use: a sibling was found dead.
     suspect_before: AtomicU64,
     /// Why the last opening failed and when, for those who time out in the queue.
-    pub(super) last_open_failure: Mutex<Option<(String, Instant)>>,
+    pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
+    /// A worker opens a connection for callers in a hurry.
+    pub(super) opens_in_background: AtomicBool,
     pub(super) workers: Arc<Workers>,
     label: String,
     born: Generation,
@@ -55,6 +66,7 @@ impl Inner {
             alarm: Alarm::default(),
             suspect_before: AtomicU64::new(0),
             last_open_failure: Mutex::new(None),
+            opens_in_background: AtomicBool::new(false),
             label: match &settings.name {
                 Some(name) => format!("{name} ({})", connector.target()),
                 None => connector.target(),

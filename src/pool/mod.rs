@@ -3,6 +3,7 @@
 mod acquire;
 mod admission;
 mod alarm;
+mod background_open;
 mod closing;
 mod connection;
 mod housekeeping;

@@ -206,3 +206,21 @@ fn callers_without_time_do_not_use_up_healthy_connections() {
     assert_eq!((stats.opens, stats.total, stats.idle), (3, 3, 3));
     pool.get_timeout(ms(200)).expect("an idle connection, proven in time");
 }
+
+#[test]
+fn callers_in_a_hurry_warm_a_cold_pool_up() {
+    let pool = narrow("hurried", 2);
+    // No single one of them has time to open a connection.
+    soon("one of them gets a connection", || pool.get_timeout(ms(1)).is_ok());
+    assert!(pool.stats().opens <= 2, "{:?}", pool.stats());
+}
+
+#[test]
+fn a_caller_in_a_hurry_is_told_why_nothing_could_be_opened() {
+    let port = holdfast::embedded::free_port().unwrap();
+    let pool = Pool::from_url(&format!("postgresql://app@127.0.0.1:{port}/x")).unwrap();
+    let start = Instant::now();
+    let error = pool.get_timeout(ms(60)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(start.elapsed() < ms(200));
+}

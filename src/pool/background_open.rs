@@ -1,0 +1,41 @@
+//! Openings for callers who cannot wait for them.
+//!
+//! A caller with 20 ms left would cut an opening that takes 25, and so would the next one: a cold pool would stay cold, and
+//! the server would see nothing but connections begun and broken off. So the opening goes to a worker, with time enough,
+//! while the caller waits in the queue for whatever comes first. One at a time per pool: a server that does not answer must
+//! not hold up all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::inner::Inner;
+
+/// Whoever has less time than this does not open connections himself.
+pub(super) const IN_A_HURRY: Duration = Duration::from_millis(100);
+
+impl Inner {
+    /// Takes over the capacity that was granted to a caller in a hurry.
+    pub(super) fn open_in_background(self: &Arc<Self>) {
+        if self.opens_in_background.swap(true, Ordering::AcqRel) {
+            return self.admission.opening_failed();
+        }
+        let inner = self.clone();
+        self.workers.run(move || {
+            let opened = inner.open(Instant::now() + inner.settings.connection_timeout);
+            inner.opens_in_background.store(false, Ordering::Release);
+            match opened {
+                Ok(conn) => inner.give_back(conn),
+                Err(error) => {
+                    log::warn!(
+                        target: "holdfast",
+                        pool = inner.label(), kind = error.kind().name();
+                        "could not open a connection for a caller in a hurry: {}", error.summary()
+                    );
+                    inner.admission.count(|c| c.failed(error.kind()));
+                    inner.remember_open_failure(&error);
+                }
+            }
+        });
+    }
+}
