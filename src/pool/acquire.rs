@@ -84,13 +84,14 @@ impl Inner {
             Look::Gone => false,
             Look::Quiet if trusted => true,
             Look::Quiet | Look::Spoke => {
+                // Half of the time is kept for opening another, should this one be dead.
                 let limit = self.settings.validation_timeout;
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left < limit / 2 {
+                let allowed = limit.min(time_left(deadline) / 2);
+                if allowed < limit / 2 {
                     self.prove_in_background(parked);
                     return None;
                 }
-                self.round_trip(&mut parked, limit.min(left))
+                self.round_trip(&mut parked, allowed)
             }
         };
         if answers {

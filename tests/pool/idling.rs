@@ -139,3 +139,18 @@ fn a_pool_without_traffic_dials_nobody() {
     assert_eq!(sessions(&mut observer), before);
     assert_eq!(pool.stats().opens, 1);
 }
+
+#[test]
+fn proving_a_dead_connection_leaves_time_to_open_another() {
+    let server = EmbeddedPostgres::builder().start().unwrap();
+    let config = config(&server, "halved").connection_timeout(ms(1000)).validate_after_idle(ms(50));
+    let pool = Pool::new(config).unwrap();
+    drop(pool.get().unwrap());
+    thread::sleep(ms(100));
+    server.freeze().unwrap();
+    let start = Instant::now();
+    let error = pool.get_with(0, None).unwrap_err();
+    assert_eq!(error.kind(), holdfast::ErrorKind::ConnectTimeout, "the time went to opening: {error}");
+    assert!((ms(900)..ms(1200)).contains(&start.elapsed()), "took {:?}", start.elapsed());
+    server.thaw().unwrap();
+}
