@@ -1,0 +1,120 @@
+//! Makes `holdfast.h` out of `src/ffi/capi`. Does nothing without the feature `capi`.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "capi")]
+    capi::build();
+}
+
+#[cfg(feature = "capi")]
+mod capi {
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    /// The files of `src/ffi/capi` that export something, in the order in which a reader of the header needs them.
+    const PARTS: [&str; 13] = [
+        "text",
+        "status",
+        "error",
+        "version",
+        "option",
+        "config",
+        "pool",
+        "stats",
+        "connection",
+        "result",
+        "query",
+        "message",
+        "cancel",
+    ];
+
+    pub(super) fn build() {
+        let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+        let sources = root.join("src/ffi/capi");
+        println!("cargo::rerun-if-changed=cbindgen.toml");
+        println!("cargo::rerun-if-changed=src/ffi/capi");
+        let config =
+            cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is well-formed");
+        let mut header = preamble(&fs::read_to_string(sources.join("preamble.h")).expect("preamble.h"));
+        let (mut handles, mut rest) = (String::new(), String::new());
+        for part in PARTS {
+            let source = sources.join(part).with_extension("rs");
+            let (own, exports) = section(&source, &config);
+            handles.push_str(&own);
+            rest.push_str(&exports);
+        }
+        header.push_str(&(title("Handles") + " */\n\n" + handles.trim_end() + "\n" + &rest));
+        header.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* HOLDFAST_H */\n");
+        let out = PathBuf::from(variable("OUT_DIR")).join("holdfast.h");
+        fs::write(&out, header).expect("OUT_DIR is writable");
+        println!("cargo::rustc-env=HOLDFAST_GENERATED_HEADER={}", out.display());
+    }
+
+    fn variable(name: &str) -> String {
+        env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+    }
+
+    fn preamble(template: &str) -> String {
+        let mut text = template.to_owned();
+        for part in ["MAJOR", "MINOR", "PATCH"] {
+            text = text.replace(&format!("@{part}@"), &variable(&format!("CARGO_PKG_VERSION_{part}")));
+        }
+        text.replace("@VERSION@", &variable("CARGO_PKG_VERSION"))
+    }
+
+    fn title(text: &str) -> String {
+        format!("\n/* ==== {text} {}\n", "=".repeat(100_usize.saturating_sub(text.len())))
+    }
+
+    /// One file's opaque types, which have to come before everything that mentions them, and the rest of its exports under
+    /// a heading, which is the file's own comment.
+    fn section(source: &Path, config: &cbindgen::Config) -> (String, String) {
+        let text = fs::read_to_string(source).expect("a part of the header");
+        let mut about = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+        let mut rest = title(about.next().unwrap_or_default().trim_end_matches('.'));
+        for line in about {
+            rest.push_str(format!(" * {line}").trim_end());
+            rest.push('\n');
+        }
+        rest.push_str(" */\n\n");
+        let exports = cbindgen::Builder::new()
+            .with_config(config.clone())
+            .with_src(source)
+            .generate()
+            .unwrap_or_else(|e| panic!("{}: {e}", source.display()));
+        let mut body = Vec::new();
+        exports.write(&mut body);
+        let body = shortened(&String::from_utf8(body).expect("a header in UTF-8"));
+        let mut handles = String::new();
+        for item in body.trim().split("\n\n").map(str::trim) {
+            let opaque =
+                item.lines().last().is_some_and(|l| l.starts_with("typedef struct ") && l.ends_with(';'));
+            let place = if opaque { &mut handles } else { &mut rest };
+            place.push_str(item);
+            place.push_str("\n\n");
+        }
+        rest.pop();
+        (handles, rest)
+    }
+
+    /// Comments of one line on one line.
+    fn shortened(text: &str) -> String {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut short = String::new();
+        let mut at = 0;
+        while at < lines.len() {
+            if let [open, said, close, ..] = lines[at..]
+                && open.trim() == "/**"
+                && close.trim() == "*/"
+            {
+                short.push_str(&format!("{open} {} */\n", said.trim().trim_start_matches("* ")));
+                at += 3;
+            } else {
+                short.push_str(lines[at]);
+                short.push('\n');
+                at += 1;
+            }
+        }
+        short
+    }
+}

@@ -1,0 +1,79 @@
+//! Cancelling from another thread.
+
+use std::ptr;
+
+use super::connection::holdfast_connection;
+use super::error::holdfast_error;
+use super::guard::{Out, guard, milliseconds, or_default};
+use super::handle::{Handle, another, free, hold, look, mark};
+use super::pool::HOLDFAST_CONFIGURED;
+use super::status::holdfast_status;
+use crate::link::cancel::CancelHandle;
+
+/// With this any thread can cancel what one connection is doing. It belongs to one loan: once the connection has gone back,
+/// it does nothing, though a request already on its way cannot be recalled. Free it with holdfast_cancel_free.
+pub struct holdfast_cancel {
+    _opaque: [u8; 0],
+}
+
+impl Handle for holdfast_cancel {
+    type Value = CancelHandle;
+    const NAME: &'static str = "holdfast_cancel";
+    const MARK: u64 = mark(b"hf-cancl");
+    const STAYS_IN_ITS_PROCESS: bool = true;
+}
+
+/// Puts a cancel handle of the connection into *cancel. Any thread, also while the connection is in use; does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_cancel_new(
+    connection: *const holdfast_connection,
+    cancel: *mut *mut holdfast_cancel,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `cancel` is NULL or writable, `connection` NULL or live.
+        let (out, connection) = unsafe { (Out::new(cancel, "cancel")?, look(connection)?) };
+        out.set(connection.cancel.clone());
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// A further handle, for a further owner: each is freed with holdfast_cancel_free. NULL for NULL. Any thread; does not
+/// block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_cancel_clone(cancel: *const holdfast_cancel) -> *mut holdfast_cancel {
+    // SAFETY: the caller gives NULL or a live cancel handle.
+    or_default(ptr::null_mut(), || unsafe { another(cancel) })
+}
+
+/// Asks the server to cancel the statement that the connection runs now, which then fails with HOLDFAST_STATUS_CANCELED.
+/// Any thread. Returns when the server has taken the request, which does not tell whether there was anything to cancel.
+/// Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s; HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what
+/// else kept the request from being delivered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_cancel_fire(
+    cancel: *const holdfast_cancel,
+    timeout_ms: u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `cancel` is NULL or live.
+        let cancel = unsafe { hold(cancel)? };
+        match timeout_ms {
+            HOLDFAST_CONFIGURED => cancel.cancel()?,
+            limit => cancel.cancel_within(milliseconds(limit))?,
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Frees a cancel handle. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_cancel_free(cancel: *mut holdfast_cancel) {
+    // SAFETY: the caller gives NULL or a live cancel handle, and does not use it again.
+    unsafe { free(cancel) }
+}

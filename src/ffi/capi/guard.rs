@@ -1,0 +1,149 @@
+//! The one way out of every export: an error object for failures, no panic for anybody.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::time::Duration;
+
+use super::error::holdfast_error;
+use super::handle::{Handle, give};
+use super::status::{self, holdfast_status};
+use crate::error::Error;
+
+/// Why a call failed.
+pub(super) enum Failure {
+    /// The core said so.
+    Core(Error),
+    /// The call itself was not possible.
+    Call { status: holdfast_status, message: String },
+}
+
+impl Failure {
+    pub(super) fn new(status: holdfast_status, message: impl Into<String>) -> Self {
+        Self::Call { status, message: message.into() }
+    }
+
+    pub(super) fn argument(message: impl Into<String>) -> Self {
+        Self::new(status::HOLDFAST_STATUS_ARGUMENT, message)
+    }
+
+    pub(super) fn null(what: &str) -> Self {
+        Self::new(status::HOLDFAST_STATUS_NULL, format!("{what} is NULL"))
+    }
+
+    pub(super) fn busy(what: &str) -> Self {
+        Self::new(
+            status::HOLDFAST_STATUS_BUSY,
+            format!("another thread is using this {what}: one call at a time"),
+        )
+    }
+
+    pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let said = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Self::new(status::HOLDFAST_STATUS_PANIC, format!("a defect in the library, please report it: {said}"))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+pub(super) type Outcome<T = ()> = Result<T, Failure>;
+
+/// Runs the body of an export. A failure becomes its status and, where the caller wants one, an error object; a panic
+/// becomes a failure.
+///
+/// # Safety
+/// `error` is NULL or points to a writable `holdfast_error *`, whose present value does not matter.
+pub(super) unsafe fn guard(
+    error: *mut *mut holdfast_error,
+    body: impl FnOnce() -> Outcome,
+) -> holdfast_status {
+    if !error.is_null() {
+        // SAFETY: writable, as the caller of the export promises; nothing is read.
+        unsafe { error.write(ptr::null_mut()) };
+    }
+    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return status::HOLDFAST_STATUS_OK,
+        Ok(Err(failure)) => failure,
+        Err(payload) => Failure::panic(&*payload),
+    };
+    let status = status::of_failure(&failure);
+    if !error.is_null() {
+        // Putting it in words could fail in turn; the status is then all there is.
+        if let Ok(object) = catch_unwind(AssertUnwindSafe(|| give(holdfast_error::describe(failure)))) {
+            // SAFETY: as above.
+            unsafe { error.write(object) };
+        }
+    }
+    status
+}
+
+/// Runs the body of an export that cannot fail, or answers a failure with `default`.
+pub(super) fn or_default<T>(default: T, body: impl FnOnce() -> Outcome<T>) -> T {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => value,
+        _ => default,
+    }
+}
+
+/// Where an export puts a handle: NULL from the start, so that no failure leaves garbage there.
+pub(super) struct Out<H>(*mut *mut H);
+
+impl<H: Handle> Out<H> {
+    /// # Safety
+    /// `place` is NULL or points to a writable handle pointer, whose present value does not matter.
+    pub(super) unsafe fn new(place: *mut *mut H, name: &str) -> Outcome<Self> {
+        if place.is_null() {
+            return Err(Failure::null(name));
+        }
+        // SAFETY: writable, as the caller of the export promises; nothing is read.
+        unsafe { place.write(ptr::null_mut()) };
+        Ok(Self(place))
+    }
+
+    pub(super) fn set(self, value: H::Value) {
+        // SAFETY: `new` found it writable, and the promise of the export's caller holds during the call.
+        unsafe { self.0.write(give::<H>(value)) };
+    }
+}
+
+/// Longer than anybody waits, and short enough to add to any moment.
+const MOST_MILLISECONDS: u64 = 365 * 86_400 * 1_000;
+
+pub(super) fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count.min(MOST_MILLISECONDS))
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::capi::error::{holdfast_error_free, holdfast_error_message, holdfast_error_status};
+
+    #[test]
+    fn a_panic_becomes_a_status_and_an_error_that_quotes_it() {
+        let mut error = ptr::dangling_mut();
+        // SAFETY: `error` is writable, and what is put there is a live error until it is freed.
+        unsafe {
+            assert_eq!(guard(&raw mut error, || panic!("a {}", "slip")), status::HOLDFAST_STATUS_PANIC);
+            assert_eq!(holdfast_error_status(error), status::HOLDFAST_STATUS_PANIC);
+            let said = std::ffi::CStr::from_ptr(holdfast_error_message(error).ptr).to_str().unwrap();
+            assert!(said.ends_with(": a slip"), "{said}");
+            holdfast_error_free(error);
+            assert_eq!(guard(ptr::null_mut(), || panic!("unheard")), status::HOLDFAST_STATUS_PANIC);
+            assert_eq!(guard(&raw mut error, || Ok(())), status::HOLDFAST_STATUS_OK);
+        }
+        assert!(error.is_null());
+        assert_eq!(or_default(7, || panic!("unheard")), 7);
+    }
+}

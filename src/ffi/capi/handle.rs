@@ -1,0 +1,155 @@
+//! What stands behind an opaque pointer: a counted object with a mark that says which kind it is.
+//!
+//! Every call holds a count of its own while it runs, so a handle freed by another thread in the meantime, against the
+//! rules or not, takes its object away only when the call has ended. The mark makes a handle of the wrong kind, and often
+//! one that was freed, an error instead of a crash.
+
+use std::mem::align_of;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::Arc;
+
+use super::guard::{Failure, Outcome};
+use super::status::HOLDFAST_STATUS_MISUSE;
+use crate::ffi::fork::Generation;
+
+/// A type that C knows by pointer only.
+pub(super) trait Handle {
+    /// What it stands for.
+    type Value: Send + Sync;
+    /// Its name in C.
+    const NAME: &'static str;
+    /// Different for every type.
+    const MARK: u64;
+    /// Whether it may not be used in a child forked after it was made.
+    const STAYS_IN_ITS_PROCESS: bool = false;
+}
+
+/// Eight letters that are found at the beginning of every live object of a kind.
+pub(super) const fn mark(letters: &[u8; 8]) -> u64 {
+    u64::from_ne_bytes(*letters)
+}
+
+#[repr(C)]
+pub(super) struct Object<T> {
+    mark: u64,
+    generation: Option<Generation>,
+    value: T,
+}
+
+impl<T> Drop for Object<T> {
+    fn drop(&mut self) {
+        // SAFETY: the field is ours; volatile, so that the mark of a freed object is not left in memory.
+        unsafe { ptr::write_volatile(&raw mut self.mark, 0) };
+    }
+}
+
+/// An object kept alive for the time of a call.
+pub(super) struct Held<H: Handle>(Arc<Object<H::Value>>);
+
+impl<H: Handle> Deref for Held<H> {
+    type Target = H::Value;
+
+    fn deref(&self) -> &H::Value {
+        &self.0.value
+    }
+}
+
+/// An object that another one owns, and lends to C.
+pub(super) struct Kept<H: Handle>(Arc<Object<H::Value>>);
+
+impl<H: Handle> Kept<H> {
+    pub(super) fn new(value: H::Value) -> Self {
+        let generation = H::STAYS_IN_ITS_PROCESS.then(Generation::watch);
+        Self(Arc::new(Object { mark: H::MARK, generation, value }))
+    }
+
+    pub(super) fn as_ptr(&self) -> *const H {
+        Arc::as_ptr(&self.0).cast()
+    }
+}
+
+/// Hands an object over to C.
+pub(super) fn give<H: Handle>(value: H::Value) -> *mut H {
+    Arc::into_raw(Kept::<H>::new(value).0).cast_mut().cast()
+}
+
+/// The object behind a handle, if there is one of the right kind.
+///
+/// # Safety
+/// `handle` is NULL or readable for eight bytes; if these are the kind's mark, it came from [`give`] and was not freed.
+unsafe fn find<H: Handle>(handle: *const H) -> Outcome<*const Object<H::Value>> {
+    let object: *const Object<H::Value> = handle.cast();
+    if object.is_null() {
+        return Err(Failure::null(H::NAME));
+    }
+    // SAFETY: aligned (checked first) and readable, as promised.
+    if object.addr() % align_of::<u64>() != 0 || unsafe { (&raw const (*object).mark).read() } != H::MARK {
+        return Err(Failure::new(
+            HOLDFAST_STATUS_MISUSE,
+            format!("this is no {}: another kind of handle, or one already freed", H::NAME),
+        ));
+    }
+    Ok(object)
+}
+
+/// Looks at an object that nobody changes, for the time of a call.
+///
+/// # Safety
+/// As the export's caller promises: `handle` is NULL or a live handle, and stays so while `'a` lasts.
+pub(super) unsafe fn look<'a, H: Handle>(handle: *const H) -> Outcome<&'a H::Value> {
+    // SAFETY: as promised.
+    let object = unsafe { &*find(handle)? };
+    if object.generation.is_some_and(Generation::is_past) {
+        return Err(Failure::new(
+            HOLDFAST_STATUS_MISUSE,
+            format!("this {} belongs to the parent of this forked process", H::NAME),
+        ));
+    }
+    Ok(&object.value)
+}
+
+/// Takes hold of an object for the time of a call, whatever other threads free meanwhile.
+///
+/// # Safety
+/// As the export's caller promises: `handle` is NULL or a live handle.
+pub(super) unsafe fn hold<H: Handle>(handle: *const H) -> Outcome<Held<H>> {
+    // SAFETY: as promised.
+    unsafe { look(handle)? };
+    // SAFETY: `look` found an object of `give`, which is alive, so that its count may be raised.
+    unsafe { Ok(Held(share(handle.cast()))) }
+}
+
+/// A further owner of the same object.
+///
+/// # Safety
+/// As for [`hold`].
+pub(super) unsafe fn another<H: Handle>(handle: *const H) -> Outcome<*mut H> {
+    // SAFETY: as promised.
+    let held = unsafe { hold(handle)? };
+    Ok(Arc::into_raw(held.0).cast_mut().cast())
+}
+
+/// # Safety
+/// `object` came from [`give`] and was not freed.
+unsafe fn share<T>(object: *const Object<T>) -> Arc<Object<T>> {
+    // SAFETY: it came out of `Arc::into_raw` with this type and has a count left.
+    unsafe {
+        Arc::increment_strong_count(object);
+        Arc::from_raw(object)
+    }
+}
+
+/// Gives up a handle. NULL, and what is no handle of this kind, is left alone.
+///
+/// # Safety
+/// As the export's caller promises: `handle` is NULL or a live handle, which is not used again.
+pub(super) unsafe fn free<H: Handle>(handle: *mut H) {
+    // SAFETY: as promised.
+    let Ok(object) = (unsafe { find(handle.cast_const()) }) else { return };
+    // SAFETY: it came out of `Arc::into_raw` in `give` or `another`; the caller gives up that count.
+    let owned = unsafe { Arc::from_raw(object) };
+    // A panic while something is dropped has nobody to be told to.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+}

@@ -1,0 +1,324 @@
+//! Results.
+//!
+//! A result is one block of memory that never changes and outlives connection and pool: all of these may be called from any
+//! thread, and none blocks. Rows and columns are counted from 0.
+
+use std::ptr;
+
+use super::error::holdfast_error;
+use super::guard::{Failure, Outcome, guard, or_default};
+use super::handle::{Handle, Kept, another, free, look, mark};
+use super::status::{HOLDFAST_STATUS_IS_NULL, HOLDFAST_STATUS_TYPE, holdfast_status};
+use super::structs::{self, Growing};
+use super::text::{EMPTY, Text, holdfast_str};
+use super::value;
+use crate::session::{Column, ResultBlock, WireFormat};
+
+/// The rows of one statement. Free it with holdfast_result_free.
+pub struct holdfast_result {
+    _opaque: [u8; 0],
+}
+
+impl Handle for holdfast_result {
+    type Value = Block;
+    const NAME: &'static str = "holdfast_result";
+    const MARK: u64 = mark(b"hf-reslt");
+}
+
+/// The results of the statements of a script. Free it with holdfast_results_free.
+pub struct holdfast_results {
+    _opaque: [u8; 0],
+}
+
+impl Handle for holdfast_results {
+    type Value = Blocks;
+    const NAME: &'static str = "holdfast_results";
+    const MARK: u64 = mark(b"hf-rslts");
+}
+
+/// A result with the texts that C asks for.
+pub struct Block {
+    core: ResultBlock,
+    names: Vec<Text>,
+    tag: Text,
+}
+
+impl Block {
+    pub(super) fn new(core: ResultBlock) -> Self {
+        let names = core.columns().iter().map(|c| Text::new(c.name.as_str())).collect();
+        let tag = Text::new(core.command_tag());
+        Self { core, names, tag }
+    }
+}
+
+pub struct Blocks(Vec<Kept<holdfast_result>>);
+
+impl Blocks {
+    pub(super) fn new(blocks: Vec<ResultBlock>) -> Self {
+        Self(blocks.into_iter().map(|block| Kept::new(Block::new(block))).collect())
+    }
+}
+
+/// A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct holdfast_cell {
+    /// The first byte, or NULL.
+    pub ptr: *const u8,
+    /// The number of bytes.
+    pub len: usize,
+}
+
+/// One column of a result. Set struct_size before the call that fills it. The name belongs to the result.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct holdfast_column {
+    /// sizeof(holdfast_column).
+    pub struct_size: u32,
+    /// Its type, as in pg_type.
+    pub type_oid: u32,
+    /// The length of values of this type; negative if it varies.
+    pub type_size: i32,
+    /// What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing.
+    pub type_modifier: i32,
+    /// The table it comes from; 0 if it is no table's.
+    pub table_oid: u32,
+    /// Its number in that table, from 1; 0 if it is no table's.
+    pub column_number: i32,
+    /// HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how its values came.
+    pub format: i32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Its name.
+    pub name: holdfast_str,
+}
+
+// SAFETY: repr(C); eight fields of four bytes, then a pointer and a length: no padding, and zero is a value of each.
+unsafe impl Growing for holdfast_column {}
+
+/// The number of rows; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_rows(result: *const holdfast_result) -> usize {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(0, || Ok(unsafe { look(result)? }.core.rows()))
+}
+
+/// The number of columns; 0 for NULL and for statements that return no rows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_columns(result: *const holdfast_result) -> usize {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(0, || Ok(unsafe { look(result)? }.core.columns().len()))
+}
+
+/// Fills *column with the description of the column of this index. false, and nothing is written, if there is none or
+/// struct_size is not set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_column(
+    result: *const holdfast_result,
+    index: usize,
+    column: *mut holdfast_column,
+) -> bool {
+    or_default(false, || {
+        // SAFETY: the caller gives NULL or a live result.
+        let block = unsafe { look(result)? };
+        let (Some(found), Some(name)) = (block.core.columns().get(index), block.names.get(index)) else {
+            return Ok(false);
+        };
+        let filled = holdfast_column {
+            struct_size: 0,
+            type_oid: found.type_oid,
+            type_size: found.type_size.into(),
+            type_modifier: found.type_modifier,
+            table_oid: found.table_oid,
+            column_number: found.column_number.into(),
+            format: i32::from(found.format == WireFormat::Binary),
+            reserved: 0,
+            name: name.view(),
+        };
+        // SAFETY: `column` is NULL or as large as its `struct_size` says.
+        unsafe { structs::write(column, &filled, "holdfast_column")? };
+        Ok(true)
+    })
+}
+
+/// What the server did, in its own words: "SELECT 3", "INSERT 0 1".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_command_tag(result: *const holdfast_result) -> holdfast_str {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(EMPTY, || Ok(unsafe { look(result)? }.tag.view()))
+}
+
+/// The number at the end of the command tag: rows changed or returned; 0 for commands that count none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_rows_affected(result: *const holdfast_result) -> u64 {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(0, || Ok(unsafe { look(result)? }.core.rows_affected().unwrap_or(0)))
+}
+
+/// A value as it came, without copying; {NULL, 0} for the NULL of SQL and where there is no such row or column.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_cell(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+) -> holdfast_cell {
+    const NOTHING: holdfast_cell = holdfast_cell { ptr: ptr::null(), len: 0 };
+    or_default(NOTHING, || {
+        // SAFETY: the caller gives NULL or a live result.
+        let cell = unsafe { look(result)? }.core.cell(row, column);
+        Ok(cell.map_or(NOTHING, |bytes| holdfast_cell { ptr: bytes.as_ptr(), len: bytes.len() }))
+    })
+}
+
+/// Whether a value is the NULL of SQL; true where there is no such row or column.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_is_null(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+) -> bool {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(true, || Ok(unsafe { look(result)? }.core.cell(row, column).is_none()))
+}
+
+/// Reads a value of some type out of the bytes of a column.
+type Decode<T> = fn(&Column, &[u8]) -> Option<T>;
+
+/// Reads a value with `decode` into `*value`, which keeps what it has if that fails.
+///
+/// # Safety
+/// `result` is NULL or live, `value` NULL or writable, `error` NULL or writable.
+unsafe fn typed<T>(
+    result: *const holdfast_result,
+    (row, column): (usize, usize),
+    value: *mut T,
+    error: *mut *mut holdfast_error,
+    (decode, kind): (Decode<T>, &str),
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: as promised.
+        let core = unsafe { &look(result)?.core };
+        if value.is_null() {
+            return Err(Failure::null("value"));
+        }
+        let read = read(core, row, column, decode, kind)?;
+        // SAFETY: writable, as promised.
+        unsafe { value.write(read) };
+        Ok(())
+    };
+    // SAFETY: as promised.
+    unsafe { guard(error, body) }
+}
+
+fn read<T>(block: &ResultBlock, row: usize, column: usize, decode: Decode<T>, kind: &str) -> Outcome<T> {
+    let (rows, columns) = (block.rows(), block.columns());
+    let Some(described) = columns.get(column).filter(|_| row < rows) else {
+        let size = format!("{rows} rows and {} columns", columns.len());
+        return Err(Failure::argument(format!("the result has {size}: none at row {row}, column {column}")));
+    };
+    let place =
+        || format!("row {row}, column {column} (\"{}\", type {})", described.name, described.type_oid);
+    let Some(bytes) = block.cell(row, column) else {
+        return Err(Failure::new(HOLDFAST_STATUS_IS_NULL, format!("{} is NULL", place())));
+    };
+    decode(described, bytes)
+        .ok_or_else(|| Failure::new(HOLDFAST_STATUS_TYPE, format!("{} cannot be read as {kind}", place())))
+}
+
+/// Puts a value as text into *value; it belongs to the result. Works on columns that came as text and on binary ones of
+/// types that are text; else HOLDFAST_STATUS_TYPE. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the
+/// edges; *value is then not touched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_text(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+    value: *mut holdfast_str,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
+    unsafe { typed(result, (row, column), value, error, (value::text, "text")) }
+}
+
+/// Puts a value as an integer into *value: of an integer column in either format, or of any text that is one. Fails as
+/// holdfast_result_text, also if the number does not fit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_i64(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+    value: *mut i64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
+    unsafe { typed(result, (row, column), value, error, (value::i64, "an integer of 64 bits")) }
+}
+
+/// Puts a value as a number into *value: of an integer or float column in either format, or of any text that is one,
+/// numeric included (rounded to the nearest). Fails as holdfast_result_text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_f64(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+    value: *mut f64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
+    unsafe { typed(result, (row, column), value, error, (value::f64, "a floating-point number")) }
+}
+
+/// Puts a value as a truth value into *value: of a boolean column in either format. Fails as holdfast_result_text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_bool(
+    result: *const holdfast_result,
+    row: usize,
+    column: usize,
+    value: *mut bool,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
+    unsafe { typed(result, (row, column), value, error, (value::bool, "a boolean")) }
+}
+
+/// A further handle of the same result, for a further owner: each is freed with holdfast_result_free. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_clone(result: *const holdfast_result) -> *mut holdfast_result {
+    // SAFETY: the caller gives NULL or a live result.
+    or_default(ptr::null_mut(), || unsafe { another(result) })
+}
+
+/// Frees a result. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_result_free(result: *mut holdfast_result) {
+    // SAFETY: the caller gives NULL or a live result of its own, and does not use it again.
+    unsafe { free(result) }
+}
+
+/// How many results there are: one for each statement of the script.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_results_count(results: *const holdfast_results) -> usize {
+    // SAFETY: the caller gives NULL or live results.
+    or_default(0, || Ok(unsafe { look(results)? }.0.len()))
+}
+
+/// The result of this index; NULL if there is none. It belongs to *results and must not be freed; to keep it for longer, use
+/// holdfast_result_clone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_results_get(
+    results: *const holdfast_results,
+    index: usize,
+) -> *const holdfast_result {
+    or_default(ptr::null(), || {
+        // SAFETY: the caller gives NULL or live results.
+        let results = unsafe { look(results)? };
+        Ok(results.0.get(index).map_or(ptr::null(), Kept::as_ptr))
+    })
+}
+
+/// Frees the results of a script. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_results_free(results: *mut holdfast_results) {
+    // SAFETY: the caller gives NULL or live results, and does not use them again.
+    unsafe { free(results) }
+}

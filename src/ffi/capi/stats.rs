@@ -1,0 +1,123 @@
+//! Figures of a pool.
+
+use super::error::holdfast_error;
+use super::guard::guard;
+use super::handle::hold;
+use super::pool::holdfast_pool;
+use super::status::{self, holdfast_status};
+use super::structs::{self, Growing};
+use crate::error::ErrorKind;
+use crate::pool::{CloseReason, Stats};
+
+/// How many entries holdfast_stats.errors has: room for kinds of failure to come.
+pub const HOLDFAST_ERROR_KINDS: usize = 64;
+
+/// How a pool stands and what it has done, all of one moment. Set struct_size before the call that fills it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct holdfast_stats {
+    /// sizeof(holdfast_stats).
+    pub struct_size: u32,
+    /// The configured hard cap.
+    pub max_size: u32,
+    /// The cap in force at present: at most max_size.
+    pub limit: u32,
+    /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
+    pub total: u32,
+    /// Parked and ready.
+    pub idle: u32,
+    /// Lent out, or being cleaned after a loan.
+    pub in_use: u32,
+    /// Being opened.
+    pub opening: u32,
+    /// Threads that wait for a connection.
+    pub waiting: u32,
+    /// Loans made. This and all that follows is counted since the pool was opened.
+    pub gets: u64,
+    /// Times a thread had to queue.
+    pub waits: u64,
+    /// Calls that ended with HOLDFAST_STATUS_POOL_TIMEOUT.
+    pub timeouts: u64,
+    /// Connections opened.
+    pub opens: u64,
+    /// Attempts to open a connection that were repeated after a failure.
+    pub retries: u64,
+    /// Statements finished on connections that have come back, failed ones included.
+    pub statements: u64,
+    /// Connections that came back with an open or failed transaction, which was rolled back.
+    pub rolled_back: u64,
+    /// Connections closed after idle_timeout.
+    pub closed_idle_timeout: u64,
+    /// Connections closed as older than their share of max_lifetime.
+    pub closed_max_lifetime: u64,
+    /// Connections found dead before they were lent.
+    pub closed_validation_failed: u64,
+    /// Connections that broke while they were lent.
+    pub closed_broken: u64,
+    /// Connections given up because a statement ran past its deadline.
+    pub closed_deadline_passed: u64,
+    /// Connections that came back in a state that could not be cleaned in time.
+    pub closed_unclean: u64,
+    /// Connections discarded by their borrower.
+    pub closed_discarded: u64,
+    /// Connections closed with the pool.
+    pub closed_pool_closed: u64,
+    /// Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63.
+    pub errors: [u64; HOLDFAST_ERROR_KINDS],
+}
+
+// SAFETY: repr(C); eight u32, then u64 from offset 32 on: no padding.
+unsafe impl Growing for holdfast_stats {}
+
+fn described(stats: &Stats) -> holdfast_stats {
+    let mut errors = [0; HOLDFAST_ERROR_KINDS];
+    for kind in ErrorKind::ALL {
+        if let Some(place) = usize::try_from(status::of_kind(kind)).ok().and_then(|i| errors.get_mut(i)) {
+            *place = stats.errors_of(kind);
+        }
+    }
+    holdfast_stats {
+        struct_size: 0,
+        max_size: stats.max_size,
+        limit: stats.limit,
+        total: stats.total,
+        idle: stats.idle,
+        in_use: stats.in_use,
+        opening: stats.opening,
+        waiting: stats.waiting,
+        gets: stats.gets,
+        waits: stats.waits,
+        timeouts: stats.timeouts,
+        opens: stats.opens,
+        retries: stats.retries,
+        statements: stats.statements,
+        rolled_back: stats.rolled_back,
+        closed_idle_timeout: stats.closes_by(CloseReason::IdleTimeout),
+        closed_max_lifetime: stats.closes_by(CloseReason::MaxLifetime),
+        closed_validation_failed: stats.closes_by(CloseReason::ValidationFailed),
+        closed_broken: stats.closes_by(CloseReason::Broken),
+        closed_deadline_passed: stats.closes_by(CloseReason::DeadlinePassed),
+        closed_unclean: stats.closes_by(CloseReason::Unclean),
+        closed_discarded: stats.closes_by(CloseReason::Discarded),
+        closed_pool_closed: stats.closes_by(CloseReason::PoolClosed),
+        errors,
+    }
+}
+
+/// Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_pool_stats(
+    pool: *const holdfast_pool,
+    stats: *mut holdfast_stats,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `pool` is NULL or live, `stats` NULL or as large as its `struct_size` says.
+        unsafe {
+            let pool = hold(pool)?;
+            structs::write(stats, &described(&pool.core.stats()), "holdfast_stats")
+        }
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
