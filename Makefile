@@ -45,6 +45,39 @@ unit: doc
 bench: deps ## Measure, against other pools in the same run; ARGS are passed on
 	$(CARGO) bench --features embedded --bench holdfast -- $(ARGS)
 
+# The C library. Each kind is built in a pass of its own: beside others cargo gives up optimizing across crates.
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+LIB_PROFILE ?= release
+LIB_FEATURES ?= --features capi
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+VERSION := $(shell sed -nE '/^\[package\]/,/^\[lib\]/s/^version = "(.*)"/\1/p' Cargo.toml)
+# What programs link against: 0.y before 1.0, then the major version.
+SOVERSION := $(shell sed -E 's/^(0\.[0-9]+|[1-9][0-9]*)\..*/\1/' <<<'$(VERSION)')
+LIB_BUILT = $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
+LIB_RUSTC = $(CARGO) rustc --quiet --target-dir $(TARGET) --profile $(LIB_PROFILE) $(LIB_FEATURES) --lib
+
+.PHONY: lib
+lib: ## Build the C library, shared and static, into target/c
+	$(LIB_RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION)
+	$(LIB_RUSTC) --crate-type staticlib
+	@mkdir -p $(TARGET)/c
+	@cp --remove-destination $(LIB_BUILT)/libholdfast.so $(TARGET)/c/libholdfast.so.$(VERSION)
+	@cp --remove-destination $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
+	@ln -sf libholdfast.so.$(VERSION) $(TARGET)/c/libholdfast.so.$(SOVERSION)
+	@ln -sf libholdfast.so.$(SOVERSION) $(TARGET)/c/libholdfast.so
+
+.PHONY: install
+install: lib ## Install the C library, its header and pkg-config file; PREFIX, LIBDIR and DESTDIR say where
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(PREFIX)/include'
+	install -m 755 $(TARGET)/c/libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(TARGET)/c/libholdfast.a '$(DESTDIR)$(LIBDIR)'
+	ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so.$(SOVERSION)'
+	ln -sf libholdfast.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so'
+	install -m 644 include/holdfast.h '$(DESTDIR)$(PREFIX)/include'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' scripts/holdfast.pc.in \
+		>'$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc'
+
 .PHONY: readme
 readme: ## Write the options reference in README.md anew
 	HOLDFAST_WRITE_README=1 $(CARGO) test --quiet --test readme
