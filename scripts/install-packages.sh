@@ -8,8 +8,8 @@ purpose=${1:-test}
 # Needed to build at all, and to run a private server.
 packages=(build-essential pkg-config libssl-dev postgresql)
 if [[ $purpose == test ]]; then
-    # Comparison with libpq, leak checks, network faults, a pooler in between.
-    packages+=(libpq-dev valgrind iproute2 pgbouncer)
+    # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler.
+    packages+=(libpq-dev valgrind iproute2 pgbouncer clang)
 fi
 
 say() { printf 'holdfast: %s\n' "$*" >&2; }

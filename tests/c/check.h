@@ -1,0 +1,57 @@
+/* What the C tests share. A test program gets the server's URL as its first argument and returns 0 if all went well. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#define _POSIX_C_SOURCE 200809L
+
+#include <holdfast.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ends the program if a condition does not hold. */
+#define CHECK(condition)                                                                     \
+    do {                                                                                     \
+        if (!(condition)) {                                                                  \
+            fprintf(stderr, "%s:%d: this should hold: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                                         \
+        }                                                                                    \
+    } while (0)
+
+/* Ends the program if a call on which `error` was filled did not succeed. */
+#define OK(call)                                                                             \
+    do {                                                                                     \
+        if ((call) != HOLDFAST_STATUS_OK) {                                                  \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, holdfast_error_message(error).ptr); \
+            exit(1);                                                                         \
+        }                                                                                    \
+        CHECK(error == NULL);                                                                \
+    } while (0)
+
+/* Ends the program unless a call fails with this status; frees the error, whose status must be the same. */
+#define FAILS(wanted, call)                                                                  \
+    do {                                                                                     \
+        holdfast_status got_ = (call);                                                       \
+        if (got_ != (wanted)) {                                                              \
+            fprintf(stderr, "%s:%d: status %d, not " #wanted ": %s\n", __FILE__, __LINE__,   \
+                    (int)got_, holdfast_error_message(error).ptr);                           \
+            exit(1);                                                                         \
+        }                                                                                    \
+        CHECK(holdfast_error_status(error) == got_ && holdfast_error_message(error).len > 0); \
+        holdfast_error_free(error);                                                          \
+        error = NULL;                                                                        \
+    } while (0)
+
+/* Whether a text of the library is this one, and well-formed. */
+static inline bool is(holdfast_str text, const char *wanted)
+{
+    return strlen(text.ptr) == text.len && strcmp(text.ptr, wanted) == 0;
+}
+
+/* Whether a text of the library contains this one. */
+static inline bool has(holdfast_str text, const char *part)
+{
+    return strstr(text.ptr, part) != NULL;
+}
+
+#endif

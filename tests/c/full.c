@@ -1,0 +1,24 @@
+/* The server has no connection slot left: its answer arrives as it was given, attempt by attempt. */
+#include "check.h"
+
+int main(int argc, char **argv)
+{
+    holdfast_pool *pool;
+    holdfast_result *result;
+    holdfast_error *error;
+    holdfast_acquire_options options = {.struct_size = sizeof options, .retries = 1, .timeout_ms = 20000};
+    holdfast_attempt attempt = {.struct_size = sizeof attempt};
+
+    CHECK(argc > 1);
+    OK(holdfast_pool_open_url(argv[1], HOLDFAST_NUL, &pool, &error));
+    CHECK(holdfast_pool_query(pool, &options, "select 1", HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT, &result,
+                              &error) == HOLDFAST_STATUS_SERVER_FULL);
+    CHECK(result == NULL && is(holdfast_error_sqlstate(error), "53300"));
+    CHECK(holdfast_error_is_retryable(error) && holdfast_error_attempt_count(error) == 2);
+    CHECK(holdfast_error_attempt(error, 0, &attempt) && is(attempt.sqlstate, "53300"));
+    CHECK(attempt.status == HOLDFAST_STATUS_SERVER_FULL && attempt.backoff_us > 0);
+    CHECK(is(holdfast_error_field(error, HOLDFAST_FIELD_SEVERITY), "FATAL"));
+    holdfast_error_free(error);
+    holdfast_pool_free(pool);
+    return 0;
+}

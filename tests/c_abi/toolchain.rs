@@ -1,0 +1,165 @@
+//! Building the library and the C programs, and running them.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+pub const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
+
+/// What a Rust library needs from the system, and this one of OpenSSL.
+const NATIVE: [&str; 9] =
+    ["-lssl", "-lcrypto", "-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"];
+
+/// Runs a command that has to succeed.
+pub trait Checked {
+    /// What it printed; panics with everything it said when it fails.
+    fn checked(&mut self) -> String;
+}
+
+impl Checked for Command {
+    #[track_caller]
+    fn checked(&mut self) -> String {
+        let output = self.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{self:?}: {e}"));
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "{self:?} ended with {}\n{}{}",
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn header() -> PathBuf {
+    root().join("include/holdfast.h")
+}
+
+/// The C programs of the tests.
+pub fn sources() -> Vec<PathBuf> {
+    let found = fs::read_dir(root().join("tests/c")).unwrap().map(|entry| entry.unwrap().path());
+    found.filter(|path| path.extension() == Some(OsStr::new("c"))).collect()
+}
+
+pub fn tool_exists(name: &str) -> bool {
+    Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+pub fn soname() -> String {
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    let line = if major == "0" { format!("0.{minor}") } else { major.to_owned() };
+    format!("libholdfast.so.{line}")
+}
+
+/// Runs a target of the Makefile with the libraries in the profile of these tests, whose dependencies are built already.
+fn make(target_name: &str, extra: &[&OsStr]) {
+    Command::new("make")
+        .args(["--no-print-directory", target_name])
+        .args(["LIB_PROFILE=dev", "LIB_FEATURES=--all-features"])
+        .arg(variable("TARGET", target()))
+        .args(extra)
+        .current_dir(root())
+        .env("CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .checked();
+}
+
+fn variable(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut setting = OsString::from(name);
+    setting.push("=");
+    setting.push(value);
+    setting
+}
+
+fn target() -> PathBuf {
+    // The directory of this test program is <target>/<profile>/deps.
+    let program = std::env::current_exe().unwrap();
+    program.ancestors().nth(3).unwrap().to_owned()
+}
+
+/// Where `make install` put everything, once for all tests of this program.
+pub fn tree() -> &'static Path {
+    static TREE: OnceLock<PathBuf> = OnceLock::new();
+    TREE.get_or_init(|| {
+        let tree = target().join("c/installed");
+        make("install", &[&variable("PREFIX", &tree)]);
+        tree
+    })
+}
+
+/// Where the libraries are.
+pub fn library() -> PathBuf {
+    tree().join("lib")
+}
+
+pub fn program(name: &str) -> PathBuf {
+    let programs = target().join("c/programs");
+    fs::create_dir_all(&programs).unwrap();
+    programs.join(name)
+}
+
+/// A compiler, told where the header is and to complain about everything.
+pub fn compiler(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.args(WARNINGS).arg("-I").arg(root().join("include"));
+    command
+}
+
+pub fn build_file(cc: &str, source: &Path, name: &str, flags: &[&str]) -> PathBuf {
+    let program = program(name);
+    compiler(cc)
+        .args(flags)
+        .arg(source)
+        .arg("-o")
+        .arg(&program)
+        .arg("-L")
+        .arg(library())
+        .args(["-lholdfast", "-lpthread", "-lm"])
+        .checked();
+    program
+}
+
+/// A test program linked with the shared library.
+pub fn build(cc: &str, name: &str, variant: &str, flags: &[&str]) -> PathBuf {
+    let source = root().join("tests/c").join(name).with_extension("c");
+    build_file(cc, &source, &format!("{name}-{variant}"), flags)
+}
+
+pub fn link_statically(source: &Path) -> PathBuf {
+    let program = program("quick_start-static");
+    compiler("gcc")
+        .arg(source)
+        .arg("-o")
+        .arg(&program)
+        .arg(library().join("libholdfast.a"))
+        .args(NATIVE)
+        .checked();
+    program
+}
+
+/// Compiles a test program plainly and with the sanitizers for addresses and undefined behaviour, and runs both.
+pub fn run_every_way(name: &str, argument: &str) {
+    let plain = build("gcc", name, "plain", &["-std=c99", "-O2"]);
+    let sanitized = build(
+        "gcc",
+        name,
+        "sanitized",
+        &["-std=c17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"],
+    );
+    for program in [plain, sanitized] {
+        // A program must not depend on the environment of whoever runs the tests.
+        Command::new(program)
+            .arg(argument)
+            .env("LD_LIBRARY_PATH", library())
+            .env_remove("DATABASE_URL")
+            .checked();
+    }
+}
