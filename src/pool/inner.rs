@@ -52,7 +52,7 @@ impl Inner {
         let born = Generation::watch();
         let (settings, server) = config.settings()?;
         let connector = Connector::new(server)?;
-        let workers = Workers::shared();
+        let workers = Workers::shared()?;
         let backoff = Backoff {
             retries: settings.retry_max,
             base: settings.retry_base_delay,
@@ -88,7 +88,7 @@ impl Inner {
     pub(super) fn check_process(&self) -> Result<(), Error> {
         if self.is_inherited() {
             return Err(Error::misuse(
-                "this pool belongs to the parent of this forked process: its connections cannot be shared; make a new Pool after fork",
+                "this pool belongs to the parent of this forked process: its connections cannot be shared; fork before the first pool is made, or call exec after fork",
             ));
         }
         Ok(())

@@ -10,32 +10,43 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
+use crate::error::Error;
 use crate::ffi::fork::Generation;
 
 const WORKERS: usize = 4;
 
 pub(super) struct Workers {
-    born: Generation,
     timer: Arc<ScheduledThreadPool>,
     /// Started at the first job: a pool that is never used costs one thread.
     blocking: OnceLock<ScheduledThreadPool>,
 }
 
+/// The process that first had workers.
+static FIRST_STARTED_IN: OnceLock<Generation> = OnceLock::new();
+
 static SHARED: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
 
 impl Workers {
     /// The process' workers, started if no pool has any.
-    pub(super) fn shared() -> Arc<Self> {
+    ///
+    /// # Errors
+    /// In a forked child whose parent had workers. Threads that slept at the fork do not exist in the child, yet the
+    /// process' table of sleeping threads still lists them, in memory that the child's own threads are given next: sooner
+    /// or later a wake-up there goes round in circles. Nothing but `exec` clears that table.
+    pub(super) fn shared() -> Result<Arc<Self>, Error> {
+        let first = FIRST_STARTED_IN.get_or_init(Generation::watch);
+        if first.is_past() {
+            return Err(Error::misuse(
+                "the parent of this forked process has had a pool, so this process cannot have one: fork before the first pool is made and make one in each process, or call exec after fork",
+            ));
+        }
         let mut shared = SHARED.lock();
-        match shared.upgrade() {
-            Some(workers) if !workers.born.is_past() => return workers,
-            // A forked child has its parent's pools, but no threads: not even their memory is touched.
-            Some(of_parent) => std::mem::forget(of_parent),
-            None => {}
+        if let Some(workers) = shared.upgrade() {
+            return Ok(workers);
         }
         let workers = Arc::new(Self::start());
         *shared = Arc::downgrade(&workers);
-        workers
+        Ok(workers)
     }
 
     fn start() -> Self {
@@ -44,7 +55,7 @@ impl Workers {
             .thread_name_pattern("holdfast-timer")
             .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
             .build();
-        Self { born: Generation::watch(), timer: Arc::new(timer), blocking: OnceLock::new() }
+        Self { timer: Arc::new(timer), blocking: OnceLock::new() }
     }
 
     fn start_blocking() -> ScheduledThreadPool {

@@ -112,6 +112,10 @@ impl<'c> Lane<'c> {
 
     /// Sends what stands in the buffer and begins to read the replies.
     pub(super) fn begin(&mut self) -> Result<Exchange<'_>> {
+        // A connection that was lost half-way is lost, not misused.
+        if let Some(fault) = self.link.fault() {
+            return Err(broken(fault.into()));
+        }
         if self.state.unfinished {
             return Err(Error::misuse("an earlier result of this connection was not read to its end"));
         }

@@ -63,7 +63,8 @@ static void a_deadline_ends_a_statement(holdfast_pool *pool)
                                                                   NULL, 0, 0, &result, &error));
     CHECK(now() - begun >= 0.1 && now() - begun < 10);
     /* The connection is lost: nothing more runs on it, and the pool opens another. */
-    CHECK(holdfast_connection_query(connection, "select 1", HOLDFAST_NUL, NULL, 0, 0, &result, NULL) != 0);
+    CHECK(holdfast_connection_query(connection, "select 1", HOLDFAST_NUL, NULL, 0, 0, &result, NULL) ==
+          HOLDFAST_STATUS_QUERY_TIMEOUT);
     CHECK(result == NULL);
     holdfast_connection_release(connection);
     OK(holdfast_pool_query(pool, NULL, "select 1", HOLDFAST_NUL, NULL, 0, 0, &result, &error));
