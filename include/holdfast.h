@@ -1,4 +1,4 @@
-/* Holdfast 0.1.0: a PostgreSQL connection pool that does not let go. https://crates.io/crates/pg-holdfast
+/* Holdfast 0.1.0: a PostgreSQL connection pool that does not let go.
  *
  * Made by build.rs from src/ffi/capi; changes belong there.
  *

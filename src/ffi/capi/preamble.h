@@ -1,4 +1,4 @@
-/* Holdfast @VERSION@: a PostgreSQL connection pool that does not let go. https://crates.io/crates/pg-holdfast
+/* Holdfast @VERSION@: a PostgreSQL connection pool that does not let go.
  *
  * Made by build.rs from src/ffi/capi; changes belong there.
  *
