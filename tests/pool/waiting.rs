@@ -165,7 +165,7 @@ fn sixty_four_threads_on_eight_connections_all_get_their_turns() {
     // A strict queue gives 16 ms and equal turns; the benchmark measures how near this comes, the test only that no
     // thread is left behind on a loaded machine.
     assert!(*fewest * 2 > *most, "turns from {fewest} to {most}");
-    assert!(longest.load(Ordering::Relaxed) < 500, "one waited {longest:?} ms");
+    assert!(longest.load(Ordering::Relaxed) < 2000, "one waited {longest:?} ms");
     assert!(pool.stats().opens <= 8);
     assert_eq!(pool.stats().in_use, 0);
 }
