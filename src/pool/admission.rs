@@ -16,6 +16,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -49,19 +50,25 @@ struct Waiter<P> {
     since: Instant,
     /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
     opens_from: Option<Instant>,
-    mailbox: Mutex<Mailbox<P>>,
+    /// Something is on the idle stack: come and look. Changed under the lock of the state only.
+    nudged: AtomicBool,
+    mailbox: Mutex<Option<Grant<P>>>,
     arrived: Condvar,
-}
-
-struct Mailbox<P> {
-    grant: Option<Grant<P>>,
-    /// Something is on the idle stack: come and look.
-    nudged: bool,
 }
 
 impl<P> Waiter<P> {
     fn may_open(&self, now: Instant) -> bool {
         self.opens_from.is_none_or(|from| from <= now)
+    }
+
+    fn is_nudged(&self) -> bool {
+        self.nudged.load(Relaxed)
+    }
+
+    /// Wakes a waiter that was nudged. The mailbox is passed through, so that one who has just found nothing is asleep.
+    fn wake(&self) {
+        drop(self.mailbox.lock());
+        self.arrived.notify_one();
     }
 }
 
@@ -109,12 +116,20 @@ impl<P> State<P> {
         if self.idle.is_empty() || self.waiters.is_empty() {
             return None;
         }
-        let on_their_way = self.waiters.iter().filter(|w| w.mailbox.lock().nudged).count();
-        if on_their_way >= self.idle.len() {
-            return None;
+        // Those on their way are mostly the first in the queue, so that this ends soon.
+        let (mut on_their_way, mut sleeper) = (0, None);
+        for waiter in &self.waiters {
+            if waiter.is_nudged() {
+                on_their_way += 1;
+                if on_their_way >= self.idle.len() {
+                    return None;
+                }
+            } else {
+                sleeper = sleeper.or(Some(waiter));
+            }
         }
-        let sleeper = self.waiters.iter().find(|w| !w.mailbox.lock().nudged)?;
-        sleeper.mailbox.lock().nudged = true;
+        let sleeper = sleeper?;
+        sleeper.nudged.store(true, Relaxed);
         Some(sleeper.clone())
     }
 
@@ -189,7 +204,8 @@ impl<P: Pooled> Admission<P> {
         let waiter = Arc::new(Waiter {
             since: request.since,
             opens_from: request.opens_from,
-            mailbox: Mutex::new(Mailbox { grant: None, nudged: false }),
+            nudged: AtomicBool::new(false),
+            mailbox: Mutex::new(None),
             arrived: Condvar::new(),
         });
         let place = state.waiters.partition_point(|w| w.since <= request.since);
@@ -197,7 +213,7 @@ impl<P: Pooled> Admission<P> {
         let nudged = state.next_to_nudge();
         drop(state);
         if let Some(waiter) = nudged {
-            waiter.arrived.notify_one();
+            waiter.wake();
         }
         self.sleep(&waiter, request.deadline)
     }
@@ -208,12 +224,12 @@ impl<P: Pooled> Admission<P> {
         loop {
             let until = turn_to_open.unwrap_or(deadline);
             let mut mailbox = waiter.mailbox.lock();
-            while mailbox.grant.is_none() && !mailbox.nudged {
+            while mailbox.is_none() && !waiter.is_nudged() {
                 if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
                     break;
                 }
             }
-            if let Some(grant) = mailbox.grant.take() {
+            if let Some(grant) = mailbox.take() {
                 return Ok(grant);
             }
             drop(mailbox);
@@ -230,7 +246,7 @@ impl<P: Pooled> Admission<P> {
     fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, TimedOut>> {
         let mut state = self.state.lock();
         // Under the lock of the state: one who has not looked yet still counts as on its way.
-        waiter.mailbox.lock().nudged = false;
+        waiter.nudged.store(false, Relaxed);
         // Whoever is first takes what is idle, even if another was quicker to wake.
         while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
             let Some(parked) = state.idle.pop() else { break };
@@ -239,10 +255,10 @@ impl<P: Pooled> Admission<P> {
             if Arc::ptr_eq(&first, waiter) {
                 return Some(Ok(grant));
             }
-            first.mailbox.lock().grant = Some(grant);
+            *first.mailbox.lock() = Some(grant);
             first.arrived.notify_one();
         }
-        if let Some(grant) = waiter.mailbox.lock().grant.take() {
+        if let Some(grant) = waiter.mailbox.lock().take() {
             return Some(Ok(grant));
         }
         let now = Instant::now();
@@ -281,14 +297,17 @@ impl<P: Pooled> Admission<P> {
         match &aged {
             Some(first) => {
                 let grant = state.lend(parked);
-                first.mailbox.lock().grant = Some(grant);
+                *first.mailbox.lock() = Some(grant);
             }
             None => state.idle.push(parked),
         }
         let nudged = state.next_to_nudge();
         drop(state);
-        for waiter in aged.into_iter().chain(nudged) {
+        if let Some(waiter) = aged {
             waiter.arrived.notify_one();
+        }
+        if let Some(waiter) = nudged {
+            waiter.wake();
         }
     }
 
@@ -335,14 +354,17 @@ impl<P: Pooled> Admission<P> {
         let waiter = next.and_then(|index| state.waiters.remove(index));
         if let Some(waiter) = &waiter {
             state.opening += 1;
-            waiter.mailbox.lock().grant = Some(Grant::Capacity);
+            *waiter.mailbox.lock() = Some(Grant::Capacity);
         }
         // The one that may open now might have been on its way to an idle connection.
         let nudged = state.next_to_nudge();
         drop(state);
         self.drained.notify_all();
-        for waiter in waiter.into_iter().chain(nudged) {
+        if let Some(waiter) = waiter {
             waiter.arrived.notify_one();
+        }
+        if let Some(waiter) = nudged {
+            waiter.wake();
         }
     }
 
@@ -376,7 +398,7 @@ impl<P: Pooled> Admission<P> {
         }
         let waiters = std::mem::take(&mut state.waiters);
         for waiter in &waiters {
-            waiter.mailbox.lock().grant = Some(Grant::Closed);
+            *waiter.mailbox.lock() = Some(Grant::Closed);
         }
         drop(state);
         for waiter in waiters {

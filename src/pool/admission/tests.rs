@@ -47,7 +47,7 @@ fn two_connections_that_come_back_while_the_first_waiter_wakes_serve_two_waiters
             state.in_use -= 1;
             state.idle.push(connection);
             if let Some(waiter) = state.next_to_nudge() {
-                waiter.arrived.notify_one();
+                waiter.wake();
             }
             // The first one is awake now and stands before the lock.
             thread::sleep(ms(20));
