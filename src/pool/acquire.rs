@@ -51,7 +51,8 @@ impl Inner {
     /// An idle connection, if one is free now.
     pub(super) fn try_get(self: &Arc<Self>) -> Result<Option<PooledConnection>, Error> {
         self.check_process()?;
-        let deadline = Instant::now() + self.settings.validation_timeout;
+        // A proof gets half of the time at most, since callers of `get` need the rest for opening another.
+        let deadline = Instant::now() + 2 * self.settings.validation_timeout + IN_A_HURRY;
         loop {
             match self.admission.try_idle() {
                 None | Some(Grant::Capacity) => return Ok(None),

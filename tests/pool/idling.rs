@@ -111,6 +111,15 @@ fn what_was_idle_for_long_proves_itself_within_a_bounded_time() {
 }
 
 #[test]
+fn try_get_lends_what_has_proven_itself() {
+    let pool = Pool::new(config(server(), "tried").validate_after_idle(ms(50))).unwrap();
+    let pid = pool.get().unwrap().backend_pid();
+    thread::sleep(ms(100));
+    let conn = pool.try_get().unwrap().expect("it is idle, and it answers");
+    assert_eq!(conn.backend_pid(), pid);
+}
+
+#[test]
 fn min_idle_is_filled_in_the_background_and_survives_idle_timeout() {
     let pool = Pool::new(config(server(), "ready").min_idle(2).max_size(4).idle_timeout(ms(300))).unwrap();
     soon("two are open", || pool.stats().idle == 2);
