@@ -25,6 +25,7 @@ pub use settings::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs, 
 use settings::{PoolSettings, ServerSettings};
 
 use crate::error::{Error, Result};
+use crate::logging::{LogLevel, LogRecord, LogSink};
 
 /// Everything a pool needs to know: how to reach the server, and how to behave.
 ///
@@ -79,6 +80,7 @@ pub struct PoolConfig {
     environment: Environment,
     /// Which defaults apply; `None` leaves it to the environment.
     production: Option<bool>,
+    log_sink: Option<LogSink>,
 }
 
 impl PoolConfig {
@@ -126,7 +128,7 @@ impl PoolConfig {
 
     /// An empty configuration in given surroundings.
     pub(crate) fn within(environment: Environment) -> Self {
-        Self { explicit: BTreeMap::new(), environment, production: None }
+        Self { explicit: BTreeMap::new(), environment, production: None, log_sink: None }
     }
 
     pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
@@ -193,6 +195,49 @@ impl PoolConfig {
         Ok(self)
     }
 
+    /// Has the pool's log records of this level, and of those that matter more, go to `sink` too. They go to the `log`
+    /// crate as well, under the target `holdfast`; what is found while a configuration is read goes there alone. A second
+    /// sink takes the place of the first. Default: none.
+    ///
+    /// The sink is called on whatever thread has something to tell, threads of the library included, by several at once,
+    /// and never while a lock is held. It must return soon: connections wait for it. Inside, getting a connection fails
+    /// with [`Misuse`](crate::ErrorKind::Misuse), and what else it makes the pool tell does not come back to it; giving
+    /// connections back and [`stats`](crate::Pool::stats) are fine, waiting for anything else is not. A panic in it goes no
+    /// further. It is dropped with the last pool and configuration that has it, on whatever thread that happens.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use holdfast::{LogLevel, Pool, PoolConfig};
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// let (sender, records) = mpsc::channel();
+    /// let config = PoolConfig::from_url("postgresql://app@127.0.0.1:1/orders?retry_base_delay=1ms")?
+    ///     .log_sink(LogLevel::Warn, move |record| drop(sender.send(record.message.to_owned())));
+    /// Pool::new(config)?.get().unwrap_err(); // nobody listens at port 1
+    /// assert!(records.recv().unwrap().starts_with("could not open a connection (attempt 1)"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn log_sink(
+        mut self,
+        level: LogLevel,
+        sink: impl Fn(&LogRecord<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.log_sink = Some(LogSink::new(level, sink));
+        self
+    }
+
+    /// Puts a sink, or none, in the place of the present one, which it returns.
+    #[cfg(feature = "capi")]
+    pub(crate) fn replace_sink(&mut self, sink: Option<LogSink>) -> Option<LogSink> {
+        std::mem::replace(&mut self.log_sink, sink)
+    }
+
+    pub(crate) fn sink(&self) -> Option<&LogSink> {
+        self.log_sink.as_ref()
+    }
+
     /// What the setters do: checking waits until the settings are made.
     fn with(mut self, key: &'static str, value: String) -> Self {
         self.explicit.insert(key, value);
@@ -223,6 +268,14 @@ impl PoolConfig {
     pub(crate) fn settings(&self) -> Result<(PoolSettings, ServerSettings)> {
         let resolved = self.resolved()?;
         Ok((resolved.pool()?, resolved.server(&self.environment)?))
+    }
+
+    /// The finished settings of a pool whose server is within this process: what the options say about reaching a server
+    /// is not looked at.
+    pub(crate) fn settings_within_process(&self) -> Result<(PoolSettings, ServerSettings)> {
+        let resolved = self.resolved()?;
+        let name = resolved.get("application_name").filter(|name| !name.is_empty());
+        Ok((resolved.pool()?, ServerSettings::within_process(name.map(str::to_owned))))
     }
 
     fn resolved(&self) -> Result<resolve::Resolved> {

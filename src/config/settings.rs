@@ -231,3 +231,45 @@ pub(crate) struct ServerSettings {
     pub(crate) tls: TlsSettings,
     pub(crate) keepalive: KeepaliveSettings,
 }
+
+impl ServerSettings {
+    /// Those of a server that needs none, within this process.
+    pub(crate) fn within_process(application_name: Option<String>) -> Self {
+        let name = "echo".to_owned();
+        Self {
+            hosts: vec![HostSettings {
+                host: Host::Tcp(name.clone()),
+                hostaddr: None,
+                port: 0,
+                password: None,
+            }],
+            user: name.clone(),
+            dbname: name,
+            application_name,
+            options: None,
+            connect_timeout: None,
+            target_session_attrs: TargetSessionAttrs::Any,
+            load_balance_hosts: false,
+            tls: TlsSettings {
+                mode: SslMode::Disable,
+                negotiation: SslNegotiation::Postgres,
+                root: RootCertificates::Default,
+                cert: None,
+                key: None,
+                key_password: None,
+                crl: None,
+                sni: false,
+                min_version: None,
+                max_version: None,
+                channel_binding: ChannelBinding::Disable,
+            },
+            keepalive: KeepaliveSettings {
+                enabled: false,
+                idle: Duration::ZERO,
+                interval: Duration::ZERO,
+                retries: 0,
+                tcp_user_timeout: Duration::ZERO,
+            },
+        }
+    }
+}

@@ -94,8 +94,8 @@ pub(super) fn retryable_by_kind(kind: ErrorKind) -> bool {
 }
 
 /// Serialization failure and deadlock: the server has rolled the transaction back, so running it again is safe.
-fn is_transaction_conflict(sqlstate: &SqlState) -> bool {
-    matches!(sqlstate.code(), "40001" | "40P01")
+pub(crate) fn is_transaction_conflict(sqlstate: &str) -> bool {
+    matches!(sqlstate, "40001" | "40P01")
 }
 
 pub(crate) fn server_message(db: &DbError) -> ServerMessage {
@@ -132,7 +132,7 @@ impl Error {
     /// Classifies what the server answered, in the phase it answered in.
     pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
         let kind = kind_of_server_error(&server.sqlstate, &server.message);
-        let conflict = is_transaction_conflict(&server.sqlstate);
+        let conflict = is_transaction_conflict(server.sqlstate.code());
         let opening = phase != Phase::Query && phase != Phase::Commit;
         let retryable = conflict || (opening && is_connection_failure(kind));
         Error::new(kind, "the server refused")

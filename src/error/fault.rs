@@ -19,6 +19,8 @@ pub(crate) enum LinkFault {
     ClosedByServer,
     /// The server broke the protocol: nothing that follows can be trusted.
     ProtocolBroken,
+    /// What was left half-way on it could not be cancelled: the request may still come, and would hit what runs then.
+    NotCancelled,
     /// This process is a forked child; the connection belongs to the parent.
     Forked,
 }
@@ -32,6 +34,7 @@ impl LinkFault {
             Self::ClosedByServer => 4,
             Self::Forked => 5,
             Self::ProtocolBroken => 6,
+            Self::NotCancelled => 7,
         }
     }
 
@@ -43,6 +46,7 @@ impl LinkFault {
             4 => Self::ClosedByServer,
             5 => Self::Forked,
             6 => Self::ProtocolBroken,
+            7 => Self::NotCancelled,
             _ => return None,
         })
     }
@@ -56,6 +60,7 @@ impl fmt::Display for LinkFault {
             Self::Retired => "the connection was retired by the pool",
             Self::ClosedByServer => "the server closed the connection",
             Self::ProtocolBroken => "the server sent what the protocol does not allow",
+            Self::NotCancelled => "what was left half-way on the connection could not be cancelled",
             Self::Forked => {
                 "the connection belongs to the parent of this forked process; open a new pool here"
             }
@@ -69,7 +74,9 @@ impl From<LinkFault> for io::Error {
     fn from(fault: LinkFault) -> Self {
         let kind = match fault {
             LinkFault::DeadlinePassed => io::ErrorKind::TimedOut,
-            LinkFault::Interrupted | LinkFault::Retired => io::ErrorKind::ConnectionAborted,
+            LinkFault::Interrupted | LinkFault::Retired | LinkFault::NotCancelled => {
+                io::ErrorKind::ConnectionAborted
+            }
             LinkFault::ClosedByServer => io::ErrorKind::UnexpectedEof,
             LinkFault::ProtocolBroken => io::ErrorKind::InvalidData,
             LinkFault::Forked => io::ErrorKind::Unsupported,

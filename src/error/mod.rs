@@ -5,6 +5,7 @@
 //! Deciding which kind a failure is happens in `classify` and nowhere else.
 
 mod classify;
+mod commit;
 mod display;
 mod fault;
 
@@ -14,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
-pub(crate) use classify::{find_source, server_message};
+pub(crate) use classify::{find_source, is_connection_failure, is_transaction_conflict, server_message};
+#[cfg(feature = "capi")]
+pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub(crate) use fault::LinkFault;
 

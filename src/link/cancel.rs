@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -131,6 +132,7 @@ impl CancelHandle {
         let request = cancel_request(key);
         let socket = match &self.address {
             Address::Unix(path) => connect_unix(path, deadline)?,
+            Address::Inside(inside) => OwnedFd::from(inside.connect()?).into(),
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, left(deadline)?)?;
                 stream.set_nodelay(true)?;

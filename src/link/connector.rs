@@ -11,6 +11,7 @@ use super::abort::Abort;
 use super::cancel::CancelHandle;
 use super::dial::{Address, Dial, Encryption};
 use super::doorstep::open_client;
+use super::inside::Inside;
 use super::resolve::resolve;
 use super::role::check_role;
 use super::tls_cache::Tls;
@@ -32,6 +33,8 @@ pub(crate) struct Opened {
 pub(crate) struct Connector {
     server: ServerSettings,
     tls: Arc<Tls>,
+    /// Instead of the server's hosts.
+    inside: Option<Inside>,
 }
 
 /// One address to try.
@@ -59,17 +62,25 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { server, tls })
+        Ok(Self { server, tls, inside: None })
+    }
+
+    /// Connects to a server within this process, whatever hosts the settings have.
+    pub(crate) fn to_inside(server: ServerSettings, inside: Inside) -> Self {
+        Self { tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
     }
 
     /// The server as the user named it, for messages: `db:5432`, or several.
     pub(crate) fn target(&self) -> String {
-        self.server.hosts.iter().map(label).collect::<Vec<_>>().join(",")
+        match &self.inside {
+            Some(inside) => inside.name().to_owned(),
+            None => self.server.hosts.iter().map(label).collect::<Vec<_>>().join(","),
+        }
     }
 
     /// Opens a session by `deadline`, unless it is given up before.
     pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
-        Opening { server: &self.server, tls: &self.tls, abort }.run(deadline)
+        Opening { server: &self.server, tls: &self.tls, inside: self.inside.as_ref(), abort }.run(deadline)
     }
 }
 
@@ -77,6 +88,7 @@ impl Connector {
 struct Opening<'a> {
     server: &'a ServerSettings,
     tls: &'a Arc<Tls>,
+    inside: Option<&'a Inside>,
     abort: &'a Arc<Abort>,
 }
 
@@ -132,6 +144,9 @@ impl Opening<'_> {
     }
 
     fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {
+        if let Some(inside) = self.inside {
+            return Ok(vec![Candidate { host, address: Address::Inside(inside.clone()) }]);
+        }
         let addresses = match (&host.host, host.hostaddr) {
             (_, Some(ip)) => vec![Address::Tcp((ip, host.port).into())],
             (Host::Unix(directory), None) => {
@@ -160,7 +175,7 @@ impl Opening<'_> {
     ) -> Result<Opened, Error> {
         let (first, second) = match (&candidate.address, self.server.tls.mode) {
             // libpq: sslmode is ignored for Unix-domain sockets.
-            (Address::Unix(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
+            (Address::Unix(_) | Address::Inside(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
             (_, SslMode::Allow) => (Layer::Plain, Some(Layer::Tls)),
             (_, SslMode::Prefer) => (Layer::TlsIfOffered, Some(Layer::Plain)),
             (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Layer::Tls, None),
@@ -320,7 +335,10 @@ fn label(host: &HostSettings) -> String {
 
 /// The host as the user named it, with the address where that adds something.
 fn name_of(candidate: &Candidate<'_>) -> String {
-    let label = label(candidate.host);
     let address = candidate.address.to_string();
+    if let Address::Inside(_) = candidate.address {
+        return address;
+    }
+    let label = label(candidate.host);
     if label == address { label } else { format!("{label}, {address}") }
 }

@@ -53,13 +53,31 @@ impl Deadlines {
         }
     }
 
+    /// How long each statement may take.
+    #[cfg(feature = "capi")]
+    pub(crate) fn statement_limit(&self) -> Option<Duration> {
+        let nanos = self.limit.load(Ordering::Relaxed);
+        (nanos != NONE).then(|| Duration::from_nanos(nanos))
+    }
+
     /// A request is being written on a connection that had none under way.
     pub(crate) fn statement_starts(&self) {
-        let limit = self.limit.load(Ordering::Relaxed);
-        if limit != NONE {
-            let end = Instant::now().checked_add(Duration::from_nanos(limit));
-            self.statement.store(end.map_or(NONE, to_word), Ordering::Relaxed);
+        if let Some(end) = self.end_of_statement() {
+            self.set_statement(Some(end));
         }
+    }
+
+    /// When a statement that starts now has to be finished.
+    pub(crate) fn end_of_statement(&self) -> Option<Instant> {
+        match self.limit.load(Ordering::Relaxed) {
+            NONE => None,
+            limit => Instant::now().checked_add(Duration::from_nanos(limit)),
+        }
+    }
+
+    /// When the statement under way has to be finished.
+    pub(crate) fn set_statement(&self, end: Option<Instant>) {
+        self.statement.store(end.map_or(NONE, to_word), Ordering::Relaxed);
     }
 
     /// The last request under way was answered.

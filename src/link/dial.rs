@@ -16,6 +16,7 @@ use tokio::time::timeout_at;
 
 use super::Link;
 use super::abort::Abort;
+use super::inside::Inside;
 use super::line::{Line, Transport};
 use super::socket::{Socket, SocketIo};
 use super::tls_cache::Tls;
@@ -28,6 +29,8 @@ pub(crate) enum Address {
     Tcp(SocketAddr),
     /// The socket's own path; a leading `@` means Linux' abstract name space.
     Unix(PathBuf),
+    /// Within this process.
+    Inside(Inside),
 }
 
 impl fmt::Display for Address {
@@ -35,6 +38,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Inside(inside) => f.write_str(inside.name()),
         }
     }
 }
@@ -96,6 +100,13 @@ impl Dial {
                 let path = abstract_or_plain(path);
                 let stream = self.in_time(Phase::Connect, UnixStream::connect(path)).await?.map_err(doing)?;
                 Socket::unix(stream).map_err(doing)
+            }
+            Address::Inside(inside) => {
+                let stream = inside.connect().and_then(|stream| {
+                    stream.set_nonblocking(true)?;
+                    UnixStream::from_std(stream)
+                });
+                stream.and_then(Socket::unix).map_err(doing)
             }
         }
     }

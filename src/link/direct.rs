@@ -5,44 +5,49 @@
 
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use tokio::io::ReadBuf;
 
-use super::line::{Turn, busy};
-use super::{Link, Shared};
+use super::line::{Transport, Turn, busy};
+use super::settings::TextSettings;
+use super::socket::Reading;
+use super::{CopyIn, Link, Shared};
 use crate::error::LinkFault;
 
-/// The line, taken for as long as a direct exchange lasts.
+/// The line, taken for as long as a call of the direct lane lasts.
 pub(crate) struct DirectLine<'a> {
     shared: &'a Shared,
     line: Turn<'a>,
+    /// When the call has to be over.
+    end: Option<Instant>,
 }
 
 impl Link {
-    /// Takes the line for a direct exchange.
+    /// Takes the line for a direct exchange that has to be over at `end`.
     ///
     /// # Errors
     /// When somebody else uses it, or it stands inside a message.
-    pub(crate) fn direct(&self) -> io::Result<DirectLine<'_>> {
-        let direct = self.direct_again()?;
+    pub(crate) fn direct(&self, end: Option<Instant>) -> io::Result<DirectLine<'_>> {
+        let direct = self.direct_again(end)?;
         if !direct.line.at_boundary() {
             return Err(io::Error::other("the connection stands in the middle of a message"));
         }
         Ok(direct)
     }
 
-    /// Takes the line to go on with an exchange that was left half-way, wherever it stands.
+    /// Takes the line to go on, up to `end`, with an exchange that was left half-way, wherever it stands.
     ///
     /// # Errors
     /// When somebody else uses it.
-    pub(crate) fn direct_again(&self) -> io::Result<DirectLine<'_>> {
+    pub(crate) fn direct_again(&self, end: Option<Instant>) -> io::Result<DirectLine<'_>> {
         if let Some(fault) = self.fault() {
             return Err(fault.into());
         }
         let line = self.0.turnstile.enter().ok_or_else(busy)?;
-        Ok(DirectLine { shared: &self.0, line })
+        self.0.socket.deadlines().set_statement(end);
+        Ok(DirectLine { shared: &self.0, line, end })
     }
 }
 
@@ -56,8 +61,8 @@ impl DirectLine<'_> {
         self.read(buffer, true)?.ok_or_else(|| io::Error::other("a read that may wait did not"))
     }
 
-    /// What was received already and lies in a buffer of a layer below; `None` when nothing does.
-    pub(crate) fn receive_buffered(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    /// What has come already; `None` when nothing has.
+    pub(crate) fn receive_now(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         if let Some(bytes) = self.line.take_handed_back(buffer.len()) {
             buffer[..bytes.len()].copy_from_slice(&bytes);
             return Ok(Some(bytes.len()));
@@ -67,7 +72,7 @@ impl DirectLine<'_> {
 
     fn read(&mut self, buffer: &mut [u8], may_wait: bool) -> io::Result<Option<usize>> {
         let socket = &self.shared.socket;
-        socket.allow_waiting(may_wait);
+        socket.read_by(if may_wait { Reading::Waiting } else { Reading::Glancing });
         let mut target = ReadBuf::new(buffer);
         let mut cx = Context::from_waker(Waker::noop());
         match self.line.transport.poll_read(&mut cx, &mut target) {
@@ -91,12 +96,11 @@ impl DirectLine<'_> {
         mut drain: impl FnMut(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
         let socket = &self.shared.socket;
-        if !self.is_owed_replies() {
-            socket.deadlines().statement_starts();
-        }
+        // Nothing was owed between the two parts of the call: that lifted its deadline.
+        socket.deadlines().set_statement(self.end);
         let mut cx = Context::from_waker(Waker::noop());
         while !bytes.is_empty() {
-            socket.allow_waiting(false);
+            socket.read_by(Reading::Glancing);
             match self.line.transport.poll_write(&mut cx, bytes) {
                 Poll::Ready(sent) => {
                     let n = sent?;
@@ -113,13 +117,29 @@ impl DirectLine<'_> {
         Ok(())
     }
 
+    /// Whether what is received comes in TLS records.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self.line.transport, Transport::Tls(_))
+    }
+
     /// Whether something can be read within `patience`.
     pub(crate) fn wait_for_bytes(&self, patience: Duration) -> io::Result<bool> {
         self.shared.socket.wait_for_bytes(patience)
     }
 
-    pub(crate) fn is_owed_replies(&self) -> bool {
-        self.shared.tap.owed() == super::Owed::Replies
+    /// The call is over and the exchange is not: what passes until the next call is the caller's own time.
+    pub(crate) fn pause(self) {
+        self.shared.socket.deadlines().set_statement(None);
+    }
+
+    /// The COPY FROM STDIN that waits for data.
+    pub(crate) fn copy_in(&self) -> Option<CopyIn> {
+        self.shared.tap.copy_in()
+    }
+
+    /// The settings of the session that show in the text of values, as last reported.
+    pub(crate) fn text_settings(&self) -> TextSettings {
+        self.shared.tap.text_settings()
     }
 
     /// The connection has ended, one way or another.

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::deadline::Alarm;
 use super::framing::Framing;
-use super::socket::{Socket, SocketIo};
+use super::socket::{Reading, Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
 use crate::error::LinkFault;
 
@@ -87,7 +87,8 @@ impl Line {
             return Poll::Ready(Ok(()));
         }
         let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
-        socket.allow_waiting(reply_owed && !self.write_stalled && self.front.at_boundary());
+        let may_wait = reply_owed && !self.write_stalled && self.front.at_boundary();
+        socket.read_by(if may_wait { Reading::Waiting } else { Reading::Awaking });
         let before = buffer.filled().len();
         let read = self.transport.poll_read(cx, buffer);
         ready!(self.or_deadline(cx, socket, read))?;
@@ -143,7 +144,7 @@ impl Line {
             socket.deadlines().statement_starts();
         }
         // A TLS layer may read while it writes; it must not wait for a reply that this write has yet to ask for.
-        socket.allow_waiting(false);
+        socket.read_by(Reading::Awaking);
         let sent = self.transport.poll_write(cx, bytes);
         self.write_stalled = sent.is_pending();
         let n = ready!(self.or_deadline(cx, socket, sent))?;

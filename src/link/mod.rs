@@ -12,9 +12,13 @@ mod dial;
 pub(crate) mod direct;
 mod doorstep;
 mod framing;
+pub(crate) mod inside;
 mod line;
+#[cfg(feature = "capi")]
+pub(crate) mod put_off;
 mod resolve;
 mod role;
+pub(crate) mod settings;
 mod socket;
 mod stream;
 mod tap;
@@ -27,9 +31,9 @@ use std::time::{Duration, Instant};
 
 use line::Turnstile;
 pub(crate) use socket::Look;
-use socket::Socket;
-pub(crate) use tap::TransactionStatus;
+use socket::{Reading, Socket};
 use tap::{BackendKey, Owed, Tap};
+pub(crate) use tap::{CopyIn, TransactionStatus};
 
 use crate::error::LinkFault;
 
@@ -59,6 +63,17 @@ impl Link {
         self.0.socket.deadlines().set_statement_limit(limit);
     }
 
+    /// When a statement that starts now has to be finished.
+    pub(crate) fn end_of_statement(&self) -> Option<Instant> {
+        self.0.socket.deadlines().end_of_statement()
+    }
+
+    /// The time every statement may take at present.
+    #[cfg(feature = "capi")]
+    pub(crate) fn statement_limit(&self) -> Option<Duration> {
+        self.0.socket.deadlines().statement_limit()
+    }
+
     /// One `poll(2)` at an idle connection.
     pub(crate) fn look(&self) -> Look {
         self.0.socket.look()
@@ -67,6 +82,11 @@ impl Link {
     /// What ended it, if something did.
     pub(crate) fn fault(&self) -> Option<LinkFault> {
         self.0.socket.fault()
+    }
+
+    /// Ends it for a reason that only its user knows.
+    pub(crate) fn fail(&self, fault: LinkFault) {
+        self.0.socket.fail(fault);
     }
 
     /// Cuts it from any thread; a call blocked on it returns at once.
@@ -84,8 +104,22 @@ impl Link {
         self.0.tap.owed() == Owed::Replies || self.0.tap.in_copy_in()
     }
 
+    /// A COPY FROM STDIN waits for data.
+    pub(crate) fn in_copy_in(&self) -> bool {
+        self.0.tap.in_copy_in()
+    }
+
     pub(crate) fn transaction_status(&self) -> TransactionStatus {
         self.0.tap.transaction_status()
+    }
+
+    /// The transaction status, as far as it can be told now: not while a reply is owed, nor of a connection that is lost.
+    #[cfg(feature = "capi")]
+    pub(crate) fn known_transaction_status(&self) -> TransactionStatus {
+        if self.fault().is_some() || self.is_busy() {
+            return TransactionStatus::Unknown;
+        }
+        self.transaction_status()
     }
 
     pub(crate) fn backend_key(&self) -> Option<BackendKey> {
@@ -96,9 +130,24 @@ impl Link {
         self.0.tap.last_sqlstate()
     }
 
+    /// A transaction is about to begin.
+    pub(crate) fn forget_failure(&self) {
+        self.0.tap.forget_failure();
+    }
+
+    /// SQLSTATE of what failed the present transaction, or ended the session.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.0.tap.failure()
+    }
+
     /// Whether the server got as far as running the last prepared statement.
     pub(crate) fn ran_last_statement(&self) -> bool {
         self.0.tap.was_bound()
+    }
+
+    /// The settings of the session that show in the text of values, as last reported.
+    pub(crate) fn text_settings(&self) -> settings::TextSettings {
+        self.0.tap.text_settings()
     }
 
     pub(crate) fn statements(&self) -> u64 {
@@ -109,7 +158,7 @@ impl Link {
     /// [`wait_for_hangup`](Self::wait_for_hangup).
     pub(crate) fn retire(&self) {
         // A TLS layer that answers a key update may read while it writes: it must not wait for a reply here.
-        self.0.socket.allow_waiting(false);
+        self.0.socket.read_by(Reading::Glancing);
         if self.fault().is_none()
             && let Some(mut line) = self.0.turnstile.enter()
         {

@@ -1,9 +1,9 @@
 //! A TCP or Unix-domain socket whose descriptor we know, that keeps a deadline and can be cut from any thread.
 //!
-//! It reads in two ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll`
+//! It reads in three ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll`
 //! and `recv` under a deadline): the runtime of `postgres::Client` would spend an `epoll_wait` on the same wait, and the
 //! direct lane has no runtime. Otherwise (the first bytes of a reply, notifications, a COPY that is fed meanwhile) it
-//! goes through the client's own runtime, where it is registered.
+//! goes through the client's own runtime, where it is registered; or takes what is there, for the direct lane.
 //!
 //! The descriptor is put into blocking mode after registration; every call that must not block says so by flag.
 
@@ -12,7 +12,7 @@ use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::deadline::Deadlines;
+#[cfg(feature = "capi")]
+use super::put_off;
 use crate::error::LinkFault;
 use crate::ffi::fork::Generation;
 
@@ -42,9 +44,20 @@ pub(crate) struct Socket {
     io: Io,
     deadlines: Deadlines,
     fault: AtomicU8,
-    /// Whether a read may wait on the calling thread; set by the stream above, which knows if a reply is owed.
-    may_wait: AtomicBool,
+    /// A [`Reading`]; set by the line above, which knows if a reply is owed.
+    reading: AtomicU8,
     born: Generation,
+}
+
+/// What a read does when nothing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It leaves; the runtime wakes the task when something comes.
+    Awaking,
+    /// It waits on the calling thread.
+    Waiting,
+    /// It leaves.
+    Glancing,
 }
 
 /// What one glance at an idle connection shows.
@@ -74,7 +87,7 @@ impl Socket {
             io,
             deadlines: Deadlines::new(),
             fault: AtomicU8::new(0),
-            may_wait: AtomicBool::new(false),
+            reading: AtomicU8::new(Reading::Awaking as u8),
             born: Generation::watch(),
         }
     }
@@ -83,8 +96,13 @@ impl Socket {
         &self.deadlines
     }
 
-    pub(crate) fn allow_waiting(&self, allowed: bool) {
-        self.may_wait.store(allowed, Ordering::Relaxed);
+    /// How reads behave from now on.
+    pub(super) fn read_by(&self, reading: Reading) {
+        self.reading.store(reading as u8, Ordering::Relaxed);
+    }
+
+    fn reads_by(&self, reading: Reading) -> bool {
+        self.reading.load(Ordering::Relaxed) == reading as u8
     }
 
     /// The first thing that ended this connection, if anything did.
@@ -144,6 +162,7 @@ impl Socket {
     /// Waits until bytes have come or can be sent, up to the deadline in force.
     pub(super) fn wait_for_room_or_bytes(&self) -> io::Result<PollFlags> {
         self.check()?;
+        self.do_what_was_put_off(PollFlags::IN | PollFlags::OUT)?;
         let left = self.deadlines.current().map(|end| end.saturating_duration_since(Instant::now()));
         let ready = self.poll_for(PollFlags::IN | PollFlags::OUT, left)?;
         if ready.is_empty() { Err(self.deadline_passed()) } else { Ok(ready) }
@@ -169,6 +188,21 @@ impl Socket {
         }
     }
 
+    /// Unless the wait is a short one.
+    #[inline]
+    fn do_what_was_put_off(&self, wanted: PollFlags) -> io::Result<()> {
+        #[cfg(feature = "capi")]
+        if let Some(until) = put_off::until() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.poll_for(wanted, Some(left))?.is_empty() {
+                put_off::do_now();
+            }
+        }
+        #[cfg(not(feature = "capi"))]
+        let _ = wanted;
+        Ok(())
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.fault() {
             Some(fault) => Err(fault.into()),
@@ -180,6 +214,7 @@ impl Socket {
     /// receive itself waits.
     fn await_readable(&self) -> io::Result<()> {
         self.check()?;
+        self.do_what_was_put_off(PollFlags::IN)?;
         if let Some(left) = self.time_left()?
             && self.poll_for(PollFlags::IN, Some(left))?.is_empty()
         {
@@ -235,6 +270,20 @@ impl Socket {
     /// a new event, since the registration is edge-triggered.
     fn forget_readiness(&self) {
         let _ = self.try_io::<()>(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
+    }
+
+    /// Receives what is there.
+    fn receive_now(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            self.check()?;
+            self.time_left()?;
+            match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((n, _)) => return Poll::Ready(self.received(n)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Poll::Pending,
+                Err(e) => return Poll::Ready(Err(self.broke(e))),
+            }
+        }
     }
 
     /// Receives what is there, or has the runtime wake the task when something is.
@@ -355,8 +404,10 @@ impl SocketIo {
 
     /// Receives ahead of the reader.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let received = if self.socket.may_wait.load(Ordering::Relaxed) {
+        let received = if self.socket.reads_by(Reading::Waiting) {
             self.socket.receive_waiting(&mut self.ahead)?
+        } else if self.socket.reads_by(Reading::Glancing) {
+            ready!(self.socket.receive_now(&mut self.ahead))?
         } else {
             if mem::take(&mut self.drained) {
                 self.socket.forget_readiness();
@@ -373,7 +424,7 @@ impl SocketIo {
     /// The middle of a large result goes to the reader without a copy, if it has room for a piece worth the call.
     fn receive_direct(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
         let room = buffer.remaining();
-        if room < WORTH_A_CALL || !self.socket.may_wait.load(Ordering::Relaxed) {
+        if room < WORTH_A_CALL || !self.socket.reads_by(Reading::Waiting) {
             return Ok(false);
         }
         let received = self.socket.receive_direct(buffer)?;

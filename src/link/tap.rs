@@ -7,10 +7,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::framing::Message;
+use super::settings::{Reported, TextSettings};
 
 /// Kinds of messages whose bodies the tap looks into.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
-    matches!(kind, b'Z' | b'E' | b'K')
+    matches!(kind, b'Z' | b'E' | b'K' | b'S')
 }
 
 /// The server's transaction status, from `ReadyForQuery`.
@@ -30,8 +31,16 @@ pub(crate) struct BackendKey {
     pub(crate) secret: u32,
 }
 
+/// A COPY FROM STDIN that waits for data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CopyIn {
+    /// Begun by a `Query`.
+    Simple,
+    /// Begun by an `Execute`: the server swallows every `Sync` until the copy ends, and then waits for another.
+    Extended,
+}
+
 const COPY_NONE: u8 = 0;
-/// COPY IN under the extended protocol: the server swallows every `Sync` until the copy ends.
 const COPY_IN_EXTENDED: u8 = 1;
 const COPY_IN_SIMPLE: u8 = 2;
 
@@ -48,9 +57,12 @@ pub(crate) struct Tap {
     backend_key: AtomicU64,
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
+    /// The same of the error that failed the present transaction. What follows in a failed one is 25P02, which tells nothing.
+    failure: AtomicU64,
     statements: AtomicU64,
     /// The server has said its last word.
     ended: AtomicBool,
+    settings: Reported,
 }
 
 /// Whether the server has something to say yet.
@@ -67,6 +79,11 @@ fn add(counter: &AtomicU64, n: u64) {
 impl Tap {
     /// A whole message was sent.
     pub(crate) fn sent(&self, message: &Message<'_>) {
+        if matches!(message.kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
+            // Nothing of the kind is sent into a copy, and if it is, it ends the copy: whoever sends this knows, or will
+            // be told, that the server has given the copy up.
+            self.copy.store(COPY_NONE, Relaxed);
+        }
         match message.kind {
             0 => self.owed.store(1, Relaxed),
             b'Q' | b'F' => {
@@ -94,6 +111,7 @@ impl Tap {
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
             b'K' => self.key(message.head),
+            b'S' => self.settings.take_in(message.head),
             _ => {}
         }
     }
@@ -125,6 +143,10 @@ impl Tap {
         add(&self.statements, 1);
         if let Some(code) = sqlstate_in(head) {
             self.sqlstate.store(pack(code), Relaxed);
+            // Still that of the last `ReadyForQuery`: whether the transaction was well before this error.
+            if self.status.load(Relaxed) != b'E' || ends_the_session(head) {
+                self.failure.store(pack(code), Relaxed);
+            }
         }
         if ends_the_session(head) {
             self.ended.store(true, Relaxed);
@@ -149,6 +171,15 @@ impl Tap {
     /// Whether a COPY FROM STDIN is being fed: the server waits for us, not we for it.
     pub(crate) fn in_copy_in(&self) -> bool {
         self.copy.load(Relaxed) != COPY_NONE
+    }
+
+    /// The COPY FROM STDIN that is being fed.
+    pub(crate) fn copy_in(&self) -> Option<CopyIn> {
+        match self.copy.load(Relaxed) {
+            COPY_IN_SIMPLE => Some(CopyIn::Simple),
+            COPY_IN_EXTENDED => Some(CopyIn::Extended),
+            _ => None,
+        }
     }
 
     /// True only while nothing is owed: the client returns an error before it has read `ReadyForQuery`.
@@ -178,8 +209,23 @@ impl Tap {
 
     /// SQLSTATE of the last error the server sent on this connection.
     pub(crate) fn last_sqlstate(&self) -> Option<String> {
-        let word = self.sqlstate.load(Relaxed);
-        (word != 0).then(|| word.to_be_bytes()[3..].iter().map(|b| char::from(*b)).collect())
+        unpack(self.sqlstate.load(Relaxed))
+    }
+
+    /// A transaction is about to begin.
+    pub(crate) fn forget_failure(&self) {
+        self.failure.store(0, Relaxed);
+    }
+
+    /// SQLSTATE of the error that failed the present transaction, or would have if it had not been met inside a savepoint;
+    /// or that ended the session.
+    pub(crate) fn failure(&self) -> Option<String> {
+        unpack(self.failure.load(Relaxed))
+    }
+
+    /// What the server reported of the session's settings.
+    pub(crate) fn text_settings(&self) -> TextSettings {
+        self.settings.now()
     }
 
     /// Statements finished since the connection opened, failed ones included.
@@ -205,6 +251,10 @@ fn ends_the_session(fields: &[u8]) -> bool {
 
 fn pack(code: [u8; 5]) -> u64 {
     code.iter().fold(0, |word, b| word << 8 | u64::from(*b))
+}
+
+fn unpack(word: u64) -> Option<String> {
+    (word != 0).then(|| word.to_be_bytes()[3..].iter().map(|b| char::from(*b)).collect())
 }
 
 #[cfg(test)]
@@ -265,11 +315,50 @@ mod tests {
         assert!(tap.is_clean());
     }
 
+    /// The client does not see the end of a copy that it does not feed: its next request comes upon it.
+    #[test]
+    fn a_request_sent_when_the_server_has_given_a_copy_up_is_owed_its_reply() {
+        let tap = started();
+        sent(&tap, b'Q');
+        received(&tap, b'G', &[]);
+        // Meanwhile the server fails the copy: an error and the reply to the query are on the way.
+        for kind in *b"PDS" {
+            sent(&tap, kind);
+        }
+        received(&tap, b'E', b"SERROR\0VERROR\0C57014\0Mcanceling statement\0\0");
+        received(&tap, b'Z', b"I");
+        assert_eq!(tap.owed(), Owed::Replies, "that of the sync is still to come");
+        received(&tap, b'Z', b"I");
+        assert!(tap.is_clean());
+    }
+
     #[test]
     fn the_sqlstate_of_an_error_is_read_from_its_fields() {
         let tap = started();
         received(&tap, b'E', b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0");
         assert_eq!(tap.last_sqlstate().as_deref(), Some("53300"));
+    }
+
+    #[test]
+    fn what_failed_a_transaction_is_told_from_what_follows_in_it() {
+        let tap = started();
+        let fails = |code: &[u8], then: &[u8]| {
+            sent(&tap, b'Q');
+            received(&tap, b'E', &[b"SERROR\0VERROR\0C", code, b"\0Mno\0\0"].concat());
+            received(&tap, b'Z', then);
+        };
+        fails(b"42601", b"I");
+        tap.forget_failure();
+        assert_eq!(tap.failure(), None);
+        received(&tap, b'Z', b"T");
+        fails(b"40001", b"E");
+        fails(b"25P02", b"E");
+        assert_eq!(tap.failure().as_deref(), Some("40001"));
+        assert_eq!(tap.last_sqlstate().as_deref(), Some("25P02"));
+        received(&tap, b'Z', b"T"); // back to a savepoint
+        assert_eq!(tap.failure().as_deref(), Some("40001"));
+        fails(b"23505", b"E");
+        assert_eq!(tap.failure().as_deref(), Some("23505"));
     }
 
     #[test]
