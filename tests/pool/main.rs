@@ -6,6 +6,7 @@ mod closing;
 mod deadlines;
 mod forking;
 mod idling;
+mod logging;
 mod opening;
 mod pgbouncer;
 mod pooling;

@@ -1,0 +1,162 @@
+//! Log records: what a pool tells about what it decides. Each goes to the `log` crate, under the target `holdfast`, and
+//! to the pool's own sink, if it has one.
+//!
+//! Every record of a pool is made by its [`Logger`]. What happens before there is a pool, while a configuration is read,
+//! goes to the `log` crate alone.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use log::Level;
+use log::kv::{self, Key, Source, Value, VisitSource};
+
+use crate::callback;
+
+/// How much a record matters; the smaller, the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// Something failed for good.
+    Error = 1,
+    /// Something failed and is tried again, or was put right.
+    Warn,
+    /// Something out of the ordinary.
+    Info,
+    /// What happens to single connections.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    fn of(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
+}
+
+/// Something that a pool has to tell; see [`PoolConfig::log_sink`](crate::PoolConfig::log_sink).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LogRecord<'a> {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What happened, in one line. Never holds a secret.
+    pub message: &'a str,
+    /// The pool's name and target, or its target alone if it has no name.
+    pub pool: &'a str,
+    /// When it was made.
+    pub time: SystemTime,
+    fields: &'a [Field<'a>],
+}
+
+impl LogRecord<'_> {
+    /// What the record says in single values, such as `attempt`, `kind` or `connection`, with their names.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, String)> {
+        self.fields.iter().map(|(name, value)| (*name, value.to_string()))
+    }
+}
+
+pub(crate) type Field<'a> = (&'static str, Value<'a>);
+
+/// The sink of a pool, and how much it wants to hear of.
+#[derive(Clone)]
+pub(crate) struct LogSink {
+    least: LogLevel,
+    take: Arc<dyn Fn(&LogRecord<'_>) + Send + Sync>,
+}
+
+impl LogSink {
+    pub(crate) fn new(least: LogLevel, take: impl Fn(&LogRecord<'_>) + Send + Sync + 'static) -> Self {
+        Self { least, take: Arc::new(take) }
+    }
+}
+
+/// Makes the records of one pool. Never call it with a lock held: the sink is the program's.
+pub(crate) struct Logger {
+    /// The pool's name and target.
+    pool: String,
+    sink: Option<LogSink>,
+}
+
+impl Logger {
+    pub(crate) fn new(pool: String, sink: Option<LogSink>) -> Self {
+        Self { pool, sink }
+    }
+
+    #[track_caller]
+    pub(crate) fn warn(&self, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
+        self.record(Level::Warn, fields, message);
+    }
+
+    #[track_caller]
+    pub(crate) fn info(&self, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
+        self.record(Level::Info, fields, message);
+    }
+
+    #[track_caller]
+    pub(crate) fn debug(&self, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
+        self.record(Level::Debug, fields, message);
+    }
+
+    #[track_caller]
+    fn record(&self, level: Level, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
+        if level <= log::STATIC_MAX_LEVEL && level <= log::max_level() {
+            self.tell_the_crate(level, fields, message, Location::caller());
+        }
+        let least = LogLevel::of(level);
+        // What a sink does can make further records; it does not get those, or it might never end.
+        if let Some(sink) = self.sink.as_ref().filter(|sink| least <= sink.least && !callback::is_running()) {
+            let message = message.to_string();
+            let record = LogRecord {
+                level: least,
+                message: &message,
+                pool: &self.pool,
+                time: SystemTime::now(),
+                fields,
+            };
+            callback::run(|| (sink.take)(&record));
+        }
+    }
+
+    /// What the crate's own macros do.
+    fn tell_the_crate(
+        &self,
+        level: Level,
+        fields: &[Field<'_>],
+        message: fmt::Arguments<'_>,
+        place: &'static Location<'static>,
+    ) {
+        let fields = WithPool { pool: &self.pool, fields };
+        let record = log::Record::builder()
+            .args(message)
+            .level(level)
+            .target("holdfast")
+            .module_path_static(Some("holdfast::pool"))
+            .file_static(Some(place.file()))
+            .line(Some(place.line()))
+            .key_values(&fields)
+            .build();
+        log::logger().log(&record);
+    }
+}
+
+/// The fields of a record, the pool being the first.
+struct WithPool<'a> {
+    pool: &'a str,
+    fields: &'a [Field<'a>],
+}
+
+impl Source for WithPool<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), kv::Error> {
+        visitor.visit_pair(Key::from("pool"), Value::from(self.pool))?;
+        self.fields.visit(visitor)
+    }
+}
