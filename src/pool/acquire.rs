@@ -26,18 +26,20 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// How one call wants its connection.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// Limit of the whole call, retries and waits included.
-    pub(super) timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// Replaces `retry_max`.
-    pub(super) retries: Option<u32>,
+    pub(crate) retries: Option<u32>,
+    /// When it was asked for, if that was earlier than now: limits and the place in the queue count from then.
+    pub(crate) since: Option<Instant>,
 }
 
 impl Inner {
     /// The path of most calls: an idle connection, used a moment ago. Otherwise the long way.
     #[inline]
     pub(super) fn get(self: &Arc<Self>, call: Call) -> Result<PooledConnection, Error> {
-        self.check_process()?;
+        self.check_caller()?;
         let mut grant = self.admission.try_idle();
         if let Some(Grant::Connection(mut parked)) = grant {
             if self.needs_no_look(&mut parked) {
@@ -48,9 +50,15 @@ impl Inner {
         Acquisition::start(self, call).run(grant)
     }
 
+    /// What a call is told that has waited elsewhere, until its time was up.
+    #[cfg(feature = "capi")]
+    pub(super) fn timed_out(self: &Arc<Self>, call: Call) -> Error {
+        Acquisition::start(self, call).timed_out()
+    }
+
     /// An idle connection, if one is free now.
     pub(super) fn try_get(self: &Arc<Self>) -> Result<Option<PooledConnection>, Error> {
-        self.check_process()?;
+        self.check_caller()?;
         // A proof gets half of the time at most, since callers of `get` need the rest for opening another.
         let deadline = Instant::now() + 2 * self.settings.validation_timeout + IN_A_HURRY;
         loop {
@@ -110,11 +118,12 @@ impl Inner {
 
     #[cold]
     fn found_dead(self: &Arc<Self>, parked: Parked) {
-        log::info!(
-            target: "holdfast",
-            pool = self.label(), connection = parked.id;
-            "an idle connection was found dead after {}; all parked before now will be checked before use",
-            human(Tick::now().since(parked.parked_at))
+        self.log.info(
+            &[("connection", parked.id.into())],
+            format_args!(
+                "an idle connection was found dead after {}; all parked before now will be checked before use",
+                human(Tick::now().since(parked.parked_at))
+            ),
         );
         self.suspect_all_parked();
         self.retire(parked, CloseReason::ValidationFailed);
@@ -219,7 +228,7 @@ enum Pass {
 
 impl<'a> Acquisition<'a> {
     fn start(inner: &'a Arc<Inner>, call: Call) -> Self {
-        let started = Instant::now();
+        let started = call.since.unwrap_or_else(Instant::now);
         let end = call.timeout.and_then(|t| started.checked_add(t));
         Self { inner, call, started, end, attempts: Vec::new(), failure: None }
     }
@@ -293,11 +302,17 @@ impl<'a> Acquisition<'a> {
 
     fn note_retry(&mut self, error: Error, took: Duration, wait: Duration) {
         let attempt = self.attempts.len() + 1;
-        log::warn!(
-            target: "holdfast",
-            pool = self.inner.label(), attempt, kind = error.kind().name(), wait_ms = wait.as_millis() as u64;
-            "could not open a connection (attempt {attempt}): {}; next attempt in {}",
-            error.summary(), human(wait)
+        self.inner.log.warn(
+            &[
+                ("attempt", attempt.into()),
+                ("kind", error.kind().name().into()),
+                ("wait_ms", (wait.as_millis() as u64).into()),
+            ],
+            format_args!(
+                "could not open a connection (attempt {attempt}): {}; next attempt in {}",
+                error.summary(),
+                human(wait)
+            ),
         );
         self.attempts.push(error.to_attempt(took, Some(wait)));
         self.inner.remember_open_failure(&error);

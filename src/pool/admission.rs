@@ -32,6 +32,9 @@ pub(super) const AGED: Duration = Duration::from_millis(5);
 pub(super) trait Pooled {
     /// Adds what it did since the last time to the pool's counters.
     fn settle_counters(&mut self, counters: &mut Counters);
+
+    /// Whether this thread gave it back a moment ago.
+    fn was_just_used_here(&self) -> bool;
 }
 
 /// What a thread that asked for a connection is given.
@@ -84,7 +87,7 @@ pub(super) struct State<P> {
     pub(super) counters: Counters,
 }
 
-impl<P> State<P> {
+impl<P: Pooled> State<P> {
     fn live(&self) -> u32 {
         self.idle.len() as u32 + self.in_use + self.opening + self.departing
     }
@@ -96,6 +99,19 @@ impl<P> State<P> {
     /// Whether the first waiter has waited so long that nobody may be served before it.
     fn first_is_aged(&self) -> bool {
         self.waiters.front().is_some_and(|w| w.since.elapsed() >= AGED)
+    }
+
+    /// The connection used last, so that those that are not needed grow old; but a thread that gave one back a moment ago
+    /// gets that one again. Its server process is warm on a CPU nearby, where threads that swap connections at every loan
+    /// keep sending each other's processes across the machine.
+    #[inline]
+    fn take_idle(&mut self) -> Option<P> {
+        if self.idle.len() > 1
+            && let Some(own) = self.idle.iter().rposition(P::was_just_used_here)
+        {
+            return Some(self.idle.remove(own));
+        }
+        self.idle.pop()
     }
 
     fn lend(&mut self, parked: P) -> Grant<P> {
@@ -180,8 +196,15 @@ impl<P: Pooled> Admission<P> {
         if state.first_is_aged() {
             return None;
         }
-        let parked = state.idle.pop()?;
+        let parked = state.take_idle()?;
         Some(state.lend(parked))
+    }
+
+    /// Whether a connection had better come back than be kept for more work: somebody waits, or the pool was closed.
+    #[cfg(feature = "capi")]
+    pub(super) fn is_wanted(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || !state.waiters.is_empty()
     }
 
     /// Waits in the queue until there is something for this thread.
@@ -192,7 +215,7 @@ impl<P: Pooled> Admission<P> {
         }
         let backing_off = request.opens_from.is_some_and(|from| from > Instant::now());
         if (!state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since))
-            && let Some(parked) = state.idle.pop()
+            && let Some(parked) = state.take_idle()
         {
             return Ok(state.lend(parked));
         }

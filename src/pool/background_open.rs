@@ -27,10 +27,12 @@ impl Inner {
             match opened {
                 Ok(conn) => inner.give_back(conn),
                 Err(error) => {
-                    log::warn!(
-                        target: "holdfast",
-                        pool = inner.label(), kind = error.kind().name();
-                        "could not open a connection for a caller in a hurry: {}", error.summary()
+                    inner.log.warn(
+                        &[("kind", error.kind().name().into())],
+                        format_args!(
+                            "could not open a connection for a caller in a hurry: {}",
+                            error.summary()
+                        ),
                     );
                     inner.admission.count(|c| c.failed(error.kind()));
                     inner.remember_open_failure(&error);

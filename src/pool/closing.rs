@@ -34,6 +34,10 @@ impl Inner {
     pub(super) fn shut(self: &Arc<Self>) -> u32 {
         self.admission.close();
         self.registry.give_up_openings();
+        #[cfg(feature = "capi")]
+        if let Some(follower) = self.follower.get() {
+            follower.pool_shuts();
+        }
         let idle = self.admission.take_idle(|_| true, |c| c.closed(CloseReason::PoolClosed));
         let count = idle.len() as u32;
         for conn in idle {
@@ -71,10 +75,11 @@ impl Inner {
         let busy: Vec<_> = self.registry.all().into_iter().filter(|r| r.link.is_busy()).collect();
         let count = busy.len() as u32;
         for registered in busy {
+            let inner = self.clone();
             self.workers.run(move || {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if let Err(e) = registered.cancel.cancel_within(left.max(Duration::from_millis(1))) {
-                    log::warn!(target: "holdfast", "could not cancel a statement while closing: {e}");
+                    inner.log.warn(&[], format_args!("could not cancel a statement while closing: {e}"));
                 }
             });
         }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
+use super::cached::Cached;
 use super::inner::Inner;
-use super::open_connection::Parked;
-use super::parameter_types::guess;
-use super::statements::is_stale;
+use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
 use crate::error::{Error, Result};
+use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::session::{Lane, LaneState};
 
@@ -47,7 +47,7 @@ pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub struct PooledConnection {
     /// Always there until `drop` takes it.
     conn: Option<Parked>,
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 impl PooledConnection {
@@ -60,8 +60,29 @@ impl PooledConnection {
         self.conn.as_ref().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
-    fn conn_mut(&mut self) -> &mut Parked {
+    pub(crate) fn link(&self) -> &Link {
+        &self.conn().link
+    }
+
+    pub(super) fn conn_mut(&mut self) -> &mut Parked {
         self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
+    }
+
+    /// The client, with nothing of the lane in its way.
+    #[inline]
+    fn client_mut(&mut self) -> &mut Client {
+        if self.conn().lane.as_ref().is_some_and(|lane| lane.is_unfinished()) {
+            self.end_what_the_lane_left();
+        }
+        &mut self.conn_mut().client
+    }
+
+    #[cold]
+    fn end_what_the_lane_left(&mut self) {
+        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
+        if let Some(lane) = lane {
+            Lane::new(link, cancel, lane).make_way();
+        }
     }
 
     /// Limits every statement from now until the connection goes back; `None` lifts the limit. A statement that runs
@@ -87,8 +108,15 @@ impl PooledConnection {
         self.cancel_handle()
     }
 
+    fn cached(&mut self) -> Cached<'_, Client> {
+        self.client_mut();
+        let OpenConnection { client, statements, link, target, .. } = &mut **self.conn_mut();
+        Cached { client, statements, link, target }
+    }
+
     /// The direct lane of this connection: results as text or binary in one block, scripts of several statements,
-    /// streams, COPY, notifications. The client is out of reach while the lane is borrowed; both may be used in turn.
+    /// streams, COPY, notifications. The client is out of reach while the lane is borrowed; both may be used in turn. What
+    /// the client is used for ends a stream or a COPY of the lane that is open, or was dropped before its end: see [`Lane`].
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
@@ -99,7 +127,7 @@ impl PooledConnection {
             return Err(Error::misuse("a result of this connection is still being read"));
         }
         let lane = conn.lane.get_or_insert_with(|| Box::new(LaneState::new(capacity)));
-        Ok(Lane::new(&conn.link, lane))
+        Ok(Lane::new(&conn.link, &conn.cancel, lane))
     }
 
     /// Closes this connection instead of giving it back; the pool opens another when one is needed.
@@ -140,9 +168,7 @@ impl PooledConnection {
     /// # Errors
     /// What the server says to the text.
     pub fn prepare_cached(&mut self, sql: &str) -> Result<Statement> {
-        let conn = self.conn_mut();
-        let prepared = conn.statements.prepare(&mut conn.client, sql);
-        prepared.map_err(|e| self.explain(e))
+        self.cached().prepare(sql)
     }
 
     /// Runs a query through the statement cache and returns its rows. A cached statement that no longer fits because a
@@ -151,10 +177,7 @@ impl PooledConnection {
     /// # Errors
     /// What the server says; [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
     pub fn query_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        self.run(sql, params, |client, run| match run {
-            Run::Prepared(statement) => client.query(statement, params),
-            Run::Unnamed(typed) => client.query_typed(sql, typed),
-        })
+        self.cached().query(sql, params)
     }
 
     /// Like [`query_cached`](Self::query_cached), for exactly one row.
@@ -162,10 +185,7 @@ impl PooledConnection {
     /// # Errors
     /// Also when there is no row or more than one.
     pub fn query_one_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.run(sql, params, |client, run| match run {
-            Run::Prepared(statement) => client.query_one(statement, params),
-            Run::Unnamed(typed) => client.query_typed_one(sql, typed),
-        })
+        self.cached().query_one(sql, params)
     }
 
     /// Like [`query_cached`](Self::query_cached), for one row or none.
@@ -173,10 +193,7 @@ impl PooledConnection {
     /// # Errors
     /// Also when there is more than one row.
     pub fn query_opt_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.run(sql, params, |client, run| match run {
-            Run::Prepared(statement) => client.query_opt(statement, params),
-            Run::Unnamed(typed) => client.query_typed_opt(sql, typed),
-        })
+        self.cached().query_opt(sql, params)
     }
 
     /// Runs a statement through the cache and returns the number of rows it changed.
@@ -184,42 +201,11 @@ impl PooledConnection {
     /// # Errors
     /// As for [`query_cached`](Self::query_cached).
     pub fn execute_cached(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
-        self.run(sql, params, |client, run| match run {
-            Run::Prepared(statement) => client.execute(statement, params),
-            Run::Unnamed(typed) => client.execute_typed(sql, typed),
-        })
+        self.cached().execute(sql, params)
     }
 
     pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
-        let done = self.conn_mut().client.batch_execute(sql);
-        done.map_err(|e| self.explain(e))
-    }
-
-    fn run<T>(
-        &mut self,
-        sql: &str,
-        params: Params<'_>,
-        mut execute: impl FnMut(&mut Client, Run<'_>) -> Result<T, postgres::Error>,
-    ) -> Result<T> {
-        let conn = self.conn_mut();
-        if !conn.statements.is_on() {
-            let typed = guess(params)?;
-            let done = execute(&mut conn.client, Run::Unnamed(&typed));
-            return done.map_err(|e| self.explain(e));
-        }
-        let statement = self.prepare_cached(sql)?;
-        let conn = self.conn_mut();
-        // Inside a transaction the error has failed it already, and only the caller can begin it again.
-        let outside_transaction = conn.link.is_clean();
-        let mut done = execute(&mut conn.client, Run::Prepared(&statement));
-        // The same error can come out of what a statement runs, after it took effect.
-        if done.as_ref().is_err_and(is_stale) && !conn.link.ran_last_statement() {
-            conn.statements.forget(sql);
-            if outside_transaction {
-                let statement = self.prepare_cached(sql)?;
-                done = execute(&mut self.conn_mut().client, Run::Prepared(&statement));
-            }
-        }
+        let done = self.client_mut().batch_execute(sql);
         done.map_err(|e| self.explain(e))
     }
 
@@ -227,12 +213,6 @@ impl PooledConnection {
     fn explain(&self, error: postgres::Error) -> Error {
         Error::from(error).at_target(self.target())
     }
-}
-
-/// How a statement reaches the server.
-enum Run<'a> {
-    Prepared(&'a Statement),
-    Unnamed(&'a [(&'a (dyn ToSql + Sync), postgres::types::Type)]),
 }
 
 impl Deref for PooledConnection {
@@ -245,7 +225,7 @@ impl Deref for PooledConnection {
 
 impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut Client {
-        &mut self.conn_mut().client
+        self.client_mut()
     }
 }
 

@@ -90,7 +90,7 @@ impl Inner {
                 inner.refill();
             }
             Err(e) => {
-                log::warn!(target: "holdfast", pool = inner.label(); "could not fill min_idle: {e}");
+                inner.log.warn(&[], format_args!("could not fill min_idle: {e}"));
                 inner.refill_later();
             }
         });

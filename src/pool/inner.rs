@@ -1,6 +1,8 @@
 //! What all handles of a pool and all its loans share.
 
 use std::sync::Arc;
+#[cfg(feature = "capi")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -8,15 +10,20 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::alarm::Alarm;
+#[cfg(feature = "capi")]
+use super::lender::Follower;
 use super::registry::Registry;
 use super::slot::Slots;
 use super::workers::Workers;
+use crate::callback;
 use crate::clock::Tick;
 use crate::config::PoolConfig;
 use crate::config::settings::PoolSettings;
+use crate::echo;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::ffi::fork::Generation;
 use crate::link::connector::Connector;
+use crate::logging::Logger;
 use crate::resilience::backoff::Backoff;
 
 /// What became of the last opening that failed.
@@ -43,15 +50,27 @@ pub(super) struct Inner {
     /// A worker opens a connection for callers in a hurry.
     pub(super) opens_in_background: AtomicBool,
     pub(super) workers: Arc<Workers>,
-    label: String,
+    pub(super) log: Logger,
+    /// What ends with the pool.
+    #[cfg(feature = "capi")]
+    pub(super) follower: OnceLock<Arc<dyn Follower>>,
     born: Generation,
 }
 
 impl Inner {
     pub(super) fn new(config: &PoolConfig) -> Result<Arc<Self>, Error> {
-        let born = Generation::watch();
         let (settings, server) = config.settings()?;
-        let connector = Connector::new(server)?;
+        Self::with(config, settings, Connector::new(server)?)
+    }
+
+    /// For a pool that needs no server.
+    pub(super) fn echo(config: &PoolConfig) -> Result<Arc<Self>, Error> {
+        let (settings, server) = config.settings_within_process()?;
+        Self::with(config, settings, Connector::to_inside(server, echo::server()))
+    }
+
+    fn with(config: &PoolConfig, settings: PoolSettings, connector: Connector) -> Result<Arc<Self>, Error> {
+        let born = Generation::watch();
         let workers = Workers::shared()?;
         let backoff = Backoff {
             retries: settings.retry_max,
@@ -67,14 +86,13 @@ impl Inner {
             suspect_before: AtomicU64::new(0),
             last_open_failure: Mutex::new(None),
             opens_in_background: AtomicBool::new(false),
-            label: match &settings.name {
-                Some(name) => format!("{name} ({})", connector.target()),
-                None => connector.target(),
-            },
+            log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,
             backoff,
             connector,
             workers,
+            #[cfg(feature = "capi")]
+            follower: OnceLock::new(),
             born,
         }))
     }
@@ -84,8 +102,14 @@ impl Inner {
         self.born.is_past()
     }
 
-    /// Every entry calls this before it touches a lock.
-    pub(super) fn check_process(&self) -> Result<(), Error> {
+    /// Every entry that gets a connection calls this before it touches a lock.
+    #[inline]
+    pub(super) fn check_caller(&self) -> Result<(), Error> {
+        if callback::is_running() {
+            return Err(Error::misuse(
+                "a pool cannot be waited for inside a callback of the library, such as a log sink",
+            ));
+        }
         if self.is_inherited() {
             return Err(Error::misuse(
                 "this pool belongs to the parent of this forked process: its connections cannot be shared; fork before the first pool is made, or call exec after fork",
@@ -104,9 +128,12 @@ impl Inner {
     pub(super) fn is_suspect(&self, parked_at: Tick) -> bool {
         parked_at < Tick::from_word(self.suspect_before.load(Ordering::Relaxed))
     }
+}
 
-    /// The pool's name and target, for log records.
-    pub(super) fn label(&self) -> &str {
-        &self.label
+/// A pool's name and target, for log records.
+fn label(settings: &PoolSettings, connector: &Connector) -> String {
+    match &settings.name {
+        Some(name) => format!("{name} ({})", connector.target()),
+        None => connector.target(),
     }
 }

@@ -4,10 +4,14 @@ mod acquire;
 mod admission;
 mod alarm;
 mod background_open;
+mod cached;
 mod closing;
 mod connection;
 mod housekeeping;
+mod in_doubt;
 mod inner;
+#[cfg(feature = "capi")]
+mod lender;
 mod open_connection;
 mod parameter_types;
 mod recycle;
@@ -15,6 +19,9 @@ mod registry;
 mod slot;
 mod statements;
 mod stats;
+mod transact;
+mod transaction;
+mod voice;
 mod workers;
 
 use std::fmt;
@@ -24,14 +31,19 @@ use std::time::Duration;
 
 use postgres::Row;
 
-use acquire::Call;
+pub(crate) use acquire::Call;
 pub use connection::{Params, PooledConnection};
 use inner::Inner;
+#[cfg(feature = "capi")]
+pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
 
 use crate::config::PoolConfig;
 use crate::error::Result;
 pub use closing::CloseReport;
 pub use stats::{CloseReason, Stats};
+#[cfg(feature = "capi")]
+pub(crate) use transact::Came;
+pub use transaction::Transaction;
 
 /// A pool of connections to one PostgreSQL target.
 ///
@@ -102,6 +114,47 @@ impl Pool {
         Self::new(PoolConfig::from_env()?)
     }
 
+    /// Makes a pool that needs no server: its connections lead to a stand-in within this process, which answers statements
+    /// with themselves. For tests of programs that use a pool. Everything else is real: queueing, deadlines, cancelling,
+    /// what becomes of connections. What the configuration says about reaching a server is not looked at; the target is
+    /// `echo`. Each connection has a thread of its own, which ends with it.
+    ///
+    /// What the stand-in answers:
+    ///
+    /// - A statement with parameters: one row of them, columns `p1`, `p2` and so on, of the types given, else `text`. They
+    ///   come back in the format asked for; between text and binary they are translated where the type is one that
+    ///   [`ResultFormat::Automatic`](crate::session::ResultFormat::Automatic) has in binary, or text.
+    /// - Any other statement: one row with its text, in a column `sql`.
+    /// - `begin`, `start transaction`, `commit`, `end`, `rollback`, `abort`, `savepoint`, `release` and `rollback to`: what a
+    ///   server does, with the errors and warnings of a server.
+    /// - `echo:rows N`: N rows of a number `n` (int4, from 1 on) and a text `word` (`row 1`).
+    /// - `echo:error SQLSTATE text`: that error.
+    /// - `echo:sleep MS`: its own text, after so many milliseconds; can be cancelled.
+    /// - `echo:notice text`: a notice, and its own text.
+    /// - `echo:notify channel payload`: a notification to this connection alone, and its own text.
+    /// - `echo:drop`: the connection breaks.
+    /// - A script: all of this for each of its statements, which `;` divides.
+    ///
+    /// Nothing else is understood; settings and COPY are texts like others.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(2))?;
+    /// let row = pool.query_one("select whatever", &[])?;
+    /// assert_eq!(row.get::<_, &str>("sql"), "select whatever");
+    /// let error = pool.query("echo:error 23505 there is one already", &[]).unwrap_err();
+    /// assert_eq!(error.sqlstate().unwrap().code(), "23505");
+    /// # Ok(()) }
+    /// ```
+    pub fn echo(config: PoolConfig) -> Result<Self> {
+        let inner = Inner::echo(&config)?;
+        inner.refill();
+        Ok(Self { _handle: Arc::new(Handle(inner.clone())), inner })
+    }
+
     /// Borrows a connection. Blocks until one is idle or a new one is open: `connection_timeout` per attempt, with the
     /// configured retries of failures to connect in between.
     ///
@@ -119,7 +172,7 @@ impl Pool {
     /// # Errors
     /// As for [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout: Some(timeout), retries: None })
+        self.inner.get(Call { timeout: Some(timeout), ..Call::default() })
     }
 
     /// Like [`get`](Self::get), with as many retries as given here instead of `retry_max`, and a limit over everything
@@ -128,7 +181,12 @@ impl Pool {
     /// # Errors
     /// As for [`get`](Self::get).
     pub fn get_with(&self, retries: u32, timeout: Option<Duration>) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout, retries: Some(retries) })
+        self.inner.get(Call { timeout, retries: Some(retries), since: None })
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn get_as(&self, call: Call) -> Result<PooledConnection> {
+        self.inner.get(call)
     }
 
     /// Borrows an idle connection if one is free now; opens none and waits for nobody. If the connection has to prove

@@ -37,6 +37,8 @@ pub(super) struct OpenConnection {
     pub(super) parked_at: Tick,
     /// When it was last lent (or opened).
     pub(super) lent_at: Tick,
+    /// Which thread gave it back last.
+    pub(super) last_user: Option<ThreadMark>,
     /// The server said something unasked, which may have been its last words: a round trip must tell.
     pub(super) doubtful: bool,
     /// `None`: never.
@@ -65,6 +67,7 @@ impl OpenConnection {
             id,
             parked_at: now,
             lent_at: now,
+            last_user: None,
             doubtful: false,
             expires_at: life.map(|life| now.plus(life)),
             deadline_changed: false,
@@ -95,5 +98,34 @@ impl Pooled for Parked {
         let statements = self.link.statements();
         counters.statements += statements - self.counted_statements;
         self.counted_statements = statements;
+    }
+
+    #[inline]
+    fn was_just_used_here(&self) -> bool {
+        self.last_user == Some(ThreadMark::here()) && self.parked_at == Tick::now()
+    }
+}
+
+/// Tells threads apart, for the price of an address. One that has ended may pass its mark on, which does no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ThreadMark(usize);
+
+impl ThreadMark {
+    #[inline]
+    pub(super) fn here() -> Self {
+        thread_local!(static MARK: u8 = const { 0 });
+        Self(MARK.with(|mark| std::ptr::from_ref(mark).addr()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ThreadMark;
+
+    #[test]
+    fn threads_that_live_at_the_same_time_have_different_marks() {
+        let here = ThreadMark::here();
+        assert_eq!(here, ThreadMark::here());
+        assert_ne!(Ok(here), std::thread::spawn(ThreadMark::here).join().map_err(drop));
     }
 }

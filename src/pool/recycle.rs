@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::acquire::LOOK_AFTER;
 use super::admission::Pooled;
 use super::inner::Inner;
-use super::open_connection::{OpenConnection, Parked};
+use super::open_connection::{OpenConnection, Parked, ThreadMark};
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;
@@ -22,9 +22,12 @@ impl Inner {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
         }
+        // That of a transaction.
+        conn.link.set_deadline(None);
         conn.loans.end_loan();
-        if let Some(lane) = &mut conn.lane {
-            lane.forget_messages();
+        let OpenConnection { link, cancel, lane, .. } = &mut *conn;
+        if let Some(lane) = lane {
+            Lane::new(link, cancel, lane).end_loan();
         }
         // The driver may have given up for reasons of its own; it is never of use again.
         if conn.link.is_clean() && !conn.client.is_closed() {
@@ -66,6 +69,7 @@ impl Inner {
             }
         }
         conn.parked_at = now;
+        conn.last_user = Some(ThreadMark::here());
         let due = conn.due(self.settings.idle_timeout);
         match self.admission.park(conn) {
             None => self.wake_housekeeping_at(due),
@@ -104,10 +108,9 @@ impl Inner {
 
     /// Closes a connection that is counted as departing already.
     pub(super) fn see_off(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        log::debug!(
-            target: "holdfast",
-            pool = self.label(), connection = conn.id, reason = reason.name();
-            "closing a connection: {}", reason.name()
+        self.log.debug(
+            &[("connection", conn.id.into()), ("reason", reason.name().into())],
+            format_args!("closing a connection: {}", reason.name()),
         );
         let abandoned_work = conn.link.is_busy();
         let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
@@ -124,7 +127,10 @@ impl Inner {
             if abandoned_work {
                 // The server would go on with the statement until it has something to send.
                 if let Err(e) = conn.cancel.cancel_within(left()) {
-                    log::debug!(target: "holdfast", "could not cancel what an abandoned connection was doing: {e}");
+                    inner.log.debug(
+                        &[("connection", conn.id.into())],
+                        format_args!("could not cancel what an abandoned connection was doing: {e}"),
+                    );
                 }
             }
             if !conn.link.wait_for_hangup(left()) {
@@ -147,12 +153,15 @@ impl Inner {
 /// on its way would hit the next borrower's statement.
 fn end_abandoned_work(inner: &Inner, conn: &mut Parked) -> bool {
     if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
-        log::debug!(target: "holdfast", "could not cancel an abandoned statement: {e}");
+        inner.log.debug(
+            &[("connection", conn.id.into())],
+            format_args!("could not cancel an abandoned statement: {e}"),
+        );
         return false;
     }
-    let OpenConnection { lane, link, .. } = &mut **conn;
-    if let Some(lane) = lane.as_deref_mut().filter(|lane| lane.is_unfinished()) {
-        let _ = Lane::new(link, lane).drain();
+    let OpenConnection { lane, link, cancel, .. } = &mut **conn;
+    if let Some(lane) = lane {
+        let _ = Lane::new(link, cancel, lane).drain();
     }
     // The empty query drains what is on the way. Its answer may be the cancelled statement's error or its own; what counts
     // is the state afterwards.
@@ -170,10 +179,11 @@ fn roll_back(inner: &Inner, conn: &mut Parked) -> bool {
     if !open || conn.link.fault().is_some() {
         return false;
     }
-    log::warn!(
-        target: "holdfast",
-        pool = inner.label(), connection = conn.id;
-        "a connection came back with an open transaction, which was rolled back: is a commit missing?"
+    inner.log.warn(
+        &[("connection", conn.id.into())],
+        format_args!(
+            "a connection came back with an open transaction, which was rolled back: is a commit missing?"
+        ),
     );
     conn.client.batch_execute("ROLLBACK").is_ok()
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 use postgres::error::SqlState;
-use postgres::{Client, Statement};
+use postgres::{GenericClient, Statement};
 
 pub(super) struct StatementCache(Option<LruCache<Box<str>, Statement>>);
 
@@ -25,7 +25,11 @@ impl StatementCache {
     }
 
     /// The statement for `sql`, prepared now unless it is cached.
-    pub(super) fn prepare(&mut self, client: &mut Client, sql: &str) -> Result<Statement, postgres::Error> {
+    pub(super) fn prepare(
+        &mut self,
+        client: &mut impl GenericClient,
+        sql: &str,
+    ) -> Result<Statement, postgres::Error> {
         let Some(cache) = &mut self.0 else { return client.prepare(sql) };
         if let Some(statement) = cache.get(sql) {
             return Ok(statement.clone());

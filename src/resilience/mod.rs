@@ -1,3 +1,4 @@
 //! Deciding when to try again. Knows kinds of failures and time, nothing of PostgreSQL's wire.
 
 pub(crate) mod backoff;
+pub(crate) mod transaction;

@@ -7,7 +7,14 @@ use super::*;
 
 impl Pooled for u32 {
     fn settle_counters(&mut self, _: &mut Counters) {}
+
+    fn was_just_used_here(&self) -> bool {
+        *self >= USED_HERE
+    }
 }
+
+/// From this number on a connection counts as just used by the thread that asks.
+const USED_HERE: u32 = 100;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -175,4 +182,18 @@ fn closing_wakes_all_who_wait() {
     admission.retire_lent(|_| {});
     admission.departed();
     assert!(admission.wait_drained(Instant::now()));
+}
+
+#[test]
+fn a_thread_gets_again_what_it_just_gave_back_and_otherwise_what_was_used_last() {
+    let admission = all_lent(4);
+    for connection in [1, USED_HERE + 2, 3, 4] {
+        assert!(admission.park(connection).is_none());
+    }
+    let lent: Vec<_> = std::iter::from_fn(|| match admission.try_idle() {
+        Some(Grant::Connection(connection)) => Some(connection),
+        _ => None,
+    })
+    .collect();
+    assert_eq!(lent, [USED_HERE + 2, 4, 3, 1]);
 }
