@@ -1,8 +1,12 @@
 //! A result in one block: values back to back, an index of cells, the columns' description.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::tag::Tag;
+use super::text_form;
 use super::wire::malformed;
+use crate::link::settings::TextSettings;
 
 /// How values travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +60,9 @@ pub struct ResultBlock {
     /// Each value is followed by a NUL, so that a text can be handed out as a C string.
     data: Vec<u8>,
     rows: usize,
-    tag: String,
+    tag: Tag,
+    /// The settings of the session when the first row came.
+    settings: TextSettings,
 }
 
 /// A block holds less than this, so that its index can be small; larger results are streamed.
@@ -64,11 +70,22 @@ const MOST_BYTES: usize = u32::MAX as usize;
 
 impl ResultBlock {
     pub(super) fn new(columns: Arc<[Column]>) -> Self {
-        Self { columns, cells: Vec::new(), data: Vec::new(), rows: 0, tag: String::new() }
+        Self {
+            columns,
+            cells: Vec::new(),
+            data: Vec::new(),
+            rows: 0,
+            tag: Tag::default(),
+            settings: TextSettings::default(),
+        }
     }
 
     /// Adds the body of a `DataRow`: a count, then a length and that many bytes for each value.
-    pub(super) fn push_row(&mut self, body: &[u8]) -> std::io::Result<()> {
+    /// `settings` are the session's, and count when it is the first row.
+    pub(super) fn push_row(&mut self, body: &[u8], settings: TextSettings) -> std::io::Result<()> {
+        if self.rows == 0 {
+            self.settings = settings;
+        }
         let (count, mut rest) = body.split_first_chunk::<2>().ok_or_else(malformed)?;
         if usize::from(u16::from_be_bytes(*count)) != self.columns.len() {
             return Err(malformed());
@@ -95,12 +112,38 @@ impl ResultBlock {
         if rest.is_empty() { Ok(()) } else { Err(malformed()) }
     }
 
+    /// The values of one column, row by row; `None` for NULL. Nothing for a column that is not there.
+    pub(super) fn values_of(&self, column: usize) -> impl Iterator<Item = Option<&[u8]>> {
+        let own = if column < self.columns.len() { self.cells.get(column..) } else { None };
+        own.unwrap_or_default().iter().step_by(self.columns.len().max(1)).map(|cell| self.bytes_of(*cell))
+    }
+
+    fn bytes_of(&self, cell: Cell) -> Option<&[u8]> {
+        let length = usize::try_from(cell.length).ok()?;
+        let start = cell.start as usize;
+        self.data.get(start..start + length)
+    }
+
+    /// The bytes of all values, and one more each.
+    pub(super) fn data_size(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(super) fn settings(&self) -> TextSettings {
+        self.settings
+    }
+
     /// Whether another row of this size still fits.
     pub(super) fn has_room_for(&self, body: usize) -> bool {
         self.data.len() + body + self.columns.len() < MOST_BYTES
     }
 
-    pub(super) fn finish(&mut self, tag: String) {
+    /// How much its values take.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(super) fn finish(&mut self, tag: Tag) {
         self.tag = tag;
     }
 
@@ -120,19 +163,57 @@ impl ResultBlock {
             return None;
         }
         let cell = self.cells.get(row.checked_mul(self.columns.len())? + column)?;
-        let length = usize::try_from(cell.length).ok()?;
-        let start = cell.start as usize;
-        self.data.get(start..start + length)
+        self.bytes_of(*cell)
+    }
+
+    /// A value as text, exactly as the server prints it. Text columns are read as they came; binary ones of these types
+    /// are written here: bool, the integers, oid, xid, cid, xid8, floats, numeric, `"char"`, the text types, json, jsonb,
+    /// jsonpath, xml, bytea, uuid, date, time, timetz, timestamp, timestamptz, interval, inet, cidr, macaddr, macaddr8, bit
+    /// and varbit.
+    ///
+    /// `None` for NULL and beyond the edges, for binary values of other types, and where the session's settings keep the
+    /// server's text from being known: dates and timestamps unless `DateStyle` was ISO, timestamptz unless `TimeZone` was
+    /// UTC, intervals unless `IntervalStyle` was `postgres`, floats from servers before PostgreSQL 12. Two settings that
+    /// servers do not report are taken to be the defaults: `bytea_output=hex` and an `extra_float_digits` of 1 or more.
+    /// [`ResultFormat::Automatic`](super::ResultFormat::Automatic) asks for text where it would be `None`.
+    pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, str>> {
+        if let Some(bytes) = self.text_as_it_came(row, column) {
+            return str::from_utf8(bytes).ok().map(Cow::Borrowed);
+        }
+        let mut text = String::with_capacity(40);
+        self.write_text(row, column, &mut text)?;
+        Some(Cow::Owned(text))
+    }
+
+    /// The text of a value that lies in the block in so many bytes, followed by a NUL.
+    pub(crate) fn text_as_it_came(&self, row: usize, column: usize) -> Option<&[u8]> {
+        let bytes = self.cell(row, column)?;
+        let column = &self.columns[column];
+        match column.format {
+            WireFormat::Text => Some(bytes),
+            WireFormat::Binary => text_form::within(column.type_oid, bytes),
+        }
+    }
+
+    /// Adds the text of a binary value that has to be made. On `None`, what was added is of no use.
+    pub(crate) fn write_text(&self, row: usize, column: usize, text: &mut String) -> Option<()> {
+        let bytes = self.cell(row, column)?;
+        text_form::write(self.columns[column].type_oid, bytes, self.settings, text)
     }
 
     /// What the server did, in its own words: `SELECT 3`, `INSERT 0 1`. Empty while rows are still to come.
     pub fn command_tag(&self) -> &str {
+        self.tag.as_str()
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn tag(&self) -> &Tag {
         &self.tag
     }
 
     /// The number at the end of the command tag: rows changed or returned; `None` for commands that count none.
     pub fn rows_affected(&self) -> Option<u64> {
-        self.tag.rsplit(' ').next()?.parse().ok()
+        self.tag.rows()
     }
 }
 
@@ -153,11 +234,15 @@ mod tests {
         ResultBlock::new(vec![column; columns].into())
     }
 
+    fn push(block: &mut ResultBlock, body: &[u8]) -> std::io::Result<()> {
+        block.push_row(body, TextSettings::ordinary(15))
+    }
+
     #[test]
     fn values_and_nulls_are_found_by_row_and_column() {
         let mut block = block(2);
-        block.push_row(b"\0\x02\0\0\0\x02ab\xff\xff\xff\xff").unwrap();
-        block.push_row(b"\0\x02\0\0\0\0\0\0\0\x01c").unwrap();
+        push(&mut block, b"\0\x02\0\0\0\x02ab\xff\xff\xff\xff").unwrap();
+        push(&mut block, b"\0\x02\0\0\0\0\0\0\0\x01c").unwrap();
         assert_eq!(block.rows(), 2);
         assert_eq!(block.cell(0, 0), Some(&b"ab"[..]));
         assert_eq!(block.cell(0, 1), None);
@@ -177,16 +262,7 @@ mod tests {
             b"\0\x01\xff\xff\xff\xfe",
             b"\0\x01\0\0\0\x01ab",
         ] {
-            assert!(block(1).push_row(body).is_err(), "{body:?}");
-        }
-    }
-
-    #[test]
-    fn the_command_tag_counts_rows_where_it_does() {
-        let mut block = block(0);
-        for (tag, rows) in [("INSERT 0 5", Some(5)), ("SELECT 3", Some(3)), ("BEGIN", None), ("", None)] {
-            block.finish(tag.into());
-            assert_eq!(block.rows_affected(), rows, "{tag}");
+            assert!(push(&mut block(1), body).is_err(), "{body:?}");
         }
     }
 }

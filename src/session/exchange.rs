@@ -7,15 +7,19 @@ use postgres_protocol::message::frontend;
 
 use super::block::{Column, ResultBlock, WireFormat};
 use super::lane::{LaneState, Notification};
-use super::wire::{Received, malformed, parse_server_message, take_text};
+use super::standing::{Kind, Standing, Ticket};
+use super::statements::Statements;
+use super::tag::Tag;
+use super::wire::{Received, malformed, parse_server_message, take_text, text_at};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
+use crate::link::CopyIn;
 use crate::link::direct::DirectLine;
 
-/// An exchange under way: the line is taken, the request was sent.
+/// An exchange under way, for the time of a call: the line is taken, the request was sent.
 pub(super) struct Exchange<'a> {
     line: DirectLine<'a>,
     state: &'a mut LaneState,
-    /// The rest of the replies is not worth reading: the pool cancels the statement when the connection comes back.
+    /// The rest of the replies is not worth reading: the statement is cancelled before the next one, or by the pool.
     given_up: bool,
 }
 
@@ -25,7 +29,8 @@ pub(super) enum Reply {
     Described(Vec<Column>),
     ParameterTypes(Vec<u32>),
     NoRows,
-    Complete(String),
+    /// See [`Exchange::tag`].
+    Complete,
     EmptyQuery,
     Error(Box<ServerMessage>),
     CopyIn,
@@ -33,17 +38,37 @@ pub(super) enum Reply {
     CopyData,
     CopyDone,
     Ready,
-    /// Parse, bind and close went well.
-    Step,
+    Parsed,
+    Bound,
+    /// A statement was closed, which nobody waits for.
+    Closed,
 }
 
 impl<'a> Exchange<'a> {
     /// Sends `state.out`.
     pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
         let mut exchange = Self { line, state, given_up: false };
-        exchange.state.unfinished = true;
+        exchange.state.settings = exchange.line.text_settings();
+        exchange.state.standing = Standing::Left;
+        exchange.state.inbound.begins();
         exchange.send()?;
         Ok(exchange)
+    }
+
+    /// Goes on with what was begun in an earlier call.
+    pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
+        Self { line, state, given_up: false }
+    }
+
+    /// Ends the call that began the exchange; other calls will go on with it.
+    pub(super) fn keep_open(self, kind: Kind) -> Ticket {
+        self.line.pause();
+        self.state.standing.open(kind)
+    }
+
+    /// Ends a call in the middle of the exchange.
+    pub(super) fn pause(self) {
+        self.line.pause();
     }
 
     /// Takes in what the server says unasked; `false` when it says nothing within `patience`.
@@ -52,7 +77,7 @@ impl<'a> Exchange<'a> {
         state: &'a mut LaneState,
         patience: Duration,
     ) -> Result<bool, Error> {
-        let begun = state.inbound.fill_buffered(&mut line).map_err(broken)?;
+        let begun = state.inbound.fill_now(&mut line).map_err(broken)?;
         if !begun && !line.wait_for_bytes(patience).map_err(broken)? {
             return Ok(false);
         }
@@ -75,7 +100,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn send(&mut self) -> Result<(), Error> {
         let out = self.state.out.split();
         let inbound = &mut self.state.inbound;
-        self.line.send(&out, |line| inbound.fill(line)).map_err(broken)
+        self.line.send(&out, |line| inbound.fill_now(line).map(drop)).map_err(broken)
     }
 
     pub(super) fn out(&mut self) -> &mut bytes::BytesMut {
@@ -94,8 +119,43 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The next message of the reply if it has come already.
+    pub(super) fn next_now(&mut self) -> Result<Option<(Reply, Received)>, Error> {
+        loop {
+            let message = match self.state.inbound.parse() {
+                Ok(Some(message)) => message,
+                Ok(None) if self.state.inbound.fill_now(&mut self.line).map_err(broken)? => continue,
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(self.unexpected()),
+            };
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok(Some((reply, message))),
+                Ok(None) => {}
+                Err(_) => return Err(self.unexpected()),
+            }
+        }
+    }
+
     pub(super) fn body(&self, message: &Received) -> &[u8] {
         self.state.inbound.body(message)
+    }
+
+    /// The replies to so many statements are still to come.
+    pub(super) fn awaits(&mut self, statements: usize) {
+        self.state.inbound.awaits(statements);
+    }
+
+    pub(super) fn statements(&mut self) -> &mut Statements {
+        &mut self.state.statements
+    }
+
+    /// The tag of a [`Reply::Complete`].
+    pub(super) fn tag(&mut self, message: &Received) -> Result<Tag, Error> {
+        let Ok(text) = text_at(self.state.inbound.body(message)) else { return Err(self.unexpected()) };
+        if self.state.last_tag.as_str() != text {
+            self.state.last_tag = Tag::new(&text);
+        }
+        Ok(self.state.last_tag.clone())
     }
 
     fn classify(&mut self, message: &Received) -> io::Result<Option<Reply>> {
@@ -105,14 +165,16 @@ impl<'a> Exchange<'a> {
             b'T' => Reply::Described(parse_columns(body)?),
             b't' => Reply::ParameterTypes(parse_types(body)?),
             b'n' => Reply::NoRows,
-            b'C' => Reply::Complete(take_text(body)?.0),
+            b'C' => Reply::Complete,
             b'I' => Reply::EmptyQuery,
             b'E' => Reply::Error(Box::new(parse_server_message(body)?)),
             b'G' => Reply::CopyIn,
             b'H' => Reply::CopyOut,
             b'd' => Reply::CopyData,
             b'c' => Reply::CopyDone,
-            b'1' | b'2' | b'3' => Reply::Step,
+            b'1' => Reply::Parsed,
+            b'2' => Reply::Bound,
+            b'3' => Reply::Closed,
             b'Z' => Reply::Ready,
             b'N' => {
                 let notice = parse_server_message(body)?;
@@ -124,7 +186,12 @@ impl<'a> Exchange<'a> {
                 self.state.notified(notification);
                 return Ok(None);
             }
-            b'S' => return Ok(None),
+            b'S' => {
+                // In the order of the messages: the tap is ahead, since it follows whatever was received.
+                let settings = self.state.settings.after_report(body);
+                self.state.settings = settings;
+                return Ok(None);
+            }
             _ => return Err(malformed()),
         }))
     }
@@ -137,7 +204,7 @@ impl<'a> Exchange<'a> {
     /// `ReadyForQuery` was received: the connection is at rest.
     pub(super) fn finish(mut self) {
         self.state.inbound.hand_back(&mut self.line);
-        self.state.unfinished = false;
+        self.state.standing = Standing::Rest;
     }
 
     /// Skips to `ReadyForQuery` and ends the exchange; returns the first error on the way.
@@ -156,6 +223,7 @@ impl<'a> Exchange<'a> {
                 Reply::Error(e) => {
                     first_error.get_or_insert(e);
                 }
+                Reply::CopyIn => self.give_up_any_copy()?,
                 _ => {}
             }
         }
@@ -163,7 +231,7 @@ impl<'a> Exchange<'a> {
 
     /// Nothing more can be read: cut, closed, or past its deadline.
     pub(super) fn is_broken(&self) -> bool {
-        self.given_up || self.line.is_broken()
+        self.line.is_broken()
     }
 
     /// Reads rows into `block` until the statement ends. The tag is put into the block.
@@ -172,30 +240,73 @@ impl<'a> Exchange<'a> {
             let (reply, message) = self.next()?;
             match reply {
                 Reply::Row => self.push_row(block, &message)?,
-                Reply::Complete(tag) => {
-                    block.finish(tag);
+                Reply::Complete => {
+                    block.finish(self.tag(&message)?);
                     return Ok(());
                 }
                 Reply::EmptyQuery => return Ok(()),
                 Reply::Error(e) => return Err(refused(*e)),
-                Reply::Step => {}
-                Reply::CopyIn => return Err(self.refuse_copy(true)),
+                Reply::Bound | Reply::Closed => {}
+                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
                 Reply::CopyOut => return Err(copy_by_query()),
                 _ => return Err(self.unexpected()),
             }
         }
     }
 
-    /// The statement wants data that nobody has. Under the extended protocol the server then waits for another `Sync`,
-    /// since it swallowed the first while it waited for the data.
-    pub(super) fn refuse_copy(&mut self, extended: bool) -> Error {
-        let failed = frontend::copy_fail("no data was given", self.out());
-        if extended {
-            frontend::sync(self.out());
+    /// Reads the replies to `Parse` and `Describe`: types of the parameters, columns.
+    pub(super) fn await_described(&mut self) -> Result<(Vec<u32>, Vec<Column>), Error> {
+        let mut parameters = Vec::new();
+        loop {
+            match self.next()?.0 {
+                Reply::Closed | Reply::Parsed => {}
+                Reply::ParameterTypes(types) => parameters = types,
+                Reply::Described(columns) => return Ok((parameters, columns)),
+                Reply::NoRows => return Ok((parameters, Vec::new())),
+                Reply::Error(e) => return Err(refused(*e)),
+                _ => return Err(self.unexpected()),
+            }
         }
-        match failed.map_err(broken).and_then(|()| self.send()) {
+    }
+
+    /// Reads up to the end of `Bind`, so that a refusal of the statement is known. Returns the columns if they came.
+    pub(super) fn await_bound(&mut self) -> Result<Option<Vec<Column>>, Error> {
+        let mut described = None;
+        loop {
+            match self.next()?.0 {
+                Reply::Closed | Reply::Parsed | Reply::ParameterTypes(_) => {}
+                Reply::Described(columns) => described = Some(columns),
+                Reply::NoRows => described = Some(Vec::new()),
+                Reply::Bound => return Ok(described),
+                Reply::Error(e) => return Err(refused(*e)),
+                _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// The statement wants data, and the caller asked for something else.
+    pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
+        match self.give_up_copy(copy, "no data was given") {
             Ok(()) => copy_by_query(),
             Err(e) => e,
+        }
+    }
+
+    /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since
+    /// it swallowed the first while it waited for the data.
+    pub(super) fn give_up_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
+        frontend::copy_fail(reason, self.out()).map_err(broken)?;
+        if copy == CopyIn::Extended {
+            frontend::sync(self.out());
+        }
+        self.send()
+    }
+
+    /// Ends the COPY FROM STDIN that waits for data, if one does.
+    pub(super) fn give_up_any_copy(&mut self) -> Result<(), Error> {
+        match self.line.copy_in() {
+            Some(copy) => self.give_up_copy(copy, "no data was given"),
+            None => Ok(()),
         }
     }
 
@@ -211,7 +322,7 @@ impl<'a> Exchange<'a> {
                 Error::misuse("the result is larger than 4 GiB: read it as a stream").in_phase(Phase::Query)
             );
         }
-        block.push_row(body).map_err(|_| self.unexpected())
+        block.push_row(body, self.state.settings).map_err(|_| self.unexpected())
     }
 }
 
@@ -274,6 +385,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::link::settings::TextSettings;
     use crate::session::wire::parse_server_message;
 
     /// Bodies as a hostile or broken server might send them: right ones, mangled.
@@ -313,7 +425,7 @@ mod tests {
             let _ = Notification::parse(&body);
             let _ = take_text(&body);
             let mut block = ResultBlock::new(columns.clone());
-            if block.push_row(&body).is_ok() {
+            if block.push_row(&body, TextSettings::ordinary(15)).is_ok() {
                 let _ = (block.cell(0, 0), block.cell(1, 0));
             }
         }

@@ -2,21 +2,26 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::block::{Column, ResultBlock};
-use super::exchange::{Exchange, Reply, broken, copy_by_query, refused};
-use super::request::{self, Param, ResultFormat};
-use super::statements::{Prepared, Statements};
+use super::exchange::{Exchange, broken, refused};
+use super::request;
+use super::standing::{Course, Kind, Standing, Ticket};
+use super::statements::Statements;
+use super::tag::Tag;
 use super::wire::{Inbound, malformed, take_text};
-use crate::error::{Error, Phase, Result, ServerMessage};
+use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
+use crate::link::cancel::CancelHandle;
+use crate::link::settings::TextSettings;
 
 /// Notifications and notices kept for a caller who does not fetch them; older ones are dropped first.
 const MOST_KEPT: usize = 10_000;
+
+/// How long it may take to have the server cancel what was given up half-way, if the deadline allows it.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What `NOTIFY` sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +50,11 @@ pub(crate) struct LaneState {
     pub(super) statements: Statements,
     notifications: VecDeque<Notification>,
     notices: VecDeque<ServerMessage>,
-    /// Replies to a request of this lane are still to come: the client must not use the connection before.
-    pub(super) unfinished: bool,
+    /// The settings under which the values that come now were made.
+    pub(super) settings: TextSettings,
+    /// What the last statement that ended did.
+    pub(super) last_tag: Tag,
+    pub(super) standing: Standing,
 }
 
 fn keep<T>(kept: &mut VecDeque<T>, new: T) {
@@ -65,7 +73,9 @@ impl LaneState {
             statements: Statements::new(statement_cache),
             notifications: VecDeque::new(),
             notices: VecDeque::new(),
-            unfinished: false,
+            settings: TextSettings::default(),
+            last_tag: Tag::default(),
+            standing: Standing::Rest,
         }
     }
 
@@ -77,9 +87,10 @@ impl LaneState {
         keep(&mut self.notifications, notification);
     }
 
-    /// Whether an exchange was given up half-way.
+    /// Whether an exchange is open, or was given up half-way: the client must not use the connection before its end.
+    #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.unfinished
+        !self.standing.is_at_rest()
     }
 
     /// The next loan starts with nothing of the last one.
@@ -90,37 +101,127 @@ impl LaneState {
 }
 
 /// A connection used directly. Borrowed from it for as long as the client stays at rest.
+///
+/// While a [stream](Lane::stream) or a COPY is open on the connection, other calls are refused as
+/// [`Misuse`](crate::ErrorKind::Misuse). One that was given up half-way, by dropping it, is ended by the next call: the
+/// server is asked to cancel (a transaction fails by that), or told that no more data comes, and what it still sends is
+/// skipped. That counts as part of the call, also against its deadline.
 pub struct Lane<'c> {
     link: &'c Link,
+    cancel: &'c CancelHandle,
     state: &'c mut LaneState,
+    /// When the call under way has to be over.
+    end: Option<Instant>,
 }
 
 impl<'c> Lane<'c> {
-    pub(crate) fn new(link: &'c Link, state: &'c mut LaneState) -> Self {
-        Self { link, state }
+    pub(crate) fn new(link: &'c Link, cancel: &'c CancelHandle, state: &'c mut LaneState) -> Self {
+        Self { link, cancel, state, end: None }
+    }
+
+    pub(super) fn link(&self) -> &'c Link {
+        self.link
+    }
+
+    /// The same, for a shorter time.
+    pub(super) fn reborrow(&mut self) -> Lane<'_> {
+        Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
+    }
+
+    /// The loan is over. What is left of an exchange is skipped if all of it has come.
+    pub(crate) fn end_loan(&mut self) {
+        self.state.forget_messages();
+        self.skip_what_has_come();
+    }
+
+    /// The client is about to use the connection: ends what is open or was given up, as the next call of the lane would.
+    /// What goes wrong is the connection's end, and shows in what the client does.
+    pub(crate) fn make_way(&mut self) {
+        self.state.standing = Standing::Left;
+        if let Err(e) = self.start() {
+            log::debug!(target: "holdfast", "could not end what was left half-way: {e}");
+        }
+    }
+
+    /// Skips the rest of an exchange if all of it has come. Does not block.
+    pub(super) fn skip_what_has_come(&mut self) {
+        if self.state.is_unfinished() && !self.link.is_busy() && self.link.fault().is_none() {
+            // Nothing is awaited: the last reply that was owed lies in the buffer.
+            let _ = self.drain();
+        }
     }
 
     /// Reads what is left of an exchange that was given up half-way, so that the connection can be used again.
     pub(crate) fn drain(&mut self) -> Result<()> {
-        if self.state.unfinished {
-            let line = self.link.direct_again().map_err(broken)?;
-            self.state.out.clear();
-            Exchange::begin(line, self.state)?.skip_to_ready()?;
+        if !self.state.is_unfinished() {
+            return Ok(());
         }
-        Ok(())
+        let line = self.link.direct_again(self.end).map_err(broken)?;
+        // Data of a copy that was not sent yet.
+        self.state.out.clear();
+        let mut exchange = Exchange::resume(line, self.state);
+        exchange.give_up_any_copy()?;
+        exchange.skip_to_ready().map(drop)
     }
 
-    /// Sends what stands in the buffer and begins to read the replies.
-    pub(super) fn begin(&mut self) -> Result<Exchange<'_>> {
+    /// Begins a call: its time starts, and the connection is brought to rest.
+    pub(super) fn start(&mut self) -> Result<()> {
         // A connection that was lost half-way is lost, not misused.
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
-        if self.state.unfinished {
-            return Err(Error::misuse("an earlier result of this connection was not read to its end"));
+        self.end = self.link.end_of_statement();
+        if self.state.standing.is_at_rest() {
+            return Ok(());
         }
-        let line = self.link.direct().map_err(broken)?;
+        self.state.standing.refuse_if_open()?;
+        // The server does not look at cancel requests while it waits for data.
+        if self.link.is_busy() && !self.link.in_copy_in() {
+            self.cancel_what_was_left()?;
+        }
+        self.drain()
+    }
+
+    /// Has the server cancel what nobody reads on. If that fails, the request may still come, and hit whatever runs then:
+    /// the connection is given up.
+    fn cancel_what_was_left(&mut self) -> Result<()> {
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        let patience = self.end.map_or(CANCEL_PATIENCE, |end| left(end).min(CANCEL_PATIENCE));
+        let Err(e) = self.cancel.cancel_within(patience) else { return Ok(()) };
+        log::debug!(target: "holdfast", "could not cancel what was left half-way: {e}");
+        let late = self.end.is_some_and(|end| left(end).is_zero());
+        let fault = if late { LinkFault::DeadlinePassed } else { LinkFault::NotCancelled };
+        self.link.fail(fault);
+        Err(broken(fault.into()))
+    }
+
+    /// Sends what stands in the buffer and begins to read the replies.
+    pub(super) fn begin(&mut self) -> Result<Exchange<'_>> {
+        let line = self.link.direct(self.end).map_err(broken)?;
         Exchange::begin(line, self.state)
+    }
+
+    /// Goes on, in a call of its own, with the exchange of a cursor. The caller puts the ticket back if the exchange is not
+    /// over with that call.
+    pub(super) fn resume(&mut self, kind: Kind, course: &mut Course) -> Result<(Exchange<'_>, Ticket)> {
+        if let Some(fault) = self.link.fault() {
+            return Err(broken(fault.into()));
+        }
+        match course {
+            Course::Open(ticket) if !self.state.standing.admits(ticket) => return Err(Course::lost(kind)),
+            Course::Open(_) => {}
+            Course::Ended | Course::Broken => return Err(Course::over(kind)),
+        }
+        let line = self.link.direct_again(self.link.end_of_statement()).map_err(broken)?;
+        match std::mem::replace(course, Course::Broken) {
+            Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
+            Course::Ended | Course::Broken => Err(Course::over(kind)),
+        }
+    }
+
+    /// The settings under which values will be made if a request is sent now.
+    pub(super) fn text_settings(&self) -> TextSettings {
+        self.link.text_settings()
     }
 
     /// Whether statements are prepared by name.
@@ -128,141 +229,38 @@ impl<'c> Lane<'c> {
         self.state.statements.is_on()
     }
 
-    /// A clean buffer to write a request into.
+    pub(super) fn statements(&mut self) -> &mut Statements {
+        &mut self.state.statements
+    }
+
+    /// Outside a transaction, with nothing under way.
+    pub(super) fn is_outside_transaction(&self) -> bool {
+        self.link.is_clean()
+    }
+
+    /// Whether the server got as far as running the last statement.
+    pub(super) fn ran_last_statement(&self) -> bool {
+        self.link.ran_last_statement()
+    }
+
+    /// A clean buffer to write a request into. What was pushed out of the cache is closed with it.
     pub(super) fn request(&mut self) -> Result<&mut BytesMut> {
+        let all = self.state.statements.to_close();
+        self.request_closing(all)
+    }
+
+    /// The same, where only the first `count` of what was pushed out may be closed.
+    pub(super) fn request_closing(&mut self, count: usize) -> Result<&mut BytesMut> {
         self.state.out.clear();
-        for name in self.state.statements.take_to_close() {
+        for name in self.state.statements.take_to_close(count) {
             request::close_statement(&name, &mut self.state.out)?;
         }
         Ok(&mut self.state.out)
     }
 
-    /// Runs one statement and returns its rows. Prepared at first use and kept, unless `statement_cache` is 0.
-    ///
-    /// A cached statement that no longer fits because a table changed is prepared anew and run again: the server found
-    /// that out before it ran anything. Inside a transaction the error stands, since the transaction has failed.
-    pub fn query(&mut self, sql: &str, params: &[Param<'_>], format: ResultFormat) -> Result<ResultBlock> {
-        if !self.state.statements.is_on() {
-            return self.query_unnamed(sql, params, format);
-        }
-        let outside_transaction = self.link.is_clean();
-        let (prepared, fresh) = self.prepared(sql, params)?;
-        match self.execute(&prepared, params, format) {
-            Err(e) if !fresh && is_stale(&e) && !self.link.ran_last_statement() => {
-                self.state.statements.forget(sql, params);
-                if !outside_transaction {
-                    return Err(e);
-                }
-                let (prepared, _) = self.prepared(sql, params)?;
-                self.execute(&prepared, params, format)
-            }
-            done => done,
-        }
-    }
-
-    /// The statement for a text; whether it was prepared just now.
-    pub(super) fn prepared(&mut self, sql: &str, params: &[Param<'_>]) -> Result<(Arc<Prepared>, bool)> {
-        if let Some(prepared) = self.state.statements.find(sql, params) {
-            return Ok((prepared, false));
-        }
-        let name = self.state.statements.next_name();
-        let prepared = Arc::new(self.prepare(name, sql, params)?);
-        self.state.statements.keep(sql, params, prepared.clone());
-        Ok((prepared, true))
-    }
-
-    fn prepare(&mut self, name: String, sql: &str, params: &[Param<'_>]) -> Result<Prepared> {
-        let out = self.request()?;
-        request::parse(&name, sql, params, out)?;
-        request::describe_statement(&name, out)?;
-        request::sync(out);
-        let mut exchange = self.begin()?;
-        let (mut parameters, mut columns) = (Vec::new(), Vec::new());
-        loop {
-            match exchange.next()?.0 {
-                Reply::Step => {}
-                Reply::ParameterTypes(types) => parameters = types,
-                Reply::Described(described) => columns = described,
-                Reply::NoRows => {}
-                Reply::Error(e) => {
-                    exchange.skip_to_ready()?;
-                    return Err(refused(*e));
-                }
-                Reply::Ready => {
-                    exchange.finish();
-                    return Ok(Prepared::new(name, parameters, &columns));
-                }
-                _ => return Err(exchange.unexpected()),
-            }
-        }
-    }
-
-    fn execute(
-        &mut self,
-        prepared: &Prepared,
-        params: &[Param<'_>],
-        format: ResultFormat,
-    ) -> Result<ResultBlock> {
-        check_count(prepared, params)?;
-        let out = self.request()?;
-        let shape = prepared.shape(format);
-        request::bind_and_execute(&prepared.name, params, &shape.codes, out)?;
-        request::sync(out);
-        let mut block = ResultBlock::new(shape.columns.clone());
-        let mut exchange = self.begin()?;
-        let read = exchange.read_rows(&mut block);
-        end(exchange, read)?;
-        Ok(block)
-    }
-
-    /// Everything in one request, nothing left on the server: for poolers that give each request another server
-    /// connection. The types of the result are not known beforehand, so automatic format means text here.
-    fn query_unnamed(
-        &mut self,
-        sql: &str,
-        params: &[Param<'_>],
-        format: ResultFormat,
-    ) -> Result<ResultBlock> {
-        let format = if format == ResultFormat::Automatic { ResultFormat::Text } else { format };
-        let out = self.request()?;
-        request::parse("", sql, params, out)?;
-        request::describe_statement("", out)?;
-        request::bind_and_execute("", params, &format.codes(&[]), out)?;
-        request::sync(out);
-        let mut exchange = self.begin()?;
-        let read = read_described(&mut exchange, format);
-        end(exchange, read)
-    }
-
-    /// Runs a text of one or more statements without parameters; a block for each statement, values as text. They form
-    /// one transaction unless the text says otherwise, and an error ends the whole text.
-    pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
-        let out = self.request()?;
-        request::query(sql, out)?;
-        let mut exchange = self.begin()?;
-        let mut blocks = Vec::new();
-        let mut current = ResultBlock::new([].into());
-        let failure = loop {
-            let (reply, message) = exchange.next()?;
-            match reply {
-                Reply::Described(columns) => current = ResultBlock::new(columns.into()),
-                Reply::Row => exchange.push_row(&mut current, &message)?,
-                Reply::Complete(tag) => {
-                    current.finish(tag);
-                    blocks.push(std::mem::replace(&mut current, ResultBlock::new([].into())));
-                }
-                Reply::EmptyQuery | Reply::Step => {}
-                Reply::Error(e) => break refused(*e),
-                Reply::Ready => {
-                    exchange.finish();
-                    return Ok(blocks);
-                }
-                Reply::CopyIn => break exchange.refuse_copy(false),
-                Reply::CopyOut => break copy_by_query(),
-                _ => return Err(exchange.unexpected()),
-            }
-        };
-        end(exchange, Err(failure))
+    /// The buffer for a request that closes nothing, or that has something in it.
+    pub(super) fn out(&mut self) -> &mut BytesMut {
+        &mut self.state.out
     }
 
     /// The next notification, waiting for at most `patience`. The connection must be listening.
@@ -281,10 +279,8 @@ impl<'c> Lane<'c> {
 
     /// Takes in what the server says unasked. `false` when it says nothing within `patience`.
     fn take_in(&mut self, patience: Duration) -> Result<bool> {
-        if self.state.unfinished {
-            return Err(Error::misuse("an earlier result of this connection was not read to its end"));
-        }
-        let line = self.link.direct().map_err(broken)?;
+        self.start()?;
+        let line = self.link.direct(None).map_err(broken)?;
         Exchange::listen(line, self.state, patience)
     }
 
@@ -308,39 +304,5 @@ pub(super) fn end<T>(exchange: Exchange<'_>, outcome: Result<T>) -> Result<T> {
             let _ = exchange.skip_to_ready();
             Err(e)
         }
-    }
-}
-
-/// Reads the replies to parse, describe, bind and execute sent as one.
-fn read_described(exchange: &mut Exchange<'_>, format: ResultFormat) -> Result<ResultBlock> {
-    let columns: Vec<Column> = loop {
-        match exchange.next()?.0 {
-            Reply::Step | Reply::ParameterTypes(_) => {}
-            Reply::Described(columns) => break columns,
-            Reply::NoRows => break Vec::new(),
-            Reply::Error(e) => return Err(refused(*e)),
-            _ => return Err(exchange.unexpected()),
-        }
-    };
-    let mut block = ResultBlock::new(format.applied_to(&columns));
-    exchange.read_rows(&mut block)?;
-    Ok(block)
-}
-
-pub(super) fn check_count(prepared: &Prepared, params: &[Param<'_>]) -> Result<()> {
-    let (wanted, given) = (prepared.parameters.len(), params.len());
-    if wanted == given {
-        return Ok(());
-    }
-    Err(Error::misuse(format!("the statement has {wanted} parameters, but {given} were given"))
-        .in_phase(Phase::Query))
-}
-
-/// See the pool's statement cache, which asks the same of the client's errors.
-fn is_stale(error: &Error) -> bool {
-    match error.sqlstate().map(|s| s.code()) {
-        Some("0A000") => error.server_message() == Some("cached plan must not change result type"),
-        Some("26000") => true,
-        _ => false,
     }
 }

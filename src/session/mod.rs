@@ -22,18 +22,38 @@
 //! link's, so they hold here as they do there. Statement names begin with `h`, the client's with `s`.
 
 mod block;
+#[cfg(feature = "capi")]
+mod burst;
 mod copy;
 mod exchange;
 mod lane;
+pub(crate) mod pack;
 mod pipeline;
+mod query;
 mod request;
+mod standing;
+mod statement;
 mod statements;
 mod stream;
+mod tag;
+pub(crate) mod text_form;
+mod transaction;
 mod wire;
 
 pub use block::{Column, ResultBlock, WireFormat};
-pub use copy::{CopyIn, CopyOut};
+#[cfg(feature = "capi")]
+pub(crate) use burst::{Burst, Ready};
+pub use copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
 pub(crate) use lane::LaneState;
 pub use lane::{Lane, Notification};
+pub use pipeline::PipelineMode;
 pub use request::{Param, Request, ResultFormat};
-pub use stream::RowStream;
+pub use statement::{Sql, Statement};
+pub use stream::{RowStream, StreamCursor};
+#[cfg(feature = "capi")]
+pub(crate) use tag::Tag;
+#[cfg(feature = "capi")]
+pub(crate) use text_form::float4_as_printed;
+pub(crate) use text_form::oid;
+pub(crate) use transaction::Commit;
+pub use transaction::{Isolation, TransactionOptions};

@@ -1,58 +1,361 @@
 //! Many statements on one connection without waiting for each other's replies.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::block::ResultBlock;
-use super::lane::{Lane, check_count};
-use super::request::{self, Request};
+use super::exchange::{Exchange, refused};
+use super::lane::Lane;
+use super::query::is_stale;
+use super::request::{self, Request, ResultFormat};
+use super::statement::check_count;
 use super::statements::Prepared;
-use crate::error::{Error, Phase, Result};
+use crate::error::{Error, Phase, Result, ServerMessage};
+use crate::link::settings::TextSettings;
+
+/// What a failure in a pipeline means for the other statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PipelineMode {
+    /// Nothing: outside a transaction each statement commits by itself.
+    Separate,
+    /// All or nothing: those before it are undone, those behind it are not run. Outside a transaction they make one, which
+    /// is committed at the end; inside one, it has failed. The statements must not begin or end transactions themselves.
+    Together,
+}
+
+/// How the server knows one statement of a pipeline.
+enum How {
+    /// It was prepared before, or is by now.
+    Known(Arc<Prepared>),
+    /// It is parsed with this request, under this name. Unnamed if that is empty.
+    Parsed(String),
+    /// It is parsed with the request of this index.
+    ParsedBy(usize),
+}
+
+/// One statement on its way.
+struct Step {
+    how: How,
+    format: ResultFormat,
+}
 
 impl Lane<'_> {
-    /// Sends all statements at once and reads their replies in order. Each stands alone: outside a transaction it commits
-    /// by itself, and a failure does not touch those that follow.
+    /// Sends all statements at once and reads their replies in order. What is not prepared yet is parsed on the way: that
+    /// takes no round trip of its own, except in automatic format, which depends on the types of the result. (If the server
+    /// refuses that ahead of time, perhaps because it needs what an earlier statement makes, it is asked for as text. Inside
+    /// a transaction the refusal fails the transaction: ask for text or binary there.) With `statement_cache=0` nothing is
+    /// prepared by name, and automatic format means text.
+    ///
+    /// The statement deadline holds for the pipeline as a whole.
     ///
     /// # Errors
-    /// The outer error is the connection's: what became of statements without a result is then unknown. The inner ones are
-    /// the server's. [`Misuse`](crate::ErrorKind::Misuse) with `statement_cache=0`, since a pooler may spread the
-    /// statements over several sessions.
-    pub fn pipeline(&mut self, requests: &[Request<'_>]) -> Result<Vec<Result<ResultBlock>>> {
-        if !self.keeps_statements() {
-            let message = "a pipeline needs prepared statements: set statement_cache above 0";
-            return Err(Error::misuse(message).in_phase(Phase::Query));
+    /// The outer error is the connection's, and then it is unknown what became of the statements; or it is
+    /// [`Misuse`](crate::ErrorKind::Misuse), for requests that cannot be sent: wrong parameters, or COPY FROM STDIN. The inner
+    /// ones are the server's. In [`Together`](PipelineMode::Together), those of the statements that fell with another are of
+    /// kind [`Database`](crate::ErrorKind::Database) without a SQLSTATE, and never retryable by themselves; if the commit
+    /// fails, its error is the last statement's.
+    ///
+    /// A prepared statement that turns out to be stale because a table changed is not run again, since that would put it
+    /// behind others; its error is retryable, and it is prepared anew the next time.
+    pub fn pipeline(
+        &mut self,
+        requests: &[Request<'_>],
+        mode: PipelineMode,
+    ) -> Result<Vec<Result<ResultBlock>>> {
+        self.start()?;
+        if requests.is_empty() {
+            return Ok(Vec::new());
         }
-        let prepared: Vec<Arc<Prepared>> =
-            requests.iter().map(|r| self.prepared_for(r)).collect::<Result<_>>()?;
-        let mut out = std::mem::take(self.request()?);
-        for (request, prepared) in requests.iter().zip(&prepared) {
-            let codes = &prepared.shape(request.format).codes;
-            request::bind_and_execute(&prepared.name, request.params, codes, &mut out)?;
-            request::sync(&mut out);
+        let outside_transaction = self.is_outside_transaction();
+        // What planning pushes out of the cache may be needed yet.
+        let to_close = self.statements().to_close();
+        let steps = self.plan(requests)?;
+        let settings = self.text_settings();
+        let mut out = std::mem::take(self.request_closing(to_close)?);
+        write(requests, &steps, settings, mode, &mut out)?;
+        *self.out() = out;
+        let exchange = self.begin()?;
+        let replies = Replies { exchange, requests, steps, settings, outside_transaction };
+        match mode {
+            PipelineMode::Separate => replies.separate(),
+            PipelineMode::Together => replies.together(),
         }
-        *self.request()? = out;
-        let mut exchange = self.begin()?;
-        let mut results = Vec::with_capacity(requests.len());
-        for (request, prepared) in requests.iter().zip(&prepared) {
-            let mut block = ResultBlock::new(prepared.shape(request.format).columns.clone());
-            let read = exchange.read_rows(&mut block);
-            if exchange.is_broken() {
-                return Err(read.err().unwrap_or_else(|| exchange.unexpected()));
-            }
-            // An error that comes only now, at commit, counts too.
-            let late = exchange.skip_one()?;
-            results.push(match (read, late) {
-                (Ok(()), None) => Ok(block),
-                (Ok(()), Some(late)) => Err(super::exchange::refused(*late)),
-                (Err(e), _) => Err(e),
-            });
-        }
-        exchange.finish();
-        Ok(results)
     }
 
-    fn prepared_for(&mut self, request: &Request<'_>) -> Result<Arc<Prepared>> {
-        let (prepared, _) = self.prepared(request.sql, request.params)?;
-        check_count(&prepared, request.params)?;
-        Ok(prepared)
+    fn plan(&mut self, requests: &[Request<'_>]) -> Result<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::with_capacity(requests.len());
+        let mut parsed = HashMap::new();
+        for (index, request) in requests.iter().enumerate() {
+            let step = match index.checked_sub(1).map(|before| (before, &requests[before])) {
+                // The statement that is run many times is looked up once.
+                Some((before, same)) if request.sql.is_surely(request.params, same.sql, same.params) => {
+                    Step::again(&steps[before], before, request)
+                }
+                _ => self.plan_one(request, index, &mut parsed).map_err(|e| at(e, index))?,
+            };
+            if let How::Known(prepared) = &step.how {
+                check_count(prepared.parameters.len(), request.params.len()).map_err(|e| at(e, index))?;
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn plan_one(
+        &mut self,
+        request: &Request<'_>,
+        index: usize,
+        parsed: &mut HashMap<Box<[u8]>, usize>,
+    ) -> Result<Step> {
+        request.sql.check(request.params)?;
+        if feeds_a_table(request.sql.text()) {
+            let message = "COPY FROM STDIN has no place in a pipeline: use copy_in";
+            return Err(Error::misuse(message).in_phase(Phase::Query));
+        }
+        let unsettled = request.format.unless_automatic();
+        if !self.keeps_statements() {
+            return Ok(Step { how: How::Parsed(String::new()), format: unsettled });
+        }
+        if let Some(prepared) = self.statements().find(request.sql, request.params) {
+            return Ok(Step { how: How::Known(prepared), format: request.format });
+        }
+        let key = request.sql.key(request.params, &mut Vec::new()).into();
+        if let Some(earlier) = parsed.get(&key) {
+            return Ok(Step { how: How::ParsedBy(*earlier), format: unsettled });
+        }
+        if request.format == ResultFormat::Automatic {
+            self.out().clear();
+            match self.prepare_named(request.sql, request.params) {
+                Ok(prepared) => return Ok(Step { how: How::Known(prepared), format: request.format }),
+                Err(e) if e.server().is_none() || self.link().fault().is_some() => return Err(e),
+                // It will be told in its turn, if it still holds then.
+                Err(_) => {}
+            }
+        }
+        parsed.insert(key, index);
+        Ok(Step { how: How::Parsed(self.statements().next_name()), format: unsettled })
+    }
+}
+
+/// Says which request it was.
+fn at(error: Error, index: usize) -> Error {
+    error.with_note(format!("requests[{index}]"))
+}
+
+/// Whether a statement is a COPY that waits for data. The server would take what follows in the pipeline for the data, and
+/// end the session.
+fn feeds_a_table(text: &str) -> bool {
+    let text = text.trim_start().as_bytes();
+    let is_copy = text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy"));
+    is_copy && text.windows(5).any(|word| word.eq_ignore_ascii_case(b"stdin"))
+}
+
+impl Step {
+    /// The step of a request for the same statement as that before it, whose index is `before`.
+    fn again(last: &Self, before: usize, request: &Request<'_>) -> Self {
+        let unsettled = request.format.unless_automatic();
+        match &last.how {
+            How::Known(prepared) => Self { how: How::Known(prepared.clone()), format: request.format },
+            // The next statement may meet another server connection.
+            How::Parsed(name) if name.is_empty() => {
+                Self { how: How::Parsed(String::new()), format: unsettled }
+            }
+            How::Parsed(_) => Self { how: How::ParsedBy(before), format: unsettled },
+            How::ParsedBy(earlier) => Self { how: How::ParsedBy(*earlier), format: unsettled },
+        }
+    }
+}
+
+/// The name under which the server knows the statement of a step.
+fn name<'s>(steps: &'s [Step], step: &'s Step) -> &'s str {
+    match &step.how {
+        How::Known(prepared) => &prepared.name,
+        How::Parsed(name) => name,
+        How::ParsedBy(earlier) => match &steps[*earlier].how {
+            How::Parsed(name) => name,
+            How::Known(prepared) => &prepared.name,
+            How::ParsedBy(_) => unreachable!("it leads to the request that parses"),
+        },
+    }
+}
+
+fn write(
+    requests: &[Request<'_>],
+    steps: &[Step],
+    settings: TextSettings,
+    mode: PipelineMode,
+    out: &mut BytesMut,
+) -> Result<()> {
+    for (index, (request, step)) in requests.iter().zip(steps).enumerate() {
+        write_one(request, step, name(steps, step), settings, out).map_err(|e| at(e, index))?;
+        if mode == PipelineMode::Separate {
+            request::sync(out);
+        }
+    }
+    if mode == PipelineMode::Together {
+        request::sync(out);
+    }
+    Ok(())
+}
+
+fn write_one(
+    request: &Request<'_>,
+    step: &Step,
+    name: &str,
+    settings: TextSettings,
+    out: &mut BytesMut,
+) -> Result<()> {
+    match &step.how {
+        How::Known(prepared) => {
+            let codes = &prepared.shape(step.format, settings).codes;
+            request::bind(name, request.params, codes, out)?;
+        }
+        How::Parsed(_) => {
+            request::parse(name, request.sql.text(), &request.sql.types(request.params), out)?;
+            request::describe_statement(name, out)?;
+            request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
+        }
+        How::ParsedBy(_) => {
+            request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
+        }
+    }
+    request::execute(out)
+}
+
+/// The replies to a pipeline.
+struct Replies<'r, 'e> {
+    exchange: Exchange<'e>,
+    requests: &'r [Request<'r>],
+    steps: Vec<Step>,
+    settings: TextSettings,
+    outside_transaction: bool,
+}
+
+impl Replies<'_, '_> {
+    /// One `Sync` behind each statement.
+    fn separate(mut self) -> Result<Vec<Result<ResultBlock>>> {
+        let mut outcomes: Vec<Result<ResultBlock>> = Vec::with_capacity(self.requests.len());
+        // Refusals of texts, for the requests that would have run them too.
+        let mut refusals: HashMap<usize, ServerMessage> = HashMap::new();
+        for index in 0..self.requests.len() {
+            self.exchange.awaits(self.requests.len() - index);
+            let mut read = self.read_one(index);
+            if let Some(e) = read.as_ref().err()
+                && self.is_the_end(e)
+            {
+                return read.map(|_| outcomes);
+            }
+            // An error that comes only now, at commit, counts too.
+            if let Some(late) = self.exchange.skip_one()?
+                && read.is_ok()
+            {
+                read = Err(refused(*late));
+            }
+            match (&self.steps[index].how, &read) {
+                (How::Parsed(_), Err(e)) => {
+                    refusals.extend(e.server().cloned().map(|said| (index, said)));
+                }
+                (How::ParsedBy(earlier), Err(e)) if is_stale(e) => {
+                    if let Some(said) = refusals.get(earlier) {
+                        read = Err(refused(said.clone()));
+                    }
+                }
+                _ => {}
+            }
+            outcomes.push(read);
+        }
+        self.exchange.finish();
+        Ok(outcomes)
+    }
+
+    /// One `Sync` behind them all.
+    fn together(mut self) -> Result<Vec<Result<ResultBlock>>> {
+        let count = self.requests.len();
+        let mut blocks = Vec::with_capacity(count);
+        while blocks.len() < count {
+            match self.read_one(blocks.len()) {
+                Ok(block) => blocks.push(block),
+                Err(e) if self.is_the_end(&e) => return Err(e),
+                Err(e) => {
+                    self.exchange.skip_to_ready()?;
+                    let failed = blocks.len();
+                    return Ok(fallen(
+                        count,
+                        failed,
+                        e,
+                        &format!("requests[{failed}] of the pipeline failed"),
+                    ));
+                }
+            }
+        }
+        match self.exchange.skip_to_ready()? {
+            None => Ok(blocks.into_iter().map(Ok).collect()),
+            Some(late) => {
+                let e = refused(*late).in_phase(Phase::Commit);
+                Ok(fallen(count, count - 1, e, "the pipeline could not be committed"))
+            }
+        }
+    }
+
+    /// Whether an error is not that of one statement, but of all that follow. The connection may have broken already when
+    /// replies from before are read.
+    fn is_the_end(&self, error: &Error) -> bool {
+        let of_a_statement = error.server().is_some_and(|said| said.severity == "ERROR");
+        self.exchange.is_given_up() || (self.exchange.is_broken() && !of_a_statement)
+    }
+
+    fn read_one(&mut self, index: usize) -> Result<ResultBlock> {
+        let request = &self.requests[index];
+        if let How::Parsed(name) = &self.steps[index].how {
+            let (parameters, columns) = self.exchange.await_described()?;
+            let prepared = Arc::new(Prepared::new(name.clone(), parameters, &columns));
+            if !name.is_empty() {
+                self.exchange.statements().keep(request.sql, request.params, prepared.clone());
+            }
+            self.steps[index].how = How::Known(prepared);
+        }
+        if let Err(e) = self.exchange.await_bound() {
+            if is_stale(&e) && matches!(self.steps[index].how, How::Known(_)) {
+                self.exchange.statements().forget(request.sql, request.params);
+                // Nothing was run, and the next time it is prepared anew.
+                return Err(e.set_retryable(self.outside_transaction));
+            }
+            return Err(e);
+        }
+        let step = &self.steps[index];
+        let known = match &step.how {
+            How::ParsedBy(earlier) => &self.steps[*earlier].how,
+            how => how,
+        };
+        // Bound, so it was parsed.
+        let How::Known(prepared) = known else { return Err(self.exchange.unexpected()) };
+        let mut block = ResultBlock::new(prepared.shape(step.format, self.settings).columns.clone());
+        self.exchange.read_rows(&mut block)?;
+        Ok(block)
+    }
+}
+
+/// The outcomes of `count` statements, of which one failed and took the others with it.
+fn fallen(count: usize, failed: usize, error: Error, why: &str) -> Vec<Result<ResultBlock>> {
+    let why = format!("{why}: {}", error.summary());
+    let mut outcomes: Vec<_> = (0..count).map(|index| Err(Error::fell_with(&why, index < failed))).collect();
+    outcomes[failed] = Err(error);
+    outcomes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_waits_for_data_is_told_by_its_words() {
+        for text in ["copy t from stdin", "  COPY t (a)\nFROM STDIN with (format csv)"] {
+            assert!(feeds_a_table(text), "{text}");
+        }
+        for text in ["copy t to stdout", "copy t from '/tmp/x'", "select 'copy from stdin'", "cop", ""] {
+            assert!(!feeds_a_table(text), "{text}");
+        }
     }
 }

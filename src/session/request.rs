@@ -8,7 +8,10 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use super::block::{Column, WireFormat};
+use super::statement::Sql;
+use super::text_form;
 use crate::error::{Error, Phase};
+use crate::link::settings::TextSettings;
 
 /// One parameter of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +20,7 @@ pub struct Param<'a> {
     pub value: Option<&'a [u8]>,
     /// How `value` is written.
     pub format: WireFormat,
-    /// 0 lets the server infer the type.
+    /// As in `pg_type`; 0 lets the server infer it, and is the statement's own type of a prepared one.
     pub type_oid: u32,
 }
 
@@ -36,14 +39,18 @@ pub enum ResultFormat {
     /// Every value in the server's binary form.
     Binary,
     /// Binary for the types whose binary form is simple and settled, text for all else.
+    ///
+    /// Binary are bool, int2, int4, int8, oid, float4, float8, bytea, uuid, date, timestamp and timestamptz; but dates and
+    /// timestamps come as text unless `DateStyle` is ISO, timestamptz unless `TimeZone` is UTC, floats from servers before
+    /// PostgreSQL 12: so that [`ResultBlock::text`](super::ResultBlock::text) can tell what the server would have printed.
     Automatic,
 }
 
 /// One statement of a pipeline.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// A single statement.
-    pub sql: &'a str,
+    /// A single statement, or one prepared before.
+    pub sql: Sql<'a>,
     /// Its parameters.
     pub params: &'a [Param<'a>],
     /// How its result is wanted.
@@ -55,27 +62,37 @@ pub struct Request<'a> {
 const BINARY_WHEN_AUTOMATIC: [u32; 12] = [16, 17, 20, 21, 23, 26, 700, 701, 1082, 1114, 1184, 2950];
 
 impl ResultFormat {
-    /// The format of a column of this type.
-    pub(super) fn of(self, type_oid: u32) -> WireFormat {
+    /// The format of a column of this type in a session with these settings.
+    fn of(self, type_oid: u32, settings: TextSettings) -> WireFormat {
         match self {
             Self::Text => WireFormat::Text,
             Self::Binary => WireFormat::Binary,
-            Self::Automatic if BINARY_WHEN_AUTOMATIC.contains(&type_oid) => WireFormat::Binary,
+            // Whoever asks for the text of a value in automatic format shall get what the server would have printed.
+            Self::Automatic
+                if BINARY_WHEN_AUTOMATIC.contains(&type_oid) && text_form::is_known(type_oid, settings) =>
+            {
+                WireFormat::Binary
+            }
             Self::Automatic => WireFormat::Text,
         }
     }
 
+    /// The format of a result whose types are not known when it is asked for.
+    pub(super) fn unless_automatic(self) -> Self {
+        if self == Self::Automatic { Self::Text } else { self }
+    }
+
     /// The columns of a statement as they come in this format.
-    pub(super) fn applied_to(self, columns: &[Column]) -> Arc<[Column]> {
-        columns.iter().map(|c| Column { format: self.of(c.type_oid), ..c.clone() }).collect()
+    pub(super) fn applied_to(self, columns: &[Column], settings: TextSettings) -> Arc<[Column]> {
+        columns.iter().map(|c| Column { format: self.of(c.type_oid, settings), ..c.clone() }).collect()
     }
 
     /// The format codes of a `Bind`: one for all columns, or one each.
-    pub(super) fn codes(self, columns: &[Column]) -> Vec<i16> {
+    pub(super) fn codes(self, columns: &[Column], settings: TextSettings) -> Vec<i16> {
         match self {
             Self::Text => vec![0],
             Self::Binary => vec![1],
-            Self::Automatic => columns.iter().map(|c| self.of(c.type_oid).code()).collect(),
+            Self::Automatic => columns.iter().map(|c| self.of(c.type_oid, settings).code()).collect(),
         }
     }
 }
@@ -89,8 +106,8 @@ pub(super) fn query(sql: &str, out: &mut BytesMut) -> Result<(), Error> {
     frontend::query(sql, out).map_err(unsendable)
 }
 
-pub(super) fn parse(name: &str, sql: &str, params: &[Param<'_>], out: &mut BytesMut) -> Result<(), Error> {
-    frontend::parse(name, sql, params.iter().map(|p| p.type_oid), out).map_err(unsendable)
+pub(super) fn parse(name: &str, text: &str, types: &[u32], out: &mut BytesMut) -> Result<(), Error> {
+    frontend::parse(name, text, types.iter().copied(), out).map_err(unsendable)
 }
 
 pub(super) fn describe_statement(name: &str, out: &mut BytesMut) -> Result<(), Error> {
@@ -101,8 +118,8 @@ pub(super) fn close_statement(name: &str, out: &mut BytesMut) -> Result<(), Erro
     frontend::close(b'S', name, out).map_err(unsendable)
 }
 
-/// `Bind` to the unnamed portal, then `Execute` without a limit.
-pub(super) fn bind_and_execute(
+/// `Bind` to the unnamed portal.
+pub(super) fn bind(
     name: &str,
     params: &[Param<'_>],
     result_formats: &[i16],
@@ -125,10 +142,32 @@ pub(super) fn bind_and_execute(
         out,
     );
     match bound {
-        Ok(()) => frontend::execute("", 0, out).map_err(unsendable),
+        Ok(()) => Ok(()),
         Err(BindError::Serialization(e)) => Err(unsendable(e)),
         Err(BindError::Conversion(e)) => Err(Error::misuse(e.to_string()).in_phase(Phase::Query)),
     }
+}
+
+/// `Execute` without a limit.
+pub(super) fn execute(out: &mut BytesMut) -> Result<(), Error> {
+    frontend::execute("", 0, out).map_err(unsendable)
+}
+
+/// Has the server send what it holds back. It gathers replies up to 8 KiB or the end of the request.
+pub(super) fn flush(out: &mut BytesMut) {
+    frontend::flush(out);
+}
+
+/// A statement that is parsed, described and bound at once, and leaves nothing on the server. The format is not automatic.
+pub(super) fn bind_unnamed(
+    sql: Sql<'_>,
+    params: &[Param<'_>],
+    format: ResultFormat,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    parse("", sql.text(), &sql.types(params), out)?;
+    describe_statement("", out)?;
+    bind("", params, &format.codes(&[], TextSettings::default()), out)
 }
 
 pub(super) fn sync(out: &mut BytesMut) {

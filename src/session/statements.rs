@@ -2,12 +2,14 @@
 //! first out.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lru::LruCache;
 
 use super::block::Column;
 use super::request::{Param, ResultFormat};
+use super::statement::Sql;
+use crate::link::settings::TextSettings;
 
 /// A statement the server knows by name, with its description.
 #[derive(Debug)]
@@ -15,8 +17,10 @@ pub(super) struct Prepared {
     pub(super) name: String,
     /// Types of the parameters, as the server settled them.
     pub(super) parameters: Vec<u32>,
-    /// Once for each [`ResultFormat`], so that an execution copies nothing.
-    shapes: [Shape; 3],
+    /// What it returns, as the server described it.
+    columns: Box<[Column]>,
+    /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
+    shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
 }
 
 /// The result of a statement in one format.
@@ -29,17 +33,30 @@ pub(super) struct Shape {
 }
 
 impl Prepared {
+    /// Text, binary, and automatic under each combination of the settings that it depends on.
+    const SHAPES: usize = 2 + (1 << 3);
+
     pub(super) fn new(name: String, parameters: Vec<u32>, columns: &[Column]) -> Self {
-        let shape = |format: ResultFormat| Shape {
-            columns: format.applied_to(columns),
-            codes: format.codes(columns),
-        };
-        let shapes = [ResultFormat::Text, ResultFormat::Binary, ResultFormat::Automatic].map(shape);
-        Self { name, parameters, shapes }
+        Self { name, parameters, columns: columns.into(), shapes: Default::default() }
     }
 
-    pub(super) fn shape(&self, format: ResultFormat) -> &Shape {
-        &self.shapes[format as usize]
+    /// Its result in a format, in a session with these settings.
+    pub(super) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &Shape {
+        let index = match format {
+            ResultFormat::Text => 0,
+            ResultFormat::Binary => 1,
+            ResultFormat::Automatic => {
+                2 + usize::from(settings.has_shortest_floats())
+                    + 2 * usize::from(settings.has_iso_dates())
+                    + 4 * usize::from(settings.is_in_utc())
+            }
+        };
+        self.shapes[index].get_or_init(|| {
+            Box::new(Shape {
+                columns: format.applied_to(&self.columns, settings),
+                codes: format.codes(&self.columns, settings),
+            })
+        })
     }
 }
 
@@ -67,19 +84,8 @@ impl Statements {
         self.cache.is_some()
     }
 
-    /// The key is the text, which holds no NUL, then a NUL, then the types.
-    fn write_key(&mut self, sql: &str, params: &[Param<'_>]) {
-        self.key.clear();
-        self.key.extend_from_slice(sql.as_bytes());
-        self.key.push(0);
-        for param in params {
-            self.key.extend_from_slice(&param.type_oid.to_be_bytes());
-        }
-    }
-
-    pub(super) fn find(&mut self, sql: &str, params: &[Param<'_>]) -> Option<Arc<Prepared>> {
-        self.write_key(sql, params);
-        self.cache.as_mut()?.get(self.key.as_slice()).cloned()
+    pub(super) fn find(&mut self, sql: Sql<'_>, params: &[Param<'_>]) -> Option<Arc<Prepared>> {
+        self.cache.as_mut()?.get(sql.key(params, &mut self.key)).cloned()
     }
 
     pub(super) fn next_name(&mut self) -> String {
@@ -87,24 +93,33 @@ impl Statements {
         format!("h{}", self.named)
     }
 
-    pub(super) fn keep(&mut self, sql: &str, params: &[Param<'_>], prepared: Arc<Prepared>) {
-        self.write_key(sql, params);
+    pub(super) fn keep(&mut self, sql: Sql<'_>, params: &[Param<'_>], prepared: Arc<Prepared>) {
+        let key = sql.key(params, &mut self.key);
         if let Some(cache) = &mut self.cache
-            && let Some((_, pushed_out)) = cache.push(self.key.as_slice().into(), prepared)
+            && let Some((_, pushed_out)) = cache.push(key.into(), prepared)
         {
             self.to_close.push(pushed_out.name.clone());
         }
     }
 
     /// The server does not know it any more, or knows it wrongly.
-    pub(super) fn forget(&mut self, sql: &str, params: &[Param<'_>]) {
-        self.write_key(sql, params);
-        if let Some(gone) = self.cache.as_mut().and_then(|cache| cache.pop(self.key.as_slice())) {
+    pub(super) fn forget(&mut self, sql: Sql<'_>, params: &[Param<'_>]) {
+        let key = sql.key(params, &mut self.key);
+        if let Some(gone) = self.cache.as_mut().and_then(|cache| cache.pop(key)) {
             self.to_close.push(gone.name.clone());
         }
     }
 
-    pub(super) fn take_to_close(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.to_close)
+    /// How many statements wait to be closed.
+    pub(super) fn to_close(&self) -> usize {
+        self.to_close.len()
+    }
+
+    /// The first `count` of them.
+    pub(super) fn take_to_close(&mut self, count: usize) -> Vec<String> {
+        if count == self.to_close.len() {
+            return std::mem::take(&mut self.to_close);
+        }
+        self.to_close.drain(..count).collect()
     }
 }

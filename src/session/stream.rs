@@ -4,98 +4,182 @@
 use std::sync::Arc;
 
 use super::block::{Column, ResultBlock};
-use super::exchange::{Exchange, Reply, refused};
+use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
 use super::request::{self, Param, ResultFormat};
+use super::standing::{Course, Kind};
+use super::statement::Sql;
+use super::tag::Tag;
 use crate::error::{Error, Result};
+use crate::link::CopyIn;
 
-/// The rows of one statement, portion by portion. Dropped before the end, it leaves the connection to be cancelled and
-/// drained by the pool.
-pub struct RowStream<'a> {
-    /// `None` once the statement is over.
-    exchange: Option<Exchange<'a>>,
+/// A portion ends when it holds this much, so that rows that are larger than expected fill no memory.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Where the reading of a stream stands, without the connection that it is read from: for those who cannot keep a
+/// borrowed [`RowStream`]. It goes with the connection it was opened on, and with no other.
+///
+/// Dropping it before the end gives the stream up. The statement deadline holds for each call by itself; the time between
+/// two calls does not count.
+#[derive(Debug)]
+pub struct StreamCursor {
+    course: Course,
     columns: Arc<[Column]>,
-    tag: String,
+    tag: Tag,
+}
+
+/// The rows of one statement, portion by portion. Dropped before the end, it leaves the rest to be cancelled and skipped
+/// before the connection's next statement, or by the pool.
+pub struct RowStream<'a> {
+    lane: Lane<'a>,
+    cursor: StreamCursor,
 }
 
 impl Lane<'_> {
-    /// Runs a statement whose rows are to be read in portions.
-    pub fn stream(&mut self, sql: &str, params: &[Param<'_>], format: ResultFormat) -> Result<RowStream<'_>> {
-        let name_is_kept = self.keeps_statements();
-        let (name, columns) = if name_is_kept {
-            let (prepared, _) = self.prepared(sql, params)?;
-            (prepared.name.clone(), prepared.shape(format).columns.clone())
-        } else {
-            (String::new(), [].into())
-        };
-        let format =
-            if !name_is_kept && format == ResultFormat::Automatic { ResultFormat::Text } else { format };
-        let out = self.request()?;
-        if !name_is_kept {
-            request::parse("", sql, params, out)?;
-            request::describe_statement("", out)?;
+    /// Runs a statement whose rows are to be read in portions. Prepared as for [`query`](Self::query).
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query), where the statement cannot be begun.
+    pub fn stream<'a>(
+        &mut self,
+        sql: impl Into<Sql<'a>>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<RowStream<'_>> {
+        let cursor = self.open_stream(sql, params, format)?;
+        Ok(RowStream { lane: self.reborrow(), cursor })
+    }
+
+    /// The same as [`stream`](Self::stream), without keeping the lane borrowed.
+    ///
+    /// # Errors
+    /// As for [`stream`](Self::stream).
+    pub fn open_stream<'a>(
+        &mut self,
+        sql: impl Into<Sql<'a>>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<StreamCursor> {
+        let sql = sql.into();
+        self.start()?;
+        sql.check(params)?;
+        if !self.keeps_statements() {
+            let (format, settings) = (format.unless_automatic(), self.text_settings());
+            request::bind_unnamed(sql, params, format, self.request()?)?;
+            return self
+                .begin_stream(|described| format.applied_to(&described.unwrap_or_default(), settings));
         }
-        request::bind_and_execute(&name, params, &format.codes(&columns), out)?;
+        self.with_prepared(sql, params, |lane, prepared| {
+            let shape = prepared.shape(format, lane.text_settings());
+            request::bind(&prepared.name, params, &shape.codes, lane.request()?)?;
+            lane.begin_stream(|_| shape.columns.clone())
+        })
+    }
+
+    /// Sends the `Bind` that stands in the buffer, and reads on until the server has accepted it.
+    fn begin_stream(
+        &mut self,
+        columns: impl FnOnce(Option<Vec<Column>>) -> Arc<[Column]>,
+    ) -> Result<StreamCursor> {
+        let out = self.out();
+        // Else the server would keep its consent to itself until it has rows to send along.
+        request::flush(out);
+        request::execute(out)?;
         request::sync(out);
         let mut exchange = self.begin()?;
-        let columns = match describe(&mut exchange, name_is_kept, &columns, format) {
-            Ok(columns) => columns,
-            Err(e) => return end(exchange, Err(e)),
-        };
-        Ok(RowStream { exchange: Some(exchange), columns, tag: String::new() })
-    }
-}
-
-/// Reads up to the end of `Bind`, so that a refusal of the statement is known before the first portion is asked for.
-fn describe(
-    exchange: &mut Exchange<'_>,
-    known: bool,
-    columns: &[Column],
-    format: ResultFormat,
-) -> Result<Arc<[Column]>> {
-    let mut described = known.then(|| columns.to_vec());
-    let mut steps_left = if known { 1 } else { 2 };
-    while steps_left > 0 {
-        match exchange.next()?.0 {
-            Reply::Step => steps_left -= 1,
-            Reply::ParameterTypes(_) => {}
-            Reply::Described(columns) => described = Some(columns),
-            Reply::NoRows => described = Some(Vec::new()),
-            Reply::Error(e) => return Err(refused(*e)),
-            _ => return Err(exchange.unexpected()),
+        match exchange.await_bound() {
+            Ok(described) => Ok(StreamCursor {
+                course: Course::Open(exchange.keep_open(Kind::Stream)),
+                columns: columns(described),
+                tag: Tag::default(),
+            }),
+            Err(e) => end(exchange, Err(e)),
         }
     }
-    Ok(format.applied_to(&described.unwrap_or_default()))
 }
 
-impl RowStream<'_> {
+impl StreamCursor {
     /// The description of the columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// What the server did, once the last portion was read.
+    /// What the server did, once the end was read.
     pub fn command_tag(&self) -> &str {
+        self.tag.as_str()
+    }
+
+    /// Whether the end was read.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.course, Course::Ended)
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn tag(&self) -> &Tag {
         &self.tag
     }
 
-    /// The next rows, at most `most`; `None` at the end.
+    #[cfg(feature = "capi")]
+    pub(crate) fn shared_columns(&self) -> Arc<[Column]> {
+        self.columns.clone()
+    }
+
+    /// The next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `lane` is that of
+    /// the connection on which the stream was opened.
+    ///
+    /// # Errors
+    /// What the server says in the middle of the result: the stream is then over.
+    /// [`Misuse`](crate::ErrorKind::Misuse) after that, once the connection has gone back to its pool, and if it is another
+    /// one.
+    pub fn next_portion(&mut self, lane: &mut Lane<'_>, most: usize) -> Result<Option<ResultBlock>> {
+        if matches!(self.course, Course::Ended) {
+            return Ok(None);
+        }
+        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course)?;
+        let mut block = ResultBlock::new(self.columns.clone());
+        match read_portion(&mut exchange, &mut block, most.max(1)) {
+            Ok(None) => {
+                exchange.pause();
+                self.course = Course::Open(ticket);
+                Ok(Some(block))
+            }
+            Ok(Some(tag)) => {
+                end(exchange, Ok(()))?;
+                self.course = Course::Ended;
+                self.tag = tag.clone();
+                block.finish(tag);
+                Ok((block.rows() > 0).then_some(block))
+            }
+            Err(e) => end(exchange, Err(e)),
+        }
+    }
+}
+
+impl RowStream<'_> {
+    /// The description of the columns.
+    pub fn columns(&self) -> &[Column] {
+        self.cursor.columns()
+    }
+
+    /// What the server did, once the end was read.
+    pub fn command_tag(&self) -> &str {
+        self.cursor.command_tag()
+    }
+
+    /// The next rows: see [`StreamCursor::next_portion`].
     ///
     /// # Errors
     /// What the server says in the middle of the result; the stream is then over.
     pub fn next_portion(&mut self, most: usize) -> Result<Option<ResultBlock>> {
-        let Some(mut exchange) = self.exchange.take() else { return Ok(None) };
-        let mut block = ResultBlock::new(self.columns.clone());
-        match read_portion(&mut exchange, &mut block, most) {
-            Ok(None) => self.exchange = Some(exchange),
-            Ok(Some(tag)) => {
-                end(exchange, Ok(()))?;
-                self.tag = tag.clone();
-                block.finish(tag);
-            }
-            Err(e) => return end(exchange, Err(e)),
-        }
-        Ok((block.rows() > 0 || self.exchange.is_some()).then_some(block))
+        self.cursor.next_portion(&mut self.lane, most)
+    }
+}
+
+impl Drop for RowStream<'_> {
+    /// What has come already need not wait for the next statement.
+    fn drop(&mut self) {
+        self.cursor.course = Course::Broken;
+        self.lane.skip_what_has_come();
     }
 }
 
@@ -104,16 +188,16 @@ fn read_portion(
     exchange: &mut Exchange<'_>,
     block: &mut ResultBlock,
     most: usize,
-) -> Result<Option<String>, Error> {
-    while block.rows() < most {
+) -> Result<Option<Tag>, Error> {
+    while block.rows() < most && block.bytes() < MOST_BYTES {
         let (reply, message) = exchange.next()?;
         match reply {
             Reply::Row => exchange.push_row(block, &message)?,
-            Reply::Complete(tag) => return Ok(Some(tag)),
-            Reply::EmptyQuery => return Ok(Some(String::new())),
+            Reply::Complete => return exchange.tag(&message).map(Some),
+            Reply::EmptyQuery => return Ok(Some(Tag::default())),
             Reply::Error(e) => return Err(refused(*e)),
-            Reply::CopyIn => return Err(exchange.refuse_copy(true)),
-            Reply::CopyOut => return Err(super::exchange::copy_by_query()),
+            Reply::CopyIn => return Err(exchange.refuse_copy(CopyIn::Extended)),
+            Reply::CopyOut => return Err(copy_by_query()),
             _ => return Err(exchange.unexpected()),
         }
     }

@@ -2,11 +2,16 @@
 
 #![cfg(feature = "embedded")]
 
+mod copies;
 mod faults;
+mod messages;
+mod pipelines;
 mod results;
+mod statements;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod text_form;
 mod turns;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Values, columns and tags, in every format.
 
 use holdfast::ErrorKind;
-use holdfast::session::{Param, Request, ResultFormat, WireFormat};
+use holdfast::session::{Param, ResultFormat, WireFormat};
 use postgres::SimpleQueryMessage;
 
 use crate::support::server;
@@ -193,39 +193,4 @@ fn a_changed_table_does_not_fail_a_cached_statement() {
     conn.batch_execute("deallocate all").unwrap();
     conn.lane().unwrap().query(sql, &[], ResultFormat::Text).expect("prepared anew");
     conn.batch_execute("drop table lane_migrated").unwrap();
-}
-
-#[test]
-fn a_pipeline_keeps_order_and_one_failure_to_itself() {
-    let pool = one(server(), "pipeline");
-    let mut conn = pool.get().unwrap();
-    conn.batch_execute("create temp table piped (n int primary key)").unwrap();
-    let numbers: Vec<String> = (0..2000).map(|n| (n % 1999).to_string()).collect();
-    let params: Vec<_> = numbers.iter().map(|n| [Param::text(n)]).collect();
-    let requests: Vec<_> = params
-        .iter()
-        .map(|params| Request {
-            sql: "insert into piped values ($1) returning n",
-            params,
-            format: ResultFormat::Text,
-        })
-        .collect();
-    let results = conn.lane().unwrap().pipeline(&requests).unwrap();
-    assert_eq!(results.len(), 2000);
-    for (result, number) in results.iter().zip(&numbers).take(1999) {
-        assert_eq!(result.as_ref().unwrap().cell(0, 0), Some(number.as_bytes()));
-    }
-    assert_eq!(results[1999].as_ref().unwrap_err().sqlstate().unwrap().code(), "23505");
-    assert_eq!(text(&mut conn, "select count(*) from piped", &[]).unwrap().as_deref(), Some("1999"));
-}
-
-#[test]
-fn a_pipeline_larger_than_every_buffer_does_not_lock_up() {
-    let pool = one(server(), "wide");
-    let mut conn = pool.get().unwrap();
-    let big = "z".repeat(100_000);
-    let params = [Param::text(&big)];
-    let requests = vec![Request { sql: "select $1::text", params: &params, format: ResultFormat::Text }; 300];
-    let results = conn.lane().unwrap().pipeline(&requests).unwrap();
-    assert!(results.iter().all(|r| r.as_ref().unwrap().cell(0, 0).unwrap().len() == 100_000));
 }

@@ -1,13 +1,27 @@
-//! Rows in portions, COPY in both directions, notifications and notices.
+//! Rows in portions.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use holdfast::session::{Param, ResultFormat};
-use holdfast::{ErrorKind, Pool, PoolConfig};
+use holdfast::session::{Param, PipelineMode, ResultFormat, StreamCursor};
+use holdfast::{ErrorKind, Pool, PoolConfig, PooledConnection};
 
-use crate::support::server;
+use crate::support::proxy::Proxy;
+use crate::support::{own_server, server};
 use crate::{ms, one, text};
+
+/// A stream that does not end by itself.
+fn endless(conn: &mut PooledConnection) -> StreamCursor {
+    let mut lane = conn.lane().unwrap();
+    let sql = "select generate_series(1, 1000000000)";
+    let mut cursor = lane.open_stream(sql, &[], ResultFormat::Text).unwrap();
+    assert_eq!(cursor.next_portion(&mut lane, 10).unwrap().unwrap().rows(), 10);
+    cursor
+}
+
+fn value(conn: &mut PooledConnection) -> Option<String> {
+    text(conn, "select 1", &[]).unwrap()
+}
 
 #[test]
 fn a_large_result_comes_in_portions() {
@@ -54,119 +68,190 @@ fn an_error_in_the_middle_of_a_stream_ends_it_and_not_the_connection() {
     };
     assert_eq!(error.sqlstate().unwrap().code(), "22012");
     assert!(rows >= 400, "{rows}");
+    assert_eq!(stream.next_portion(100).unwrap_err().kind(), ErrorKind::Misuse, "this was not the end");
     drop(stream);
     assert_eq!(text(&mut conn, "select 1", &[]).unwrap().as_deref(), Some("1"));
 }
 
 #[test]
-fn a_stream_given_up_half_way_is_settled_before_the_next_borrower() {
+fn a_stream_given_up_half_way_is_cancelled_before_the_next_statement() {
     let pool = one(server(), "given_up");
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid();
-    {
+    for _ in 0..3 {
         let mut lane = conn.lane().unwrap();
         let mut stream =
-            lane.stream("select generate_series(1, 100000000)", &[], ResultFormat::Text).unwrap();
+            lane.stream("select generate_series(1, 1000000000)", &[], ResultFormat::Text).unwrap();
         stream.next_portion(10).unwrap().unwrap();
+        drop(stream);
+        assert_eq!(value(&mut conn).as_deref(), Some("1"));
     }
-    let error = text(&mut conn, "select 1", &[]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
+    assert_eq!((conn.backend_pid(), conn.last_sqlstate().as_deref()), (pid, Some("57014")));
+}
+
+#[test]
+fn a_stream_given_up_half_way_is_settled_before_the_next_borrower() {
+    let pool = one(server(), "given_back");
+    let mut conn = pool.get().unwrap();
+    let pid = conn.backend_pid();
+    drop(endless(&mut conn));
     let start = Instant::now();
     drop(conn);
     assert!(start.elapsed() < ms(50), "the drop took {:?}", start.elapsed());
     let mut next = pool.get().unwrap();
-    assert_eq!(text(&mut next, "select 1", &[]).unwrap().as_deref(), Some("1"));
+    assert_eq!(value(&mut next).as_deref(), Some("1"));
     assert_eq!(next.backend_pid(), pid, "cancelled and drained, not thrown away");
 }
 
+/// All of it has been received, so that the connection is at rest, except that nobody has looked at it.
 #[test]
-fn copy_in_and_copy_out_carry_the_same_rows() {
-    let pool = one(server(), "copier");
+fn a_short_stream_given_up_half_way_leaves_nothing_to_either_lane() {
+    let pool = one(server(), "short");
+    let open = |conn: &mut PooledConnection| {
+        let mut lane = conn.lane().unwrap();
+        let mut cursor = lane.open_stream("select generate_series(1, 20)", &[], ResultFormat::Text).unwrap();
+        cursor.next_portion(&mut lane, 5).unwrap().unwrap();
+        cursor
+    };
     let mut conn = pool.get().unwrap();
-    conn.batch_execute("create temp table copied (n int, t text)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy copied from stdin").unwrap();
-    let data: String = (0..10_000).map(|n| format!("{n}\trow number {n}\n")).collect();
-    for piece in data.as_bytes().chunks(777) {
-        sink.write(piece).unwrap();
-    }
-    assert_eq!(sink.finish().unwrap(), 10_000);
-    let mut source = lane.copy_out("copy copied to stdout").unwrap();
-    let mut read = Vec::new();
-    while let Some(piece) = source.read().unwrap() {
-        read.extend(piece);
-    }
-    assert_eq!(source.rows(), 10_000);
-    assert!(read == data.as_bytes());
-}
-
-#[test]
-fn a_copy_that_is_aborted_or_refused_changes_nothing() {
-    let pool = one(server(), "aborter");
-    let mut conn = pool.get().unwrap();
-    conn.batch_execute("create temp table aborted (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy aborted from stdin").unwrap();
-    sink.write(b"1\n2\n").unwrap();
-    sink.abort("changed my mind").unwrap();
-    let mut sink = lane.copy_in("copy aborted from stdin").unwrap();
-    sink.write(b"not a number\n").unwrap();
-    assert_eq!(sink.finish().unwrap_err().sqlstate().unwrap().code(), "22P02");
-    assert_eq!(lane.copy_in("copy nowhere from stdin").err().unwrap().sqlstate().unwrap().code(), "42P01");
-    for wrong in [
-        lane.copy_in("select 1").err(),
-        lane.copy_out("copy aborted from stdin").err(),
-        lane.copy_in("copy aborted to stdout").err(),
-    ] {
-        assert_eq!(wrong.unwrap().kind(), ErrorKind::Misuse);
-    }
-    assert_eq!(
-        lane.query("copy aborted from stdin", &[], ResultFormat::Text).unwrap_err().kind(),
-        ErrorKind::Misuse
-    );
-    assert_eq!(lane.script("copy aborted from stdin").unwrap_err().kind(), ErrorKind::Misuse);
-    assert_eq!(text(&mut conn, "select count(*) from aborted", &[]).unwrap().as_deref(), Some("0"));
-}
-
-#[test]
-fn a_copy_left_half_done_is_gone_for_the_next_borrower() {
-    let pool = one(server(), "half_copy");
-    pool.batch_execute("create table if not exists half_copy (n int)").unwrap();
-    let mut conn = pool.get().unwrap();
-    conn.lane().unwrap().copy_in("copy half_copy from stdin").unwrap().write(b"1\n").unwrap();
+    let kept = open(&mut conn);
     drop(conn);
-    let mut next = pool.get().unwrap();
-    assert_eq!(text(&mut next, "select count(*) from half_copy", &[]).unwrap().as_deref(), Some("0"));
+    let mut conn = pool.get().unwrap();
+    assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next borrower");
+    drop(kept);
+    drop(open(&mut conn));
+    assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next statement");
+    drop(open(&mut conn));
+    assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7, "the client");
+    assert_eq!(conn.last_sqlstate(), None, "nothing had to be cancelled");
 }
 
 #[test]
-fn notifications_arrive_whichever_lane_was_in_use() {
+fn the_client_ends_what_the_lane_has_open() {
+    let pool = one(server(), "impatient");
+    let mut conn = pool.get().unwrap();
+    conn.batch_execute("create temp table impatient (n int)").unwrap();
+    for dropped in [false, true] {
+        let cursor = endless(&mut conn);
+        let kept = (!dropped).then_some(cursor);
+        assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
+        let sink = conn.lane().unwrap().open_copy_in("copy impatient from stdin").unwrap();
+        let sink = (!dropped).then_some(sink);
+        assert_eq!(conn.query_one_cached("select 8", &[]).unwrap().get::<_, i32>(0), 8);
+        for error in [
+            kept.map(|mut cursor| cursor.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err()),
+            sink.map(|mut sink| sink.write(&mut conn.lane().unwrap(), b"1\n").unwrap_err()),
+        ] {
+            assert_eq!(error.map(|e| e.kind()), (!dropped).then_some(ErrorKind::Misuse));
+        }
+    }
+    let pid = conn.backend_pid();
+    drop(conn);
+    assert_eq!(pool.get().unwrap().backend_pid(), pid);
+}
+
+#[test]
+fn while_a_stream_is_open_other_calls_are_refused_and_name_it() {
+    let pool = one(server(), "occupied");
+    let mut conn = pool.get().unwrap();
+    let mut cursor = endless(&mut conn);
+    let mut lane = conn.lane().unwrap();
+    for error in [
+        lane.query("select 1", &[], ResultFormat::Text).unwrap_err(),
+        lane.script("select 1").unwrap_err(),
+        lane.prepare("select 1", &[]).unwrap_err(),
+        lane.open_stream("select 1", &[], ResultFormat::Text).unwrap_err(),
+        lane.open_copy_out("copy (select 1) to stdout").unwrap_err(),
+        lane.pipeline(&[], PipelineMode::Together).unwrap_err(),
+        lane.notification(Duration::ZERO).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Misuse);
+        assert!(error.to_string().contains("a stream is open on this connection"), "{error}");
+    }
+    assert_eq!(cursor.next_portion(&mut lane, 3).unwrap().unwrap().cell(0, 0), Some(&b"11"[..]));
+}
+
+#[test]
+fn a_cursor_is_refused_on_another_connection_and_once_its_own_has_gone_back() {
     let config = PoolConfig::from_url(&server().url()).unwrap().max_size(2);
     let pool = Pool::new(config).unwrap();
-    let mut ears = pool.get().unwrap();
-    ears.lane().unwrap().script("listen lane_news").unwrap();
-    assert!(ears.lane().unwrap().notification(ms(50)).unwrap().is_none());
-    pool.batch_execute("notify lane_news, 'one'").unwrap();
-    let one = ears.lane().unwrap().notification(ms(2000)).unwrap().expect("the first");
-    assert_eq!((one.channel.as_str(), one.payload.as_str()), ("lane_news", "one"));
-    // This one comes while a statement of the lane runs.
-    thread::scope(|scope| {
-        scope.spawn(|| pool.batch_execute("notify lane_news, 'two'").unwrap());
-        text(&mut ears, "select pg_sleep(0.3)", &[]).unwrap();
-    });
-    let two = ears.lane().unwrap().notification(ms(2000)).unwrap().expect("the second");
-    assert_eq!(two.payload, "two");
-    ears.lane().unwrap().script("unlisten *").unwrap();
+    let (mut conn, mut other) = (pool.get().unwrap(), pool.get().unwrap());
+    let (mut here, mut there) = (endless(&mut conn), endless(&mut other));
+    let error = here.next_portion(&mut other.lane().unwrap(), 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
+    here.next_portion(&mut conn.lane().unwrap(), 1).unwrap().expect("it goes on");
+    there.next_portion(&mut other.lane().unwrap(), 1).unwrap().expect("it goes on");
+    drop((conn, other));
+    for mut conn in [pool.get().unwrap(), pool.get().unwrap()] {
+        let mut new = endless(&mut conn);
+        for old in [&mut here, &mut there] {
+            let error = old.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
+        }
+        new.next_portion(&mut conn.lane().unwrap(), 1).unwrap().expect("it goes on");
+    }
 }
 
 #[test]
-fn notices_are_kept_for_whoever_asks() {
-    let pool = one(server(), "noticer");
+fn the_deadline_holds_for_each_call_on_a_stream_and_not_for_the_time_between() {
+    let pool = one(server(), "patient");
+    let mut conn = pool.get().unwrap();
+    conn.set_deadline(Some(ms(400)));
+    let mut lane = conn.lane().unwrap();
+    let sql = "select g, repeat('x', 1000), case when g > 3000 then pg_sleep(20)::text end from generate_series(1, 5000) g";
+    let mut stream = lane.stream(sql, &[], ResultFormat::Text).unwrap();
+    for _ in 0..3 {
+        thread::sleep(ms(250));
+        assert_eq!(stream.next_portion(900).unwrap().unwrap().rows(), 900);
+    }
+    let start = Instant::now();
+    assert_eq!(stream.next_portion(900).unwrap_err().kind(), ErrorKind::QueryTimeout);
+    assert!((ms(390)..ms(600)).contains(&start.elapsed()), "took {:?}", start.elapsed());
+}
+
+#[test]
+fn a_portion_of_large_rows_ends_before_it_fills_memory() {
+    let pool = one(server(), "heavy");
     let mut conn = pool.get().unwrap();
     let mut lane = conn.lane().unwrap();
-    lane.script("do $$ begin raise notice 'look here'; raise warning 'and there'; end $$").unwrap();
-    let notices = lane.take_notices();
-    let texts: Vec<_> = notices.iter().map(|n| (n.severity.as_str(), n.message.as_str())).collect();
-    assert_eq!(texts, [("NOTICE", "look here"), ("WARNING", "and there")]);
-    assert!(lane.take_notices().is_empty());
+    let sql = "select repeat('x', 3000000) from generate_series(1, 20)";
+    let mut stream = lane.stream(sql, &[], ResultFormat::Text).unwrap();
+    let mut rows = Vec::new();
+    while let Some(block) = stream.next_portion(usize::MAX).unwrap() {
+        rows.push(block.rows());
+    }
+    assert_eq!(rows, [6, 6, 6, 2]);
+}
+
+#[test]
+fn what_was_given_up_on_a_frozen_backend_fails_the_next_statement_at_its_deadline() {
+    let server = own_server(|s| s);
+    let pool = one(&server, "frozen_leftovers");
+    let mut conn = pool.get().unwrap();
+    let pid = conn.backend_pid().unwrap() as i32;
+    drop(endless(&mut conn));
+    conn.set_deadline(Some(ms(300)));
+    server.freeze_backend(pid).unwrap();
+    let start = Instant::now();
+    let error = text(&mut conn, "select 1", &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QueryTimeout, "{error}");
+    assert!((ms(290)..ms(500)).contains(&start.elapsed()), "took {:?}", start.elapsed());
+    server.thaw_backend(pid).unwrap();
+    drop(conn);
+    pool.batch_execute("select 1").expect("the pool has another");
+}
+
+#[test]
+fn a_connection_on_which_nothing_can_be_cancelled_is_given_up() {
+    let proxy = Proxy::before(server());
+    let pool = Pool::new(PoolConfig::from_url(&proxy.url()).unwrap().max_size(1)).unwrap();
+    let mut conn = pool.get().unwrap();
+    drop(endless(&mut conn));
+    proxy.refuse();
+    let error = text(&mut conn, "select 1", &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    assert!(error.to_string().contains("could not be cancelled"), "{error}");
+    proxy.accept_again();
+    drop(conn);
+    pool.batch_execute("select 1").expect("the pool has another");
 }

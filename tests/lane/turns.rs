@@ -32,6 +32,22 @@ fn take_turns(pool: &Pool) {
     conn.execute("insert into turns values (2)", &[]).unwrap();
     conn.lane().unwrap().script("rollback").unwrap();
     assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("0"));
+    let mut lane = conn.lane().unwrap();
+    let rows = "1234567\n".repeat(200_000);
+    let mut sink = lane.copy_in("copy turns from stdin").unwrap();
+    sink.write(rows.as_bytes()).unwrap();
+    assert_eq!(sink.finish().unwrap(), 200_000);
+    let mut source = lane.open_copy_out("copy turns to stdout").unwrap();
+    let mut bytes = 0;
+    while let Some(row) = source.read(&mut lane).unwrap() {
+        bytes += row.len();
+    }
+    assert_eq!((source.rows(), bytes), (200_000, rows.len()));
+    let mut stream = lane.open_stream("table turns", &[], ResultFormat::Text).unwrap();
+    stream.next_portion(&mut lane, 1000).unwrap().expect("there are more");
+    drop(stream);
+    lane.copy_in("copy turns from stdin").unwrap().write(rows.as_bytes()).unwrap();
+    assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("200000"));
     assert!(text(&mut conn, "select 1/0", &[]).is_err());
     assert_eq!(conn.query_one("select 5", &[]).unwrap().get::<_, i32>(0), 5);
 }
