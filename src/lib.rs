@@ -37,6 +37,7 @@
 //! - [`Pool`] lends connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
 //!   [`query`](Pool::query) and its kind in one call.
 //! - [`PooledConnection`] is a [`postgres::Client`], with deadlines, cancel and a statement cache of its own.
+//! - [`Pool::transaction`] runs a body in a transaction, again if it conflicts with others.
 //! - [`session`] is the direct lane of a connection: results as text or binary in one block, streams, pipelines, COPY.
 //! - [`Error`] says what happened ([`ErrorKind`]), where ([`Phase`]), what was tried ([`Attempt`]), how the pool stood,
 //!   and whether trying again is safe.
@@ -51,25 +52,32 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 
+mod callback;
 mod clock;
 pub mod config;
 #[cfg(feature = "embedded")]
 pub mod diagnose;
+mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
 mod ffi;
 mod link;
+mod logging;
 mod pool;
+#[cfg(feature = "capi")]
+mod queue;
 mod resilience;
 pub mod session;
 
 pub use config::PoolConfig;
 pub use error::{Attempt, Error, ErrorKind, Phase, PoolSnapshot, Result, ServerMessage};
 pub use link::cancel::CancelHandle;
-pub use pool::{CloseReason, CloseReport, Params, Pool, PooledConnection, Stats};
+pub use logging::{LogLevel, LogRecord};
+pub use pool::{CloseReason, CloseReport, Params, Pool, PooledConnection, Stats, Transaction};
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
 pub use postgres;
+pub use session::{Isolation, TransactionOptions};
 
 /// The code in the README.
 #[cfg(doctest)]

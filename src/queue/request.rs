@@ -1,0 +1,445 @@
+//! One request, from its submission to its completion.
+
+use std::cell::Cell;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::completions::{Completion, Edge, Queue, Told, Urgency};
+use super::executor::Executor;
+use super::habit::Habit;
+use super::sequence::{Seat, Sequence};
+use super::task::{Outcome, Task, Trouble, Work};
+use crate::error::{Error, ErrorKind};
+use crate::link::cancel::CancelHandle;
+use crate::link::put_off::{do_now, put_off};
+use crate::pool::{Asked, Lender};
+
+/// How long a statement may run on after each cancel request before the next one is sent.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_millis(2500),
+];
+
+/// What was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Query,
+    Acquire,
+    ConnectionQuery,
+    ConnectionScript,
+}
+
+/// Why a request was not taken on.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// As many as the queue takes are under way or not drained.
+    Full,
+    /// The pool was closed.
+    Closed(Error),
+    /// The connection is in use by somebody who does not use the queue.
+    Busy,
+    /// No thread could be started, and there is none.
+    NoThread(std::io::Error),
+}
+
+/// How far a request has come.
+enum Phase {
+    /// It waits for its turn, or for a connection.
+    Waiting,
+    /// It was sent to the server, behind others.
+    Sent,
+    /// It runs; with what it can be cancelled.
+    Running(Arc<CancelHandle>),
+    /// It runs and shall be cancelled: a worker has been told, and has not begun to.
+    ToCancel(Arc<CancelHandle>),
+    /// It runs, and a cancel request is on its way to the server.
+    Cancelling,
+    /// It runs, or has been cancelled; whether the cancel request was delivered.
+    Cancelled { delivered: bool },
+    /// Whatever ran is over; it will be answered now.
+    Settled,
+    /// It was answered, or given up.
+    Over,
+}
+
+/// What the program wants, besides the task itself.
+pub(crate) struct Submission {
+    /// The program's own mark.
+    pub(crate) tag: u64,
+    pub(crate) kind: Kind,
+    pub(crate) task: Task,
+    /// Limit for getting a connection.
+    pub(crate) timeout: Option<Duration>,
+    /// Replaces `retry_max`.
+    pub(crate) retries: Option<u32>,
+    /// Limit of the statement; `None`: the connection's own.
+    pub(crate) deadline: Option<Duration>,
+}
+
+pub(crate) struct Request {
+    number: u64,
+    submission: Submission,
+    since: Instant,
+    /// Until when it may wait for a connection without one being tried for.
+    expires: Instant,
+    /// Where it waits, if that is not the pool's backlog.
+    sequence: Option<Arc<Sequence>>,
+    /// Of a statement that may travel with others.
+    habit: Option<Arc<Habit>>,
+    executor: Arc<Executor>,
+    queue: Arc<Queue>,
+    phase: Mutex<Phase>,
+    /// Signalled when the phase changes while a cancel request is on its way, or was.
+    changed: Condvar,
+}
+
+/// Whether the server was asked to cancel a request that ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    Untouched,
+    Cancelled,
+    /// The cancel request may still be on its way, and hit whatever runs on the connection then.
+    MaybeCancelled,
+}
+
+/// The duty to answer a request. Dropped without an answer, it says that a worker broke down.
+pub(crate) struct Ticket {
+    request: Arc<Request>,
+    /// The connection in hand that it is for.
+    seat: Option<Arc<dyn Seat>>,
+    begun: Cell<Option<Instant>>,
+}
+
+/// A request that ran, with its answer.
+pub(super) struct Done {
+    ticket: Ticket,
+    outcome: Outcome,
+}
+
+impl Request {
+    pub(super) fn work(&self) -> Option<&Work> {
+        match &self.submission.task {
+            Task::Run(work) => Some(work),
+            Task::Acquire => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn habit(&self) -> Option<&Habit> {
+        self.habit.as_deref()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.submission.deadline
+    }
+
+    pub(super) fn asked(&self) -> Asked {
+        Asked { since: self.since, timeout: self.submission.timeout, retries: self.submission.retries }
+    }
+
+    pub(super) fn expires(&self) -> Instant {
+        self.expires
+    }
+
+    /// Gives `outcome` to the queue.
+    fn complete(&self, outcome: Outcome, begun: Option<Instant>, urgency: Urgency) -> Told {
+        let now = Instant::now();
+        let begun = begun.unwrap_or(now);
+        let completion = Completion {
+            tag: self.submission.tag,
+            request: self.number,
+            kind: self.submission.kind,
+            outcome,
+            queued: begun.saturating_duration_since(self.since),
+            running: now.saturating_duration_since(begun),
+        };
+        self.queue.complete(completion, urgency)
+    }
+
+    /// The same, where nothing may be called back on the present thread.
+    fn complete_elsewhere(&self, outcome: Outcome) {
+        if let Told::Yes(edge) = self.complete(outcome, None, Urgency::Now) {
+            self.executor.announce(edge);
+        }
+    }
+
+    /// Takes it out of the line it waits in, if it still does.
+    fn withdraw(self: &Arc<Self>) {
+        let ticket = match &self.sequence {
+            Some(sequence) => sequence.withdraw(self),
+            None => self.executor.withdraw(self),
+        };
+        drop(ticket);
+    }
+
+    /// Ends it if it waits: answered as cancelled. Asks for a cancel request if it runs. Blocks for neither, and calls
+    /// nobody back on this thread.
+    pub(super) fn cancel(self: &Arc<Self>) {
+        let mut phase = self.phase.lock();
+        match mem::replace(&mut *phase, Phase::Over) {
+            Phase::Waiting => {
+                drop(phase);
+                self.withdraw();
+                self.complete_elsewhere(Err(canceled().into()));
+            }
+            // To have the server cancel it would hit the one it runs now.
+            Phase::Sent => {
+                drop(phase);
+                self.complete_elsewhere(Err(canceled_too_late().into()));
+            }
+            Phase::Running(handle) => {
+                *phase = Phase::ToCancel(handle);
+                drop(phase);
+                self.executor.deliver_cancel(self.clone());
+            }
+            other => *phase = other,
+        }
+    }
+
+    /// On a worker: has the server cancel what runs, if that is still wanted. A cancel request that comes before the server
+    /// has begun with the statement does nothing, so it is repeated for as long as the statement runs on.
+    pub(super) fn deliver_cancel(&self) {
+        let mut phase = self.phase.lock();
+        let handle = match mem::replace(&mut *phase, Phase::Cancelling) {
+            Phase::ToCancel(handle) => handle,
+            other => return *phase = other,
+        };
+        let mut delivered = true;
+        for pause in PAUSES {
+            drop(phase);
+            if let Err(e) = handle.cancel() {
+                log::debug!(target: "holdfast", "could not cancel a request: {e}");
+                delivered = false;
+            }
+            phase = self.phase.lock();
+            *phase = Phase::Cancelled { delivered };
+            self.changed.notify_all();
+            let end = Instant::now() + pause;
+            while matches!(*phase, Phase::Cancelled { .. }) {
+                if self.changed.wait_until(&mut phase, end).timed_out() {
+                    break;
+                }
+            }
+            if !matches!(*phase, Phase::Cancelled { .. }) {
+                return;
+            }
+            *phase = Phase::Cancelling;
+        }
+        *phase = Phase::Cancelled { delivered };
+        self.changed.notify_all();
+    }
+
+    /// Nobody wants the answer any more: if it does not run yet, it never will.
+    pub(super) fn abandon(self: &Arc<Self>) {
+        let mut phase = self.phase.lock();
+        if !matches!(*phase, Phase::Waiting) {
+            return;
+        }
+        *phase = Phase::Over;
+        drop(phase);
+        self.withdraw();
+    }
+}
+
+fn canceled() -> Error {
+    Error::new(ErrorKind::Canceled, "the request was cancelled before it ran").set_retryable(true)
+}
+
+fn canceled_too_late() -> Error {
+    let text = "the request was cancelled when it had been sent behind others: the server may run it";
+    Error::new(ErrorKind::Canceled, text).set_retryable(false)
+}
+
+impl Ticket {
+    /// Takes on a request for any connection of the pool. Never blocks.
+    pub(crate) fn submit(
+        queue: &Arc<Queue>,
+        lender: &Lender,
+        submission: Submission,
+    ) -> Result<u64, Refused> {
+        let executor = Executor::of(lender);
+        let patience = lender.patience(submission.timeout);
+        let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
+        let number = ticket.request.number;
+        executor.submit(ticket, lender).map_err(|(ticket, why)| ticket.revoke(why))?;
+        Ok(number)
+    }
+
+    /// Takes on a request for a connection in hand. Never blocks.
+    pub(crate) fn submit_on(
+        queue: &Arc<Queue>,
+        seat: &Arc<dyn Seat>,
+        submission: Submission,
+    ) -> Result<u64, Refused> {
+        let executor = Executor::of(&seat.lender());
+        let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, Some(seat.clone()))?;
+        let number = ticket.request.number;
+        executor.submit_on(seat, ticket).map_err(|(ticket, why)| ticket.revoke(why))?;
+        Ok(number)
+    }
+
+    pub(super) fn new(
+        queue: &Arc<Queue>,
+        executor: Arc<Executor>,
+        submission: Submission,
+        patience: Duration,
+        seat: Option<Arc<dyn Seat>>,
+    ) -> Result<Self, Refused> {
+        let since = Instant::now();
+        let habit = match &submission.task {
+            // A deadline that passed would take the connection from those who share it.
+            Task::Run(Work::Query { input, .. }) if seat.is_none() && submission.deadline.is_none() => {
+                executor.habits().of(input.text())
+            }
+            _ => None,
+        };
+        let sequence = seat.as_ref().map(|seat| seat.sequence().clone());
+        let request = queue.accept(|number| {
+            Arc::new(Request {
+                number,
+                submission,
+                since,
+                expires: since + patience,
+                sequence,
+                habit,
+                executor,
+                queue: queue.clone(),
+                phase: Mutex::new(Phase::Waiting),
+                changed: Condvar::new(),
+            })
+        });
+        Ok(Self { request: request.ok_or(Refused::Full)?, seat, begun: Cell::new(None) })
+    }
+
+    /// It could not be handed on: it never was.
+    fn revoke(self, why: Refused) -> Refused {
+        *self.request.phase.lock() = Phase::Over;
+        self.request.queue.unaccept(self.request.number);
+        why
+    }
+
+    pub(super) fn is_for(&self, request: &Arc<Request>) -> bool {
+        Arc::ptr_eq(&self.request, request)
+    }
+
+    pub(super) fn shared(&self) -> Arc<Request> {
+        self.request.clone()
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// It runs from now on. `false` when it was cancelled before, and nobody waits for it.
+    #[must_use]
+    pub(super) fn begin(&self, cancel: Arc<CancelHandle>) -> bool {
+        let mut phase = self.request.phase.lock();
+        if !matches!(*phase, Phase::Waiting | Phase::Sent) {
+            return false;
+        }
+        *phase = Phase::Running(cancel);
+        drop(phase);
+        self.begun.set(Some(Instant::now()));
+        true
+    }
+
+    /// It is sent to the server now, behind others. `false` when it was cancelled before, and nobody waits for it.
+    #[must_use]
+    pub(super) fn send(&self) -> bool {
+        let mut phase = self.request.phase.lock();
+        if matches!(*phase, Phase::Waiting) {
+            *phase = Phase::Sent;
+            #[cfg(test)]
+            self.request.executor.sent_together.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            true
+        } else {
+            false
+        }
+    }
+
+    /// It did not run, or what ran of it was undone.
+    pub(super) fn wait_again(&self) {
+        let mut phase = self.request.phase.lock();
+        if matches!(*phase, Phase::Sent | Phase::Settled) {
+            *phase = Phase::Waiting;
+        }
+    }
+
+    /// What ran is over. Waits until no cancel request is on its way to the connection any more, which would hit what runs
+    /// there next.
+    pub(super) fn settle(&self) -> Settled {
+        let mut phase = self.request.phase.lock();
+        if matches!(*phase, Phase::Cancelling) {
+            drop(phase);
+            do_now();
+            phase = self.request.phase.lock();
+        }
+        while matches!(*phase, Phase::Cancelling) {
+            self.request.changed.wait(&mut phase);
+        }
+        let settled = match mem::replace(&mut *phase, Phase::Settled) {
+            Phase::Cancelled { delivered: true } => Settled::Cancelled,
+            Phase::Cancelled { delivered: false } => Settled::MaybeCancelled,
+            _ => Settled::Untouched,
+        };
+        if settled != Settled::Untouched {
+            self.request.changed.notify_all();
+        }
+        settled
+    }
+
+    pub(super) fn done(self, outcome: Outcome) -> Done {
+        Done { ticket: self, outcome }
+    }
+
+    /// Takes the right to answer; `false` when somebody else had it.
+    fn claim(&mut self) -> bool {
+        let before = mem::replace(&mut *self.request.phase.lock(), Phase::Over);
+        // Whoever drains the answer finds the connection free.
+        self.seat = None;
+        !matches!(before, Phase::Over)
+    }
+}
+
+impl Done {
+    /// Answers the request, unless it was cancelled before. On a thread of the library that holds no lock, and that will do
+    /// what it puts off.
+    pub(super) fn deliver(self, urgency: Urgency) {
+        let Self { mut ticket, outcome } = self;
+        if !ticket.claim() {
+            return;
+        }
+        match ticket.request.complete(outcome, ticket.begun.get(), urgency) {
+            Told::Yes(edge) => call(edge),
+            Told::NotYet(at) => {
+                let queue = ticket.request.queue.clone();
+                put_off(Box::new(move || call(queue.tell(at))));
+            }
+        }
+    }
+}
+
+/// Calls the program back.
+pub(super) fn call(edge: Edge) {
+    if let Some(callback) = edge {
+        crate::callback::run(|| callback());
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.claim() {
+            let trouble = Trouble::Panic(Box::new("the worker of this request broke down"));
+            self.request.complete_elsewhere(Err(trouble));
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Requests that a real server answers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::embedded::EmbeddedPostgres;
+use crate::error::{Error, ErrorKind};
+use crate::pool::Pool;
+use crate::session::{Param, ResultBlock, ResultFormat};
+
+fn pool(max_size: u32) -> Pool {
+    static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
+    let server = SERVER.get_or_init(|| EmbeddedPostgres::start().unwrap());
+    Pool::new(crate::PoolConfig::from_url(&server.url()).unwrap().max_size(max_size)).unwrap()
+}
+
+fn query(tag: u64, sql: &str, param: &str) -> Submission {
+    let input = Input::new(sql, &[Param::text(param)]);
+    Submission {
+        tag,
+        kind: Kind::Query,
+        task: Task::Run(Work::Query { input, format: ResultFormat::Text }),
+        timeout: None,
+        retries: None,
+        deadline: None,
+    }
+}
+
+fn submit(queue: &Arc<Queue>, pool: &Pool, submission: Submission) -> u64 {
+    Ticket::submit(queue, &pool.lender(), submission).unwrap()
+}
+
+/// Drains until `count` completions have come.
+fn take(queue: &Queue, count: usize) -> Vec<Completion> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        assert!(queue.wait(Duration::from_secs(20)), "{} of {count} have come", taken.len());
+        taken.extend(queue.drain(count - taken.len()));
+    }
+    taken
+}
+
+fn block(completion: &Completion) -> &ResultBlock {
+    match &completion.outcome {
+        Ok(Answer::Result(block)) => block,
+        Ok(_) => panic!("no result"),
+        Err(Trouble::Error(e)) => panic!("{e}"),
+        Err(Trouble::Panic(_)) => panic!("a panic"),
+    }
+}
+
+fn error(completion: &Completion) -> &Error {
+    match &completion.outcome {
+        Err(Trouble::Error(e)) => e,
+        _ => panic!("no error"),
+    }
+}
+
+/// A text that is known to be quick, so that it travels with others.
+fn make_quick(queue: &Arc<Queue>, pool: &Pool, sql: &str, param: &str) {
+    for _ in 0..5 {
+        for tag in 0..10 {
+            submit(queue, pool, query(tag, sql, param));
+        }
+        for completion in take(queue, 10) {
+            block(&completion);
+        }
+    }
+    assert!(Executor::of(&pool.lender()).habits().of(sql).unwrap().is_quick());
+}
+
+fn sent_together(pool: &Pool) -> usize {
+    Executor::of(&pool.lender()).sent_together.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+/// Holds the only connection back until all wait for it. Of what is submitted so the first runs alone, those after it travel
+/// together.
+fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>) -> Vec<u64> {
+    let (lent, before) = (pool.get().unwrap(), sent_together(pool));
+    let numbers = submissions.into_iter().map(|s| submit(queue, pool, s)).collect();
+    thread::sleep(Duration::from_millis(20));
+    drop(lent);
+    let begun = Instant::now();
+    while sent_together(pool) == before {
+        assert!(begun.elapsed() < Duration::from_secs(5), "they do not travel together");
+        thread::sleep(Duration::from_millis(1));
+    }
+    numbers
+}
+
+#[test]
+fn answers_go_to_those_who_asked_however_many_travel_together() {
+    let (queue, pool) = (Queue::new(1000), pool(3));
+    const SQL: &str = "select $1::int8 * 2";
+    make_quick(&queue, &pool, SQL, "1");
+    for tag in 0..1000 {
+        submit(&queue, &pool, query(tag, SQL, &tag.to_string()));
+    }
+    let done = take(&queue, 1000);
+    for completion in &done {
+        let doubled = (completion.tag * 2).to_string();
+        assert_eq!(block(completion).cell(0, 0), Some(doubled.as_bytes()));
+    }
+    let mut tags: Vec<_> = done.iter().map(|c| c.tag).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, (0..1000).collect::<Vec<_>>());
+    assert!(sent_together(&pool) > 500);
+    let stats = pool.stats();
+    assert!(stats.opens <= 3 && stats.in_use == 0 && stats.idle == stats.opens as u32, "{stats:?}");
+}
+
+#[test]
+fn the_error_of_one_touches_none_that_travel_with_it() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    const SQL: &str = "select 10 / $1::int";
+    make_quick(&queue, &pool, SQL, "5");
+    let requests = (0..30).map(|tag| query(tag, SQL, if tag % 4 == 3 { "0" } else { "2" })).collect();
+    submit_at_once(&queue, &pool, requests);
+    for completion in take(&queue, 30) {
+        if completion.tag % 4 == 3 {
+            let error = error(&completion);
+            assert_eq!(error.sqlstate().map(|s| s.code()), Some("22012"));
+            assert!(error.target().is_some());
+        } else {
+            assert_eq!(block(&completion).cell(0, 0), Some(&b"5"[..]));
+        }
+    }
+    assert_eq!(pool.stats().opens, 1);
+}
+
+#[test]
+fn cancelling_one_that_runs_touches_none_that_travel_with_it() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    const SQL: &str = "select pg_sleep($1::float8)::text";
+    make_quick(&queue, &pool, SQL, "0");
+    let requests = (0..8).map(|tag| query(tag, SQL, if tag == 3 { "60" } else { "0" })).collect();
+    let numbers = submit_at_once(&queue, &pool, requests);
+    let first = take(&queue, 3);
+    assert_eq!(first.iter().map(|c| c.tag).collect::<Vec<_>>(), [0, 1, 2]);
+    thread::sleep(Duration::from_millis(50));
+    assert!(queue.cancel(numbers[3]));
+    let rest: HashMap<_, _> = take(&queue, 5).into_iter().map(|c| (c.tag, c)).collect();
+    assert_eq!(error(&rest[&3]).kind(), ErrorKind::Canceled);
+    assert_eq!(error(&rest[&3]).sqlstate().map(|s| s.code()), Some("57014"), "the server's answer");
+    for tag in 4..8 {
+        block(&rest[&tag]);
+    }
+    assert_eq!(pool.stats().opens, 1);
+}
+
+#[test]
+fn a_slow_one_does_not_travel_with_others_again() {
+    let (queue, pool) = (Queue::new(100), pool(2));
+    const SQL: &str = "select pg_sleep($1::float8)::text || 'again'";
+    make_quick(&queue, &pool, SQL, "0");
+    submit(&queue, &pool, query(0, SQL, "0.2"));
+    block(&take(&queue, 1)[0]);
+    // One of two workers is busy for long; everything else is done by the other meanwhile.
+    let before = sent_together(&pool);
+    for tag in 0..8 {
+        submit(&queue, &pool, query(tag, SQL, if tag == 0 { "3" } else { "0.11" }));
+    }
+    let done = take(&queue, 7);
+    assert!(done.iter().all(|c| c.tag != 0));
+    assert!(take(&queue, 1)[0].running >= Duration::from_secs(3));
+    assert_eq!(sent_together(&pool), before);
+}
+
+#[test]
+fn those_behind_one_that_ends_its_session_are_done_elsewhere() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    const SQL: &str = "select case when $1::bool then pg_terminate_backend(pg_backend_pid()) end";
+    make_quick(&queue, &pool, SQL, "false");
+    let requests = (0..8).map(|tag| query(tag, SQL, if tag == 3 { "true" } else { "false" })).collect();
+    submit_at_once(&queue, &pool, requests);
+    for completion in take(&queue, 8) {
+        if completion.tag == 3 {
+            assert_eq!(error(&completion).sqlstate().map(|s| s.code()), Some("57P01"));
+        } else {
+            block(&completion);
+        }
+    }
+    assert_eq!(pool.stats().opens, 2);
+}
+
+#[test]
+fn a_changed_table_is_noticed_by_none_that_travel_together() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    pool.batch_execute("create table changing as select 1 as a").unwrap();
+    const SQL: &str = "select *, $1::text from changing";
+    make_quick(&queue, &pool, SQL, "x");
+    pool.batch_execute("alter table changing add b int default 2").unwrap();
+    submit_at_once(&queue, &pool, (0..8).map(|tag| query(tag, SQL, "x")).collect());
+    for completion in take(&queue, 8) {
+        assert_eq!(block(&completion).columns().len(), 3);
+    }
+}
+
+#[test]
+fn a_request_that_waits_for_a_connection_is_cancelled_at_once() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    let lent = pool.get().unwrap();
+    let acquire = Submission { kind: Kind::Acquire, task: Task::Acquire, ..query(1, "", "") };
+    let numbers = [submit(&queue, &pool, acquire), submit(&queue, &pool, query(2, "select $1", "a"))];
+    thread::sleep(Duration::from_millis(50));
+    for number in numbers {
+        let begun = Instant::now();
+        assert!(queue.cancel(number));
+        assert_eq!(error(&take(&queue, 1)[0]).kind(), ErrorKind::Canceled);
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
+    drop(lent);
+    submit(&queue, &pool, query(3, "select $1", "b"));
+    block(&take(&queue, 1)[0]);
+    let begun = Instant::now();
+    while pool.stats().in_use > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "what came for nobody goes back");
+    }
+}
+
+#[test]
+fn a_deadline_ends_a_statement_and_no_other() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    let limited = |tag, sql: &str| {
+        let deadline = Some(Duration::from_millis(100));
+        Submission { deadline, ..query(tag, sql, "x") }
+    };
+    submit(&queue, &pool, limited(1, "select pg_sleep(60), $1"));
+    submit(&queue, &pool, limited(2, "select $1"));
+    submit(&queue, &pool, query(3, "select pg_sleep(0.2), $1", "x"));
+    let done: HashMap<_, _> = take(&queue, 3).into_iter().map(|c| (c.tag, c)).collect();
+    assert_eq!(error(&done[&1]).kind(), ErrorKind::QueryTimeout);
+    assert!((100..5000).contains(&done[&1].running.as_millis()), "{:?}", done[&1].running);
+    block(&done[&2]);
+    block(&done[&3]);
+}
+
+#[test]
+fn threads_that_wait_for_a_connection_get_one_while_requests_keep_all_busy() {
+    let (queue, pool) = (Queue::new(500), pool(2));
+    const SQL: &str = "select $1::int + 1";
+    make_quick(&queue, &pool, SQL, "1");
+    let longest = thread::scope(|scope| {
+        let asker = scope.spawn(|| {
+            let times = (0..50).map(|_| {
+                let begun = Instant::now();
+                drop(pool.get().unwrap());
+                thread::sleep(Duration::from_millis(2));
+                begun.elapsed()
+            });
+            times.max().unwrap()
+        });
+        let mut under_way = 0;
+        while !asker.is_finished() {
+            for _ in under_way..500 {
+                submit(&queue, &pool, query(0, SQL, "1"));
+            }
+            queue.wait(Duration::from_secs(5));
+            under_way = 500 - queue.drain(500).len();
+        }
+        take(&queue, under_way);
+        asker.join().unwrap()
+    });
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
+}
+
+#[test]
+fn an_open_transaction_stays_behind_with_nobody() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    let script = |tag, sql: &str| Submission {
+        task: Task::Run(Work::Script { input: Input::new(sql, &[]) }),
+        ..query(tag, "", "")
+    };
+    submit(&queue, &pool, script(1, "begin; create table never (n int)"));
+    submit(&queue, &pool, query(2, "select to_regclass($1) is null", "never"));
+    let done = take(&queue, 2);
+    assert_eq!(block(&done[1]).cell(0, 0), Some(&b"t"[..]));
+    assert_eq!(pool.stats().rolled_back, 1);
+}
+
+#[test]
+fn all_is_answered_when_the_last_handle_goes_while_requests_run_and_wait() {
+    let (queue, pool) = (Queue::new(100), pool(2));
+    for tag in 0..20 {
+        submit(&queue, &pool, query(tag, "select pg_sleep(0.3)::text || $1", ""));
+    }
+    thread::sleep(Duration::from_millis(150));
+    drop(pool);
+    let done = take(&queue, 20);
+    let closed = done
+        .iter()
+        .filter(|c| matches!(&c.outcome, Err(Trouble::Error(e)) if e.kind() == ErrorKind::PoolClosed));
+    assert_eq!(closed.count(), 18);
+    assert_eq!(done.iter().filter(|c| c.outcome.is_ok()).count(), 2, "what ran went on to its end");
+    let begun = Instant::now();
+    while Arc::strong_count(&queue) > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "something still holds the queue");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_queue_that_is_freed_gives_its_connections_back() {
+    let (queue, pool) = (Queue::new(100), pool(2));
+    let acquire = |tag| Submission { kind: Kind::Acquire, task: Task::Acquire, ..query(tag, "", "") };
+    for tag in 0..4 {
+        submit(&queue, &pool, acquire(tag));
+    }
+    let begun = Instant::now();
+    while pool.stats().in_use < 2 || pool.stats().waiting < 1 {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(5));
+    }
+    queue.close();
+    while pool.stats().in_use > 0 || Executor::of(&pool.lender()).figures().1 > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{pool:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(pool.stats().idle, 2);
+}
+
+#[test]
+fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
+    make_quick(&queue, &pool, SQL, "0");
+    let (before, mut cancelled) = (sent_together(&pool), 0);
+    for _ in 0..100 {
+        let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, "0.0005"))).collect();
+        thread::sleep(Duration::from_micros(fastrand::u64(..6000)));
+        let victim = fastrand::usize(..9);
+        queue.cancel(numbers[victim]);
+        for completion in take(&queue, 9) {
+            match &completion.outcome {
+                Ok(_) => {}
+                Err(Trouble::Error(e))
+                    if e.kind() == ErrorKind::Canceled && completion.tag == victim as u64 =>
+                {
+                    cancelled += usize::from(e.sqlstate().is_some());
+                }
+                Err(Trouble::Error(e)) => panic!("{} of {victim}: {e}", completion.tag),
+                Err(Trouble::Panic(_)) => panic!("a panic"),
+            }
+        }
+    }
+    assert!(sent_together(&pool) > before);
+    assert!(cancelled > 0, "none was cancelled while it ran");
+}

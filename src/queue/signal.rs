@@ -1,0 +1,64 @@
+//! How a program hears that completions wait: a descriptor that is readable, a callback.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+
+/// What the program wants called. Dropped when it will not be called any more.
+pub(crate) type Callback = dyn Fn() + Send + Sync;
+
+/// An eventfd, made when it is first asked for: who does not ask pays nothing.
+#[derive(Default)]
+pub(super) struct Descriptor(OnceLock<Option<OwnedFd>>);
+
+impl Descriptor {
+    /// The descriptor, `None` where there is none to be had; whether it was made just now.
+    pub(super) fn get(&self) -> (Option<BorrowedFd<'_>>, bool) {
+        let mut made = false;
+        let fd = self.0.get_or_init(|| {
+            made = true;
+            open()
+        });
+        (fd.as_ref().map(AsFd::as_fd), made)
+    }
+
+    fn existing(&self) -> Option<&OwnedFd> {
+        self.0.get()?.as_ref()
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.existing().is_some()
+    }
+
+    /// Makes it readable.
+    pub(super) fn raise(&self) {
+        if let Some(fd) = self.existing() {
+            // It can only fail when it has been raised 2^64 - 2 times without a look.
+            let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Makes it unreadable.
+    pub(super) fn clear(&self) {
+        if let Some(fd) = self.existing() {
+            // It fails when it was not raised.
+            let _ = rustix::io::read(fd, &mut [0; 8]);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open() -> Option<OwnedFd> {
+    use rustix::event::{EventfdFlags, eventfd};
+    match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
+        Ok(fd) => Some(fd),
+        Err(e) => {
+            log::warn!(target: "holdfast", "could not make an eventfd for a queue: {e}");
+            None
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open() -> Option<OwnedFd> {
+    None
+}
