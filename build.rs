@@ -12,20 +12,30 @@ mod capi {
     use std::{env, fs};
 
     /// The files of `src/ffi/capi` that export something, in the order in which a reader of the header needs them.
-    const PARTS: [&str; 13] = [
+    const PARTS: &[&str] = &[
         "text",
         "status",
         "error",
         "version",
         "option",
         "config",
+        "log",
         "pool",
+        "echo",
         "stats",
         "connection",
         "result",
+        "pack",
         "query",
+        "statement",
+        "stream",
+        "copy",
+        "pipeline",
+        "transaction",
         "message",
         "cancel",
+        "queue",
+        "submit",
     ];
 
     pub(super) fn build() {
@@ -70,7 +80,8 @@ mod capi {
     /// a heading, which is the file's own comment.
     fn section(source: &Path, config: &cbindgen::Config) -> (String, String) {
         let text = fs::read_to_string(source).expect("a part of the header");
-        let mut about = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+        let about = text.lines().map_while(|line| line.strip_prefix("//!"));
+        let mut about = about.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         let mut rest = title(about.next().unwrap_or_default().trim_end_matches('.'));
         for line in about {
             rest.push_str(format!(" * {line}").trim_end());

@@ -30,7 +30,10 @@
  * - Structs that begin with struct_size may grow at their end. Set struct_size to sizeof the struct and all else to zero:
  *       C:    holdfast_stats stats = {.struct_size = sizeof stats};
  *       C++:  holdfast_stats stats{}; stats.struct_size = sizeof stats;
- * - There is nothing to initialize, no state outside of handles, and no logger.
+ * - There is nothing to initialize, no state outside of handles, and no logger but the callbacks of configurations.
+ * - Callbacks get their user_data first, and a function that releases it is called once. They must not be left by longjmp
+ *   or by an exception. Inside those that the library calls on its own account (log records), calls that would block
+ *   return HOLDFAST_STATUS_REENTRANT.
  * - After fork the child must not use what its parent opened (HOLDFAST_STATUS_MISUSE); it may free it.
  * - C99 or C++11 and later. Programs that link the static library need -lssl -lcrypto -lpthread -ldl -lm.
  */
@@ -89,6 +92,24 @@ typedef struct holdfast_result holdfast_result;
 /** The results of the statements of a script. Free it with holdfast_results_free. */
 typedef struct holdfast_results holdfast_results;
 
+/** A result in one buffer. Free it with holdfast_pack_free. */
+typedef struct holdfast_pack holdfast_pack;
+
+/** A prepared statement. Free it with holdfast_statement_free. */
+typedef struct holdfast_statement holdfast_statement;
+
+/** A result that is read in portions. Free it with holdfast_stream_free. */
+typedef struct holdfast_stream holdfast_stream;
+
+/** A COPY FROM STDIN. Free it with holdfast_copy_in_free. */
+typedef struct holdfast_copy_in holdfast_copy_in;
+
+/** A COPY TO STDOUT. Free it with holdfast_copy_out_free. */
+typedef struct holdfast_copy_out holdfast_copy_out;
+
+/** What became of the statements of a pipeline. They never change. Free them with holdfast_outcomes_free. */
+typedef struct holdfast_outcomes holdfast_outcomes;
+
 /** What the server remarked: WARNING, NOTICE and the like. They never change. Free them with holdfast_notices_free. */
 typedef struct holdfast_notices holdfast_notices;
 
@@ -100,6 +121,9 @@ typedef struct holdfast_notification holdfast_notification;
  * it does nothing, though a request already on its way cannot be recalled. Free it with holdfast_cancel_free.
  */
 typedef struct holdfast_cancel holdfast_cancel;
+
+/** A queue of completions. Free it with holdfast_queue_free. */
+typedef struct holdfast_queue holdfast_queue;
 
 /* ==== Texts ===============================================================================================
  *
@@ -208,6 +232,19 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 
 /** A defect in the library was caught. The connection in use was discarded. */
 #define HOLDFAST_STATUS_PANIC 70
+
+/**
+ * The transaction was rolled back although its COMMIT was asked for, since a statement in it had failed. A body of
+ * holdfast_pool_transaction that wants its transaction rolled back returns this too. Of a statement in a pipeline: it was
+ * undone or not run, because another one failed.
+ */
+#define HOLDFAST_STATUS_ROLLED_BACK 71
+
+/** A queue has taken on as many requests as it may, or no thread could be started for them: drain it, and submit again. */
+#define HOLDFAST_STATUS_QUEUE_FULL 72
+
+/** The call would block, which is not possible inside a callback that the library made on its own account. */
+#define HOLDFAST_STATUS_REENTRANT 73
 
 /** A status code. */
 typedef int32_t holdfast_status;
@@ -538,6 +575,75 @@ holdfast_status holdfast_config_validate(const holdfast_config *config,
 /** Frees a configuration. NULL is allowed. Pools made from it are not touched. */
 HOLDFAST_API void holdfast_config_free(holdfast_config *config);
 
+/* ==== Log records =========================================================================================
+ *
+ * What a pool tells about what it decides: retries, connections found dead, transactions left open, ... There is no logger
+ * of the library's own; each configuration can have its callback, which the pools made from it share.
+ */
+
+/** As a level: no records. */
+#define HOLDFAST_LOG_OFF 0
+
+/** Something failed for good. */
+#define HOLDFAST_LOG_ERROR 1
+
+/** Something failed and is tried again, or was put right. */
+#define HOLDFAST_LOG_WARN 2
+
+/** Something out of the ordinary. */
+#define HOLDFAST_LOG_INFO 3
+
+/** What happens to single connections. */
+#define HOLDFAST_LOG_DEBUG 4
+
+/** Everything. */
+#define HOLDFAST_LOG_TRACE 5
+
+/**
+ * One log record. It and its texts are valid during the callback only. It may grow at its end: struct_size tells how much
+ * of it the library filled.
+ */
+typedef struct {
+    /** As large as the library knows the struct. */
+    uint32_t struct_size;
+    /** How much it matters: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE. */
+    int32_t level;
+    /** What happened, in one line. Never holds a secret. */
+    holdfast_str message;
+    /** The pool's name and target. */
+    holdfast_str pool;
+    /** When it was made, in microseconds since 1970-01-01 00:00 UTC. */
+    uint64_t unix_us;
+} holdfast_log_record;
+
+/**
+ * Takes a log record. Called on whatever thread has something to tell, threads of the library included, by several at
+ * once, and never while a lock is held. It must return soon, since connections wait for it. It may call what its comment
+ * says does not block: functions of errors, texts, results and options, holdfast_pool_stats, holdfast_connection_release.
+ * Calls that would block return HOLDFAST_STATUS_REENTRANT. What such calls make the pool tell does not come back to the
+ * callback. It must not leave by longjmp or by an exception.
+ */
+typedef void (*holdfast_log_callback)(void *user_data, const holdfast_log_record *record);
+
+/** Releases what user_data points to. Called once, when it is not needed any more, on whatever thread that happens. */
+typedef void (*holdfast_destroy)(void *user_data);
+
+/**
+ * Has the log records of the pools made from this configuration go to the callback: those of this level, a HOLDFAST_LOG_
+ * constant, and those that matter more. HOLDFAST_LOG_OFF, or a second call, ends what an earlier call began, for pools yet
+ * to be made. destroy, which may be NULL, is called once with user_data after the last use: when this configuration, its
+ * clones, and the pools made from them are freed and the last work of those pools is done; at once with HOLDFAST_LOG_OFF.
+ * If this call fails, user_data stays with the caller, and destroy is not called. What is found while a configuration is
+ * read is not told. Does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_config_set_log(holdfast_config *config,
+                                        int32_t level,
+                                        holdfast_log_callback callback,
+                                        void *user_data,
+                                        holdfast_destroy destroy,
+                                        holdfast_error **error);
+
 /* ==== Pools ===============================================================================================
  *
  * A pool lends connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
@@ -652,6 +758,43 @@ holdfast_str holdfast_pool_target(const holdfast_pool *pool);
 HOLDFAST_API
 void holdfast_pool_free(holdfast_pool *pool);
 
+/* ==== Echo pools ==========================================================================================
+ *
+ * A pool that needs no server, for tests of programs and of bindings: its connections lead to a stand-in within this
+ * process, which answers statements with themselves. All else is as with any pool: queueing, deadlines, cancelling,
+ * closing, fork. What the stand-in answers:
+ *
+ * - A statement with parameters ($1 and so on in its text, or given with the call): one row of them, in columns p1, p2 and
+ *   so on. Their types are those given in holdfast_param, else text (25). They come back as they were given; where another
+ *   format is asked for they are translated, if the type is a text type or one that HOLDFAST_FORMAT_AUTOMATIC has in
+ *   binary, and otherwise refused (0A000).
+ * - Any other statement: one row with its text, in a column sql of type text.
+ * - BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT, SAVEPOINT, RELEASE, ROLLBACK TO: as a server, with its warnings
+ *   and errors. After an error in a transaction all else is refused until its end (25P02). What a transaction did is not
+ *   undone, since nothing is done.
+ * - echo:rows N: N rows of a number n (int4, from 1 on) and a text word ("row 1").
+ * - echo:error SQLSTATE text: that error.
+ * - echo:sleep MS: its own text, after so many milliseconds. Can be cancelled (57014).
+ * - echo:notice text: a notice, and then its own text.
+ * - echo:notify channel payload: a notification to this very connection, and then its own text.
+ * - echo:drop: the connection breaks.
+ * - A script: the answers to its statements, which ; divides where it is not quoted. The first error ends it.
+ *
+ * Nothing else is understood: SET, COPY and LISTEN are texts like any other.
+ */
+
+/**
+ * Opens a pool that needs no server and puts it into *pool; free it with holdfast_pool_free. config may be NULL: then
+ * environment and defaults decide, as for holdfast_config_new. Options about the pool hold (max_size, idle_timeout,
+ * statement_cache, statement_deadline, ...), those about reaching a server are not looked at (host, port, user, sslmode,
+ * target_session_attrs, ...). The pool's target is "echo". Each of its connections has a thread of its own, which ends with
+ * the connection. HOLDFAST_STATUS_CONFIG if the configuration cannot work. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
+                                        holdfast_pool **pool,
+                                        holdfast_error **error);
+
 /* ==== Figures of a pool ===================================================================================
  */
 
@@ -721,12 +864,17 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
  * A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
  * const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
  * gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
+ *
+ * While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. One that was freed
+ * before its end is ended by the next call: the server is asked to cancel it, by which an open transaction fails, or told
+ * that no more data comes, and what it still sends is skipped; all that within the deadline of that call.
  */
 
 /**
  * Limits every statement from now until the connection goes back, to limit_ms milliseconds each; 0 lifts the limit. A
  * statement that runs past it fails with HOLDFAST_STATUS_QUERY_TIMEOUT whatever server and network do; the connection is
- * then lost, and the server asked to cancel. The default is the option statement_deadline. Does not block.
+ * then lost, and the server asked to cancel. The calls on a stream or a COPY are limited one by one: the time between two
+ * of them does not count. The default is the option statement_deadline. Does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_connection_set_deadline(holdfast_connection *connection,
@@ -743,16 +891,18 @@ holdfast_str holdfast_connection_target(const holdfast_connection *connection);
 
 /**
  * Gives a connection back to its pool. NULL is allowed. Never blocks on the network. The handle is gone; if another thread
- * is still in a call on it, the connection goes back when that call ends.
+ * is still in a call on it, the connection goes back when that call ends; requests submitted to it are done before, all of
+ * them. A stream or a COPY that is open on it ends with that: later calls on it give HOLDFAST_STATUS_MISUSE.
  */
 HOLDFAST_API
 void holdfast_connection_release(holdfast_connection *connection);
 
 /**
- * Closes a connection instead of giving it back; the pool opens another when one is needed. Else as
- * holdfast_connection_release.
+ * Closes a connection instead of giving it back; the pool opens another when one is needed. Requests submitted to it that
+ * do not run yet end with HOLDFAST_STATUS_CANCELED. Else as holdfast_connection_release.
  */
-HOLDFAST_API void holdfast_connection_discard(holdfast_connection *connection);
+HOLDFAST_API
+void holdfast_connection_discard(holdfast_connection *connection);
 
 /* ==== Results =============================================================================================
  *
@@ -760,7 +910,10 @@ HOLDFAST_API void holdfast_connection_discard(holdfast_connection *connection);
  * thread, and none blocks. Rows and columns are counted from 0.
  */
 
-/** One column of a result. Set struct_size before the call that fills it. The name belongs to the result. */
+/**
+ * One column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
+ * object that was asked.
+ */
 typedef struct {
     /** sizeof(holdfast_column). */
     uint32_t struct_size;
@@ -774,7 +927,7 @@ typedef struct {
     uint32_t table_oid;
     /** Its number in that table, from 1; 0 if it is no table's. */
     int32_t column_number;
-    /** HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how its values came. */
+    /** HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how its values came. Of a statement always the former. */
     int32_t format;
     /** Always 0. */
     uint32_t reserved;
@@ -782,7 +935,10 @@ typedef struct {
     holdfast_str name;
 } holdfast_column;
 
-/** A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result. */
+/**
+ * A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result,
+ * unless a comment says otherwise.
+ */
 typedef struct {
     /** The first byte, or NULL. */
     const uint8_t *ptr;
@@ -821,9 +977,16 @@ holdfast_cell holdfast_result_cell(const holdfast_result *result,
 HOLDFAST_API bool holdfast_result_is_null(const holdfast_result *result, size_t row, size_t column);
 
 /**
- * Puts a value as text into *value; it belongs to the result. Works on columns that came as text and on binary ones of
- * types that are text; else HOLDFAST_STATUS_TYPE. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the
- * edges; *value is then not touched.
+ * Puts a value as text into *value, exactly as the server prints it; it belongs to the result. Works on columns that came
+ * as text, and on binary ones of bool, the integers, oid, floats, numeric, bytea, uuid, date, time, timetz, timestamp,
+ * timestamptz, interval, inet, cidr, macaddr, bit, varbit, json, jsonb, xml and the text types. Text of binary values is
+ * made at the first call and kept, so a further call for the same value costs no memory.
+ *
+ * HOLDFAST_STATUS_TYPE for binary values of other types, and where the server's text depends on a setting of the session
+ * that was not as usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals
+ * unless IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text
+ * where that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or
+ * more. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
  */
 HOLDFAST_API
 holdfast_status holdfast_result_text(const holdfast_result *result,
@@ -845,7 +1008,8 @@ holdfast_status holdfast_result_i64(const holdfast_result *result,
 
 /**
  * Puts a value as a number into *value: of an integer or float column in either format, or of any text that is one,
- * numeric included (rounded to the nearest). Fails as holdfast_result_text.
+ * numeric included (rounded to the nearest); a float4 is the number that the server prints, 1.1 and not
+ * 1.10000002384185791. Fails as holdfast_result_text.
  */
 HOLDFAST_API
 holdfast_status holdfast_result_f64(const holdfast_result *result,
@@ -883,6 +1047,163 @@ const holdfast_result *holdfast_results_get(const holdfast_results *results,
 /** Frees the results of a script. NULL is allowed. */
 HOLDFAST_API void holdfast_results_free(holdfast_results *results);
 
+/* ==== Packs ===============================================================================================
+ *
+ * A pack is a whole result in one buffer, column by column, for runtimes that decode it themselves without a call for each
+ * value. It has no pointers: it may be moved, copied into another process or a file, and read without this library.
+ * Numbers are in the byte order of the machine that made it. All of these may be called from any thread; none blocks.
+ *
+ * The buffer begins with a holdfast_pack_header. At columns_at begin the descriptions of the columns, column_size bytes
+ * apart: a holdfast_pack_column each. A later version of the library may make either longer, with version still 1; what is
+ * laid out otherwise will have another version. All places (..._at) are counted from the beginning of the buffer. Texts
+ * (names, tag) are UTF-8 with a NUL behind, which their length does not count.
+ *
+ * The kind of a column says how its values lie at values_at, a multiple of 8; row r from 0:
+ *
+ * - HOLDFAST_PACK_BOOL: uint8_t, 0 or 1.
+ * - HOLDFAST_PACK_I32: int32_t; int2 and int4.
+ * - HOLDFAST_PACK_I64: int64_t; int8.
+ * - HOLDFAST_PACK_U32: uint32_t; oid.
+ * - HOLDFAST_PACK_F64: double; float8, and float4 as the number that the server prints (1.1, not 1.10000002384185791).
+ * - HOLDFAST_PACK_DAYS: int32_t, days since 2000-01-01; date. INT32_MAX is infinity, INT32_MIN -infinity.
+ * - HOLDFAST_PACK_MICROS: int64_t, microseconds since 2000-01-01 00:00:00, in UTC for timestamptz and in no zone for
+ *   timestamp. INT64_MAX is infinity, INT64_MIN -infinity. 946684800 seconds or 10957 days lie between 1970 and 2000.
+ * - HOLDFAST_PACK_TEXT: uint32_t places of rows + 1 values, counted from arena_at: value r lies from place r up to place
+ *   r + 1, without a NUL. The text is what holdfast_result_text gives: as the server prints it. If flags has
+ *   HOLDFAST_PACK_ASCII, all of it is ASCII.
+ * - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, and the binary form of types of which no other kind is
+ *   made.
+ *
+ * The kinds from BOOL to MICROS, and BYTES, are made of columns that came in binary; a column that came as text is always
+ * TEXT. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary columns
+ * of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
+ *
+ * If flags has HOLDFAST_PACK_HAS_NULLS, there are bits at nulls_at: value r is NULL if bit r % 8, counted from the lowest,
+ * of byte r / 8 is 1. What lies at values_at for a NULL is 0 or an empty value.
+ */
+
+/**
+ * holdfast_pack_header.magic: the bytes "HFPK" on a machine that puts the lowest byte first. Another number is of a machine
+ * of another byte order, or no pack.
+ */
+#define HOLDFAST_PACK_MAGIC 1263552072
+
+/** holdfast_pack_header.version. */
+#define HOLDFAST_PACK_VERSION 1
+
+/** uint8_t: 0 or 1. */
+#define HOLDFAST_PACK_BOOL 1
+
+/** int32_t. */
+#define HOLDFAST_PACK_I32 2
+
+/** int64_t. */
+#define HOLDFAST_PACK_I64 3
+
+/** uint32_t. */
+#define HOLDFAST_PACK_U32 4
+
+/** double. */
+#define HOLDFAST_PACK_F64 5
+
+/** int32_t: days since 2000-01-01. */
+#define HOLDFAST_PACK_DAYS 6
+
+/** int64_t: microseconds since 2000-01-01 00:00:00. */
+#define HOLDFAST_PACK_MICROS 7
+
+/** Text in an arena. */
+#define HOLDFAST_PACK_TEXT 8
+
+/** Bytes in an arena. */
+#define HOLDFAST_PACK_BYTES 9
+
+/** In holdfast_pack_column.flags: some values are NULL, and nulls_at says which. */
+#define HOLDFAST_PACK_HAS_NULLS 1
+
+/** In holdfast_pack_column.flags: all text of the column is ASCII. */
+#define HOLDFAST_PACK_ASCII 2
+
+/** What a pack begins with: 48 bytes. */
+typedef struct {
+    /** HOLDFAST_PACK_MAGIC. */
+    uint32_t magic;
+    /** HOLDFAST_PACK_VERSION. */
+    uint32_t version;
+    /** The size of the whole in bytes, a multiple of 8. */
+    uint32_t size;
+    /** The number of rows. */
+    uint32_t rows;
+    /** The number of columns. */
+    uint32_t columns;
+    /** Where the description of the first column is. */
+    uint32_t columns_at;
+    /** From one description to the next, in bytes. */
+    uint32_t column_size;
+    /** The command tag: "SELECT 3". */
+    uint32_t tag_at;
+    /** Its length in bytes. */
+    uint32_t tag_len;
+    /** Always 0. */
+    uint32_t reserved[3];
+} holdfast_pack_header;
+
+/** The description of one column in a pack: 64 bytes. */
+typedef struct {
+    /** Its type, as in pg_type. */
+    uint32_t type_oid;
+    /** A HOLDFAST_PACK_ constant: how the values are laid out. */
+    uint32_t kind;
+    /** HOLDFAST_PACK_HAS_NULLS and HOLDFAST_PACK_ASCII, or 0. */
+    uint32_t flags;
+    /** HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how the values came from the server. */
+    uint32_t format;
+    /** Its name. */
+    uint32_t name_at;
+    /** The length of the name in bytes. */
+    uint32_t name_len;
+    /** The table it comes from; 0 if it is no table's. */
+    uint32_t table_oid;
+    /** Its number in that table, from 1; 0 if it is no table's. */
+    int32_t column_number;
+    /** The length of values of this type on the server; negative if it varies. */
+    int32_t type_size;
+    /** What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing. */
+    int32_t type_modifier;
+    /** Where the bits of NULLs are; 0 if there is no NULL. */
+    uint32_t nulls_at;
+    /** Where the values are, or the places of values that vary in length. */
+    uint32_t values_at;
+    /** How many bytes are there. */
+    uint32_t values_len;
+    /** Where the bytes of values that vary in length are; 0 for other kinds. */
+    uint32_t arena_at;
+    /** How many bytes are there. */
+    uint32_t arena_len;
+    /** Always 0. */
+    uint32_t reserved;
+} holdfast_pack_column;
+
+/**
+ * Packs a result and puts the pack into *pack; free it with holdfast_pack_free. The result stays as it is, and either may
+ * be freed first. Works for as long as it takes to copy the result once. HOLDFAST_STATUS_MISUSE if the pack would be larger
+ * than 4 GiB.
+ */
+HOLDFAST_API
+holdfast_status holdfast_result_pack(const holdfast_result *result,
+                                     holdfast_pack **pack,
+                                     holdfast_error **error);
+
+/**
+ * The buffer of a pack: where it begins, a multiple of 8, and its size. It belongs to the pack, never changes, and no NUL
+ * follows. {NULL, 0} for NULL.
+ */
+HOLDFAST_API
+holdfast_cell holdfast_pack_data(const holdfast_pack *pack);
+
+/** Frees a pack. NULL is allowed. */
+HOLDFAST_API void holdfast_pack_free(holdfast_pack *pack);
+
 /* ==== Running statements ==================================================================================
  */
 
@@ -893,8 +1214,9 @@ HOLDFAST_API void holdfast_results_free(holdfast_results *results);
 #define HOLDFAST_FORMAT_BINARY 1
 
 /**
- * Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else. Text for
- * all where statement_cache is 0.
+ * Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but text
+ * also where holdfast_result_text could not tell what the server prints, which says when. Text for all where
+ * statement_cache is 0. What was chosen stands in holdfast_column.format, and may change with the session's settings.
  */
 #define HOLDFAST_FORMAT_AUTOMATIC 2
 
@@ -904,7 +1226,7 @@ typedef struct {
     const void *value;
     /** Its length in bytes; HOLDFAST_NUL for a text that ends at its NUL. */
     size_t len;
-    /** Its type, as in pg_type; 0 lets the server infer it. */
+    /** Its type, as in pg_type; 0 lets the server infer it, and is the statement's own type of a prepared statement. */
     uint32_t type_oid;
     /** HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY. */
     int32_t format;
@@ -955,6 +1277,488 @@ holdfast_status holdfast_connection_script(holdfast_connection *connection,
                                            size_t sql_len,
                                            holdfast_results **results,
                                            holdfast_error **error);
+
+/* ==== Prepared statements =================================================================================
+ *
+ * A statement is a text with its description. It never changes and belongs to no connection and no pool: all but
+ * holdfast_connection_prepare and the functions that run it may be called from any thread, and none of those blocks. Each
+ * connection prepares it for itself when it is first used there, keeps it among its statement_cache statements, and
+ * prepares it again after a reconnect or when a table has changed. With statement_cache=0 it is sent unnamed each time.
+ */
+
+/**
+ * Has the server parse and describe a text of one statement, and puts a statement into *statement. types are those of the
+ * parameters $1 and so on, as in pg_type; what is 0 or beyond ntypes is inferred, and the types found hold wherever the
+ * statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of the connection.
+ * HOLDFAST_STATUS_DATABASE if the server refuses the text.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_prepare(holdfast_connection *connection,
+                                            const char *sql,
+                                            size_t sql_len,
+                                            const uint32_t *types,
+                                            size_t ntypes,
+                                            holdfast_statement **statement,
+                                            holdfast_error **error);
+
+/** The number of its parameters; 0 for NULL. */
+HOLDFAST_API size_t holdfast_statement_parameters(const holdfast_statement *statement);
+
+/** The type of the parameter of this index, 0 being $1, as in pg_type; 0 if there is none. */
+HOLDFAST_API uint32_t holdfast_statement_parameter_type(const holdfast_statement *statement, size_t index);
+
+/** The number of columns of its result; 0 for NULL and for statements that return no rows. */
+HOLDFAST_API size_t holdfast_statement_columns(const holdfast_statement *statement);
+
+/**
+ * Fills *column with the description of the column of this index, as it was when the statement was prepared; results have
+ * their own, which differs once a table has changed. false, and nothing is written, if there is none or struct_size is not
+ * set.
+ */
+HOLDFAST_API
+bool holdfast_statement_column(const holdfast_statement *statement,
+                               size_t index,
+                               holdfast_column *column);
+
+/** Its text; belongs to the statement. */
+HOLDFAST_API holdfast_str holdfast_statement_text(const holdfast_statement *statement);
+
+/** A further handle of the same statement, for a further owner: each is freed with holdfast_statement_free. NULL for NULL. */
+HOLDFAST_API
+holdfast_statement *holdfast_statement_clone(const holdfast_statement *statement);
+
+/** Frees a statement. NULL is allowed. */
+HOLDFAST_API void holdfast_statement_free(holdfast_statement *statement);
+
+/**
+ * Runs a statement and puts its result into *result: holdfast_connection_query, but for the text. type_oid of a parameter is
+ * 0 or the type that the statement has there, else HOLDFAST_STATUS_ARGUMENT.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_execute(holdfast_connection *connection,
+                                            const holdfast_statement *statement,
+                                            const holdfast_param *params,
+                                            size_t nparams,
+                                            int32_t result_format,
+                                            holdfast_result **result,
+                                            holdfast_error **error);
+
+/**
+ * Borrows a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
+ * NULL), and holdfast_connection_execute in one. Any thread. The statement may have been prepared on another pool.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_execute(const holdfast_pool *pool,
+                                      const holdfast_acquire_options *options,
+                                      const holdfast_statement *statement,
+                                      const holdfast_param *params,
+                                      size_t nparams,
+                                      int32_t result_format,
+                                      holdfast_result **result,
+                                      holdfast_error **error);
+
+/* ==== Rows in portions ====================================================================================
+ *
+ * For results larger than memory. The server is held back while nobody asks for more. A stream goes with the connection it
+ * was opened on, which takes no other calls until the stream has ended (HOLDFAST_STATUS_MISUSE), but does not keep it on
+ * loan: once the connection was released or discarded, the stream has ended, and calls on it give HOLDFAST_STATUS_MISUSE.
+ * The portions are results of their own.
+ */
+
+/**
+ * Runs one statement and puts a stream into *stream, from which its rows are read with holdfast_stream_next. The arguments
+ * are those of holdfast_connection_query. Blocks until the server has accepted the statement, at most for the deadline of
+ * the connection, and fails like that; what goes wrong after that comes from holdfast_stream_next.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_stream(holdfast_connection *connection,
+                                           const char *sql,
+                                           size_t sql_len,
+                                           const holdfast_param *params,
+                                           size_t nparams,
+                                           int32_t result_format,
+                                           holdfast_stream **stream,
+                                           holdfast_error **error);
+
+/**
+ * Puts the next rows into *result, at least one and at most max_rows, which is not 0; free it with holdfast_result_free.
+ * NULL at the end, and HOLDFAST_STATUS_OK. There are fewer rows when the end comes, and when they are large: 16 MiB end a
+ * portion. Blocks until the rows have come, at most for the deadline of the connection, which holds for each call by
+ * itself. HOLDFAST_STATUS_DATABASE and others if the statement fails on its way: the stream has then ended.
+ * HOLDFAST_STATUS_MISUSE after that, and when the connection was given back.
+ */
+HOLDFAST_API
+holdfast_status holdfast_stream_next(holdfast_stream *stream,
+                                     size_t max_rows,
+                                     holdfast_result **result,
+                                     holdfast_error **error);
+
+/** The number of columns; 0 for NULL and for statements that return no rows. Any thread; does not block. */
+HOLDFAST_API size_t holdfast_stream_columns(const holdfast_stream *stream);
+
+/**
+ * Fills *column with the description of the column of this index. false, and nothing is written, if there is none or
+ * struct_size is not set. Any thread; does not block.
+ */
+HOLDFAST_API
+bool holdfast_stream_column(const holdfast_stream *stream,
+                            size_t index,
+                            holdfast_column *column);
+
+/**
+ * What the server did, in its own words, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any
+ * thread; does not block.
+ */
+HOLDFAST_API
+holdfast_str holdfast_stream_command_tag(const holdfast_stream *stream);
+
+/**
+ * Frees a stream. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the next
+ * statement of the connection, or when the connection goes back. Does not block.
+ */
+HOLDFAST_API
+void holdfast_stream_free(holdfast_stream *stream);
+
+/* ==== COPY ================================================================================================
+ *
+ * Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was begun on,
+ * which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it on loan: once the
+ * connection was released or discarded, the copy is over, nothing of one into a table stays, and calls on it give
+ * HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between two calls does
+ * not count.
+ */
+
+/**
+ * Begins a COPY ... FROM STDIN and puts it into *copy. Blocks until the server is ready for data, at most for the deadline of
+ * the connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_copy_in(holdfast_connection *connection,
+                                            const char *sql,
+                                            size_t sql_len,
+                                            holdfast_copy_in **copy,
+                                            holdfast_error **error);
+
+/**
+ * Sends len bytes of data, which may be cut anywhere, also inside a row; small pieces are gathered. Blocks while the server
+ * cannot keep up, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE if the server has refused the data so
+ * far, which may also show later or at the end: the copy is then over.
+ */
+HOLDFAST_API
+holdfast_status holdfast_copy_in_write(holdfast_copy_in *copy,
+                                       const void *data,
+                                       size_t len,
+                                       holdfast_error **error);
+
+/**
+ * Ends the data, and puts the number of rows copied into *rows if it is not NULL. The copy is over, whatever comes of it;
+ * the handle stays valid until it is freed. Blocks until the server has taken it all in, at most for the deadline of the
+ * connection. HOLDFAST_STATUS_DATABASE if the server refuses the data: nothing of it stays.
+ */
+HOLDFAST_API
+holdfast_status holdfast_copy_in_finish(holdfast_copy_in *copy,
+                                        uint64_t *rows,
+                                        holdfast_error **error);
+
+/**
+ * Gives the copy up: nothing of it stays. The reason appears in the server's log. The copy is over; the handle stays valid
+ * until it is freed. HOLDFAST_STATUS_OK if the server has given it up too, which may take the deadline of the connection.
+ */
+HOLDFAST_API
+holdfast_status holdfast_copy_in_abort(holdfast_copy_in *copy,
+                                       const char *reason,
+                                       size_t reason_len,
+                                       holdfast_error **error);
+
+/**
+ * Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is told
+ * so before the next statement of the connection, or when the connection goes back. Does not block.
+ */
+HOLDFAST_API
+void holdfast_copy_in_free(holdfast_copy_in *copy);
+
+/**
+ * Begins a COPY ... TO STDOUT and puts it into *copy. Blocks until the server has accepted it, at most for the deadline of the
+ * connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_copy_out(holdfast_connection *connection,
+                                             const char *sql,
+                                             size_t sql_len,
+                                             holdfast_copy_out **copy,
+                                             holdfast_error **error);
+
+/**
+ * Puts the next piece of data into *data: one row, its newline included, in text and CSV format. {NULL, 0} at the end, and
+ * HOLDFAST_STATUS_OK. It belongs to the copy, and is valid until the next call on it or until it is freed. Blocks until data
+ * has come, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE and others if the statement fails on its
+ * way: the copy is then over. HOLDFAST_STATUS_MISUSE after that, and when the connection was given back.
+ */
+HOLDFAST_API
+holdfast_status holdfast_copy_out_read(holdfast_copy_out *copy,
+                                       holdfast_cell *data,
+                                       holdfast_error **error);
+
+/** The number of rows copied, once the end was read; 0 before. Any thread; does not block. */
+HOLDFAST_API uint64_t holdfast_copy_out_rows(const holdfast_copy_out *copy);
+
+/**
+ * Frees a COPY TO STDOUT. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the
+ * next statement of the connection, or when the connection goes back. Does not block.
+ */
+HOLDFAST_API
+void holdfast_copy_out_free(holdfast_copy_out *copy);
+
+/* ==== Pipelines ===========================================================================================
+ *
+ * Many statements in one call: all are sent at once, and their replies read in order, so that they cost one round trip
+ * instead of one each.
+ */
+
+/** Each statement stands alone: outside a transaction it commits by itself, and a failure does not touch the others. */
+#define HOLDFAST_PIPELINE_SEPARATE 0
+
+/**
+ * All or nothing: if one fails, those before it are undone and those behind it not run. Outside a transaction they make
+ * one, which is committed at the end; inside one, it has failed. The statements must not begin or end transactions.
+ */
+#define HOLDFAST_PIPELINE_TOGETHER 1
+
+/** One statement of a pipeline. This struct does not grow. */
+typedef struct {
+    /** The text of one statement. The same pointer and length as in the request before is the cheapest. */
+    const char *sql;
+    /** Its length in bytes, or HOLDFAST_NUL. */
+    size_t sql_len;
+    /** A prepared statement, which runs instead of sql; or NULL. */
+    const holdfast_statement *statement;
+    /** The parameters; NULL if there are none. */
+    const holdfast_param *params;
+    /** How many. */
+    size_t nparams;
+    /**
+     * A HOLDFAST_FORMAT_ constant. HOLDFAST_FORMAT_AUTOMATIC costs a round trip for each statement that the connection has
+     * not prepared yet.
+     */
+    int32_t result_format;
+    /** Always 0. */
+    uint32_t reserved;
+} holdfast_request;
+
+/**
+ * Sends count statements at once, reads their replies, and puts what became of them into *outcomes, in the same order.
+ * requests are only read during the call. mode is a HOLDFAST_PIPELINE_ constant. Statements that the connection has not
+ * prepared yet are prepared on the way. HOLDFAST_STATUS_OK also if statements failed: see holdfast_outcomes_error. What the
+ * call itself returns is about the connection (what became of the statements is then unknown), or about requests that
+ * cannot be sent, and then none was: wrong parameters, or COPY FROM STDIN (HOLDFAST_STATUS_MISUSE). Blocks until all have
+ * been answered; the deadline of the connection holds for them as a whole.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_pipeline(holdfast_connection *connection,
+                                             const holdfast_request *requests,
+                                             size_t count,
+                                             int32_t mode,
+                                             holdfast_outcomes **outcomes,
+                                             holdfast_error **error);
+
+/** How many statements there were; 0 for NULL. */
+HOLDFAST_API size_t holdfast_outcomes_count(const holdfast_outcomes *outcomes);
+
+/**
+ * The result of the statement of this index; NULL if it failed, or if there is none. It belongs to *outcomes and must not be
+ * freed; to keep it for longer, use holdfast_result_clone.
+ */
+HOLDFAST_API
+const holdfast_result *holdfast_outcomes_result(const holdfast_outcomes *outcomes,
+                                                size_t index);
+
+/**
+ * Why the statement of this index failed; NULL if it did not, or if there is none. It belongs to *outcomes and must not be
+ * freed. HOLDFAST_STATUS_ROLLED_BACK is the status of those that were undone or not run because another one failed.
+ */
+HOLDFAST_API
+const holdfast_error *holdfast_outcomes_error(const holdfast_outcomes *outcomes,
+                                              size_t index);
+
+/** Frees the outcomes of a pipeline. NULL is allowed. */
+HOLDFAST_API void holdfast_outcomes_free(holdfast_outcomes *outcomes);
+
+/* ==== Transactions ========================================================================================
+ *
+ * holdfast_pool_transaction runs a callback in a transaction, and runs it again when the transaction conflicted with others.
+ * The functions of connections begin and end one by hand; what is still open when the connection goes back is rolled back.
+ */
+
+/** Isolation: as the server's default_transaction_isolation. */
+#define HOLDFAST_ISOLATION_DEFAULT 0
+
+/** Each statement sees what was committed before it began. */
+#define HOLDFAST_ISOLATION_READ_COMMITTED 1
+
+/** All statements see what was committed before the first of them. */
+#define HOLDFAST_ISOLATION_REPEATABLE_READ 2
+
+/** As if transactions ran one after another; those that cannot are refused with SQLSTATE 40001. */
+#define HOLDFAST_ISOLATION_SERIALIZABLE 3
+
+/** Access: as the server's default_transaction_read_only. */
+#define HOLDFAST_ACCESS_DEFAULT 0
+
+/** Statements may write. */
+#define HOLDFAST_ACCESS_READ_WRITE 1
+
+/** The server refuses statements that write. */
+#define HOLDFAST_ACCESS_READ_ONLY 2
+
+/** Deferrable: as the server's default_transaction_deferrable. */
+#define HOLDFAST_DEFERRABLE_DEFAULT 0
+
+/** A serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more. */
+#define HOLDFAST_DEFERRABLE_YES 1
+
+/** It does not. */
+#define HOLDFAST_DEFERRABLE_NO 2
+
+/** No transaction is open. */
+#define HOLDFAST_TRANSACTION_IDLE 0
+
+/** A transaction is open. */
+#define HOLDFAST_TRANSACTION_ACTIVE 1
+
+/** A transaction is open in which a statement failed: it can only be rolled back, as a whole or to a savepoint. */
+#define HOLDFAST_TRANSACTION_FAILED 2
+
+/** It cannot be told: the connection is lost, or a reply is still to come. */
+#define HOLDFAST_TRANSACTION_UNKNOWN 3
+
+/** How a transaction is to run. All zero but struct_size means: as the server has it, and no limit of time. */
+typedef struct {
+    /** sizeof(holdfast_transaction_options). */
+    uint32_t struct_size;
+    /** A HOLDFAST_ISOLATION_ constant. */
+    int32_t isolation;
+    /** A HOLDFAST_ACCESS_ constant. */
+    int32_t access;
+    /** A HOLDFAST_DEFERRABLE_ constant. */
+    int32_t deferrable;
+    /**
+     * How often a run that came to nothing is followed by another; 0 five times, HOLDFAST_NO_RETRY never.
+     * holdfast_pool_transaction only.
+     */
+    int32_t reruns;
+    /**
+     * 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
+     * a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction only.
+     */
+    int32_t resolve_commit;
+    /**
+     * Limit of the whole in milliseconds, getting connections, reruns and waits included, and deadline of its statements,
+     * besides that of the connection; 0 for none.
+     */
+    uint64_t timeout_ms;
+} holdfast_transaction_options;
+
+/**
+ * The work of a transaction. Returns HOLDFAST_STATUS_OK to have it committed. Anything else has it rolled back, and is what
+ * holdfast_pool_transaction returns: mostly the status of a call that failed, whose error was put into *error, or
+ * HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
+ */
+typedef holdfast_status (*holdfast_transaction_body)(void *user_data,
+                                                     holdfast_connection *connection,
+                                                     holdfast_error **error);
+
+/**
+ * Begins a transaction on the connection; options may be NULL. Their timeout_ms is the deadline of all that is done up to the
+ * transaction's end. Blocks until the server answered. HOLDFAST_STATUS_MISUSE if one is open already; else as
+ * holdfast_connection_query.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_begin(holdfast_connection *connection,
+                                          const holdfast_transaction_options *options,
+                                          holdfast_error **error);
+
+/**
+ * Commits the open transaction. Blocks until the server answered. HOLDFAST_STATUS_ROLLED_BACK if a statement had failed, so
+ * that it was rolled back instead; HOLDFAST_STATUS_COMMIT_UNKNOWN if the connection was lost after COMMIT was sent and before
+ * its answer came. After any other failure nothing was committed: HOLDFAST_STATUS_DATABASE if the server refused (a
+ * deferred constraint, a conflict), HOLDFAST_STATUS_MISUSE if no transaction is open or a result was not read to its end.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_commit(holdfast_connection *connection,
+                                           holdfast_error **error);
+
+/**
+ * Rolls the open transaction back; does nothing if none is open. Blocks until the server answered. Whatever it returns, the
+ * transaction has come to nothing.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_rollback(holdfast_connection *connection,
+                                             holdfast_error **error);
+
+/**
+ * Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the server
+ * tells names apart by their first 63 bytes. Blocks and fails as holdfast_connection_query.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_savepoint(holdfast_connection *connection,
+                                              const char *name,
+                                              size_t name_len,
+                                              holdfast_error **error);
+
+/**
+ * Undoes what was done since a savepoint, which stays; a failed transaction can go on from there. Blocks and fails as
+ * holdfast_connection_query.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_rollback_to(holdfast_connection *connection,
+                                                const char *name,
+                                                size_t name_len,
+                                                holdfast_error **error);
+
+/**
+ * Forgets a savepoint; what was done since then stays part of the transaction. Blocks and fails as
+ * holdfast_connection_query.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_release_savepoint(holdfast_connection *connection,
+                                                      const char *name,
+                                                      size_t name_len,
+                                                      holdfast_error **error);
+
+/**
+ * How the connection stands with transactions: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
+ * HOLDFAST_TRANSACTION_UNKNOWN for NULL. Any thread, also while the connection is in use; does not block.
+ */
+HOLDFAST_API
+int32_t holdfast_connection_transaction_status(const holdfast_connection *connection);
+
+/**
+ * Borrows a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
+ * HOLDFAST_STATUS_OK. acquire_options and options may be NULL.
+ *
+ * The body is called again, up to five times or as options say, after growing random waits (up to 10 ms, 20 ms and so on to
+ * 1 s), when the transaction came to nothing for a reason that passes: the server says that it conflicted with others
+ * (SQLSTATE 40001, 40P01), in a statement or at COMMIT, whatever the body made of that failure; or the connection was lost
+ * before COMMIT was sent. So the body must not do what cannot be done twice.
+ *
+ * The connection belongs to the library: the body must not release it, discard it, keep it, begin, commit or roll back, which
+ * is refused or found out (HOLDFAST_STATUS_MISUSE). Savepoints are fine. A further connection of the same pool may be long in
+ * coming if all are used by bodies that want another.
+ *
+ * Unless it returns HOLDFAST_STATUS_OK or HOLDFAST_STATUS_COMMIT_UNKNOWN, nothing was committed. It returns what the body
+ * returned, with the error that the body gave; HOLDFAST_STATUS_ROLLED_BACK also if the body returned HOLDFAST_STATUS_OK
+ * although a statement had failed the transaction; HOLDFAST_STATUS_COMMIT_UNKNOWN if the connection was lost after COMMIT was
+ * sent and before its answer came, which is never run again; HOLDFAST_STATUS_QUERY_TIMEOUT if the time was over before
+ * COMMIT was sent; else as holdfast_pool_acquire and holdfast_connection_commit. Any thread. Blocks for as long as all this
+ * takes, at most for timeout_ms of options and what the body does by itself.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_transaction(const holdfast_pool *pool,
+                                          const holdfast_acquire_options *acquire_options,
+                                          const holdfast_transaction_options *options,
+                                          holdfast_transaction_body body,
+                                          void *user_data,
+                                          holdfast_error **error);
 
 /* ==== Notices and notifications ===========================================================================
  */
@@ -1032,6 +1836,226 @@ holdfast_status holdfast_cancel_fire(const holdfast_cancel *cancel,
 
 /** Frees a cancel handle. NULL is allowed. */
 HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
+
+/* ==== Queues of completions ===============================================================================
+ *
+ * For threads that must not wait, those of event loops above all. holdfast_submit_... hands a request over and returns at
+ * once. Workers of the pool do it as threads of the program would do it with the blocking calls, and put a completion into
+ * the queue: one for each request accepted, whatever happens, also if the pool is closed or its last handle freed. The
+ * program learns that completions wait from a descriptor (holdfast_queue_fd), from a callback (holdfast_queue_on_ready) or
+ * by waiting (holdfast_queue_wait), and takes many at once (holdfast_queue_drain). One queue may serve any number of pools.
+ *
+ * A pool starts at most max_size workers for requests that need a connection from it, when they are needed, and further
+ * ones for connections in hand and for cancel requests; each ends after some seconds without work.
+ */
+
+/** As holdfast_completion.kind: which function the request was submitted with. */
+#define HOLDFAST_SUBMIT_QUERY 1
+
+/** holdfast_submit_acquire. */
+#define HOLDFAST_SUBMIT_ACQUIRE 3
+
+/** holdfast_submit_connection_query. */
+#define HOLDFAST_SUBMIT_CONNECTION_QUERY 5
+
+/** holdfast_submit_connection_script. */
+#define HOLDFAST_SUBMIT_CONNECTION_SCRIPT 6
+
+/** How a queue is made. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
+typedef struct {
+    /** sizeof(holdfast_queue_options). */
+    uint32_t struct_size;
+    /** How many requests may be accepted and not yet drained; 0 for 1024. */
+    uint32_t capacity;
+} holdfast_queue_options;
+
+/** What a queue calls when completions wait. */
+typedef void (*holdfast_ready_callback)(void *user_data);
+
+/**
+ * What became of a request. Of the handles those that the request was for are set if it went well, else error is; the
+ * receiver frees them.
+ */
+typedef struct {
+    /** What was given with the request. */
+    uint64_t tag;
+    /** The request's number. */
+    uint64_t request;
+    /** As the blocking call would have returned it. */
+    holdfast_status status;
+    /** A HOLDFAST_SUBMIT_ constant. */
+    int32_t kind;
+    /** Of a query: its rows. Free it with holdfast_result_free. */
+    holdfast_result *result;
+    /** Of a script: a result for each statement. Free it with holdfast_results_free. */
+    holdfast_results *results;
+    /** NULL in this version. */
+    holdfast_outcomes *outcomes;
+    /** NULL in this version. */
+    holdfast_pack *pack;
+    /** Of holdfast_submit_acquire: give it back with holdfast_connection_release. */
+    holdfast_connection *connection;
+    /** What went wrong, or NULL. Free it with holdfast_error_free. */
+    holdfast_error *error;
+    /** How long it waited until it ran, in microseconds: for its turn, and for a connection. */
+    uint64_t queued_us;
+    /** How long it ran, in microseconds. */
+    uint64_t running_us;
+} holdfast_completion;
+
+/** Makes a queue and puts it into *queue. options may be NULL for the defaults. Does not block. */
+HOLDFAST_API
+holdfast_status holdfast_queue_new(const holdfast_queue_options *options,
+                                   holdfast_queue **queue,
+                                   holdfast_error **error);
+
+/**
+ * A descriptor that is readable while completions wait, for poll, epoll and the like; -1 if there is none to be had. It may
+ * be readable for a moment when nothing waits. It belongs to the queue: only wait on it; holdfast_queue_drain makes it
+ * unreadable when it has taken everything. It is made by the first call (an eventfd). Any thread; does not block.
+ */
+HOLDFAST_API
+int holdfast_queue_fd(const holdfast_queue *queue);
+
+/**
+ * Has callback called whenever the queue was empty and is not any more, so once however many completions follow until
+ * holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of the
+ * library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake the thread
+ * that does, since a worker waits for it. What would block in it returns HOLDFAST_STATUS_REENTRANT. NULL ends it, and a
+ * second call replaces it. destroy, which may be NULL, is called once with user_data after the last use. If this call
+ * fails, user_data stays with the caller. What waits at this moment is not announced: drain once after this call. Any
+ * thread; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_queue_on_ready(const holdfast_queue *queue,
+                                        holdfast_ready_callback callback,
+                                        void *user_data,
+                                        holdfast_destroy destroy,
+                                        holdfast_error **error);
+
+/**
+ * Takes up to most completions into the array out, those done first first, and returns how many. completion_size is
+ * sizeof(holdfast_completion). The handles in them belong to the caller. Any thread; never blocks.
+ */
+HOLDFAST_API
+size_t holdfast_queue_drain(const holdfast_queue *queue,
+                            holdfast_completion *out,
+                            size_t most,
+                            size_t completion_size);
+
+/**
+ * Waits until a completion waits: true; false if none does within timeout_ms. Blocks for at most that, and inside a
+ * callback of the library not at all. Any thread.
+ */
+HOLDFAST_API
+bool holdfast_queue_wait(const holdfast_queue *queue,
+                         uint64_t timeout_ms);
+
+/** How many requests were accepted and not yet drained; 0 for NULL. Any thread; does not block. */
+HOLDFAST_API size_t holdfast_queue_pending(const holdfast_queue *queue);
+
+/**
+ * Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits for
+ * a connection to be opened does, too, and the connection goes to whoever is next. For one that runs the server is asked to
+ * cancel it: it may still end well. Either way it has exactly one completion. One that is over is left alone.
+ * HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_request_cancel(const holdfast_queue *queue,
+                                        uint64_t request,
+                                        holdfast_error **error);
+
+/**
+ * Frees a queue. NULL is allowed. Completions that wait are freed with what they hold, requests that do not run yet are
+ * dropped, and the results of those that run will be. Does not block.
+ */
+HOLDFAST_API
+void holdfast_queue_free(holdfast_queue *queue);
+
+/* ==== Submitting ==========================================================================================
+ *
+ * All of these return at once, never wait, and copy what they are given. If they succeed, exactly one completion with the
+ * tag will be in the queue; if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if the queue has as many requests as it takes,
+ * HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL, that means the defaults. The number of the
+ * request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
+ */
+
+/** How a request is to be done. Set struct_size and all else to zero for the defaults. */
+typedef struct {
+    /** sizeof(holdfast_submit_options). */
+    uint32_t struct_size;
+    /** How often a failed attempt to open a connection is repeated; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
+    int32_t retries;
+    /**
+     * Limit in milliseconds for getting a connection, counted from the submission: waiting for a turn, queueing, opening,
+     * retries and the waits between them; 0 for none but that of each attempt (connection_timeout). Connections in hand
+     * have no such limit.
+     */
+    uint64_t timeout_ms;
+    /** Limit in milliseconds for the statement, from when it runs; 0 for the connection's own (statement_deadline). */
+    uint64_t deadline_ms;
+    /** A HOLDFAST_FORMAT_ constant. */
+    int32_t result_format;
+    /** Must be 0 in this version. */
+    int32_t pack;
+} holdfast_submit_options;
+
+/** Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread. */
+HOLDFAST_API
+holdfast_status holdfast_submit_query(const holdfast_pool *pool,
+                                      const holdfast_queue *queue,
+                                      uint64_t tag,
+                                      const holdfast_submit_options *options,
+                                      const char *sql,
+                                      size_t sql_len,
+                                      const holdfast_param *params,
+                                      size_t nparams,
+                                      uint64_t *request,
+                                      holdfast_error **error);
+
+/**
+ * Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as lent while its completion
+ * waits. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_acquire(const holdfast_pool *pool,
+                                        const holdfast_queue *queue,
+                                        uint64_t tag,
+                                        const holdfast_submit_options *options,
+                                        uint64_t *request,
+                                        holdfast_error **error);
+
+/**
+ * Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result. What was
+ * submitted to a connection runs in that order, one after the other, however many connections other requests wait for.
+ * Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so does this one while such a
+ * call is under way.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_query(holdfast_connection *connection,
+                                                 const holdfast_queue *queue,
+                                                 uint64_t tag,
+                                                 const holdfast_submit_options *options,
+                                                 const char *sql,
+                                                 size_t sql_len,
+                                                 const holdfast_param *params,
+                                                 size_t nparams,
+                                                 uint64_t *request,
+                                                 holdfast_error **error);
+
+/**
+ * Submits a text of one or more statements for a connection in hand, as holdfast_connection_script does it;
+ * completion.results. Else as holdfast_submit_connection_query.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_script(holdfast_connection *connection,
+                                                  const holdfast_queue *queue,
+                                                  uint64_t tag,
+                                                  const holdfast_submit_options *options,
+                                                  const char *sql,
+                                                  size_t sql_len,
+                                                  uint64_t *request,
+                                                  holdfast_error **error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,14 @@
 //! What the C ABI promises: the programs in `tests/c`, compiled against `include/holdfast.h` by every compiler that is
 //! there, run on real servers; and that header, library and tests agree.
 
+#[path = "c_abi/agreement.rs"]
+mod agreement;
+#[path = "c_abi/dump.rs"]
+mod dump;
+#[path = "c_abi/installed.rs"]
+mod installed;
+#[path = "c_abi/stability.rs"]
+mod stability;
 #[path = "c_abi/toolchain.rs"]
 mod toolchain;
 
@@ -44,8 +52,8 @@ fn the_committed_header_is_the_generated_one() {
 #[test]
 fn the_header_compiles_without_a_warning_in_every_version_of_c_and_cxx() {
     for (compilers, language, versions) in [
-        (["gcc", "clang"], "c", ["c99", "c11", "c17", "gnu17"]),
-        (["g++", "clang++"], "c++", ["c++11", "c++14", "c++17", "c++20"]),
+        (["gcc", "clang"], "c", ["c99", "c11", "c17", "gnu17", "c2x"]),
+        (["g++", "clang++"], "c++", ["c++11", "c++14", "c++17", "c++20", "c++2b"]),
     ] {
         for compiler in compilers.into_iter().filter(|c| tool_exists(c)) {
             for version in versions {
@@ -63,7 +71,7 @@ fn the_header_compiles_without_a_warning_in_every_version_of_c_and_cxx() {
 #[test]
 fn the_programs_compile_without_a_warning_in_every_version_of_c() {
     for compiler in ["gcc", "clang"].into_iter().filter(|c| tool_exists(c)) {
-        for version in ["-std=c99", "-std=c11", "-std=c17"] {
+        for version in ["-std=c99", "-std=c11", "-std=c17", "-std=c2x"] {
             toolchain::compiler(compiler).args([version, "-fsyntax-only"]).args(sources()).checked();
         }
     }
@@ -105,6 +113,11 @@ fn options_are_set_read_back_and_listed() {
 }
 
 #[test]
+fn structs_are_read_and_filled_as_far_as_the_caller_knows_them() {
+    toolchain::run_every_way("growth", &server().url());
+}
+
+#[test]
 fn misuse_is_an_error_and_not_a_crash() {
     toolchain::run_every_way("misuse", &server().url());
 }
@@ -115,8 +128,58 @@ fn queries_return_what_the_server_says() {
 }
 
 #[test]
+fn packs_are_laid_out_as_the_header_says() {
+    toolchain::run_every_way("pack", &server().url());
+}
+
+#[test]
+fn statements_run_wherever_there_is_a_connection() {
+    toolchain::run_every_way("statements", &server().url());
+}
+
+#[test]
+fn streams_carry_large_results_and_may_be_left_at_any_time() {
+    toolchain::run_every_way("streams", &server().url());
+}
+
+#[test]
+fn pipelines_run_many_statements_in_one_call() {
+    toolchain::run_every_way("pipelines", &server().url());
+}
+
+#[test]
+fn copies_carry_rows_both_ways() {
+    toolchain::run_every_way("copy", &server().url());
+}
+
+#[test]
+fn an_echo_pool_answers_without_a_server() {
+    toolchain::run_every_way("echo", "");
+}
+
+#[test]
 fn threads_share_a_pool_and_cancel_and_close_it() {
     toolchain::run_every_way("threads", &server().url());
+}
+
+#[test]
+fn log_records_reach_the_callback_of_their_pool() {
+    toolchain::run_every_way("logging", &server().url());
+}
+
+#[test]
+fn transactions_commit_roll_back_and_are_run_again() {
+    toolchain::run_every_way("transactions", &server().url());
+}
+
+#[test]
+fn what_is_submitted_is_answered_through_a_queue() {
+    toolchain::run_every_way("queue", &server().url());
+}
+
+#[test]
+fn an_event_loop_waits_for_a_queue_and_nothing_else() {
+    toolchain::run_every_way("event_loop", &server().url());
 }
 
 #[test]
@@ -125,51 +188,4 @@ fn a_full_server_is_quoted_attempt_by_attempt() {
     let held = fill(&full.url());
     toolchain::run_every_way("full", &full.url());
     drop(held);
-}
-
-#[test]
-fn valgrind_finds_nothing_in_a_life_from_open_to_close() {
-    if tool_exists("valgrind") {
-        let program = toolchain::build("gcc", "lifecycle", "valgrind", &["-g"]);
-        Command::new("valgrind")
-            .args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"])
-            .arg(program)
-            .arg(server().url())
-            .env("LD_LIBRARY_PATH", library())
-            .checked();
-    }
-}
-
-#[test]
-fn the_quick_start_runs_with_the_shared_and_with_the_static_library() {
-    let source = root().join("examples/c/quick_start.c");
-    let shared = toolchain::build_file("gcc", &source, "quick_start", &["-std=c99"]);
-    let fixed = toolchain::link_statically(&source);
-    for program in [shared, fixed] {
-        let said = Command::new(program).arg(server().url()).env("LD_LIBRARY_PATH", library()).checked();
-        assert!(said.contains("3 squared is 9\n") && said.contains("has seen ada\n"), "{said}");
-    }
-}
-
-#[test]
-fn make_install_lays_out_a_tree_that_pkg_config_finds() {
-    let tree = toolchain::tree();
-    let pkg_config = |what: &str| {
-        let flags = Command::new("pkg-config")
-            .args([what, "holdfast"])
-            .env("PKG_CONFIG_LIBDIR", tree.join("lib/pkgconfig"))
-            .env("PKG_CONFIG_PATH", "")
-            .checked();
-        flags.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let program = toolchain::program("quick_start-installed");
-    Command::new("gcc")
-        .arg(root().join("examples/c/quick_start.c"))
-        .args(pkg_config("--cflags"))
-        .args(pkg_config("--libs"))
-        .arg("-o")
-        .arg(&program)
-        .checked();
-    let said = Command::new(&program).arg(server().url()).env("LD_LIBRARY_PATH", tree.join("lib")).checked();
-    assert!(said.contains("3 squared is 9\n"), "{said}");
 }

@@ -42,6 +42,12 @@
         error = NULL;                                                                        \
     } while (0)
 
+/* Whether a sanitizer or valgrind watches, which has memory and threads of its own: then they are not counted. */
+static inline bool is_watched(void)
+{
+    return getenv("HOLDFAST_TEST_WATCHED") != NULL;
+}
+
 /* Whether a text of the library is this one, and well-formed. */
 static inline bool is(holdfast_str text, const char *wanted)
 {

@@ -6,6 +6,8 @@ static void every_status_has_a_name(void)
     CHECK(is(holdfast_status_name(HOLDFAST_STATUS_OK), "ok"));
     CHECK(is(holdfast_status_name(HOLDFAST_STATUS_SERVER_FULL), "server_full"));
     CHECK(is(holdfast_status_name(HOLDFAST_STATUS_PANIC), "panic"));
+    CHECK(is(holdfast_status_name(HOLDFAST_STATUS_ROLLED_BACK), "rolled_back"));
+    CHECK(is(holdfast_status_name(HOLDFAST_STATUS_REENTRANT), "reentrant"));
     CHECK(is(holdfast_status_name(12345), "unknown"));
     for (holdfast_status status = HOLDFAST_STATUS_OK; status <= HOLDFAST_STATUS_MISUSE; status++)
         CHECK(!is(holdfast_status_name(status), "unknown"));

@@ -237,6 +237,30 @@ static void a_forked_child_gets_an_error_and_its_parent_notices_nothing(holdfast
     holdfast_connection_discard(connection);
 }
 
+/* Not even a server of its own is shared. */
+static void a_forked_child_cannot_use_an_echo_pool(void)
+{
+    holdfast_pool *pool;
+    holdfast_connection *connection, *none;
+    holdfast_error *error;
+    int status;
+    OK(holdfast_pool_open_echo(NULL, &pool, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_acquire(pool, NULL, &none, &error));
+        FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_script(connection, "no", 2, NULL, &error));
+        holdfast_connection_release(connection);
+        holdfast_pool_free(pool);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    OK(holdfast_connection_script(connection, "yes", 3, NULL, &error));
+    holdfast_connection_release(connection);
+    holdfast_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     holdfast_pool *pool;
@@ -251,6 +275,7 @@ int main(int argc, char **argv)
     arguments_out_of_range_are_refused(pool);
     two_threads_on_one_connection_get_an_error(pool);
     a_forked_child_gets_an_error_and_its_parent_notices_nothing(pool);
+    a_forked_child_cannot_use_an_echo_pool();
     holdfast_pool_free(pool);
     return 0;
 }

@@ -65,10 +65,8 @@ static void values_are_read_by_type_in_every_format(holdfast_connection *connect
         FAILS(HOLDFAST_STATUS_ARGUMENT, holdfast_result_i64(result, 1, 0, &integer, &error));
         FAILS(HOLDFAST_STATUS_ARGUMENT, holdfast_result_i64(result, 0, 9, &integer, &error));
         FAILS(HOLDFAST_STATUS_NULL, holdfast_result_i64(result, 0, 0, NULL, &error));
-        if (format == HOLDFAST_FORMAT_TEXT)
-            OK(holdfast_result_text(result, 0, 5, &text, &error));
-        else
-            FAILS(HOLDFAST_STATUS_TYPE, holdfast_result_text(result, 0, 5, &text, &error));
+        OK(holdfast_result_text(result, 0, 5, &text, &error));
+        CHECK(is(text, "-2.5"));
         holdfast_result_free(result);
     }
     holdfast_result *result = run(connection, "select null, 12345678901234567890, 'NaN'::float8", NULL, 0, 0);
@@ -81,6 +79,50 @@ static void values_are_read_by_type_in_every_format(holdfast_connection *connect
     CHECK(number > 1e19 && integer == 1);
     OK(holdfast_result_f64(result, 0, 2, &number, &error));
     CHECK(isnan(number));
+    holdfast_result_free(result);
+}
+
+static void text_is_what_the_server_prints_in_every_format(holdfast_connection *connection)
+{
+    static const char sql[] =
+        "select true, (-7)::int2, 8, 9::int8, 10::oid, 1.1::float4, 1e23::float8, '\\x00ff'::bytea, "
+        "'2026-11-23'::date, '0044-03-15 12:00:00.25 BC'::timestamp, '2026-11-23 12:00+00'::timestamptz, "
+        "'6f2d1a3e-0000-4000-8000-0123456789ab'::uuid, -0.00100::numeric, '1 day -00:00:01'::interval, '[1, 2]'::jsonb, "
+        "'::ffff:1.2.3.4'::inet, '12:30+02'::timetz, 'word'::text";
+    for (int i = 0; i < 2; i++) {
+        holdfast_error *error;
+        OK(holdfast_connection_script(connection, i ? "set timezone to 'Asia/Tokyo'" : "set timezone to 'UTC'",
+                                      HOLDFAST_NUL, NULL, &error));
+        holdfast_result *printed = run(connection, sql, NULL, 0, HOLDFAST_FORMAT_TEXT);
+        holdfast_result *automatic = run(connection, sql, NULL, 0, HOLDFAST_FORMAT_AUTOMATIC);
+        holdfast_result *binary = run(connection, sql, NULL, 0, HOLDFAST_FORMAT_BINARY);
+        const size_t columns = holdfast_result_columns(printed);
+        CHECK(columns == 18);
+        for (size_t c = 0; c < columns; c++) {
+            holdfast_str wanted, once, again;
+            OK(holdfast_result_text(printed, 0, c, &wanted, &error));
+            OK(holdfast_result_text(automatic, 0, c, &once, &error));
+            CHECK(is(once, wanted.ptr));
+            OK(holdfast_result_text(automatic, 0, c, &again, &error));
+            CHECK(again.ptr == once.ptr && again.len == once.len);
+            if (i == 1 && c == 10) {
+                /* The zone's rules are the server's. */
+                FAILS(HOLDFAST_STATUS_TYPE, holdfast_result_text(binary, 0, c, &once, &error));
+                continue;
+            }
+            OK(holdfast_result_text(binary, 0, c, &once, &error));
+            CHECK(is(once, wanted.ptr));
+        }
+        holdfast_result_free(printed);
+        holdfast_result_free(automatic);
+        holdfast_result_free(binary);
+    }
+    holdfast_result *result = run(connection, "select array[1], null::int4", NULL, 0, HOLDFAST_FORMAT_BINARY);
+    holdfast_str text = {"kept", 4};
+    holdfast_error *error;
+    FAILS(HOLDFAST_STATUS_TYPE, holdfast_result_text(result, 0, 0, &text, &error));
+    FAILS(HOLDFAST_STATUS_IS_NULL, holdfast_result_text(result, 0, 1, &text, &error));
+    CHECK(is(text, "kept"));
     holdfast_result_free(result);
 }
 
@@ -189,6 +231,7 @@ int main(int argc, char **argv)
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
     parameters_travel_as_text_and_as_binary(connection);
     values_are_read_by_type_in_every_format(connection);
+    text_is_what_the_server_prints_in_every_format(connection);
     columns_are_described(connection);
     a_script_gives_a_result_for_each_statement(connection);
     notices_are_collected(connection);

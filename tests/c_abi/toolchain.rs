@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-pub const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
+pub const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wundef", "-Werror"];
 
-/// What a Rust library needs from the system, and this one of OpenSSL.
-const NATIVE: [&str; 9] =
-    ["-lssl", "-lcrypto", "-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"];
+/// Set for a program that a sanitizer or valgrind watches, which have memory and threads of their own.
+pub const WATCHED: &str = "HOLDFAST_TEST_WATCHED";
 
 /// Runs a command that has to succeed.
 pub trait Checked {
@@ -59,7 +58,7 @@ pub fn soname() -> String {
 }
 
 /// Runs a target of the Makefile with the libraries in the profile of these tests, whose dependencies are built already.
-fn make(target_name: &str, extra: &[&OsStr]) {
+pub fn make(target_name: &str, extra: &[&OsStr]) {
     Command::new("make")
         .args(["--no-print-directory", target_name])
         .args(["LIB_PROFILE=dev", "LIB_FEATURES=--all-features"])
@@ -72,17 +71,22 @@ fn make(target_name: &str, extra: &[&OsStr]) {
         .checked();
 }
 
-fn variable(name: &str, value: impl AsRef<OsStr>) -> OsString {
+pub fn variable(name: &str, value: impl AsRef<OsStr>) -> OsString {
     let mut setting = OsString::from(name);
     setting.push("=");
     setting.push(value);
     setting
 }
 
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     // The directory of this test program is <target>/<profile>/deps.
     let program = std::env::current_exe().unwrap();
     program.ancestors().nth(3).unwrap().to_owned()
+}
+
+/// Where cargo puts what it builds in the profile of these tests.
+pub fn built() -> PathBuf {
+    target().join("debug")
 }
 
 /// Where `make install` put everything, once for all tests of this program.
@@ -133,18 +137,6 @@ pub fn build(cc: &str, name: &str, variant: &str, flags: &[&str]) -> PathBuf {
     build_file(cc, &source, &format!("{name}-{variant}"), flags)
 }
 
-pub fn link_statically(source: &Path) -> PathBuf {
-    let program = program("quick_start-static");
-    compiler("gcc")
-        .arg(source)
-        .arg("-o")
-        .arg(&program)
-        .arg(library().join("libholdfast.a"))
-        .args(NATIVE)
-        .checked();
-    program
-}
-
 /// Compiles a test program plainly and with the sanitizers for addresses and undefined behaviour, and runs both.
 pub fn run_every_way(name: &str, argument: &str) {
     let plain = build("gcc", name, "plain", &["-std=c99", "-O2"]);
@@ -154,12 +146,13 @@ pub fn run_every_way(name: &str, argument: &str) {
         "sanitized",
         &["-std=c17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"],
     );
-    for program in [plain, sanitized] {
+    for (program, watched) in [(plain, false), (sanitized, true)] {
         // A program must not depend on the environment of whoever runs the tests.
-        Command::new(program)
-            .arg(argument)
-            .env("LD_LIBRARY_PATH", library())
-            .env_remove("DATABASE_URL")
-            .checked();
+        let mut command = Command::new(program);
+        command.arg(argument).env("LD_LIBRARY_PATH", library()).env_remove("DATABASE_URL");
+        if watched {
+            command.env(WATCHED, "1");
+        }
+        command.checked();
     }
 }

@@ -4,7 +4,7 @@ use std::ptr;
 
 use super::connection::holdfast_connection;
 use super::error::holdfast_error;
-use super::guard::{Out, guard, milliseconds, or_default};
+use super::guard::{Failure, Out, guard, milliseconds, or_default};
 use super::handle::{Handle, another, free, hold, look, mark};
 use super::pool::HOLDFAST_CONFIGURED;
 use super::status::holdfast_status;
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn holdfast_cancel_new(
     let body = || {
         // SAFETY: `cancel` is NULL or writable, `connection` NULL or live.
         let (out, connection) = unsafe { (Out::new(cancel, "cancel")?, look(connection)?) };
-        out.set(connection.cancel.clone());
+        out.set(CancelHandle::clone(&connection.cancel));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -61,6 +61,7 @@ pub unsafe extern "C" fn holdfast_cancel_fire(
     let body = || {
         // SAFETY: `cancel` is NULL or live.
         let cancel = unsafe { hold(cancel)? };
+        Failure::if_in_callback()?;
         match timeout_ms {
             HOLDFAST_CONFIGURED => cancel.cancel()?,
             limit => cancel.cancel_within(milliseconds(limit))?,

@@ -3,19 +3,27 @@
 //! A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
 //! const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
 //! gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
+//!
+//! While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. One that was freed
+//! before its end is ended by the next call: the server is asked to cancel it, by which an open transaction fails, or told
+//! that no more data comes, and what it still sends is skipped; all that within the deadline of that call.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, milliseconds, or_default};
-use super::handle::{Handle, free, hold, look, mark};
-use super::status::{HOLDFAST_STATUS_MISUSE, holdfast_status};
+use super::handle::{Handle, Object, free, hold, look, mark};
+use super::status::{HOLDFAST_STATUS_BUSY, HOLDFAST_STATUS_MISUSE, holdfast_status};
 use super::text::{EMPTY, Text, holdfast_str};
+use crate::error::Error;
+use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::pool::PooledConnection;
+use crate::pool::{Lender, PooledConnection};
+use crate::queue::{Seat, Sequence};
 
 /// A connection borrowed from a pool. Give it back with holdfast_connection_release.
 pub struct holdfast_connection {
@@ -29,13 +37,23 @@ impl Handle for holdfast_connection {
     const STAYS_IN_ITS_PROCESS: bool = true;
 }
 
+const DISCARDED: &str = "this connection was discarded after a defect in the library; release it";
+
 /// A connection, and what may be asked of it while a call runs on it.
 pub struct Lent {
     /// Empty after a panic, which leaves nothing that could be trusted.
     core: Mutex<Option<PooledConnection>>,
     /// Close it instead of giving it back.
     discard: AtomicBool,
-    pub(super) cancel: CancelHandle,
+    /// Lent to the body of a transaction, which has no say in the end of either.
+    to_body: bool,
+    /// The body tried to give it back all the same.
+    given_back: AtomicBool,
+    pub(super) link: Link,
+    pub(super) cancel: Arc<CancelHandle>,
+    /// Requests submitted to it, which have the connection to themselves while there are any.
+    sequence: Arc<Sequence>,
+    lender: Lender,
     backend_pid: u32,
     target: Text,
 }
@@ -44,21 +62,73 @@ impl Lent {
     pub(super) fn new(core: PooledConnection) -> Self {
         Self {
             discard: AtomicBool::new(false),
-            cancel: core.cancel_handle(),
+            to_body: false,
+            given_back: AtomicBool::new(false),
+            link: core.link().clone(),
+            cancel: Arc::new(core.cancel_handle()),
+            sequence: Arc::default(),
+            lender: core.lender(),
             backend_pid: core.backend_pid().unwrap_or(0),
             target: Text::new(core.target()),
             core: Mutex::new(Some(core)),
         }
     }
 
-    /// Works on the connection, alone. Never waits for another thread. A panic on the way discards the connection.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut PooledConnection) -> Outcome<T>) -> Outcome<T> {
-        let mut core = self.core.try_lock().ok_or_else(|| Failure::busy(holdfast_connection::NAME))?;
-        let Some(conn) = core.as_mut() else {
+    /// For the body of a transaction.
+    pub(super) fn to_body(core: PooledConnection) -> Self {
+        let mut lent = Self::new(core);
+        lent.to_body = true;
+        lent
+    }
+
+    /// Takes the connection back from a body that has returned.
+    pub(super) fn take_back(&self) -> Outcome<PooledConnection> {
+        let taken = match self.core.try_lock() {
+            Some(mut core) => core.take(),
+            None => {
+                return Err(Failure::new(
+                    HOLDFAST_STATUS_BUSY,
+                    "the body of the transaction returned while another thread was in a call on its connection: it is rolled back when that call ends",
+                ));
+            }
+        };
+        taken.ok_or_else(discarded)
+    }
+
+    /// Whether its body tried to release or discard it.
+    pub(super) fn was_given_back(&self) -> bool {
+        self.given_back.load(Ordering::Relaxed)
+    }
+
+    /// Refuses what only the pool may do for the body of a transaction.
+    pub(super) fn check_not_in_body(&self) -> Outcome {
+        if self.to_body {
             return Err(Failure::new(
                 HOLDFAST_STATUS_MISUSE,
-                "this connection was discarded after a defect in the library; release it",
+                "inside holdfast_pool_transaction the transaction is begun and ended by the pool: return from the body, or use savepoints",
             ));
+        }
+        Ok(())
+    }
+
+    /// Works on the connection, alone. Never waits for another thread. A panic on the way discards the connection.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut PooledConnection) -> Outcome<T>) -> Outcome<T> {
+        let core = self.core.try_lock().ok_or_else(|| Failure::busy(holdfast_connection::NAME))?;
+        if self.sequence.is_active() {
+            return Err(Failure::new(
+                HOLDFAST_STATUS_BUSY,
+                "requests submitted to this connection are not done",
+            ));
+        }
+        Self::work_on(core, work)
+    }
+
+    fn work_on<T>(
+        mut core: MutexGuard<'_, Option<PooledConnection>>,
+        work: impl FnOnce(&mut PooledConnection) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let Some(conn) = core.as_mut() else {
+            return Err(Failure::new(HOLDFAST_STATUS_MISUSE, DISCARDED));
         };
         match catch_unwind(AssertUnwindSafe(|| work(conn))) {
             Ok(done) => done,
@@ -69,6 +139,41 @@ impl Lent {
                 resume_unwind(payload)
             }
         }
+    }
+}
+
+fn discarded() -> Failure {
+    Failure::new(HOLDFAST_STATUS_MISUSE, DISCARDED)
+}
+
+impl Seat for Object<Lent> {
+    fn sequence(&self) -> &Arc<Sequence> {
+        &self.sequence
+    }
+
+    fn with_connection(&self, work: &mut dyn FnMut(&mut PooledConnection)) -> Result<(), Error> {
+        // Others look in for a moment at most: they see that the sequence is active.
+        let done = Lent::work_on(self.core.lock(), |conn| {
+            work(conn);
+            Ok(())
+        });
+        done.map_err(|_| Error::misuse(DISCARDED))
+    }
+
+    fn if_unused(&self, claim: &mut dyn FnMut()) -> bool {
+        let unused = self.core.try_lock();
+        if unused.is_some() {
+            claim();
+        }
+        unused.is_some()
+    }
+
+    fn cancel_handle(&self) -> Arc<CancelHandle> {
+        self.cancel.clone()
+    }
+
+    fn lender(&self) -> Lender {
+        self.lender.clone()
     }
 }
 
@@ -84,7 +189,8 @@ impl Drop for Lent {
 
 /// Limits every statement from now until the connection goes back, to limit_ms milliseconds each; 0 lifts the limit. A
 /// statement that runs past it fails with HOLDFAST_STATUS_QUERY_TIMEOUT whatever server and network do; the connection is
-/// then lost, and the server asked to cancel. The default is the option statement_deadline. Does not block.
+/// then lost, and the server asked to cancel. The calls on a stream or a COPY are limited one by one: the time between two
+/// of them does not count. The default is the option statement_deadline. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_set_deadline(
     connection: *mut holdfast_connection,
@@ -118,24 +224,39 @@ pub unsafe extern "C" fn holdfast_connection_target(connection: *const holdfast_
 }
 
 /// Gives a connection back to its pool. NULL is allowed. Never blocks on the network. The handle is gone; if another thread
-/// is still in a call on it, the connection goes back when that call ends.
+/// is still in a call on it, the connection goes back when that call ends; requests submitted to it are done before, all of
+/// them. A stream or a COPY that is open on it ends with that: later calls on it give HOLDFAST_STATUS_MISUSE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_release(connection: *mut holdfast_connection) {
     // SAFETY: the caller gives NULL or a live connection, and does not use it again.
-    unsafe { free(connection) }
+    unsafe { end(connection, false) }
 }
 
-/// Closes a connection instead of giving it back; the pool opens another when one is needed. Else as
-/// holdfast_connection_release.
+/// Closes a connection instead of giving it back; the pool opens another when one is needed. Requests submitted to it that
+/// do not run yet end with HOLDFAST_STATUS_CANCELED. Else as holdfast_connection_release.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_discard(connection: *mut holdfast_connection) {
     // SAFETY: the caller gives NULL or a live connection, and does not use it again.
-    unsafe {
-        or_default((), || {
-            look(connection.cast_const())?.discard.store(true, Ordering::Relaxed);
-            Ok(())
-        });
-        free(connection);
+    unsafe { end(connection, true) }
+}
+
+/// # Safety
+/// `connection` is NULL or live, and not used again, unless it was lent to the body of a transaction.
+unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
+    let is_kept = or_default(false, || {
+        // SAFETY: as promised.
+        let lent = unsafe { hold(connection.cast_const())? };
+        lent.discard.fetch_or(discard, Ordering::Relaxed);
+        if lent.to_body {
+            lent.given_back.store(true, Ordering::Relaxed);
+        } else if discard {
+            lent.sequence.cancel_waiting();
+        }
+        Ok(lent.to_body)
+    });
+    if !is_kept {
+        // SAFETY: as promised.
+        unsafe { free(connection) };
     }
 }
 

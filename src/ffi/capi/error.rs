@@ -192,6 +192,7 @@ impl holdfast_error {
             Failure::Call { message, .. } => {
                 Described { status, message: Text::new(message), ..Described::default() }
             }
+            Failure::Given { .. } => Described { status, ..Described::default() },
             Failure::Core(error) => Described {
                 status,
                 message: Text::new(error.to_string()),

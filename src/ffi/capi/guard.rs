@@ -6,8 +6,9 @@ use std::ptr;
 use std::time::Duration;
 
 use super::error::holdfast_error;
-use super::handle::{Handle, give};
+use super::handle::{Handle, free, give};
 use super::status::{self, holdfast_status};
+use crate::callback;
 use crate::error::Error;
 
 /// Why a call failed.
@@ -16,6 +17,8 @@ pub(super) enum Failure {
     Core(Error),
     /// The call itself was not possible.
     Call { status: holdfast_status, message: String },
+    /// A callback of the program's said so, with an error that it gave.
+    Given { status: holdfast_status, error: GivenError },
 }
 
 impl Failure {
@@ -38,6 +41,27 @@ impl Failure {
         )
     }
 
+    /// The same, about one request of several.
+    pub(super) fn in_request(self, index: usize) -> Self {
+        match self {
+            Self::Call { status, message } => {
+                Self::Call { status, message: format!("requests[{index}]: {message}") }
+            }
+            other => other,
+        }
+    }
+
+    /// Every call that blocks asks this first.
+    pub(super) fn if_in_callback() -> Outcome {
+        if callback::is_running() {
+            return Err(Self::new(
+                status::HOLDFAST_STATUS_REENTRANT,
+                "this call blocks, which is not possible inside a callback of the library, such as that for log records",
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
         let said = payload
             .downcast_ref::<&str>()
@@ -45,6 +69,28 @@ impl Failure {
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_owned());
         Self::new(status::HOLDFAST_STATUS_PANIC, format!("a defect in the library, please report it: {said}"))
+    }
+}
+
+/// An error object that the program handed over; freed if nobody takes it further.
+pub(super) struct GivenError(*mut holdfast_error);
+
+impl GivenError {
+    /// # Safety
+    /// `error` is a live error, and nobody else will free it.
+    pub(super) unsafe fn new(error: *mut holdfast_error) -> Self {
+        Self(error)
+    }
+
+    fn into_raw(mut self) -> *mut holdfast_error {
+        std::mem::replace(&mut self.0, ptr::null_mut())
+    }
+}
+
+impl Drop for GivenError {
+    fn drop(&mut self) {
+        // SAFETY: NULL, or live and ours, as `new` was promised.
+        unsafe { free(self.0) };
     }
 }
 
@@ -76,8 +122,12 @@ pub(super) unsafe fn guard(
     };
     let status = status::of_failure(&failure);
     if !error.is_null() {
-        // Putting it in words could fail in turn; the status is then all there is.
-        if let Ok(object) = catch_unwind(AssertUnwindSafe(|| give(holdfast_error::describe(failure)))) {
+        let put_in_words = || match failure {
+            Failure::Given { error, .. } => error.into_raw(),
+            other => give(holdfast_error::describe(other)),
+        };
+        // That could fail in turn; the status is then all there is.
+        if let Ok(object) = catch_unwind(AssertUnwindSafe(put_in_words)) {
             // SAFETY: as above.
             unsafe { error.write(object) };
         }

@@ -8,7 +8,7 @@ use std::mem::align_of;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::guard::{Failure, Outcome};
 use super::status::HOLDFAST_STATUS_MISUSE;
@@ -56,6 +56,38 @@ impl<H: Handle> Deref for Held<H> {
     }
 }
 
+impl<H: Handle> Held<H> {
+    /// A way to the object that does not keep it alive.
+    pub(super) fn watch(&self) -> Watched<H> {
+        Watched(Arc::downgrade(&self.0))
+    }
+}
+
+/// An object that is used for as long as its handle was not freed.
+pub(super) struct Watched<H: Handle>(Weak<Object<H::Value>>);
+
+impl<H: Handle> Watched<H> {
+    /// Takes hold of the object for the time of a call; `None` once its handle was freed.
+    pub(super) fn hold(&self) -> Option<Held<H>> {
+        self.0.upgrade().map(Held)
+    }
+}
+
+impl<H: Handle> Held<H> {
+    /// Keeps hold of it for longer than a call.
+    pub(super) fn keep(self) -> Arc<Object<H::Value>> {
+        self.0
+    }
+}
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
 /// An object that another one owns, and lends to C.
 pub(super) struct Kept<H: Handle>(Arc<Object<H::Value>>);
 
@@ -67,6 +99,14 @@ impl<H: Handle> Kept<H> {
 
     pub(super) fn as_ptr(&self) -> *const H {
         Arc::as_ptr(&self.0).cast()
+    }
+}
+
+impl<H: Handle> Deref for Kept<H> {
+    type Target = H::Value;
+
+    fn deref(&self) -> &H::Value {
+        &self.0.value
     }
 }
 

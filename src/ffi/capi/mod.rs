@@ -3,21 +3,33 @@
 // Types are called here what they are called in C. `pub` is what the header's generator looks for.
 #![allow(non_camel_case_types, unreachable_pub)]
 
+mod cursor;
 mod guard;
 mod handle;
+mod kept;
 mod structs;
 
 mod cancel;
 mod config;
 mod connection;
+mod copy;
+mod echo;
 mod error;
+mod log;
 mod message;
 mod option;
+mod pack;
+mod pipeline;
 mod pool;
 mod query;
+mod queue;
 mod result;
+mod statement;
 mod stats;
 mod status;
+mod stream;
+mod submit;
 mod text;
+mod transaction;
 mod value;
 mod version;

@@ -15,7 +15,7 @@ use super::status::holdfast_status;
 use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, text};
 use crate::config::PoolConfig;
-use crate::pool::{CloseReport, Pool};
+use crate::pool::{Call, CloseReport, Pool};
 
 /// A pool. Free it with holdfast_pool_free.
 pub struct holdfast_pool {
@@ -36,9 +36,12 @@ pub struct PoolHandle {
 
 impl PoolHandle {
     fn open(config: PoolConfig) -> Outcome<Self> {
-        let core = Pool::new(config)?;
+        Ok(Self::new(Pool::new(config)?))
+    }
+
+    pub(super) fn new(core: Pool) -> Self {
         let target = Text::new(core.target());
-        Ok(Self { core, target })
+        Self { core, target }
     }
 }
 
@@ -161,25 +164,38 @@ pub(super) unsafe fn acquire(
     pool: &Pool,
     options: *const holdfast_acquire_options,
 ) -> Outcome<crate::PooledConnection> {
+    // SAFETY: as promised.
+    Ok(pool.get_as(unsafe { call(options)? })?)
+}
+
+/// How connections are to be got, by a call that may block.
+///
+/// # Safety
+/// As for [`acquire`].
+pub(super) unsafe fn call(options: *const holdfast_acquire_options) -> Outcome<Call> {
+    Failure::if_in_callback()?;
     if options.is_null() {
-        return Ok(pool.get()?);
+        return Ok(Call::default());
     }
     // SAFETY: as promised.
     let options = unsafe { structs::read(options, "holdfast_acquire_options")? };
-    let timeout = (options.timeout_ms != 0).then(|| milliseconds(options.timeout_ms));
-    Ok(match (options.retries, timeout) {
-        (0, None) => pool.get()?,
-        (0, Some(limit)) => pool.get_timeout(limit)?,
-        (HOLDFAST_NO_RETRY, limit) => pool.get_with(0, limit)?,
-        (count, limit) => match u32::try_from(count) {
-            Ok(count) => pool.get_with(count, limit)?,
-            Err(_) => {
-                return Err(Failure::argument(format!(
-                    "holdfast_acquire_options: retries cannot be {count}"
-                )));
-            }
-        },
+    Ok(Call {
+        timeout: (options.timeout_ms != 0).then(|| milliseconds(options.timeout_ms)),
+        retries: count(options.retries, "holdfast_acquire_options: retries")?,
+        since: None,
     })
+}
+
+/// A number of repetitions; `None` for the usual one.
+pub(super) fn count(given: i32, name: &str) -> Outcome<Option<u32>> {
+    match given {
+        0 => Ok(None),
+        HOLDFAST_NO_RETRY => Ok(Some(0)),
+        count => match u32::try_from(count) {
+            Ok(count) => Ok(Some(count)),
+            Err(_) => Err(Failure::argument(format!("{name} cannot be {count}"))),
+        },
+    }
 }
 
 /// Borrows an idle connection if one is free now, else puts NULL into *connection; HOLDFAST_STATUS_OK either way. Opens
@@ -194,6 +210,7 @@ pub unsafe extern "C" fn holdfast_pool_try_acquire(
     let body = || {
         // SAFETY: `connection` is NULL or writable, `pool` NULL or live.
         let (out, pool) = unsafe { (Out::new(connection, "connection")?, hold(pool)?) };
+        Failure::if_in_callback()?;
         if let Some(lent) = pool.core.try_get()? {
             out.set(Lent::new(lent));
         }
@@ -218,6 +235,7 @@ pub unsafe extern "C" fn holdfast_pool_close(
     let body = || {
         // SAFETY: `pool` is NULL or live.
         let pool = unsafe { hold(pool)? };
+        Failure::if_in_callback()?;
         if !report.is_null() {
             // A report that cannot be filled is found out before anything is closed.
             // SAFETY: `report` is as large as its `struct_size` says.

@@ -30,7 +30,10 @@
  * - Structs that begin with struct_size may grow at their end. Set struct_size to sizeof the struct and all else to zero:
  *       C:    holdfast_stats stats = {.struct_size = sizeof stats};
  *       C++:  holdfast_stats stats{}; stats.struct_size = sizeof stats;
- * - There is nothing to initialize, no state outside of handles, and no logger.
+ * - There is nothing to initialize, no state outside of handles, and no logger but the callbacks of configurations.
+ * - Callbacks get their user_data first, and a function that releases it is called once. They must not be left by longjmp
+ *   or by an exception. Inside those that the library calls on its own account (log records), calls that would block
+ *   return HOLDFAST_STATUS_REENTRANT.
  * - After fork the child must not use what its parent opened (HOLDFAST_STATUS_MISUSE); it may free it.
  * - C99 or C++11 and later. Programs that link the static library need -lssl -lcrypto -lpthread -ldl -lm.
  */

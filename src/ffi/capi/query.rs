@@ -6,20 +6,22 @@ use std::slice;
 use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard};
-use super::handle::hold;
+use super::handle::{Held, hold};
 use super::pool::{acquire, holdfast_acquire_options, holdfast_pool};
 use super::result::{Block, Blocks, holdfast_result, holdfast_results};
+use super::statement::holdfast_statement;
 use super::status::holdfast_status;
 use super::text::{bytes, text};
 use crate::pool::PooledConnection;
-use crate::session::{Param, ResultFormat, WireFormat};
+use crate::session::{Param, ResultBlock, ResultFormat, Sql, Statement, WireFormat};
 
 /// Values as the server prints and reads them.
 pub const HOLDFAST_FORMAT_TEXT: i32 = 0;
 /// Values in the server's binary form.
 pub const HOLDFAST_FORMAT_BINARY: i32 = 1;
-/// Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else. Text for
-/// all where statement_cache is 0.
+/// Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but text
+/// also where holdfast_result_text could not tell what the server prints, which says when. Text for all where
+/// statement_cache is 0. What was chosen stands in holdfast_column.format, and may change with the session's settings.
 pub const HOLDFAST_FORMAT_AUTOMATIC: i32 = 2;
 
 /// One parameter of a statement. This struct does not grow.
@@ -30,20 +32,35 @@ pub struct holdfast_param {
     pub value: *const c_void,
     /// Its length in bytes; HOLDFAST_NUL for a text that ends at its NUL.
     pub len: usize,
-    /// Its type, as in pg_type; 0 lets the server infer it.
+    /// Its type, as in pg_type; 0 lets the server infer it, and is the statement's own type of a prepared statement.
     pub type_oid: u32,
     /// HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY.
     pub format: i32,
 }
 
 /// As many as the protocol can count.
-const MOST_PARAMETERS: usize = 65_535;
+pub(super) const MOST_PARAMETERS: usize = 65_535;
 
 /// # Safety
 /// `params` is NULL or readable for `count` parameters, whose values are NULL or readable for their length.
-unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome<Vec<Param<'a>>> {
+pub(super) unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome<Vec<Param<'a>>> {
+    let mut read = Vec::new();
+    // SAFETY: as promised.
+    unsafe { add_parameters(params, count, &mut read)? };
+    Ok(read)
+}
+
+/// Reads parameters behind those that were read before.
+///
+/// # Safety
+/// As for [`parameters`].
+pub(super) unsafe fn add_parameters<'a>(
+    params: *const holdfast_param,
+    count: usize,
+    read: &mut Vec<Param<'a>>,
+) -> Outcome {
     if count == 0 {
-        return Ok(Vec::new());
+        return Ok(());
     }
     if params.is_null() {
         return Err(Failure::null("params"));
@@ -55,7 +72,8 @@ unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome
     }
     // SAFETY: readable for `count` parameters, as promised.
     let params = unsafe { slice::from_raw_parts(params, count) };
-    let convert = |(index, param): (usize, &holdfast_param)| {
+    read.reserve(count);
+    for (index, param) in params.iter().enumerate() {
         let format = match param.format {
             HOLDFAST_FORMAT_TEXT => WireFormat::Text,
             HOLDFAST_FORMAT_BINARY => WireFormat::Binary,
@@ -65,12 +83,12 @@ unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome
         let value = (!param.value.is_null())
             .then(|| unsafe { bytes(param.value.cast(), param.len, "value") })
             .transpose()?;
-        Ok(Param { value, format, type_oid: param.type_oid })
-    };
-    params.iter().enumerate().map(convert).collect()
+        read.push(Param { value, format, type_oid: param.type_oid });
+    }
+    Ok(())
 }
 
-fn result_format(format: i32) -> Outcome<ResultFormat> {
+pub(super) fn result_format(format: i32) -> Outcome<ResultFormat> {
     match format {
         HOLDFAST_FORMAT_TEXT => Ok(ResultFormat::Text),
         HOLDFAST_FORMAT_BINARY => Ok(ResultFormat::Binary),
@@ -84,8 +102,123 @@ pub(super) fn on_lane<T>(
     conn: &mut PooledConnection,
     work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
 ) -> Outcome<T> {
+    Failure::if_in_callback()?;
     let done = conn.lane().and_then(|mut lane| work(&mut lane));
     done.map_err(|e| Failure::Core(if e.target().is_none() { e.at_target(conn.target()) } else { e }))
+}
+
+/// Where a statement runs: on a connection in hand, or on one that is borrowed for it.
+pub(super) enum Place {
+    /// NULL or live.
+    InHand(*mut holdfast_connection),
+    /// NULL or live; NULL or as large as it says.
+    Borrowed(*const holdfast_pool, *const holdfast_acquire_options),
+}
+
+/// What runs, as C gives it.
+pub(super) enum What {
+    /// Readable for its length or up to its NUL.
+    Text(*const c_char, usize),
+    /// NULL or live.
+    Statement(*const holdfast_statement),
+}
+
+/// What a statement is run with, as C gives it.
+pub(super) struct Arguments {
+    pub(super) what: What,
+    /// NULL or readable for `nparams` parameters, whose values are readable as they say.
+    pub(super) params: *const holdfast_param,
+    pub(super) nparams: usize,
+    pub(super) result_format: i32,
+}
+
+/// What a statement is run with, as the core takes it.
+pub(super) struct Given<'a> {
+    sql: SqlGiven<'a>,
+    pub(super) params: Vec<Param<'a>>,
+    pub(super) format: ResultFormat,
+}
+
+enum SqlGiven<'a> {
+    Text(&'a str),
+    Statement(Held<holdfast_statement>),
+}
+
+impl Given<'_> {
+    pub(super) fn sql(&self) -> Sql<'_> {
+        match &self.sql {
+            SqlGiven::Text(text) => Sql::Text(text),
+            SqlGiven::Statement(held) => Sql::Statement(&held.core),
+        }
+    }
+}
+
+impl Arguments {
+    /// # Safety
+    /// The pointers are as the fields say, and nobody changes what they lead to while `'a` lasts.
+    pub(super) unsafe fn read<'a>(&self) -> Outcome<Given<'a>> {
+        // SAFETY: as promised.
+        let params = unsafe { parameters(self.params, self.nparams)? };
+        let format = result_format(self.result_format)?;
+        let sql = match self.what {
+            // SAFETY: as promised.
+            What::Text(sql, len) => SqlGiven::Text(unsafe { text(sql, len, "sql")? }),
+            What::Statement(statement) => {
+                // SAFETY: as promised.
+                let held = unsafe { hold(statement)? };
+                check_types(&held.core, &params)?;
+                SqlGiven::Statement(held)
+            }
+        };
+        Ok(Given { sql, params, format })
+    }
+}
+
+pub(super) fn check_types(statement: &Statement, params: &[Param<'_>]) -> Outcome {
+    let Some(index) = statement.first_of_another_type(params) else { return Ok(()) };
+    let (given, known) = (params[index].type_oid, statement.parameters()[index]);
+    Err(Failure::argument(format!(
+        "params[{index}].type_oid is {given}, but the statement was prepared with type {known}; 0 means that"
+    )))
+}
+
+/// Runs one statement and puts its result into `*result`.
+///
+/// # Safety
+/// `place` and `given` are as their fields say, `result` and `error` NULL or writable.
+pub(super) unsafe fn run(
+    place: Place,
+    given: Arguments,
+    result: *mut *mut holdfast_result,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: NULL or writable, as promised.
+        let out = unsafe { Out::new(result, "result")? };
+        // All that can be wrong with the arguments is found before a connection is borrowed.
+        // SAFETY: as promised.
+        let block = unsafe {
+            match place {
+                Place::InHand(connection) => {
+                    let lent = hold(connection.cast_const())?;
+                    query(&lent, &given.read()?)?
+                }
+                Place::Borrowed(pool, options) => {
+                    let pool = hold(pool)?;
+                    let given = given.read()?;
+                    query(&Lent::new(acquire(&pool.core, options)?), &given)?
+                }
+            }
+        };
+        out.set(Block::new(block));
+        Ok(())
+    };
+    // SAFETY: NULL or writable, as promised.
+    unsafe { guard(error, body) }
+}
+
+fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
+    lent.with(|conn| on_lane(conn, |lane| lane.query(given.sql(), &given.params, given.format)))
 }
 
 /// Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text stand
@@ -105,18 +238,9 @@ pub unsafe extern "C" fn holdfast_connection_query(
     result: *mut *mut holdfast_result,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `result` is NULL or writable, `connection` NULL or live; text and parameters are readable as they say.
-        let (out, lent, sql, params) = unsafe {
-            let out = Out::new(result, "result")?;
-            (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?, parameters(params, nparams)?)
-        };
-        let format = self::result_format(result_format)?;
-        out.set(Block::new(lent.with(|conn| on_lane(conn, |lane| lane.query(sql, &params, format)))?));
-        Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    let given = Arguments { what: What::Text(sql, sql_len), params, nparams, result_format };
+    // SAFETY: all pointers are as `Place`, `Arguments` and `run` want them, by the promise of the caller.
+    unsafe { run(Place::InHand(connection), given, result, error) }
 }
 
 /// Borrows a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
@@ -134,20 +258,9 @@ pub unsafe extern "C" fn holdfast_pool_query(
     result: *mut *mut holdfast_result,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `result` is NULL or writable, `pool` NULL or live; text, parameters, options are readable as they say.
-        let (out, pool, sql, params) = unsafe {
-            let out = Out::new(result, "result")?;
-            (out, hold(pool)?, text(sql, sql_len, "sql")?, parameters(params, nparams)?)
-        };
-        let format = self::result_format(result_format)?;
-        // SAFETY: as above.
-        let lent = Lent::new(unsafe { acquire(&pool.core, options)? });
-        out.set(Block::new(lent.with(|conn| on_lane(conn, |lane| lane.query(sql, &params, format)))?));
-        Ok(())
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    let given = Arguments { what: What::Text(sql, sql_len), params, nparams, result_format };
+    // SAFETY: all pointers are as `Place`, `Arguments` and `run` want them, by the promise of the caller.
+    unsafe { run(Place::Borrowed(pool, options), given, result, error) }
 }
 
 /// Runs a text of one or more statements without parameters, and puts a result for each into *results, values as text; free

@@ -4,14 +4,16 @@
 //! thread, and none blocks. Rows and columns are counted from 0.
 
 use std::ptr;
+use std::sync::OnceLock;
 
 use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, or_default};
 use super::handle::{Handle, Kept, another, free, look, mark};
+use super::kept::KeptTexts;
 use super::status::{HOLDFAST_STATUS_IS_NULL, HOLDFAST_STATUS_TYPE, holdfast_status};
 use super::structs::{self, Growing};
-use super::text::{EMPTY, Text, holdfast_str};
-use super::value;
+use super::text::{EMPTY, Text, ended, holdfast_str};
+use super::value::{self, Place};
 use crate::session::{Column, ResultBlock, WireFormat};
 
 /// The rows of one statement. Free it with holdfast_result_free.
@@ -38,17 +40,30 @@ impl Handle for holdfast_results {
 
 /// A result with the texts that C asks for.
 pub struct Block {
-    core: ResultBlock,
-    names: Vec<Text>,
-    tag: Text,
+    pub(super) core: ResultBlock,
+    /// Made when the first is asked for.
+    names: OnceLock<Vec<Text>>,
+    /// Of binary values that were read as text, by the number of the cell.
+    texts: KeptTexts,
 }
 
 impl Block {
     pub(super) fn new(core: ResultBlock) -> Self {
-        let names = core.columns().iter().map(|c| Text::new(c.name.as_str())).collect();
-        let tag = Text::new(core.command_tag());
-        Self { core, names, tag }
+        Self { core, names: OnceLock::new(), texts: KeptTexts::default() }
     }
+
+    fn text(&self, Place { row, column }: Place) -> Option<holdfast_str> {
+        if let Some(bytes) = self.core.text_as_it_came(row, column) {
+            return Some(holdfast_str { ptr: bytes.as_ptr().cast(), len: bytes.len() });
+        }
+        let number = row * self.core.columns().len() + column;
+        self.texts.get(number, |text| self.core.write_text(row, column, text))
+    }
+}
+
+/// The names of columns as C reads them.
+pub(super) fn names(columns: &[Column]) -> Vec<Text> {
+    columns.iter().map(|c| Text::new(c.name.as_str())).collect()
 }
 
 pub struct Blocks(Vec<Kept<holdfast_result>>);
@@ -59,7 +74,8 @@ impl Blocks {
     }
 }
 
-/// A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result.
+/// A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result,
+/// unless a comment says otherwise.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_cell {
@@ -69,7 +85,8 @@ pub struct holdfast_cell {
     pub len: usize,
 }
 
-/// One column of a result. Set struct_size before the call that fills it. The name belongs to the result.
+/// One column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
+/// object that was asked.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_column {
@@ -85,7 +102,7 @@ pub struct holdfast_column {
     pub table_oid: u32,
     /// Its number in that table, from 1; 0 if it is no table's.
     pub column_number: i32,
-    /// HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how its values came.
+    /// HOLDFAST_FORMAT_TEXT or HOLDFAST_FORMAT_BINARY: how its values came. Of a statement always the former.
     pub format: i32,
     /// Always 0.
     pub reserved: u32,
@@ -121,31 +138,45 @@ pub unsafe extern "C" fn holdfast_result_column(
     or_default(false, || {
         // SAFETY: the caller gives NULL or a live result.
         let block = unsafe { look(result)? };
-        let (Some(found), Some(name)) = (block.core.columns().get(index), block.names.get(index)) else {
-            return Ok(false);
-        };
-        let filled = holdfast_column {
-            struct_size: 0,
-            type_oid: found.type_oid,
-            type_size: found.type_size.into(),
-            type_modifier: found.type_modifier,
-            table_oid: found.table_oid,
-            column_number: found.column_number.into(),
-            format: i32::from(found.format == WireFormat::Binary),
-            reserved: 0,
-            name: name.view(),
-        };
+        let columns = block.core.columns();
+        let names = block.names.get_or_init(|| names(columns));
         // SAFETY: `column` is NULL or as large as its `struct_size` says.
-        unsafe { structs::write(column, &filled, "holdfast_column")? };
-        Ok(true)
+        unsafe { describe(columns, names, index, column) }
     })
+}
+
+/// Fills `*column` with the description of the column of this index; `false` if there is none.
+///
+/// # Safety
+/// `column` is NULL or as large as its `struct_size` says.
+pub(super) unsafe fn describe(
+    columns: &[Column],
+    names: &[Text],
+    index: usize,
+    column: *mut holdfast_column,
+) -> Outcome<bool> {
+    let (Some(found), Some(name)) = (columns.get(index), names.get(index)) else { return Ok(false) };
+    let filled = holdfast_column {
+        struct_size: 0,
+        type_oid: found.type_oid,
+        type_size: found.type_size.into(),
+        type_modifier: found.type_modifier,
+        table_oid: found.table_oid,
+        column_number: found.column_number.into(),
+        format: i32::from(found.format == WireFormat::Binary),
+        reserved: 0,
+        name: name.view(),
+    };
+    // SAFETY: as promised.
+    unsafe { structs::write(column, &filled, "holdfast_column")? };
+    Ok(true)
 }
 
 /// What the server did, in its own words: "SELECT 3", "INSERT 0 1".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_command_tag(result: *const holdfast_result) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live result.
-    or_default(EMPTY, || Ok(unsafe { look(result)? }.tag.view()))
+    or_default(EMPTY, || Ok(ended(unsafe { look(result)? }.core.tag().with_nul())))
 }
 
 /// The number at the end of the command tag: rows changed or returned; 0 for commands that count none.
@@ -181,9 +212,6 @@ pub unsafe extern "C" fn holdfast_result_is_null(
     or_default(true, || Ok(unsafe { look(result)? }.core.cell(row, column).is_none()))
 }
 
-/// Reads a value of some type out of the bytes of a column.
-type Decode<T> = fn(&Column, &[u8]) -> Option<T>;
-
 /// Reads a value with `decode` into `*value`, which keeps what it has if that fails.
 ///
 /// # Safety
@@ -193,15 +221,20 @@ unsafe fn typed<T>(
     (row, column): (usize, usize),
     value: *mut T,
     error: *mut *mut holdfast_error,
-    (decode, kind): (Decode<T>, &str),
+    kind: &str,
+    decode: impl FnOnce(&Block, Place) -> Option<T>,
 ) -> holdfast_status {
     let body = || {
         // SAFETY: as promised.
-        let core = unsafe { &look(result)?.core };
+        let block = unsafe { look(result)? };
         if value.is_null() {
             return Err(Failure::null("value"));
         }
-        let read = read(core, row, column, decode, kind)?;
+        let described = check(&block.core, row, column)?;
+        let read = decode(block, Place { row, column }).ok_or_else(|| {
+            let place = place(row, column, described);
+            Failure::new(HOLDFAST_STATUS_TYPE, format!("{place} cannot be read as {kind}"))
+        })?;
         // SAFETY: writable, as promised.
         unsafe { value.write(read) };
         Ok(())
@@ -210,24 +243,38 @@ unsafe fn typed<T>(
     unsafe { guard(error, body) }
 }
 
-fn read<T>(block: &ResultBlock, row: usize, column: usize, decode: Decode<T>, kind: &str) -> Outcome<T> {
+/// Makes sure that there is such a value and that it is not NULL.
+fn check(block: &ResultBlock, row: usize, column: usize) -> Outcome<&Column> {
     let (rows, columns) = (block.rows(), block.columns());
     let Some(described) = columns.get(column).filter(|_| row < rows) else {
         let size = format!("{rows} rows and {} columns", columns.len());
         return Err(Failure::argument(format!("the result has {size}: none at row {row}, column {column}")));
     };
-    let place =
-        || format!("row {row}, column {column} (\"{}\", type {})", described.name, described.type_oid);
-    let Some(bytes) = block.cell(row, column) else {
-        return Err(Failure::new(HOLDFAST_STATUS_IS_NULL, format!("{} is NULL", place())));
-    };
-    decode(described, bytes)
-        .ok_or_else(|| Failure::new(HOLDFAST_STATUS_TYPE, format!("{} cannot be read as {kind}", place())))
+    if block.cell(row, column).is_none() {
+        let message = format!("{} is NULL", place(row, column, described));
+        return Err(Failure::new(HOLDFAST_STATUS_IS_NULL, message));
+    }
+    Ok(described)
 }
 
-/// Puts a value as text into *value; it belongs to the result. Works on columns that came as text and on binary ones of
-/// types that are text; else HOLDFAST_STATUS_TYPE. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the
-/// edges; *value is then not touched.
+fn place(row: usize, column: usize, described: &Column) -> String {
+    let came = match described.format {
+        WireFormat::Text => "",
+        WireFormat::Binary => ", in binary",
+    };
+    format!("row {row}, column {column} (\"{}\", type {}{came})", described.name, described.type_oid)
+}
+
+/// Puts a value as text into *value, exactly as the server prints it; it belongs to the result. Works on columns that came
+/// as text, and on binary ones of bool, the integers, oid, floats, numeric, bytea, uuid, date, time, timetz, timestamp,
+/// timestamptz, interval, inet, cidr, macaddr, bit, varbit, json, jsonb, xml and the text types. Text of binary values is
+/// made at the first call and kept, so a further call for the same value costs no memory.
+///
+/// HOLDFAST_STATUS_TYPE for binary values of other types, and where the server's text depends on a setting of the session
+/// that was not as usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals
+/// unless IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text
+/// where that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or
+/// more. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_text(
     result: *const holdfast_result,
@@ -237,7 +284,7 @@ pub unsafe extern "C" fn holdfast_result_text(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
-    unsafe { typed(result, (row, column), value, error, (value::text, "text")) }
+    unsafe { typed(result, (row, column), value, error, "text", Block::text) }
 }
 
 /// Puts a value as an integer into *value: of an integer column in either format, or of any text that is one. Fails as
@@ -251,11 +298,14 @@ pub unsafe extern "C" fn holdfast_result_i64(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
-    unsafe { typed(result, (row, column), value, error, (value::i64, "an integer of 64 bits")) }
+    unsafe {
+        typed(result, (row, column), value, error, "an integer of 64 bits", |b, at| value::i64(&b.core, at))
+    }
 }
 
 /// Puts a value as a number into *value: of an integer or float column in either format, or of any text that is one,
-/// numeric included (rounded to the nearest). Fails as holdfast_result_text.
+/// numeric included (rounded to the nearest); a float4 is the number that the server prints, 1.1 and not
+/// 1.10000002384185791. Fails as holdfast_result_text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_f64(
     result: *const holdfast_result,
@@ -265,7 +315,9 @@ pub unsafe extern "C" fn holdfast_result_f64(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
-    unsafe { typed(result, (row, column), value, error, (value::f64, "a floating-point number")) }
+    unsafe {
+        typed(result, (row, column), value, error, "a floating-point number", |b, at| value::f64(&b.core, at))
+    }
 }
 
 /// Puts a value as a truth value into *value: of a boolean column in either format. Fails as holdfast_result_text.
@@ -278,7 +330,7 @@ pub unsafe extern "C" fn holdfast_result_bool(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
-    unsafe { typed(result, (row, column), value, error, (value::bool, "a boolean")) }
+    unsafe { typed(result, (row, column), value, error, "a boolean", |b, at| value::bool(&b.core, at)) }
 }
 
 /// A further handle of the same result, for a further owner: each is freed with holdfast_result_free. NULL for NULL.

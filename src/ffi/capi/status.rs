@@ -6,7 +6,7 @@
 
 use super::guard::{Failure, or_default};
 use super::text::{holdfast_str, literal};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, RolledBack, find_source};
 
 /// A status code.
 pub type holdfast_status = i32;
@@ -63,6 +63,14 @@ pub const HOLDFAST_STATUS_TYPE: i32 = 68;
 pub const HOLDFAST_STATUS_IS_NULL: i32 = 69;
 /// A defect in the library was caught. The connection in use was discarded.
 pub const HOLDFAST_STATUS_PANIC: i32 = 70;
+/// The transaction was rolled back although its COMMIT was asked for, since a statement in it had failed. A body of
+/// holdfast_pool_transaction that wants its transaction rolled back returns this too. Of a statement in a pipeline: it was
+/// undone or not run, because another one failed.
+pub const HOLDFAST_STATUS_ROLLED_BACK: i32 = 71;
+/// A queue has taken on as many requests as it may, or no thread could be started for them: drain it, and submit again.
+pub const HOLDFAST_STATUS_QUEUE_FULL: i32 = 72;
+/// The call would block, which is not possible inside a callback that the library made on its own account.
+pub const HOLDFAST_STATUS_REENTRANT: i32 = 73;
 
 /// The code of a kind. Written out: codes are for ever, the order of the kinds is not.
 pub(super) fn of_kind(kind: ErrorKind) -> holdfast_status {
@@ -90,8 +98,9 @@ pub(super) fn of_kind(kind: ErrorKind) -> holdfast_status {
 
 pub(super) fn of_failure(failure: &Failure) -> holdfast_status {
     match failure {
+        Failure::Core(error) if find_source::<RolledBack>(error).is_some() => HOLDFAST_STATUS_ROLLED_BACK,
         Failure::Core(error) => of_kind(error.kind()),
-        Failure::Call { status, .. } => *status,
+        Failure::Call { status, .. } | Failure::Given { status, .. } => *status,
     }
 }
 
@@ -124,6 +133,9 @@ pub(super) fn name(status: holdfast_status) -> &'static str {
         HOLDFAST_STATUS_TYPE => "type\0",
         HOLDFAST_STATUS_IS_NULL => "is_null\0",
         HOLDFAST_STATUS_PANIC => "panic\0",
+        HOLDFAST_STATUS_ROLLED_BACK => "rolled_back\0",
+        HOLDFAST_STATUS_QUEUE_FULL => "queue_full\0",
+        HOLDFAST_STATUS_REENTRANT => "reentrant\0",
         _ => "unknown\0",
     }
 }

@@ -66,6 +66,12 @@ pub(super) const fn literal(text: &'static str) -> holdfast_str {
     holdfast_str { ptr: text.as_ptr().cast(), len: text.len() - 1 }
 }
 
+/// A text that ends in NUL.
+pub(super) fn ended(text: &str) -> holdfast_str {
+    debug_assert!(text.ends_with('\0'), "a text for C ends in NUL");
+    holdfast_str { ptr: text.as_ptr().cast(), len: text.len() - 1 }
+}
+
 pub(super) const EMPTY: holdfast_str = literal("\0");
 
 /// The bytes that C gave.

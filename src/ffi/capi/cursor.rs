@@ -1,0 +1,38 @@
+//! What goes on over several calls on a connection that its user may give back meanwhile.
+
+use parking_lot::Mutex;
+
+use super::connection::holdfast_connection;
+use super::guard::{Failure, Outcome};
+use super::handle::{Handle, Held, Watched};
+use super::query::on_lane;
+use super::status::HOLDFAST_STATUS_MISUSE;
+use crate::session::Lane;
+
+/// A cursor, and the connection it goes with. It does not keep the connection on loan, so that one that is forgotten costs
+/// a pool nothing.
+pub(super) struct OnConnection<C> {
+    connection: Watched<holdfast_connection>,
+    cursor: Mutex<C>,
+}
+
+impl<C> OnConnection<C> {
+    pub(super) fn new(connection: &Held<holdfast_connection>, cursor: C) -> Self {
+        Self { connection: connection.watch(), cursor: Mutex::new(cursor) }
+    }
+
+    /// Works on the connection, alone, on behalf of a handle of type `H`. Never waits for another thread.
+    pub(super) fn with<H: Handle, T>(
+        &self,
+        work: impl FnOnce(&mut C, &mut Lane<'_>) -> crate::Result<T>,
+    ) -> Outcome<T> {
+        let mut cursor = self.cursor.try_lock().ok_or_else(|| Failure::busy(H::NAME))?;
+        let lent = self.connection.hold().ok_or_else(|| {
+            Failure::new(
+                HOLDFAST_STATUS_MISUSE,
+                format!("the connection was given back, and with that this {} ended", H::NAME),
+            )
+        })?;
+        lent.with(|conn| on_lane(conn, |lane| work(&mut cursor, lane)))
+    }
+}
