@@ -1,0 +1,140 @@
+// Configurations, log records, figures, closing, and errors of a pool that has no connection to give.
+#include "check.hpp"
+
+#include <mutex>
+#include <thread>
+
+using namespace std::chrono_literals;
+
+static void options_are_set_from_texts_numbers_and_durations(const std::string &url)
+{
+    auto config = holdfast::config::production();
+    config.set_url(url).set("max_size", 3).set("idle_timeout", 90s).set("keepalives", false);
+    config.set("retry_jitter", 0.5).set("retry_base_delay", 1500us).set("application_name", std::string("tests"));
+    CHECK(config.get("max_size") == "3" && config.get("keepalives") == "false" && config.get("retry_jitter") == "0.5");
+    CHECK(config.get("idle_timeout") == "90s" && config.get("application_name") == "tests" && !config.get("sslkey"));
+    config.validate();
+
+    auto copy = config.clone();
+    copy.set("max_size", 4);
+    CHECK(config.get("max_size") == "3" && copy.get("max_size") == "4");
+    auto unknown = FAILS(holdfast::status::config, config.set("max_sise", 3));
+    CHECK(std::string(unknown.what()).find("max_size") != std::string::npos);
+    FAILS(holdfast::status::config, config.set("max_size", "many"));
+    FAILS(holdfast::status::config, holdfast::config::from_url("postgresql://localhost?no_such_option=1"));
+    FAILS(holdfast::status::config, holdfast::pool("postgresql://localhost?no_such_option=1"));
+
+    holdfast::pool pool(config);
+    CHECK(pool.query("show application_name").one().as<std::string>() == "tests" && pool.stats().max_size == 3);
+    CHECK(holdfast::config::development().get("max_size") == "5" && holdfast::config().get("max_size").has_value());
+
+    const auto all = holdfast::options();
+    CHECK(all.size() == holdfast_option_count() && all[0].key.len > 0);
+    CHECK(holdfast::version() == HOLDFAST_VERSION);
+    holdfast::check_version();
+}
+
+static void log_records_reach_a_function_that_goes_with_the_last_pool(const std::string &url)
+{
+    auto told = std::make_shared<std::vector<std::string>>();
+    std::mutex lock;
+    {
+        auto config = holdfast::config::from_url(url);
+        config.on_log(holdfast::log_level::debug, [told, &lock](const holdfast::log_record &record) {
+            const std::lock_guard<std::mutex> hold(lock);
+            CHECK(!record.message.empty() && !record.pool.empty() && record.level <= holdfast::log_level::debug);
+            CHECK(std::chrono::system_clock::now() - record.time < 60s);
+            told->push_back(std::string(record.message));
+            throw std::runtime_error("what a log throws is nobody's concern");
+        });
+        CHECK(told.use_count() == 2);
+        holdfast::pool pool(config);
+        auto connection = pool.acquire();
+        connection.query("begin");
+        connection.discard();
+        pool.close(5s);
+    }
+    CHECK(!told->empty());
+    // The last work of a pool may be under way on another thread for a moment.
+    for (int i = 0; told.use_count() > 1; i++) {
+        CHECK(i < 5000);
+        std::this_thread::sleep_for(1ms);
+    }
+    auto config = holdfast::config::from_url(url);
+    config.on_log(holdfast::log_level::trace, [told](const holdfast::log_record &) {});
+    config.on_log(holdfast::log_level::off, nullptr);
+    CHECK(told.use_count() == 1);
+}
+
+static void an_exhausted_pool_says_how_it_stood(const std::string &url)
+{
+    auto config = holdfast::config::from_url(url);
+    config.set("max_size", 1);
+    holdfast::pool pool(config);
+    auto held = pool.acquire();
+    holdfast::acquire_options options;
+    options.timeout = 50ms;
+    auto busy = FAILS(holdfast::status::pool_timeout, pool.acquire(options));
+    const auto snapshot = busy.snapshot();
+    CHECK(snapshot && snapshot->max_size == 1 && snapshot->in_use == 1 && busy.phase() == "queue");
+    CHECK(busy.elapsed() >= 50ms && busy.retryable() && busy.attempts().empty());
+    holdfast::query_options query;
+    query.connection.timeout = 1ms;
+    FAILS(holdfast::status::pool_timeout, pool.query(query, "select 1"));
+    held.release();
+    CHECK(pool.query(query, "select 1").size() == 1);
+    query.results = holdfast::format::text;
+    CHECK(pool.query(query, "select 1").column(0).format == holdfast::format::text);
+}
+
+static void failed_attempts_are_told_one_by_one()
+{
+    holdfast::pool pool("postgresql://127.0.0.1:1/nobody?retry_base_delay=1ms&retry_max=2");
+    auto refused = FAILS(holdfast::status::refused, pool.acquire());
+    const auto attempts = refused.attempts();
+    CHECK(attempts.size() == 3 && refused.kind() == "refused" && refused.phase() == "connect");
+    for (const auto &attempt : attempts) {
+        CHECK(attempt.status == holdfast::status::refused && attempt.phase == "connect" && attempt.target == "127.0.0.1:1");
+        CHECK(!attempt.cause.empty() && attempt.sqlstate.empty());
+    }
+    CHECK(attempts[0].backoff > 0us && attempts[2].backoff == 0us && attempts[0].age >= attempts[2].age);
+    holdfast::acquire_options never;
+    never.retries = 0;
+    CHECK(FAILS(holdfast::status::refused, pool.acquire(never)).attempts().size() == 1);
+}
+
+static void a_closed_pool_reports_and_refuses(const std::string &url)
+{
+    holdfast::pool pool(url);
+    CHECK(pool.query("select 1").size() == 1 && !pool.is_closed() && !pool.target().empty());
+    const auto stats = pool.stats();
+    CHECK(stats.gets == 1 && stats.opens == 1 && stats.idle == 1);
+    const auto report = pool.close();
+    CHECK(report.idle_closed == 1 && report.cut == 0 && pool.is_closed());
+    FAILS(holdfast::status::pool_closed, pool.acquire());
+    FAILS(holdfast::status::pool_closed, pool.try_acquire());
+}
+
+static void an_echo_pool_needs_no_server()
+{
+    auto pool = holdfast::pool::echo();
+    CHECK(pool.target() == "echo" && pool.query("select $1", "hello").one().as<std::string>() == "hello");
+    CHECK(pool.query("echo:rows 3")[2]["word"].as<std::string>() == "row 3");
+    auto said = FAILS(holdfast::status::database, pool.query("echo:error 23505 that was there already"));
+    CHECK(said.sqlstate() == "23505" && said.message() == "that was there already");
+    auto config = holdfast::config();
+    config.set("max_size", 2);
+    CHECK(holdfast::pool::echo(config).stats().max_size == 2);
+}
+
+int main(int argc, char **argv)
+{
+    return run(argc, argv, [](const std::string &url) {
+        options_are_set_from_texts_numbers_and_durations(url);
+        log_records_reach_a_function_that_goes_with_the_last_pool(url);
+        an_exhausted_pool_says_how_it_stood(url);
+        failed_attempts_are_told_one_by_one();
+        a_closed_pool_reports_and_refuses(url);
+        an_echo_pool_needs_no_server();
+    });
+}

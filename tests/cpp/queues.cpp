@@ -1,0 +1,243 @@
+// What is submitted comes back as a future or in a function, exactly once, whoever closes what.
+#include "check.hpp"
+
+#include <poll.h>
+
+#include <atomic>
+#include <thread>
+
+using namespace std::chrono_literals;
+using holdfast::completion;
+using holdfast::pool;
+using holdfast::queue;
+using holdfast::result;
+
+static queue pumped_queue()
+{
+    holdfast::queue_options options;
+    options.pumped = true;
+    return queue(options);
+}
+
+/* Fails the test instead of hanging it. */
+template <class T>
+T take(std::future<T> &&future)
+{
+    CHECK(future.wait_for(30s) == std::future_status::ready);
+    return future.get();
+}
+
+static void futures_become_ready_by_themselves(const pool &pool)
+{
+    queue queue;
+    std::vector<std::future<result>> squares;
+    for (int i = 0; i < 200; i++) {
+        squares.push_back(pool.submit(queue, "select $1::int * $1::int", i));
+    }
+    for (int i = 0; i < 200; i++) {
+        CHECK(take(std::move(squares[static_cast<std::size_t>(i)])).one().as<int>() == i * i);
+    }
+    CHECK(queue.pending() == 0 && pool.stats().in_use == 0);
+    // A future by itself.
+    auto alone = pool.submit(queue, "select 1");
+    CHECK(take(std::move(alone)).one().as<int>() == 1);
+}
+
+static void a_future_throws_what_went_wrong(const pool &pool)
+{
+    queue queue;
+    auto failed = FAILS(holdfast::status::database, take(pool.submit(queue, "select 1 / 0")));
+    CHECK(failed.sqlstate() == "22012");
+    holdfast::submit_options options;
+    options.deadline = 50ms;
+    FAILS(holdfast::status::query_timeout, take(pool.submit(queue, options, "select pg_sleep(60)")));
+    options = {};
+    options.results = holdfast::format::text;
+    CHECK(take(pool.submit(queue, options, "select 1")).column(0).format == holdfast::format::text);
+}
+
+static void what_is_submitted_to_a_connection_runs_in_order(const pool &pool)
+{
+    queue queue;
+    auto connection = take(pool.submit_acquire(queue));
+    CHECK(connection && pool.stats().in_use == 1);
+    connection.script("create table if not exists sale (item int); truncate sale");
+
+    connection.query("insert into sale values (1)");
+
+    // In the order of their submission, whatever else waits.
+    auto first = connection.submit(queue, "select pg_sleep(0.05), now()");
+    auto second = connection.submit_script(queue, "insert into sale values (2); select count(*) from sale");
+    auto third = connection.submit(queue, "select count(*) from sale where item = $1", 2);
+    FAILS(holdfast::status::busy, connection.query("select 1"));
+    CHECK(take(std::move(third)).one().as<int>() == 1);
+    CHECK(first.wait_for(0s) == std::future_status::ready && second.wait_for(0s) == std::future_status::ready);
+    CHECK(take(std::move(second))[1].one().as<int>() == 2 && take(std::move(first)).size() == 1);
+}
+
+static void a_pumped_queue_completes_on_the_thread_that_pumps(const pool &pool)
+{
+    auto queue = pumped_queue();
+    const auto here = std::this_thread::get_id();
+    int sum = 0, failures = 0;
+    for (int i = 1; i <= 100; i++) {
+        pool.submit(queue.then([&](completion<result> done) {
+            CHECK(std::this_thread::get_id() == here && done && !done.error());
+            sum += done.get().one().as<int>();
+        }), "select $1::int", i);
+    }
+    pool.submit(queue.then([&](completion<result> done) {
+        CHECK(!done.ok() && done.error()->sqlstate() == "22012");
+        FAILS(holdfast::status::database, done.get());
+        failures++;
+    }), "select 1 / 0");
+    auto future = pool.submit(queue, "select pg_sleep(0.02)");
+
+    std::size_t pumped = 0;
+    while (pumped < 102) {
+        pollfd ready = {queue.fd(), POLLIN, 0};
+        CHECK(poll(&ready, 1, 30000) == 1);
+        pumped += queue.pump();
+    }
+    CHECK(pumped == 102 && sum == 5050 && failures == 1 && queue.pending() == 0);
+    CHECK(future.wait_for(0s) == std::future_status::ready && queue.pump() == 0 && !queue.wait(1ms));
+
+    // A function may submit what comes next.
+    std::vector<int> order;
+    pool.submit(queue.then([&](completion<result> done) {
+        order.push_back(done.get().one().as<int>());
+        pool.submit(queue.then([&](completion<result> next) {
+            CHECK(next.running() > 0us);
+            order.push_back(next.get().one().as<int>());
+        }), "select 2");
+    }), "select 1");
+    while (order.size() < 2) {
+        CHECK(queue.wait(30s));
+        queue.pump();
+    }
+    CHECK(order == std::vector<int>{1, 2});
+}
+
+static void functions_run_on_a_thread_of_the_library_where_nothing_may_block(const pool &pool)
+{
+    queue queue;
+    std::promise<void> over;
+    pool.submit(queue.then([&](completion<result> done) {
+        CHECK(done.ok());
+        FAILS(holdfast::status::reentrant, pool.query("select 1"));
+        // What does not block is fine.
+        pool.submit(queue.then([&](completion<result>) { over.set_value(); }), "select 2");
+    }), "select 1");
+    take(over.get_future());
+}
+
+static void a_full_queue_refuses_and_a_cancelled_request_is_completed(const pool &pool)
+{
+    holdfast::queue_options options;
+    options.capacity = 2;
+    queue queue(options);
+    std::uint64_t number = 0;
+    holdfast::submit_options submit;
+    submit.request = &number;
+    auto slow = pool.submit(queue, submit, "select pg_sleep(60)");
+    auto other = pool.submit(queue, "select pg_sleep(60)");
+    CHECK(number != 0);
+    FAILS(holdfast::status::queue_full, pool.submit(queue, "select 1"));
+    queue.cancel(number);
+    FAILS(holdfast::status::canceled, take(std::move(slow)));
+    CHECK(other.wait_for(0s) == std::future_status::timeout);
+    CHECK(take(pool.submit(queue, "select 1")).one().as<int>() == 1);
+    FAILS(holdfast::status::argument, queue.cancel(number + 1000000));
+}
+
+static void futures_of_a_queue_that_is_gone_have_a_broken_promise(const pool &pool)
+{
+    std::future<result> left;
+    bool called = false;
+    auto witness = std::make_shared<int>();
+    {
+        queue gone;
+        left = pool.submit(gone, "select pg_sleep(0.2)");
+        pool.submit(gone.then([&called, witness](completion<result>) { called = true; }), "select pg_sleep(0.2)");
+        CHECK(witness.use_count() == 2);
+    }
+    CHECK(witness.use_count() == 1 && !called);
+    try {
+        left.get();
+        CHECK(false);
+    } catch (const std::future_error &error) {
+        CHECK(error.code() == std::future_errc::broken_promise);
+    }
+    // A function may let go of its queue.
+    auto pumped = std::make_unique<queue>(pumped_queue());
+    pool.submit(pumped->then([&](completion<result>) { pumped.reset(); }), "select 1");
+    while (pumped) {
+        CHECK(pumped->wait(30s));
+        pumped->pump();
+    }
+    queue moved;
+    queue target = std::move(moved);
+    FAILS(holdfast::status::null, pool.submit(moved, "select 1"));
+    CHECK(moved.pump() == 0 && moved.fd() == -1 && take(pool.submit(target, "select 1")).size() == 1);
+}
+
+static void a_pool_that_closes_completes_what_was_submitted(const std::string &url)
+{
+    queue queue;
+    std::future<result> running;
+    {
+        holdfast::config config = holdfast::config::from_url(url);
+        config.set("max_size", 1);
+        pool pool(config);
+        running = pool.submit(queue, "select pg_sleep(60)");
+        auto waiting = pool.submit(queue, "select 1");
+        while (pool.stats().in_use == 0) {
+            std::this_thread::sleep_for(1ms);
+        }
+        pool.close(200ms);
+        FAILS(holdfast::status::pool_closed, take(std::move(waiting)));
+        FAILS(holdfast::status::pool_closed, pool.submit(queue, "select 1"));
+    }
+    try {
+        take(std::move(running));
+        CHECK(false);
+    } catch (const holdfast::error &error) {
+        CHECK(error.status() == holdfast::status::canceled || error.status() == holdfast::status::connection_lost
+              || error.status() == holdfast::status::pool_closed);
+    }
+}
+
+static void many_threads_share_one_queue(const pool &pool)
+{
+    queue queue;
+    std::atomic<int> sum{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; t++) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 50; i++) {
+                sum += take(pool.submit(queue, "select $1::int", i)).one().as<int>();
+            }
+        });
+    }
+    for (auto &thread : threads) {
+        thread.join();
+    }
+    CHECK(sum == 4 * 1225);
+}
+
+int main(int argc, char **argv)
+{
+    return run(argc, argv, [](const std::string &url) {
+        const auto own = own_schema(url, "queues");
+        pool pool(own);
+        futures_become_ready_by_themselves(pool);
+        a_future_throws_what_went_wrong(pool);
+        what_is_submitted_to_a_connection_runs_in_order(pool);
+        a_pumped_queue_completes_on_the_thread_that_pumps(pool);
+        functions_run_on_a_thread_of_the_library_where_nothing_may_block(pool);
+        a_full_queue_refuses_and_a_cancelled_request_is_completed(pool);
+        futures_of_a_queue_that_is_gone_have_a_broken_promise(pool);
+        a_pool_that_closes_completes_what_was_submitted(own);
+        many_threads_share_one_queue(pool);
+    });
+}
