@@ -1,6 +1,15 @@
-//! Promises of the examples: each runs to its end, on a private server.
+//! Promises of the examples, those in the README included: each runs to its end, on a private server.
 
 #![cfg(feature = "embedded")]
+
+#[cfg(feature = "capi")]
+#[path = "examples/foreign.rs"]
+mod foreign;
+mod support;
+#[cfg(feature = "capi")]
+#[allow(dead_code)]
+#[path = "c_abi/toolchain.rs"]
+mod toolchain;
 
 use std::env;
 use std::process::Command;
