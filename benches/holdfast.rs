@@ -31,7 +31,7 @@ mod run {
     use holdfast::embedded::EmbeddedPostgres;
 
     use crate::measurements::{
-        Bench, direct_lane, footprint, free_get, opening, point_query, rows, scarcity,
+        Bench, capi, direct_lane, footprint, free_get, opening, point_query, rows, scarcity,
     };
     use crate::support::json::{Report, Surroundings};
     use crate::support::options::{Asked, HELP, Options};
@@ -57,13 +57,14 @@ mod run {
         match measurement {
             rows::NAME => rows::child(subject, url),
             footprint::NAME => footprint::child(subject, url),
+            capi::NAME => capi::child(subject, url),
             other => Err(format!("no child measures {other}").into()),
         }
     }
 
     type Part = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Measurement>>);
 
-    const PARTS: [Part; 9] = [
+    const PARTS: [Part; 10] = [
         ("get", free_get::measure),
         ("crowd", scarcity::crowd),
         ("hold", scarcity::hold),
@@ -71,6 +72,7 @@ mod run {
         ("text", point_query::text),
         ("rows", rows::measure),
         ("lane", direct_lane::measure),
+        ("capi", capi::measure),
         ("open", opening::measure),
         ("footprint", footprint::measure),
     ];

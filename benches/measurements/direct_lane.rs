@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::str;
 use std::time::Instant;
 
-use holdfast::session::{Param, Request, ResultBlock, ResultFormat, WireFormat};
+use holdfast::session::{Param, PipelineMode, Request, ResultBlock, ResultFormat, WireFormat};
 use holdfast::{Pool, PooledConnection};
 
 use super::Bench;
@@ -103,9 +103,11 @@ fn inserts(bench: &Bench<'_>) -> Outcome<Measurement> {
     };
     const INSERT: &str = "insert into sink values ($1)";
     let pipelined = |conn: &mut PooledConnection| {
-        let requests: Vec<_> =
-            params.iter().map(|params| Request { sql: INSERT, params, format: ResultFormat::Text }).collect();
-        for result in conn.lane()?.pipeline(&requests)? {
+        let requests: Vec<_> = params
+            .iter()
+            .map(|params| Request { sql: INSERT.into(), params, format: ResultFormat::Text })
+            .collect();
+        for result in conn.lane()?.pipeline(&requests, PipelineMode::Separate)? {
             result?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What is measured. Each makes its subjects, lets them take turns, and names the targets.
 
+pub mod capi;
 pub mod direct_lane;
 pub mod footprint;
 pub mod free_get;

@@ -11,6 +11,7 @@ use super::Outcome;
 const CONNECTION_OK: c_int = 0;
 const COMMAND_OK: c_int = 1;
 const TUPLES_OK: c_int = 2;
+const PIPELINE_SYNC: c_int = 10;
 const INT4_OID: c_uint = 23;
 
 #[repr(C)]
@@ -55,6 +56,20 @@ unsafe extern "C" {
         formats: *const c_int,
         result_format: c_int,
     ) -> *mut PGresult;
+    fn PQexec(conn: *mut PGconn, query: *const c_char) -> *mut PGresult;
+    fn PQsendQueryPrepared(
+        conn: *mut PGconn,
+        name: *const c_char,
+        n_params: c_int,
+        values: *const *const c_char,
+        lengths: *const c_int,
+        formats: *const c_int,
+        result_format: c_int,
+    ) -> c_int;
+    fn PQenterPipelineMode(conn: *mut PGconn) -> c_int;
+    fn PQpipelineSync(conn: *mut PGconn) -> c_int;
+    fn PQexitPipelineMode(conn: *mut PGconn) -> c_int;
+    fn PQgetResult(conn: *mut PGconn) -> *mut PGresult;
     fn PQresultStatus(result: *const PGresult) -> c_int;
     fn PQntuples(result: *const PGresult) -> c_int;
     fn PQnfields(result: *const PGresult) -> c_int;
@@ -98,6 +113,14 @@ impl Connection {
         self.take(result, COMMAND_OK, "prepare").map(drop)
     }
 
+    /// Runs a text of one or more statements whose results are of no interest.
+    pub fn execute(&mut self, sql: &str) -> Outcome<()> {
+        let sql = CString::new(sql)?;
+        // SAFETY: connection and text are alive for the call.
+        let result = unsafe { PQexec(self.0.as_ptr(), sql.as_ptr()) };
+        self.take(result, COMMAND_OK, "execute").map(drop)
+    }
+
     /// Runs a statement of [`prepare`](Self::prepare), with parameter and result in binary: the cheapest way libpq has.
     pub fn execute_prepared(&mut self, name: &CStr, parameter: i32) -> Outcome<Rows> {
         let value = parameter.to_be_bytes();
@@ -116,6 +139,55 @@ impl Connection {
             )
         };
         self.take(result, TUPLES_OK, "execute a prepared statement")
+    }
+
+    /// Runs a statement of [`prepare`](Self::prepare) once for each parameter, all in one pipeline: each a transaction of
+    /// its own, or together one.
+    pub fn pipeline(&mut self, name: &CStr, parameters: &[i32], together: bool) -> Outcome<()> {
+        let conn = self.0.as_ptr();
+        let (length, format) = (4, Format::Binary as c_int);
+        // SAFETY: the connection is alive and at rest.
+        let mut went_well = unsafe { PQenterPipelineMode(conn) } == 1;
+        for parameter in parameters {
+            let value = parameter.to_be_bytes();
+            // SAFETY: as in `execute_prepared`; what is sent is copied before the call returns.
+            let sent = unsafe {
+                PQsendQueryPrepared(conn, name.as_ptr(), 1, &value.as_ptr().cast(), &length, &format, format)
+            };
+            // SAFETY: the connection is alive.
+            went_well &= sent == 1 && (together || unsafe { PQpipelineSync(conn) } == 1);
+        }
+        if together {
+            // SAFETY: as above.
+            went_well &= unsafe { PQpipelineSync(conn) } == 1;
+        }
+        let syncs = if together { 1 } else { parameters.len() };
+        went_well = went_well && self.take_pipelined(parameters.len(), syncs);
+        // SAFETY: as above.
+        went_well &= unsafe { PQexitPipelineMode(conn) } == 1;
+        if went_well { Ok(()) } else { Err(self.error("run a pipeline").into()) }
+    }
+
+    /// Takes the results of so many commands and so many syncs; false at the first that is neither.
+    fn take_pipelined(&mut self, mut commands: usize, mut syncs: usize) -> bool {
+        while commands + syncs > 0 {
+            // SAFETY: the connection is alive; a result is cleared once, and NULL only ends the results of one command.
+            let status = unsafe {
+                let result = PQgetResult(self.0.as_ptr());
+                if result.is_null() {
+                    continue;
+                }
+                let status = PQresultStatus(result);
+                PQclear(result);
+                status
+            };
+            match status {
+                COMMAND_OK if commands > 0 => commands -= 1,
+                PIPELINE_SYNC if syncs > 0 => syncs -= 1,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Runs a statement without parameters; the whole result is in memory when it returns.

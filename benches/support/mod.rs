@@ -1,5 +1,6 @@
 //! What the measurements share: peers, rounds, threads, pinning, child processes, reports.
 
+pub mod capi;
 pub mod children;
 pub mod crowd;
 pub mod json;

@@ -23,6 +23,7 @@ What is measured:
   text           the same statement given as text, against r2d2, whose users prepare it every time
   rows           100,000 rows of 4 columns: time and peak memory
   lane           the direct lane: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
+  capi           the C library: point queries, 100,000 rows, against libpq (needs `make lib`, which `make bench` runs)
   open           opening a connection, without and with TLS
   footprint      memory, descriptors and threads of a pool and of an open connection
 
@@ -36,7 +37,8 @@ For figures worth keeping let nothing else run, and look at the load printed fir
 ";
 
 /// The names that `--only` takes.
-pub const NAMES: [&str; 9] = ["get", "crowd", "hold", "point", "text", "rows", "lane", "open", "footprint"];
+pub const NAMES: [&str; 10] =
+    ["get", "crowd", "hold", "point", "text", "rows", "lane", "capi", "open", "footprint"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
