@@ -41,42 +41,81 @@ doc: lint
 unit: doc
 	$(CARGO) test --all-features --no-fail-fast $(ARGS) 2>&1 | awk -f scripts/count-tests.awk
 
+# Part of `make test`; here by itself.
+.PHONY: sanitize
+sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and under valgrind
+	$(CARGO) test --all-features --test sanitize
+
 .PHONY: bench
-bench: deps ## Measure, against other pools in the same run; ARGS are passed on
+bench: deps lib ## Measure, against other pools in the same run; ARGS are passed on
 	$(CARGO) bench --features embedded --bench holdfast -- $(ARGS)
 
 # The C library. Each kind is built in a pass of its own: beside others cargo gives up optimizing across crates.
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
-LIB_PROFILE ?= release
+LIB_PROFILE ?= lib
 LIB_FEATURES ?= --features capi
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 VERSION := $(shell sed -nE '/^\[package\]/,/^\[lib\]/s/^version = "(.*)"/\1/p' Cargo.toml)
 # What programs link against: 0.y before 1.0, then the major version.
 SOVERSION := $(shell sed -E 's/^(0\.[0-9]+|[1-9][0-9]*)\..*/\1/' <<<'$(VERSION)')
 LIB_BUILT = $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
 LIB_RUSTC = $(CARGO) rustc --quiet --target-dir $(TARGET) --profile $(LIB_PROFILE) $(LIB_FEATURES) --lib
 
+# Beside the static library, what it needs from the system: a test compares that with what is installed.
 .PHONY: lib
 lib: ## Build the C library, shared and static, into target/c
 	$(LIB_RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION)
-	$(LIB_RUSTC) --crate-type staticlib
+	$(LIB_RUSTC) --crate-type staticlib -- --print native-static-libs=$(LIB_BUILT)/native-static-libs
 	@mkdir -p $(TARGET)/c
 	@cp --remove-destination $(LIB_BUILT)/libholdfast.so $(TARGET)/c/libholdfast.so.$(VERSION)
 	@cp --remove-destination $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
 	@ln -sf libholdfast.so.$(VERSION) $(TARGET)/c/libholdfast.so.$(SOVERSION)
 	@ln -sf libholdfast.so.$(SOVERSION) $(TARGET)/c/libholdfast.so
 
+# What there is to install, below DESTDIR. The wrapper for C++ is a header of its own.
+LIB_HEADERS = include/holdfast.h $(wildcard bindings/cpp/holdfast.hpp)
+LIB_CMAKE = $(LIBDIR)/cmake/holdfast
+LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(notdir $(LIB_HEADERS))) \
+	$(addprefix $(LIBDIR)/,libholdfast.a libholdfast.so libholdfast.so.$(SOVERSION) libholdfast.so.$(VERSION)) \
+	$(LIBDIR)/pkgconfig/holdfast.pc \
+	$(LIB_CMAKE)/holdfast-config.cmake $(LIB_CMAKE)/holdfast-config-version.cmake
+# Below the prefix paths are relative to it, so that pkg-config can follow a tree that was moved.
+LIB_FILL = sed -e 's|@PREFIX@|$(PREFIX)|' \
+	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	-e "s|@INCLUDE_FROM_LIB@|$$(realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')|" \
+	-e "s|@POINTER_BYTES@|$$(($$(getconf LONG_BIT) / 8))|" \
+	-e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g'
+
 .PHONY: install
-install: lib ## Install the C library, its header and pkg-config file; PREFIX, LIBDIR and DESTDIR say where
-	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(PREFIX)/include'
+install: lib ## Install the C library, headers, pkg-config and CMake files; PREFIX, LIBDIR, INCLUDEDIR and DESTDIR say where
+	@install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIB_CMAKE)' '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 755 $(TARGET)/c/libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)'
 	install -m 644 $(TARGET)/c/libholdfast.a '$(DESTDIR)$(LIBDIR)'
-	ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so.$(SOVERSION)'
-	ln -sf libholdfast.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so'
-	install -m 644 include/holdfast.h '$(DESTDIR)$(PREFIX)/include'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' scripts/holdfast.pc.in \
-		>'$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc'
+	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so.$(SOVERSION)'
+	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so'
+	install -m 644 $(LIB_HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
+	@$(LIB_FILL) packaging/holdfast.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc'
+	@$(LIB_FILL) packaging/holdfast-config.cmake.in >'$(DESTDIR)$(LIB_CMAKE)/holdfast-config.cmake'
+	@$(LIB_FILL) packaging/holdfast-config-version.cmake.in >'$(DESTDIR)$(LIB_CMAKE)/holdfast-config-version.cmake'
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` of the same version and the same variables put there
+	rm -f $(foreach file,$(LIB_INSTALLED),'$(DESTDIR)$(file)')
+	@rmdir '$(DESTDIR)$(LIB_CMAKE)' 2>/dev/null || true
+
+.PHONY: cinstall-check
+cinstall-check: ## Check that `cargo cinstall` (cargo-c) installs what `make install` does
+	scripts/check-cargo-c.sh
+
+# `replace` writes down what breaks programs as well: docs/abi.md says when that is allowed.
+ABI_UPDATE ?= additions
+
+.PHONY: abi
+abi: ## Write down anew, in abi/, which functions and types the C library has
+	HOLDFAST_UPDATE_ABI=$(ABI_UPDATE) $(CARGO) test --quiet --all-features --test c_abi -- written_down committed_list
 
 .PHONY: readme
 readme: ## Write the options reference in README.md anew

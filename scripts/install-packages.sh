@@ -8,8 +8,9 @@ purpose=${1:-test}
 # Needed to build at all, and to run a private server.
 packages=(build-essential pkg-config libssl-dev postgresql)
 if [[ $purpose == test ]]; then
-    # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler.
-    packages+=(libpq-dev valgrind iproute2 pgbouncer clang)
+    # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler, how C programs find the
+    # library, whether it still is what they were compiled against, an example in Python.
+    packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3)
 fi
 
 say() { printf 'holdfast: %s\n' "$*" >&2; }
