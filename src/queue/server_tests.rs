@@ -328,9 +328,10 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
     make_quick(&queue, &pool, SQL, "0");
     let (before, mut cancelled) = (sent_together(&pool), 0);
-    for _ in 0..100 {
-        let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, "0.0005"))).collect();
-        thread::sleep(Duration::from_micros(fastrand::u64(..6000)));
+    // Each runs for longer than a cancel request takes, so that one reaches now its victim, now the one behind it.
+    for _ in 0..60 {
+        let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, "0.003"))).collect();
+        thread::sleep(Duration::from_micros(fastrand::u64(..30_000)));
         let victim = fastrand::usize(..9);
         queue.cancel(numbers[victim]);
         for completion in take(&queue, 9) {

@@ -45,6 +45,13 @@ fn listening(config: PoolConfig, level: LogLevel) -> (Pool, Receiver<Told>) {
 /// All that the `log` crate was told in this program.
 struct Crate(Mutex<Vec<Told>>);
 
+impl Crate {
+    fn of_pool(&self, name: &str) -> Vec<Told> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|t| t.pool.starts_with(&format!("{name} "))).cloned().collect()
+    }
+}
+
 struct Fields(Vec<(String, String)>);
 
 impl<'kvs> VisitSource<'kvs> for Fields {
@@ -100,9 +107,21 @@ fn the_sink_of_a_pool_and_the_log_crate_hear_the_same() {
     assert_eq!(told[1].fields, fields("2", "2"));
     assert!(told[0].message.starts_with("could not open a connection (attempt 1): "), "{}", told[0].message);
     assert_eq!(told[0].pool, "both (127.0.0.1:1)");
-    let of_the_crate: Vec<Told> =
-        known.0.lock().unwrap().iter().filter(|t| t.pool.starts_with("both ")).cloned().collect();
-    assert_eq!(of_the_crate, told);
+    assert_eq!(known.of_pool("both"), told);
+}
+
+#[test]
+fn every_retry_is_logged_with_attempt_cause_and_wait() {
+    let known = the_crate();
+    Pool::new(nobody("retried").retry_base_delay(ms(20))).unwrap().get().unwrap_err();
+    let told = known.of_pool("retried");
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (record, (attempt, wait)) in told.iter().zip([("attempt 1", "20 ms"), ("attempt 2", "40 ms")]) {
+        assert_eq!(record.level, LogLevel::Warn);
+        for part in [attempt, wait, "Connection refused"] {
+            assert!(record.message.contains(part), "{part:?} is missing in: {}", record.message);
+        }
+    }
 }
 
 #[test]

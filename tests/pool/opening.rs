@@ -1,6 +1,5 @@
 //! Connections that cannot be opened: what is retried, what is answered at once, what the error says.
 
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -177,47 +176,6 @@ fn a_thread_that_backs_off_takes_a_connection_that_comes_free() {
         assert!(took < ms(2000), "slept through its backoff: {took:?}");
     });
     assert_eq!(pool.stats().opens, 1);
-}
-
-/// Collects what the library logs, for the test of retries.
-struct Records(Mutex<Vec<(log::Level, String)>>);
-
-static RECORDS: Records = Records(Mutex::new(Vec::new()));
-
-impl log::Log for Records {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if record.target() == "holdfast" {
-            self.0.lock().unwrap().push((record.level(), record.args().to_string()));
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-#[test]
-fn every_retry_is_logged_with_attempt_cause_and_wait() {
-    log::set_logger(&RECORDS).expect("the only logger of this program");
-    log::set_max_level(log::LevelFilter::Warn);
-    let port = free_port().unwrap();
-    let url = format!("postgresql://app@127.0.0.1:{port}/orders");
-    let config = PoolConfig::from_url(&url).unwrap().retry_base_delay(ms(20)).retry_jitter(0.0);
-    Pool::new(config).unwrap().get().unwrap_err();
-    let records = RECORDS.0.lock().unwrap();
-    let here = format!("127.0.0.1:{port}");
-    let retries: Vec<_> = records.iter().filter(|(_, text)| text.contains(&here)).collect();
-    assert_eq!(retries.len(), 2, "{retries:?}");
-    for ((level, text), (attempt, wait)) in
-        retries.iter().zip([("attempt 1", "20 ms"), ("attempt 2", "40 ms")])
-    {
-        assert_eq!(*level, log::Level::Warn);
-        for part in [attempt, wait, "Connection refused"] {
-            assert!(text.contains(part), "{part:?} is missing in: {text}");
-        }
-    }
 }
 
 #[test]

@@ -13,29 +13,34 @@ mod instrumented;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use instrumented::{ADDRESS, Sanitizer, THREAD};
-use support::{fill, own_server, server};
+use support::{fill, own_server};
 use toolchain::{library, root, sources};
 
 fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
-/// Runs every program of `tests/c` and collects what went wrong. `prepare` makes a command of the program's source.
+/// Runs every program of `tests/c` and collects what went wrong. `prepare` makes a command of the program's source. The
+/// programs make tables and drop them, so each watcher's have a server to themselves.
 fn run_all(prepare: impl Fn(&Path) -> Command) {
+    let server = own_server(|s| s);
     let mut failures = String::new();
     for source in sources() {
         let name = source.file_stem().unwrap().to_str().unwrap();
         let mut command = prepare(&source);
+        let begun = Instant::now();
         let output = if name == "full" {
             let full = own_server(|s| s.max_connections(5));
             let _held = fill(&full.url());
             command.arg(full.url()).output()
         } else {
-            command.arg(server().url()).output()
+            command.arg(server.url()).output()
         };
         let output = output.unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        println!("{name}: {:.1} s", begun.elapsed().as_secs_f32());
         if !output.status.success() {
             failures.push_str(&format!("{name} ended with {}\n{}\n", output.status, text(&output)));
         }
