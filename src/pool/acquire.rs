@@ -66,7 +66,7 @@ impl Inner {
                 None | Some(Grant::Capacity) => return Ok(None),
                 Some(Grant::Closed) => return Err(pool_closed()),
                 Some(Grant::Connection(parked)) => {
-                    if let Some(proven) = self.prove(parked, deadline) {
+                    if let Proof::Given(proven) = self.prove(parked, deadline) {
                         return Ok(Some(PooledConnection::new(self.clone(), proven)));
                     }
                 }
@@ -84,10 +84,10 @@ impl Inner {
 
     /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
     /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
-    fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Option<Parked> {
+    fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Proof {
         // What is handed to a waiter was looked at when it came back, unless the loan was too short for anything to happen.
         if self.needs_no_look(&mut parked) {
-            return Some(parked);
+            return Proof::Given(parked);
         }
         let now = Tick::now();
         let trusted = now.since(parked.parked_at) <= self.settings.validate_after_idle
@@ -102,7 +102,7 @@ impl Inner {
                 let allowed = limit.min(time_left(deadline) / 2);
                 if allowed < limit / 2 {
                     self.prove_in_background(parked);
-                    return None;
+                    return Proof::Elsewhere { patience: allowed };
                 }
                 self.round_trip(&mut parked, allowed)
             }
@@ -110,10 +110,10 @@ impl Inner {
         if answers {
             parked.lent_at = now;
             parked.doubtful = false;
-            return Some(parked);
+            return Proof::Given(parked);
         }
         self.found_dead(parked);
-        None
+        Proof::Failed
     }
 
     #[cold]
@@ -204,6 +204,16 @@ pub(super) fn pool_closed() -> Error {
     Error::new(ErrorKind::PoolClosed, "the pool was closed").in_phase(Phase::Queue)
 }
 
+/// Whether a connection works.
+enum Proof {
+    Given(Parked),
+    Failed,
+    /// A worker finds out; the caller may wait so long for it, and needs the rest of its time for opening another.
+    Elsewhere {
+        patience: Duration,
+    },
+}
+
 /// One call for a connection, from its first try to its last.
 struct Acquisition<'a> {
     inner: &'a Arc<Inner>,
@@ -222,6 +232,8 @@ enum Pass {
     Again,
     /// A worker opens a connection: wait for that one, or for any other.
     OpenedElsewhere,
+    /// A worker lets an idle connection prove itself: wait for that one for so long, or for any other.
+    ProvenElsewhere(Duration),
     Failed(Error),
     TimedOut,
 }
@@ -242,6 +254,9 @@ impl<'a> Acquisition<'a> {
                 Pass::Again => {}
                 // Beyond the deadline: this caller opens nothing any more.
                 Pass::OpenedElsewhere => request.opens_from = Some(request.deadline + NEVER),
+                Pass::ProvenElsewhere(patience) => {
+                    request.opens_from = request.opens_from.max(Some(Instant::now() + patience));
+                }
                 Pass::TimedOut => return Err(self.timed_out()),
                 Pass::Failed(error) => {
                     let took = attempt_started.elapsed();
@@ -272,9 +287,11 @@ impl<'a> Acquisition<'a> {
         };
         match grant {
             Grant::Closed => Pass::Failed(pool_closed()),
-            Grant::Connection(parked) => {
-                self.inner.prove(parked, request.deadline).map_or(Pass::Again, Pass::Got)
-            }
+            Grant::Connection(parked) => match self.inner.prove(parked, request.deadline) {
+                Proof::Given(parked) => Pass::Got(parked),
+                Proof::Failed => Pass::Again,
+                Proof::Elsewhere { patience } => Pass::ProvenElsewhere(patience),
+            },
             Grant::Capacity if time_left(request.deadline) < IN_A_HURRY => {
                 self.inner.open_in_background();
                 Pass::OpenedElsewhere

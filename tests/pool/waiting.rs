@@ -208,6 +208,31 @@ fn callers_without_time_do_not_use_up_healthy_connections() {
 }
 
 #[test]
+fn a_caller_with_little_time_waits_for_the_proof_of_what_is_idle_and_opens_no_other() {
+    let pool = Pool::new(config(server(), "proof").max_size(3).validate_after_idle(ms(0))).unwrap();
+    drop(pool.get().unwrap());
+    for _ in 0..10 {
+        thread::sleep(ms(5)); // long enough ago to be asked for a proof
+        pool.get_timeout(ms(400)).expect("the idle connection");
+    }
+    assert_eq!(pool.stats().opens, 1);
+}
+
+#[test]
+fn a_caller_with_little_time_opens_another_when_the_proof_of_what_is_idle_is_long_in_coming() {
+    let pool = Pool::new(config(server(), "no-proof").max_size(3).validate_after_idle(ms(0))).unwrap();
+    let frozen = pool.get().unwrap();
+    let pid = rustix::process::Pid::from_raw(frozen.backend_pid().unwrap() as i32).unwrap();
+    drop(frozen);
+    thread::sleep(ms(5));
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let other = pool.get_timeout(ms(800));
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    other.expect("another connection");
+    assert_eq!(pool.stats().opens, 2);
+}
+
+#[test]
 fn callers_in_a_hurry_warm_a_cold_pool_up() {
     let pool = narrow("hurried", 2);
     // No single one of them has time to open a connection.
