@@ -36,6 +36,7 @@ mod capi {
         "cancel",
         "queue",
         "submit",
+        "submit_connection",
     ];
 
     pub(super) fn build() {

@@ -1643,12 +1643,12 @@ typedef struct {
     int32_t deferrable;
     /**
      * How often a run that came to nothing is followed by another; 0 five times, HOLDFAST_NO_RETRY never.
-     * holdfast_pool_transaction only.
+     * holdfast_pool_transaction and holdfast_submit_transaction only.
      */
     int32_t reruns;
     /**
      * 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-     * a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction only.
+     * a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction and holdfast_submit_transaction only.
      */
     int32_t resolve_commit;
     /**
@@ -1852,14 +1852,38 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 /** As holdfast_completion.kind: which function the request was submitted with. */
 #define HOLDFAST_SUBMIT_QUERY 1
 
+/** holdfast_submit_execute. */
+#define HOLDFAST_SUBMIT_EXECUTE 2
+
 /** holdfast_submit_acquire. */
 #define HOLDFAST_SUBMIT_ACQUIRE 3
+
+/** holdfast_submit_transaction. */
+#define HOLDFAST_SUBMIT_TRANSACTION 4
 
 /** holdfast_submit_connection_query. */
 #define HOLDFAST_SUBMIT_CONNECTION_QUERY 5
 
 /** holdfast_submit_connection_script. */
 #define HOLDFAST_SUBMIT_CONNECTION_SCRIPT 6
+
+/** holdfast_submit_pipeline. */
+#define HOLDFAST_SUBMIT_PIPELINE 7
+
+/** holdfast_submit_connection_execute. */
+#define HOLDFAST_SUBMIT_CONNECTION_EXECUTE 8
+
+/** holdfast_submit_connection_pipeline. */
+#define HOLDFAST_SUBMIT_CONNECTION_PIPELINE 9
+
+/** holdfast_submit_connection_begin. */
+#define HOLDFAST_SUBMIT_CONNECTION_BEGIN 10
+
+/** holdfast_submit_connection_commit. */
+#define HOLDFAST_SUBMIT_CONNECTION_COMMIT 11
+
+/** holdfast_submit_connection_rollback. */
+#define HOLDFAST_SUBMIT_CONNECTION_ROLLBACK 12
 
 /** How a queue is made. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
 typedef struct {
@@ -1885,13 +1909,13 @@ typedef struct {
     holdfast_status status;
     /** A HOLDFAST_SUBMIT_ constant. */
     int32_t kind;
-    /** Of a query: its rows. Free it with holdfast_result_free. */
+    /** Of a single statement: its rows. Free it with holdfast_result_free. */
     holdfast_result *result;
     /** Of a script: a result for each statement. Free it with holdfast_results_free. */
     holdfast_results *results;
-    /** NULL in this version. */
+    /** Of a pipeline: what became of each statement. Free it with holdfast_outcomes_free. */
     holdfast_outcomes *outcomes;
-    /** NULL in this version. */
+    /** Of a single statement whose result was to be packed: the pack. Free it with holdfast_pack_free. */
     holdfast_pack *pack;
     /** Of holdfast_submit_acquire: give it back with holdfast_connection_release. */
     holdfast_connection *connection;
@@ -1994,9 +2018,12 @@ typedef struct {
     uint64_t timeout_ms;
     /** Limit in milliseconds for the statement, from when it runs; 0 for the connection's own (statement_deadline). */
     uint64_t deadline_ms;
-    /** A HOLDFAST_FORMAT_ constant. */
+    /** A HOLDFAST_FORMAT_ constant. Of a pipeline each request says that for itself. */
     int32_t result_format;
-    /** Must be 0 in this version. */
+    /**
+     * 1 to have the result of a single statement packed by the thread that ran it, so that completion.pack is set instead of
+     * completion.result; else 0.
+     */
     int32_t pack;
 } holdfast_submit_options;
 
@@ -2014,6 +2041,36 @@ holdfast_status holdfast_submit_query(const holdfast_pool *pool,
                                       holdfast_error **error);
 
 /**
+ * Submits a prepared statement for any connection of the pool, as holdfast_pool_execute does it; completion.result. Any
+ * thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_execute(const holdfast_pool *pool,
+                                        const holdfast_queue *queue,
+                                        uint64_t tag,
+                                        const holdfast_submit_options *options,
+                                        const holdfast_statement *statement,
+                                        const holdfast_param *params,
+                                        size_t nparams,
+                                        uint64_t *request,
+                                        holdfast_error **error);
+
+/**
+ * Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
+ * completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_pipeline(const holdfast_pool *pool,
+                                         const holdfast_queue *queue,
+                                         uint64_t tag,
+                                         const holdfast_submit_options *options,
+                                         const holdfast_request *requests,
+                                         size_t count,
+                                         int32_t mode,
+                                         uint64_t *request,
+                                         holdfast_error **error);
+
+/**
  * Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as lent while its completion
  * waits. Any thread.
  */
@@ -2026,11 +2083,35 @@ holdfast_status holdfast_submit_acquire(const holdfast_pool *pool,
                                         holdfast_error **error);
 
 /**
- * Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result. What was
- * submitted to a connection runs in that order, one after the other, however many connections other requests wait for.
- * Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so does this one while such a
- * call is under way.
+ * Submits a transaction, which a thread of the library runs as holdfast_pool_transaction does: body is called there, perhaps
+ * several times, and may block in calls that use its connection. completion.status is what holdfast_pool_transaction would
+ * have returned, completion.error its error; there is nothing else, so body leaves its results at user_data. options are
+ * about getting connections: their deadline_ms must be 0, since timeout_ms of transaction_options is the limit of the whole,
+ * from when it runs first. destroy, which may be NULL, is called once with user_data after the last use, perhaps after the
+ * completion was drained; if this call fails, user_data stays with the caller, and destroy is not called. Cancelling it has
+ * the server cancel what its body runs, or keeps it from being run again, but does nothing once COMMIT was sent. Any thread.
  */
+HOLDFAST_API
+holdfast_status holdfast_submit_transaction(const holdfast_pool *pool,
+                                            const holdfast_queue *queue,
+                                            uint64_t tag,
+                                            const holdfast_submit_options *options,
+                                            const holdfast_transaction_options *transaction_options,
+                                            holdfast_transaction_body body,
+                                            void *user_data,
+                                            holdfast_destroy destroy,
+                                            uint64_t *request,
+                                            holdfast_error **error);
+
+/* ==== Submitting to a connection in hand ==================================================================
+ *
+ * What was submitted to a connection runs in that order, one after the other, however many connections other requests wait
+ * for. Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these while such a call
+ * is under way. Else they are like those above. So an event loop has a transaction whose statements depend on each other:
+ * holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and holdfast_submit_connection_commit.
+ */
+
+/** Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result. */
 HOLDFAST_API
 holdfast_status holdfast_submit_connection_query(holdfast_connection *connection,
                                                  const holdfast_queue *queue,
@@ -2043,9 +2124,21 @@ holdfast_status holdfast_submit_connection_query(holdfast_connection *connection
                                                  uint64_t *request,
                                                  holdfast_error **error);
 
+/** Submits a prepared statement for a connection in hand, as holdfast_connection_execute does it; completion.result. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_execute(holdfast_connection *connection,
+                                                   const holdfast_queue *queue,
+                                                   uint64_t tag,
+                                                   const holdfast_submit_options *options,
+                                                   const holdfast_statement *statement,
+                                                   const holdfast_param *params,
+                                                   size_t nparams,
+                                                   uint64_t *request,
+                                                   holdfast_error **error);
+
 /**
  * Submits a text of one or more statements for a connection in hand, as holdfast_connection_script does it;
- * completion.results. Else as holdfast_submit_connection_query.
+ * completion.results.
  */
 HOLDFAST_API
 holdfast_status holdfast_submit_connection_script(holdfast_connection *connection,
@@ -2056,6 +2149,49 @@ holdfast_status holdfast_submit_connection_script(holdfast_connection *connectio
                                                   size_t sql_len,
                                                   uint64_t *request,
                                                   holdfast_error **error);
+
+/**
+ * Submits count statements to be sent at once on a connection in hand, as holdfast_connection_pipeline does it;
+ * completion.outcomes.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_pipeline(holdfast_connection *connection,
+                                                    const holdfast_queue *queue,
+                                                    uint64_t tag,
+                                                    const holdfast_submit_options *options,
+                                                    const holdfast_request *requests,
+                                                    size_t count,
+                                                    int32_t mode,
+                                                    uint64_t *request,
+                                                    holdfast_error **error);
+
+/** Submits the beginning of a transaction on a connection in hand, as holdfast_connection_begin does it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_begin(holdfast_connection *connection,
+                                                 const holdfast_queue *queue,
+                                                 uint64_t tag,
+                                                 const holdfast_submit_options *options,
+                                                 const holdfast_transaction_options *transaction_options,
+                                                 uint64_t *request,
+                                                 holdfast_error **error);
+
+/** Submits the commit of the transaction that is open on a connection in hand, as holdfast_connection_commit does it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_commit(holdfast_connection *connection,
+                                                  const holdfast_queue *queue,
+                                                  uint64_t tag,
+                                                  const holdfast_submit_options *options,
+                                                  uint64_t *request,
+                                                  holdfast_error **error);
+
+/** Submits the rollback of the transaction that is open on a connection in hand, as holdfast_connection_rollback does it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_rollback(holdfast_connection *connection,
+                                                    const holdfast_queue *queue,
+                                                    uint64_t tag,
+                                                    const holdfast_submit_options *options,
+                                                    uint64_t *request,
+                                                    holdfast_error **error);
 
 #ifdef __cplusplus
 }

@@ -178,8 +178,18 @@ fn what_is_submitted_is_answered_through_a_queue() {
 }
 
 #[test]
+fn prepared_statements_pipelines_and_transactions_are_submitted_too() {
+    toolchain::run_every_way("submit", &server().url());
+}
+
+#[test]
 fn an_event_loop_waits_for_a_queue_and_nothing_else() {
     toolchain::run_every_way("event_loop", &server().url());
+}
+
+#[test]
+fn frozen_and_crashed_servers_cost_what_they_must() {
+    toolchain::run_every_way("outage", &own_server(|s| s).url());
 }
 
 #[test]

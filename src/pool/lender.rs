@@ -58,6 +58,10 @@ impl Lender {
         follower.downcast().unwrap_or_else(|_| unreachable!("one type follows pools"))
     }
 
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     /// Borrows a connection, as [`Pool::get_with`](super::Pool::get_with) does.
     pub(crate) fn get(&self, asked: Asked) -> Result<PooledConnection, Error> {
         self.0.get(asked.into())

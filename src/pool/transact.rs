@@ -59,7 +59,7 @@ impl<'a> Transact<'a> {
     }
 
     fn once<B: Body>(&self, body: &mut B, before: u32) -> Ending<B::Value, B::Error> {
-        let conn = match self.inner.get(self.call()) {
+        let conn = match self.inner.get(self.call(before)) {
             Ok(conn) => conn,
             Err(error) => return Ending::failed(error),
         };
@@ -80,10 +80,12 @@ impl<'a> Transact<'a> {
         if self.may_pass(conn, voice) { Ending::Again(error) } else { Ending::Over(Err(error)) }
     }
 
-    fn call(&self) -> Call {
+    fn call(&self, before: u32) -> Call {
         let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
         let timeout = self.call.timeout.into_iter().chain(left).min();
-        Call { timeout, ..self.call }
+        // Each further run asks anew, with the whole of the time that a call has.
+        let since = self.call.since.filter(|_| before == 0);
+        Call { timeout, since, ..self.call }
     }
 
     /// Ends a transaction that failed. Whether it failed for a reason that passes, and certainly came to nothing.

@@ -10,6 +10,8 @@ use super::Pool;
 use super::acquire::Call;
 use super::cached::Cached;
 use super::connection::{Params, PooledConnection};
+#[cfg(feature = "capi")]
+use super::lender::Lender;
 use super::open_connection::OpenConnection;
 use super::statements::StatementCache;
 use super::transact::{Body, Came, Transact};
@@ -96,18 +98,6 @@ impl Pool {
     ) -> Result<T, E> {
         let transact = Transact::new(&self.inner, &options, Call::default());
         transact.run(OnClient { options: &options, body })
-    }
-
-    /// Like [`transaction_with`](Self::transaction_with), for a body that works on the direct lane. It takes the connection
-    /// over and gives it back with what came of it; or fails alone, if the connection is not to be had any more.
-    #[cfg(feature = "capi")]
-    pub(crate) fn transaction_on_lane<T, E: From<Error>>(
-        &self,
-        call: Call,
-        options: &TransactionOptions,
-        body: impl FnMut(PooledConnection) -> Result<Came<T, E>, E>,
-    ) -> Result<T, E> {
-        Transact::new(&self.inner, options, call).run(OnLane { begin: options.begin(), body })
     }
 }
 
@@ -258,6 +248,20 @@ where
 struct OnLane<F> {
     begin: String,
     body: F,
+}
+
+#[cfg(feature = "capi")]
+impl Lender {
+    /// Like [`Pool::transaction_with`], for a body that works on the direct lane. It takes the connection over and gives it
+    /// back with what came of it; or fails alone, if the connection is not to be had any more.
+    pub(crate) fn transaction<T, E: From<Error>>(
+        &self,
+        call: Call,
+        options: &TransactionOptions,
+        body: impl FnMut(PooledConnection) -> Result<Came<T, E>, E>,
+    ) -> Result<T, E> {
+        Transact::new(self.inner(), options, call).run(OnLane { begin: options.begin(), body })
+    }
 }
 
 #[cfg(feature = "capi")]

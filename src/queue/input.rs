@@ -52,7 +52,7 @@ impl Input {
             .unwrap_or_else(|_| unreachable!("it was copied from a text"))
     }
 
-    /// Shows the parameters as they were given.
+    /// The same, all at once, without an allocation if they are few.
     pub(super) fn with_params<T>(&self, look: impl FnOnce(&[Param<'_>]) -> T) -> T {
         if self.params > FEW {
             return look(&self.params().collect::<Vec<_>>());
@@ -64,7 +64,8 @@ impl Input {
         look(&few[..self.params])
     }
 
-    fn params(&self) -> impl Iterator<Item = Param<'_>> {
+    /// The parameters as they were given.
+    pub(super) fn params(&self) -> impl Iterator<Item = Param<'_>> {
         let (heads, _) = self.bytes[..self.params * HEAD].as_chunks::<HEAD>();
         let mut start = self.params * HEAD + self.text_length;
         heads.iter().map(move |head| {

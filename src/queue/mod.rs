@@ -27,6 +27,7 @@ mod sequence;
 mod signal;
 mod task;
 mod together;
+mod transaction;
 mod worker;
 
 #[cfg(all(test, feature = "embedded"))]
@@ -41,4 +42,4 @@ pub(crate) use input::Input;
 pub(crate) use request::{Kind, Refused, Submission, Ticket};
 pub(crate) use sequence::{Seat, Sequence};
 pub(crate) use signal::Callback;
-pub(crate) use task::{Answer, Task, Trouble, Work};
+pub(crate) use task::{Answer, Query, Task, Trouble, Work};

@@ -29,9 +29,17 @@ const PAUSES: [Duration; 4] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Query,
+    Execute,
     Acquire,
+    Transaction,
+    Pipeline,
     ConnectionQuery,
     ConnectionScript,
+    ConnectionExecute,
+    ConnectionPipeline,
+    ConnectionBegin,
+    ConnectionCommit,
+    ConnectionRollback,
 }
 
 /// Why a request was not taken on.
@@ -122,10 +130,15 @@ pub(super) struct Done {
 }
 
 impl Request {
+    pub(super) fn task(&self) -> &Task {
+        &self.submission.task
+    }
+
+    /// What is to be done on a connection, if that is all.
     pub(super) fn work(&self) -> Option<&Work> {
-        match &self.submission.task {
+        match self.task() {
             Task::Run(work) => Some(work),
-            Task::Acquire => None,
+            Task::Acquire | Task::Transaction { .. } => None,
         }
     }
 
@@ -297,8 +310,8 @@ impl Ticket {
         let since = Instant::now();
         let habit = match &submission.task {
             // A deadline that passed would take the connection from those who share it.
-            Task::Run(Work::Query { input, .. }) if seat.is_none() && submission.deadline.is_none() => {
-                executor.habits().of(input.text())
+            Task::Run(Work::Query { query, .. }) if seat.is_none() && submission.deadline.is_none() => {
+                executor.habits().of(query.text())
             }
             _ => None,
         };
@@ -339,11 +352,12 @@ impl Ticket {
         &self.request
     }
 
-    /// It runs from now on. `false` when it was cancelled before, and nobody waits for it.
+    /// It runs from now on, or once more: a transaction whose COMMIT was refused. `false` when it was cancelled before, and
+    /// nobody waits for it.
     #[must_use]
     pub(super) fn begin(&self, cancel: Arc<CancelHandle>) -> bool {
         let mut phase = self.request.phase.lock();
-        if !matches!(*phase, Phase::Waiting | Phase::Sent) {
+        if !matches!(*phase, Phase::Waiting | Phase::Sent | Phase::Settled) {
             return false;
         }
         *phase = Phase::Running(cancel);

@@ -18,11 +18,11 @@ fn pool(max_size: u32) -> Pool {
 }
 
 fn query(tag: u64, sql: &str, param: &str) -> Submission {
-    let input = Input::new(sql, &[Param::text(param)]);
+    let query = Query::new(sql.into(), &[Param::text(param)], ResultFormat::Text);
     Submission {
         tag,
         kind: Kind::Query,
-        task: Task::Run(Work::Query { input, format: ResultFormat::Text }),
+        task: Task::Run(Work::Query { query, pack: false }),
         timeout: None,
         retries: None,
         deadline: None,
@@ -48,7 +48,7 @@ fn block(completion: &Completion) -> &ResultBlock {
         Ok(Answer::Result(block)) => block,
         Ok(_) => panic!("no result"),
         Err(Trouble::Error(e)) => panic!("{e}"),
-        Err(Trouble::Panic(_)) => panic!("a panic"),
+        Err(Trouble::Panic(_) | Trouble::Given(_)) => panic!("a panic"),
     }
 }
 
@@ -343,7 +343,7 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
                     cancelled += usize::from(e.sqlstate().is_some());
                 }
                 Err(Trouble::Error(e)) => panic!("{} of {victim}: {e}", completion.tag),
-                Err(Trouble::Panic(_)) => panic!("a panic"),
+                Err(Trouble::Panic(_) | Trouble::Given(_)) => panic!("a panic"),
             }
         }
     }

@@ -4,8 +4,10 @@ use std::any::Any;
 
 use super::input::Input;
 use crate::error::{Error, Result};
-use crate::pool::PooledConnection;
-use crate::session::{Lane, ResultBlock, ResultFormat};
+use crate::pool::{Came, PooledConnection};
+use crate::session::{
+    Lane, Param, PipelineMode, Request, ResultBlock, ResultFormat, Sql, Statement, TransactionOptions,
+};
 
 /// What a request asks of the pool.
 pub(crate) enum Task {
@@ -13,21 +15,74 @@ pub(crate) enum Task {
     Acquire,
     /// Something to be done on any connection.
     Run(Work),
+    /// A transaction, which borrows for itself, and again for each rerun.
+    Transaction { options: TransactionOptions, body: Box<Body> },
 }
+
+/// What is done in a transaction: as the body of [`Lender::transaction`](crate::pool::Lender::transaction).
+pub(crate) type Body =
+    dyn Fn(PooledConnection) -> std::result::Result<Came<(), Trouble>, Trouble> + Send + Sync;
 
 /// What is done on a connection.
 pub(crate) enum Work {
-    /// One statement.
-    Query { input: Input, format: ResultFormat },
+    /// One statement; its result packed if so wanted.
+    Query { query: Query, pack: bool },
     /// A text of several statements.
     Script { input: Input },
+    /// Statements that are sent at once.
+    Pipeline { queries: Vec<Query>, mode: PipelineMode },
+    /// A transaction begins.
+    Begin { options: TransactionOptions },
+    /// The open transaction is committed.
+    Commit,
+    /// The open transaction is rolled back.
+    Rollback,
+}
+
+/// A statement with its parameters.
+pub(crate) struct Query {
+    /// Runs instead of the text of `input`, which is then empty.
+    pub(crate) statement: Option<Statement>,
+    pub(crate) input: Input,
+    pub(crate) format: ResultFormat,
+}
+
+impl Query {
+    pub(crate) fn new(sql: Sql<'_>, params: &[Param<'_>], format: ResultFormat) -> Self {
+        let (text, statement) = match sql {
+            Sql::Text(text) => (text, None),
+            Sql::Statement(statement) => ("", Some(statement.clone())),
+        };
+        Self { statement, input: Input::new(text, params), format }
+    }
+
+    pub(super) fn sql(&self) -> Sql<'_> {
+        self.statement.as_ref().map_or(Sql::Text(self.input.text()), Sql::Statement)
+    }
+
+    /// Its text, whichever way it was given.
+    pub(super) fn text(&self) -> &str {
+        self.statement.as_ref().map_or_else(|| self.input.text(), Statement::text)
+    }
 }
 
 /// What became of a request that went well.
 pub(crate) enum Answer {
     Result(ResultBlock),
+    Pack(Vec<u8>),
     Results(Vec<ResultBlock>),
+    /// Of a pipeline, and the server that they came from.
+    Outcomes(Vec<Result<ResultBlock>>, String),
     Connection(PooledConnection),
+    /// There is nothing more to say.
+    Done,
+}
+
+impl Answer {
+    /// That of a single statement.
+    pub(super) fn to_query(block: ResultBlock, pack: bool) -> Result<Self> {
+        if pack { block.pack().map(Self::Pack) } else { Ok(Self::Result(block)) }
+    }
 }
 
 /// Why a request has no answer.
@@ -35,6 +90,8 @@ pub(crate) enum Trouble {
     Error(Error),
     /// A defect was caught on the way: what the panic said.
     Panic(Box<dyn Any + Send>),
+    /// What the body of a transaction says, in the words of whoever gave it.
+    Given(Box<dyn Any + Send>),
 }
 
 impl From<Error> for Trouble {
@@ -47,16 +104,40 @@ pub(super) type Outcome = std::result::Result<Answer, Trouble>;
 
 impl Work {
     pub(super) fn run(&self, conn: &mut PooledConnection) -> Result<Answer> {
-        let done = conn.lane().and_then(|mut lane| self.run_on(&mut lane));
-        done.map_err(|e| if e.target().is_none() { e.at_target(conn.target()) } else { e })
+        let target = conn.target().to_owned();
+        let done = conn.lane().and_then(|mut lane| self.run_on(&mut lane, &target));
+        done.map_err(|e| if e.target().is_none() { e.at_target(target) } else { e })
     }
 
-    fn run_on(&self, lane: &mut Lane<'_>) -> Result<Answer> {
+    fn run_on(&self, lane: &mut Lane<'_>, target: &str) -> Result<Answer> {
         match self {
-            Self::Query { input, format } => {
-                input.with_params(|params| lane.query(input.text(), params, *format)).map(Answer::Result)
+            Self::Query { query, pack } => {
+                let Query { input, format, .. } = query;
+                let block = input.with_params(|params| lane.query(query.sql(), params, *format))?;
+                Answer::to_query(block, *pack)
             }
             Self::Script { input } => lane.script(input.text()).map(Answer::Results),
+            Self::Pipeline { queries, mode } => {
+                let outcomes = run_pipeline(lane, queries, *mode)?;
+                Ok(Answer::Outcomes(outcomes, target.to_owned()))
+            }
+            Self::Begin { options } => lane.begin_transaction(options).map(|()| Answer::Done),
+            Self::Commit => lane.commit().map(|()| Answer::Done),
+            Self::Rollback => lane.rollback().map(|()| Answer::Done),
         }
     }
+}
+
+fn run_pipeline(
+    lane: &mut Lane<'_>,
+    queries: &[Query],
+    mode: PipelineMode,
+) -> Result<Vec<Result<ResultBlock>>> {
+    let params: Vec<Vec<Param<'_>>> = queries.iter().map(|query| query.input.params().collect()).collect();
+    let requests: Vec<Request<'_>> = queries
+        .iter()
+        .zip(&params)
+        .map(|(query, params)| Request { sql: query.sql(), params, format: query.format })
+        .collect();
+    lane.pipeline(&requests, mode)
 }

@@ -20,11 +20,13 @@ fn nowhere() -> Pool {
 }
 
 fn submission(tag: u64) -> Submission {
-    let input = Input::new("select 1", &[]);
     Submission {
         tag,
         kind: Kind::Query,
-        task: Task::Run(Work::Query { input, format: ResultFormat::Text }),
+        task: Task::Run(Work::Query {
+            query: Query::new("select 1".into(), &[], ResultFormat::Text),
+            pack: false,
+        }),
         timeout: None,
         retries: None,
         deadline: None,

@@ -45,8 +45,8 @@ pub(super) fn serve(loan: &mut Loan, tickets: Vec<Ticket>, left: usize) -> Rest 
     let mut sent = Vec::with_capacity(tickets.len());
     for ticket in tickets {
         let ready = match ticket.request().work() {
-            Some(Work::Query { input, format }) => {
-                input.with_params(|params| lane.ready(input.text(), params, *format))
+            Some(Work::Query { query, .. }) => {
+                query.input.with_params(|params| lane.ready(query.sql(), params, query.format))
             }
             _ => Ok(None),
         };
@@ -74,8 +74,8 @@ type Write<'a> = &'a mut dyn FnMut(&Ready, &[crate::session::Param<'_>]) -> Resu
 
 fn write_all(sent: &[(Ticket, Ready)], write: Write<'_>) -> Result<()> {
     for (ticket, ready) in sent {
-        if let Some(Work::Query { input, .. }) = ticket.request().work() {
-            input.with_params(|params| write(ready, params))?;
+        if let Some(Work::Query { query, .. }) = ticket.request().work() {
+            query.input.with_params(|params| write(ready, params))?;
         }
     }
     Ok(())
@@ -130,7 +130,9 @@ impl Replies<'_> {
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Result<ResultBlock>, behind: usize) {
-        let outcome = outcome.map(Answer::Result).map_err(|e| e.at_target(self.target.as_str()).into());
+        let pack = matches!(ticket.request().work(), Some(Work::Query { pack: true, .. }));
+        let outcome = outcome.and_then(|block| Answer::to_query(block, pack));
+        let outcome = outcome.map_err(|e| e.at_target(self.target.as_str()).into());
         let done = ticket.done(outcome);
         if behind == 0 && self.rest.alone.is_empty() {
             self.rest.last = Some(done);

@@ -10,8 +10,8 @@ use super::executor::{Chore, Executor, Next};
 use super::request::{Done, Settled, Ticket, call};
 use super::schedule::{Bed, Item};
 use super::sequence::Seat;
-use super::task::{Answer, Outcome, Trouble, Work};
-use super::together;
+use super::task::{Answer, Outcome, Task, Trouble, Work};
+use super::{together, transaction};
 use crate::error::Error;
 use crate::link::cancel::CancelHandle;
 use crate::link::put_off::do_now;
@@ -129,6 +129,16 @@ impl Worker {
 
     /// `None` when nobody waits for the answer any more.
     fn serve(&mut self, ticket: Ticket) -> Option<Done> {
+        if let Task::Transaction { options, body } = ticket.request().task() {
+            // It borrows for itself.
+            self.loan = None;
+            do_now();
+            let pool = self.executor.pool();
+            let outcome = pool
+                .map_err(Trouble::from)
+                .and_then(|pool| transaction::serve(&ticket, &pool, options, body));
+            return Some(ticket.done(outcome));
+        }
         let mut loan = match self.borrow(&ticket) {
             Ok(loan) => loan,
             Err(e) => return Some(ticket.done(Err(e.into()))),
@@ -199,7 +209,7 @@ fn serve_on(seat: &dyn Seat, ticket: Ticket) -> Option<Done> {
         return None;
     }
     let Some(work) = ticket.request().work() else {
-        unreachable!("nobody asks a connection in hand for a connection");
+        unreachable!("of a connection in hand only work is asked");
     };
     let limit = ticket.request().deadline();
     let mut outcome = None;

@@ -32,7 +32,7 @@ impl Lane<'_> {
     /// Prepares a statement unless the server knows it. `None` when it can only be sent alone.
     pub(crate) fn ready(
         &mut self,
-        sql: &str,
+        sql: Sql<'_>,
         params: &[Param<'_>],
         format: ResultFormat,
     ) -> Result<Option<Ready>> {
@@ -40,7 +40,8 @@ impl Lane<'_> {
             return Ok(None);
         }
         self.start()?;
-        let (prepared, _) = self.prepared(Sql::Text(sql), params)?;
+        sql.check(params)?;
+        let (prepared, _) = self.prepared(sql, params)?;
         check_count(prepared.parameters.len(), params.len())?;
         Ok(Some(Ready { prepared, format }))
     }

@@ -1,77 +1,9 @@
 /* Submitting and fetching: every kind of request, its limits, cancelling, and what happens when pool or queue go first. */
-#include "check.h"
+#include "queues.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static holdfast_pool *open_pool(const char *url, const char *max_size)
-{
-    holdfast_config *config;
-    holdfast_pool *pool;
-    holdfast_error *error;
-
-    OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
-    OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, max_size, HOLDFAST_NUL, &error));
-    OK(holdfast_pool_open(config, &pool, &error));
-    holdfast_config_free(config);
-    return pool;
-}
-
-static holdfast_queue *open_queue(uint32_t capacity)
-{
-    holdfast_queue_options options = {.struct_size = sizeof options, .capacity = capacity};
-    holdfast_queue *queue;
-    holdfast_error *error;
-
-    OK(holdfast_queue_new(&options, &queue, &error));
-    return queue;
-}
-
-static uint64_t submit(holdfast_pool *pool, holdfast_queue *queue, uint64_t tag, const char *sql)
-{
-    holdfast_error *error;
-    uint64_t number = 0;
-
-    OK(holdfast_submit_query(pool, queue, tag, NULL, sql, HOLDFAST_NUL, NULL, 0, &number, &error));
-    CHECK(number != 0);
-    return number;
-}
-
-/* The next completion, waited for. */
-static holdfast_completion next(holdfast_queue *queue)
-{
-    holdfast_completion done;
-
-    CHECK(holdfast_queue_wait(queue, 20000));
-    CHECK(holdfast_queue_drain(queue, &done, 1, sizeof done) == 1);
-    CHECK((done.status == HOLDFAST_STATUS_OK) == (done.error == NULL));
-    CHECK(holdfast_error_status(done.error) == done.status);
-    CHECK(done.outcomes == NULL && done.pack == NULL);
-    return done;
-}
-
-static void discard(holdfast_completion done)
-{
-    holdfast_result_free(done.result);
-    holdfast_results_free(done.results);
-    holdfast_connection_release(done.connection);
-    holdfast_error_free(done.error);
-}
 
 static void a_query_is_answered_with_what_was_submitted(holdfast_pool *pool)
 {

@@ -62,6 +62,14 @@ impl Failure {
         Ok(())
     }
 
+    /// The error object that C gets.
+    pub(super) fn into_object(self) -> *mut holdfast_error {
+        match self {
+            Self::Given { error, .. } => error.into_raw(),
+            other => give(holdfast_error::describe(other)),
+        }
+    }
+
     pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
         let said = payload
             .downcast_ref::<&str>()
@@ -74,6 +82,9 @@ impl Failure {
 
 /// An error object that the program handed over; freed if nobody takes it further.
 pub(super) struct GivenError(*mut holdfast_error);
+
+// SAFETY: errors never change, and may be used and freed on any thread.
+unsafe impl Send for GivenError {}
 
 impl GivenError {
     /// # Safety
@@ -122,12 +133,8 @@ pub(super) unsafe fn guard(
     };
     let status = status::of_failure(&failure);
     if !error.is_null() {
-        let put_in_words = || match failure {
-            Failure::Given { error, .. } => error.into_raw(),
-            other => give(holdfast_error::describe(other)),
-        };
-        // That could fail in turn; the status is then all there is.
-        if let Ok(object) = catch_unwind(AssertUnwindSafe(put_in_words)) {
+        // Putting it in words could fail in turn; the status is then all there is.
+        if let Ok(object) = catch_unwind(AssertUnwindSafe(|| failure.into_object())) {
             // SAFETY: as above.
             unsafe { error.write(object) };
         }

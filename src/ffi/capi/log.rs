@@ -5,6 +5,7 @@
 
 use std::ffi::c_void;
 use std::mem::size_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use super::config::{holdfast_config, with_config};
@@ -60,6 +61,8 @@ pub type holdfast_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>
 pub(super) struct UserData {
     data: *mut c_void,
     destroy: holdfast_destroy,
+    /// The call that it was given to failed.
+    kept_by_program: AtomicBool,
 }
 
 // SAFETY: the program was told that its functions are called with it on any thread, by several at once.
@@ -70,7 +73,12 @@ unsafe impl Sync for UserData {}
 impl UserData {
     /// `destroy`, unless it is NULL, may be called with `data` once, on any thread.
     pub(super) fn new(data: *mut c_void, destroy: holdfast_destroy) -> Self {
-        Self { data, destroy }
+        Self { data, destroy, kept_by_program: AtomicBool::new(false) }
+    }
+
+    /// It stays with the program, which frees it when it likes.
+    pub(super) fn keep(&self) {
+        self.kept_by_program.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> *mut c_void {
@@ -80,7 +88,9 @@ impl UserData {
 
 impl Drop for UserData {
     fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
+        if let Some(destroy) = self.destroy
+            && !*self.kept_by_program.get_mut()
+        {
             // SAFETY: the program gave it for this data; nobody else has this object any more, and it is dropped once.
             crate::callback::run(|| unsafe { destroy(self.data) });
         }

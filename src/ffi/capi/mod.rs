@@ -29,6 +29,7 @@ mod stats;
 mod status;
 mod stream;
 mod submit;
+mod submit_connection;
 mod text;
 mod transaction;
 mod value;

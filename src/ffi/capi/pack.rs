@@ -169,7 +169,7 @@ impl Pack {
     }
 
     /// The system's allocator does it by itself, but nothing promises it.
-    fn aligned(data: Vec<u8>) -> Self {
+    pub(super) fn aligned(data: Vec<u8>) -> Self {
         if data.as_ptr().align_offset(8) == 0 { Self { data, start: 0 } } else { Self::moved(&data) }
     }
 

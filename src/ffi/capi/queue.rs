@@ -20,8 +20,8 @@ use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, micros, milliseconds, or_default};
 use super::handle::{Handle, free, give, hold, mark};
 use super::log::{UserData, holdfast_destroy};
-use super::pack::holdfast_pack;
-use super::pipeline::holdfast_outcomes;
+use super::pack::{Pack, holdfast_pack};
+use super::pipeline::{Outcomes, holdfast_outcomes};
 use super::result::{Block, Blocks, holdfast_result, holdfast_results};
 use super::status::{self, holdfast_status};
 use super::structs::{self, Growing};
@@ -75,12 +75,28 @@ const USUAL_CAPACITY: u32 = 1024;
 
 /// As holdfast_completion.kind: which function the request was submitted with.
 pub const HOLDFAST_SUBMIT_QUERY: i32 = 1;
+/// holdfast_submit_execute.
+pub const HOLDFAST_SUBMIT_EXECUTE: i32 = 2;
 /// holdfast_submit_acquire.
 pub const HOLDFAST_SUBMIT_ACQUIRE: i32 = 3;
+/// holdfast_submit_transaction.
+pub const HOLDFAST_SUBMIT_TRANSACTION: i32 = 4;
 /// holdfast_submit_connection_query.
 pub const HOLDFAST_SUBMIT_CONNECTION_QUERY: i32 = 5;
 /// holdfast_submit_connection_script.
 pub const HOLDFAST_SUBMIT_CONNECTION_SCRIPT: i32 = 6;
+/// holdfast_submit_pipeline.
+pub const HOLDFAST_SUBMIT_PIPELINE: i32 = 7;
+/// holdfast_submit_connection_execute.
+pub const HOLDFAST_SUBMIT_CONNECTION_EXECUTE: i32 = 8;
+/// holdfast_submit_connection_pipeline.
+pub const HOLDFAST_SUBMIT_CONNECTION_PIPELINE: i32 = 9;
+/// holdfast_submit_connection_begin.
+pub const HOLDFAST_SUBMIT_CONNECTION_BEGIN: i32 = 10;
+/// holdfast_submit_connection_commit.
+pub const HOLDFAST_SUBMIT_CONNECTION_COMMIT: i32 = 11;
+/// holdfast_submit_connection_rollback.
+pub const HOLDFAST_SUBMIT_CONNECTION_ROLLBACK: i32 = 12;
 
 /// What became of a request. Of the handles those that the request was for are set if it went well, else error is; the
 /// receiver frees them.
@@ -95,13 +111,13 @@ pub struct holdfast_completion {
     pub status: holdfast_status,
     /// A HOLDFAST_SUBMIT_ constant.
     pub kind: i32,
-    /// Of a query: its rows. Free it with holdfast_result_free.
+    /// Of a single statement: its rows. Free it with holdfast_result_free.
     pub result: *mut holdfast_result,
     /// Of a script: a result for each statement. Free it with holdfast_results_free.
     pub results: *mut holdfast_results,
-    /// NULL in this version.
+    /// Of a pipeline: what became of each statement. Free it with holdfast_outcomes_free.
     pub outcomes: *mut holdfast_outcomes,
-    /// NULL in this version.
+    /// Of a single statement whose result was to be packed: the pack. Free it with holdfast_pack_free.
     pub pack: *mut holdfast_pack,
     /// Of holdfast_submit_acquire: give it back with holdfast_connection_release.
     pub connection: *mut holdfast_connection,
@@ -233,14 +249,20 @@ fn described(completion: Completion) -> holdfast_completion {
     match completion.outcome {
         Ok(Answer::Result(block)) => told.result = give(Block::new(block)),
         Ok(Answer::Results(blocks)) => told.results = give(Blocks::new(blocks)),
+        Ok(Answer::Pack(pack)) => told.pack = give(Pack::aligned(pack)),
+        Ok(Answer::Outcomes(outcomes, target)) => told.outcomes = give(Outcomes::new(outcomes, &target)),
         Ok(Answer::Connection(conn)) => told.connection = give(Lent::new(conn)),
+        Ok(Answer::Done) => {}
         Err(trouble) => {
             let failure = match trouble {
                 Trouble::Error(error) => Failure::Core(error),
                 Trouble::Panic(payload) => Failure::panic(&*payload),
+                Trouble::Given(said) => said
+                    .downcast()
+                    .map_or_else(|_| unreachable!("bodies of transactions say it so"), |failure| *failure),
             };
             told.status = status::of_failure(&failure);
-            told.error = give(holdfast_error::describe(failure));
+            told.error = failure.into_object();
         }
     }
     told
@@ -249,9 +271,17 @@ fn described(completion: Completion) -> holdfast_completion {
 fn kind(kind: Kind) -> i32 {
     match kind {
         Kind::Query => HOLDFAST_SUBMIT_QUERY,
+        Kind::Execute => HOLDFAST_SUBMIT_EXECUTE,
         Kind::Acquire => HOLDFAST_SUBMIT_ACQUIRE,
+        Kind::Transaction => HOLDFAST_SUBMIT_TRANSACTION,
+        Kind::Pipeline => HOLDFAST_SUBMIT_PIPELINE,
         Kind::ConnectionQuery => HOLDFAST_SUBMIT_CONNECTION_QUERY,
         Kind::ConnectionScript => HOLDFAST_SUBMIT_CONNECTION_SCRIPT,
+        Kind::ConnectionExecute => HOLDFAST_SUBMIT_CONNECTION_EXECUTE,
+        Kind::ConnectionPipeline => HOLDFAST_SUBMIT_CONNECTION_PIPELINE,
+        Kind::ConnectionBegin => HOLDFAST_SUBMIT_CONNECTION_BEGIN,
+        Kind::ConnectionCommit => HOLDFAST_SUBMIT_CONNECTION_COMMIT,
+        Kind::ConnectionRollback => HOLDFAST_SUBMIT_CONNECTION_ROLLBACK,
     }
 }
 

@@ -5,20 +5,25 @@
 //! HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL, that means the defaults. The number of the
 //! request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::connection::holdfast_connection;
 use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, milliseconds};
 use super::handle::hold;
+use super::log::{UserData, holdfast_destroy};
+use super::pipeline::{self, Batch, holdfast_request};
 use super::pool::{count, holdfast_pool};
-use super::query::{holdfast_param, parameters, result_format};
+use super::query::{Arguments, What, holdfast_param, result_format};
 use super::queue::holdfast_queue;
+use super::statement::holdfast_statement;
 use super::status::{self, holdfast_status};
 use super::structs::{self, Growing};
-use super::text::text;
-use crate::queue::{Input, Kind, Refused, Seat, Submission, Task, Ticket, Work};
+use super::transaction::{
+    holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
+};
+use crate::queue::{Kind, Query, Refused, Submission, Task, Ticket, Trouble, Work};
 use crate::session::ResultFormat;
 
 /// How a request is to be done. Set struct_size and all else to zero for the defaults.
@@ -35,9 +40,10 @@ pub struct holdfast_submit_options {
     pub timeout_ms: u64,
     /// Limit in milliseconds for the statement, from when it runs; 0 for the connection's own (statement_deadline).
     pub deadline_ms: u64,
-    /// A HOLDFAST_FORMAT_ constant.
+    /// A HOLDFAST_FORMAT_ constant. Of a pipeline each request says that for itself.
     pub result_format: i32,
-    /// Must be 0 in this version.
+    /// 1 to have the result of a single statement packed by the thread that ran it, so that completion.pack is set instead of
+    /// completion.result; else 0.
     pub pack: i32,
 }
 
@@ -45,37 +51,60 @@ pub struct holdfast_submit_options {
 unsafe impl Growing for holdfast_submit_options {}
 
 /// Options as the core knows them.
-struct Options {
+pub(super) struct Options {
     retries: Option<u32>,
-    timeout: Option<std::time::Duration>,
-    deadline: Option<std::time::Duration>,
-    format: ResultFormat,
+    timeout: Option<Duration>,
+    deadline: Option<Duration>,
+    pub(super) format: ResultFormat,
+    pub(super) pack: bool,
 }
 
 impl Options {
     /// # Safety
     /// `options` is NULL or as large as its `struct_size` says.
-    unsafe fn read(options: *const holdfast_submit_options) -> Outcome<Self> {
+    pub(super) unsafe fn read(options: *const holdfast_submit_options) -> Outcome<Self> {
         const NAME: &str = "holdfast_submit_options";
         if options.is_null() {
-            return Ok(Self { retries: None, timeout: None, deadline: None, format: ResultFormat::Text });
+            return Ok(Self {
+                retries: None,
+                timeout: None,
+                deadline: None,
+                format: ResultFormat::Text,
+                pack: false,
+            });
         }
         // SAFETY: as promised.
         let options = unsafe { structs::read(options, NAME)? };
-        if options.pack != 0 {
-            return Err(Failure::argument(format!("{NAME}: pack cannot be {}", options.pack)));
-        }
+        let pack = match options.pack {
+            0 | 1 => options.pack == 1,
+            other => return Err(Failure::argument(format!("{NAME}: pack cannot be {other}"))),
+        };
         let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
         Ok(Self {
             retries: count(options.retries, "holdfast_submit_options: retries")?,
             timeout: limit(options.timeout_ms),
             deadline: limit(options.deadline_ms),
             format: result_format(options.result_format)?,
+            pack,
         })
     }
 
-    fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
-        let Self { retries, timeout, deadline, format: _ } = self;
+    /// The same, where there is nothing that could be packed.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    pub(super) unsafe fn read_unpacked(options: *const holdfast_submit_options) -> Outcome<Self> {
+        // SAFETY: as promised.
+        let options = unsafe { Self::read(options)? };
+        if options.pack {
+            let words = "holdfast_submit_options: pack can be 1 for a single statement only";
+            return Err(Failure::argument(words));
+        }
+        Ok(options)
+    }
+
+    pub(super) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
+        let Self { retries, timeout, deadline, format: _, pack: _ } = self;
         Submission { tag, kind, task, timeout, retries, deadline }
     }
 }
@@ -98,11 +127,58 @@ impl From<Refused> for Failure {
 
 /// # Safety
 /// `place` is NULL or writable.
-unsafe fn tell(place: *mut u64, number: u64) {
+pub(super) unsafe fn tell(place: *mut u64, number: u64) {
     if !place.is_null() {
         // SAFETY: writable, as promised.
         unsafe { place.write(number) };
     }
+}
+
+/// One statement as C gave it, copied.
+///
+/// # Safety
+/// The pointers are as `What` says, `params` NULL or readable for `nparams` parameters.
+pub(super) unsafe fn single(
+    what: What,
+    params: *const holdfast_param,
+    nparams: usize,
+    options: &Options,
+) -> Outcome<Task> {
+    // The format is that of the options.
+    let given = Arguments { what, params, nparams, result_format: 0 };
+    // SAFETY: as promised.
+    let given = unsafe { given.read()? };
+    let query = Query::new(given.sql(), &given.params, options.format);
+    Ok(Task::Run(Work::Query { query, pack: options.pack }))
+}
+
+/// The statements of a pipeline as C gave them, copied.
+///
+/// # Safety
+/// As for [`Batch::read`].
+pub(super) unsafe fn several(requests: *const holdfast_request, count: usize, mode: i32) -> Outcome<Task> {
+    let mode = pipeline::mode(mode)?;
+    // SAFETY: as promised.
+    let batch = unsafe { Batch::read(requests, count)? };
+    let requests = batch.requests();
+    let queries = requests.iter().map(|r| Query::new(r.sql, r.params, r.format)).collect();
+    Ok(Task::Run(Work::Pipeline { queries, mode }))
+}
+
+/// # Safety
+/// `pool` and `queue` are NULL or live, `request` is NULL or writable.
+unsafe fn submit_to(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    submission: Submission,
+    request: *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    let (pool, queue) = unsafe { (hold(pool)?, hold(queue)?) };
+    let number = Ticket::submit(&queue.core, &pool.core.lender(), submission)?;
+    // SAFETY: as promised.
+    unsafe { tell(request, number) };
+    Ok(())
 }
 
 /// Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread.
@@ -119,18 +195,61 @@ pub unsafe extern "C" fn holdfast_submit_query(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `pool` and `queue` are NULL or live; text, parameters, options are readable as they say.
-        let (pool, queue, options, sql, params) = unsafe {
-            let params = parameters(params, nparams)?;
-            (hold(pool)?, hold(queue)?, Options::read(options)?, text(sql, sql_len, "sql")?, params)
-        };
-        let work = Work::Query { input: Input::new(sql, &params), format: options.format };
-        let submission = options.submission(tag, Kind::Query, Task::Run(work));
-        let number = Ticket::submit(&queue.core, &pool.core.lender(), submission)?;
-        // SAFETY: `request` is NULL or writable.
-        unsafe { tell(request, number) };
-        Ok(())
+    // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; text, parameters, options are readable as they
+    // say.
+    let body = || unsafe {
+        let options = Options::read(options)?;
+        let task = single(What::Text(sql, sql_len), params, nparams, &options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Query, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a prepared statement for any connection of the pool, as holdfast_pool_execute does it; completion.result. Any
+/// thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_submit_execute(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    statement: *const holdfast_statement,
+    params: *const holdfast_param,
+    nparams: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool`, `queue` and `statement` are NULL or live, `request` NULL or writable; parameters and options are
+    // readable as they say.
+    let body = || unsafe {
+        let options = Options::read(options)?;
+        let task = single(What::Statement(statement), params, nparams, &options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Execute, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
+/// completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_submit_pipeline(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    requests: *const holdfast_request,
+    count: usize,
+    mode: i32,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; requests and options are readable as they say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let task = several(requests, count, mode)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Pipeline, task), request)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -147,87 +266,62 @@ pub unsafe extern "C" fn holdfast_submit_acquire(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `pool` and `queue` are NULL or live, `options` NULL or as large as it says.
-        let (pool, queue, options) = unsafe { (hold(pool)?, hold(queue)?, Options::read(options)?) };
-        let submission = options.submission(tag, Kind::Acquire, Task::Acquire);
-        let number = Ticket::submit(&queue.core, &pool.core.lender(), submission)?;
-        // SAFETY: `request` is NULL or writable.
-        unsafe { tell(request, number) };
-        Ok(())
+    // SAFETY: `pool` and `queue` are NULL or live, `options` NULL or as large as it says, `request` NULL or writable.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Acquire, Task::Acquire), request)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
 }
 
-/// Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result. What was
-/// submitted to a connection runs in that order, one after the other, however many connections other requests wait for.
-/// Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so does this one while such a
-/// call is under way.
+/// Submits a transaction, which a thread of the library runs as holdfast_pool_transaction does: body is called there, perhaps
+/// several times, and may block in calls that use its connection. completion.status is what holdfast_pool_transaction would
+/// have returned, completion.error its error; there is nothing else, so body leaves its results at user_data. options are
+/// about getting connections: their deadline_ms must be 0, since timeout_ms of transaction_options is the limit of the whole,
+/// from when it runs first. destroy, which may be NULL, is called once with user_data after the last use, perhaps after the
+/// completion was drained; if this call fails, user_data stays with the caller, and destroy is not called. Cancelling it has
+/// the server cancel what its body runs, or keeps it from being run again, but does nothing once COMMIT was sent. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_query(
-    connection: *mut holdfast_connection,
+pub unsafe extern "C" fn holdfast_submit_transaction(
+    pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,
     options: *const holdfast_submit_options,
-    sql: *const c_char,
-    sql_len: usize,
-    params: *const holdfast_param,
-    nparams: usize,
+    transaction_options: *const holdfast_transaction_options,
+    body: holdfast_transaction_body,
+    user_data: *mut c_void,
+    destroy: holdfast_destroy,
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: text and parameters are readable as they say, `options` is NULL or as large as it says.
-        let (options, sql, params) =
-            unsafe { (Options::read(options)?, text(sql, sql_len, "sql")?, parameters(params, nparams)?) };
-        let work = Work::Query { input: Input::new(sql, &params), format: options.format };
-        let submission = options.submission(tag, Kind::ConnectionQuery, Task::Run(work));
-        // SAFETY: `connection` and `queue` are NULL or live, `request` is NULL or writable.
-        unsafe { submit_on(connection, queue, submission, request) }
+    let whole = || {
+        // SAFETY: the options are NULL or as large as they say.
+        let (options, wanted) =
+            unsafe { (Options::read_unpacked(options)?, self::transaction_options(transaction_options)?) };
+        if options.deadline.is_some() {
+            let words = "holdfast_submit_options: deadline_ms must be 0 for a transaction; give timeout_ms of its own options";
+            return Err(Failure::argument(words));
+        }
+        let body = body.ok_or_else(|| Failure::null("body"))?;
+        let user_data = Arc::new(UserData::new(user_data, destroy));
+        let kept = user_data.clone();
+        let run = move |conn| {
+            // SAFETY: the program gave the function for this data.
+            let came = run_body(conn, |lent, error| unsafe { body(user_data.get(), lent, error) });
+            came.map(|(conn, outcome)| (conn, outcome.map_err(given))).map_err(given)
+        };
+        let task = Task::Transaction { options: wanted, body: Box::new(run) };
+        // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable.
+        let submitted =
+            unsafe { submit_to(pool, queue, options.submission(tag, Kind::Transaction, task), request) };
+        submitted.inspect_err(|_| kept.keep())
     };
     // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    unsafe { guard(error, whole) }
 }
 
-/// Submits a text of one or more statements for a connection in hand, as holdfast_connection_script does it;
-/// completion.results. Else as holdfast_submit_connection_query.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_script(
-    connection: *mut holdfast_connection,
-    queue: *const holdfast_queue,
-    tag: u64,
-    options: *const holdfast_submit_options,
-    sql: *const c_char,
-    sql_len: usize,
-    request: *mut u64,
-    error: *mut *mut holdfast_error,
-) -> holdfast_status {
-    let body = || {
-        // SAFETY: the text is readable as it says, `options` is NULL or as large as it says.
-        let (options, sql) = unsafe { (Options::read(options)?, text(sql, sql_len, "sql")?) };
-        let work = Work::Script { input: Input::new(sql, &[]) };
-        let submission = options.submission(tag, Kind::ConnectionScript, Task::Run(work));
-        // SAFETY: `connection` and `queue` are NULL or live, `request` is NULL or writable.
-        unsafe { submit_on(connection, queue, submission, request) }
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
-}
-
-/// # Safety
-/// `connection` and `queue` are NULL or live, `request` is NULL or writable.
-unsafe fn submit_on(
-    connection: *mut holdfast_connection,
-    queue: *const holdfast_queue,
-    submission: Submission,
-    request: *mut u64,
-) -> Outcome {
-    // SAFETY: as promised.
-    let (connection, queue) = unsafe { (hold(connection.cast_const())?, hold(queue)?) };
-    let seat: Arc<dyn Seat> = connection.keep();
-    let number = Ticket::submit_on(&queue.core, &seat, submission)?;
-    // SAFETY: as promised.
-    unsafe { tell(request, number) };
-    Ok(())
+/// What a body said, on its way through the queue.
+fn given(failure: Failure) -> Trouble {
+    Trouble::Given(Box::new(failure))
 }

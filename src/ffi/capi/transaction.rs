@@ -64,10 +64,10 @@ pub struct holdfast_transaction_options {
     /// A HOLDFAST_DEFERRABLE_ constant.
     pub deferrable: i32,
     /// How often a run that came to nothing is followed by another; 0 five times, HOLDFAST_NO_RETRY never.
-    /// holdfast_pool_transaction only.
+    /// holdfast_pool_transaction and holdfast_submit_transaction only.
     pub reruns: i32,
     /// 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-    /// a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction only.
+    /// a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction and holdfast_submit_transaction only.
     pub resolve_commit: i32,
     /// Limit of the whole in milliseconds, getting connections, reruns and waits included, and deadline of its statements,
     /// besides that of the connection; 0 for none.
@@ -90,7 +90,9 @@ pub type holdfast_transaction_body = Option<
 
 /// # Safety
 /// `options` is NULL or as large as its `struct_size` says.
-unsafe fn transaction_options(options: *const holdfast_transaction_options) -> Outcome<TransactionOptions> {
+pub(super) unsafe fn transaction_options(
+    options: *const holdfast_transaction_options,
+) -> Outcome<TransactionOptions> {
     const NAME: &str = "holdfast_transaction_options";
     let mut wanted = TransactionOptions::new();
     if options.is_null() {
@@ -295,14 +297,14 @@ pub unsafe extern "C" fn holdfast_pool_transaction(
         let body = body.ok_or_else(|| Failure::null("body"))?;
         // SAFETY: the program gave the function for this data.
         let run = |conn| run_body(conn, |lent, error| unsafe { body(user_data, lent, error) });
-        pool.core.transaction_on_lane(call, &options, run)
+        pool.core.lender().transaction(call, &options, run)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, whole) }
 }
 
 /// Lends the connection to a body, takes it back, and says what came of it.
-fn run_body(
+pub(super) fn run_body(
     conn: PooledConnection,
     body: impl FnOnce(*mut holdfast_connection, *mut *mut holdfast_error) -> holdfast_status,
 ) -> Outcome<Came<(), Failure>> {

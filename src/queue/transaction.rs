@@ -1,0 +1,47 @@
+//! A transaction that was submitted: run, and run again, on a worker.
+//!
+//! It can be cancelled while its body runs, which fails the transaction, and between two runs. Not while COMMIT is under way:
+//! what became of it would be anybody's guess.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::request::{Settled, Ticket};
+use super::task::{Answer, Body, Outcome, Trouble};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::pool::{Came, Lender, PooledConnection};
+use crate::session::TransactionOptions;
+
+/// Runs the transaction of a request to its end.
+pub(super) fn serve(ticket: &Ticket, pool: &Lender, options: &TransactionOptions, body: &Body) -> Outcome {
+    let asked = ticket.request().asked();
+    let transact = || pool.transaction(asked.into(), options, |conn| run_once(ticket, conn, body));
+    match catch_unwind(AssertUnwindSafe(transact)) {
+        Ok(done) => done.map(|()| Answer::Done),
+        Err(payload) => Err(Trouble::Panic(payload)),
+    }
+}
+
+fn run_once(ticket: &Ticket, conn: PooledConnection, body: &Body) -> Result<Came<(), Trouble>, Trouble> {
+    if !ticket.begin(Arc::new(conn.cancel_handle())) {
+        return Err(canceled("it was cancelled before it ran").into());
+    }
+    let (conn, outcome) = body(conn)?;
+    // From here on it cannot be cancelled, unless it failed, and is perhaps run again.
+    if ticket.settle() == Settled::MaybeCancelled {
+        // The request to cancel may yet come, and hit COMMIT, or whatever runs on the connection next.
+        conn.discard();
+        return Err(
+            canceled("the server could not be asked to cancel it, so its connection was closed").into()
+        );
+    }
+    if outcome.is_err() {
+        ticket.wait_again();
+    }
+    Ok((conn, outcome))
+}
+
+fn canceled(how: &str) -> Error {
+    let text = format!("the transaction was cancelled: {how}; nothing was committed");
+    Error::new(ErrorKind::Canceled, text).in_phase(Phase::Query).set_retryable(true)
+}

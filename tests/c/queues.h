@@ -1,0 +1,77 @@
+/* What the tests of queues share. */
+#ifndef QUEUES_H
+#define QUEUES_H
+
+#include "check.h"
+
+#include <time.h>
+
+static inline void pause_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static inline double now(void)
+{
+    struct timespec t;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static inline holdfast_pool *open_pool(const char *url, const char *max_size)
+{
+    holdfast_config *config;
+    holdfast_pool *pool;
+    holdfast_error *error;
+
+    OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
+    OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, max_size, HOLDFAST_NUL, &error));
+    OK(holdfast_pool_open(config, &pool, &error));
+    holdfast_config_free(config);
+    return pool;
+}
+
+static inline holdfast_queue *open_queue(uint32_t capacity)
+{
+    holdfast_queue_options options = {.struct_size = sizeof options, .capacity = capacity};
+    holdfast_queue *queue;
+    holdfast_error *error;
+
+    OK(holdfast_queue_new(&options, &queue, &error));
+    return queue;
+}
+
+static inline uint64_t submit(holdfast_pool *pool, holdfast_queue *queue, uint64_t tag, const char *sql)
+{
+    holdfast_error *error;
+    uint64_t number = 0;
+
+    OK(holdfast_submit_query(pool, queue, tag, NULL, sql, HOLDFAST_NUL, NULL, 0, &number, &error));
+    CHECK(number != 0);
+    return number;
+}
+
+/* The next completion, waited for. */
+static inline holdfast_completion next(holdfast_queue *queue)
+{
+    holdfast_completion done;
+
+    CHECK(holdfast_queue_wait(queue, 20000));
+    CHECK(holdfast_queue_drain(queue, &done, 1, sizeof done) == 1);
+    CHECK((done.status == HOLDFAST_STATUS_OK) == (done.error == NULL));
+    CHECK(holdfast_error_status(done.error) == done.status);
+    return done;
+}
+
+static inline void discard(holdfast_completion done)
+{
+    holdfast_result_free(done.result);
+    holdfast_results_free(done.results);
+    holdfast_outcomes_free(done.outcomes);
+    holdfast_pack_free(done.pack);
+    holdfast_connection_release(done.connection);
+    holdfast_error_free(done.error);
+}
+
+#endif
