@@ -48,6 +48,12 @@ static inline bool is_watched(void)
     return getenv("HOLDFAST_TEST_WATCHED") != NULL;
 }
 
+/* As many of something as there can be without waiting for whatever watches, which is slow: a tenth if it does. */
+static inline size_t as_many_as(size_t usual)
+{
+    return is_watched() ? usual / 10 : usual;
+}
+
 /* Whether a text of the library is this one, and well-formed. */
 static inline bool is(holdfast_str text, const char *wanted)
 {

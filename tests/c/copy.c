@@ -1,7 +1,6 @@
 /* COPY in both directions: a hundred thousand rows there and back, and copies that fail or are given up. */
 #include "check.h"
 
-enum { ROWS = 100000 };
 
 static void script(holdfast_connection *connection, const char *sql)
 {
@@ -51,35 +50,36 @@ static void what_was_copied_in_comes_out_again(holdfast_connection *connection)
     holdfast_copy_out *out;
     holdfast_error *error;
     holdfast_cell data;
+    const size_t many = as_many_as(100000);
     uint64_t rows = 7;
     char row[64];
 
     script(connection, "create temp table travelled (n int, word text)");
     in = copy_in(connection, "copy travelled from stdin");
-    for (int n = 0; n < ROWS; n++) {
+    for (int n = 0; n < (int)many; n++) {
         int len = snprintf(row, sizeof row, "%d\trow number %d\n", n, n), cut = n % len;
         OK(holdfast_copy_in_write(in, row, (size_t)cut, &error)); /* anywhere in the row */
         OK(holdfast_copy_in_write(in, row + cut, (size_t)(len - cut), &error));
     }
     OK(holdfast_copy_in_finish(in, &rows, &error));
-    CHECK(rows == ROWS);
+    CHECK(rows == many);
     FAILS(HOLDFAST_STATUS_MISUSE, holdfast_copy_in_write(in, "x", 1, &error));
     FAILS(HOLDFAST_STATUS_MISUSE, holdfast_copy_in_finish(in, NULL, &error));
     FAILS(HOLDFAST_STATUS_MISUSE, holdfast_copy_in_abort(in, "", 0, &error));
     holdfast_copy_in_free(in);
 
     out = copy_out(connection, "copy (select * from travelled order by n) to stdout");
-    for (int n = 0; n < ROWS; n++) {
+    for (int n = 0; n < (int)many; n++) {
         int len = snprintf(row, sizeof row, "%d\trow number %d\n", n, n);
         data = next(out);
         CHECK(data.len == (size_t)len && strcmp((const char *)data.ptr, row) == 0);
         CHECK(holdfast_copy_out_rows(out) == 0);
     }
     data = next(out);
-    CHECK(data.ptr == NULL && data.len == 0 && holdfast_copy_out_rows(out) == ROWS);
+    CHECK(data.ptr == NULL && data.len == 0 && holdfast_copy_out_rows(out) == many);
     CHECK(next(out).ptr == NULL);
     holdfast_copy_out_free(out);
-    CHECK(count(connection, "select count(*) from travelled") == ROWS);
+    CHECK(count(connection, "select count(*) from travelled") == (int64_t)many);
 }
 
 static void large_pieces_and_empty_ones_are_copied_too(holdfast_connection *connection)

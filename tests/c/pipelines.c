@@ -1,7 +1,6 @@
 /* Many statements in one call: each for itself, and all or nothing. */
 #include "check.h"
 
-enum { MANY = 10000 };
 
 static void script(holdfast_connection *connection, const char *sql)
 {
@@ -84,13 +83,14 @@ static void a_failure_is_that_of_one_statement_or_of_all(holdfast_connection *co
 static void ten_thousand_inserts_are_one_call(holdfast_connection *connection)
 {
     const char *const sql = "insert into many values ($1, $2)";
-    char (*digits)[8] = malloc(MANY * sizeof *digits);
-    holdfast_param *params = malloc(2 * MANY * sizeof *params);
-    holdfast_request *requests = calloc(MANY, sizeof *requests);
+    const size_t many = as_many_as(10000);
+    char (*digits)[8] = malloc(many * sizeof *digits);
+    holdfast_param *params = malloc(2 * many * sizeof *params);
+    holdfast_request *requests = calloc(many, sizeof *requests);
 
     CHECK(digits != NULL && params != NULL && requests != NULL);
     script(connection, "create temp table many (n int, word text)");
-    for (size_t i = 0; i < MANY; i++) {
+    for (size_t i = 0; i < many; i++) {
         holdfast_param number = {digits[i], HOLDFAST_NUL, 23, HOLDFAST_FORMAT_TEXT};
         holdfast_param word = {"word", 4, 25, HOLDFAST_FORMAT_TEXT};
         snprintf(digits[i], sizeof digits[i], "%u", (unsigned)i);
@@ -102,12 +102,12 @@ static void ten_thousand_inserts_are_one_call(holdfast_connection *connection)
         requests[i].nparams = 2;
     }
     for (int32_t mode = HOLDFAST_PIPELINE_SEPARATE; mode <= HOLDFAST_PIPELINE_TOGETHER; mode++) {
-        holdfast_outcomes *outcomes = run(connection, requests, MANY, mode);
-        for (size_t i = 0; i < MANY; i++)
+        holdfast_outcomes *outcomes = run(connection, requests, many, mode);
+        for (size_t i = 0; i < many; i++)
             CHECK(holdfast_result_rows_affected(holdfast_outcomes_result(outcomes, i)) == 1);
         holdfast_outcomes_free(outcomes);
-        CHECK(count(connection, "select count(distinct n) from many") == MANY);
-        CHECK(count(connection, "select count(*) from many") == (mode + 1) * MANY);
+        CHECK(count(connection, "select count(distinct n) from many") == (int64_t)many);
+        CHECK(count(connection, "select count(*) from many") == (mode + 1) * (int64_t)many);
     }
     free(requests);
     free(params);
@@ -117,7 +117,7 @@ static void ten_thousand_inserts_are_one_call(holdfast_connection *connection)
 /* Much more in both directions than lies between: neither side may wait for the other to listen. */
 static void large_pipelines_do_not_lock_up(holdfast_connection *connection)
 {
-    const size_t size = 200 * 1000, n = 100;
+    const size_t size = 200 * 1000, n = as_many_as(100);
     char *large = malloc(size);
     holdfast_param param = {large, size, 25, HOLDFAST_FORMAT_TEXT};
     holdfast_request *requests = calloc(n, sizeof *requests);

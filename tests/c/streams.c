@@ -70,7 +70,9 @@ static long most_memory(void)
 
 static void a_million_rows_pass_through_little_memory(holdfast_connection *connection)
 {
-    const char *sql = "select g, repeat('x', 100) from generate_series(1, 1000000) g";
+    const size_t many = as_many_as(1000000);
+    const char *sql = is_watched() ? "select g, repeat('x', 100) from generate_series(1, 100000) g"
+                                   : "select g, repeat('x', 100) from generate_series(1, 1000000) g";
     holdfast_stream *stream = open_stream(connection, sql, HOLDFAST_FORMAT_BINARY);
     holdfast_result *result;
     holdfast_error *error;
@@ -89,8 +91,8 @@ static void a_million_rows_pass_through_little_memory(holdfast_connection *conne
         rows += count;
         holdfast_result_free(result);
     }
-    CHECK(rows == 1000000 && sum == (int64_t)1000000 * 1000001 / 2);
-    CHECK(is(holdfast_stream_command_tag(stream), "SELECT 1000000"));
+    CHECK(rows == many && sum == (int64_t)many * ((int64_t)many + 1) / 2);
+    CHECK(is(holdfast_stream_command_tag(stream), is_watched() ? "SELECT 100000" : "SELECT 1000000"));
     CHECK(next(stream, 1) == NULL);
     CHECK(is_watched() || most_memory() - before < 8 * 1024);
     holdfast_stream_free(stream);
