@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Ends the program if a condition does not hold. */
 #define CHECK(condition)                                                                     \
@@ -46,6 +47,14 @@
 static inline bool is_watched(void)
 {
     return getenv("HOLDFAST_TEST_WATCHED") != NULL;
+}
+
+/* Lets this much time pass; more if somebody watches, since what is waited for takes more then. */
+static inline void pause_ms(long ms)
+{
+    const long long ns = (is_watched() ? 4LL : 1LL) * ms * 1000000;
+    const struct timespec pause = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    nanosleep(&pause, NULL);
 }
 
 /* As many of something as there can be without waiting for whatever watches, which is slow: a tenth if it does. */

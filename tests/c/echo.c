@@ -5,13 +5,6 @@
 #include <pthread.h>
 #include <time.h>
 
-static void pause_ms(long ms)
-{
-    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-    while (nanosleep(&time, &time) != 0) {
-    }
-}
-
 static double now(void)
 {
     struct timespec t;

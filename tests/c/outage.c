@@ -109,7 +109,6 @@ static void a_crash_costs_what_ran_and_nothing_that_follows(const char *url)
     holdfast_acquire_options options = {.struct_size = sizeof options, .timeout_ms = 30000, .retries = 100};
     holdfast_stats before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
     pid_t backend = (pid_t)holdfast_connection_backend_pid(busy);
-    struct timespec pause = {0, 200000000};
     holdfast_error *error;
     pthread_t thread;
 
@@ -117,7 +116,7 @@ static void a_crash_costs_what_ran_and_nothing_that_follows(const char *url)
     OK(holdfast_pool_stats(pool, &before, &error));
     CHECK(before.idle == 1 && before.in_use == 1);
     CHECK(pthread_create(&thread, NULL, sleep_long, busy) == 0);
-    nanosleep(&pause, NULL);
+    pause_ms(200);
     CHECK(kill(backend, SIGKILL) == 0); /* the server ends all sessions, recovers, and says 57P03 meanwhile */
     CHECK(pthread_join(thread, NULL) == 0);
     holdfast_connection_release(busy);

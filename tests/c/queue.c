@@ -241,7 +241,7 @@ static void cancelling_ends_what_waits_and_what_runs(const char *url)
     running = submit(pool, queue, 1, "select pg_sleep(60)");
     waiting = submit(pool, queue, 2, "select 1");
     OK(holdfast_submit_acquire(pool, queue, 3, NULL, &acquiring, &error));
-    pause_ms(200);
+    wait_until_runs(url, "select pg_sleep(60)");
     OK(holdfast_request_cancel(queue, waiting, &error));
     OK(holdfast_request_cancel(queue, acquiring, &error));
     for (uint64_t tag = 2; tag < 4; tag++) {
@@ -261,7 +261,7 @@ static void cancelling_ends_what_waits_and_what_runs(const char *url)
         OK(holdfast_submit_connection_query(connection, queue, (uint64_t)i, NULL,
                                             i == 0 ? "select pg_sleep(60)" : "select 1", HOLDFAST_NUL, NULL, 0,
                                             &numbers[i], &error));
-    pause_ms(100);
+    wait_until_runs(url, "select pg_sleep(60)");
     OK(holdfast_request_cancel(queue, numbers[1], &error));
     done = next(queue);
     CHECK(done.status == HOLDFAST_STATUS_CANCELED && done.tag == 1);
@@ -317,9 +317,9 @@ static void a_connection_released_early_first_does_what_it_was_given(const char 
 
     connection = acquire(pool, queue);
     for (uint64_t tag = 0; tag < 3; tag++)
-        OK(holdfast_submit_connection_query(connection, queue, tag, NULL, "select pg_sleep(0.3)", HOLDFAST_NUL, NULL,
+        OK(holdfast_submit_connection_query(connection, queue, tag, NULL, "select pg_sleep(1.5)", HOLDFAST_NUL, NULL,
                                             0, NULL, &error));
-    pause_ms(100);
+    wait_until_runs(url, "select pg_sleep(1.5)");
     holdfast_connection_discard(connection);
     for (int i = 0; i < 3; i++) {
         done = next(queue);
@@ -341,8 +341,8 @@ static void all_are_answered_when_the_pool_closes(const char *url, bool frees)
     int ended_well = 0;
 
     for (uint64_t tag = 0; tag < 10; tag++)
-        submit(pool, queue, tag, "select pg_sleep(0.3)");
-    pause_ms(150);
+        submit(pool, queue, tag, "select pg_sleep(1)");
+    wait_until_lent(pool, 2);
     if (frees) {
         holdfast_pool_free(pool);
     } else {
@@ -373,7 +373,7 @@ static void a_queue_freed_early_takes_what_it_holds_with_it(const char *url)
     for (uint64_t tag = 1; tag < 6; tag++)
         OK(holdfast_submit_acquire(pool, queue, tag, NULL, NULL, &error));
     submit(pool, queue, 7, "select 'never run'");
-    pause_ms(100);
+    wait_until_lent(pool, 2);
     holdfast_queue_free(queue);
     do {
         CHECK(now() - begun < 10);

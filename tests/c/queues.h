@@ -4,14 +4,6 @@
 
 #include "check.h"
 
-#include <time.h>
-
-static inline void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
 static inline double now(void)
 {
     struct timespec t;
@@ -72,6 +64,40 @@ static inline void discard(holdfast_completion done)
     holdfast_pack_free(done.pack);
     holdfast_connection_release(done.connection);
     holdfast_error_free(done.error);
+}
+
+/* Waits until so many connections are lent. */
+static inline void wait_until_lent(holdfast_pool *pool, uint32_t count)
+{
+    holdfast_stats stats = {.struct_size = sizeof stats};
+    holdfast_error *error;
+    double begun = now();
+
+    do {
+        CHECK(now() - begun < 20);
+        pause_ms(1);
+        OK(holdfast_pool_stats(pool, &stats, &error));
+    } while (stats.in_use < count);
+}
+
+/* Waits until the server runs a statement of this text. */
+static inline void wait_until_runs(const char *url, const char *sql)
+{
+    holdfast_pool *pool = open_pool(url, "1");
+    holdfast_param param = {sql, HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT};
+    holdfast_error *error;
+    double begun = now();
+    int64_t running = 0;
+
+    while (running == 0) {
+        holdfast_result *result;
+        CHECK(now() - begun < 20);
+        OK(holdfast_pool_query(pool, NULL, "select count(*) from pg_stat_activity where state = 'active' and query = $1",
+                               HOLDFAST_NUL, &param, 1, HOLDFAST_FORMAT_TEXT, &result, &error));
+        OK(holdfast_result_i64(result, 0, 0, &running, &error));
+        holdfast_result_free(result);
+    }
+    holdfast_pool_free(pool);
 }
 
 #endif

@@ -79,9 +79,8 @@ static void a_deadline_ends_a_statement(holdfast_pool *pool)
 
 static void *cancel_until_told(void *cancel)
 {
-    struct timespec pause = {0, 50000000};
     holdfast_error *error;
-    nanosleep(&pause, NULL);
+    pause_ms(50);
     OK(holdfast_cancel_fire(cancel, 5000, &error));
     return NULL;
 }
@@ -124,14 +123,13 @@ static void closing_ends_what_still_runs(const char *url)
     holdfast_connection *connection;
     holdfast_error *error;
     holdfast_close_report report = {.struct_size = sizeof report};
-    struct timespec pause = {0, 100000000};
     pthread_t thread;
     double begun;
 
     OK(holdfast_pool_open_url(url, HOLDFAST_NUL, &pool, &error));
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
     CHECK(pthread_create(&thread, NULL, sleep_long, connection) == 0);
-    nanosleep(&pause, NULL);
+    pause_ms(100);
     begun = now();
     OK(holdfast_pool_close(pool, 400, &report, &error));
     CHECK(now() - begun < 10 && report.cancelled == 1 && report.elapsed_us >= 300000);
@@ -142,8 +140,7 @@ static void closing_ends_what_still_runs(const char *url)
 
 static void *release_at_once(void *connection)
 {
-    struct timespec pause = {0, 100000000};
-    nanosleep(&pause, NULL);
+    pause_ms(100);
     holdfast_connection_release(connection);
     return NULL;
 }
@@ -158,7 +155,7 @@ static void a_connection_released_during_a_call_goes_back_after_it(holdfast_pool
 
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
     CHECK(pthread_create(&thread, NULL, release_at_once, connection) == 0);
-    OK(holdfast_connection_script(connection, "select pg_sleep(0.3)", HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_connection_script(connection, "select pg_sleep(1)", HOLDFAST_NUL, NULL, &error));
     CHECK(pthread_join(thread, NULL) == 0);
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.in_use == 0 && stats.idle == 1);
