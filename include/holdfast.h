@@ -314,6 +314,24 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** The function there. */
 #define HOLDFAST_FIELD_ROUTINE 82
 
+/** As limited_by of a pool's figures: nothing keeps limit below max_size. */
+#define HOLDFAST_LIMITED_BY_NOTHING 0
+
+/** The server's max_connections, which all share. */
+#define HOLDFAST_LIMITED_BY_SERVER 1
+
+/** The same, where what is left is reserved for others. */
+#define HOLDFAST_LIMITED_BY_RESERVED 2
+
+/** The role's own connection limit. */
+#define HOLDFAST_LIMITED_BY_ROLE 3
+
+/** The database's own connection limit. */
+#define HOLDFAST_LIMITED_BY_DATABASE 4
+
+/** A pooler in between. */
+#define HOLDFAST_LIMITED_BY_POOLER 5
+
 /** One failed try at opening a connection. Set struct_size before the call that fills it. The texts belong to the error. */
 typedef struct {
     /** sizeof(holdfast_attempt). */
@@ -342,7 +360,7 @@ typedef struct {
     uint32_t struct_size;
     /** The configured hard cap. */
     uint32_t max_size;
-    /** The cap in force: at most max_size. */
+    /** The cap in force: at most max_size, and less where the server was found to be full. */
     uint32_t limit;
     /** Server connections that count against the cap: idle, in use, opening and closing. */
     uint32_t total;
@@ -354,6 +372,8 @@ typedef struct {
     uint32_t opening;
     /** Threads waiting for a connection. */
     uint32_t waiting;
+    /** What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
+    int32_t limited_by;
 } holdfast_snapshot;
 
 /** The status that the failed call returned. */
@@ -807,7 +827,10 @@ typedef struct {
     uint32_t struct_size;
     /** The configured hard cap. */
     uint32_t max_size;
-    /** The cap in force at present: at most max_size. */
+    /**
+     * The cap in force at present: at most max_size, and less where the server was found to be full. It rises again as
+     * connections are wanted and to be had.
+     */
     uint32_t limit;
     /** Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see. */
     uint32_t total;
@@ -851,6 +874,10 @@ typedef struct {
     uint64_t closed_pool_closed;
     /** Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63. */
     uint64_t errors[HOLDFAST_ERROR_KINDS];
+    /** What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
+    int32_t limited_by;
+    /** Always 0. */
+    uint32_t reserved;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

@@ -71,7 +71,7 @@ mod resilience;
 pub mod session;
 
 pub use config::PoolConfig;
-pub use error::{Attempt, Error, ErrorKind, Phase, PoolSnapshot, Result, ServerMessage};
+pub use error::{Attempt, Error, ErrorKind, LimitedBy, Phase, PoolSnapshot, Result, ServerMessage};
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
 pub use pool::{CloseReason, CloseReport, Params, Pool, PooledConnection, Stats, Transaction};

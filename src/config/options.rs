@@ -139,7 +139,7 @@ options! {
         max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, {"8", "5"};
         /// Idle connections kept open even when nobody uses them; 0 lets the pool scale down to nothing.
         min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, "0";
-        /// An idle connection is closed this long after its last use: never earlier, at most 1 s later.
+        /// An idle connection is closed this long (a quarter while the server is full) after its last use: never earlier, at most 1 s later.
         idle_timeout(time) [] positive_time(YEAR), "15s";
         /// The most one attempt to get a connection may take: queue, DNS, TCP, TLS, authentication and validation together.
         connection_timeout(time) [] positive_time(HOUR), "8s";

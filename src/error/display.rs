@@ -150,6 +150,9 @@ impl fmt::Display for Error {
                 "; pool: {} of {} connections ({} in use, {} idle, {} opening), {} waiting",
                 s.total, s.limit, s.in_use, s.idle, s.opening, s.waiting
             )?;
+            if let Some(by) = s.limited_by {
+                write!(f, "; limited to {} of {} by {}", s.limit, s.max_size, by.words())?;
+            }
         }
         if let Some(remedy) = self.remedy() {
             write!(f, "; what to do: {remedy}")?;

@@ -8,6 +8,7 @@ mod classify;
 mod commit;
 mod display;
 mod fault;
+mod limited_by;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,6 +21,7 @@ pub(crate) use classify::{find_source, is_connection_failure, is_transaction_con
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub(crate) use fault::LinkFault;
+pub use limited_by::LimitedBy;
 
 /// The class of a failure: what a program branches on.
 ///
@@ -198,6 +200,8 @@ pub struct PoolSnapshot {
     pub max_size: u32,
     /// The cap in force at present: at most `max_size`.
     pub limit: u32,
+    /// What keeps `limit` below `max_size`; `None` when nothing does.
+    pub limited_by: Option<LimitedBy>,
     /// Server connections that count against the cap: idle, in use, opening and closing.
     pub total: u32,
     /// Connections parked and ready.

@@ -13,7 +13,7 @@ use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
 use crate::clock::Tick;
-use crate::error::{Attempt, Error, ErrorKind, Phase, human};
+use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
 use crate::link::Look;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
@@ -163,10 +163,16 @@ impl Inner {
         if self.admission.is_closed() {
             return Err(pool_closed());
         }
-        let opened = self
-            .connector
-            .open(deadline, &registered.abort)
-            .map_err(|e| if registered.abort.is_requested() { pool_closed() } else { e })?;
+        let opened = match self.connector.open(deadline, &registered.abort) {
+            Ok(opened) => opened,
+            Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
+            Err(e) => {
+                if let Some(by) = LimitedBy::of(&e) {
+                    opening.refused(&e, by);
+                }
+                return Err(e);
+            }
+        };
         let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
         self.registry.add(&conn);
         let still_wanted = opening.succeeded();
@@ -185,6 +191,12 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
+    /// The server is full.
+    fn refused(mut self, error: &Error, by: LimitedBy) {
+        self.finished = true;
+        self.inner.refused(error, by);
+    }
+
     /// `false` when the pool was closed meanwhile.
     fn succeeded(mut self) -> bool {
         self.finished = true;
@@ -258,6 +270,10 @@ impl<'a> Acquisition<'a> {
                     request.opens_from = request.opens_from.max(Some(Instant::now() + patience));
                 }
                 Pass::TimedOut => return Err(self.timed_out()),
+                Pass::Failed(error) if self.is_served_by_others(&error) => {
+                    self.note_failure(error, attempt_started.elapsed(), None);
+                    attempt_started = Instant::now();
+                }
                 Pass::Failed(error) => {
                     let took = attempt_started.elapsed();
                     match self.backoff_after(&error) {
@@ -306,6 +322,16 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    /// Whether an opening was refused by a full server and there are connections to wait for instead: that is no failed
+    /// attempt, but the queue as usual.
+    fn is_served_by_others(&self, error: &Error) -> bool {
+        let held = || {
+            let (figures, _) = self.inner.admission.snapshot();
+            figures.in_use + figures.idle
+        };
+        error.kind() == ErrorKind::ServerFull && held() > 0
+    }
+
     /// How long to wait before the next attempt, if there is to be one. A call without time for the wait still waits
     /// out its deadline when a connection of the pool may come free meanwhile.
     fn backoff_after(&self, error: &Error) -> Option<Duration> {
@@ -331,12 +357,15 @@ impl<'a> Acquisition<'a> {
                 human(wait)
             ),
         );
-        self.attempts.push(error.to_attempt(took, Some(wait)));
+        self.inner.admission.count(|c| c.retries += 1);
+        self.note_failure(error, took, Some(wait));
+    }
+
+    /// Keeps a failed opening, after which the call goes on.
+    fn note_failure(&mut self, error: Error, took: Duration, wait: Option<Duration>) {
+        self.attempts.push(error.to_attempt(took, wait));
         self.inner.remember_open_failure(&error);
-        self.inner.admission.count(|c| {
-            c.retries += 1;
-            c.failed(error.kind());
-        });
+        self.inner.admission.count(|c| c.failed(error.kind()));
         self.failure = Some(error);
     }
 

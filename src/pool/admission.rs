@@ -9,7 +9,8 @@
 //! 18 ms; this rule 65,000/s and 18 ms.)
 //!
 //! What must hold, under the lock:
-//! - `live` counts every connection the server may still see: idle, in use, opening, departing; `live <= limit`;
+//! - `live` counts every connection the server may still see: idle, in use, opening, departing; `live <= max_size`, and
+//!   nothing is opened unless `live < limit`, which is lower where the server is full;
 //! - while capacity is free, no waiter that would open a connection waits;
 //! - a grant is given under the lock and taken under the lock, so a waiter that gives up either has one and uses it, or
 //!   is gone from the queue: nothing is lost.
@@ -24,6 +25,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::open_connection::Parked;
 use super::stats::Counters;
 use crate::error::PoolSnapshot;
+use crate::resilience::limit::{LearnedLimit, Pace};
 
 /// A waiter this old is served before any newcomer.
 pub(super) const AGED: Duration = Duration::from_millis(5);
@@ -82,7 +84,7 @@ pub(super) struct State<P> {
     in_use: u32,
     opening: u32,
     departing: u32,
-    limit: u32,
+    limit: LearnedLimit,
     closed: bool,
     pub(super) counters: Counters,
 }
@@ -92,8 +94,13 @@ impl<P: Pooled> State<P> {
         self.idle.len() as u32 + self.in_use + self.opening + self.departing
     }
 
+    /// Connections that there are, as opposed to those that come and go.
+    fn held(&self) -> u32 {
+        self.idle.len() as u32 + self.in_use
+    }
+
     fn has_capacity(&self) -> bool {
-        self.live() < self.limit
+        self.live() < self.limit.now()
     }
 
     /// Whether the first waiter has waited so long that nobody may be served before it.
@@ -173,14 +180,15 @@ pub(super) struct Request {
 }
 
 impl<P: Pooled> Admission<P> {
-    pub(super) fn new(max_size: u32) -> Self {
+    /// `pace`: of trying for one more than the server was found to allow.
+    pub(super) fn new(max_size: u32, pace: Pace) -> Self {
         let state = State {
             idle: Vec::with_capacity(max_size as usize),
             waiters: VecDeque::new(),
             in_use: 0,
             opening: 0,
             departing: 0,
-            limit: max_size,
+            limit: LearnedLimit::new(max_size, pace),
             closed: false,
             counters: Counters::default(),
         };
@@ -340,6 +348,8 @@ impl<P: Pooled> Admission<P> {
         state.opening -= 1;
         state.in_use += 1;
         state.counters.opens += 1;
+        let held = state.held();
+        state.limit.opened(held, Instant::now(), fastrand::f64());
         !state.closed
     }
 
@@ -450,7 +460,8 @@ impl<P: Pooled> Admission<P> {
         let state = self.state.lock();
         let gauges = PoolSnapshot {
             max_size: self.max_size,
-            limit: state.limit,
+            limit: state.limit.now(),
+            limited_by: state.limit.limited_by(),
             total: state.live(),
             idle: state.idle.len() as u32,
             in_use: state.in_use,
@@ -466,5 +477,8 @@ impl<P: Pooled> Admission<P> {
     }
 }
 
+mod limiting;
 #[cfg(test)]
 mod tests;
+
+pub(super) use limiting::Learned;

@@ -46,7 +46,7 @@ impl Inner {
     }
 
     fn take_due(&self, now: Tick) -> Vec<(super::open_connection::Parked, CloseReason)> {
-        let idle_timeout = self.settings.idle_timeout;
+        let idle_timeout = self.idle_timeout();
         let mut spare = self.spare_idle();
         let expired =
             self.admission.take_idle(|conn| conn.has_expired(now), |c| c.closed(CloseReason::MaxLifetime));
@@ -71,7 +71,7 @@ impl Inner {
 
     fn next_due(&self) -> Option<Tick> {
         let spare = self.spare_idle();
-        let idle_timeout = self.settings.idle_timeout;
+        let idle_timeout = self.idle_timeout();
         let dues = self.admission.inspect_idle(|conn| (conn.due(idle_timeout), conn.expiry()));
         let of_spare = dues.iter().take(spare).map(|(due, _)| *due).min();
         let of_kept = dues.iter().skip(spare).filter_map(|(_, expiry)| *expiry).min();

@@ -25,6 +25,7 @@ use crate::ffi::fork::Generation;
 use crate::link::connector::Connector;
 use crate::logging::Logger;
 use crate::resilience::backoff::Backoff;
+use crate::resilience::limit::Pace;
 
 /// What became of the last opening that failed.
 #[derive(Clone)]
@@ -49,6 +50,8 @@ pub(super) struct Inner {
     pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
     /// A worker opens a connection for callers in a hurry.
     pub(super) opens_in_background: AtomicBool,
+    /// A timer is set for the next try to have more connections than the server was found to allow.
+    pub(super) tries_one_more: AtomicBool,
     pub(super) workers: Arc<Workers>,
     pub(super) log: Logger,
     /// What ends with the pool.
@@ -78,14 +81,16 @@ impl Inner {
             max: settings.retry_max_delay,
             jitter: settings.retry_jitter,
         };
+        let pace = Pace { first: backoff.base / 4, longest: backoff.max };
         Ok(Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
-            admission: Admission::new(settings.max_size),
+            admission: Admission::new(settings.max_size, pace),
             registry: Registry::default(),
             alarm: Alarm::default(),
             suspect_before: AtomicU64::new(0),
             last_open_failure: Mutex::new(None),
             opens_in_background: AtomicBool::new(false),
+            tries_one_more: AtomicBool::new(false),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,
             backoff,

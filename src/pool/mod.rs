@@ -7,6 +7,7 @@ mod background_open;
 mod cached;
 mod closing;
 mod connection;
+mod full_server;
 mod housekeeping;
 mod in_doubt;
 mod inner;

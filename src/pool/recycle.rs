@@ -70,7 +70,7 @@ impl Inner {
         }
         conn.parked_at = now;
         conn.last_user = Some(ThreadMark::here());
-        let due = conn.due(self.settings.idle_timeout);
+        let due = conn.due(self.idle_timeout());
         match self.admission.park(conn) {
             None => self.wake_housekeeping_at(due),
             Some(refused) => self.retire(refused, CloseReason::PoolClosed),

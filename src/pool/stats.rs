@@ -1,6 +1,6 @@
 //! Figures of a pool: how it stands and what it has done, as of one moment.
 
-use crate::error::{ErrorKind, PoolSnapshot};
+use crate::error::{ErrorKind, LimitedBy, PoolSnapshot};
 
 /// Why the pool closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,8 +94,11 @@ impl Counters {
 pub struct Stats {
     /// The configured hard cap.
     pub max_size: u32,
-    /// The cap in force at present: at most `max_size`.
+    /// The cap in force at present: at most `max_size`, and less where the server was found to be full. It rises again as
+    /// connections are wanted and to be had.
     pub limit: u32,
+    /// What keeps `limit` below `max_size`; `None` when nothing does.
+    pub limited_by: Option<LimitedBy>,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
     /// Parked and ready.
@@ -131,6 +134,7 @@ impl Stats {
         Self {
             max_size: gauges.max_size,
             limit: gauges.limit,
+            limited_by: gauges.limited_by,
             total: gauges.total,
             idle: gauges.idle,
             in_use: gauges.in_use,

@@ -1,4 +1,5 @@
 //! Deciding when to try again. Knows kinds of failures and time, nothing of PostgreSQL's wire.
 
 pub(crate) mod backoff;
+pub(crate) mod limit;
 pub(crate) mod transaction;

@@ -8,6 +8,8 @@ int main(int argc, char **argv)
     holdfast_error *error;
     holdfast_acquire_options options = {.struct_size = sizeof options, .retries = 1, .timeout_ms = 20000};
     holdfast_attempt attempt = {.struct_size = sizeof attempt};
+    holdfast_snapshot snapshot = {.struct_size = sizeof snapshot};
+    holdfast_stats stats = {.struct_size = sizeof stats};
 
     CHECK(argc > 1);
     OK(holdfast_pool_open_url(argv[1], HOLDFAST_NUL, &pool, &error));
@@ -18,7 +20,11 @@ int main(int argc, char **argv)
     CHECK(holdfast_error_attempt(error, 0, &attempt) && is(attempt.sqlstate, "53300"));
     CHECK(attempt.status == HOLDFAST_STATUS_SERVER_FULL && attempt.backoff_us > 0);
     CHECK(is(holdfast_error_field(error, HOLDFAST_FIELD_SEVERITY), "FATAL"));
+    CHECK(holdfast_error_snapshot(error, &snapshot));
+    CHECK(snapshot.limit == 1 && snapshot.limited_by != HOLDFAST_LIMITED_BY_NOTHING);
     holdfast_error_free(error);
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.limit == 1 && stats.limited_by == snapshot.limited_by && stats.reserved == 0);
     holdfast_pool_free(pool);
     return 0;
 }

@@ -5,6 +5,7 @@
 mod closing;
 mod deadlines;
 mod forking;
+mod full_server;
 mod idling;
 mod logging;
 mod opening;
@@ -14,6 +15,8 @@ mod returning;
 mod statements;
 mod stats;
 mod stress;
+#[path = "../support/mod.rs"]
+mod support;
 mod waiting;
 
 use std::sync::OnceLock;

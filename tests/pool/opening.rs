@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use holdfast::embedded::{EmbeddedPostgres, free_port};
 use holdfast::{ErrorKind, Phase, Pool, PoolConfig};
 
+use crate::support::proxy::Proxy;
 use crate::{config, ms, pool, server, soon};
 
 fn nobody_listens() -> PoolConfig {
@@ -161,9 +162,11 @@ fn no_secret_is_in_any_text_of_an_error_or_a_pool() {
 
 #[test]
 fn a_thread_that_backs_off_takes_a_connection_that_comes_free() {
-    let server = small_server(1);
-    let pool = Pool::new(config(&server, "waiter").retry_base_delay(ms(5000)).retry_jitter(0.0)).unwrap();
+    let proxy = Proxy::before(server());
+    let config = PoolConfig::from_url(&proxy.url()).unwrap().retry_base_delay(ms(5000)).retry_jitter(0.0);
+    let pool = Pool::new(config).unwrap();
     let held = pool.get().unwrap();
+    proxy.refuse();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| {
             let start = Instant::now();

@@ -11,7 +11,7 @@ use super::handle::{Handle, free, look, mark};
 use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
 use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, literal};
-use crate::error::{Attempt, PoolSnapshot, ServerMessage};
+use crate::error::{Attempt, LimitedBy, PoolSnapshot, ServerMessage};
 
 /// What went wrong. Free it with holdfast_error_free.
 pub struct holdfast_error {
@@ -59,6 +59,30 @@ pub const HOLDFAST_FIELD_LINE: i32 = 76;
 /// The function there.
 pub const HOLDFAST_FIELD_ROUTINE: i32 = 82;
 
+/// As limited_by of a pool's figures: nothing keeps limit below max_size.
+pub const HOLDFAST_LIMITED_BY_NOTHING: i32 = 0;
+/// The server's max_connections, which all share.
+pub const HOLDFAST_LIMITED_BY_SERVER: i32 = 1;
+/// The same, where what is left is reserved for others.
+pub const HOLDFAST_LIMITED_BY_RESERVED: i32 = 2;
+/// The role's own connection limit.
+pub const HOLDFAST_LIMITED_BY_ROLE: i32 = 3;
+/// The database's own connection limit.
+pub const HOLDFAST_LIMITED_BY_DATABASE: i32 = 4;
+/// A pooler in between.
+pub const HOLDFAST_LIMITED_BY_POOLER: i32 = 5;
+
+pub(super) fn limited_by(by: Option<LimitedBy>) -> i32 {
+    match by {
+        None => HOLDFAST_LIMITED_BY_NOTHING,
+        Some(LimitedBy::Server) => HOLDFAST_LIMITED_BY_SERVER,
+        Some(LimitedBy::Reserved) => HOLDFAST_LIMITED_BY_RESERVED,
+        Some(LimitedBy::Role) => HOLDFAST_LIMITED_BY_ROLE,
+        Some(LimitedBy::Database) => HOLDFAST_LIMITED_BY_DATABASE,
+        Some(LimitedBy::Pooler) => HOLDFAST_LIMITED_BY_POOLER,
+    }
+}
+
 /// How a pool stood when a call failed. Set struct_size before the call that fills it.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -67,7 +91,7 @@ pub struct holdfast_snapshot {
     pub struct_size: u32,
     /// The configured hard cap.
     pub max_size: u32,
-    /// The cap in force: at most max_size.
+    /// The cap in force: at most max_size, and less where the server was found to be full.
     pub limit: u32,
     /// Server connections that count against the cap: idle, in use, opening and closing.
     pub total: u32,
@@ -79,9 +103,11 @@ pub struct holdfast_snapshot {
     pub opening: u32,
     /// Threads waiting for a connection.
     pub waiting: u32,
+    /// What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
+    pub limited_by: i32,
 }
 
-// SAFETY: repr(C), eight u32.
+// SAFETY: repr(C), eight u32 and an i32.
 unsafe impl Growing for holdfast_snapshot {}
 
 /// One failed try at opening a connection. Set struct_size before the call that fills it. The texts belong to the error.
@@ -337,6 +363,7 @@ pub unsafe extern "C" fn holdfast_error_snapshot(
             in_use: found.in_use,
             opening: found.opening,
             waiting: found.waiting,
+            limited_by: limited_by(found.limited_by),
         };
         // SAFETY: `snapshot` is NULL or as large as its `struct_size` says.
         unsafe { structs::write(snapshot, &filled, "holdfast_snapshot")? };

@@ -1,6 +1,6 @@
 //! Figures of a pool.
 
-use super::error::holdfast_error;
+use super::error::{holdfast_error, limited_by};
 use super::guard::guard;
 use super::handle::hold;
 use super::pool::holdfast_pool;
@@ -20,7 +20,8 @@ pub struct holdfast_stats {
     pub struct_size: u32,
     /// The configured hard cap.
     pub max_size: u32,
-    /// The cap in force at present: at most max_size.
+    /// The cap in force at present: at most max_size, and less where the server was found to be full. It rises again as
+    /// connections are wanted and to be had.
     pub limit: u32,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
@@ -64,9 +65,13 @@ pub struct holdfast_stats {
     pub closed_pool_closed: u64,
     /// Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63.
     pub errors: [u64; HOLDFAST_ERROR_KINDS],
+    /// What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
+    pub limited_by: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-// SAFETY: repr(C); eight u32, then u64 from offset 32 on: no padding.
+// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits: no padding.
 unsafe impl Growing for holdfast_stats {}
 
 fn described(stats: &Stats) -> holdfast_stats {
@@ -101,6 +106,8 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_discarded: stats.closes_by(CloseReason::Discarded),
         closed_pool_closed: stats.closes_by(CloseReason::PoolClosed),
         errors,
+        limited_by: limited_by(stats.limited_by),
+        reserved: 0,
     }
 }
 

@@ -16,6 +16,8 @@ impl Pooled for u32 {
 /// From this number on a connection counts as just used by the thread that asks.
 const USED_HERE: u32 = 100;
 
+const PACE: Pace = Pace { first: ms(20), longest: ms(1000) };
+
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -27,7 +29,7 @@ fn within(limit: Duration) -> Request {
 
 /// A queue all of whose connections are lent.
 fn all_lent(size: u32) -> Admission<u32> {
-    let admission = Admission::new(size);
+    let admission = Admission::new(size, PACE);
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
         assert!(admission.opened());
@@ -135,7 +137,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
     const SIZE: u32 = 3;
     for _ in 0..5 {
         let seed = fastrand::u64(..);
-        let admission = Admission::<u32>::new(SIZE);
+        let admission = Admission::<u32>::new(SIZE, PACE);
         let (live, stop) = (AtomicU32::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             for index in 0..12 {
@@ -160,7 +162,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
 
 #[test]
 fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
-    let admission = Admission::<u32>::new(1);
+    let admission = Admission::<u32>::new(1, PACE);
     let now = Instant::now();
     let request = Request { since: now, deadline: now + ms(2000), opens_from: Some(now + ms(40)) };
     assert!(matches!(admission.wait(request), Ok(Grant::Capacity)));

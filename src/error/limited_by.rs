@@ -1,0 +1,73 @@
+//! Which limit a server means when it says "too many connections".
+
+use super::{Error, ErrorKind, ServerMessage};
+
+/// Whose limit keeps a pool from having more connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitedBy {
+    /// The server's `max_connections`: all who use it share that.
+    Server,
+    /// The same, where what is left is reserved: for superusers, or for roles with `pg_use_reserved_connections`.
+    Reserved,
+    /// The role's own `CONNECTION LIMIT`: all that log in as it share that, and others may have slots free.
+    Role,
+    /// The database's own `CONNECTION LIMIT`.
+    Database,
+    /// A pooler in between.
+    Pooler,
+}
+
+impl LimitedBy {
+    /// Its stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Reserved => "reserved",
+            Self::Role => "role",
+            Self::Database => "database",
+            Self::Pooler => "pooler",
+        }
+    }
+
+    /// In words, as the object of "limited by".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Server => "the server's max_connections",
+            Self::Reserved => "the server's max_connections, less what is reserved",
+            Self::Role => "the connection limit of the role",
+            Self::Database => "the connection limit of the database",
+            Self::Pooler => "a pooler",
+        }
+    }
+
+    /// What refused a connection, if that was a limit.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        (error.kind() == ErrorKind::ServerFull).then(|| error.server().map_or(Self::Server, Self::of_message))
+    }
+
+    /// By the function that reported it, which is the same in every language of the server; by its words where a server
+    /// does not name it. Read in PostgreSQL 14 to 18: `proc.c`, `postmaster.c`, `backend_startup.c`, `postinit.c`,
+    /// `miscinit.c`.
+    fn of_message(said: &ServerMessage) -> Self {
+        match said.routine.as_deref() {
+            Some("InitProcess" | "ProcessStartupPacket" | "BackendInitialize") => return Self::Server,
+            Some("InitPostgres") => return Self::Reserved,
+            Some("CheckMyDatabase") => return Self::Database,
+            Some("InitializeSessionUserId") => return Self::Role,
+            _ => {}
+        }
+        let text = said.message.to_ascii_lowercase();
+        if said.sqlstate.code() != "53300" {
+            Self::Pooler
+        } else if text.contains("reserved") {
+            Self::Reserved
+        } else if text.contains("for role") {
+            Self::Role
+        } else if text.contains("for database") {
+            Self::Database
+        } else {
+            Self::Server
+        }
+    }
+}
