@@ -74,10 +74,12 @@ lib: ## Build the C library, shared and static, into target/c
 	@ln -sf libholdfast.so.$(VERSION) $(TARGET)/c/libholdfast.so.$(SOVERSION)
 	@ln -sf libholdfast.so.$(SOVERSION) $(TARGET)/c/libholdfast.so
 
-# What there is to install, below DESTDIR. The wrapper for C++ is a header of its own.
-LIB_HEADERS = include/holdfast.h $(wildcard bindings/cpp/holdfast.hpp)
+# What there is to install, below DESTDIR. The wrapper for C++ is a header and its parts.
+LIB_CPP = bindings/cpp
+LIB_CPP_DIRS = holdfast holdfast/detail
+LIB_HEADERS = holdfast.h holdfast.hpp $(patsubst $(LIB_CPP)/%,%,$(wildcard $(LIB_CPP_DIRS:%=$(LIB_CPP)/%/*.hpp)))
 LIB_CMAKE = $(LIBDIR)/cmake/holdfast
-LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(notdir $(LIB_HEADERS))) \
+LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(LIB_HEADERS)) \
 	$(addprefix $(LIBDIR)/,libholdfast.a libholdfast.so libholdfast.so.$(SOVERSION) libholdfast.so.$(VERSION)) \
 	$(LIBDIR)/pkgconfig/holdfast.pc \
 	$(LIB_CMAKE)/holdfast-config.cmake $(LIB_CMAKE)/holdfast-config-version.cmake
@@ -91,12 +93,13 @@ LIB_FILL = sed -e 's|@PREFIX@|$(PREFIX)|' \
 
 .PHONY: install
 install: lib ## Install the C library, headers, pkg-config and CMake files; PREFIX, LIBDIR, INCLUDEDIR and DESTDIR say where
-	@install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIB_CMAKE)' '$(DESTDIR)$(INCLUDEDIR)'
+	@install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIB_CMAKE)' $(foreach dir,$(LIB_CPP_DIRS),'$(DESTDIR)$(INCLUDEDIR)/$(dir)')
 	install -m 755 $(TARGET)/c/libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)'
 	install -m 644 $(TARGET)/c/libholdfast.a '$(DESTDIR)$(LIBDIR)'
 	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so.$(SOVERSION)'
 	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so'
-	install -m 644 $(LIB_HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 include/holdfast.h $(LIB_CPP)/holdfast.hpp '$(DESTDIR)$(INCLUDEDIR)'
+	@$(foreach dir,$(LIB_CPP_DIRS),install -m 644 $(LIB_CPP)/$(dir)/*.hpp '$(DESTDIR)$(INCLUDEDIR)/$(dir)';)
 	@$(LIB_FILL) packaging/holdfast.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc'
 	@$(LIB_FILL) packaging/holdfast-config.cmake.in >'$(DESTDIR)$(LIB_CMAKE)/holdfast-config.cmake'
 	@$(LIB_FILL) packaging/holdfast-config-version.cmake.in >'$(DESTDIR)$(LIB_CMAKE)/holdfast-config-version.cmake'
@@ -104,7 +107,7 @@ install: lib ## Install the C library, headers, pkg-config and CMake files; PREF
 .PHONY: uninstall
 uninstall: ## Remove what `make install` of the same version and the same variables put there
 	rm -f $(foreach file,$(LIB_INSTALLED),'$(DESTDIR)$(file)')
-	@rmdir '$(DESTDIR)$(LIB_CMAKE)' 2>/dev/null || true
+	@rmdir '$(DESTDIR)$(LIB_CMAKE)' '$(DESTDIR)$(INCLUDEDIR)/holdfast/detail' '$(DESTDIR)$(INCLUDEDIR)/holdfast' 2>/dev/null || true
 
 .PHONY: cinstall-check
 cinstall-check: ## Check that `cargo cinstall` (cargo-c) installs what `make install` does

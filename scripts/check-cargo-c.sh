@@ -32,7 +32,7 @@ flags() {
         PKG_CONFIG_PATH="$work/$1$prefix/lib/pkgconfig" pkg-config $what holdfast | tr ' ' '\n' | grep . | LC_ALL=C sort -u
     done
 }
-headers() { cat "$work/$1$prefix"/include/*; }
+headers() { (cd "$work/$1$prefix/include" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 tail -v -n +1); }
 
 for what in layout soname symbols flags headers; do
     if ! difference=$(diff <("$what" make) <("$what" cargo-c)); then

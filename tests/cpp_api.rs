@@ -15,8 +15,27 @@ use std::process::Command;
 use support::server;
 use toolchain::{Checked, header, library, root, tool_exists};
 
+/// The header that programs include, whose parts are in the directory of the same name.
 fn wrapper() -> PathBuf {
     root().join("bindings/cpp/holdfast.hpp")
+}
+
+/// The parts of the wrapper, as programs include them: `holdfast/pool.hpp`.
+fn parts() -> Vec<String> {
+    let found = Command::new("find").args(["holdfast", "-type", "f"]).current_dir(bindings()).checked();
+    let mut parts: Vec<_> = found.lines().map(str::to_owned).collect();
+    parts.sort_unstable();
+    parts
+}
+
+fn bindings() -> PathBuf {
+    root().join("bindings/cpp")
+}
+
+/// The text of the wrapper with all its parts.
+fn whole() -> String {
+    let parts = parts().into_iter().map(|part| fs::read_to_string(bindings().join(part)).unwrap());
+    fs::read_to_string(wrapper()).unwrap() + &parts.collect::<String>()
 }
 
 fn programs() -> Vec<PathBuf> {
@@ -27,7 +46,7 @@ fn programs() -> Vec<PathBuf> {
 /// A compiler of C++, told where the headers are and to complain about everything.
 fn compiler(name: &str, version: &str) -> Command {
     let mut command = toolchain::compiler(name);
-    command.args([version, "-Wshadow", "-I"]).arg(root().join("bindings/cpp"));
+    command.args([version, "-Wshadow", "-I"]).arg(bindings());
     command
 }
 
@@ -84,30 +103,58 @@ fn the_wrapper_compiles_without_a_warning_in_every_version_of_cxx_from_17() {
 }
 
 #[test]
+fn each_part_of_the_wrapper_compiles_by_itself_without_a_warning() {
+    // Alone in the version in which the standard headers bring along fewest others. As in any other version they see the
+    // same of each other, the rest is checked of all of them together, above.
+    let commands = parts().into_iter().map(|part| {
+        let mut command = compiler(compilers().next().unwrap(), "-std=c++17");
+        command.args(["-fsyntax-only", "-x", "c++"]).arg(bindings().join(part));
+        command
+    });
+    toolchain::all_checked(commands);
+}
+
+#[test]
+fn the_wrapper_has_all_its_parts() {
+    let text = fs::read_to_string(wrapper()).unwrap();
+    let included: BTreeSet<_> =
+        text.lines().filter_map(|line| line.strip_prefix("#include \"")?.strip_suffix('"')).collect();
+    let parts = parts();
+    // What is a detail is included by whatever needs it.
+    let own = parts.iter().map(String::as_str).filter(|part| !part.starts_with("holdfast/detail/"));
+    assert_eq!(included, own.collect());
+}
+
+#[test]
 fn several_parts_of_a_program_may_include_the_wrapper() {
-    let parts: Vec<_> = ["one", "two"]
-        .into_iter()
-        .map(|part| {
-            let path = toolchain::program(&format!("including-{part}.cpp"));
-            let main = if part == "one" { "int two(); int main() { return one() - two(); }" } else { "" };
-            let text = format!(
-                "#include <holdfast.hpp>\n#include <holdfast.hpp>\nint {part}();\n\
-                 int {part}() {{ return static_cast<int>(holdfast::version().size()); }}\n{main}\n"
-            );
-            fs::write(&path, text).unwrap();
-            path
-        })
-        .collect();
-    let parts: Vec<_> = parts.iter().map(PathBuf::as_path).collect();
-    let program = build("g++", "-std=c++17", &[], &parts, "including");
+    let parts = parts();
+    let include = |part: &String| format!("#include <{part}>\n");
+    let forwards: String = parts.iter().map(include).collect();
+    let backwards: String = parts.iter().rev().map(include).collect();
+    let whole = "#include <holdfast.hpp>\n".to_owned();
+    let files = [("one", whole.clone() + &forwards + &whole), ("two", backwards + &forwards)];
+    let files = files.map(|(name, includes)| {
+        let path = toolchain::program(&format!("including-{name}.cpp"));
+        let main = if name == "one" { "int two(); int main() { return one() - two(); }" } else { "" };
+        let text = format!(
+            "{includes}int {name}();\n\
+             int {name}() {{ return static_cast<int>(holdfast::version().size()); }}\n{main}\n"
+        );
+        fs::write(&path, text).unwrap();
+        path
+    });
+    let files = files.each_ref().map(PathBuf::as_path);
+    let program = build("g++", "-std=c++17", &[], &files, "including");
     Command::new(program).env("LD_LIBRARY_PATH", library()).checked();
 }
 
 #[test]
-fn the_wrapper_defines_no_macro_but_its_guard() {
-    let text = fs::read_to_string(wrapper()).unwrap();
-    let defined: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("#define ")).collect();
-    assert_eq!(defined, ["HOLDFAST_HPP"]);
+fn the_wrapper_defines_no_macro_but_its_guards() {
+    for header in parts().into_iter().chain(["holdfast.hpp".to_owned()]) {
+        let text = fs::read_to_string(bindings().join(&header)).unwrap();
+        let defined: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("#define ")).collect();
+        assert_eq!(defined, [header.replace(['/', '.'], "_").to_uppercase()]);
+    }
 }
 
 /// Names of the library's that a text mentions.
@@ -123,7 +170,7 @@ fn whatever_the_c_header_has_the_wrapper_has_too() {
     // has HOLDFAST_VERSION_NUMBER, the completions of its queues need no kind.
     const OTHERWISE: [&str; 3] =
         ["holdfast_error_kind", "holdfast_error_attempt_count", "holdfast_version_number"];
-    let (header, wrapper) = (fs::read_to_string(header()).unwrap(), fs::read_to_string(wrapper()).unwrap());
+    let (header, wrapper) = (fs::read_to_string(header()).unwrap(), whole());
     let used = names(&wrapper);
     let functions = header.split("HOLDFAST_API").skip(1).filter_map(|declaration| {
         declaration

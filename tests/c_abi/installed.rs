@@ -8,11 +8,6 @@ use std::process::Command;
 use crate::support::server;
 use crate::toolchain::{self, Checked, library, root, tree};
 
-/// The wrapper for C++, where it is installed from.
-fn has_cpp() -> bool {
-    root().join("bindings/cpp/holdfast.hpp").exists()
-}
-
 fn quick_start() -> PathBuf {
     root().join("examples/c/quick_start.c")
 }
@@ -23,6 +18,11 @@ fn files(tree: &Path) -> Vec<String> {
     let mut files: Vec<_> = listed.lines().map(str::to_owned).collect();
     files.sort_unstable();
     files
+}
+
+/// The headers of the wrapper for C++, as programs include them.
+fn wrapper() -> Vec<String> {
+    files(&root().join("bindings/cpp"))
 }
 
 /// What has to be installed, with the directory of the libraries in place of `lib`.
@@ -38,9 +38,7 @@ fn expected(lib: &str) -> Vec<String> {
         format!("{lib}/libholdfast.so.{version}"),
         format!("{lib}/pkgconfig/holdfast.pc"),
     ];
-    if has_cpp() {
-        files.push("include/holdfast.hpp".to_owned());
-    }
+    files.extend(wrapper().into_iter().map(|header| format!("include/{header}")));
     files.sort_unstable();
     files
 }
@@ -106,6 +104,7 @@ fn make_install_lays_out_what_there_is_and_make_uninstall_leaves_nothing() {
     fs::write(within.join("include/another.h"), "").unwrap();
     toolchain::make("uninstall", &settings);
     assert_eq!(files(&within), ["include/another.h"]);
+    assert!(!within.join("include/holdfast").exists());
 }
 
 #[test]
@@ -155,7 +154,6 @@ fn a_tree_that_was_moved_is_found_by_cmake_and_pkg_config() {
         .arg(toolchain::variable("-DCMAKE_PREFIX_PATH", &tree))
         .arg(toolchain::variable("-DPROGRAM", quick_start()))
         .arg(format!("-DWANTED={}", env!("CARGO_PKG_VERSION")))
-        .arg(format!("-DWITH_CPP={}", has_cpp()))
         .checked();
     Command::new("cmake").arg("--build").arg(&build).checked();
     // CMake's programs know where in the tree their library is.
@@ -163,10 +161,8 @@ fn a_tree_that_was_moved_is_found_by_cmake_and_pkg_config() {
         assert_eq!(needs_the_shared_library(&build.join(name)), !is_static);
         starts_quickly(&build.join(name), None);
     }
-    if has_cpp() {
-        for name in ["cpp", "cpp-static"] {
-            assert!(Command::new(build.join(name)).checked().starts_with("version "));
-        }
+    for name in ["cpp", "cpp-static"] {
+        assert!(Command::new(build.join(name)).checked().starts_with("version "));
     }
     let includes = pkg_config(&tree, &["--define-prefix", "--cflags-only-I"]);
     // pkg-config thinks that OpenSSL, which the static library needs, was moved as well; nothing to do about that.
@@ -229,11 +225,12 @@ fn the_manifest_tells_cargo_c_to_install_the_same() {
     };
     assert_eq!(capi("header", "generation"), "false");
     assert_eq!(capi("header", "subdirectory"), "false");
-    let assets = capi("install.include", "asset");
-    for header in files(&tree().join("include")) {
-        let from = if header == "holdfast.h" { "include/holdfast.h" } else { "bindings/cpp/*.hpp" };
-        assert!(assets.contains(&format!("{{ from = \"{from}\", to = \"\" }}")), "{header}: {assets}");
-    }
+    // Below `**` it keeps the directories.
+    let assets = ["include/holdfast.h", "bindings/cpp/**/*.hpp"];
+    let assets = assets.map(|from| format!("{{ from = \"{from}\", to = \"\" }}")).join(", ");
+    assert_eq!(capi("install.include", "asset"), format!("[{assets}]"));
+    let headers = files(&tree().join("include"));
+    assert!(headers.iter().all(|header| header == "holdfast.h" || header.ends_with(".hpp")), "{headers:?}");
     assert!(tree().join(format!("lib/lib{}.a", capi("library", "name"))).exists());
     let description = tree().join(format!("lib/pkgconfig/{}.pc", capi("pkg_config", "filename")));
     let description = fs::read_to_string(description).unwrap();

@@ -4,7 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
+use std::thread;
 
 pub const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wundef", "-Werror"];
 
@@ -31,6 +32,21 @@ impl Checked for Command {
         );
         text(&output.stdout)
     }
+}
+
+/// Runs commands that have to succeed, as many at a time as there are processors.
+pub fn all_checked(commands: impl IntoIterator<Item = Command>) {
+    let left = Mutex::new(commands.into_iter().collect::<Vec<_>>());
+    let next = || left.lock().unwrap().pop();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(mut command) = next() {
+                    command.checked();
+                }
+            });
+        }
+    });
 }
 
 pub fn root() -> &'static Path {

@@ -1,4 +1,6 @@
 // The wrapper compiles and links as it is installed.
+#include <holdfast/version.hpp>
+
 #include <holdfast.hpp>
 
 #include <cstdio>

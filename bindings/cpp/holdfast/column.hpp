@@ -1,0 +1,66 @@
+// Part of holdfast.hpp: columns.
+#ifndef HOLDFAST_COLUMN_HPP
+#define HOLDFAST_COLUMN_HPP
+
+#include <holdfast.h>
+
+#include "detail/native.hpp"
+#include "error.hpp"
+#include "format.hpp"
+#include "status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace holdfast {
+
+/// One column. The name belongs to the object that was asked.
+struct column {
+    std::string_view name;
+    /// Its type, as in pg_type.
+    std::uint32_t type_oid;
+    /// The length of values of this type; negative if it varies.
+    std::int32_t type_size;
+    /// What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing.
+    std::int32_t type_modifier;
+    /// The table it comes from; 0 if it is no table's.
+    std::uint32_t table_oid;
+    /// Its number in that table, from 1; 0 if it is no table's.
+    std::int32_t column_number;
+    /// How its values came.
+    holdfast::format format;
+};
+
+namespace detail {
+
+inline column described(const holdfast_column &it) noexcept
+{
+    return {view(it.name), it.type_oid,      it.type_size,
+            it.type_modifier, it.table_oid, it.column_number, static_cast<format>(it.format)};
+}
+
+[[noreturn]] inline void no_column(const std::string &which)
+{
+    throw error(status::argument, "there is no column " + which);
+}
+
+/// The number of the first column of that name.
+inline std::optional<std::size_t> column_named(const holdfast_result *result, std::string_view name) noexcept
+{
+    auto it = sized<holdfast_column>();
+    for (std::size_t i = 0; holdfast_result_column(result, i, &it); i++) {
+        if (view(it.name) == name) {
+            return i;
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace detail
+
+} // namespace holdfast
+
+#endif // HOLDFAST_COLUMN_HPP

@@ -1,0 +1,142 @@
+// Part of holdfast.hpp: configurations.
+#ifndef HOLDFAST_CONFIG_HPP
+#define HOLDFAST_CONFIG_HPP
+
+#include <holdfast.h>
+
+#include "detail/call.hpp"
+#include "detail/digits.hpp"
+#include "detail/handle.hpp"
+#include "detail/native.hpp"
+#include "detail/traits.hpp"
+#include "log_record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace holdfast {
+
+/// Everything a pool needs to know. One thread at a time.
+class config {
+public:
+    /// Environment and defaults decide.
+    config() : it_(holdfast_config_new()) {}
+    /// Takes the handle over.
+    explicit config(holdfast_config *it) noexcept : it_(it) {}
+
+    /// With the defaults for production, whatever the environment says.
+    static config production() { return config(holdfast_config_production()); }
+    /// With the defaults for development, whatever the environment says.
+    static config development() { return config(holdfast_config_development()); }
+    /// From a connection string: a postgresql:// URL or key=value pairs, as libpq takes them.
+    static config from_url(std::string_view url)
+    {
+        return config(detail::made<holdfast_config>([&](holdfast_config **made, holdfast_error **about) {
+            return holdfast_config_from_url(url.data(), url.size(), made, about);
+        }));
+    }
+    /// From DATABASE_URL and the other variables of the environment.
+    static config from_env()
+    {
+        return config(detail::made<holdfast_config>(
+            [&](holdfast_config **made, holdfast_error **about) { return holdfast_config_from_env(made, about); }));
+    }
+
+    /// Sets one option: from text ("15s"), a number, a bool, or a duration (15s). Unknown options and values that are not
+    /// allowed throw status::config.
+    ///
+    ///     config.set("max_size", 8).set("idle_timeout", 15s).set("sslmode", "require");
+    template <class T>
+    config &set(std::string_view key, const T &value)
+    {
+        if constexpr (std::is_same_v<T, bool>) {
+            set_text(key, value ? "true" : "false");
+        } else if constexpr (detail::is_number<T>) {
+            set_text(key, detail::digits(value));
+        } else if constexpr (detail::is_duration<T>) {
+            const auto count = std::chrono::duration_cast<std::chrono::microseconds>(value).count();
+            const bool whole = count % 1000 == 0;
+            set_text(key, std::to_string(whole ? count / 1000 : count) + (whole ? "ms" : "us"));
+        } else {
+            set_text(key, value);
+        }
+        return *this;
+    }
+    /// Sets everything that a connection string says; what it does not mention stays.
+    config &set_url(std::string_view url)
+    {
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set_url(it_.get(), url.data(), url.size(), about);
+        });
+        return *this;
+    }
+    /// The effective value of an option, wherever it comes from; a secret is shown as "***". Copies.
+    std::optional<std::string> get(std::string_view key) const
+    {
+        const detail::owned<holdfast_text, holdfast_text_free> text(
+            detail::made<holdfast_text>([&](holdfast_text **made, holdfast_error **about) {
+                return holdfast_config_get(it_.get(), key.data(), key.size(), made, about);
+            }));
+        return text ? std::optional<std::string>(detail::view(holdfast_text_view(text.get()))) : std::nullopt;
+    }
+    /// Checks the whole; status::config names the first fault found.
+    void validate() const
+    {
+        detail::call([&](holdfast_error **about) { return holdfast_config_validate(it_.get(), about); });
+    }
+
+    /// Has the log records of this level, and those that matter more, of pools made from this configuration go to
+    /// `function`. It is called by several threads at once, must return soon, and must not call what would block
+    /// (status::reentrant). What it throws ends with the record. It lives until configuration and pools are done with it.
+    config &on_log(log_level level, std::function<void(const log_record &)> function)
+    {
+        auto kept = std::make_unique<std::function<void(const log_record &)>>(std::move(function));
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set_log(it_.get(), static_cast<std::int32_t>(level), tell, kept.get(), forget, about);
+        });
+        kept.release();
+        return *this;
+    }
+
+    /// One that says the same and can be changed on its own.
+    config clone() const noexcept { return config(holdfast_config_clone(it_.get())); }
+    holdfast_config *native() const noexcept { return it_.get(); }
+
+private:
+    void set_text(std::string_view key, std::string_view value)
+    {
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set(it_.get(), key.data(), key.size(), value.data(), value.size(), about);
+        });
+    }
+
+    // Called by the library.
+    static void tell(void *user_data, const holdfast_log_record *record) noexcept
+    {
+        const auto time = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>(
+            detail::microseconds(record->unix_us));
+        try {
+            (*static_cast<const std::function<void(const log_record &)> *>(user_data))(
+                {static_cast<log_level>(record->level), detail::view(record->message), detail::view(record->pool), time});
+        } catch (...) {
+            // There is nobody to throw to, and a log is no reason to end the program.
+        }
+    }
+    static void forget(void *user_data) noexcept
+    {
+        delete static_cast<std::function<void(const log_record &)> *>(user_data);
+    }
+
+    detail::owned<holdfast_config, holdfast_config_free> it_;
+};
+
+} // namespace holdfast
+
+#endif // HOLDFAST_CONFIG_HPP

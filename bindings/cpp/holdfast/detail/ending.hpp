@@ -1,0 +1,67 @@
+// Part of holdfast.hpp: where a request ends: in a future or in a function.
+#ifndef HOLDFAST_DETAIL_ENDING_HPP
+#define HOLDFAST_DETAIL_ENDING_HPP
+
+#include <holdfast.h>
+
+#include "../completion.hpp"
+#include "../error.hpp"
+#include "awaited.hpp"
+#include "call.hpp"
+#include "found.hpp"
+#include "handle.hpp"
+#include "native.hpp"
+
+#include <exception>
+#include <future>
+#include <memory>
+#include <utility>
+
+namespace holdfast::detail {
+
+template <class T>
+class promised final : public awaited {
+public:
+    std::future<T> future() { return promise_.get_future(); }
+
+    void complete(const holdfast_completion &done) noexcept override
+    {
+        try {
+            if (done.status != HOLDFAST_STATUS_OK) {
+                raise(done.status, done.error);
+            }
+            promise_.set_value(found<T>::in(done));
+        } catch (...) {
+            promise_.set_exception(std::current_exception());
+        }
+    }
+
+private:
+    std::promise<T> promise_;
+};
+
+template <class T, class Function>
+class continued final : public awaited {
+public:
+    explicit continued(Function function) : function_(std::move(function)) {}
+
+    // noexcept: there is nobody to throw to.
+    void complete(const holdfast_completion &done) noexcept override
+    {
+        const auto queued = microseconds(done.queued_us), running = microseconds(done.running_us);
+        if (done.status != HOLDFAST_STATUS_OK) {
+            owned<holdfast_error, holdfast_error_free> about(done.error);
+            auto failure = std::make_shared<const error>(done.status, std::move(about));
+            function_(completion<T>(std::move(failure), queued, running));
+        } else {
+            function_(completion<T>(found<T>::in(done), queued, running));
+        }
+    }
+
+private:
+    Function function_;
+};
+
+} // namespace holdfast::detail
+
+#endif // HOLDFAST_DETAIL_ENDING_HPP

@@ -1,0 +1,36 @@
+// Part of holdfast.hpp: what a completion of the library holds.
+#ifndef HOLDFAST_DETAIL_FOUND_HPP
+#define HOLDFAST_DETAIL_FOUND_HPP
+
+#include <holdfast.h>
+
+#include "../outcome.hpp"
+#include "../pack.hpp"
+#include "../result.hpp"
+#include "../results.hpp"
+
+namespace holdfast::detail {
+
+/// How each kind of request is found in a completion.
+template <class T>
+struct found;
+template <>
+struct found<result> {
+    static result in(const holdfast_completion &done) noexcept { return result(done.result); }
+};
+template <>
+struct found<results> {
+    static results in(const holdfast_completion &done) noexcept { return results(done.results); }
+};
+template <>
+struct found<outcomes> {
+    static outcomes in(const holdfast_completion &done) { return outcomes(done.outcomes); }
+};
+template <>
+struct found<pack> {
+    static pack in(const holdfast_completion &done) noexcept { return pack(done.pack); }
+};
+
+} // namespace holdfast::detail
+
+#endif // HOLDFAST_DETAIL_FOUND_HPP

@@ -1,0 +1,265 @@
+// Part of holdfast.hpp: pools.
+#ifndef HOLDFAST_POOL_HPP
+#define HOLDFAST_POOL_HPP
+
+#include <holdfast.h>
+
+#include "acquire_options.hpp"
+#include "config.hpp"
+#include "connection.hpp"
+#include "detail/arguments.hpp"
+#include "detail/call.hpp"
+#include "detail/handle.hpp"
+#include "detail/limit.hpp"
+#include "detail/native.hpp"
+#include "detail/target.hpp"
+#include "error.hpp"
+#include "pack.hpp"
+#include "query_options.hpp"
+#include "result.hpp"
+#include "statement.hpp"
+#include "status.hpp"
+#include "submit_options.hpp"
+#include "transaction_options.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace holdfast {
+
+/// How a pool stands and what it has done; its fields are explained in holdfast.h.
+using stats = ::holdfast_stats;
+/// What closing a pool took; its fields are explained in holdfast.h.
+using close_report = ::holdfast_close_report;
+
+/// A pool of connections to one PostgreSQL target. Opening one opens no connection. Any thread, at any time. When the last
+/// handle goes, idle connections are closed at once and lent ones as they come back.
+class pool {
+public:
+    pool() = default;
+    /// Takes the handle over.
+    explicit pool(holdfast_pool *it) noexcept : it_(it) {}
+    /// Opens one as configured.
+    explicit pool(const config &how)
+        : it_(detail::made<holdfast_pool>([&](holdfast_pool **made, holdfast_error **about) {
+              return holdfast_pool_open(how.native(), made, about);
+          }))
+    {
+    }
+    /// Opens one from a connection string.
+    explicit pool(std::string_view url)
+        : it_(detail::made<holdfast_pool>([&](holdfast_pool **made, holdfast_error **about) {
+              return holdfast_pool_open_url(url.data(), url.size(), made, about);
+          }))
+    {
+    }
+    /// One that needs no server and answers every statement with its parameters: to try a program, or what calls cost.
+    static pool echo()
+    {
+        return pool(detail::made<holdfast_pool>([&](holdfast_pool **made, holdfast_error **about) {
+            return holdfast_pool_open_echo(nullptr, made, about);
+        }));
+    }
+    static pool echo(const config &how)
+    {
+        return pool(detail::made<holdfast_pool>([&](holdfast_pool **made, holdfast_error **about) {
+            return holdfast_pool_open_echo(how.native(), made, about);
+        }));
+    }
+
+    /// Borrows a connection. Blocks until one is idle or a new one is open.
+    [[nodiscard]] connection acquire(const acquire_options &options = {}) const
+    {
+        const auto how = options.native();
+        return connection(detail::made<holdfast_connection>([&](holdfast_connection **made, holdfast_error **about) {
+            return holdfast_pool_acquire(it_.get(), &how, made, about);
+        }));
+    }
+    /// Borrows an idle connection if one is free now.
+    [[nodiscard]] std::optional<connection> try_acquire() const
+    {
+        auto *it = detail::made<holdfast_connection>([&](holdfast_connection **made, holdfast_error **about) {
+            return holdfast_pool_try_acquire(it_.get(), made, about);
+        });
+        return it != nullptr ? std::optional<connection>(it) : std::nullopt;
+    }
+
+    /// Borrows a connection, runs one statement, and gives it back.
+    template <class... Args>
+    result query(std::string_view sql, const Args &...args) const
+    {
+        return query(query_options(), sql, args...);
+    }
+    template <class... Args>
+    result query(const query_options &options, std::string_view sql, const Args &...args) const
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = options.connection.native();
+        return result(detail::made<holdfast_result>([&](holdfast_result **made, holdfast_error **about) {
+            return holdfast_pool_query(it_.get(), &how, sql.data(), sql.size(), given.data(), given.size(),
+                                       static_cast<std::int32_t>(options.results), made, about);
+        }));
+    }
+    /// The same of a prepared statement.
+    template <class... Args>
+    result execute(const statement &prepared, const Args &...args) const
+    {
+        return execute(query_options(), prepared, args...);
+    }
+    template <class... Args>
+    result execute(const query_options &options, const statement &prepared, const Args &...args) const
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = options.connection.native();
+        return result(detail::made<holdfast_result>([&](holdfast_result **made, holdfast_error **about) {
+            return holdfast_pool_execute(it_.get(), &how, prepared.native(), given.data(), given.size(),
+                                         static_cast<std::int32_t>(options.results), made, about);
+        }));
+    }
+
+    /// Borrows a connection, calls body(connection_ref &) in a transaction on this thread, commits, and returns what the body
+    /// returned.
+    ///
+    ///     auto left = pool.transaction([&](holdfast::connection_ref &connection) {
+    ///         return connection.query("update stock set n = n - 1 where item = $1 returning n", 7).one().as<int>();
+    ///     });
+    ///
+    /// The body is called again, up to five times or as options say, after growing random waits, when the transaction came
+    /// to nothing for a reason that passes: it conflicted with others (40001, 40P01), whatever the body made of that, or the
+    /// connection was lost before COMMIT. So it must not do what cannot be done twice.
+    ///
+    /// If the body throws, the transaction is rolled back, and what it threw is thrown unchanged by this call, unless the
+    /// body is called again. status::rolled_back if the body returned although a statement had failed;
+    /// status::commit_unknown if the connection was lost during COMMIT, which is never run again. The connection is the
+    /// library's: the body must not keep it, begin, commit or roll back; savepoints are fine.
+    template <class Body>
+    auto transaction(Body &&body) const
+    {
+        return transaction(transaction_options(), std::forward<Body>(body));
+    }
+    template <class Body>
+    auto transaction(const transaction_options &options, Body &&body) const
+    {
+        using returned = std::invoke_result_t<Body &, connection_ref &>;
+        static_assert(!std::is_reference_v<returned>, "holdfast: a transaction returns by value; give its lambda -> auto");
+        runs<std::remove_reference_t<Body>, returned> made{body, {}, nullptr};
+        const auto connection = options.connection.native();
+        const auto how = options.native();
+        holdfast_error *about = nullptr;
+        const holdfast_status status =
+            holdfast_pool_transaction(it_.get(), &connection, &how, made.call, &made, &about);
+        detail::owned<holdfast_error, holdfast_error_free> failure(about);
+        if (status == HOLDFAST_STATUS_ROLLED_BACK && made.thrown) {
+            std::rethrow_exception(made.thrown);
+        }
+        if (status != HOLDFAST_STATUS_OK) {
+            throw error(status, std::move(failure));
+        }
+        if constexpr (!std::is_void_v<returned>) {
+            return std::move(*made.value);
+        }
+    }
+
+    /// Submits one statement for any connection. A std::future<result>, or nothing if `to` is queue.then(...). Never blocks. status::queue_full if the queue has as many requests as it takes.
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit(Target &&to, std::string_view sql, const Args &...args) const
+    {
+        return submit<T>(std::forward<Target>(to), submit_options(), sql, args...);
+    }
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit(Target &&to, const submit_options &options, std::string_view sql, const Args &...args) const
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = submission<T>(options);
+        return detail::deliver<T>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_query(it_.get(), queue, tag, &how, sql.data(), sql.size(), given.data(),
+                                             given.size(), options.request, about);
+            });
+    }
+    /// Asks for a connection. A std::future<connection>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_acquire(Target &&to, const submit_options &options = {}) const
+    {
+        const auto how = options.native();
+        return detail::deliver<connection>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_acquire(it_.get(), queue, tag, &how, options.request, about);
+            });
+    }
+    /// How it stands and what it has done, all of one moment.
+    holdfast::stats stats() const
+    {
+        auto figures = detail::sized<holdfast::stats>();
+        detail::call([&](holdfast_error **about) { return holdfast_pool_stats(it_.get(), &figures, about); });
+        return figures;
+    }
+    /// Closes it: refuses new callers, wakes those who wait, closes idle connections, waits for lent ones, cancels what still
+    /// runs shortly before the limit, and cuts what is left at the limit; without one, close_timeout is the limit.
+    holdfast::close_report close(std::optional<std::chrono::milliseconds> timeout = std::nullopt) const
+    {
+        auto report = detail::sized<holdfast::close_report>();
+        const std::uint64_t most = timeout ? detail::wait(*timeout) : HOLDFAST_CONFIGURED;
+        detail::call([&](holdfast_error **about) { return holdfast_pool_close(it_.get(), most, &report, about); });
+        return report;
+    }
+    bool is_closed() const noexcept { return holdfast_pool_is_closed(it_.get()); }
+    /// The server or servers that it leads to, as host:port; no secrets.
+    std::string_view target() const noexcept { return detail::view(holdfast_pool_target(it_.get())); }
+
+    /// A further handle of the same pool.
+    pool clone() const noexcept { return pool(holdfast_pool_clone(it_.get())); }
+    explicit operator bool() const noexcept { return it_ != nullptr; }
+    const holdfast_pool *native() const noexcept { return it_.get(); }
+
+private:
+    /// The runs of a transaction's body: what it returned or threw last.
+    template <class Body, class Returned>
+    struct runs {
+        struct nothing {};
+
+        Body &body;
+        std::optional<std::conditional_t<std::is_void_v<Returned>, nothing, Returned>> value;
+        std::exception_ptr thrown;
+
+        // Called by the library, through which no exception may pass.
+        static holdfast_status call(void *user_data, holdfast_connection *connection, holdfast_error **) noexcept
+        {
+            auto &self = *static_cast<runs *>(user_data);
+            self.value.reset();
+            self.thrown = nullptr;
+            try {
+                connection_ref lent(connection);
+                if constexpr (std::is_void_v<Returned>) {
+                    self.body(lent);
+                } else {
+                    self.value.emplace(self.body(lent));
+                }
+                return HOLDFAST_STATUS_OK;
+            } catch (...) {
+                self.thrown = std::current_exception();
+                return HOLDFAST_STATUS_ROLLED_BACK;
+            }
+        }
+    };
+
+    template <class T>
+    static holdfast_submit_options submission(const submit_options &options) noexcept
+    {
+        static_assert(std::is_same_v<T, result> || std::is_same_v<T, pack>, "holdfast: a result or a pack");
+        auto how = options.native();
+        how.pack = std::is_same_v<T, pack> ? 1 : 0;
+        return how;
+    }
+
+    detail::owned<holdfast_pool, holdfast_pool_free> it_;
+};
+
+} // namespace holdfast
+
+#endif // HOLDFAST_POOL_HPP

@@ -1,0 +1,42 @@
+// Part of holdfast.hpp: how a submitted request is to be done.
+#ifndef HOLDFAST_SUBMIT_OPTIONS_HPP
+#define HOLDFAST_SUBMIT_OPTIONS_HPP
+
+#include <holdfast.h>
+
+#include "acquire_options.hpp"
+#include "detail/limit.hpp"
+#include "detail/native.hpp"
+#include "format.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace holdfast {
+
+/// How a submitted request is to be done.
+struct submit_options {
+    /// How it gets a connection, the timeout counted from the submission. Of no meaning for connections in hand.
+    acquire_options connection = {};
+    /// Limit for the statement, from when it runs; without it that of the connection (statement_deadline).
+    std::optional<std::chrono::milliseconds> deadline = std::nullopt;
+    /// How values come.
+    format results = format::automatic;
+    /// Where to put the number that queue::cancel takes, if it is of interest.
+    std::uint64_t *request = nullptr;
+
+    holdfast_submit_options native() const noexcept
+    {
+        auto it = detail::sized<holdfast_submit_options>();
+        it.retries = detail::repeats(connection.retries);
+        it.timeout_ms = detail::limit(connection.timeout);
+        it.deadline_ms = detail::limit(deadline);
+        it.result_format = static_cast<std::int32_t>(results);
+        return it;
+    }
+};
+
+} // namespace holdfast
+
+#endif // HOLDFAST_SUBMIT_OPTIONS_HPP
