@@ -466,13 +466,13 @@ static void *drain_some(void *queue)
     holdfast_completion done[16];
     uintptr_t drained = 0;
 
-    while (drained < 300 && holdfast_queue_wait(queue, 5000)) {
-        size_t count = holdfast_queue_drain(queue, done, 16, sizeof done[0]);
+    /* Waits are short, since the last completion may be another thread's, after which nothing comes any more. */
+    for (int patience = 400; patience > 0 && holdfast_queue_pending(queue) > 0;) {
+        size_t count = holdfast_queue_wait(queue, 50) ? holdfast_queue_drain(queue, done, 16, sizeof done[0]) : 0;
         for (size_t i = 0; i < count; i++)
             discard(done[i]);
         drained += count;
-        if (holdfast_queue_pending(queue) == 0)
-            break;
+        patience -= count == 0;
     }
     return (void *)drained;
 }
