@@ -51,6 +51,7 @@ fn the_committed_header_is_the_generated_one() {
 
 #[test]
 fn the_header_compiles_without_a_warning_in_every_version_of_c_and_cxx() {
+    let mut commands = vec![];
     for (compilers, language, versions) in [
         (["gcc", "clang"], "c", ["c99", "c11", "c17", "gnu17", "c2x"]),
         (["g++", "clang++"], "c++", ["c++11", "c++14", "c++17", "c++20", "c++2b"]),
@@ -58,23 +59,29 @@ fn the_header_compiles_without_a_warning_in_every_version_of_c_and_cxx() {
         for compiler in compilers.into_iter().filter(|c| tool_exists(c)) {
             for version in versions {
                 let standard = format!("-std={version}");
-                Command::new(compiler)
+                let mut command = Command::new(compiler);
+                command
                     .args([standard.as_str(), "-fsyntax-only", "-x", language])
                     .args(toolchain::WARNINGS)
-                    .arg(header())
-                    .checked();
+                    .arg(header());
+                commands.push(command);
             }
         }
     }
+    toolchain::all_checked(commands);
 }
 
 #[test]
 fn the_programs_compile_without_a_warning_in_every_version_of_c() {
+    let mut commands = vec![];
     for compiler in ["gcc", "clang"].into_iter().filter(|c| tool_exists(c)) {
         for version in ["-std=c99", "-std=c11", "-std=c17", "-std=c2x"] {
-            toolchain::compiler(compiler).args([version, "-fsyntax-only"]).args(sources()).checked();
+            let mut command = toolchain::compiler(compiler);
+            command.args([version, "-fsyntax-only"]).args(sources());
+            commands.push(command);
         }
     }
+    toolchain::all_checked(commands);
 }
 
 #[test]

@@ -7,13 +7,14 @@ mod toolchain;
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use support::server;
-use toolchain::{Checked, header, library, root, tool_exists};
+use toolchain::{Checked, SANITIZED, header, library, root, tool_exists};
 
 /// The header that programs include, whose parts are in the directory of the same name.
 fn wrapper() -> PathBuf {
@@ -54,10 +55,68 @@ fn compilers() -> impl Iterator<Item = &'static str> {
     ["g++", "clang++"].into_iter().filter(|name| tool_exists(name))
 }
 
-fn build(compiler_name: &str, version: &str, flags: &[&str], sources: &[&Path], name: &str) -> PathBuf {
+/// A way to compile the programs of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Way {
+    name: &'static str,
+    compiler: &'static str,
+    version: &'static str,
+    flags: &'static [&'static str],
+}
+
+/// The programs are run as these make them. Clang does not optimize: its warnings do not depend on it, and g++ does.
+const RUN: [Way; 3] = [
+    Way { name: "plain", compiler: "g++", version: "-std=c++17", flags: &["-O2"] },
+    Way { name: "clang", compiler: "clang++", version: "-std=c++20", flags: &[] },
+    Way { name: "sanitized", compiler: "g++", version: "-std=c++20", flags: &SANITIZED },
+];
+
+/// The programs are only looked at by these.
+const LOOK: [Way; 2] = [
+    Way { name: "g++-2b", compiler: "g++", version: "-std=c++2b", flags: &["-fsyntax-only"] },
+    Way { name: "clang-2b", compiler: "clang++", version: "-std=c++2b", flags: &["-fsyntax-only"] },
+];
+
+impl Way {
+    fn exists(&self) -> bool {
+        tool_exists(self.compiler)
+    }
+
+    /// The compiler with what all programs begin with, `check.hpp` and the wrapper, which it reads only once: that takes
+    /// longer than the rest of most programs.
+    fn begin(self) -> Command {
+        static BEGUN: LazyLock<Mutex<HashMap<Way, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
+        let place = Arc::clone(BEGUN.lock().unwrap().entry(self).or_default());
+        let is_clang = self.compiler == "clang++";
+        let precompiled = place.get_or_init(|| {
+            // g++ looks for what is precompiled beside the header that is included.
+            let header = toolchain::program(&format!("check-{}.hpp", self.name));
+            let precompiled = header.with_extension(if is_clang { "hpp.pch" } else { "hpp.gch" });
+            let flags = self.flags.iter().filter(|flag| **flag != "-fsyntax-only");
+            compiler(self.compiler, self.version)
+                .args(flags)
+                .args(["-x", "c++-header"])
+                .arg(root().join("tests/cpp/check.hpp"))
+                .arg("-o")
+                .arg(&precompiled)
+                .checked();
+            if is_clang { precompiled } else { header }
+        });
+        let mut command = compiler(self.compiler, self.version);
+        command.args(self.flags);
+        if is_clang {
+            command.arg("-include-pch");
+        } else {
+            command.args(["-Winvalid-pch", "-include"]);
+        }
+        command.arg(precompiled);
+        command
+    }
+}
+
+fn link(mut compiler: Command, sources: &[&Path], name: &str) -> PathBuf {
     let program = toolchain::program(name);
-    compiler(compiler_name, version)
-        .args(flags)
+    compiler
         .args(sources)
         .arg("-o")
         .arg(&program)
@@ -71,41 +130,49 @@ fn build(compiler_name: &str, version: &str, flags: &[&str], sources: &[&Path], 
 /// Compiles a test program plainly, by every compiler, and with the sanitizers for addresses and undefined behaviour, and
 /// runs all of that.
 fn run_every_way(name: &str) {
-    const SANITIZED: [&str; 3] = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
-    let ways = [
-        ("g++", "-std=c++17", "plain", &["-O2"][..]),
-        ("clang++", "-std=c++20", "clang", &["-O1"][..]),
-        ("g++", "-std=c++20", "sanitized", &SANITIZED[..]),
-    ];
     let source = root().join("tests/cpp").join(name).with_extension("cpp");
-    for (compiler, version, way, flags) in ways {
-        if tool_exists(compiler) {
-            let program = build(compiler, version, flags, &[&source], &format!("cpp-{name}-{way}"));
-            // A program must not depend on the environment of whoever runs the tests.
-            Command::new(program)
-                .arg(server().url())
-                .env("LD_LIBRARY_PATH", library())
-                .env_remove("DATABASE_URL")
-                .checked();
-        }
+    for way in RUN.into_iter().filter(Way::exists) {
+        let program = link(way.begin(), &[&source], &format!("cpp-{name}-{}", way.name));
+        // A program must not depend on the environment of whoever runs the tests.
+        Command::new(program)
+            .arg(server().url())
+            .env("LD_LIBRARY_PATH", library())
+            .env_remove("DATABASE_URL")
+            .checked();
     }
 }
 
 #[test]
 fn the_wrapper_compiles_without_a_warning_in_every_version_of_cxx_from_17() {
+    let mut commands = vec![];
     for name in compilers() {
         for version in ["-std=c++17", "-std=c++20", "-std=c++2b"] {
-            compiler(name, version).args(["-fsyntax-only", "-x", "c++"]).arg(wrapper()).checked();
+            let mut command = compiler(name, version);
+            command.args(["-fsyntax-only", "-x", "c++"]).arg(wrapper());
+            commands.push(command);
         }
-        // Templates are checked when they are used. In other versions they are by the tests that run.
-        compiler(name, "-std=c++2b").arg("-fsyntax-only").args(programs()).checked();
     }
+    toolchain::all_checked(commands);
+}
+
+// Templates are checked when they are used. In other versions they are by the tests that run.
+#[test]
+fn the_programs_compile_without_a_warning_in_the_newest_version() {
+    let mut commands = vec![];
+    for way in LOOK.into_iter().filter(Way::exists) {
+        for program in programs() {
+            let mut command = way.begin();
+            command.arg(program);
+            commands.push(command);
+        }
+    }
+    toolchain::all_checked(commands);
 }
 
 #[test]
 fn each_part_of_the_wrapper_compiles_by_itself_without_a_warning() {
-    // Alone in the version in which the standard headers bring along fewest others. As in any other version they see the
-    // same of each other, the rest is checked of all of them together, above.
+    // Whether a part includes what it needs shows best in the version in which the standard headers bring along fewest
+    // others. What else may differ between versions and compilers shows when all parts are compiled together, above.
     let commands = parts().into_iter().map(|part| {
         let mut command = compiler(compilers().next().unwrap(), "-std=c++17");
         command.args(["-fsyntax-only", "-x", "c++"]).arg(bindings().join(part));
@@ -144,7 +211,7 @@ fn several_parts_of_a_program_may_include_the_wrapper() {
         path
     });
     let files = files.each_ref().map(PathBuf::as_path);
-    let program = build("g++", "-std=c++17", &[], &files, "including");
+    let program = link(compiler("g++", "-std=c++17"), &files, "including");
     Command::new(program).env("LD_LIBRARY_PATH", library()).checked();
 }
 

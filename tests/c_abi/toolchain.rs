@@ -9,6 +9,9 @@ use std::thread;
 
 pub const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wundef", "-Werror"];
 
+/// Sanitizers for addresses and undefined behaviour; the debug information is what their reports need to name lines.
+pub const SANITIZED: [&str; 3] = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
+
 /// Set for a program that a sanitizer or valgrind watches, which have memory and threads of their own.
 pub const WATCHED: &str = "HOLDFAST_TEST_WATCHED";
 
@@ -156,12 +159,7 @@ pub fn build(cc: &str, name: &str, variant: &str, flags: &[&str]) -> PathBuf {
 /// Compiles a test program plainly and with the sanitizers for addresses and undefined behaviour, and runs both.
 pub fn run_every_way(name: &str, argument: &str) {
     let plain = build("gcc", name, "plain", &["-std=c99", "-O2"]);
-    let sanitized = build(
-        "gcc",
-        name,
-        "sanitized",
-        &["-std=c17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"],
-    );
+    let sanitized = build("gcc", name, "sanitized", &[&["-std=c17"], &SANITIZED[..]].concat());
     for (program, watched) in [(plain, false), (sanitized, true)] {
         // A program must not depend on the environment of whoever runs the tests.
         let mut command = Command::new(program);

@@ -9,22 +9,23 @@
 #include <string>
 
 /* Ends the program if a condition does not hold. */
-#define CHECK(...)                                                                                    \
-    do {                                                                                              \
-        if (!(__VA_ARGS__)) {                                                                         \
-            std::fprintf(stderr, "%s:%d: this should hold: %s\n", __FILE__, __LINE__, #__VA_ARGS__);  \
-            std::exit(1);                                                                             \
-        }                                                                                             \
-    } while (false)
+#define CHECK(...) ((__VA_ARGS__) ? void() : check_failed(__FILE__, __LINE__, #__VA_ARGS__))
 
 /* Ends the program unless an expression throws a holdfast::error with this status. */
 #define FAILS(wanted, ...) check_failure(__FILE__, __LINE__, #wanted, wanted, [&] { (void)(__VA_ARGS__); })
 
-template <class Function>
-holdfast::error check_failure(const char *file, int line, const char *name, holdfast::status wanted, Function function)
+// Functions, and not templates, where that can be: they are compiled over and over.
+[[noreturn]] inline void check_failed(const char *file, int line, const char *condition)
+{
+    std::fprintf(stderr, "%s:%d: this should hold: %s\n", file, line, condition);
+    std::exit(1);
+}
+
+inline holdfast::error check_failure_of(const char *file, int line, const char *name, holdfast::status wanted,
+                                        void (*function)(void *), void *data)
 {
     try {
-        function();
+        function(data);
     } catch (const holdfast::error &error) {
         if (error.status() == wanted && error.what()[0] != '\0') {
             return error;
@@ -35,6 +36,12 @@ holdfast::error check_failure(const char *file, int line, const char *name, hold
     }
     std::fprintf(stderr, "%s:%d: no failure instead of %s\n", file, line, name);
     std::exit(1);
+}
+
+template <class Function>
+holdfast::error check_failure(const char *file, int line, const char *name, holdfast::status wanted, Function function)
+{
+    return check_failure_of(file, line, name, wanted, [](void *data) { (*static_cast<Function *>(data))(); }, &function);
 }
 
 /* A temporary table would be another session's; so each program has a schema of its own, made anew. */
