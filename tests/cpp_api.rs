@@ -134,7 +134,7 @@ fn run_every_way(name: &str) {
     for way in RUN.into_iter().filter(Way::exists) {
         let program = link(way.begin(), &[&source], &format!("cpp-{name}-{}", way.name));
         // A program must not depend on the environment of whoever runs the tests.
-        Command::new(program)
+        toolchain::bounded(program)
             .arg(server().url())
             .env("LD_LIBRARY_PATH", library())
             .env_remove("DATABASE_URL")
@@ -212,7 +212,7 @@ fn several_parts_of_a_program_may_include_the_wrapper() {
     });
     let files = files.each_ref().map(PathBuf::as_path);
     let program = link(compiler("g++", "-std=c++17"), &files, "including");
-    Command::new(program).env("LD_LIBRARY_PATH", library()).checked();
+    toolchain::bounded(program).env("LD_LIBRARY_PATH", library()).checked();
 }
 
 #[test]

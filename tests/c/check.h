@@ -49,6 +49,14 @@ static inline bool is_watched(void)
     return getenv("HOLDFAST_TEST_WATCHED") != NULL;
 }
 
+/* Whether a child can be forked off. Not from a program in a sanitizer: another thread may hold one of its own locks at that
+ * moment, for which the child would wait for ever. */
+static inline bool can_fork(void)
+{
+    const char *watched = getenv("HOLDFAST_TEST_WATCHED");
+    return watched == NULL || strcmp(watched, "sanitizer") != 0;
+}
+
 /* Lets this much time pass; more if somebody watches, since what is waited for takes more then. */
 static inline void pause_ms(long ms)
 {

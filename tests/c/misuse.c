@@ -219,8 +219,8 @@ static void a_forked_child_gets_an_error_and_its_parent_notices_nothing(holdfast
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
     OK(holdfast_connection_script(connection, "create temp table mine (n int)", HOLDFAST_NUL, NULL, &error));
     OK(holdfast_cancel_new(connection, &cancel, &error));
-    pid_t child = fork();
-    CHECK(child >= 0);
+    pid_t child = can_fork() ? fork() : -1;
+    CHECK(child >= 0 || !can_fork());
     if (child == 0) {
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_acquire(pool, NULL, &none, &error));
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_query(connection, "select 1", 8, NULL, 0, 0, &result, &error));
@@ -231,7 +231,7 @@ static void a_forked_child_gets_an_error_and_its_parent_notices_nothing(holdfast
         holdfast_pool_free(pool);
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(child < 0 || (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0));
     OK(holdfast_connection_script(connection, "insert into mine values (1)", HOLDFAST_NUL, NULL, &error));
     holdfast_cancel_free(cancel);
     holdfast_connection_discard(connection);
@@ -246,8 +246,8 @@ static void a_forked_child_cannot_use_an_echo_pool(void)
     int status;
     OK(holdfast_pool_open_echo(NULL, &pool, &error));
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
-    const pid_t child = fork();
-    CHECK(child >= 0);
+    const pid_t child = can_fork() ? fork() : -1;
+    CHECK(child >= 0 || !can_fork());
     if (child == 0) {
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_acquire(pool, NULL, &none, &error));
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_script(connection, "no", 2, NULL, &error));
@@ -255,7 +255,7 @@ static void a_forked_child_cannot_use_an_echo_pool(void)
         holdfast_pool_free(pool);
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(child < 0 || (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0));
     OK(holdfast_connection_script(connection, "yes", 3, NULL, &error));
     holdfast_connection_release(connection);
     holdfast_pool_free(pool);

@@ -506,8 +506,8 @@ static void a_child_is_refused_and_its_parent_notices_nothing(holdfast_pool *poo
 
     submit(pool, queue, 1, "select pg_sleep(0.2)");
     submit(pool, queue, 2, "select 2");
-    child = fork();
-    CHECK(child >= 0);
+    child = can_fork() ? fork() : -1;
+    CHECK(child >= 0 || !can_fork());
     if (child == 0) {
         FAILS(HOLDFAST_STATUS_MISUSE,
               holdfast_submit_query(pool, queue, 3, NULL, "select 3", HOLDFAST_NUL, NULL, 0, NULL, &error));
@@ -517,7 +517,7 @@ static void a_child_is_refused_and_its_parent_notices_nothing(holdfast_pool *poo
         holdfast_queue_free(queue);
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(child < 0 || (waitpid(child, &status, 0) == child && status == 0));
     for (int i = 0; i < 2; i++) {
         done = next(queue);
         CHECK(done.status == HOLDFAST_STATUS_OK);

@@ -275,14 +275,14 @@ static void misuse_of_a_stream_is_an_error(holdfast_connection *connection)
     CHECK(is(holdfast_stream_command_tag(NULL), "") && holdfast_stream_columns(as_if) == 0);
     holdfast_stream_free(NULL);
     holdfast_stream_free(as_if); /* left alone */
-    child = fork();
-    CHECK(child >= 0);
+    child = can_fork() ? fork() : -1;
+    CHECK(child >= 0 || !can_fork());
     if (child == 0) {
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_stream_next(stream, 1, &result, &error));
         holdfast_stream_free(stream);
         _exit(0);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(child < 0 || (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0));
     result = next(stream, 1);
     CHECK(holdfast_result_rows(result) == 1);
     holdfast_result_free(result);

@@ -12,8 +12,18 @@ pub const WARNINGS: [&str; 6] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion
 /// Sanitizers for addresses and undefined behaviour; the debug information is what their reports need to name lines.
 pub const SANITIZED: [&str; 3] = ["-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover"];
 
-/// Set for a program that a sanitizer or valgrind watches, which have memory and threads of their own.
+/// Set for a program that a sanitizer or valgrind watches, which have memory and threads of their own; says which.
 pub const WATCHED: &str = "HOLDFAST_TEST_WATCHED";
+pub const SANITIZER: &str = "sanitizer";
+pub const VALGRIND: &str = "valgrind";
+
+/// Runs a program that has to end within five minutes, which is many times what the slowest takes: one that hangs must not
+/// take all other results with it.
+pub fn bounded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=ABRT", "--kill-after=10", "300"]).arg(program);
+    command
+}
 
 /// Runs a command that has to succeed.
 pub trait Checked {
@@ -162,10 +172,10 @@ pub fn run_every_way(name: &str, argument: &str) {
     let sanitized = build("gcc", name, "sanitized", &[&["-std=c17"], &SANITIZED[..]].concat());
     for (program, watched) in [(plain, false), (sanitized, true)] {
         // A program must not depend on the environment of whoever runs the tests.
-        let mut command = Command::new(program);
+        let mut command = bounded(program);
         command.arg(argument).env("LD_LIBRARY_PATH", library()).env_remove("DATABASE_URL");
         if watched {
-            command.env(WATCHED, "1");
+            command.env(WATCHED, SANITIZER);
         }
         command.checked();
     }

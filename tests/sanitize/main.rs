@@ -72,13 +72,16 @@ fn can_fix_addresses() -> bool {
 fn instrumented(sanitizer: &Sanitizer, source: &Path) -> Command {
     let program = sanitizer.program(source);
     let mut command = if can_fix_addresses() {
-        let mut fixed = Command::new("setarch");
+        let mut fixed = toolchain::bounded("setarch");
         fixed.arg("--addr-no-randomize").arg(program);
         fixed
     } else {
-        Command::new(program)
+        toolchain::bounded(program)
     };
-    command.envs(sanitizer.environment()).env(toolchain::WATCHED, "1").env_remove("DATABASE_URL");
+    command
+        .envs(sanitizer.environment())
+        .env(toolchain::WATCHED, toolchain::SANITIZER)
+        .env_remove("DATABASE_URL");
     command
 }
 
@@ -102,13 +105,13 @@ fn under_valgrind(source: &Path) -> Command {
     let program = toolchain::build_file("gcc", source, &name, &["-g", &include]);
     // A child of fork has the memory of its parent's threads, but not the threads: all that they held looks lost.
     let forks = fs::read_to_string(source).unwrap().contains("fork()");
-    let mut command = Command::new("valgrind");
+    let mut command = toolchain::bounded("valgrind");
     command
         .args(["--quiet", "--error-exitcode=9", "--errors-for-leak-kinds=definite", "--num-callers=30"])
         .arg(if forks { "--leak-check=no" } else { "--leak-check=full" })
         .arg(program)
         .env("LD_LIBRARY_PATH", library())
-        .env(toolchain::WATCHED, "1")
+        .env(toolchain::WATCHED, toolchain::VALGRIND)
         .env_remove("DATABASE_URL");
     command
 }
