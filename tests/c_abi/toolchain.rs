@@ -15,7 +15,6 @@ pub const SANITIZED: [&str; 3] = ["-g1", "-fsanitize=address,undefined", "-fno-s
 /// Set for a program that a sanitizer or valgrind watches, which have memory and threads of their own; says which.
 pub const WATCHED: &str = "HOLDFAST_TEST_WATCHED";
 pub const SANITIZER: &str = "sanitizer";
-pub const VALGRIND: &str = "valgrind";
 
 /// Runs a program that has to end within five minutes, which is many times what the slowest takes: one that hangs must not
 /// take all other results with it.

@@ -67,6 +67,9 @@ static void a_handle_that_was_moved_from_is_empty(const std::string &url)
     holdfast::result taken = std::move(result);
     CHECK(!result && result.empty() && result.columns() == 0 && result.command_tag().empty() && taken.size() == 1);
     result = std::move(taken);
+    holdfast::result moved = pool.query("select 2");
+    result = std::move(moved);
+    CHECK(!moved && moved.columns() == 0); // not what `result` was before
     CHECK(result.size() == 1);
     result = pool.query("select 2");
     CHECK(result.one().as<int>() == 2);

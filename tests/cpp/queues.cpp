@@ -225,6 +225,135 @@ static void many_threads_share_one_queue(const pool &pool)
     CHECK(sum == 4 * 1225);
 }
 
+static void prepared_statements_pipelines_and_packs_are_submitted_too(const pool &pool)
+{
+    queue queue;
+    auto connection = pool.acquire();
+    const auto doubled = connection.prepare("select $1::int * 2");
+    CHECK(take(pool.submit_execute(queue, doubled, 21)).one().as<int>() == 42);
+    CHECK(take(connection.submit_execute(queue, doubled, 4)).one().as<int>() == 8);
+    CHECK(take(pool.submit<holdfast::pack>(queue, "select 1")).data().size() > sizeof(holdfast_pack_header));
+    CHECK(take(connection.submit_execute<holdfast::pack>(queue, doubled, 1)).data().size() > 0);
+
+    holdfast::pipeline work;
+    work.query("select 1");
+    work.query("select 1 / 0");
+    work.execute(doubled, 3);
+    for (int i = 0; i < 2; i++) {
+        auto outcomes = take(i == 0 ? pool.submit_run(queue, work) : connection.submit_run(queue, work));
+        CHECK(outcomes.size() == 3 && outcomes[0].get().one().as<int>() == 1 && !outcomes[1].ok());
+        CHECK(outcomes[2].get().one().as<int>() == 6);
+    }
+    auto together = take(pool.submit_run(queue, work, holdfast::pipeline_mode::together));
+    CHECK(together[0].error()->status() == holdfast::status::rolled_back);
+}
+
+static void a_transaction_is_submitted_step_by_step(const pool &pool)
+{
+    queue queue;
+    auto connection = pool.acquire();
+    connection.script("create temp table step (n int)");
+    take(connection.submit_begin(queue));
+    take(connection.submit(queue, "insert into step values (1)"));
+    take(connection.submit_commit(queue));
+    holdfast::transaction_options options;
+    options.isolation = holdfast::isolation::serializable;
+    take(connection.submit_begin(queue, options));
+    CHECK(take(connection.submit(queue, "show transaction_isolation")).one().as<std::string>() == "serializable");
+    take(connection.submit_rollback(queue));
+    FAILS(holdfast::status::misuse, take(connection.submit_commit(queue)));
+
+    auto loop = pumped_queue();
+    bool heard = false;
+    connection.submit_begin(loop.then([&](completion<void> done) {
+        heard = done.ok();
+        done.get();
+    }));
+    CHECK(loop.wait(20s) && loop.pump() == 1 && heard);
+    CHECK(connection.transaction_status() == holdfast::transaction_status::active);
+}
+
+static void a_transaction_is_submitted_as_a_function(const pool &pool)
+{
+    queue queue;
+    {
+        auto connection = pool.acquire();
+        connection.script("drop table if exists sold; create table sold (n int)");
+    }
+    std::atomic<int> runs{0};
+    const auto conflict = "do $$begin raise exception 'as asked' using errcode = '40001'; end$$";
+    auto sum = pool.submit_transaction(queue, [&, kept = std::make_unique<int>(40)](holdfast::connection_ref &connection) {
+        connection.query("insert into sold values ($1)", *kept + runs.load());
+        if (++runs < 3) {
+            connection.script(conflict);
+        }
+        return connection.query("select sum(n)::int from sold").one().as<int>();
+    });
+    CHECK(take(std::move(sum)) == 42 && runs == 3);
+
+    auto nothing = pool.submit_transaction(
+        queue, [](holdfast::connection_ref &connection) { connection.query("delete from sold"); });
+    take(std::move(nothing));
+
+    // What the function throws comes out of the future as it is.
+    auto thrown = pool.submit_transaction(queue, [](holdfast::connection_ref &connection) -> int {
+        connection.query("insert into sold values (1)");
+        throw std::out_of_range("changed my mind");
+    });
+    try {
+        take(std::move(thrown));
+        CHECK(false);
+    } catch (const std::out_of_range &e) {
+        CHECK(std::string_view(e.what()) == "changed my mind");
+    }
+    auto failed = pool.submit_transaction(
+        queue, [](holdfast::connection_ref &connection) { connection.query("select 1 / 0"); });
+    CHECK(FAILS(holdfast::status::database, take(std::move(failed))).sqlstate() == "22012");
+    CHECK(pool.query("select count(*)::int from sold").one().as<int>() == 0);
+
+    std::uint64_t request = 0;
+    std::atomic<bool> sleeps{false};
+    auto cancelled = pool.submit_transaction(
+        queue,
+        [&](holdfast::connection_ref &connection) {
+            sleeps = true;
+            connection.query("select pg_sleep(60)");
+        },
+        {}, &request);
+    while (!sleeps) {
+        std::this_thread::yield();
+    }
+    queue.cancel(request);
+    FAILS(holdfast::status::canceled, take(std::move(cancelled)));
+}
+
+static void the_function_of_a_transaction_outlives_the_queue_it_was_submitted_to(const pool &pool)
+{
+    std::atomic<bool> runs{false}, done{false};
+    std::future<void> future;
+    {
+        queue queue;
+        future = pool.submit_transaction(
+            queue, [&, kept = std::make_unique<std::string>("kept")](holdfast::connection_ref &connection) {
+                runs = true;
+                connection.query("select pg_sleep(0.2)");
+                done = *kept == "kept";
+            });
+        while (!runs) {
+            std::this_thread::yield();
+        }
+    }
+    try {
+        take(std::move(future));
+        CHECK(false);
+    } catch (const std::future_error &) {
+    }
+    for (int i = 0; i < 20000 && !done; i++) {
+        std::this_thread::sleep_for(1ms);
+    }
+    CHECK(done);
+}
+
 int main(int argc, char **argv)
 {
     return run(argc, argv, [](const std::string &url) {
@@ -239,5 +368,9 @@ int main(int argc, char **argv)
         futures_of_a_queue_that_is_gone_have_a_broken_promise(pool);
         a_pool_that_closes_completes_what_was_submitted(own);
         many_threads_share_one_queue(pool);
+        prepared_statements_pipelines_and_packs_are_submitted_too(pool);
+        a_transaction_is_submitted_step_by_step(pool);
+        a_transaction_is_submitted_as_a_function(pool);
+        the_function_of_a_transaction_outlives_the_queue_it_was_submitted_to(pool);
     });
 }

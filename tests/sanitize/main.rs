@@ -111,7 +111,7 @@ fn under_valgrind(source: &Path) -> Command {
         .arg(if forks { "--leak-check=no" } else { "--leak-check=full" })
         .arg(program)
         .env("LD_LIBRARY_PATH", library())
-        .env(toolchain::WATCHED, toolchain::VALGRIND)
+        .env(toolchain::WATCHED, "valgrind")
         .env_remove("DATABASE_URL");
     command
 }

@@ -6,15 +6,26 @@
 
 #include <chrono>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace holdfast {
+
+namespace detail {
+
+/// Stands where there is no value.
+struct nothing {};
+
+template <class T>
+using something = std::conditional_t<std::is_void_v<T>, nothing, T>;
+
+} // namespace detail
 
 /// What came of a submitted request.
 template <class T>
 class completion {
 public:
-    completion(T value, std::chrono::microseconds queued, std::chrono::microseconds running) noexcept
+    completion(detail::something<T> value, std::chrono::microseconds queued, std::chrono::microseconds running) noexcept
         : value_(std::move(value)), queued_(queued), running_(running)
     {
     }
@@ -32,7 +43,9 @@ public:
         if (error_) {
             throw holdfast::error(*error_);
         }
-        return std::move(value_);
+        if constexpr (!std::is_void_v<T>) {
+            return std::move(value_);
+        }
     }
     /// What went wrong, or nullptr. Belongs to the completion.
     const holdfast::error *error() const noexcept { return error_.get(); }
@@ -42,7 +55,7 @@ public:
     std::chrono::microseconds running() const noexcept { return running_; }
 
 private:
-    T value_;
+    detail::something<T> value_;
     std::shared_ptr<const holdfast::error> error_;
     std::chrono::microseconds queued_, running_;
 };

@@ -206,20 +206,82 @@ public:
 
     /// Submits one statement for this connection. What is submitted to a connection runs in that order, and until all of it
     /// is done other calls on it throw status::busy. A std::future<result>, or nothing if `to` is queue.then(...).
-    template <class Target, class... Args, detail::if_target<Target> = 0>
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
     auto submit(Target &&to, std::string_view sql, const Args &...args)
     {
-        return submit(std::forward<Target>(to), submit_options(), sql, args...);
+        return submit<T>(std::forward<Target>(to), submit_options(), sql, args...);
     }
-    template <class Target, class... Args, detail::if_target<Target> = 0>
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
     auto submit(Target &&to, const submit_options &options, std::string_view sql, const Args &...args)
     {
         const detail::arguments<Args...> given(args...);
-        const auto how = options.native();
-        return detail::deliver<result>(
+        const auto how = options.native_as<T>();
+        return detail::deliver<T>(
             std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
                 return holdfast_submit_connection_query(it_, queue, tag, &how, sql.data(), sql.size(), given.data(),
                                                         given.size(), options.request, about);
+            });
+    }
+    /// The same of a prepared statement.
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_execute(Target &&to, const statement &prepared, const Args &...args)
+    {
+        return submit_execute<T>(std::forward<Target>(to), submit_options(), prepared, args...);
+    }
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_execute(Target &&to, const submit_options &options, const statement &prepared, const Args &...args)
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = options.native_as<T>();
+        return detail::deliver<T>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_execute(it_, queue, tag, &how, prepared.native(), given.data(),
+                                                          given.size(), options.request, about);
+            });
+    }
+    /// Submits the statements of a pipeline for this connection. A std::future<outcomes>, or nothing if `to` is
+    /// queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_run(Target &&to, const pipeline &statements, pipeline_mode mode = pipeline_mode::separate,
+                    const submit_options &options = {})
+    {
+        const pipeline::view requests(statements);
+        const auto how = options.native();
+        return detail::deliver<outcomes>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_pipeline(it_, queue, tag, &how, requests.data(), requests.size(),
+                                                           static_cast<std::int32_t>(mode), options.request, about);
+            });
+    }
+    /// Submits the beginning of a transaction on this connection. A std::future<void>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_begin(Target &&to, const transaction_options &wanted = {}, const submit_options &options = {})
+    {
+        const auto what = wanted.native();
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_begin(it_, queue, tag, &how, &what, options.request, about);
+            });
+    }
+    /// Submits the commit of the open transaction, which ends as commit() does.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_commit(Target &&to, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_commit(it_, queue, tag, &how, options.request, about);
+            });
+    }
+    /// Submits the rollback of what is open.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_rollback(Target &&to, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_rollback(it_, queue, tag, &how, options.request, about);
             });
     }
     /// Submits a script for this connection. A std::future<results>, or nothing if `to` is queue.then(...).

@@ -13,18 +13,19 @@
 #include "detail/limit.hpp"
 #include "detail/native.hpp"
 #include "detail/target.hpp"
-#include "error.hpp"
-#include "pack.hpp"
+#include "detail/transaction_run.hpp"
+#include "outcome.hpp"
+#include "pipeline.hpp"
 #include "query_options.hpp"
+#include "queue.hpp"
 #include "result.hpp"
 #include "statement.hpp"
-#include "status.hpp"
 #include "submit_options.hpp"
 #include "transaction_options.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <exception>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -145,27 +146,17 @@ public:
     template <class Body>
     auto transaction(const transaction_options &options, Body &&body) const
     {
-        using returned = std::invoke_result_t<Body &, connection_ref &>;
-        static_assert(!std::is_reference_v<returned>, "holdfast: a transaction returns by value; give its lambda -> auto");
-        runs<std::remove_reference_t<Body>, returned> made{body, {}, nullptr};
+        detail::transaction_run<Body &> run(body);
         const auto connection = options.connection.native();
         const auto how = options.native();
         holdfast_error *about = nullptr;
         const holdfast_status status =
-            holdfast_pool_transaction(it_.get(), &connection, &how, made.call, &made, &about);
-        detail::owned<holdfast_error, holdfast_error_free> failure(about);
-        if (status == HOLDFAST_STATUS_ROLLED_BACK && made.thrown) {
-            std::rethrow_exception(made.thrown);
-        }
-        if (status != HOLDFAST_STATUS_OK) {
-            throw error(status, std::move(failure));
-        }
-        if constexpr (!std::is_void_v<returned>) {
-            return std::move(*made.value);
-        }
+            holdfast_pool_transaction(it_.get(), &connection, &how, run.call, &run, &about);
+        return run.end(status, about);
     }
 
-    /// Submits one statement for any connection. A std::future<result>, or nothing if `to` is queue.then(...). Never blocks. status::queue_full if the queue has as many requests as it takes.
+    /// Submits one statement for any connection. A std::future<result>, or nothing if `to` is queue.then(...); with
+    /// submit<pack> its result comes packed. Never blocks. status::queue_full if the queue has as many requests as it takes.
     template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
     auto submit(Target &&to, std::string_view sql, const Args &...args) const
     {
@@ -175,12 +166,70 @@ public:
     auto submit(Target &&to, const submit_options &options, std::string_view sql, const Args &...args) const
     {
         const detail::arguments<Args...> given(args...);
-        const auto how = submission<T>(options);
+        const auto how = options.native_as<T>();
         return detail::deliver<T>(
             std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
                 return holdfast_submit_query(it_.get(), queue, tag, &how, sql.data(), sql.size(), given.data(),
                                              given.size(), options.request, about);
             });
+    }
+    /// The same of a prepared statement.
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_execute(Target &&to, const statement &prepared, const Args &...args) const
+    {
+        return submit_execute<T>(std::forward<Target>(to), submit_options(), prepared, args...);
+    }
+    template <class T = result, class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_execute(Target &&to, const submit_options &options, const statement &prepared, const Args &...args) const
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = options.native_as<T>();
+        return detail::deliver<T>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_execute(it_.get(), queue, tag, &how, prepared.native(), given.data(), given.size(),
+                                               options.request, about);
+            });
+    }
+    /// Submits the statements of a pipeline for any connection. A std::future<outcomes>, or nothing if `to` is
+    /// queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_run(Target &&to, const pipeline &statements, pipeline_mode mode = pipeline_mode::separate,
+                    const submit_options &options = {}) const
+    {
+        const pipeline::view requests(statements);
+        const auto how = options.native();
+        return detail::deliver<outcomes>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_pipeline(it_.get(), queue, tag, &how, requests.data(), requests.size(),
+                                                static_cast<std::int32_t>(mode), options.request, about);
+            });
+    }
+    /// Submits a transaction, which is run as transaction() does it, body(connection_ref &) being called on a thread of the
+    /// library, where it may block. A std::future of what the body returns; what it throws is thrown by the future. The body
+    /// is moved or copied, and may go after the future is ready. `request` gets the number that queue::cancel takes.
+    template <class Body>
+    auto submit_transaction(queue &to, Body &&body, const transaction_options &options = {},
+                            std::uint64_t *request = nullptr) const
+    {
+        using request_type = detail::transacted<std::decay_t<Body>>;
+        auto run = std::make_shared<typename request_type::run>(std::decay_t<Body>(std::forward<Body>(body)));
+        auto share = std::make_unique<std::shared_ptr<typename request_type::run>>(run);
+        submit_options for_connections;
+        for_connections.connection = options.connection;
+        const auto connection = for_connections.native();
+        const auto how = options.native();
+        auto future = to.deliver_as(
+            std::make_unique<request_type>(std::move(run)),
+            [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                const holdfast_status status =
+                    holdfast_submit_transaction(it_.get(), queue, tag, &connection, &how, request_type::call, share.get(),
+                                                request_type::forget, request, about);
+                if (status == HOLDFAST_STATUS_OK) {
+                    share.release(); // forgotten by the library
+                }
+                return status;
+            });
+        return future;
     }
     /// Asks for a connection. A std::future<connection>, or nothing if `to` is queue.then(...).
     template <class Target, detail::if_target<Target> = 0>
@@ -192,6 +241,7 @@ public:
                 return holdfast_submit_acquire(it_.get(), queue, tag, &how, options.request, about);
             });
     }
+
     /// How it stands and what it has done, all of one moment.
     holdfast::stats stats() const
     {
@@ -218,45 +268,6 @@ public:
     const holdfast_pool *native() const noexcept { return it_.get(); }
 
 private:
-    /// The runs of a transaction's body: what it returned or threw last.
-    template <class Body, class Returned>
-    struct runs {
-        struct nothing {};
-
-        Body &body;
-        std::optional<std::conditional_t<std::is_void_v<Returned>, nothing, Returned>> value;
-        std::exception_ptr thrown;
-
-        // Called by the library, through which no exception may pass.
-        static holdfast_status call(void *user_data, holdfast_connection *connection, holdfast_error **) noexcept
-        {
-            auto &self = *static_cast<runs *>(user_data);
-            self.value.reset();
-            self.thrown = nullptr;
-            try {
-                connection_ref lent(connection);
-                if constexpr (std::is_void_v<Returned>) {
-                    self.body(lent);
-                } else {
-                    self.value.emplace(self.body(lent));
-                }
-                return HOLDFAST_STATUS_OK;
-            } catch (...) {
-                self.thrown = std::current_exception();
-                return HOLDFAST_STATUS_ROLLED_BACK;
-            }
-        }
-    };
-
-    template <class T>
-    static holdfast_submit_options submission(const submit_options &options) noexcept
-    {
-        static_assert(std::is_same_v<T, result> || std::is_same_v<T, pack>, "holdfast: a result or a pack");
-        auto how = options.native();
-        how.pack = std::is_same_v<T, pack> ? 1 : 0;
-        return how;
-    }
-
     detail::owned<holdfast_pool, holdfast_pool_free> it_;
 };
 

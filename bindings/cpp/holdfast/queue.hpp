@@ -124,7 +124,12 @@ public:
     template <class T, class Submit>
     std::future<T> deliver(const Submit &submit)
     {
-        auto it = std::make_unique<detail::promised<T>>();
+        return deliver_as(std::make_unique<detail::promised<T>>(), submit);
+    }
+    /// The same for a request that knows by itself what its future gets.
+    template <class Awaited, class Submit>
+    auto deliver_as(std::unique_ptr<Awaited> it, const Submit &submit)
+    {
         auto future = it->future();
         hand_over(std::move(it), submit);
         return future;

@@ -103,7 +103,8 @@ public:
     result(result &&other) noexcept : result_ref(std::exchange(other.it_, nullptr)) {}
     result &operator=(result &&other) noexcept
     {
-        std::swap(it_, other.it_);
+        result gone(std::move(other)); // of which nothing is left
+        std::swap(it_, gone.it_);
         return *this;
     }
     ~result() { holdfast_result_free(const_cast<holdfast_result *>(it_)); }

@@ -12,8 +12,12 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 namespace holdfast {
+
+class pack;
+class result;
 
 /// How a submitted request is to be done.
 struct submit_options {
@@ -33,6 +37,15 @@ struct submit_options {
         it.timeout_ms = detail::limit(connection.timeout);
         it.deadline_ms = detail::limit(deadline);
         it.result_format = static_cast<std::int32_t>(results);
+        return it;
+    }
+    /// The same for a single statement whose result is to come as a T.
+    template <class T>
+    holdfast_submit_options native_as() const noexcept
+    {
+        static_assert(std::is_same_v<T, result> || std::is_same_v<T, pack>, "holdfast: a result or a pack");
+        auto it = native();
+        it.pack = std::is_same_v<T, pack> ? 1 : 0;
         return it;
     }
 };

@@ -15,6 +15,7 @@
 #include <exception>
 #include <future>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace holdfast::detail {
@@ -30,7 +31,11 @@ public:
             if (done.status != HOLDFAST_STATUS_OK) {
                 raise(done.status, done.error);
             }
-            promise_.set_value(found<T>::in(done));
+            if constexpr (std::is_void_v<T>) {
+                promise_.set_value();
+            } else {
+                promise_.set_value(found<T>::in(done));
+            }
         } catch (...) {
             promise_.set_exception(std::current_exception());
         }

@@ -4,6 +4,7 @@
 
 #include <holdfast.h>
 
+#include "../completion.hpp"
 #include "../outcome.hpp"
 #include "../pack.hpp"
 #include "../result.hpp"
@@ -25,6 +26,10 @@ struct found<results> {
 template <>
 struct found<outcomes> {
     static outcomes in(const holdfast_completion &done) { return outcomes(done.outcomes); }
+};
+template <>
+struct found<void> {
+    static nothing in(const holdfast_completion &) noexcept { return {}; }
 };
 template <>
 struct found<pack> {
