@@ -14,6 +14,8 @@ mod doorstep;
 mod framing;
 pub(crate) mod inside;
 mod line;
+#[cfg(test)]
+pub(crate) mod played;
 #[cfg(feature = "capi")]
 pub(crate) mod put_off;
 mod resolve;

@@ -175,7 +175,8 @@ impl Socket {
     }
 
     fn poll_for(&self, wanted: PollFlags, patience: Option<Duration>) -> io::Result<PollFlags> {
-        let end = patience.map(|p| Instant::now() + p);
+        // A moment that no clock can tell is as good as none.
+        let end = patience.and_then(|p| Instant::now().checked_add(p));
         loop {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let timeout = left.map(timespec);

@@ -27,6 +27,8 @@ mod burst;
 mod copy;
 mod exchange;
 mod lane;
+#[cfg(test)]
+mod lane_tests;
 pub(crate) mod pack;
 mod pipeline;
 mod query;
