@@ -61,6 +61,8 @@ pub(crate) struct Line {
     /// Received by the direct lane beyond its last reply, and already followed by the framing: the next reader, of
     /// either lane, gets it first.
     handed_back: BytesMut,
+    /// The client has taken a part of what was handed back, so that what is left may begin in the middle of a message.
+    client_took_part: bool,
 }
 
 impl Line {
@@ -72,6 +74,7 @@ impl Line {
             write_stalled: false,
             alarm: Alarm::default(),
             handed_back: BytesMut::new(),
+            client_took_part: false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Line {
     ) -> Poll<io::Result<()>> {
         if let Some(n) = self.take_handed_back(buffer.remaining()) {
             buffer.put_slice(&n);
+            self.client_took_part = true;
             return Poll::Ready(Ok(()));
         }
         let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
@@ -121,16 +125,20 @@ impl Line {
         Some(self.handed_back.split_to(n))
     }
 
-    /// Bytes that one lane received and leaves to whoever reads next.
+    /// Bytes that the direct lane received and leaves to whoever reads next. They begin with a message.
     pub(super) fn hand_back(&mut self, bytes: &[u8]) {
+        self.client_took_part = false;
         let mut all = BytesMut::from(bytes);
         all.unsplit(std::mem::take(&mut self.handed_back));
         self.handed_back = all;
     }
 
-    /// Both directions stand between two messages.
+    /// Whoever uses the line next begins between two messages, in both directions. The end of what was handed back may be the
+    /// first part of a message, of which the rest is still to come.
     pub(crate) fn at_boundary(&self) -> bool {
-        self.front.at_boundary() && self.back.at_boundary()
+        let reader_is =
+            if self.handed_back.is_empty() { self.back.at_boundary() } else { !self.client_took_part };
+        self.front.at_boundary() && reader_is
     }
 
     pub(crate) fn poll_write(

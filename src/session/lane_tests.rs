@@ -9,7 +9,24 @@ use crate::link::played::Played;
 
 /// What a server has said at the end of a start-up.
 const READY: &[u8] = b"Z\0\0\0\x05I";
+const DONE: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
+
+/// What a server says without being asked may come in pieces that end anywhere, also right behind a reply.
+#[test]
+fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used() {
+    for cut in 1..NOTIFICATION.len() {
+        let mut server = Played::begin(READY, false).unwrap();
+        let mut state = LaneState::new(0);
+        server.say(&[DONE, &NOTIFICATION[..cut]].concat());
+        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+        lane.script("select 1").unwrap();
+        (&server.server).write_all(&[&NOTIFICATION[cut..], DONE].concat()).unwrap();
+        lane.script("select 1").unwrap();
+        let heard = lane.notification(Duration::ZERO).unwrap().expect("it has come");
+        assert_eq!((heard.channel.as_str(), heard.payload.as_str()), ("news", "hello"));
+    }
+}
 
 #[test]
 fn the_longest_patience_there_is_can_be_had() {
