@@ -1,7 +1,7 @@
 //! One request and its replies, up to `ReadyForQuery`.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres_protocol::message::frontend;
 
@@ -71,28 +71,47 @@ impl<'a> Exchange<'a> {
         self.line.pause();
     }
 
-    /// Takes in what the server says unasked; `false` when it says nothing within `patience`.
+    /// Takes in what the server says unasked; `false` when it says nothing within `patience`. A message of which only a part
+    /// has come by then is left to whoever reads next.
     pub(super) fn listen(
-        mut line: DirectLine<'a>,
+        line: DirectLine<'a>,
         state: &'a mut LaneState,
         patience: Duration,
     ) -> Result<bool, Error> {
-        let begun = state.inbound.fill_now(&mut line).map_err(broken)?;
-        if !begun && !line.wait_for_bytes(patience).map_err(broken)? {
-            return Ok(false);
-        }
         let mut exchange = Self { line, state, given_up: false };
+        let heard = exchange.hear(patience);
+        exchange.state.inbound.hand_back(&mut exchange.line);
+        heard
+    }
+
+    fn hear(&mut self, patience: Duration) -> Result<bool, Error> {
+        let end = Instant::now().checked_add(patience);
+        let mut heard = false;
         loop {
-            let message = exchange.state.inbound.next(&mut exchange.line).map_err(broken)?;
-            match exchange.classify(&message) {
-                Ok(None) => {}
-                // Its last words: an administrator's or a time-out's end of the session.
-                Ok(Some(Reply::Error(e))) => return Err(refused(*e)),
-                _ => return Err(exchange.unexpected()),
+            match self.state.inbound.parse() {
+                Ok(Some(message)) => {
+                    self.hear_one(&message)?;
+                    heard = true;
+                }
+                Ok(None) if heard => return Ok(true),
+                Ok(None) => {
+                    let came = self.state.inbound.fill_now(&mut self.line).map_err(broken)?;
+                    let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+                    if !came && !self.line.wait_for_bytes(left).map_err(broken)? {
+                        return Ok(false);
+                    }
+                }
+                Err(_) => return Err(self.unexpected()),
             }
-            if exchange.state.inbound.is_empty() {
-                return Ok(true);
-            }
+        }
+    }
+
+    fn hear_one(&mut self, message: &Received) -> Result<(), Error> {
+        match self.classify(message) {
+            Ok(None) => Ok(()),
+            // Its last words: an administrator's or a time-out's end of the session.
+            Ok(Some(Reply::Error(e))) => Err(refused(*e)),
+            _ => Err(self.unexpected()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lane::{Lane, LaneState};
 use crate::link::played::Played;
@@ -21,11 +21,30 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
         server.say(&[DONE, &NOTIFICATION[..cut]].concat());
         let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
         lane.script("select 1").unwrap();
+        assert_eq!(lane.notification(Duration::ZERO).unwrap(), None, "cut at {cut}");
         (&server.server).write_all(&[&NOTIFICATION[cut..], DONE].concat()).unwrap();
         lane.script("select 1").unwrap();
         let heard = lane.notification(Duration::ZERO).unwrap().expect("it has come");
         assert_eq!((heard.channel.as_str(), heard.payload.as_str()), ("news", "hello"));
     }
+}
+
+#[test]
+fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
+    let mut server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(0);
+    server.say(&NOTIFICATION[..9]);
+    let mut rest = server.server.try_clone().unwrap();
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(2));
+        rest.write_all(&NOTIFICATION[9..]).unwrap();
+    });
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let begun = Instant::now();
+    assert_eq!(lane.notification(Duration::from_millis(20)).unwrap(), None);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(lane.notification(Duration::from_secs(60)).unwrap().is_some(), "nothing of it was lost");
+    late.join().unwrap();
 }
 
 #[test]

@@ -180,10 +180,6 @@ impl Inbound {
         }
         (self.start, self.end) = (0, 0);
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
 }
 
 /// A NUL-terminated text at the start of `bytes`.
