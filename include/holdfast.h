@@ -1009,11 +1009,12 @@ HOLDFAST_API bool holdfast_result_is_null(const holdfast_result *result, size_t 
  * timestamptz, interval, inet, cidr, macaddr, bit, varbit, json, jsonb, xml and the text types. Text of binary values is
  * made at the first call and kept, so a further call for the same value costs no memory.
  *
- * HOLDFAST_STATUS_TYPE for binary values of other types, and where the server's text depends on a setting of the session
- * that was not as usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals
- * unless IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text
- * where that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or
- * more. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
+ * HOLDFAST_STATUS_TYPE for binary values of other types, for what is not UTF-8, as a database in SQL_ASCII may have it
+ * (holdfast_result_cell gives the bytes), and where the server's text depends on a setting of the session that was not as
+ * usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals unless
+ * IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text where
+ * that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or more.
+ * HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
  */
 HOLDFAST_API
 holdfast_status holdfast_result_text(const holdfast_result *result,
@@ -1098,12 +1099,12 @@ HOLDFAST_API void holdfast_results_free(holdfast_results *results);
  * - HOLDFAST_PACK_TEXT: uint32_t places of rows + 1 values, counted from arena_at: value r lies from place r up to place
  *   r + 1, without a NUL. The text is what holdfast_result_text gives: as the server prints it. If flags has
  *   HOLDFAST_PACK_ASCII, all of it is ASCII.
- * - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, and the binary form of types of which no other kind is
- *   made.
+ * - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, the binary form of types of which no other kind is
+ *   made, and text that is not UTF-8, as a database in SQL_ASCII may have it.
  *
- * The kinds from BOOL to MICROS, and BYTES, are made of columns that came in binary; a column that came as text is always
- * TEXT. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary columns
- * of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
+ * The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES if it
+ * is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary
+ * columns of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
  *
  * If flags has HOLDFAST_PACK_HAS_NULLS, there are bits at nulls_at: value r is NULL if bit r % 8, counted from the lowest,
  * of byte r / 8 is 1. What lies at values_at for a NULL is 0 or an empty value.

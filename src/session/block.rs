@@ -80,6 +80,14 @@ impl ResultBlock {
         }
     }
 
+    /// One of these rows.
+    #[cfg(all(test, feature = "capi"))]
+    pub(crate) fn of_rows(columns: Arc<[Column]>, bodies: &[&[u8]], settings: TextSettings) -> Self {
+        let mut block = Self::new(columns);
+        bodies.iter().for_each(|body| block.push_row(body, settings).expect("a row"));
+        block
+    }
+
     /// Adds the body of a `DataRow`: a count, then a length and that many bytes for each value.
     /// `settings` are the session's, and count when it is the first row.
     pub(super) fn push_row(&mut self, body: &[u8], settings: TextSettings) -> std::io::Result<()> {

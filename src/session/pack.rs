@@ -277,6 +277,9 @@ impl<'a> Packer<'a> {
             let end = self.out.len() - start;
             self.offsets.push(self.fit(end).ok_or(Stop::TooLarge)?);
         }
+        if as_text && !is_text(&self.out[start..], &self.offsets) {
+            return Err(Stop::Malformed);
+        }
         let arena = Span { at: start, length: self.out.len() - start };
         self.align();
         let at = self.out.len();
@@ -298,6 +301,12 @@ impl<'a> Packer<'a> {
 }
 
 /// Bits from the lowest of each byte on.
+/// Whether all values are UTF-8. What came as text from a database in SQL_ASCII need not be.
+fn is_text(arena: &[u8], offsets: &[u32]) -> bool {
+    arena.is_ascii()
+        || str::from_utf8(arena).is_ok_and(|all| offsets.iter().all(|at| all.is_char_boundary(*at as usize)))
+}
+
 fn note_null(nulls: &mut Vec<u8>, row: usize, rows: usize) {
     if nulls.is_empty() {
         nulls.resize(rows.div_ceil(8), 0);
@@ -366,6 +375,20 @@ mod tests {
         let (values, arena) = (described(&pack, 0, 11), described(&pack, 0, 13));
         assert_eq!([0, 4, 8].map(|n| word(&pack, values + n)), [0, 0, 2]);
         assert_eq!((&pack[arena..arena + 2], pack[described(&pack, 0, 10)]), (&[0, 1][..], 1));
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_stays_as_it_came() {
+        let kinds = |values: &[&[Option<&[u8]>]]| {
+            let pack = block(&[(25, WireFormat::Text), (25, WireFormat::Binary)], values).pack().unwrap();
+            [0, 1].map(|column| described(&pack, column, 1))
+        };
+        let (text, bytes) = (Kind::Text as usize, Kind::Bytes as usize);
+        assert_eq!(kinds(&[&[Some(b"\xc3\xbc"), Some(b"\xc3\xbc")]]), [text, text]);
+        assert_eq!(kinds(&[&[Some(b"\xfc"), Some(b"ok")], &[None, Some(b"\xff")]]), [bytes, bytes]);
+        // Of two values that are one character together, neither is text.
+        let halves: &[&[Option<&[u8]>]] = &[&[Some(b"\xc3"), None], &[Some(b"\xbc"), None]];
+        assert_eq!(kinds(halves), [bytes, text]);
     }
 
     #[test]

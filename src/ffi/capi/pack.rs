@@ -22,12 +22,12 @@
 //! - HOLDFAST_PACK_TEXT: uint32_t places of rows + 1 values, counted from arena_at: value r lies from place r up to place
 //!   r + 1, without a NUL. The text is what holdfast_result_text gives: as the server prints it. If flags has
 //!   HOLDFAST_PACK_ASCII, all of it is ASCII.
-//! - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, and the binary form of types of which no other kind is
-//!   made.
+//! - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, the binary form of types of which no other kind is
+//!   made, and text that is not UTF-8, as a database in SQL_ASCII may have it.
 //!
-//! The kinds from BOOL to MICROS, and BYTES, are made of columns that came in binary; a column that came as text is always
-//! TEXT. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary columns
-//! of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
+//! The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES if it
+//! is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary
+//! columns of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
 //!
 //! If flags has HOLDFAST_PACK_HAS_NULLS, there are bits at nulls_at: value r is NULL if bit r % 8, counted from the lowest,
 //! of byte r / 8 is 1. What lies at values_at for a NULL is 0 or an empty value.

@@ -54,7 +54,9 @@ impl Block {
 
     fn text(&self, Place { row, column }: Place) -> Option<holdfast_str> {
         if let Some(bytes) = self.core.text_as_it_came(row, column) {
-            return Some(holdfast_str { ptr: bytes.as_ptr().cast(), len: bytes.len() });
+            // A database in SQL_ASCII has whatever it was given.
+            let text = std::str::from_utf8(bytes).ok()?;
+            return Some(holdfast_str { ptr: text.as_ptr().cast(), len: text.len() });
         }
         let number = row * self.core.columns().len() + column;
         self.texts.get(number, |text| self.core.write_text(row, column, text))
@@ -270,11 +272,12 @@ fn place(row: usize, column: usize, described: &Column) -> String {
 /// timestamptz, interval, inet, cidr, macaddr, bit, varbit, json, jsonb, xml and the text types. Text of binary values is
 /// made at the first call and kept, so a further call for the same value costs no memory.
 ///
-/// HOLDFAST_STATUS_TYPE for binary values of other types, and where the server's text depends on a setting of the session
-/// that was not as usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals
-/// unless IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text
-/// where that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or
-/// more. HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
+/// HOLDFAST_STATUS_TYPE for binary values of other types, for what is not UTF-8, as a database in SQL_ASCII may have it
+/// (holdfast_result_cell gives the bytes), and where the server's text depends on a setting of the session that was not as
+/// usual: dates and timestamps unless DateStyle was ISO, timestamptz unless TimeZone was UTC, intervals unless
+/// IntervalStyle was postgres, floats from servers before PostgreSQL 12. HOLDFAST_FORMAT_AUTOMATIC asks for text where
+/// that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or more.
+/// HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_text(
     result: *const holdfast_result,
@@ -284,7 +287,9 @@ pub unsafe extern "C" fn holdfast_result_text(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: as promised by the caller: live or NULL, and writable or NULL.
-    unsafe { typed(result, (row, column), value, error, "text", Block::text) }
+    unsafe {
+        typed(result, (row, column), value, error, "text; holdfast_result_cell gives its bytes", Block::text)
+    }
 }
 
 /// Puts a value as an integer into *value: of an integer column in either format, or of any text that is one. Fails as
@@ -373,4 +378,42 @@ pub unsafe extern "C" fn holdfast_results_get(
 pub unsafe extern "C" fn holdfast_results_free(results: *mut holdfast_results) {
     // SAFETY: the caller gives NULL or live results, and does not use them again.
     unsafe { free(results) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+    use crate::ffi::capi::error::{holdfast_error_free, holdfast_error_message};
+    use crate::ffi::capi::handle::give;
+    use crate::link::settings::TextSettings;
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused_and_its_bytes_are_there() {
+        let column = Column {
+            name: "latin".to_owned(),
+            table_oid: 0,
+            column_number: 0,
+            type_oid: 25,
+            type_size: -1,
+            type_modifier: -1,
+            format: WireFormat::Text,
+        };
+        let block =
+            ResultBlock::of_rows(vec![column].into(), &[b"\0\x01\0\0\0\x01\xfc"], TextSettings::ordinary(17));
+        let result = give::<holdfast_result>(Block::new(block));
+        let (mut text, mut error) = (EMPTY, ptr::null_mut());
+        // SAFETY: the result and the error are live until they are freed, and the places writable.
+        unsafe {
+            let status = holdfast_result_text(result, 0, 0, &raw mut text, &raw mut error);
+            assert_eq!((status, text.len), (HOLDFAST_STATUS_TYPE, 0));
+            let said = CStr::from_ptr(holdfast_error_message(error).ptr).to_str().unwrap();
+            assert!(said.contains("\"latin\"") && said.contains("holdfast_result_cell"), "{said}");
+            let cell = holdfast_result_cell(result, 0, 0);
+            assert_eq!((*cell.ptr, cell.len), (0xfc, 1));
+            holdfast_error_free(error);
+            holdfast_result_free(result);
+        }
+    }
 }
