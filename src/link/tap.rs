@@ -43,6 +43,8 @@ pub(crate) enum CopyIn {
 const COPY_NONE: u8 = 0;
 const COPY_IN_EXTENDED: u8 = 1;
 const COPY_IN_SIMPLE: u8 = 2;
+/// The server has failed a copy begun by an `Execute`. It has swallowed the `Sync`, and ignores everything until another comes.
+const COPY_FAILED: u8 = 3;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tap {
@@ -90,15 +92,22 @@ impl Tap {
                 self.simple.store(1, Relaxed);
                 self.owe(1);
             }
+            b'S' => self.sync(),
+            b'B' => self.bound.store(false, Relaxed),
+            b'c' | b'f' if self.copy.load(Relaxed) != COPY_FAILED => self.copy.store(COPY_NONE, Relaxed),
+            _ => {}
+        }
+    }
+
+    fn sync(&self) {
+        match self.copy.load(Relaxed) {
             // Swallowed by the server while it is in copy mode.
-            b'S' if self.copy.load(Relaxed) != COPY_NONE => {}
-            b'S' => {
+            COPY_IN_SIMPLE | COPY_IN_EXTENDED => {}
+            _ => {
+                self.copy.store(COPY_NONE, Relaxed);
                 self.simple.store(0, Relaxed);
                 self.owe(1);
             }
-            b'B' => self.bound.store(false, Relaxed),
-            b'c' | b'f' => self.copy.store(COPY_NONE, Relaxed),
-            _ => {}
         }
     }
 
@@ -139,7 +148,8 @@ impl Tap {
 
     fn error(&self, head: &[u8]) {
         // An error ends copy mode; from here on a `Sync` is answered again.
-        self.copy.store(COPY_NONE, Relaxed);
+        let failed = matches!(self.copy.load(Relaxed), COPY_IN_EXTENDED | COPY_FAILED);
+        self.copy.store(if failed { COPY_FAILED } else { COPY_NONE }, Relaxed);
         add(&self.statements, 1);
         if let Some(code) = sqlstate_in(head) {
             self.sqlstate.store(pack(code), Relaxed);
@@ -168,16 +178,16 @@ impl Tap {
         self.bound.load(Relaxed)
     }
 
-    /// Whether a COPY FROM STDIN is being fed: the server waits for us, not we for it.
+    /// Whether a COPY FROM STDIN is being fed, or was and has to be ended by us: the server waits for us, not we for it.
     pub(crate) fn in_copy_in(&self) -> bool {
         self.copy.load(Relaxed) != COPY_NONE
     }
 
-    /// The COPY FROM STDIN that is being fed.
+    /// The COPY FROM STDIN that is being fed or has to be ended.
     pub(crate) fn copy_in(&self) -> Option<CopyIn> {
         match self.copy.load(Relaxed) {
             COPY_IN_SIMPLE => Some(CopyIn::Simple),
-            COPY_IN_EXTENDED => Some(CopyIn::Extended),
+            COPY_IN_EXTENDED | COPY_FAILED => Some(CopyIn::Extended),
             _ => None,
         }
     }
@@ -301,6 +311,24 @@ mod tests {
             sent(&tap, kind);
         }
         assert_eq!(tap.owed(), Owed::Replies);
+        received(&tap, b'Z', b"I");
+        assert!(tap.is_clean());
+    }
+
+    #[test]
+    fn a_copy_that_the_server_has_failed_is_over_only_with_another_sync() {
+        let tap = started();
+        for kind in *b"BES" {
+            sent(&tap, kind);
+        }
+        received(&tap, b'G', &[]);
+        received(&tap, b'E', b"SERROR\0VERROR\0C57014\0Mcanceling statement\0\0");
+        assert_eq!(tap.copy_in(), Some(CopyIn::Extended), "somebody has to send it");
+        assert!(!tap.is_clean());
+        for kind in *b"fS" {
+            sent(&tap, kind);
+        }
+        assert_eq!((tap.copy_in(), tap.owed()), (None, Owed::Replies));
         received(&tap, b'Z', b"I");
         assert!(tap.is_clean());
     }

@@ -233,6 +233,18 @@ impl<'a> Exchange<'a> {
         Ok(first_error)
     }
 
+    /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.
+    pub(super) fn skip_what_has_come(mut self) {
+        while let Ok(Some(message)) = self.state.inbound.parse() {
+            match self.classify(&message) {
+                Ok(Some(Reply::Ready)) => return self.finish(),
+                Ok(_) => {}
+                Err(_) => return drop(self.line.fail_protocol()),
+            }
+        }
+        self.pause();
+    }
+
     /// Skips to the next `ReadyForQuery`; returns the first error on the way.
     pub(super) fn skip_one(&mut self) -> Result<Option<Box<ServerMessage>>, Error> {
         let mut first_error = None;

@@ -146,8 +146,10 @@ impl<'c> Lane<'c> {
     /// Skips the rest of an exchange if all of it has come. Does not block.
     pub(super) fn skip_what_has_come(&mut self) {
         if self.state.is_unfinished() && !self.link.is_busy() && self.link.fault().is_none() {
-            // Nothing is awaited: the last reply that was owed lies in the buffer.
-            let _ = self.drain();
+            // Nothing is awaited: the last reply that was owed lies in the buffer, if the server keeps to the protocol.
+            if let Ok(line) = self.link.direct_again(None) {
+                Exchange::resume(line, self.state).skip_what_has_come();
+            }
         }
     }
 

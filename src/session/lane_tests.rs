@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, LaneState};
+use super::request::ResultFormat;
 use crate::link::played::Played;
 
 /// What a server has said at the end of a start-up.
@@ -59,4 +60,26 @@ fn the_longest_patience_there_is_can_be_had() {
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     assert!(lane.notification(Duration::MAX).unwrap().is_some());
     late.join().unwrap();
+}
+
+/// In the extended protocol the server swallows the `Sync` behind a COPY FROM STDIN while it waits for data. If it fails the copy
+/// then, by a time-out for instance, it ignores everything until another one comes.
+#[test]
+fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connection_goes_on() {
+    const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
+    const FAILED: &[u8] = b"G\0\0\0\x09\0\0\x01\0\0E\0\0\0\x1eSERROR\0VERROR\0C57014\0Mno\0\0";
+    let mut server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(0);
+    server.say(&[BOUND, FAILED].concat());
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let begun = Instant::now();
+    drop(lane.stream("copy t from stdin", &[], ResultFormat::Text).unwrap());
+    lane.end_loan();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(!server.link.is_clean(), "a Sync has to be sent");
+    (&server.server).write_all(READY).unwrap();
+    (&server.server).write_all(DONE).unwrap();
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    assert_eq!(lane.script("select 1").unwrap()[0].command_tag(), "SELECT 1");
+    assert!(server.link.is_clean());
 }
