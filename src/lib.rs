@@ -62,6 +62,9 @@ mod echo;
 pub mod embedded;
 mod error;
 mod ffi;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod link;
 mod logging;
 mod pool;

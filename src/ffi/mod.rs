@@ -9,3 +9,5 @@ pub(crate) mod fork;
 
 #[cfg(feature = "capi")]
 mod capi;
+#[cfg(feature = "fuzzing")]
+pub(crate) use capi::fuzzing;

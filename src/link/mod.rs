@@ -14,7 +14,7 @@ mod doorstep;
 mod framing;
 pub(crate) mod inside;
 mod line;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]
 pub(crate) mod put_off;

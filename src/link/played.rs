@@ -1,5 +1,6 @@
-//! A server played by hand, over a socket pair: it says what it is told to, when it is told to. Registered with a runtime that
-//! is never run, which the direct lane does not need, so that many thousands can be played in a second.
+//! A server played by hand, over a socket pair: it says what it is told to, when it is told to, and what it says at once is
+//! received at once, and nothing else with it, as segments of TCP might be. Registered with a runtime that
+//! does not run meanwhile, which the direct lane does not need, so that thousands can be played in a second.
 
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -7,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::runtime::{Builder, Runtime};
 
 use super::Link;
@@ -24,6 +26,9 @@ thread_local! {
 /// A start-up packet without a word in it: every conversation begins with one.
 const STARTUP: [u8; 8] = [0, 0, 0, 8, 0, 3, 0, 0];
 
+/// Whoever receives has room for this much. What is longer comes in pieces.
+const LONGEST: usize = 4096;
+
 /// A connection, and the server at its other end.
 pub(crate) struct Played {
     pub(crate) link: Link,
@@ -34,7 +39,9 @@ pub(crate) struct Played {
 impl Played {
     /// `greeting` was said when the connection was made. Cancel requests are taken or refused.
     pub(crate) fn begin(greeting: &[u8], takes_cancel_requests: bool) -> io::Result<Self> {
-        let (ours, server) = UnixStream::pair()?;
+        let (ours, server) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let (ours, server) = (UnixStream::from(ours), UnixStream::from(server));
         server.set_nonblocking(true)?;
         let link = link_over(ours)?;
         {
@@ -47,13 +54,25 @@ impl Played {
 
     /// Says something, as far as it fits into the socket; what does not is as good as never said.
     pub(crate) fn say(&mut self, words: &[u8]) {
-        let _ = self.server.write_all(words);
+        for piece in words.chunks(LONGEST) {
+            if self.server.write_all(piece).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Says nothing more, so that nobody can wait for it any longer. A deaf one does not even listen: what is sent to it fails.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn fall_silent(&self, is_deaf: bool) -> io::Result<()> {
+        self.server.shutdown(if is_deaf { Shutdown::Both } else { Shutdown::Write })
     }
 }
 
 fn link_over(stream: UnixStream) -> io::Result<Link> {
     stream.set_nonblocking(true)?;
     let stream = RUNTIME.with(|runtime| {
+        // It gives back what it held for sockets that are closed.
+        runtime.block_on(tokio::task::yield_now());
         let _entered = runtime.enter();
         tokio::net::UnixStream::from_std(stream)
     })?;

@@ -26,6 +26,8 @@ mod block;
 mod burst;
 mod copy;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod lane;
 #[cfg(test)]
 mod lane_tests;

@@ -50,8 +50,9 @@ fn structs_have_the_same_layout_in_the_header_and_in_the_library() {
 fn constants_have_the_same_values_in_the_header_and_in_the_source() {
     let mut assertions = String::new();
     let mut count = 0;
-    for entry in fs::read_dir(root().join("src/ffi/capi")).unwrap() {
-        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+    let entries = fs::read_dir(root().join("src/ffi/capi")).unwrap().map(|entry| entry.unwrap().path());
+    for file in entries.filter(|path| path.is_file()) {
+        let source = fs::read_to_string(file).unwrap();
         for constant in source.lines().filter_map(|line| line.strip_prefix("pub const HOLDFAST_")) {
             let (name, rest) = constant.split_once(": ").expect("a constant has a type");
             let (kind, value) = rest.trim_end_matches(';').split_once(" = ").expect("a constant has a value");

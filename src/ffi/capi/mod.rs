@@ -4,6 +4,8 @@
 #![allow(non_camel_case_types, unreachable_pub)]
 
 mod cursor;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guard;
 mod handle;
 mod kept;

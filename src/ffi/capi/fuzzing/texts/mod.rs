@@ -1,0 +1,234 @@
+//! Every function that takes a text, given any text.
+
+mod statements;
+
+use std::cell::OnceCell;
+use std::ptr;
+
+use super::reading::{read_error, said};
+use super::world::{Given, config, echo_pool};
+use crate::ffi::capi::config::*;
+use crate::ffi::capi::connection::*;
+use crate::ffi::capi::echo::holdfast_pool_open_echo;
+use crate::ffi::capi::error::{holdfast_error, holdfast_error_status};
+use crate::ffi::capi::pool::*;
+use crate::ffi::capi::queue::*;
+use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
+use crate::ffi::capi::text::*;
+use crate::fuzzing::Draws;
+
+/// A password that may stand in no text that comes out.
+const SECRET: &str = "qZ7vMark9x";
+
+/// What may stand before a text of the input where a connection string is wanted.
+const BEFORE: [&str; 7] = [
+    "",
+    "postgresql://",
+    "postgresql://app:qZ7vMark9x@",
+    "postgresql://app:qZ7vMark9x@localhost/",
+    "postgresql://localhost/?password=qZ7vMark9x&",
+    "password=qZ7vMark9x ",
+    "host=localhost password='qZ7vMark9x' ",
+];
+
+const KEYS: [&str; 16] = [
+    "host",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "sslmode",
+    "max_size",
+    "connection_timeout",
+    "passfile",
+    "service",
+    "target_session_attrs",
+    "statement_cache",
+    "name",
+    "options",
+    "sslpassword",
+    "load_balance_hosts",
+];
+
+thread_local! {
+    static ECHO: OnceCell<Echo> = const { OnceCell::new() };
+}
+
+/// Made once: threads cost more than texts.
+struct Echo {
+    pool: *mut holdfast_pool,
+    queue: *mut holdfast_queue,
+}
+
+impl Echo {
+    fn new() -> Self {
+        let mut queue = ptr::null_mut();
+        // SAFETY: `queue` is writable, and NULL stands for the defaults.
+        unsafe { holdfast_queue_new(ptr::null(), &raw mut queue, ptr::null_mut()) };
+        Self { pool: echo_pool(), queue }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        // SAFETY: both are this object's own.
+        unsafe {
+            holdfast_pool_free(self.pool);
+            holdfast_queue_free(self.queue);
+        }
+    }
+}
+
+/// Gives the texts of the input to the functions that take some. Each call is a byte that says which, and texts: a byte that
+/// says how they are given, one for their length, and the bytes.
+pub fn c_texts(input: &[u8]) {
+    ECHO.with(|echo| {
+        let echo = echo.get_or_init(Echo::new);
+        let mut connection = ptr::null_mut();
+        // SAFETY: the pool is live, and `connection` writable.
+        let got =
+            unsafe { holdfast_pool_acquire(echo.pool, ptr::null(), &raw mut connection, ptr::null_mut()) };
+        assert_eq!(got, HOLDFAST_STATUS_OK, "a connection is free");
+        // Whoever finds out the secret may say it.
+        let keeps_secret = !input.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+        let mut speaker = Speaker { echo, connection, config: config(), keeps_secret };
+        let mut draws = Draws::new(input);
+        let mut calls = 0;
+        while !draws.is_empty() && calls < 8 {
+            speaker.speak(&mut draws);
+            calls += 1;
+        }
+        speaker.leave();
+    });
+}
+
+struct Speaker<'e> {
+    echo: &'e Echo,
+    /// Live until the end, as is the next.
+    connection: *mut holdfast_connection,
+    config: *mut holdfast_config,
+    keeps_secret: bool,
+}
+
+impl Speaker<'_> {
+    fn speak(&mut self, draws: &mut Draws<'_>) {
+        match draws.byte() % 24 {
+            0 | 1 => self.config_from_url(draws),
+            2 => self.config_set_url(draws),
+            3 | 4 => self.config_set(draws),
+            5 => self.config_get(draws),
+            6 => self.open(draws),
+            7 | 8 => self.query(draws),
+            9 => self.pool_query(draws),
+            10 => self.script(draws),
+            11 | 12 => self.prepare(draws),
+            13 => self.stream(draws),
+            14 => self.copy(draws),
+            15 | 16 => self.savepoint(draws),
+            17 => self.submit(draws),
+            18 => self.submit_to_connection(draws),
+            19 | 20 => self.pipeline(draws),
+            21 => self.messages(),
+            22 => self.transaction(draws),
+            _ => self.abort(draws),
+        }
+    }
+
+    /// Makes a call and reads all of its error, in which no secret stands.
+    fn told(&self, call: impl FnOnce(*mut *mut holdfast_error) -> holdfast_status) -> bool {
+        let mut error = ptr::dangling_mut();
+        let status = call(&raw mut error);
+        assert_eq!(error.is_null(), status == HOLDFAST_STATUS_OK, "an error if and only if it failed");
+        // SAFETY: NULL, or made by the call and nobody else's.
+        unsafe {
+            assert_eq!(holdfast_error_status(error), status);
+            let words = read_error(error);
+            assert_ne!(status, HOLDFAST_STATUS_PANIC, "{words}");
+            self.keeps_the_secret(&words);
+        }
+        status == HOLDFAST_STATUS_OK
+    }
+
+    fn keeps_the_secret(&self, words: &str) {
+        assert!(!self.keeps_secret || !words.contains(SECRET), "the password is told: {words}");
+    }
+
+    fn config_from_url(&mut self, draws: &mut Draws<'_>) {
+        let before = draws.one_of(&BEFORE);
+        let url = Given::draw(draws, before);
+        let mut made = ptr::null_mut();
+        // SAFETY: the text is as it says, `made` is writable and then live, and the old configuration is not used again.
+        unsafe {
+            if self.told(|error| holdfast_config_from_url(url.ptr(), url.len, &raw mut made, error)) {
+                holdfast_config_free(std::mem::replace(&mut self.config, made));
+                self.told(|error| holdfast_config_validate(self.config, error));
+            }
+        }
+    }
+
+    fn config_set_url(&mut self, draws: &mut Draws<'_>) {
+        let before = draws.one_of(&BEFORE);
+        let url = Given::draw(draws, before);
+        // SAFETY: the configuration is live, and the text as it says.
+        unsafe {
+            self.told(|error| holdfast_config_set_url(self.config, url.ptr(), url.len, error));
+            self.told(|error| holdfast_config_validate(self.config, error));
+        }
+    }
+
+    fn config_set(&mut self, draws: &mut Draws<'_>) {
+        let which = draws.byte();
+        let known = Given::ended(KEYS[usize::from(which) % KEYS.len()].as_bytes());
+        let key = if which < 128 { known } else { Given::draw(draws, "") };
+        let secret = if KEYS[usize::from(which) % KEYS.len()].ends_with("password") { SECRET } else { "" };
+        let value = Given::draw(draws, secret);
+        // SAFETY: the configuration is live, and the texts as they say.
+        unsafe {
+            self.told(|error| {
+                holdfast_config_set(self.config, key.ptr(), key.len, value.ptr(), value.len, error)
+            });
+            self.told(|error| holdfast_config_validate(self.config, error));
+            self.get(&key);
+        }
+    }
+
+    fn config_get(&mut self, draws: &mut Draws<'_>) {
+        let key = Given::draw(draws, "");
+        self.get(&key);
+        self.get(&Given::ended(KEYS[draws.below(KEYS.len())].as_bytes()));
+    }
+
+    fn get(&self, key: &Given) {
+        let mut value = ptr::null_mut();
+        // SAFETY: the configuration is live, the key as it says, and `value` NULL or live once the call is over.
+        unsafe {
+            self.told(|error| holdfast_config_get(self.config, key.ptr(), key.len, &raw mut value, error));
+            self.keeps_the_secret(said(holdfast_text_view(value)));
+            holdfast_text_free(value);
+        }
+    }
+
+    /// Opens pools, which connect to nothing yet.
+    fn open(&mut self, draws: &mut Draws<'_>) {
+        let before = draws.one_of(&BEFORE);
+        let url = Given::draw(draws, before);
+        let mut pool = ptr::null_mut();
+        // SAFETY: the configuration is live, the text as it says, and `pool` NULL or live after each call.
+        unsafe {
+            self.told(|error| holdfast_pool_open_url(url.ptr(), url.len, &raw mut pool, error));
+            self.keeps_the_secret(said(holdfast_pool_target(pool)));
+            holdfast_pool_free(pool);
+            self.told(|error| holdfast_pool_open_echo(self.config, &raw mut pool, error));
+            said(holdfast_pool_target(pool));
+            holdfast_pool_free(pool);
+        }
+    }
+
+    fn leave(self) {
+        // SAFETY: both are live, and not used again.
+        unsafe {
+            holdfast_connection_release(self.connection);
+            holdfast_config_free(self.config);
+        }
+    }
+}

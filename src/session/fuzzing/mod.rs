@@ -1,0 +1,85 @@
+//! What fuzzers do with the direct lane: listen to servers that say anything, and read values of any bytes.
+
+mod values;
+mod visit;
+
+pub use values::binary_values;
+use visit::Visit;
+
+use super::lane::LaneState;
+use crate::fuzzing::Draws;
+use crate::link::played::Played;
+
+/// What is not longer than this fits into a socket.
+const LONGEST: usize = 64 * 1024;
+
+/// As a server in UTC says it, with the settings that show in the text of values.
+const SETTINGS: &[u8] = b"S\0\0\0\x18server_version\x0017.2\0S\0\0\0\x17DateStyle\0ISO, MDY\0\
+    S\0\0\0\x11TimeZone\0UTC\0S\0\0\0\x1bIntervalStyle\0postgres\0";
+
+/// Does a few things with a connection whose server has said already all that it will say.
+///
+/// The first byte says how the conversation began, the second how much is done, two each what; the rest are the server's
+/// words. The first byte also says whether they are received up to each `ReadyForQuery`, or at once, or are kinds, lengths and
+/// bodies that are put into messages of the right length: most mistakes are further in than that.
+pub fn hostile_server(input: &[u8]) {
+    let mut draws = Draws::new(input);
+    let manner = draws.byte();
+    let count = 1 + draws.below(8);
+    let operations: Vec<_> = (0..count).map(|_| (draws.byte(), draws.byte())).collect();
+    let mut server = Played::begin(&greeting(manner >> 3), manner & 4 != 0).expect("a socket");
+    match manner & 65 {
+        0 => turns(draws.rest()).for_each(|words| server.say(words)),
+        64 => server.say(draws.bytes(LONGEST)),
+        _ => say_messages(&mut server, &mut draws),
+    }
+    server.fall_silent(manner & 2 != 0).expect("a socket");
+    // Few enough that statements are pushed out.
+    let statement_cache = if manner & 128 == 0 { 2 } else { 0 };
+    let mut visit = Visit::new(server, LaneState::new(statement_cache));
+    for (what, how) in operations {
+        visit.perform(what, how);
+    }
+}
+
+/// What was said when the connection was made: settings or none, and how it stands with transactions.
+fn greeting(how: u8) -> Vec<u8> {
+    let mut said = if how & 1 == 0 { SETTINGS.to_vec() } else { Vec::new() };
+    let status = [Some(b'I'), Some(b'T'), Some(b'E'), None][usize::from(how >> 1 & 3)];
+    said.extend(status.map(|status| [b'Z', 0, 0, 0, 5, status]).into_iter().flatten());
+    said
+}
+
+/// What a server says between one request and the next, as far as that can be told.
+fn turns(words: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = &words[..words.len().min(LONGEST)];
+    std::iter::from_fn(move || {
+        let end = rest.windows(5).position(|part| part == b"Z\0\0\0\x05").map_or(rest.len(), |at| at + 6);
+        let (turn, after) = rest.split_at(end.min(rest.len()));
+        rest = after;
+        (!turn.is_empty()).then_some(turn)
+    })
+}
+
+/// Says whole messages. A byte each says the kind, and whether it is received with the one before; another how long it is, or
+/// 255 that two more do.
+fn say_messages(server: &mut Played, draws: &mut Draws<'_>) {
+    let (mut words, mut said) = (Vec::new(), 0);
+    while !draws.is_empty() && said < LONGEST {
+        let kind = draws.byte();
+        if kind & 128 != 0 {
+            server.say(&words);
+            words.clear();
+        }
+        let length = match draws.byte() {
+            255 => usize::from(draws.byte()) << 8 | usize::from(draws.byte()),
+            short => usize::from(short),
+        };
+        let body = draws.bytes(length);
+        words.push(kind & 127);
+        words.extend((body.len() as u32 + 4).to_be_bytes());
+        words.extend_from_slice(body);
+        said += body.len() + 5;
+    }
+    server.say(&words);
+}

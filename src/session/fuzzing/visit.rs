@@ -1,0 +1,350 @@
+//! What a visitor does on a connection whose server may say anything, and what must hold after each thing done.
+
+use std::time::Duration;
+
+use super::values::read_block;
+use crate::error::{Error, ErrorKind, LinkFault, Result};
+use crate::ffi::fuzzing::read_result;
+use crate::link::played::Played;
+use crate::session::lane::{Lane, LaneState};
+use crate::session::{
+    CopyInCursor, CopyOutCursor, Param, PipelineMode, Request, ResultBlock, ResultFormat, RowStream, Sql,
+    Statement, StreamCursor, TransactionOptions, WireFormat,
+};
+
+const TEXTS: [&str; 5] = ["select 1", "select $1", "select $1, $2", "copy t from stdin", "a\0b"];
+const FORMATS: [ResultFormat; 3] = [ResultFormat::Text, ResultFormat::Binary, ResultFormat::Automatic];
+
+/// More than a copy collects before it sends.
+static MUCH: [u8; 70_000] = [b'x'; 70_000];
+
+const PARAMS: [Param<'static>; 2] = [
+    Param { value: Some(b"42"), format: WireFormat::Text, type_oid: 0 },
+    Param { value: None, format: WireFormat::Binary, type_oid: 23 },
+];
+
+pub(super) struct Visit {
+    server: Played,
+    state: LaneState,
+    statements: Vec<Statement>,
+    stream: Option<StreamCursor>,
+    copy_in: Option<CopyInCursor>,
+    copy_out: Option<CopyOutCursor>,
+}
+
+/// How a call may leave the connection.
+#[derive(PartialEq, Eq)]
+enum Leaves {
+    /// At rest, unless it is lost, or was refused because something is open.
+    AtRest,
+    /// In the middle of an exchange; or as it was, since there was nothing to do.
+    Open,
+}
+
+impl Visit {
+    pub(super) fn new(server: Played, state: LaneState) -> Self {
+        Self { server, state, statements: Vec::new(), stream: None, copy_in: None, copy_out: None }
+    }
+
+    fn lane(&mut self) -> Lane<'_> {
+        Lane::new(&self.server.link, &self.server.cancel, &mut self.state)
+    }
+
+    pub(super) fn perform(&mut self, what: u8, how: u8) {
+        let before = self.server.link.fault();
+        let (error, leaves) = match what % 24 {
+            0..=2 => (self.query(how), Leaves::AtRest),
+            3 => (self.script(), Leaves::AtRest),
+            4 => (self.prepare(how), Leaves::AtRest),
+            5 => (self.execute(how), Leaves::Open),
+            6 | 7 => (self.pipeline(how), Leaves::AtRest),
+            8 => (self.stream_and_drop(how), Leaves::Open),
+            9 => (self.open_stream(how), Leaves::Open),
+            10 => (self.next_portion(how), Leaves::Open),
+            11 => (self.copy_in_and_end(how), Leaves::Open),
+            12 => (self.open_copy_in(), Leaves::Open),
+            13 => (self.write(how), Leaves::Open),
+            14 => (self.copy_out_and_drop(how), Leaves::Open),
+            15 => (self.open_copy_out(), Leaves::Open),
+            16 => (self.read(), Leaves::Open),
+            17 => (self.notification(how), Leaves::AtRest),
+            18 => (self.burst(how), Leaves::Open),
+            19 => (self.transaction(how), Leaves::Open),
+            20 => (self.forget_cursors(how), Leaves::Open),
+            21 => (self.make_way(), Leaves::AtRest),
+            22 => (self.end_loan(), Leaves::Open),
+            _ => (self.lane().drain().err(), Leaves::AtRest),
+        };
+        if let Some(error) = &error {
+            self.check_error(error);
+        }
+        self.check(before, leaves);
+        self.lane().take_notices();
+    }
+
+    /// What must hold between two calls, whatever the server said.
+    fn check(&self, before: Option<LinkFault>, leaves: Leaves) {
+        let fault = self.server.link.fault();
+        assert!(before.is_none() || fault == before, "{before:?} was forgotten: {fault:?}");
+        let refused = self.stream.is_some() || self.copy_in.is_some() || self.copy_out.is_some();
+        assert!(
+            fault.is_some() || leaves == Leaves::Open || refused || !self.state.is_unfinished(),
+            "a call ended, and the connection is neither at rest nor lost"
+        );
+    }
+
+    /// What must hold of every error.
+    fn check_error(&self, error: &Error) {
+        let said = format!("{error} {error:?}");
+        if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() {
+            assert!(self.server.link.fault().is_some(), "it is not lost: {said}");
+        }
+        for slip in ["middle of a message", "a read that may wait", "two threads use"] {
+            assert!(!said.contains(slip), "nobody did that: {said}");
+        }
+    }
+
+    fn keep(&self, block: ResultBlock) {
+        read_block(&block);
+        read_result(block);
+    }
+
+    fn see(&self, outcome: Result<ResultBlock>) -> Option<Error> {
+        outcome.map(|block| self.keep(block)).err()
+    }
+
+    fn query(&mut self, how: u8) -> Option<Error> {
+        let text = TEXTS[usize::from(how >> 4) % TEXTS.len()];
+        let params = &PARAMS[..usize::from(how >> 2 & 3).min(2)];
+        let outcome = self.lane().query(text, params, format(how));
+        self.see(outcome)
+    }
+
+    fn script(&mut self) -> Option<Error> {
+        let outcome = self.lane().script("select 1; select 2");
+        outcome.map(|blocks| blocks.into_iter().for_each(|block| self.keep(block))).err()
+    }
+
+    fn prepare(&mut self, how: u8) -> Option<Error> {
+        let text = TEXTS[usize::from(how) % TEXTS.len()];
+        let prepared = self.lane().prepare(text, &[23]);
+        prepared.map(|statement| self.statements.push(statement)).err()
+    }
+
+    fn execute(&mut self, how: u8) -> Option<Error> {
+        let statement = self.statements.get(usize::from(how >> 4)).or(self.statements.last())?.clone();
+        let params = &PARAMS[..statement.parameters().len().min(2)];
+        let outcome = self.lane().query(&statement, params, format(how));
+        self.see(outcome)
+    }
+
+    fn pipeline(&mut self, how: u8) -> Option<Error> {
+        let statement = self.statements.last().cloned();
+        let request = |number: u8| {
+            let sql = match &statement {
+                Some(statement) if number & 8 != 0 => Sql::Statement(statement),
+                _ => Sql::Text(TEXTS[usize::from(number) % 3]),
+            };
+            let params = match sql {
+                Sql::Statement(statement) => statement.parameters().len().min(2),
+                Sql::Text(text) => text.matches('$').count(),
+            };
+            Request { sql, params: &PARAMS[..params], format: format(number) }
+        };
+        let requests: Vec<_> = (0..how & 3).map(|number| request((how >> 2).wrapping_add(number))).collect();
+        let mode = if how & 128 == 0 { PipelineMode::Separate } else { PipelineMode::Together };
+        match self.lane().pipeline(&requests, mode) {
+            Ok(outcomes) => {
+                assert_eq!(outcomes.len(), requests.len());
+                let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
+                errors.into_iter().next()
+            }
+            Err(e) => Some(e),
+        }
+    }
+
+    fn stream_and_drop(&mut self, how: u8) -> Option<Error> {
+        let (mut portions, link) = (Vec::new(), self.server.link.clone());
+        let (failure, before) = {
+            let mut lane = self.lane();
+            match lane.stream(TEXTS[0], &[], format(how)) {
+                Ok(mut stream) => {
+                    let failure = read_portions(&mut stream, usize::from(how >> 2 & 3), &mut portions);
+                    (failure, link.fault())
+                }
+                Err(e) => return Some(e),
+            }
+        };
+        assert_not_awaited(before, link.fault());
+        portions.into_iter().for_each(|block| self.keep(block));
+        failure
+    }
+
+    fn open_stream(&mut self, how: u8) -> Option<Error> {
+        let text = TEXTS[usize::from(how >> 2) % TEXTS.len()];
+        let params = &PARAMS[..text.matches('$').count()];
+        let opened = self.lane().open_stream(text, params, format(how));
+        opened.map(|cursor| self.stream = Some(cursor)).err()
+    }
+
+    fn next_portion(&mut self, how: u8) -> Option<Error> {
+        let mut cursor = self.stream.take()?;
+        let portion = cursor.next_portion(&mut self.lane(), usize::from(how & 3));
+        self.stream = Some(cursor);
+        portion.map(|block| block.into_iter().for_each(|block| self.keep(block))).err()
+    }
+
+    fn copy_in_and_end(&mut self, how: u8) -> Option<Error> {
+        let mut lane = self.lane();
+        let mut copy = match lane.copy_in("copy t from stdin") {
+            Ok(copy) => copy,
+            Err(e) => return Some(e),
+        };
+        let data = if how & 4 == 0 { &b"1\n"[..] } else { &MUCH };
+        if let Err(e) = copy.write(data) {
+            return Some(e);
+        }
+        match how & 3 {
+            0 => copy.finish().err(),
+            1 => copy.abort("no reason").err(),
+            2 => copy.abort("a\0b").err(),
+            _ => None,
+        }
+    }
+
+    fn open_copy_in(&mut self) -> Option<Error> {
+        let opened = self.lane().open_copy_in("copy t from stdin");
+        opened.map(|cursor| self.copy_in = Some(cursor)).err()
+    }
+
+    fn write(&mut self, how: u8) -> Option<Error> {
+        let mut cursor = self.copy_in.take()?;
+        let mut lane = self.lane();
+        let done = match how & 3 {
+            0 => cursor.write(&mut lane, b"1\n"),
+            1 => cursor.write(&mut lane, &MUCH),
+            2 => cursor.finish(&mut lane).map(drop),
+            _ => cursor.abort(&mut lane, "no reason"),
+        };
+        self.copy_in = Some(cursor);
+        done.err()
+    }
+
+    fn copy_out_and_drop(&mut self, how: u8) -> Option<Error> {
+        let link = self.server.link.clone();
+        let (failure, before) = {
+            let mut lane = self.lane();
+            let mut copy = match lane.copy_out("copy t to stdout") {
+                Ok(copy) => copy,
+                Err(e) => return Some(e),
+            };
+            let reads = (0..how & 3).map(|_| copy.read());
+            (reads.filter_map(Result::err).last(), link.fault())
+        };
+        assert_not_awaited(before, link.fault());
+        failure
+    }
+
+    fn open_copy_out(&mut self) -> Option<Error> {
+        let opened = self.lane().open_copy_out("copy t to stdout");
+        opened.map(|cursor| self.copy_out = Some(cursor)).err()
+    }
+
+    fn read(&mut self) -> Option<Error> {
+        let mut cursor = self.copy_out.take()?;
+        let read = cursor.read(&mut self.lane());
+        self.copy_out = Some(cursor);
+        read.err()
+    }
+
+    fn notification(&mut self, how: u8) -> Option<Error> {
+        // The longest there is: the end of what the server says has come, so nobody waits.
+        let patience = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
+        self.lane().notification(patience).err()
+    }
+
+    fn burst(&mut self, how: u8) -> Option<Error> {
+        match burst(&mut self.lane(), how) {
+            Ok(outcomes) => {
+                let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
+                errors.into_iter().next()
+            }
+            Err(e) => Some(e),
+        }
+    }
+
+    fn transaction(&mut self, how: u8) -> Option<Error> {
+        let mut lane = self.lane();
+        let done = match how % 6 {
+            0 => lane.begin_transaction(&TransactionOptions::new()),
+            1 => lane.commit(),
+            2 => lane.rollback(),
+            3 => lane.savepoint("a\"b"),
+            4 => lane.rollback_to("a"),
+            _ => lane.release_savepoint("a"),
+        };
+        done.err()
+    }
+
+    fn forget_cursors(&mut self, how: u8) -> Option<Error> {
+        if how & 1 == 0 {
+            self.stream = None;
+        }
+        if how & 2 == 0 {
+            self.copy_in = None;
+        }
+        if how & 4 == 0 {
+            self.copy_out = None;
+        }
+        None
+    }
+
+    fn make_way(&mut self) -> Option<Error> {
+        if self.state.is_unfinished() {
+            self.lane().make_way();
+        }
+        None
+    }
+
+    fn end_loan(&mut self) -> Option<Error> {
+        let before = self.server.link.fault();
+        self.lane().end_loan();
+        assert_not_awaited(before, self.server.link.fault());
+        None
+    }
+}
+
+fn read_portions(stream: &mut RowStream<'_>, count: usize, portions: &mut Vec<ResultBlock>) -> Option<Error> {
+    for _ in 0..count {
+        match stream.next_portion(2) {
+            Ok(portion) => portions.extend(portion),
+            Err(e) => return Some(e),
+        }
+    }
+    None
+}
+
+/// Up to three statements sent at once, and what came of them, or of the first if the rest is given up.
+fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
+    let mut ready = Vec::new();
+    for number in 0..usize::from(how & 3) {
+        let params = &PARAMS[..number];
+        ready.extend(lane.ready(TEXTS[number], params, format(how))?.map(|one| (one, params)));
+    }
+    if ready.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut burst = lane.burst(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
+    let most = if how & 8 == 0 { usize::MAX } else { 1 };
+    Ok(std::iter::from_fn(|| burst.next()).take(most).collect())
+}
+
+fn format(how: u8) -> ResultFormat {
+    FORMATS[usize::from(how & 3) % FORMATS.len()]
+}
+
+/// What is dropped or given back does not wait for the server. That it has nothing more to say is found by waiting for it.
+fn assert_not_awaited(before: Option<LinkFault>, after: Option<LinkFault>) {
+    let found = before != Some(LinkFault::ClosedByServer) && after == Some(LinkFault::ClosedByServer);
+    assert!(!found, "it waited for the server");
+}
