@@ -28,6 +28,7 @@ deps: ## Install what is missing for building, testing and benchmarks
 .PHONY: lint
 lint: deps
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --lib -- -D warnings
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi
@@ -45,6 +46,11 @@ unit: doc
 .PHONY: sanitize
 sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and under valgrind
 	$(CARGO) test --all-features --test sanitize
+
+# Not part of `make test`, which runs the same over what is in `fuzz/`.
+.PHONY: fuzz
+fuzz: ## Fuzz what a server may say and what C may give, each of four targets for FUZZ_SECONDS (90); ARGS chooses some
+	scripts/fuzz.sh $(ARGS)
 
 .PHONY: bench
 bench: deps lib ## Measure, against other pools in the same run; ARGS are passed on
