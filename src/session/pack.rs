@@ -300,13 +300,13 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Bits from the lowest of each byte on.
 /// Whether all values are UTF-8. What came as text from a database in SQL_ASCII need not be.
 fn is_text(arena: &[u8], offsets: &[u32]) -> bool {
     arena.is_ascii()
         || str::from_utf8(arena).is_ok_and(|all| offsets.iter().all(|at| all.is_char_boundary(*at as usize)))
 }
 
+/// Bits from the lowest of each byte on.
 fn note_null(nulls: &mut Vec<u8>, row: usize, rows: usize) {
     if nulls.is_empty() {
         nulls.resize(rows.div_ceil(8), 0);

@@ -53,8 +53,10 @@ static holdfast_pool *pool_of_one(const char *url)
     holdfast_error *error;
     OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
     OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, "1", 1, &error));
-    if (is_watched()) /* slowly: what is left half-way would not be cancelled in time, and its connection closed */
+    if (is_watched()) { /* slowly: what is left half-way would not be cancelled in time, and its connection closed */
         OK(holdfast_config_set(config, "settle_timeout", HOLDFAST_NUL, "60s", HOLDFAST_NUL, &error));
+        OK(holdfast_config_set(config, "connection_timeout", HOLDFAST_NUL, "60s", HOLDFAST_NUL, &error));
+    }
     OK(holdfast_pool_open(config, &pool, &error));
     holdfast_config_free(config);
     return pool;

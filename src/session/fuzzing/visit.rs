@@ -329,7 +329,7 @@ fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     let mut ready = Vec::new();
     for number in 0..usize::from(how & 3) {
         let params = &PARAMS[..number];
-        ready.extend(lane.ready(TEXTS[number], params, format(how))?.map(|one| (one, params)));
+        ready.extend(lane.ready(TEXTS[number].into(), params, format(how))?.map(|one| (one, params)));
     }
     if ready.is_empty() {
         return Ok(Vec::new());

@@ -116,6 +116,32 @@ pub(super) unsafe extern "C" fn body(
     }
 }
 
+/// The work of a transaction that is submitted: bytes that say what it does, in each of its runs.
+pub(super) fn script_of(bytes: &[u8]) -> *mut c_void {
+    Box::into_raw(Box::new(bytes.to_vec())).cast()
+}
+
+/// # Safety
+/// `user_data` came from [`script_of`], and no body gets it any more.
+pub(super) unsafe extern "C" fn destroy_script(user_data: *mut c_void) {
+    // SAFETY: as promised.
+    drop(unsafe { Box::from_raw(user_data.cast::<Vec<u8>>()) });
+}
+
+/// # Safety
+/// As the library promises: what came from [`script_of`], its own connection, and a place for an error.
+pub(super) unsafe extern "C" fn submitted_body(
+    user_data: *mut c_void,
+    connection: *mut holdfast_connection,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: as promised; it is only read.
+    let bytes = unsafe { &*user_data.cast::<Vec<u8>>() };
+    let mut script = Script { draws: Draws::new(bytes), runs: 0 };
+    // SAFETY: as promised, and the script lives until the call is over.
+    unsafe { body((&raw mut script).cast(), connection, error) }
+}
+
 /// # Safety
 /// `connection` is live.
 unsafe fn step(connection: *mut holdfast_connection, what: u8) -> holdfast_status {

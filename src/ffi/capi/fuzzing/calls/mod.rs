@@ -6,6 +6,7 @@ mod callbacks;
 mod frees;
 mod gets;
 mod runs;
+mod submits;
 mod tables;
 
 use tables::Tables;
@@ -24,7 +25,8 @@ pub fn c_calls(input: &[u8]) {
     while !draws.is_empty() && calls < MOST_CALLS {
         match draws.byte() {
             which @ 0..80 => gets::call(&mut tables, which, &mut draws),
-            which @ 80..208 => runs::call(&mut tables, which - 80, &mut draws),
+            which @ 80..170 => runs::call(&mut tables, which - 80, &mut draws),
+            which @ 170..218 => submits::call(&mut tables, which - 170, &mut draws),
             which => frees::call(&mut tables, which, &mut draws),
         }
         calls += 1;

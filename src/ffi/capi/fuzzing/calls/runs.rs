@@ -1,4 +1,4 @@
-//! Calls that do something on a connection, and that submit it.
+//! Calls that do something on a connection.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -13,12 +13,10 @@ use crate::ffi::capi::message::*;
 use crate::ffi::capi::pipeline::*;
 use crate::ffi::capi::pool::*;
 use crate::ffi::capi::query::*;
-use crate::ffi::capi::queue::*;
 use crate::ffi::capi::result::*;
 use crate::ffi::capi::statement::*;
 use crate::ffi::capi::status::*;
 use crate::ffi::capi::stream::*;
-use crate::ffi::capi::submit::*;
 use crate::ffi::capi::text::HOLDFAST_NUL;
 use crate::ffi::capi::transaction::*;
 use crate::fuzzing::Draws;
@@ -40,7 +38,7 @@ const TEXTS: [&CStr; 12] = [
 ];
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
-    match which % 25 {
+    match which % 18 {
         0 | 1 => query(tables, draws),
         2 => pool_query(tables, draws),
         3 => script(tables, draws),
@@ -54,22 +52,16 @@ pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
         13 | 14 => transaction_by_hand(tables, draws),
         15 => transaction(tables, draws),
         16 => messages(tables, draws),
-        17 => set_deadline(tables, draws),
-        18 => submit_query(tables, draws),
-        19 => submit_acquire(tables, draws),
-        20 | 21 => submit_to_connection(tables, draws),
-        22 => on_ready(tables, draws),
-        23 => cancel(tables, draws),
-        _ => drain(tables, draws),
+        _ => set_deadline(tables, draws),
     }
 }
 
-fn sql(draws: &mut Draws<'_>) -> *const std::ffi::c_char {
+pub(super) fn sql(draws: &mut Draws<'_>) -> *const std::ffi::c_char {
     draws.one_of(&TEXTS).as_ptr()
 }
 
 /// Mostly one that there is.
-fn format(draws: &mut Draws<'_>) -> i32 {
+pub(super) fn format(draws: &mut Draws<'_>) -> i32 {
     match draws.byte() {
         255 => draws.number().cast_signed(),
         other => i32::from(other % 3),
@@ -77,10 +69,10 @@ fn format(draws: &mut Draws<'_>) -> i32 {
 }
 
 /// Up to two parameters.
-struct Params([holdfast_param; 2], usize);
+pub(super) struct Params([holdfast_param; 2], pub(super) usize);
 
 impl Params {
-    fn draw(draws: &mut Draws<'_>) -> Self {
+    pub(super) fn draw(draws: &mut Draws<'_>) -> Self {
         let param = |draws: &mut Draws<'_>| {
             let value = if draws.byte() & 3 == 3 { ptr::null() } else { c"42".as_ptr().cast() };
             let (type_oid, format) = (draws.one_of(&[0, 23, 25, 1700]), draws.one_of(&[0, 0, 0, 1, 2]));
@@ -89,7 +81,7 @@ impl Params {
         Self([param(draws), param(draws)], draws.one_of(&[0, 0, 1, 1, 2]))
     }
 
-    fn ptr(&self) -> *const holdfast_param {
+    pub(super) fn ptr(&self) -> *const holdfast_param {
         self.0.as_ptr()
     }
 }
@@ -209,9 +201,8 @@ fn copy(tables: &mut Tables, draws: &mut Draws<'_>) {
     tables.keep(Kind::CopyOut, new_out);
 }
 
-fn pipeline(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let connection = tables.pick(Kind::Connection, draws);
-    let params: Vec<_> = (0..draws.below(4)).map(|_| Params::draw(draws)).collect();
+/// The statements of a pipeline, which point into `params`.
+pub(super) fn requests(tables: &Tables, params: &[Params], draws: &mut Draws<'_>) -> Vec<holdfast_request> {
     let request = |params: &Params| holdfast_request {
         sql: sql(draws),
         sql_len: HOLDFAST_NUL,
@@ -221,7 +212,13 @@ fn pipeline(tables: &mut Tables, draws: &mut Draws<'_>) {
         result_format: format(draws),
         reserved: u32::from(draws.byte() == 255),
     };
-    let requests: Vec<_> = params.iter().map(request).collect();
+    params.iter().map(request).collect()
+}
+
+fn pipeline(tables: &mut Tables, draws: &mut Draws<'_>) {
+    let connection = tables.pick(Kind::Connection, draws);
+    let params: Vec<_> = (0..draws.below(4)).map(|_| Params::draw(draws)).collect();
+    let requests = requests(tables, &params, draws);
     let mode = i32::from(draws.byte() % 3);
     let mut outcomes = ptr::null_mut();
     tables.told(draws, |error| {
@@ -233,7 +230,7 @@ fn pipeline(tables: &mut Tables, draws: &mut Draws<'_>) {
 }
 
 /// Mostly right ones; one further run at most, and no long wait.
-fn transaction_options(draws: &mut Draws<'_>) -> Place<holdfast_transaction_options> {
+pub(super) fn transaction_options(draws: &mut Draws<'_>) -> Place<holdfast_transaction_options> {
     let options = holdfast_transaction_options {
         struct_size: 0,
         isolation: draws.one_of(&[0, 0, 1, 2, 3, 4]),
@@ -299,118 +296,4 @@ fn set_deadline(tables: &mut Tables, draws: &mut Draws<'_>) {
     let limit = draws.one_of(&[0, 1, 20, 1_000, u64::MAX]);
     // SAFETY: NULL or live, of whatever kind.
     tables.told(draws, |error| unsafe { holdfast_connection_set_deadline(connection, limit, error) });
-}
-
-fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
-    let options = holdfast_submit_options {
-        struct_size: 0,
-        retries: draws.one_of(&[HOLDFAST_NO_RETRY, 1, -2]),
-        timeout_ms: 1,
-        deadline_ms: draws.one_of(&[0, 10, 20]),
-        result_format: format(draws),
-        pack: i32::from(draws.byte() == 255),
-    };
-    Place::of(options, draws)
-}
-
-fn submit_query(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let (pool, queue) = (tables.pick(Kind::Pool, draws), tables.pick(Kind::Queue, draws));
-    let (sql, params, mut options) = (sql(draws), Params::draw(draws), submit_options(draws));
-    let (tag, mut request) = (draws.byte().into(), 0);
-    tables.told(draws, |error| {
-        let (at, count, options, place) = (params.ptr(), params.1, options.ptr(), &raw mut request);
-        // SAFETY: NULL or live, of whatever kind; all else is as it says, and `request` is writable.
-        unsafe {
-            holdfast_submit_query(pool, queue, tag, options, sql, HOLDFAST_NUL, at, count, place, error)
-        }
-    });
-}
-
-fn submit_acquire(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let (pool, queue) = (tables.pick(Kind::Pool, draws), tables.pick(Kind::Queue, draws));
-    let mut options = submit_options(draws);
-    tables.told(draws, |error| {
-        // SAFETY: NULL or live, of whatever kind; the options are larger than they say.
-        unsafe { holdfast_submit_acquire(pool, queue, 1, options.ptr(), ptr::null_mut(), error) }
-    });
-}
-
-fn submit_to_connection(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let (connection, queue) = (tables.pick(Kind::Connection, draws), tables.pick(Kind::Queue, draws));
-    let (sql, params, mut options) = (sql(draws), Params::draw(draws), submit_options(draws));
-    let (is_script, request) = (draws.byte() & 1 == 1, ptr::null_mut());
-    tables.told(draws, |error| {
-        let (at, count, options) = (params.ptr(), params.1, options.ptr());
-        // SAFETY: NULL or live, of whatever kind; all else is as it says.
-        unsafe {
-            if is_script {
-                holdfast_submit_connection_script(
-                    connection,
-                    queue,
-                    3,
-                    options,
-                    sql,
-                    HOLDFAST_NUL,
-                    request,
-                    error,
-                )
-            } else {
-                holdfast_submit_connection_query(
-                    connection,
-                    queue,
-                    2,
-                    options,
-                    sql,
-                    HOLDFAST_NUL,
-                    at,
-                    count,
-                    request,
-                    error,
-                )
-            }
-        }
-    });
-}
-
-fn on_ready(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let queue = tables.pick(Kind::Queue, draws);
-    let callback: holdfast_ready_callback = if draws.byte() & 3 == 3 { None } else { Some(callbacks::ready) };
-    let data = callbacks::user_data();
-    let done = tables.told(draws, |error| {
-        // SAFETY: NULL or live, of whatever kind; the data is destroyed by the library if it takes it.
-        unsafe { holdfast_queue_on_ready(queue, callback, data, Some(callbacks::destroy), error) }
-    });
-    if done != HOLDFAST_STATUS_OK {
-        // SAFETY: it stayed ours.
-        unsafe { callbacks::destroy(data) };
-    }
-}
-
-fn cancel(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let (queue, request) = (tables.pick(Kind::Queue, draws), u64::from(draws.byte() % 16));
-    // SAFETY: NULL or live, of whatever kind.
-    tables.told(draws, |error| unsafe { holdfast_request_cancel(queue, request, error) });
-}
-
-fn drain(tables: &mut Tables, draws: &mut Draws<'_>) {
-    let queue = tables.pick(Kind::Queue, draws);
-    let patience = u64::from(draws.byte() % 4);
-    // SAFETY: NULL or live, of whatever kind; there is room for as many as are taken, and what is in them is ours.
-    unsafe {
-        let mut done: [holdfast_completion; 4] = std::mem::zeroed();
-        holdfast_queue_fd(queue);
-        holdfast_queue_wait(queue, patience);
-        let before = holdfast_queue_pending(queue);
-        let most = draws.below(5);
-        let taken = holdfast_queue_drain(queue, done.as_mut_ptr(), most, size_of::<holdfast_completion>());
-        assert!(taken <= most && taken <= before, "more than there were");
-        for one in &done[..taken] {
-            assert_ne!(one.status, HOLDFAST_STATUS_PANIC);
-            assert_eq!(one.error.is_null(), one.status == HOLDFAST_STATUS_OK);
-            tables.keep(Kind::Result, one.result);
-            tables.keep(Kind::Results, one.results);
-            tables.keep(Kind::Connection, one.connection);
-            tables.keep(Kind::Error, one.error);
-        }
-    }
 }

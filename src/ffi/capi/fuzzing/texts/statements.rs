@@ -17,6 +17,7 @@ use crate::ffi::capi::statement::*;
 use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC};
 use crate::ffi::capi::stream::*;
 use crate::ffi::capi::submit::*;
+use crate::ffi::capi::submit_connection::*;
 use crate::ffi::capi::transaction::*;
 use crate::fuzzing::Draws;
 
