@@ -170,8 +170,9 @@ impl<'a> Exchange<'a> {
 
     /// The tag of a [`Reply::Complete`].
     pub(super) fn tag(&mut self, message: &Received) -> Result<Tag, Error> {
-        let Ok(text) = text_at(self.state.inbound.body(message)) else { return Err(self.unexpected()) };
-        if self.state.last_tag.as_str() != text {
+        let body = self.state.inbound.body(message);
+        if body != self.state.last_tag.with_nul().as_bytes() {
+            let Ok(text) = text_at(body) else { return Err(self.unexpected()) };
             self.state.last_tag = Tag::new(&text);
         }
         Ok(self.state.last_tag.clone())

@@ -1,6 +1,7 @@
 //! Running statements.
 
 use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::slice;
 
 use super::connection::{Lent, holdfast_connection};
@@ -206,7 +207,7 @@ pub(super) unsafe fn run(
                 Place::Borrowed(pool, options) => {
                     let pool = hold(pool)?;
                     let given = given.read()?;
-                    query(&Lent::new(acquire(&pool.core, options)?), &given)?
+                    query_once(acquire(&pool.core, options)?, &given)?
                 }
             }
         };
@@ -215,6 +216,19 @@ pub(super) unsafe fn run(
     };
     // SAFETY: NULL or writable, as promised.
     unsafe { guard(error, body) }
+}
+
+/// On a connection that nobody else has to do with: it needs none of what comes with a handle.
+fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> Outcome<ResultBlock> {
+    let work = || on_lane(&mut conn, |lane| lane.query(given.sql(), &given.params, given.format));
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done,
+        Err(payload) => {
+            // A panic leaves nothing that could be trusted.
+            conn.discard();
+            resume_unwind(payload)
+        }
+    }
 }
 
 fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
