@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 prefix=/opt/holdfast
 
 make --no-print-directory install TARGET="$target" PREFIX="$prefix" DESTDIR="$work/make"
-cargo cinstall --quiet --profile lib --target-dir "$target" \
+cargo cinstall --profile lib --target-dir "$target" \
     --prefix "$prefix" --libdir "$prefix/lib" --destdir "$work/cargo-c"
 
 # What is where, and where links lead.
