@@ -230,7 +230,7 @@ static void *wait_for_a_row(void *stream)
     holdfast_result *result;
     holdfast_status status;
     while ((status = holdfast_stream_next(stream, 1, &result, NULL)) == HOLDFAST_STATUS_BUSY)
-        ; /* the other thread is looking */
+        pause_ms(1); /* the other thread is looking */
     CHECK(status == HOLDFAST_STATUS_OK && holdfast_result_rows(result) == 1);
     holdfast_result_free(result);
     return NULL;
@@ -245,10 +245,10 @@ static void two_threads_on_one_stream_get_an_error(holdfast_pool *pool)
     pthread_t thread;
 
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
-    stream = open_stream(connection, "select pg_sleep(0.5)", HOLDFAST_FORMAT_TEXT); /* which does not wait for the row */
+    stream = open_stream(connection, "select pg_sleep(3)", HOLDFAST_FORMAT_TEXT); /* which does not wait for the row */
     CHECK(pthread_create(&thread, NULL, wait_for_a_row, stream) == 0);
     while (holdfast_connection_set_deadline(connection, 0, NULL) != HOLDFAST_STATUS_BUSY)
-        ;
+        pause_ms(1); /* else the other thread might not run before its row has come */
     FAILS(HOLDFAST_STATUS_BUSY, holdfast_stream_next(stream, 1, &result, &error));
     FAILS(HOLDFAST_STATUS_BUSY, holdfast_connection_query(connection, "select 1", 8, NULL, 0, 0, &result, &error));
     CHECK(is(holdfast_stream_command_tag(stream), "")); /* may be asked at any time */

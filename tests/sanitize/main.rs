@@ -107,7 +107,14 @@ fn under_valgrind(source: &Path) -> Command {
     let forks = fs::read_to_string(source).unwrap().contains("fork()");
     let mut command = toolchain::bounded("valgrind");
     command
-        .args(["--quiet", "--error-exitcode=9", "--errors-for-leak-kinds=definite", "--num-callers=30"])
+        // Else a thread that waits by looking over and over may keep the others from running at all.
+        .args([
+            "--fair-sched=try",
+            "--quiet",
+            "--error-exitcode=9",
+            "--errors-for-leak-kinds=definite",
+            "--num-callers=30",
+        ])
         .arg(if forks { "--leak-check=no" } else { "--leak-check=full" })
         .arg(program)
         .env("LD_LIBRARY_PATH", library())
