@@ -186,12 +186,12 @@ fn inserts(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
             ],
         )?;
         let title = format!("through the C library: {title}");
-        results.push(
-            Measurement::new(format!("capi/inserts/{key}"), title, ("ms", 1, Better::Less))
-                .of(&series, 0)
-                .target(Judged::RatioTo(ONE_BY_ONE), Bound::AtMost(0.2))
-                .target(Judged::RatioTo(LIBPQ), Bound::AtMost(1.0)),
-        );
+        let result = Measurement::new(format!("capi/inserts/{key}"), title, ("ms", 1, Better::Less))
+            .of(&series, 0)
+            .target(Judged::RatioTo(LIBPQ), Bound::AtMost(1.0));
+        // 10,000 commits cost the server what they cost, however they are asked for.
+        let five_times = |result: Measurement| result.target(Judged::RatioTo(ONE_BY_ONE), Bound::AtMost(0.2));
+        results.push(if together { five_times(result) } else { result });
     }
     Ok(results)
 }

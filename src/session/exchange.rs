@@ -127,6 +127,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The next message of the reply; its body stays readable until the next call.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
         loop {
             let message = self.state.inbound.next(&mut self.line).map_err(broken)?;
@@ -178,10 +179,16 @@ impl<'a> Exchange<'a> {
         Ok(self.state.last_tag.clone())
     }
 
+    /// What a message says; `None` for what belongs to no reply.
+    #[inline]
     fn classify(&mut self, message: &Received) -> io::Result<Option<Reply>> {
+        // Most messages of a large result.
+        if message.kind == b'D' { Ok(Some(Reply::Row)) } else { self.classify_rarer(message) }
+    }
+
+    fn classify_rarer(&mut self, message: &Received) -> io::Result<Option<Reply>> {
         let body = self.state.inbound.body(message);
         Ok(Some(match message.kind {
-            b'D' => Reply::Row,
             b'T' => Reply::Described(parse_columns(body)?),
             b't' => Reply::ParameterTypes(parse_types(body)?),
             b'n' => Reply::NoRows,

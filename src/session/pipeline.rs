@@ -331,9 +331,8 @@ impl Replies<'_, '_> {
         };
         // Bound, so it was parsed.
         let How::Known(prepared) = known else { return Err(self.exchange.unexpected()) };
-        let mut block = ResultBlock::new(prepared.shape(step.format, self.settings).columns.clone());
-        self.exchange.read_rows(&mut block)?;
-        Ok(block)
+        let columns = &prepared.shape(step.format, self.settings).columns;
+        prepared.read(columns, |block| self.exchange.read_rows(block))
     }
 }
 

@@ -128,11 +128,9 @@ impl Lane<'_> {
         request::bind(&prepared.name, params, &shape.codes, out)?;
         request::execute(out)?;
         request::sync(out);
-        let mut block = ResultBlock::new(shape.columns.clone());
         let mut exchange = self.begin()?;
-        let read = exchange.read_rows(&mut block);
-        end(exchange, read)?;
-        Ok(block)
+        let read = prepared.read(&shape.columns, |block| exchange.read_rows(block));
+        end(exchange, read)
     }
 
     /// Everything in one request, nothing left on the server: for poolers that give each request another server

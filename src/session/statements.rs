@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use lru::LruCache;
 
-use super::block::Column;
+use super::block::{Column, LastSize, ResultBlock};
 use super::request::{Param, ResultFormat};
 use super::statement::Sql;
 use crate::link::settings::TextSettings;
@@ -19,6 +19,7 @@ pub(super) struct Prepared {
     pub(super) parameters: Vec<u32>,
     /// What it returns, as the server described it.
     columns: Box<[Column]>,
+    last_size: LastSize,
     /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
     shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
 }
@@ -37,7 +38,25 @@ impl Prepared {
     const SHAPES: usize = 2 + (1 << 3);
 
     pub(super) fn new(name: String, parameters: Vec<u32>, columns: &[Column]) -> Self {
-        Self { name, parameters, columns: columns.into(), shapes: Default::default() }
+        Self {
+            name,
+            parameters,
+            columns: columns.into(),
+            last_size: LastSize::default(),
+            shapes: Default::default(),
+        }
+    }
+
+    /// Reads a result in the columns of a shape, into room for one as large as the last.
+    pub(super) fn read<E>(
+        &self,
+        columns: &Arc<[Column]>,
+        read: impl FnOnce(&mut ResultBlock) -> Result<(), E>,
+    ) -> Result<ResultBlock, E> {
+        let mut block = ResultBlock::like_the_last(columns.clone(), &self.last_size);
+        read(&mut block)?;
+        self.last_size.note(&block);
+        Ok(block)
     }
 
     /// Its result in a format, in a session with these settings.

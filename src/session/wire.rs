@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
@@ -16,9 +16,12 @@ const ROOM: usize = 32 * 1024;
 /// An exchange that has brought this much has a large result, and is received in larger pieces: the server sends 8 kB at a
 /// time (`PQ_SEND_BUFFER_SIZE`), and being woken for each costs both sides more than the bytes do. So a reader who has
 /// caught up pauses before it looks again, and finds more to take at once. Measured over 100,000 rows: a fifth of the time.
+/// The longer a result has taken, the longer the pauses: a share of that time at most, which bounds what they can cost at
+/// its end.
 const LARGE: usize = 256 * 1024;
 const LARGE_ROOM: usize = 128 * 1024;
 const PAUSE: Duration = Duration::from_micros(50);
+const SHARE_OF_PAUSE: u32 = 64;
 
 /// The server answers the statements of a pipeline one by one, in a few bytes each. A reader who has caught up and knows
 /// that many are to come pauses for a part of the time that they must take. Measured over 10,000 inserts: half of the time,
@@ -47,6 +50,8 @@ pub(super) struct Inbound {
     end: usize,
     /// In this exchange.
     received: usize,
+    /// When it turned out to be large.
+    large_since: Option<Instant>,
     /// The last look found less than there was room for.
     caught_up: bool,
     /// Statements whose replies are still to come.
@@ -61,12 +66,21 @@ pub(super) struct Received {
 
 impl Inbound {
     pub(super) fn new() -> Self {
-        Self { buffer: Vec::new(), start: 0, end: 0, received: 0, caught_up: false, awaited: 0 }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            received: 0,
+            large_since: None,
+            caught_up: false,
+            awaited: 0,
+        }
     }
 
     /// A new exchange begins.
     pub(super) fn begins(&mut self) {
         self.received = 0;
+        self.large_since = None;
         self.awaited = 0;
     }
 
@@ -78,18 +92,18 @@ impl Inbound {
     /// How long to wait before the next look, since there will be more to take then.
     fn pause(&self) -> Option<Duration> {
         let for_statements = PER_STATEMENT * u32::try_from(self.awaited).unwrap_or(u32::MAX);
-        match (self.caught_up, self.is_large()) {
+        match (self.caught_up, self.large_since) {
             (false, _) => None,
-            (true, true) => Some(PAUSE.max(for_statements.min(LONGEST_PAUSE))),
-            (true, false) => (for_statements >= PAUSE).then(|| for_statements.min(LONGEST_PAUSE)),
+            (true, Some(since)) => {
+                let share = since.elapsed() / SHARE_OF_PAUSE;
+                Some(share.max(for_statements).clamp(PAUSE, LONGEST_PAUSE))
+            }
+            (true, None) => (for_statements >= PAUSE).then(|| for_statements.min(LONGEST_PAUSE)),
         }
     }
 
-    fn is_large(&self) -> bool {
-        self.received > LARGE
-    }
-
     /// The next message, received now if it has not come yet.
+    #[inline]
     pub(super) fn next(&mut self, line: &mut DirectLine<'_>) -> io::Result<Received> {
         loop {
             match self.parse() {
@@ -105,6 +119,7 @@ impl Inbound {
     }
 
     /// The next message if all of it has come.
+    #[inline]
     pub(super) fn parse(&mut self) -> io::Result<Option<Received>> {
         let bytes = &self.buffer[self.start..self.end];
         let Some((header, _)) = bytes.split_first_chunk::<5>() else { return Ok(None) };
@@ -148,13 +163,16 @@ impl Inbound {
         self.caught_up = received < room.len() && !line.is_encrypted();
         self.end += received;
         self.received += received;
+        if self.received > LARGE && self.large_since.is_none() {
+            self.large_since = Some(Instant::now());
+        }
         Ok(())
     }
 
     fn prepare_to_fill(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            let room = if self.is_large() { LARGE_ROOM } else { ROOM };
+            let room = if self.large_since.is_some() { LARGE_ROOM } else { ROOM };
             if self.buffer.len() != room {
                 self.buffer = vec![0; room];
             }

@@ -119,33 +119,47 @@ pub(super) fn give<H: Handle>(value: H::Value) -> *mut H {
 ///
 /// # Safety
 /// `handle` is NULL or readable for eight bytes; if these are the kind's mark, it came from [`give`] and was not freed.
-unsafe fn find<H: Handle>(handle: *const H) -> Outcome<*const Object<H::Value>> {
+#[inline]
+unsafe fn find<H: Handle>(handle: *const H) -> Option<*const Object<H::Value>> {
     let object: *const Object<H::Value> = handle.cast();
-    if object.is_null() {
-        return Err(Failure::null(H::NAME));
+    let is_one = !object.is_null()
+        && object.addr() % align_of::<u64>() == 0
+        // SAFETY: aligned (checked first) and readable, as promised.
+        && unsafe { (&raw const (*object).mark).read() } == H::MARK;
+    is_one.then_some(object)
+}
+
+#[cold]
+fn not_found<H: Handle>(handle: *const H) -> Failure {
+    if handle.is_null() {
+        return Failure::null(H::NAME);
     }
-    // SAFETY: aligned (checked first) and readable, as promised.
-    if object.addr() % align_of::<u64>() != 0 || unsafe { (&raw const (*object).mark).read() } != H::MARK {
-        return Err(Failure::new(
-            HOLDFAST_STATUS_MISUSE,
-            format!("this is no {}: another kind of handle, or one already freed", H::NAME),
-        ));
-    }
-    Ok(object)
+    Failure::new(
+        HOLDFAST_STATUS_MISUSE,
+        format!("this is no {}: another kind of handle, or one already freed", H::NAME),
+    )
+}
+
+#[cold]
+fn inherited<H: Handle>() -> Failure {
+    Failure::new(
+        HOLDFAST_STATUS_MISUSE,
+        format!("this {} belongs to the parent of this forked process", H::NAME),
+    )
 }
 
 /// Looks at an object that nobody changes, for the time of a call.
 ///
 /// # Safety
 /// As the export's caller promises: `handle` is NULL or a live handle, and stays so while `'a` lasts.
+#[inline]
 pub(super) unsafe fn look<'a, H: Handle>(handle: *const H) -> Outcome<&'a H::Value> {
     // SAFETY: as promised.
-    let object = unsafe { &*find(handle)? };
+    let Some(object) = (unsafe { find(handle) }) else { return Err(not_found(handle)) };
+    // SAFETY: as promised.
+    let object = unsafe { &*object };
     if object.generation.is_some_and(Generation::is_past) {
-        return Err(Failure::new(
-            HOLDFAST_STATUS_MISUSE,
-            format!("this {} belongs to the parent of this forked process", H::NAME),
-        ));
+        return Err(inherited::<H>());
     }
     Ok(&object.value)
 }
@@ -187,7 +201,7 @@ unsafe fn share<T>(object: *const Object<T>) -> Arc<Object<T>> {
 /// As the export's caller promises: `handle` is NULL or a live handle, which is not used again.
 pub(super) unsafe fn free<H: Handle>(handle: *mut H) {
     // SAFETY: as promised.
-    let Ok(object) = (unsafe { find(handle.cast_const()) }) else { return };
+    let Some(object) = (unsafe { find(handle.cast_const()) }) else { return };
     // SAFETY: it came out of `Arc::into_raw` in `give` or `another`; the caller gives up that count.
     let owned = unsafe { Arc::from_raw(object) };
     // A panic while something is dropped has nobody to be told to.
