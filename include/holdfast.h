@@ -821,6 +821,24 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 /** How many entries holdfast_stats.errors has: room for kinds of failure to come. */
 #define HOLDFAST_ERROR_KINDS 64
 
+/** Connections are opened as they are needed. */
+#define HOLDFAST_CIRCUIT_CLOSED 0
+
+/** The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let them. */
+#define HOLDFAST_CIRCUIT_PROBING 1
+
+/**
+ * It has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no connection fail
+ * at once.
+ */
+#define HOLDFAST_CIRCUIT_OPEN 2
+
+/**
+ * The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with what
+ * it said, and it is asked again but rarely.
+ */
+#define HOLDFAST_CIRCUIT_REFUSED 3
+
 /** How a pool stands and what it has done, all of one moment. Set struct_size before the call that fills it. */
 typedef struct {
     /** sizeof(holdfast_stats). */
@@ -876,8 +894,12 @@ typedef struct {
     uint64_t errors[HOLDFAST_ERROR_KINDS];
     /** What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
     int32_t limited_by;
-    /** Always 0. */
-    uint32_t reserved;
+    /** Whether connections are opened at present: a HOLDFAST_CIRCUIT_ constant. */
+    int32_t circuit;
+    /** How long the server has been out of reach, or refused this pool, in milliseconds; 0 when it does not. */
+    uint64_t circuit_ms;
+    /** Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused. */
+    uint64_t probes;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

@@ -200,6 +200,11 @@ fn frozen_and_crashed_servers_cost_what_they_must() {
 }
 
 #[test]
+fn a_server_out_of_reach_opens_the_circuit() {
+    toolchain::run_every_way("circuit", &server().url());
+}
+
+#[test]
 fn a_full_server_is_quoted_attempt_by_attempt() {
     let full = own_server(|s| s.max_connections(5));
     let held = fill(&full.url());

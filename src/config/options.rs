@@ -151,6 +151,8 @@ options! {
         retry_max_delay(time) [] time(HOUR), "5s";
         /// Shortens each wait by a random share of up to this much, so that a fleet does not retry in step; 0 is the exact schedule.
         retry_jitter(f64) [] Kind::Share, "0.2";
+        /// Once the server has been out of reach for so long, calls that find no connection fail at once instead of waiting for it; 0 lets them wait always.
+        breaker_after(optional_time) [] time_or("lets them wait always", HOUR), "10s";
         /// Nothing in the pool keeps a process or an event loop alive that has nothing else to do.
         allow_exit_on_idle(bool) [] Kind::Flag, "true";
         /// A connection is replaced at this age (up to 25 % earlier, drawn for each), at return or while idle; 0 is never.

@@ -197,6 +197,7 @@ impl Resolved {
             retry_base_delay: self.read("retry_base_delay")?,
             retry_max_delay: self.read("retry_max_delay")?,
             retry_jitter: self.read("retry_jitter")?,
+            breaker_after: self.unless_zero("breaker_after")?,
             allow_exit_on_idle: self.read("allow_exit_on_idle")?,
             max_lifetime: self.unless_zero("max_lifetime")?,
             validate_after_idle: self.read("validate_after_idle")?,

@@ -71,6 +71,8 @@ pub(crate) struct PoolSettings {
     pub(crate) retry_max_delay: Duration,
     /// Share of each wait that may be cut off at random, 0 to 1.
     pub(crate) retry_jitter: f64,
+    /// `None`: never refuses at once.
+    pub(crate) breaker_after: Option<Duration>,
     pub(crate) allow_exit_on_idle: bool,
     /// `None`: connections live for ever.
     pub(crate) max_lifetime: Option<Duration>,

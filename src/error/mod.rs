@@ -356,6 +356,24 @@ impl Error {
         self
     }
 
+    /// The same failure, for another who meets it: without what was its first one's alone, attempts and source.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, phase, message, notes, server, target, retryable, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            phase: *phase,
+            message: message.clone(),
+            notes: notes.clone(),
+            server: server.clone(),
+            target: target.clone(),
+            attempts: Vec::new(),
+            elapsed: None,
+            snapshot: None,
+            retryable: *retryable,
+            source: None,
+        }))
+    }
+
     /// Files this failure as one attempt among several, before the next is made or the last is reported.
     pub(crate) fn to_attempt(&self, took: Duration, backoff: Option<Duration>) -> Attempt {
         Attempt {

@@ -78,6 +78,13 @@ impl Connector {
         }
     }
 
+    /// What the server is told apart by, within the process: where it is, and the role it must have. `None` for a server
+    /// within the process.
+    pub(crate) fn server_key(&self) -> Option<String> {
+        let attrs = self.server.target_session_attrs.name();
+        self.inside.is_none().then(|| format!("{} {attrs}", self.target()))
+    }
+
     /// Opens a session by `deadline`, unless it is given up before.
     pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
         Opening { server: &self.server, tls: &self.tls, inside: self.inside.as_ref(), abort }.run(deadline)

@@ -11,9 +11,10 @@ use super::background_open::IN_A_HURRY;
 use super::connection::PooledConnection;
 use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
+use super::refused::Told;
 use super::stats::CloseReason;
 use crate::clock::Tick;
-use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
+use crate::error::{Attempt, Error, ErrorKind, Phase, human};
 use crate::link::Look;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
@@ -63,7 +64,7 @@ impl Inner {
         let deadline = Instant::now() + 2 * self.settings.validation_timeout + IN_A_HURRY;
         loop {
             match self.admission.try_idle() {
-                None | Some(Grant::Capacity) => return Ok(None),
+                None | Some(Grant::Capacity | Grant::Refused) => return Ok(None),
                 Some(Grant::Closed) => return Err(pool_closed()),
                 Some(Grant::Connection(parked)) => {
                     if let Proof::Given(proven) = self.prove(parked, deadline) {
@@ -152,64 +153,6 @@ impl Inner {
         parked.link.set_deadline(None);
         answered
     }
-
-    /// Opens a connection for which capacity was granted.
-    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
-        let opening = Opening { inner: self, finished: false };
-        let slot = self.slots.lease().ok_or_else(|| {
-            Error::misuse("no slot is free although capacity was granted: please report this as a bug")
-        })?;
-        let registered = self.registry.begin_opening();
-        if self.admission.is_closed() {
-            return Err(pool_closed());
-        }
-        let opened = match self.connector.open(deadline, &registered.abort) {
-            Ok(opened) => opened,
-            Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
-            Err(e) => {
-                if let Some(by) = LimitedBy::of(&e) {
-                    opening.refused(&e, by);
-                }
-                return Err(e);
-            }
-        };
-        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
-        self.registry.add(&conn);
-        let still_wanted = opening.succeeded();
-        if still_wanted {
-            return Ok(conn);
-        }
-        self.retire(conn, CloseReason::PoolClosed);
-        Err(pool_closed())
-    }
-}
-
-/// An opening under way: capacity is given back on every way out but success, panics included.
-struct Opening<'a> {
-    inner: &'a Arc<Inner>,
-    finished: bool,
-}
-
-impl Opening<'_> {
-    /// The server is full.
-    fn refused(mut self, error: &Error, by: LimitedBy) {
-        self.finished = true;
-        self.inner.refused(error, by);
-    }
-
-    /// `false` when the pool was closed meanwhile.
-    fn succeeded(mut self) -> bool {
-        self.finished = true;
-        self.inner.admission.opened()
-    }
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.inner.admission.opening_failed();
-        }
-    }
 }
 
 pub(super) fn pool_closed() -> Error {
@@ -235,6 +178,8 @@ struct Acquisition<'a> {
     attempts: Vec<Attempt>,
     /// The last failure to open, as it will be reported if no retry follows.
     failure: Option<Error>,
+    /// There would have been another attempt.
+    budget_is_spent: bool,
 }
 
 /// What one pass through queue and opening led to.
@@ -246,18 +191,33 @@ enum Pass {
     OpenedElsewhere,
     /// A worker lets an idle connection prove itself: wait for that one for so long, or for any other.
     ProvenElsewhere(Duration),
-    Failed(Error),
+    Failed {
+        error: Error,
+        /// This call tried. Otherwise it was spared what others have found out.
+        tried: bool,
+    },
     TimedOut,
+}
+
+impl Pass {
+    fn failed(error: Error) -> Self {
+        Self::Failed { error, tried: true }
+    }
 }
 
 impl<'a> Acquisition<'a> {
     fn start(inner: &'a Arc<Inner>, call: Call) -> Self {
         let started = call.since.unwrap_or_else(Instant::now);
         let end = call.timeout.and_then(|t| started.checked_add(t));
-        Self { inner, call, started, end, attempts: Vec::new(), failure: None }
+        Self { inner, call, started, end, attempts: Vec::new(), failure: None, budget_is_spent: false }
     }
 
     fn run(mut self, mut grant: Option<Grant>) -> Result<PooledConnection, Error> {
+        if grant.is_none()
+            && let Some(error) = self.inner.refused_at_once()
+        {
+            return Err(self.report(error));
+        }
         let mut request = self.request(self.started, None);
         let mut attempt_started = self.started;
         loop {
@@ -265,18 +225,21 @@ impl<'a> Acquisition<'a> {
                 Pass::Got(parked) => return Ok(PooledConnection::new(self.inner.clone(), parked)),
                 Pass::Again => {}
                 // Beyond the deadline: this caller opens nothing any more.
-                Pass::OpenedElsewhere => request.opens_from = Some(request.deadline + NEVER),
+                Pass::OpenedElsewhere => {
+                    request.opens_from = Some(request.deadline + NEVER);
+                    request.backs_off = false;
+                }
                 Pass::ProvenElsewhere(patience) => {
                     request.opens_from = request.opens_from.max(Some(Instant::now() + patience));
                 }
                 Pass::TimedOut => return Err(self.timed_out()),
-                Pass::Failed(error) if self.is_served_by_others(&error) => {
+                Pass::Failed { error, .. } if self.is_served_by_others(&error) => {
                     self.note_failure(error, attempt_started.elapsed(), None);
                     attempt_started = Instant::now();
                 }
-                Pass::Failed(error) => {
+                Pass::Failed { error, tried } => {
                     let took = attempt_started.elapsed();
-                    match self.backoff_after(&error) {
+                    match self.backoff_after(&error, tried) {
                         Some(wait) => {
                             let from = Instant::now() + wait;
                             self.note_retry(error, took, wait);
@@ -293,7 +256,7 @@ impl<'a> Acquisition<'a> {
     fn request(&self, attempt_starts: Instant, opens_from: Option<Instant>) -> Request {
         let limit = attempt_starts + self.inner.settings.connection_timeout;
         let deadline = self.end.map_or(limit, |end| end.min(limit));
-        Request { since: self.started, deadline, opens_from }
+        Request { since: self.started, deadline, opens_from, backs_off: opens_from.is_some() }
     }
 
     fn pass(&self, grant: Option<Grant>, request: Request) -> Pass {
@@ -302,23 +265,35 @@ impl<'a> Acquisition<'a> {
             Err(_) => return Pass::TimedOut,
         };
         match grant {
-            Grant::Closed => Pass::Failed(pool_closed()),
+            Grant::Closed => Pass::failed(pool_closed()),
+            Grant::Refused => match self.inner.tell_refusal() {
+                Told::Wait => Pass::Again,
+                Told::Refused(error) => Pass::failed(error),
+            },
             Grant::Connection(parked) => match self.inner.prove(parked, request.deadline) {
                 Proof::Given(parked) => Pass::Got(parked),
                 Proof::Failed => Pass::Again,
                 Proof::Elsewhere { patience } => Pass::ProvenElsewhere(patience),
             },
-            Grant::Capacity if time_left(request.deadline) < IN_A_HURRY => {
-                self.inner.open_in_background();
-                Pass::OpenedElsewhere
+            Grant::Capacity => self.use_capacity(request.deadline),
+        }
+    }
+
+    fn use_capacity(&self, deadline: Instant) -> Pass {
+        if let Some(error) = self.inner.known_failure() {
+            self.inner.admission.opening_failed();
+            return Pass::Failed { error, tried: false };
+        }
+        if time_left(deadline) < IN_A_HURRY {
+            self.inner.open_in_background();
+            return Pass::OpenedElsewhere;
+        }
+        match self.inner.open(deadline) {
+            Ok(parked) => {
+                self.inner.admission.count(|c| c.gets += 1);
+                Pass::Got(parked)
             }
-            Grant::Capacity => match self.inner.open(request.deadline) {
-                Ok(parked) => {
-                    self.inner.admission.count(|c| c.gets += 1);
-                    Pass::Got(parked)
-                }
-                Err(error) => Pass::Failed(error),
-            },
+            Err(error) => Pass::failed(error),
         }
     }
 
@@ -333,14 +308,22 @@ impl<'a> Acquisition<'a> {
     }
 
     /// How long to wait before the next attempt, if there is to be one. A call without time for the wait still waits
-    /// out its deadline when a connection of the pool may come free meanwhile.
-    fn backoff_after(&self, error: &Error) -> Option<Duration> {
+    /// out its deadline when a connection may come meanwhile: one of the pool that is in use, or the prober's. An attempt
+    /// that costs the server something has to be in the pool's budget; a full server has a limit of its own for that.
+    fn backoff_after(&mut self, error: &Error, tried: bool) -> Option<Duration> {
         let used = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         let mut backoff = self.inner.backoff.clone();
         backoff.retries = self.call.retries.unwrap_or(backoff.retries);
         let wait = backoff.wait(used).filter(|_| error.is_retryable())?;
         let in_time = self.end.is_none_or(|end| Instant::now() + wait < end);
-        (in_time || self.inner.admission.snapshot().0.in_use > 0).then_some(wait)
+        let may_be_served =
+            in_time || self.inner.governor.is_out() || self.inner.admission.snapshot().0.in_use > 0;
+        let is_free = !tried || self.inner.governor.is_out() || error.kind() == ErrorKind::ServerFull;
+        if may_be_served && !is_free && !self.inner.may_retry() {
+            self.budget_is_spent = true;
+            return None;
+        }
+        may_be_served.then_some(wait)
     }
 
     fn note_retry(&mut self, error: Error, took: Duration, wait: Duration) {
@@ -370,6 +353,11 @@ impl<'a> Acquisition<'a> {
     }
 
     fn give_up(mut self, error: Error, took: Duration) -> Error {
+        let error = if self.budget_is_spent {
+            error.with_note("not retried: the pool's budget of retries is spent".to_owned())
+        } else {
+            error
+        };
         if error.kind() != ErrorKind::PoolClosed {
             self.attempts.push(error.to_attempt(took, None));
             self.inner.remember_open_failure(&error);

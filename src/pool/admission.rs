@@ -44,6 +44,8 @@ pub(super) enum Grant<P = Parked> {
     Connection(P),
     /// The right to open one; counted as opening until it is used or given back.
     Capacity,
+    /// The server refuses this pool for good, and there is no connection to wait for.
+    Refused,
     Closed,
 }
 
@@ -55,6 +57,9 @@ struct Waiter<P> {
     since: Instant,
     /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
     opens_from: Option<Instant>,
+    /// It does that because an opening failed: when the server is back it need not any longer.
+    backs_off: bool,
+    queued: Instant,
     /// Something is on the idle stack: come and look. Changed under the lock of the state only.
     nudged: AtomicBool,
     mailbox: Mutex<Option<Grant<P>>>,
@@ -62,10 +67,6 @@ struct Waiter<P> {
 }
 
 impl<P> Waiter<P> {
-    fn may_open(&self, now: Instant) -> bool {
-        self.opens_from.is_none_or(|from| from <= now)
-    }
-
     fn is_nudged(&self) -> bool {
         self.nudged.load(Relaxed)
     }
@@ -85,6 +86,7 @@ pub(super) struct State<P> {
     opening: u32,
     departing: u32,
     limit: LearnedLimit,
+    gate: Gate,
     closed: bool,
     pub(super) counters: Counters,
 }
@@ -100,7 +102,12 @@ impl<P: Pooled> State<P> {
     }
 
     fn has_capacity(&self) -> bool {
-        self.live() < self.limit.now()
+        self.live() < self.limit.now() && self.gate.lets_open(self.opening)
+    }
+
+    fn may_open(&self, waiter: &Waiter<P>, now: Instant) -> bool {
+        waiter.opens_from.is_none_or(|from| from <= now)
+            || (waiter.backs_off && self.gate.was_opened_since(waiter.queued))
     }
 
     /// Whether the first waiter has waited so long that nobody may be served before it.
@@ -158,7 +165,7 @@ impl<P: Pooled> State<P> {
 
     fn first_that_may_open(&self) -> Option<usize> {
         let now = Instant::now();
-        self.waiters.iter().position(|w| w.may_open(now))
+        self.waiters.iter().position(|w| self.may_open(w, now))
     }
 }
 
@@ -177,6 +184,8 @@ pub(super) struct Request {
     pub(super) since: Instant,
     pub(super) deadline: Instant,
     pub(super) opens_from: Option<Instant>,
+    /// `opens_from` is a backoff, which ends early when the server is back.
+    pub(super) backs_off: bool,
 }
 
 impl<P: Pooled> Admission<P> {
@@ -189,6 +198,7 @@ impl<P: Pooled> Admission<P> {
             opening: 0,
             departing: 0,
             limit: LearnedLimit::new(max_size, pace),
+            gate: Gate::default(),
             closed: false,
             counters: Counters::default(),
         };
@@ -231,10 +241,15 @@ impl<P: Pooled> Admission<P> {
             state.opening += 1;
             return Ok(Grant::Capacity);
         }
+        if state.refuses_all() {
+            return Ok(Grant::Refused);
+        }
         state.counters.waits += 1;
         let waiter = Arc::new(Waiter {
             since: request.since,
             opens_from: request.opens_from,
+            backs_off: request.backs_off,
+            queued: Instant::now(),
             nudged: AtomicBool::new(false),
             mailbox: Mutex::new(None),
             arrived: Condvar::new(),
@@ -293,7 +308,7 @@ impl<P: Pooled> Admission<P> {
             return Some(Ok(grant));
         }
         let now = Instant::now();
-        if state.has_capacity() && waiter.may_open(now) {
+        if state.has_capacity() && state.may_open(waiter, now) {
             state.remove(waiter);
             state.opening += 1;
             return Some(Ok(Grant::Capacity));
@@ -344,13 +359,17 @@ impl<P: Pooled> Admission<P> {
 
     /// An opening succeeded: the connection is in use. `false` when the pool was closed meanwhile; it still counts.
     pub(super) fn opened(&self) -> bool {
-        let mut state = self.state.lock();
-        state.opening -= 1;
-        state.in_use += 1;
-        state.counters.opens += 1;
-        let held = state.held();
-        state.limit.opened(held, Instant::now(), fastrand::f64());
-        !state.closed
+        let mut still_wanted = false;
+        // The next may begin.
+        self.free_capacity(|state| {
+            state.opening -= 1;
+            state.in_use += 1;
+            state.counters.opens += 1;
+            let held = state.held();
+            state.limit.opened(held, Instant::now(), fastrand::f64());
+            still_wanted = !state.closed;
+        });
+        still_wanted
     }
 
     /// An opened connection that nobody asked for goes straight to the idle stack (`min_idle`).
@@ -383,17 +402,26 @@ impl<P: Pooled> Admission<P> {
     fn free_capacity(&self, change: impl FnOnce(&mut State<P>)) {
         let mut state = self.state.lock();
         change(&mut state);
-        let next = if state.has_capacity() && !state.closed { state.first_that_may_open() } else { None };
-        let waiter = next.and_then(|index| state.waiters.remove(index));
-        if let Some(waiter) = &waiter {
+        let mut answered = Vec::new();
+        while state.has_capacity()
+            && !state.closed
+            && let Some(waiter) = state.first_that_may_open().and_then(|next| state.waiters.remove(next))
+        {
             state.opening += 1;
             *waiter.mailbox.lock() = Some(Grant::Capacity);
+            answered.push(waiter);
         }
-        // The one that may open now might have been on its way to an idle connection.
+        if state.refuses_all() {
+            for waiter in state.waiters.drain(..) {
+                *waiter.mailbox.lock() = Some(Grant::Refused);
+                answered.push(waiter);
+            }
+        }
+        // One that may open now might have been on its way to an idle connection.
         let nudged = state.next_to_nudge();
         drop(state);
         self.drained.notify_all();
-        if let Some(waiter) = waiter {
+        for waiter in answered {
             waiter.arrived.notify_one();
         }
         if let Some(waiter) = nudged {
@@ -477,8 +505,11 @@ impl<P: Pooled> Admission<P> {
     }
 }
 
+mod gate;
 mod limiting;
 #[cfg(test)]
 mod tests;
 
+pub(super) use gate::Asking;
+use gate::Gate;
 pub(super) use limiting::Learned;

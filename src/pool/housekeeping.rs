@@ -83,6 +83,10 @@ impl Inner {
         if self.settings.min_idle == 0 || !self.admission.reserve_for_min_idle(self.settings.min_idle) {
             return;
         }
+        if self.governor.is_out() {
+            self.admission.opening_failed();
+            return self.refill_later();
+        }
         let inner = self.clone();
         self.workers.run(move || match inner.open(Instant::now() + inner.settings.connection_timeout) {
             Ok(conn) => {

@@ -10,8 +10,10 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::alarm::Alarm;
+use super::governor::Governor;
 #[cfg(feature = "capi")]
 use super::lender::Follower;
+use super::refused::RefusedForGood;
 use super::registry::Registry;
 use super::slot::Slots;
 use super::workers::Workers;
@@ -25,6 +27,7 @@ use crate::ffi::fork::Generation;
 use crate::link::connector::Connector;
 use crate::logging::Logger;
 use crate::resilience::backoff::Backoff;
+use crate::resilience::budget::RetryBudget;
 use crate::resilience::limit::Pace;
 
 /// What became of the last opening that failed.
@@ -52,6 +55,11 @@ pub(super) struct Inner {
     pub(super) opens_in_background: AtomicBool,
     /// A timer is set for the next try to have more connections than the server was found to allow.
     pub(super) tries_one_more: AtomicBool,
+    pub(super) governor: Arc<Governor>,
+    /// When somebody last wanted a connection that could not be opened.
+    pub(super) wanted_at: AtomicU64,
+    pub(super) refused_for_good: Mutex<Option<RefusedForGood>>,
+    pub(super) retry_budget: Mutex<RetryBudget>,
     pub(super) workers: Arc<Workers>,
     pub(super) log: Logger,
     /// What ends with the pool.
@@ -82,7 +90,8 @@ impl Inner {
             jitter: settings.retry_jitter,
         };
         let pace = Pace { first: backoff.base / 4, longest: backoff.max };
-        Ok(Arc::new(Self {
+        let governor = Governor::of(connector.server_key());
+        let inner = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
             admission: Admission::new(settings.max_size, pace),
             registry: Registry::default(),
@@ -95,11 +104,17 @@ impl Inner {
             settings,
             backoff,
             connector,
+            governor,
+            wanted_at: AtomicU64::new(0),
+            refused_for_good: Mutex::new(None),
+            retry_budget: Mutex::new(RetryBudget::new(Instant::now())),
             workers,
             #[cfg(feature = "capi")]
             follower: OnceLock::new(),
             born,
-        }))
+        });
+        inner.governor.admit(&inner);
+        Ok(inner)
     }
 
     /// Whether this process is a child that inherited the pool by `fork`: nothing of it may be touched.

@@ -8,14 +8,18 @@ mod cached;
 mod closing;
 mod connection;
 mod full_server;
+mod governor;
 mod housekeeping;
 mod in_doubt;
 mod inner;
 #[cfg(feature = "capi")]
 mod lender;
 mod open_connection;
+mod opening;
 mod parameter_types;
+mod prober;
 mod recycle;
+mod refused;
 mod registry;
 mod slot;
 mod statements;
@@ -41,7 +45,7 @@ pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
 use crate::config::PoolConfig;
 use crate::error::Result;
 pub use closing::CloseReport;
-pub use stats::{CloseReason, Stats};
+pub use stats::{Circuit, CloseReason, Stats};
 #[cfg(feature = "capi")]
 pub(crate) use transact::Came;
 pub use transaction::Transaction;
@@ -245,7 +249,8 @@ impl Pool {
             return Stats::new(Default::default(), Default::default());
         }
         let (gauges, counters) = self.inner.admission.snapshot();
-        Stats::new(gauges, counters)
+        let (circuit, since) = self.inner.circuit();
+        Stats::new(gauges, counters).with_circuit(circuit, since)
     }
 
     /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).

@@ -1,5 +1,7 @@
 //! Figures of a pool: how it stands and what it has done, as of one moment.
 
+use std::time::Duration;
+
 use crate::error::{ErrorKind, LimitedBy, PoolSnapshot};
 
 /// Why the pool closed a connection.
@@ -60,6 +62,7 @@ pub(crate) struct Counters {
     pub(crate) timeouts: u64,
     pub(crate) opens: u64,
     pub(crate) retries: u64,
+    pub(crate) probes: u64,
     pub(crate) statements: u64,
     pub(crate) rolled_back: u64,
     closes: [u64; CloseReason::ALL.len()],
@@ -73,6 +76,36 @@ impl Counters {
 
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
+    }
+}
+
+/// Whether a pool opens connections at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Circuit {
+    /// As they are needed.
+    #[default]
+    Closed,
+    /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let
+    /// them.
+    Probing,
+    /// It has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail at
+    /// once.
+    Open,
+    /// The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with
+    /// what it said, and it is asked again but rarely.
+    Refused,
+}
+
+impl Circuit {
+    /// Its stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Probing => "probing",
+            Self::Open => "open",
+            Self::Refused => "refused",
+        }
     }
 }
 
@@ -99,6 +132,10 @@ pub struct Stats {
     pub limit: u32,
     /// What keeps `limit` below `max_size`; `None` when nothing does.
     pub limited_by: Option<LimitedBy>,
+    /// Whether connections are opened at present.
+    pub circuit: Circuit,
+    /// How long the server has been out of reach, or refused; `None` when it is not.
+    pub circuit_for: Option<Duration>,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
     /// Parked and ready.
@@ -119,6 +156,8 @@ pub struct Stats {
     pub opens: u64,
     /// Attempts to open a connection that were repeated after a failure.
     pub retries: u64,
+    /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
+    pub probes: u64,
     /// Statements finished on connections that have come back, failed ones included.
     pub statements: u64,
     /// Connections that came back with an open or failed transaction, which was rolled back.
@@ -135,6 +174,8 @@ impl Stats {
             max_size: gauges.max_size,
             limit: gauges.limit,
             limited_by: gauges.limited_by,
+            circuit: Circuit::Closed,
+            circuit_for: None,
             total: gauges.total,
             idle: gauges.idle,
             in_use: gauges.in_use,
@@ -145,11 +186,16 @@ impl Stats {
             timeouts: counters.timeouts,
             opens: counters.opens,
             retries: counters.retries,
+            probes: counters.probes,
             statements: counters.statements,
             rolled_back: counters.rolled_back,
             closes,
             errors,
         }
+    }
+
+    pub(crate) fn with_circuit(self, circuit: Circuit, circuit_for: Option<Duration>) -> Self {
+        Self { circuit, circuit_for, ..self }
     }
 
     /// Connections closed, by reason; every reason is listed.

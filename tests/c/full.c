@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     CHECK(snapshot.limit == 1 && snapshot.limited_by != HOLDFAST_LIMITED_BY_NOTHING);
     holdfast_error_free(error);
     OK(holdfast_pool_stats(pool, &stats, &error));
-    CHECK(stats.limit == 1 && stats.limited_by == snapshot.limited_by && stats.reserved == 0);
+    CHECK(stats.limit == 1 && stats.limited_by == snapshot.limited_by && stats.circuit == HOLDFAST_CIRCUIT_CLOSED);
     holdfast_pool_free(pool);
     return 0;
 }

@@ -182,7 +182,7 @@ static void another_callback_ends_the_first_and_failure_takes_nothing(void)
     FAILS(HOLDFAST_STATUS_NULL,
           holdfast_config_set_log(NULL, HOLDFAST_LOG_INFO, hear, &second, forget, &error));
     CHECK(destroyed(&first) == 0 && destroyed(&second) == 0);
-    OK(holdfast_config_set_log(config, HOLDFAST_LOG_INFO, hear, &second, forget, &error));
+    OK(holdfast_config_set_log(config, HOLDFAST_LOG_WARN, hear, &second, forget, &error));
     CHECK(destroyed(&first) == 1);
     refused(config);
     CHECK(count(&first) == 0 && count(&second) == 2);
@@ -226,7 +226,7 @@ static void what_would_block_is_refused_inside(void)
     int i;
 
     begin(&heard);
-    OK(holdfast_config_set_log(config, HOLDFAST_LOG_TRACE, meddle, &heard, NULL, &error));
+    OK(holdfast_config_set_log(config, HOLDFAST_LOG_WARN, meddle, &heard, NULL, &error));
     OK(holdfast_pool_open(config, &pool, &error));
     holdfast_config_free(config);
     heard.pool = pool;

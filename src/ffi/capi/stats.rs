@@ -7,7 +7,7 @@ use super::pool::holdfast_pool;
 use super::status::{self, holdfast_status};
 use super::structs::{self, Growing};
 use crate::error::ErrorKind;
-use crate::pool::{CloseReason, Stats};
+use crate::pool::{Circuit, CloseReason, Stats};
 
 /// How many entries holdfast_stats.errors has: room for kinds of failure to come.
 pub const HOLDFAST_ERROR_KINDS: usize = 64;
@@ -67,11 +67,35 @@ pub struct holdfast_stats {
     pub errors: [u64; HOLDFAST_ERROR_KINDS],
     /// What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
     pub limited_by: i32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Whether connections are opened at present: a HOLDFAST_CIRCUIT_ constant.
+    pub circuit: i32,
+    /// How long the server has been out of reach, or refused this pool, in milliseconds; 0 when it does not.
+    pub circuit_ms: u64,
+    /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
+    pub probes: u64,
 }
 
-// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits: no padding.
+/// Connections are opened as they are needed.
+pub const HOLDFAST_CIRCUIT_CLOSED: i32 = 0;
+/// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let them.
+pub const HOLDFAST_CIRCUIT_PROBING: i32 = 1;
+/// It has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no connection fail
+/// at once.
+pub const HOLDFAST_CIRCUIT_OPEN: i32 = 2;
+/// The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with what
+/// it said, and it is asked again but rarely.
+pub const HOLDFAST_CIRCUIT_REFUSED: i32 = 3;
+
+fn circuit(circuit: Circuit) -> i32 {
+    match circuit {
+        Circuit::Closed => HOLDFAST_CIRCUIT_CLOSED,
+        Circuit::Probing => HOLDFAST_CIRCUIT_PROBING,
+        Circuit::Open => HOLDFAST_CIRCUIT_OPEN,
+        Circuit::Refused => HOLDFAST_CIRCUIT_REFUSED,
+    }
+}
+
+// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64: no padding.
 unsafe impl Growing for holdfast_stats {}
 
 fn described(stats: &Stats) -> holdfast_stats {
@@ -107,7 +131,9 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_pool_closed: stats.closes_by(CloseReason::PoolClosed),
         errors,
         limited_by: limited_by(stats.limited_by),
-        reserved: 0,
+        circuit: circuit(stats.circuit),
+        circuit_ms: stats.circuit_for.map_or(0, |length| length.as_millis() as u64),
+        probes: stats.probes,
     }
 }
 

@@ -24,7 +24,7 @@ const fn ms(millis: u64) -> Duration {
 
 fn within(limit: Duration) -> Request {
     let now = Instant::now();
-    Request { since: now, deadline: now + limit, opens_from: None }
+    Request { since: now, deadline: now + limit, opens_from: None, backs_off: false }
 }
 
 /// A queue all of whose connections are lent.
@@ -82,11 +82,13 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
         let deadline = now + Duration::from_micros(random.u64(..8000));
         let grant = match random.u8(..4) {
             0 => admission.try_idle(),
-            _ => admission.wait(Request { since: now, deadline, opens_from }).ok(),
+            _ => admission
+                .wait(Request { since: now, deadline, opens_from, backs_off: opens_from.is_some() })
+                .ok(),
         };
         match grant {
             None => continue,
-            Some(Grant::Closed) => return,
+            Some(Grant::Closed | Grant::Refused) => return,
             Some(Grant::Capacity) => {
                 if random.u8(..4) == 0 {
                     admission.opening_failed();
@@ -164,7 +166,8 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
 fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
     let admission = Admission::<u32>::new(1, PACE);
     let now = Instant::now();
-    let request = Request { since: now, deadline: now + ms(2000), opens_from: Some(now + ms(40)) };
+    let request =
+        Request { since: now, deadline: now + ms(2000), opens_from: Some(now + ms(40)), backs_off: true };
     assert!(matches!(admission.wait(request), Ok(Grant::Capacity)));
     assert!(now.elapsed() >= ms(40), "it opened after {:?}", now.elapsed());
 }

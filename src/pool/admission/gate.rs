@@ -1,0 +1,208 @@
+//! What keeps a pool from opening connections although its limit would let it: too many in the making already, or a server
+//! that refuses it for good. And what ends a backoff early: a server that is back.
+
+use std::time::Instant;
+
+use super::{Admission, Pooled, State};
+use crate::resilience::ramp::Ramp;
+
+/// Whether the server lets this pool in at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Welcome {
+    Given,
+    Refused,
+    /// It was refused and is being asked again: who comes now waits for the answer.
+    AskedAgain,
+}
+
+/// What comes of asking a server again.
+pub(in crate::pool) enum Asking {
+    /// Capacity is taken for it.
+    Begins,
+    IsUnderWay,
+    /// What was closed is not gone yet.
+    HasNoRoom,
+}
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    at_once: u32,
+    welcome: Welcome,
+    /// When the server was last found to be back.
+    opened: Option<Instant>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { at_once: Ramp::default().for_each_of(1), welcome: Welcome::Given, opened: None }
+    }
+}
+
+impl Gate {
+    pub(super) fn lets_open(&self, opening: u32) -> bool {
+        opening < self.at_once && self.welcome == Welcome::Given
+    }
+
+    pub(super) fn was_opened_since(&self, moment: Instant) -> bool {
+        self.opened.is_some_and(|opened| moment <= opened)
+    }
+}
+
+impl<P: Pooled> State<P> {
+    /// Nobody who waits can be served: the server refuses, and no connection is left.
+    pub(super) fn refuses_all(&self) -> bool {
+        self.gate.welcome == Welcome::Refused && self.held() == 0
+    }
+
+    /// Whether there is room under the limit, whatever the gate says.
+    fn has_room(&self) -> bool {
+        !self.closed && self.live() < self.limit.now()
+    }
+}
+
+impl<P: Pooled> Admission<P> {
+    /// So many connections may be in the making at once.
+    pub(in crate::pool) fn allow_at_once(&self, count: u32) {
+        self.free_capacity(|state| state.gate.at_once = count);
+    }
+
+    /// The server is back: who backs off may open at once.
+    pub(in crate::pool) fn end_backoff(&self) {
+        let now = Instant::now();
+        self.free_capacity(|state| state.gate.opened = Some(now));
+    }
+
+    /// Takes capacity for a probe, if there is any.
+    pub(in crate::pool) fn reserve_for_probe(&self) -> bool {
+        let mut state = self.state.lock();
+        let granted = state.has_room() && state.opening < state.gate.at_once;
+        state.opening += u32::from(granted);
+        state.counters.probes += u64::from(granted);
+        granted
+    }
+
+    /// An opening was refused for good. Nobody opens any more, and if there is no connection to wait for, everybody is told.
+    pub(in crate::pool) fn opening_refused_for_good(&self) {
+        self.free_capacity(|state| {
+            state.opening -= 1;
+            state.gate.welcome = Welcome::Refused;
+        });
+    }
+
+    /// Takes capacity for asking a server again that refused for good.
+    pub(in crate::pool) fn ask_again(&self) -> Asking {
+        let mut state = self.state.lock();
+        if state.gate.welcome != Welcome::Refused {
+            return Asking::IsUnderWay;
+        }
+        if !state.has_room() {
+            return Asking::HasNoRoom;
+        }
+        state.gate.welcome = Welcome::AskedAgain;
+        state.opening += 1;
+        state.counters.probes += 1;
+        Asking::Begins
+    }
+
+    /// The server does not refuse any more, or did not answer.
+    pub(in crate::pool) fn no_longer_refused(&self) {
+        self.free_capacity(|state| state.gate.welcome = Welcome::Given);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::{Grant, Request, TimedOut};
+    use super::*;
+    use crate::resilience::limit::Pace;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn queue() -> Arc<Admission<u32>> {
+        Arc::new(Admission::new(8, Pace { first: ms(20), longest: ms(1000) }))
+    }
+
+    fn ask(
+        queue: &Arc<Admission<u32>>,
+        backoff: Option<Duration>,
+    ) -> thread::JoinHandle<Result<Grant<u32>, TimedOut>> {
+        let queue = queue.clone();
+        let now = Instant::now();
+        let opens_from = backoff.map(|backoff| now + backoff);
+        let request =
+            Request { since: now, deadline: now + ms(5000), opens_from, backs_off: backoff.is_some() };
+        thread::spawn(move || queue.wait(request))
+    }
+
+    fn wait_for_waiters(queue: &Admission<u32>, count: u32) {
+        while queue.snapshot().0.waiting < count {
+            thread::sleep(ms(1));
+        }
+    }
+
+    fn is_capacity(answer: thread::JoinHandle<Result<Grant<u32>, TimedOut>>) -> bool {
+        matches!(answer.join().expect("no panic"), Ok(Grant::Capacity))
+    }
+
+    #[test]
+    fn no_more_are_in_the_making_than_are_allowed_at_once_and_each_that_ends_lets_the_next_begin() {
+        let queue = queue();
+        queue.allow_at_once(2);
+        let askers: Vec<_> = (0..5).map(|_| ask(&queue, None)).collect();
+        wait_for_waiters(&queue, 3);
+        assert_eq!(queue.snapshot().0.opening, 2);
+        assert!(queue.opened());
+        wait_for_waiters(&queue, 2);
+        assert_eq!(queue.snapshot().0.opening, 2);
+        queue.opening_failed();
+        queue.allow_at_once(4);
+        assert!(askers.into_iter().all(is_capacity));
+        assert_eq!((queue.snapshot().0.opening, queue.snapshot().0.in_use), (3, 1));
+    }
+
+    #[test]
+    fn the_servers_return_ends_the_backoff_of_those_who_wait_and_of_nobody_else() {
+        let queue = queue();
+        let waiting = ask(&queue, Some(ms(4000)));
+        wait_for_waiters(&queue, 1);
+        let start = Instant::now();
+        queue.end_backoff();
+        assert!(is_capacity(waiting));
+        assert!(start.elapsed() < ms(2000));
+        let later = ask(&queue, Some(ms(4000)));
+        wait_for_waiters(&queue, 1);
+        queue.allow_at_once(3);
+        assert_eq!(queue.snapshot().0.waiting, 1, "its backoff began after the server was back");
+        queue.close();
+        assert!(matches!(later.join().expect("no panic"), Ok(Grant::Closed)));
+    }
+
+    #[test]
+    fn a_refusal_for_good_is_told_to_everybody_unless_there_is_a_connection_to_wait_for() {
+        let queue = queue();
+        for _ in 0..2 {
+            assert!(is_capacity(ask(&queue, None)));
+        }
+        assert!(queue.opened());
+        queue.opening_refused_for_good();
+        let waiting = ask(&queue, None);
+        wait_for_waiters(&queue, 1);
+        queue.retire_lent(|_| {});
+        queue.departed();
+        assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Refused)));
+        assert!(matches!(ask(&queue, None).join().expect("no panic"), Ok(Grant::Refused)));
+        assert!(matches!(queue.ask_again(), Asking::Begins));
+        assert!(matches!(queue.ask_again(), Asking::IsUnderWay));
+        let waiting = ask(&queue, None);
+        wait_for_waiters(&queue, 1);
+        queue.opening_failed();
+        queue.no_longer_refused();
+        assert!(is_capacity(waiting));
+    }
+}

@@ -1,0 +1,84 @@
+//! Opening a connection for which capacity was granted, and what everybody learns from how that went.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::acquire::pool_closed;
+use super::inner::Inner;
+use super::open_connection::{OpenConnection, Parked};
+use super::refused::is_for_good;
+use super::stats::CloseReason;
+use crate::error::{Error, LimitedBy};
+
+impl Inner {
+    /// Opens a connection for which capacity was granted.
+    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
+        let opening = Opening { inner: self, finished: false };
+        let slot = self.slots.lease().ok_or_else(|| {
+            Error::misuse("no slot is free although capacity was granted: please report this as a bug")
+        })?;
+        let registered = self.registry.begin_opening();
+        if self.admission.is_closed() {
+            return Err(pool_closed());
+        }
+        let began = Instant::now();
+        let opened = match self.connector.open(deadline, &registered.abort) {
+            Ok(opened) => opened,
+            Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
+            Err(e) => {
+                opening.failed(&e, began);
+                return Err(e);
+            }
+        };
+        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
+        self.registry.add(&conn);
+        let still_wanted = opening.succeeded();
+        if still_wanted {
+            return Ok(conn);
+        }
+        self.retire(conn, CloseReason::PoolClosed);
+        Err(pool_closed())
+    }
+}
+
+/// An opening under way: capacity is given back on every way out but success, panics included.
+struct Opening<'a> {
+    inner: &'a Arc<Inner>,
+    finished: bool,
+}
+
+impl Opening<'_> {
+    fn failed(mut self, error: &Error, began: Instant) {
+        let inner = self.inner;
+        if is_for_good(error) {
+            self.finished = true;
+            inner.governor.reached(false);
+            inner.note_refusal(error);
+            inner.admission.opening_refused_for_good();
+        } else if let Some(by) = LimitedBy::of(error) {
+            self.finished = true;
+            inner.governor.reached(false);
+            inner.forget_refusal();
+            inner.refused(error, by);
+        } else {
+            inner.governor.failed(inner, error, began.elapsed());
+        }
+    }
+
+    /// `false` when the pool was closed meanwhile.
+    fn succeeded(mut self) -> bool {
+        self.finished = true;
+        self.inner.forget_refusal();
+        let still_wanted = self.inner.admission.opened();
+        self.inner.governor.reached(true);
+        still_wanted
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.inner.admission.opening_failed();
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Servers out of reach: who tries, who waits, who is refused at once, and how soon all is well again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use holdfast::config::SslMode;
+use holdfast::embedded::{EmbeddedPostgres, StopMode};
+use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
+
+use crate::support::own_server;
+use crate::support::proxy::Proxy;
+use crate::{ms, soon};
+
+fn to(proxy: &Proxy) -> PoolConfig {
+    PoolConfig::from_url(&proxy.url()).unwrap().sslmode(SslMode::Disable).max_size(8)
+}
+
+fn server_behind_a_proxy() -> (EmbeddedPostgres, Proxy) {
+    let server = own_server(|s| s);
+    let proxy = Proxy::before(&server);
+    (server, proxy)
+}
+
+#[test]
+fn one_prober_tries_for_all_who_wait_and_its_success_ends_their_backoff() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let pool = Pool::new(to(&proxy).retry_base_delay(ms(30_000)).retry_max_delay(ms(30_000))).unwrap();
+    thread::scope(|scope| {
+        let callers: Vec<_> =
+            (0..32).map(|_| scope.spawn(|| pool.query_one("select 1", &[]).map(drop))).collect();
+        soon("everybody waits", || pool.stats().waiting == 32);
+        assert_eq!(pool.stats().circuit, Circuit::Probing);
+        let before = proxy.accepted();
+        thread::sleep(ms(1320));
+        let tried = proxy.accepted() - before;
+        assert!((5..=12).contains(&tried), "ten steps brought {tried} attempts");
+        server.start_again().unwrap();
+        let back = Instant::now();
+        for caller in callers {
+            caller.join().expect("no panic").expect("served");
+        }
+        // 150 ms, and as much again for a machine that does other things.
+        assert!(back.elapsed() < ms(1000), "traffic was back after {:?}", back.elapsed());
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.circuit, stats.circuit_for), (Circuit::Closed, None));
+    assert!(stats.probes > 5, "{stats:?}");
+}
+
+#[test]
+fn a_call_is_told_the_failure_that_another_met_and_has_its_retries_all_the_same() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let pool = Pool::new(to(&proxy).retry_base_delay(ms(100)).retry_jitter(0.0)).unwrap();
+    pool.get_with(0, None).unwrap_err();
+    let error = pool.get().unwrap_err();
+    assert!(error.kind() != ErrorKind::CircuitOpen && error.is_retryable(), "{error}");
+    assert_eq!(error.attempts().len(), 3, "{error}");
+    assert!(error.attempts().iter().all(|a| a.cause.contains("found out")), "{error}");
+    assert!(error.elapsed().unwrap() >= ms(300), "{error}");
+}
+
+#[test]
+fn after_breaker_after_a_call_fails_at_once_and_says_since_when_and_why() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let pool = Pool::new(to(&proxy).breaker_after(ms(300)).retry_max(0)).unwrap();
+    soon("the circuit opens", || {
+        let _ = pool.get();
+        pool.stats().circuit == Circuit::Open
+    });
+    let attempts = proxy.accepted();
+    let start = Instant::now();
+    for _ in 0..200 {
+        let error = pool.get().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CircuitOpen);
+        assert!(error.is_retryable() && error.attempts().is_empty());
+        let text = error.to_string();
+        assert!(text.contains("out of reach for") && text.contains("next in about"), "{text}");
+    }
+    assert!(start.elapsed() < ms(200), "200 refusals took {:?}", start.elapsed());
+    assert!(proxy.accepted() - attempts <= 3, "nobody but the prober tries");
+    server.start_again().unwrap();
+    soon("the prober finds the server", || pool.get().is_ok());
+    assert_eq!(pool.stats().circuit, Circuit::Closed);
+}
+
+#[test]
+fn while_the_circuit_is_open_a_connection_in_use_is_waited_for() {
+    let (_server, proxy) = server_behind_a_proxy();
+    let pool = Pool::new(to(&proxy).breaker_after(ms(1)).retry_max(0)).unwrap();
+    let lent = pool.get().unwrap();
+    proxy.refuse();
+    pool.get().unwrap_err();
+    soon("the circuit opens", || pool.stats().circuit == Circuit::Open);
+    thread::scope(|scope| {
+        // With a retry, in whose wait the connection comes back.
+        let caller = scope.spawn(|| pool.get_with(1, None).map(drop));
+        soon("it waits", || pool.stats().waiting == 1);
+        drop(lent);
+        caller.join().expect("no panic").expect("served by the connection that came back");
+    });
+}
+
+#[test]
+fn an_idle_pool_stops_probing() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let pool = Pool::new(to(&proxy).retry_max(0)).unwrap();
+    pool.get().unwrap_err();
+    let start = Instant::now();
+    soon("the prober gives up", || pool.stats().circuit == Circuit::Closed);
+    assert!(start.elapsed() > ms(3000), "it went on for a while: {:?}", start.elapsed());
+    let attempts = proxy.accepted();
+    thread::sleep(ms(500));
+    assert_eq!(proxy.accepted(), attempts, "an idle pool dials nobody");
+}
+
+#[test]
+fn pools_of_one_server_share_the_prober_and_the_news() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let config = to(&proxy).retry_base_delay(ms(30_000)).retry_max_delay(ms(30_000));
+    let pools: Vec<_> = (0..4).map(|_| Pool::new(config.clone()).unwrap()).collect();
+    thread::scope(|scope| {
+        let callers: Vec<_> = pools.iter().map(|pool| scope.spawn(|| pool.get().map(drop))).collect();
+        soon("all wait", || pools.iter().all(|pool| pool.stats().waiting == 1));
+        let before = proxy.accepted();
+        thread::sleep(ms(1320));
+        assert!(proxy.accepted() - before <= 12, "{} attempts", proxy.accepted() - before);
+        server.start_again().unwrap();
+        for caller in callers {
+            caller.join().expect("no panic").expect("served");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_drops_every_packet_is_found_again() {
+    let (_server, proxy) = server_behind_a_proxy();
+    let pool = Pool::new(to(&proxy).connection_timeout(ms(700)).retry_base_delay(ms(50))).unwrap();
+    proxy.go_deaf();
+    let error = pool.get_with(3, None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectTimeout, "{error}");
+    assert_eq!(pool.stats().circuit, Circuit::Probing, "two time-outs in a row");
+    proxy.hear_again();
+    soon("it is found", || pool.get().is_ok());
+    assert_eq!(pool.stats().circuit, Circuit::Closed);
+}
+
+#[test]
+fn connections_are_made_a_few_at_a_time() {
+    let (_server, proxy) = server_behind_a_proxy();
+    proxy.latency(ms(30));
+    let pool = Pool::new(to(&proxy)).unwrap();
+    let most = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let callers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| drop((pool.get().unwrap(), thread::sleep(ms(200)))))).collect();
+        while callers.iter().any(|caller| !caller.is_finished()) {
+            most.fetch_max(pool.stats().opening as usize, Ordering::Relaxed);
+            thread::sleep(ms(1));
+        }
+    });
+    assert!((2..=4).contains(&most.load(Ordering::Relaxed)), "{most:?} at once");
+    assert!(pool.stats().opens > 4, "{:?}", pool.stats());
+}
+
+#[test]
+fn retries_that_cost_the_server_something_stay_within_the_budget_of_the_pool() {
+    let (_server, proxy) = server_behind_a_proxy();
+    proxy.go_deaf();
+    // Time-outs so short prove no outage, so that each attempt is a connection.
+    let config = to(&proxy).connection_timeout(ms(110)).retry_base_delay(ms(1)).retry_max_delay(ms(1));
+    let pool = Pool::new(config).unwrap();
+    let error = pool.get_with(100, None).unwrap_err();
+    let attempts = error.attempts().len();
+    assert!((36..60).contains(&attempts), "{attempts} attempts");
+    assert!(error.to_string().contains("budget of retries is spent"), "{error}");
+}
