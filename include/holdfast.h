@@ -212,6 +212,12 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 /** The library was used in a way it does not allow: a handle of another kind, a pool inherited by fork, ... */
 #define HOLDFAST_STATUS_MISUSE 18
 
+/**
+ * The pool did not let the caller into its queue: as many wait as max_waiting allows, or his turn would come long after his
+ * deadline.
+ */
+#define HOLDFAST_STATUS_OVERLOADED 19
+
 /** A pointer that must not be NULL is NULL. */
 #define HOLDFAST_STATUS_NULL 64
 
@@ -731,7 +737,8 @@ holdfast_pool *holdfast_pool_clone(const holdfast_pool *pool);
 /**
  * Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
  * Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
- * as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
+ * as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if
+ * waiting is of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
  * attempt from opening a connection.
  */
 HOLDFAST_API
@@ -900,6 +907,8 @@ typedef struct {
     uint64_t circuit_ms;
     /** Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused. */
     uint64_t probes;
+    /** Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED). */
+    uint64_t shed;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

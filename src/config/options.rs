@@ -16,6 +16,7 @@ use super::value::{Bare, DAY, Kind, write_duration};
 
 /// Far above what one process can use and below what would be a slip of the keyboard.
 const MOST_CONNECTIONS: u32 = 10_000;
+const MOST_WAITING: u32 = 1_000_000;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A duration of Holdfast's own, of which zero is an ordinary value.
@@ -139,6 +140,8 @@ options! {
         max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, {"8", "5"};
         /// Idle connections kept open even when nobody uses them; 0 lets the pool scale down to nothing.
         min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, "0";
+        /// The most callers that may wait for a connection: one more fails at once with `Overloaded`; 0 is any number.
+        max_waiting(u32) [] Kind::Integer { min: 0, max: MOST_WAITING }, "0";
         /// An idle connection is closed this long (a quarter while the server is full) after its last use: never earlier, at most 1 s later.
         idle_timeout(time) [] positive_time(YEAR), "15s";
         /// The most one attempt to get a connection may take: queue, DNS, TCP, TLS, authentication and validation together.

@@ -191,6 +191,7 @@ impl Resolved {
             name: self.find("name"),
             max_size: self.read("max_size")?,
             min_idle: self.read("min_idle")?,
+            max_waiting: self.read("max_waiting")?,
             idle_timeout: self.read("idle_timeout")?,
             connection_timeout: self.read("connection_timeout")?,
             retry_max: self.read("retry_max")?,

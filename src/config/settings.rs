@@ -64,6 +64,8 @@ pub(crate) struct PoolSettings {
     pub(crate) name: Option<String>,
     pub(crate) max_size: u32,
     pub(crate) min_idle: u32,
+    /// The most callers that may wait; 0 is any number.
+    pub(crate) max_waiting: u32,
     pub(crate) idle_timeout: Duration,
     pub(crate) connection_timeout: Duration,
     pub(crate) retry_max: u32,

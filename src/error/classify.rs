@@ -90,7 +90,7 @@ pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
 /// Whether an error of this kind, made before anything was sent to a server, may be tried again.
 pub(super) fn retryable_by_kind(kind: ErrorKind) -> bool {
     is_connection_failure(kind) && kind != ErrorKind::ConnectionLost
-        || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::CircuitOpen)
+        || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::CircuitOpen | ErrorKind::Overloaded)
 }
 
 /// Serialization failure and deadlock: the server has rolled the transaction back, so running it again is safe.

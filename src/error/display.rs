@@ -55,6 +55,9 @@ impl Error {
             ErrorKind::PoolTimeout => {
                 "every connection of the pool was busy: look for long transactions or leaked connections before raising max_size"
             }
+            ErrorKind::Overloaded => {
+                "more is asked of the pool than it can do: turn work away, or look for what keeps connections busy"
+            }
             ErrorKind::CommitUnknown => {
                 "look in the database whether the transaction took effect before repeating it"
             }
@@ -84,6 +87,7 @@ fn what(kind: ErrorKind) -> &'static str {
         ErrorKind::CommitUnknown => "commit in doubt",
         ErrorKind::Database => "database error",
         ErrorKind::Misuse => "misuse",
+        ErrorKind::Overloaded => "pool overloaded",
     }
 }
 

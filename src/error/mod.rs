@@ -65,6 +65,9 @@ pub enum ErrorKind {
     Database,
     /// The caller used the library in a way it does not allow.
     Misuse,
+    /// The pool did not let this caller into its queue: as many wait as `max_waiting` allows, or the queue goes so slowly that
+    /// his turn would come long after his deadline. Nothing was done. Retryable, but not at once: the pool is overloaded.
+    Overloaded,
 }
 
 impl ErrorKind {
@@ -93,11 +96,12 @@ impl ErrorKind {
             Self::CommitUnknown => "commit_unknown",
             Self::Database => "database",
             Self::Misuse => "misuse",
+            Self::Overloaded => "overloaded",
         }
     }
 
     /// Every kind, in the order of the enum: counters are kept per kind.
-    pub const ALL: [ErrorKind; 18] = [
+    pub const ALL: [ErrorKind; 19] = [
         Self::Config,
         Self::Resolve,
         Self::Refused,
@@ -116,6 +120,7 @@ impl ErrorKind {
         Self::CommitUnknown,
         Self::Database,
         Self::Misuse,
+        Self::Overloaded,
     ];
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::{Grant, Request};
+use super::admission::{Denied, Grant, Request, Shed};
 use super::background_open::IN_A_HURRY;
 use super::connection::PooledConnection;
 use super::inner::{Inner, OpenFailure};
@@ -197,6 +197,7 @@ enum Pass {
         tried: bool,
     },
     TimedOut,
+    Shed(Shed),
 }
 
 impl Pass {
@@ -221,7 +222,9 @@ impl<'a> Acquisition<'a> {
         let mut request = self.request(self.started, None);
         let mut attempt_started = self.started;
         loop {
-            match self.pass(grant.take(), request) {
+            let pass = self.pass(grant.take(), request);
+            request.is_new = false;
+            match pass {
                 Pass::Got(parked) => return Ok(PooledConnection::new(self.inner.clone(), parked)),
                 Pass::Again => {}
                 // Beyond the deadline: this caller opens nothing any more.
@@ -233,6 +236,7 @@ impl<'a> Acquisition<'a> {
                     request.opens_from = request.opens_from.max(Some(Instant::now() + patience));
                 }
                 Pass::TimedOut => return Err(self.timed_out()),
+                Pass::Shed(shed) => return Err(self.shed(shed)),
                 Pass::Failed { error, .. } if self.is_served_by_others(&error) => {
                     self.note_failure(error, attempt_started.elapsed(), None);
                     attempt_started = Instant::now();
@@ -256,13 +260,15 @@ impl<'a> Acquisition<'a> {
     fn request(&self, attempt_starts: Instant, opens_from: Option<Instant>) -> Request {
         let limit = attempt_starts + self.inner.settings.connection_timeout;
         let deadline = self.end.map_or(limit, |end| end.min(limit));
-        Request { since: self.started, deadline, opens_from, backs_off: opens_from.is_some() }
+        let backs_off = opens_from.is_some();
+        Request { since: self.started, deadline, opens_from, backs_off, is_new: !backs_off }
     }
 
     fn pass(&self, grant: Option<Grant>, request: Request) -> Pass {
         let grant = match grant.map_or_else(|| self.inner.admission.wait(request), Ok) {
             Ok(grant) => grant,
-            Err(_) => return Pass::TimedOut,
+            Err(Denied::TimedOut) => return Pass::TimedOut,
+            Err(Denied::Shed(shed)) => return Pass::Shed(shed),
         };
         match grant {
             Grant::Closed => Pass::failed(pool_closed()),
@@ -393,6 +399,22 @@ impl<'a> Acquisition<'a> {
             )),
             None => error,
         }
+    }
+
+    /// Waiting would have been of no use.
+    fn shed(self, shed: Shed) -> Error {
+        let message = match shed {
+            Shed::QueueFull { waiting } => format!(
+                "every connection is busy, and as many callers wait already as max_waiting allows: {waiting} of {}",
+                self.inner.settings.max_waiting
+            ),
+            Shed::TooLate { turn_in } => format!(
+                "every connection is busy, and the queue goes so slowly that this caller's turn would come after about {}, \
+                 long after its deadline",
+                human(turn_in)
+            ),
+        };
+        self.report(Error::new(ErrorKind::Overloaded, message).in_phase(Phase::Queue))
     }
 
     fn report(self, error: Error) -> Error {

@@ -51,10 +51,14 @@ pub(super) enum Grant<P = Parked> {
 
 /// Why a thread got nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TimedOut;
+pub(super) enum Denied {
+    TimedOut,
+    Shed(Shed),
+}
 
 struct Waiter<P> {
     since: Instant,
+    deadline: Instant,
     /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
     opens_from: Option<Instant>,
     /// It does that because an opening failed: when the server is back it need not any longer.
@@ -87,6 +91,9 @@ pub(super) struct State<P> {
     departing: u32,
     limit: LearnedLimit,
     gate: Gate,
+    /// The most that may wait; 0 is any number.
+    max_waiting: u32,
+    pace: shedding::Pace,
     closed: bool,
     pub(super) counters: Counters,
 }
@@ -186,6 +193,8 @@ pub(super) struct Request {
     pub(super) opens_from: Option<Instant>,
     /// `opens_from` is a backoff, which ends early when the server is back.
     pub(super) backs_off: bool,
+    /// Has not been let into the queue yet: may be told that it is of no use.
+    pub(super) is_new: bool,
 }
 
 impl<P: Pooled> Admission<P> {
@@ -199,6 +208,8 @@ impl<P: Pooled> Admission<P> {
             departing: 0,
             limit: LearnedLimit::new(max_size, pace),
             gate: Gate::default(),
+            max_waiting: 0,
+            pace: shedding::Pace::default(),
             closed: false,
             counters: Counters::default(),
         };
@@ -226,12 +237,13 @@ impl<P: Pooled> Admission<P> {
     }
 
     /// Waits in the queue until there is something for this thread.
-    pub(super) fn wait(&self, request: Request) -> Result<Grant<P>, TimedOut> {
+    pub(super) fn wait(&self, request: Request) -> Result<Grant<P>, Denied> {
         let mut state = self.state.lock();
         if state.closed {
             return Ok(Grant::Closed);
         }
-        let backing_off = request.opens_from.is_some_and(|from| from > Instant::now());
+        let now = Instant::now();
+        let backing_off = request.opens_from.is_some_and(|from| from > now);
         if (!state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since))
             && let Some(parked) = state.take_idle()
         {
@@ -244,9 +256,20 @@ impl<P: Pooled> Admission<P> {
         if state.refuses_all() {
             return Ok(Grant::Refused);
         }
+        let place = state.waiters.partition_point(|w| w.since <= request.since);
+        if request.is_new
+            && let Some(shed) = state.shed(place, now, request.deadline)
+        {
+            state.counters.shed += 1;
+            return Err(Denied::Shed(shed));
+        }
+        if state.waiters.is_empty() {
+            state.pace.begin();
+        }
         state.counters.waits += 1;
         let waiter = Arc::new(Waiter {
             since: request.since,
+            deadline: request.deadline,
             opens_from: request.opens_from,
             backs_off: request.backs_off,
             queued: Instant::now(),
@@ -254,7 +277,6 @@ impl<P: Pooled> Admission<P> {
             mailbox: Mutex::new(None),
             arrived: Condvar::new(),
         });
-        let place = state.waiters.partition_point(|w| w.since <= request.since);
         state.waiters.insert(place, waiter.clone());
         let nudged = state.next_to_nudge();
         drop(state);
@@ -264,7 +286,7 @@ impl<P: Pooled> Admission<P> {
         self.sleep(&waiter, request.deadline)
     }
 
-    fn sleep(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Result<Grant<P>, TimedOut> {
+    fn sleep(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Result<Grant<P>, Denied> {
         // A waiter that backs off wakes once more, to open.
         let mut turn_to_open = waiter.opens_from.filter(|from| *from < deadline);
         loop {
@@ -289,14 +311,16 @@ impl<P: Pooled> Admission<P> {
     }
 
     /// A waiter woke, by a nudge or by time: serve whoever is first, and this one if it can be served.
-    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, TimedOut>> {
+    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, Denied>> {
         let mut state = self.state.lock();
         // Under the lock of the state: one who has not looked yet still counts as on its way.
         waiter.nudged.store(false, Relaxed);
+        let now = Instant::now();
         // Whoever is first takes what is idle, even if another was quicker to wake.
         while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
             let Some(parked) = state.idle.pop() else { break };
             state.waiters.pop_front();
+            state.pace.turn(now);
             let grant = state.lend(parked);
             if Arc::ptr_eq(&first, waiter) {
                 return Some(Ok(grant));
@@ -307,15 +331,15 @@ impl<P: Pooled> Admission<P> {
         if let Some(grant) = waiter.mailbox.lock().take() {
             return Some(Ok(grant));
         }
-        let now = Instant::now();
         if state.has_capacity() && state.may_open(waiter, now) {
             state.remove(waiter);
+            state.pace.turn(now);
             state.opening += 1;
             return Some(Ok(Grant::Capacity));
         }
         if now >= deadline {
             state.remove(waiter);
-            return Some(Err(TimedOut));
+            return Some(Err(Denied::TimedOut));
         }
         None
     }
@@ -342,6 +366,7 @@ impl<P: Pooled> Admission<P> {
         let aged = if state.first_is_aged() { state.waiters.pop_front() } else { None };
         match &aged {
             Some(first) => {
+                state.pace.turn(Instant::now());
                 let grant = state.lend(parked);
                 *first.mailbox.lock() = Some(grant);
             }
@@ -407,6 +432,7 @@ impl<P: Pooled> Admission<P> {
             && !state.closed
             && let Some(waiter) = state.first_that_may_open().and_then(|next| state.waiters.remove(next))
         {
+            state.pace.turn(Instant::now());
             state.opening += 1;
             *waiter.mailbox.lock() = Some(Grant::Capacity);
             answered.push(waiter);
@@ -507,9 +533,11 @@ impl<P: Pooled> Admission<P> {
 
 mod gate;
 mod limiting;
+mod shedding;
 #[cfg(test)]
 mod tests;
 
 pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
+pub(super) use shedding::Shed;

@@ -97,5 +97,6 @@ impl Mark {
 
 /// Whether the next connection may do better.
 fn passes(kind: ErrorKind) -> bool {
-    crate::error::is_connection_failure(kind) || kind == ErrorKind::PoolTimeout
+    crate::error::is_connection_failure(kind)
+        || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::Overloaded)
 }

@@ -93,7 +93,7 @@ impl Inner {
         let governor = Governor::of(connector.server_key());
         let inner = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
-            admission: Admission::new(settings.max_size, pace),
+            admission: Admission::new(settings.max_size, pace).with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
             alarm: Alarm::default(),
             suspect_before: AtomicU64::new(0),

@@ -165,6 +165,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolTimeout`](crate::ErrorKind::PoolTimeout) when every connection stayed busy;
+    /// [`Overloaded`](crate::ErrorKind::Overloaded), at once, when as many callers wait as `max_waiting` allows, or the queue
+    /// goes so slowly that this caller's turn would come long after its deadline;
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed); else what kept the last attempt from opening a connection, with all
     /// attempts in [`Error::attempts`](crate::Error::attempts).
     #[inline]

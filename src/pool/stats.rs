@@ -60,6 +60,7 @@ pub(crate) struct Counters {
     pub(crate) gets: u64,
     pub(crate) waits: u64,
     pub(crate) timeouts: u64,
+    pub(crate) shed: u64,
     pub(crate) opens: u64,
     pub(crate) retries: u64,
     pub(crate) probes: u64,
@@ -152,6 +153,8 @@ pub struct Stats {
     pub waits: u64,
     /// Calls that ended with [`ErrorKind::PoolTimeout`].
     pub timeouts: u64,
+    /// Calls that were not let into the queue ([`ErrorKind::Overloaded`]).
+    pub shed: u64,
     /// Connections opened.
     pub opens: u64,
     /// Attempts to open a connection that were repeated after a failure.
@@ -184,6 +187,7 @@ impl Stats {
             gets: counters.gets,
             waits: counters.waits,
             timeouts: counters.timeouts,
+            shed: counters.shed,
             opens: counters.opens,
             retries: counters.retries,
             probes: counters.probes,

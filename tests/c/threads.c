@@ -50,6 +50,46 @@ static void many_threads_share_few_connections(const char *url)
     holdfast_pool_free(pool);
 }
 
+static void *wait_for_a_turn(void *pool)
+{
+    holdfast_connection *connection;
+    holdfast_error *error;
+
+    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
+    holdfast_connection_release(connection);
+    return NULL;
+}
+
+static void one_caller_more_than_may_wait_is_turned_away(const char *url)
+{
+    holdfast_config *config;
+    holdfast_pool *pool;
+    holdfast_connection *held, *none;
+    holdfast_error *error;
+    holdfast_stats stats = {.struct_size = sizeof stats};
+    pthread_t waiter;
+
+    OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
+    OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, "1", HOLDFAST_NUL, &error));
+    OK(holdfast_config_set(config, "max_waiting", HOLDFAST_NUL, "1", HOLDFAST_NUL, &error));
+    OK(holdfast_pool_open(config, &pool, &error));
+    holdfast_config_free(config);
+    OK(holdfast_pool_acquire(pool, NULL, &held, &error));
+    CHECK(pthread_create(&waiter, NULL, wait_for_a_turn, pool) == 0);
+    while (stats.waiting == 0) {
+        OK(holdfast_pool_stats(pool, &stats, &error));
+        pause_ms(1);
+    }
+    CHECK(holdfast_pool_acquire(pool, NULL, &none, &error) == HOLDFAST_STATUS_OVERLOADED);
+    CHECK(none == NULL && holdfast_error_is_retryable(error) && is(holdfast_error_phase(error), "queue"));
+    holdfast_error_free(error);
+    holdfast_connection_release(held);
+    CHECK(pthread_join(waiter, NULL) == 0);
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.shed == 1 && stats.errors[HOLDFAST_STATUS_OVERLOADED] == 1);
+    holdfast_pool_free(pool);
+}
+
 static void a_deadline_ends_a_statement(holdfast_pool *pool)
 {
     holdfast_connection *connection;
@@ -168,6 +208,7 @@ int main(int argc, char **argv)
 
     CHECK(argc > 1);
     many_threads_share_few_connections(argv[1]);
+    one_caller_more_than_may_wait_is_turned_away(argv[1]);
     OK(holdfast_pool_open_url(argv[1], HOLDFAST_NUL, &pool, &error));
     a_deadline_ends_a_statement(pool);
     another_thread_cancels_a_statement(pool);

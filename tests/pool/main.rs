@@ -14,6 +14,7 @@ mod pgbouncer;
 mod pooling;
 mod refused;
 mod returning;
+mod shedding;
 mod statements;
 mod stats;
 mod stress;

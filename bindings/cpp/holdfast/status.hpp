@@ -29,6 +29,7 @@ enum class status : std::int32_t {
     commit_unknown = HOLDFAST_STATUS_COMMIT_UNKNOWN,
     database = HOLDFAST_STATUS_DATABASE,
     misuse = HOLDFAST_STATUS_MISUSE,
+    overloaded = HOLDFAST_STATUS_OVERLOADED,
     null = HOLDFAST_STATUS_NULL,
     utf8 = HOLDFAST_STATUS_UTF8,
     argument = HOLDFAST_STATUS_ARGUMENT,

@@ -34,6 +34,7 @@ fn with_nothing_said_the_documented_defaults_hold() {
     let (pool, server) = bare().settings().unwrap();
     assert_eq!(pool.max_size, 5);
     assert_eq!(pool.min_idle, 0);
+    assert_eq!(pool.max_waiting, 0);
     assert_eq!(pool.idle_timeout, Duration::from_secs(15));
     assert_eq!(pool.connection_timeout, Duration::from_secs(8));
     assert_eq!((pool.retry_max, pool.retry_jitter), (2, 0.2));

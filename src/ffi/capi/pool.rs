@@ -136,7 +136,8 @@ pub unsafe extern "C" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut
 
 /// Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
 /// Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
-/// as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
+/// as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if
+/// waiting is of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
 /// attempt from opening a connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_acquire(

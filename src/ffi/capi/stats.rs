@@ -73,6 +73,8 @@ pub struct holdfast_stats {
     pub circuit_ms: u64,
     /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
     pub probes: u64,
+    /// Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED).
+    pub shed: u64,
 }
 
 /// Connections are opened as they are needed.
@@ -134,6 +136,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         circuit: circuit(stats.circuit),
         circuit_ms: stats.circuit_for.map_or(0, |length| length.as_millis() as u64),
         probes: stats.probes,
+        shed: stats.shed,
     }
 }
 

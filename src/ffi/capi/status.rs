@@ -49,6 +49,9 @@ pub const HOLDFAST_STATUS_COMMIT_UNKNOWN: i32 = 16;
 pub const HOLDFAST_STATUS_DATABASE: i32 = 17;
 /// The library was used in a way it does not allow: a handle of another kind, a pool inherited by fork, ...
 pub const HOLDFAST_STATUS_MISUSE: i32 = 18;
+/// The pool did not let the caller into its queue: as many wait as max_waiting allows, or his turn would come long after his
+/// deadline.
+pub const HOLDFAST_STATUS_OVERLOADED: i32 = 19;
 /// A pointer that must not be NULL is NULL.
 pub const HOLDFAST_STATUS_NULL: i32 = 64;
 /// A text is not UTF-8, or has a NUL where none can be.
@@ -93,6 +96,7 @@ pub(super) fn of_kind(kind: ErrorKind) -> holdfast_status {
         ErrorKind::CommitUnknown => HOLDFAST_STATUS_COMMIT_UNKNOWN,
         ErrorKind::Database => HOLDFAST_STATUS_DATABASE,
         ErrorKind::Misuse => HOLDFAST_STATUS_MISUSE,
+        ErrorKind::Overloaded => HOLDFAST_STATUS_OVERLOADED,
     }
 }
 
@@ -126,6 +130,7 @@ pub(super) fn name(status: holdfast_status) -> &'static str {
         HOLDFAST_STATUS_COMMIT_UNKNOWN => "commit_unknown\0",
         HOLDFAST_STATUS_DATABASE => "database\0",
         HOLDFAST_STATUS_MISUSE => "misuse\0",
+        HOLDFAST_STATUS_OVERLOADED => "overloaded\0",
         HOLDFAST_STATUS_NULL => "null\0",
         HOLDFAST_STATUS_UTF8 => "utf8\0",
         HOLDFAST_STATUS_ARGUMENT => "argument\0",

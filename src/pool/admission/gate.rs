@@ -116,7 +116,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::{Grant, Request, TimedOut};
+    use super::super::{Denied, Grant, Request};
     use super::*;
     use crate::resilience::limit::Pace;
 
@@ -131,12 +131,17 @@ mod tests {
     fn ask(
         queue: &Arc<Admission<u32>>,
         backoff: Option<Duration>,
-    ) -> thread::JoinHandle<Result<Grant<u32>, TimedOut>> {
+    ) -> thread::JoinHandle<Result<Grant<u32>, Denied>> {
         let queue = queue.clone();
         let now = Instant::now();
         let opens_from = backoff.map(|backoff| now + backoff);
-        let request =
-            Request { since: now, deadline: now + ms(5000), opens_from, backs_off: backoff.is_some() };
+        let request = Request {
+            since: now,
+            deadline: now + ms(5000),
+            opens_from,
+            backs_off: backoff.is_some(),
+            is_new: true,
+        };
         thread::spawn(move || queue.wait(request))
     }
 
@@ -146,7 +151,7 @@ mod tests {
         }
     }
 
-    fn is_capacity(answer: thread::JoinHandle<Result<Grant<u32>, TimedOut>>) -> bool {
+    fn is_capacity(answer: thread::JoinHandle<Result<Grant<u32>, Denied>>) -> bool {
         matches!(answer.join().expect("no panic"), Ok(Grant::Capacity))
     }
 

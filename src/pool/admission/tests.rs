@@ -24,7 +24,7 @@ const fn ms(millis: u64) -> Duration {
 
 fn within(limit: Duration) -> Request {
     let now = Instant::now();
-    Request { since: now, deadline: now + limit, opens_from: None, backs_off: false }
+    Request { since: now, deadline: now + limit, opens_from: None, backs_off: false, is_new: true }
 }
 
 /// A queue all of whose connections are lent.
@@ -83,7 +83,13 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
         let grant = match random.u8(..4) {
             0 => admission.try_idle(),
             _ => admission
-                .wait(Request { since: now, deadline, opens_from, backs_off: opens_from.is_some() })
+                .wait(Request {
+                    since: now,
+                    deadline,
+                    opens_from,
+                    backs_off: opens_from.is_some(),
+                    is_new: random.bool(),
+                })
                 .ok(),
         };
         match grant {
@@ -166,8 +172,13 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
 fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
     let admission = Admission::<u32>::new(1, PACE);
     let now = Instant::now();
-    let request =
-        Request { since: now, deadline: now + ms(2000), opens_from: Some(now + ms(40)), backs_off: true };
+    let request = Request {
+        since: now,
+        deadline: now + ms(2000),
+        opens_from: Some(now + ms(40)),
+        backs_off: true,
+        is_new: true,
+    };
     assert!(matches!(admission.wait(request), Ok(Grant::Capacity)));
     assert!(now.elapsed() >= ms(40), "it opened after {:?}", now.elapsed());
 }
