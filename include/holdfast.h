@@ -693,6 +693,15 @@ typedef struct {
      * none but that of each attempt (connection_timeout).
      */
     uint64_t timeout_ms;
+    /**
+     * 1 if the statement may be repeated, since running it several times is the same as running it once: when its connection
+     * is lost under it, it is run again on another, at once and then as often as a failed attempt is repeated, within the
+     * limit of the whole call. Else 0, and nothing is repeated that may have reached the server. For holdfast_pool_query and
+     * holdfast_pool_execute only.
+     */
+    int32_t idempotent;
+    /** Always 0. */
+    uint32_t reserved;
 } holdfast_acquire_options;
 
 /** What closing a pool took. Set struct_size before the call that fills it. */
@@ -737,9 +746,8 @@ holdfast_pool *holdfast_pool_clone(const holdfast_pool *pool);
 /**
  * Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
  * Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
- * as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if
- * waiting is of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
- * attempt from opening a connection.
+ * as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is of no use,
+ * HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_acquire(const holdfast_pool *pool,
@@ -1311,8 +1319,8 @@ holdfast_status holdfast_connection_query(holdfast_connection *connection,
 
 /**
  * Borrows a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
- * NULL), and holdfast_connection_query in one. Any thread. The statement is sent once; what is retried is opening
- * connections.
+ * NULL), and holdfast_connection_query in one. Any thread. The statement is sent once, unless options say that it is
+ * idempotent; what is retried is opening connections.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_query(const holdfast_pool *pool,
@@ -2084,6 +2092,13 @@ typedef struct {
      * completion.result; else 0.
      */
     int32_t pack;
+    /**
+     * 1 if the statement may be repeated, as holdfast_acquire_options.idempotent says; else 0. For a single statement that is
+     * submitted to a pool.
+     */
+    int32_t idempotent;
+    /** Always 0. */
+    uint32_t reserved;
 } holdfast_submit_options;
 
 /** Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread. */

@@ -77,7 +77,9 @@ pub use config::PoolConfig;
 pub use error::{Attempt, Error, ErrorKind, LimitedBy, Phase, PoolSnapshot, Result, ServerMessage};
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
-pub use pool::{Circuit, CloseReason, CloseReport, Params, Pool, PooledConnection, Stats, Transaction};
+pub use pool::{
+    Circuit, CloseReason, CloseReport, Idempotent, Params, Pool, PooledConnection, Stats, Transaction,
+};
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
 pub use postgres;
 pub use session::{Isolation, TransactionOptions};

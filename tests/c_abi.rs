@@ -190,6 +190,11 @@ fn prepared_statements_pipelines_and_transactions_are_submitted_too() {
 }
 
 #[test]
+fn statements_that_may_be_repeated_outlive_their_connection() {
+    toolchain::run_every_way("idempotent", &server().url());
+}
+
+#[test]
 fn an_event_loop_waits_for_a_queue_and_nothing_else() {
     toolchain::run_every_way("event_loop", &server().url());
 }

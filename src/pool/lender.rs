@@ -9,6 +9,7 @@ use super::connection::PooledConnection;
 use super::inner::Inner;
 use crate::clock::Tick;
 use crate::error::Error;
+use crate::resilience::repeat::Repeats;
 
 /// Something that ends with the pool. There is at most one for each pool.
 pub(crate) trait Follower: Any + Send + Sync {
@@ -70,6 +71,17 @@ impl Lender {
     /// What is said to somebody who asked and whose time was up before a connection could be tried for.
     pub(crate) fn timed_out(&self, asked: Asked) -> Error {
         self.0.timed_out(asked.into())
+    }
+
+    /// How often a statement may be run again that may be repeated.
+    pub(crate) fn repeats(&self, asked: Asked) -> Repeats {
+        let end = asked.timeout.and_then(|limit| asked.since.checked_add(limit));
+        self.0.repeats(asked.retries, end)
+    }
+
+    /// How long to wait before it is; or what is to be said when it is not any more.
+    pub(crate) fn wait_to_repeat(&self, repeats: &mut Repeats, lost: Error) -> Result<Duration, Error> {
+        self.0.wait_to_repeat(repeats, lost)
     }
 
     /// How long somebody may wait for a connection before the first attempt is over.

@@ -10,6 +10,7 @@ mod connection;
 mod full_server;
 mod governor;
 mod housekeeping;
+mod idempotent;
 mod in_doubt;
 mod inner;
 #[cfg(feature = "capi")]
@@ -45,6 +46,7 @@ pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
 use crate::config::PoolConfig;
 use crate::error::Result;
 pub use closing::CloseReport;
+pub use idempotent::Idempotent;
 pub use stats::{Circuit, CloseReason, Stats};
 #[cfg(feature = "capi")]
 pub(crate) use transact::Came;

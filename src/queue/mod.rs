@@ -21,6 +21,7 @@ mod completions;
 mod executor;
 mod habit;
 mod input;
+mod repetition;
 mod request;
 mod schedule;
 mod sequence;

@@ -22,7 +22,7 @@ fn query(tag: u64, sql: &str, param: &str) -> Submission {
     Submission {
         tag,
         kind: Kind::Query,
-        task: Task::Run(Work::Query { query, pack: false }),
+        task: Task::Run(Work::Query { query, pack: false, idempotent: false }),
         timeout: None,
         retries: None,
         deadline: None,

@@ -25,8 +25,8 @@ pub(crate) type Body =
 
 /// What is done on a connection.
 pub(crate) enum Work {
-    /// One statement; its result packed if so wanted.
-    Query { query: Query, pack: bool },
+    /// One statement; its result packed if so wanted; run again when it is lost, if it may be.
+    Query { query: Query, pack: bool, idempotent: bool },
     /// A text of several statements.
     Script { input: Input },
     /// Statements that are sent at once.
@@ -103,6 +103,10 @@ impl From<Error> for Trouble {
 pub(super) type Outcome = std::result::Result<Answer, Trouble>;
 
 impl Work {
+    pub(super) fn may_be_repeated(&self) -> bool {
+        matches!(self, Self::Query { idempotent: true, .. })
+    }
+
     pub(super) fn run(&self, conn: &mut PooledConnection) -> Result<Answer> {
         let target = conn.target().to_owned();
         let done = conn.lane().and_then(|mut lane| self.run_on(&mut lane, &target));
@@ -111,7 +115,7 @@ impl Work {
 
     fn run_on(&self, lane: &mut Lane<'_>, target: &str) -> Result<Answer> {
         match self {
-            Self::Query { query, pack } => {
+            Self::Query { query, pack, .. } => {
                 let Query { input, format, .. } = query;
                 let block = input.with_params(|params| lane.query(query.sql(), params, *format))?;
                 Answer::to_query(block, *pack)

@@ -26,6 +26,7 @@ fn submission(tag: u64) -> Submission {
         task: Task::Run(Work::Query {
             query: Query::new("select 1".into(), &[], ResultFormat::Text),
             pack: false,
+            idempotent: false,
         }),
         timeout: None,
         retries: None,

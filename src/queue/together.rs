@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::completions::Urgency;
+use super::repetition::may_run_again;
 use super::request::{Done, Settled, Ticket};
 use super::task::{Answer, Work};
 use super::worker::Loan;
@@ -119,7 +120,7 @@ impl Replies<'_> {
             return session_ended;
         }
         let settled = ticket.settle();
-        if self.must_run_again(&outcome, settled) {
+        if self.must_run_again(&ticket, &outcome, settled) {
             self.rest.serve_alone([ticket]);
             return session_ended;
         }
@@ -141,9 +142,12 @@ impl Replies<'_> {
         }
     }
 
-    /// Whether what went wrong was not this one's own affair, and undid all that it had done.
-    fn must_run_again(&self, outcome: &Result<ResultBlock>, settled: Settled) -> bool {
+    /// Whether what went wrong was not this one's own affair, and undid all that it had done; or it may be done twice.
+    fn must_run_again(&self, ticket: &Ticket, outcome: &Result<ResultBlock>, settled: Settled) -> bool {
         let Err(error) = outcome else { return false };
+        if may_run_again(ticket.request(), settled, error) {
+            return true;
+        }
         match error.sqlstate().map(|s| s.code()) {
             Some("57014") => self.cancelled && settled == Settled::Untouched,
             // Alone, it is prepared anew: the plan no longer fits, or the statement was deallocated.

@@ -1,5 +1,6 @@
 //! The threads that do what was submitted. Each borrows from the pool as any thread of the program would.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -7,6 +8,7 @@ use std::time::Instant;
 
 use super::completions::Urgency;
 use super::executor::{Chore, Executor, Next};
+use super::repetition::Runs;
 use super::request::{Done, Settled, Ticket, call};
 use super::schedule::{Bed, Item};
 use super::sequence::Seat;
@@ -139,17 +141,34 @@ impl Worker {
                 .and_then(|pool| transaction::serve(&ticket, &pool, options, body));
             return Some(ticket.done(outcome));
         }
-        let mut loan = match self.borrow(&ticket) {
-            Ok(loan) => loan,
-            Err(e) => return Some(ticket.done(Err(e.into()))),
-        };
-        let Some(work) = ticket.request().work() else {
-            return Some(ticket.done(Ok(Answer::Connection(loan.conn))));
-        };
-        if !ticket.begin(loan.cancel.clone()) {
-            self.loan = Some(loan);
-            return None;
+        let mut runs = Runs::default();
+        loop {
+            let loan = match self.borrow(&ticket, &runs) {
+                Ok(loan) => loan,
+                Err(e) => return Some(ticket.done(Err(e.into()))),
+            };
+            let Some(work) = ticket.request().work() else {
+                return Some(ticket.done(Ok(Answer::Connection(loan.conn))));
+            };
+            if !ticket.begin(loan.cancel.clone()) {
+                self.loan = Some(loan);
+                return None;
+            }
+            let (settled, outcome) = self.run_once(&ticket, work, loan);
+            let Ok(pool) = self.executor.pool() else { return Some(ticket.done(outcome)) };
+            match runs.after(ticket.request(), &pool, settled, outcome) {
+                ControlFlow::Break(outcome) => return Some(ticket.done(outcome)),
+                ControlFlow::Continue(wait) => {
+                    self.loan = None;
+                    ticket.wait_again();
+                    do_now();
+                    thread::sleep(wait);
+                }
+            }
         }
+    }
+
+    fn run_once(&mut self, ticket: &Ticket, work: &Work, mut loan: Loan) -> (Settled, Outcome) {
         if let limit @ Some(_) = ticket.request().deadline() {
             loan.conn.set_deadline(limit);
         }
@@ -158,20 +177,21 @@ impl Worker {
         if let (Some(habit), Ok(_)) = (ticket.request().habit(), &outcome) {
             habit.note(begun.elapsed());
         }
-        if ticket.settle() == Settled::MaybeCancelled || matches!(outcome, Err(Trouble::Panic(_))) {
+        let settled = ticket.settle();
+        if settled == Settled::MaybeCancelled || matches!(outcome, Err(Trouble::Panic(_))) {
             loan.conn.discard();
         } else {
             self.loan = Some(loan);
         }
-        Some(ticket.done(outcome))
+        (settled, outcome)
     }
 
-    fn borrow(&mut self, ticket: &Ticket) -> Result<Loan, Error> {
+    fn borrow(&mut self, ticket: &Ticket, runs: &Runs) -> Result<Loan, Error> {
         match self.loan.take() {
             Some(loan) => Ok(loan),
             None => {
                 do_now();
-                self.executor.pool()?.get(ticket.request().asked()).map(Loan::new)
+                self.executor.pool()?.get(runs.asked(ticket.request())).map(Loan::new)
             }
         }
     }

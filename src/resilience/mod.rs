@@ -6,4 +6,5 @@ pub(crate) mod budget;
 pub(crate) mod limit;
 pub(crate) mod ramp;
 pub(crate) mod refusal;
+pub(crate) mod repeat;
 pub(crate) mod transaction;

@@ -87,6 +87,27 @@ static void an_exhausted_pool_says_how_it_stood(const std::string &url)
     CHECK(pool.query(query, "select 1").column(0).format == holdfast::format::text);
 }
 
+static void an_idempotent_statement_outlives_its_connection(const std::string &url)
+{
+    const std::string end_the_session = "select case when nextval('runs') = 1 then pg_terminate_backend(pg_backend_pid()) end";
+    const std::string again = "drop sequence if exists runs; create sequence runs";
+    holdfast::pool pool(url);
+    pool.acquire().script(again);
+    FAILS(holdfast::status::connection_lost, pool.query(end_the_session));
+    holdfast::query_options may_be_repeated;
+    may_be_repeated.idempotent = true;
+    pool.acquire().script(again);
+    CHECK(pool.query(may_be_repeated, end_the_session).size() == 1);
+    pool.acquire().script(again);
+    holdfast::queue queue;
+    holdfast::submit_options submitted;
+    submitted.idempotent = true;
+    CHECK(pool.submit(queue, submitted, end_the_session).get().size() == 1);
+    auto connection = pool.acquire();
+    FAILS(holdfast::status::argument, connection.submit(queue, submitted, "select 1"));
+    pool.acquire().script("drop sequence runs");
+}
+
 static void failed_attempts_are_told_one_by_one()
 {
     holdfast::pool pool("postgresql://127.0.0.1:1/nobody?retry_base_delay=1ms&retry_max=2");
@@ -133,6 +154,7 @@ int main(int argc, char **argv)
         options_are_set_from_texts_numbers_and_durations(url);
         log_records_reach_a_function_that_goes_with_the_last_pool(url);
         an_exhausted_pool_says_how_it_stood(url);
+        an_idempotent_statement_outlives_its_connection(url);
         failed_attempts_are_told_one_by_one();
         a_closed_pool_reports_and_refuses(url);
         an_echo_pool_needs_no_server();

@@ -6,6 +6,7 @@ mod closing;
 mod deadlines;
 mod forking;
 mod full_server;
+mod idempotent;
 mod idling;
 mod logging;
 mod opening;

@@ -100,7 +100,7 @@ public:
     result query(const query_options &options, std::string_view sql, const Args &...args) const
     {
         const detail::arguments<Args...> given(args...);
-        const auto how = options.connection.native();
+        const auto how = options.native();
         return result(detail::made<holdfast_result>([&](holdfast_result **made, holdfast_error **about) {
             return holdfast_pool_query(it_.get(), &how, sql.data(), sql.size(), given.data(), given.size(),
                                        static_cast<std::int32_t>(options.results), made, about);
@@ -116,7 +116,7 @@ public:
     result execute(const query_options &options, const statement &prepared, const Args &...args) const
     {
         const detail::arguments<Args...> given(args...);
-        const auto how = options.connection.native();
+        const auto how = options.native();
         return result(detail::made<holdfast_result>([&](holdfast_result **made, holdfast_error **about) {
             return holdfast_pool_execute(it_.get(), &how, prepared.native(), given.data(), given.size(),
                                          static_cast<std::int32_t>(options.results), made, about);

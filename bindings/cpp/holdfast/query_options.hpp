@@ -2,6 +2,8 @@
 #ifndef HOLDFAST_QUERY_OPTIONS_HPP
 #define HOLDFAST_QUERY_OPTIONS_HPP
 
+#include <holdfast.h>
+
 #include "acquire_options.hpp"
 #include "format.hpp"
 
@@ -13,6 +15,15 @@ struct query_options {
     acquire_options connection = {};
     /// How values come.
     format results = format::automatic;
+    /// Running the statement several times is the same as running it once: it is repeated if its connection is lost under it.
+    bool idempotent = false;
+
+    holdfast_acquire_options native() const noexcept
+    {
+        auto it = connection.native();
+        it.idempotent = idempotent ? 1 : 0;
+        return it;
+    }
 };
 
 } // namespace holdfast

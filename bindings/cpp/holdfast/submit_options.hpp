@@ -27,6 +27,8 @@ struct submit_options {
     std::optional<std::chrono::milliseconds> deadline = std::nullopt;
     /// How values come.
     format results = format::automatic;
+    /// As query_options::idempotent, of a single statement submitted to a pool.
+    bool idempotent = false;
     /// Where to put the number that queue::cancel takes, if it is of interest.
     std::uint64_t *request = nullptr;
 
@@ -37,6 +39,7 @@ struct submit_options {
         it.timeout_ms = detail::limit(connection.timeout);
         it.deadline_ms = detail::limit(deadline);
         it.result_format = static_cast<std::int32_t>(results);
+        it.idempotent = idempotent ? 1 : 0;
         return it;
     }
     /// The same for a single statement whose result is to come as a T.

@@ -61,9 +61,16 @@ pub struct holdfast_acquire_options {
     /// Limit of the whole call in milliseconds, queueing, opening, retries and the waits between them included; 0 for
     /// none but that of each attempt (connection_timeout).
     pub timeout_ms: u64,
+    /// 1 if the statement may be repeated, since running it several times is the same as running it once: when its connection
+    /// is lost under it, it is run again on another, at once and then as often as a failed attempt is repeated, within the
+    /// limit of the whole call. Else 0, and nothing is repeated that may have reached the server. For holdfast_pool_query and
+    /// holdfast_pool_execute only.
+    pub idempotent: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-// SAFETY: repr(C); u32, i32, u64: no padding.
+// SAFETY: repr(C); u32, i32, u64, i32, u32: no padding.
 unsafe impl Growing for holdfast_acquire_options {}
 
 /// What closing a pool took. Set struct_size before the call that fills it.
@@ -136,9 +143,8 @@ pub unsafe extern "C" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut
 
 /// Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
 /// Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
-/// as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if
-/// waiting is of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last
-/// attempt from opening a connection.
+/// as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is of no use,
+/// HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_acquire(
     pool: *const holdfast_pool,
@@ -174,17 +180,44 @@ pub(super) unsafe fn acquire(
 /// # Safety
 /// As for [`acquire`].
 pub(super) unsafe fn call(options: *const holdfast_acquire_options) -> Outcome<Call> {
+    // SAFETY: as promised.
+    match unsafe { call_for_statement(options)? } {
+        (call, false) => Ok(call),
+        (_, true) => Err(Failure::argument(
+            "holdfast_acquire_options: idempotent can be 1 for a single statement only",
+        )),
+    }
+}
+
+/// The same for a single statement, and whether that may be repeated.
+///
+/// # Safety
+/// As for [`acquire`].
+pub(super) unsafe fn call_for_statement(options: *const holdfast_acquire_options) -> Outcome<(Call, bool)> {
+    const NAME: &str = "holdfast_acquire_options";
     Failure::if_in_callback()?;
     if options.is_null() {
-        return Ok(Call::default());
+        return Ok((Call::default(), false));
     }
     // SAFETY: as promised.
-    let options = unsafe { structs::read(options, "holdfast_acquire_options")? };
-    Ok(Call {
+    let options = unsafe { structs::read(options, NAME)? };
+    if options.reserved != 0 {
+        return Err(Failure::argument("holdfast_acquire_options: reserved must be 0"));
+    }
+    let call = Call {
         timeout: (options.timeout_ms != 0).then(|| milliseconds(options.timeout_ms)),
         retries: count(options.retries, "holdfast_acquire_options: retries")?,
         since: None,
-    })
+    };
+    Ok((call, flag(options.idempotent, NAME, "idempotent")?))
+}
+
+/// What is 0 or 1.
+pub(super) fn flag(given: i32, name: &str, field: &str) -> Outcome<bool> {
+    match given {
+        0 | 1 => Ok(given == 1),
+        other => Err(Failure::argument(format!("{name}: {field} cannot be {other}"))),
+    }
 }
 
 /// A number of repetitions; `None` for the usual one.

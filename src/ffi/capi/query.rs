@@ -8,7 +8,7 @@ use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard};
 use super::handle::{Held, hold};
-use super::pool::{acquire, holdfast_acquire_options, holdfast_pool};
+use super::pool::{call_for_statement, holdfast_acquire_options, holdfast_pool};
 use super::result::{Block, Blocks, holdfast_result, holdfast_results};
 use super::statement::holdfast_statement;
 use super::status::holdfast_status;
@@ -104,8 +104,15 @@ pub(super) fn on_lane<T>(
     work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
 ) -> Outcome<T> {
     Failure::if_in_callback()?;
+    Ok(lane_of(conn, work)?)
+}
+
+fn lane_of<T>(
+    conn: &mut PooledConnection,
+    work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
+) -> crate::Result<T> {
     let done = conn.lane().and_then(|mut lane| work(&mut lane));
-    done.map_err(|e| Failure::Core(if e.target().is_none() { e.at_target(conn.target()) } else { e }))
+    done.map_err(|e| if e.target().is_none() { e.at_target(conn.target()) } else { e })
 }
 
 /// Where a statement runs: on a connection in hand, or on one that is borrowed for it.
@@ -207,7 +214,10 @@ pub(super) unsafe fn run(
                 Place::Borrowed(pool, options) => {
                     let pool = hold(pool)?;
                     let given = given.read()?;
-                    query_once(acquire(&pool.core, options)?, &given)?
+                    match call_for_statement(options)? {
+                        (call, false) => query_once(pool.core.get_as(call)?, &given)?,
+                        (call, true) => pool.core.repeat_lost(call, |conn| query_once(conn, &given))?,
+                    }
                 }
             }
         };
@@ -219,8 +229,8 @@ pub(super) unsafe fn run(
 }
 
 /// On a connection that nobody else has to do with: it needs none of what comes with a handle.
-fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> Outcome<ResultBlock> {
-    let work = || on_lane(&mut conn, |lane| lane.query(given.sql(), &given.params, given.format));
+fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<ResultBlock> {
+    let work = || lane_of(&mut conn, |lane| lane.query(given.sql(), &given.params, given.format));
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done,
         Err(payload) => {
@@ -258,8 +268,8 @@ pub unsafe extern "C" fn holdfast_connection_query(
 }
 
 /// Borrows a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
-/// NULL), and holdfast_connection_query in one. Any thread. The statement is sent once; what is retried is opening
-/// connections.
+/// NULL), and holdfast_connection_query in one. Any thread. The statement is sent once, unless options say that it is
+/// idempotent; what is retried is opening connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_query(
     pool: *const holdfast_pool,

@@ -14,7 +14,7 @@ use super::guard::{Failure, Outcome, guard, milliseconds};
 use super::handle::hold;
 use super::log::{UserData, holdfast_destroy};
 use super::pipeline::{self, Batch, holdfast_request};
-use super::pool::{count, holdfast_pool};
+use super::pool::{count, flag, holdfast_pool};
 use super::query::{Arguments, What, holdfast_param, result_format};
 use super::queue::holdfast_queue;
 use super::statement::holdfast_statement;
@@ -45,9 +45,14 @@ pub struct holdfast_submit_options {
     /// 1 to have the result of a single statement packed by the thread that ran it, so that completion.pack is set instead of
     /// completion.result; else 0.
     pub pack: i32,
+    /// 1 if the statement may be repeated, as holdfast_acquire_options.idempotent says; else 0. For a single statement that is
+    /// submitted to a pool.
+    pub idempotent: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-// SAFETY: repr(C); u32, i32, two u64, two i32: no padding.
+// SAFETY: repr(C); u32, i32, two u64, three i32, u32: no padding.
 unsafe impl Growing for holdfast_submit_options {}
 
 /// Options as the core knows them.
@@ -57,6 +62,7 @@ pub(super) struct Options {
     deadline: Option<Duration>,
     pub(super) format: ResultFormat,
     pub(super) pack: bool,
+    idempotent: bool,
 }
 
 impl Options {
@@ -71,31 +77,46 @@ impl Options {
                 deadline: None,
                 format: ResultFormat::Text,
                 pack: false,
+                idempotent: false,
             });
         }
         // SAFETY: as promised.
         let options = unsafe { structs::read(options, NAME)? };
-        let pack = match options.pack {
-            0 | 1 => options.pack == 1,
-            other => return Err(Failure::argument(format!("{NAME}: pack cannot be {other}"))),
-        };
+        if options.reserved != 0 {
+            return Err(Failure::argument("holdfast_submit_options: reserved must be 0"));
+        }
         let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
         Ok(Self {
             retries: count(options.retries, "holdfast_submit_options: retries")?,
             timeout: limit(options.timeout_ms),
             deadline: limit(options.deadline_ms),
             format: result_format(options.result_format)?,
-            pack,
+            pack: flag(options.pack, NAME, "pack")?,
+            idempotent: flag(options.idempotent, NAME, "idempotent")?,
         })
     }
 
-    /// The same, where there is nothing that could be packed.
+    /// The same for a statement on a connection in hand, whose loss is the program's.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    pub(super) unsafe fn read_in_hand(options: *const holdfast_submit_options) -> Outcome<Self> {
+        // SAFETY: as promised.
+        let options = unsafe { Self::read(options)? };
+        if options.idempotent {
+            let words = "holdfast_submit_options: idempotent can be 1 for a single statement of a pool only";
+            return Err(Failure::argument(words));
+        }
+        Ok(options)
+    }
+
+    /// The same, where there is no single statement.
     ///
     /// # Safety
     /// As for [`read`](Self::read).
     pub(super) unsafe fn read_unpacked(options: *const holdfast_submit_options) -> Outcome<Self> {
         // SAFETY: as promised.
-        let options = unsafe { Self::read(options)? };
+        let options = unsafe { Self::read_in_hand(options)? };
         if options.pack {
             let words = "holdfast_submit_options: pack can be 1 for a single statement only";
             return Err(Failure::argument(words));
@@ -104,7 +125,7 @@ impl Options {
     }
 
     pub(super) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
-        let Self { retries, timeout, deadline, format: _, pack: _ } = self;
+        let Self { retries, timeout, deadline, format: _, pack: _, idempotent: _ } = self;
         Submission { tag, kind, task, timeout, retries, deadline }
     }
 }
@@ -149,7 +170,7 @@ pub(super) unsafe fn single(
     // SAFETY: as promised.
     let given = unsafe { given.read()? };
     let query = Query::new(given.sql(), &given.params, options.format);
-    Ok(Task::Run(Work::Query { query, pack: options.pack }))
+    Ok(Task::Run(Work::Query { query, pack: options.pack, idempotent: options.idempotent }))
 }
 
 /// The statements of a pipeline as C gave them, copied.

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_query(
     // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; text, parameters, options are readable as
     // they say.
     let body = || unsafe {
-        let options = Options::read(options)?;
+        let options = Options::read_in_hand(options)?;
         let task = single(What::Text(sql, sql_len), params, nparams, &options)?;
         submit_on(connection, queue, options.submission(tag, Kind::ConnectionQuery, task), request)
     };
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_execute(
     // SAFETY: `connection`, `queue` and `statement` are NULL or live, `request` NULL or writable; parameters and options are
     // readable as they say.
     let body = || unsafe {
-        let options = Options::read(options)?;
+        let options = Options::read_in_hand(options)?;
         let task = single(What::Statement(statement), params, nparams, &options)?;
         submit_on(connection, queue, options.submission(tag, Kind::ConnectionExecute, task), request)
     };

@@ -94,7 +94,9 @@ fn open_pool(tables: &mut Tables, draws: &mut Draws<'_>) {
 /// Options that let nobody wait for long.
 pub(super) fn acquire_options(draws: &mut Draws<'_>) -> Place<holdfast_acquire_options> {
     let retries = draws.one_of(&[HOLDFAST_NO_RETRY, 1, 0, -2]);
-    let options = holdfast_acquire_options { struct_size: 0, retries, timeout_ms: 1 };
+    let idempotent = draws.one_of(&[0, 1, 2]);
+    let options =
+        holdfast_acquire_options { struct_size: 0, retries, timeout_ms: 1, idempotent, reserved: 0 };
     Place::of(options, draws)
 }
 

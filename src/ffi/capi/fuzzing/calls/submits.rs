@@ -36,6 +36,8 @@ fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
         deadline_ms: draws.one_of(&[0, 10, 20]),
         result_format: format(draws),
         pack: draws.one_of(&[0, 0, 0, 1, 2]),
+        idempotent: draws.one_of(&[0, 0, 1, 2]),
+        reserved: 0,
     };
     Place::of(options, draws)
 }

@@ -319,5 +319,7 @@ fn submit_options(format: i32) -> holdfast_submit_options {
         deadline_ms: 0,
         result_format: format,
         pack: 0,
+        idempotent: 0,
+        reserved: 0,
     }
 }
