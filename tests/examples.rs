@@ -16,10 +16,15 @@ use std::process::Command;
 
 /// What an example prints.
 fn run(name: &str) -> String {
+    run_with(name, &[])
+}
+
+fn run_with(name: &str, arguments: &[&str]) -> String {
     // Built already when everything is tested, so this only finds the program and runs it.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["run", "--quiet", "--all-features", "--example", name])
+        .args(["run", "--quiet", "--all-features", "--example", name, "--"])
+        .args(arguments)
         .env_remove("DATABASE_URL")
         .output()
         .unwrap();
@@ -46,4 +51,22 @@ fn the_transactions_example_undoes_what_nobody_committed() {
 fn the_deadlines_example_is_held_up_by_nobody() {
     let said = run("deadlines_and_cancel");
     assert!(said.contains("deadline: query_timeout") && said.contains("cancel: canceled"), "{said}");
+}
+
+/// A number out of what an example prints with `--json`.
+fn figure(said: &str, name: &str) -> f64 {
+    let (_, rest) =
+        said.split_once(&format!("\"{name}\": ")).unwrap_or_else(|| panic!("no {name} in {said}"));
+    rest.split([',', '}']).next().unwrap().parse().unwrap_or_else(|_| panic!("{name} is no number in {said}"))
+}
+
+const LONGEST_BEYOND_THE_OUTAGE_MS: f64 = 3_000.0;
+
+#[test]
+fn a_restart_fails_no_statement_that_may_be_repeated() {
+    let said = run_with("restart", &["--json"]);
+    assert_eq!(figure(&said, "failed"), 0.0, "{said}");
+    assert!(figure(&said, "done") > 100.0, "{said}");
+    let beyond = figure(&said, "longest_ms") - figure(&said, "outage_ms");
+    assert!(beyond < LONGEST_BEYOND_THE_OUTAGE_MS, "{said}");
 }
