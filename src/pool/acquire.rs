@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::admission::{Denied, Grant, Request, Shed};
 use super::background_open::IN_A_HURRY;
 use super::connection::PooledConnection;
+use super::governor::BUDGET_IS_SPENT;
 use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
 use super::refused::Told;
@@ -359,11 +360,7 @@ impl<'a> Acquisition<'a> {
     }
 
     fn give_up(mut self, error: Error, took: Duration) -> Error {
-        let error = if self.budget_is_spent {
-            error.with_note("not retried: the pool's budget of retries is spent".to_owned())
-        } else {
-            error
-        };
+        let error = if self.budget_is_spent { error.with_note(BUDGET_IS_SPENT.to_owned()) } else { error };
         if error.kind() != ErrorKind::PoolClosed {
             self.attempts.push(error.to_attempt(took, None));
             self.inner.remember_open_failure(&error);

@@ -192,6 +192,9 @@ impl Governor {
     }
 }
 
+/// Said of what would have been tried again.
+pub(super) const BUDGET_IS_SPENT: &str = "not tried again: the pool's budget of retries is spent";
+
 impl Inner {
     /// While the server is out of reach: the failure that an attempt of this pool would meet.
     pub(super) fn known_failure(&self) -> Option<Error> {

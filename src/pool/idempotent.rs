@@ -9,6 +9,7 @@ use postgres::Row;
 use super::Pool;
 use super::acquire::Call;
 use super::connection::{Params, PooledConnection};
+use super::governor::BUDGET_IS_SPENT;
 use super::inner::Inner;
 use crate::error::{Error, Result, human, is_connection_failure};
 use crate::resilience::repeat::Repeats;
@@ -135,6 +136,9 @@ impl Inner {
         let Some(wait) = repeats.next(Instant::now()) else {
             return Err(lost_for_good(error, repeats));
         };
+        if !self.may_retry() {
+            return Err(lost_for_good(error, repeats).with_note(BUDGET_IS_SPENT.to_owned()));
+        }
         self.tell_of_repetition(&error, wait);
         Ok(wait)
     }

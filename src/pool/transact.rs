@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::acquire::Call;
 use super::connection::PooledConnection;
+use super::governor::BUDGET_IS_SPENT;
 use super::in_doubt::{Fate, Mark};
 use super::inner::Inner;
 use super::voice::Voice;
@@ -93,7 +94,7 @@ impl<'a> Transact<'a> {
         let link = conn.link().clone();
         settle(&mut conn, voice, link.failure().is_some());
         if let Some(fault) = link.fault() {
-            return is_loss(fault, &link);
+            return is_loss(fault, &link) && self.inner.may_retry();
         }
         if link.transaction_status() == TransactionStatus::Idle {
             // Its body has ended it, and what was done before may have been committed.
@@ -116,6 +117,17 @@ impl<'a> Transact<'a> {
         }
     }
 
+    /// The connection was lost before COMMIT was sent. Runs after losses are retries, for which the pool has a budget; those
+    /// after conflicts are not, since they come with the work.
+    fn lost(&self, fault: LinkFault, link: &Link) -> Ending<(), Error> {
+        match lost(fault, link) {
+            Ending::Again(error) if !self.inner.may_retry() => {
+                Ending::failed(error.with_note(BUDGET_IS_SPENT.to_owned()))
+            }
+            ending => ending,
+        }
+    }
+
     fn commit(&self, mut conn: PooledConnection, voice: Voice) -> Ending<(), Error> {
         let link = conn.link().clone();
         settle(&mut conn, voice, true);
@@ -124,7 +136,7 @@ impl<'a> Transact<'a> {
             let _ = conn.say(voice, "");
         }
         if let Some(fault) = link.fault() {
-            return lost(fault, &link);
+            return self.lost(fault, &link);
         }
         match link.transaction_status() {
             TransactionStatus::InTransaction => {}
@@ -154,7 +166,7 @@ impl<'a> Transact<'a> {
             Commit::Refused(error) if is_conflict(&link) => Ending::Again(error),
             Commit::Refused(error) => Ending::failed(error),
             Commit::NotSent(error) => match link.fault() {
-                Some(fault) => lost(fault, &link),
+                Some(fault) => self.lost(fault, &link),
                 None => Ending::failed(error),
             },
             Commit::InDoubt(error) => {
