@@ -53,6 +53,15 @@ fn the_deadlines_example_is_held_up_by_nobody() {
     assert!(said.contains("deadline: query_timeout") && said.contains("cancel: canceled"), "{said}");
 }
 
+/// 10 s with the server away are 77 probes; a second is enough to see the pace.
+#[test]
+fn in_a_storm_one_prober_dials_for_all_and_finds_the_server_soon() {
+    let said = run_with("storm", &["--threads", "32", "--outage", "1000", "--slack", "2000", "--json"]);
+    let ours = said.lines().next().unwrap();
+    assert!(ours.contains("Holdfast"), "{said}");
+    assert!((3.0..15.0).contains(&figure(ours, "dialled")), "{ours}");
+}
+
 /// A number out of what an example prints with `--json`.
 fn figure(said: &str, name: &str) -> f64 {
     let (_, rest) =

@@ -128,6 +128,7 @@ impl Inner {
             ),
         );
         self.suspect_all_parked();
+        self.governor.lost_one();
         self.retire(parked, CloseReason::ValidationFailed);
     }
 

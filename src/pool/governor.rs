@@ -106,6 +106,18 @@ impl Governor {
         }
     }
 
+    /// A connection was lost, and the server may be away: one opening will tell.
+    pub(super) fn lost_one(&self) {
+        let mut known = self.known.lock();
+        let before = known.ramp.for_each_of(1);
+        known.ramp.failed();
+        let fell = known.ramp.for_each_of(1) != before;
+        drop(known);
+        if fell {
+            self.apply_ramp();
+        }
+    }
+
     /// A connection could not be opened, for a reason that passes.
     pub(super) fn failed(self: &Arc<Self>, pool: &Inner, error: &Error, took: Duration) {
         let for_role = error.phase() == Some(Phase::Role) && error.kind() == ErrorKind::Unreachable;

@@ -53,6 +53,7 @@ impl Inner {
     /// It died while it was lent: its idle siblings may have met the same fate.
     fn retire_broken(self: &Arc<Self>, conn: Parked) {
         self.suspect_all_parked();
+        self.governor.lost_one();
         self.retire(conn, CloseReason::Broken);
     }
 
@@ -112,7 +113,8 @@ impl Inner {
             &[("connection", conn.id.into()), ("reason", reason.name().into())],
             format_args!("closing a connection: {}", reason.name()),
         );
-        let abandoned_work = conn.link.is_busy();
+        // A server process closes its end when it ends, and with it what it was doing.
+        let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
         let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
         conn.link.retire();
         if gone && !abandoned_work {

@@ -2,7 +2,8 @@
 //!
 //! A process that starts, and a server that has just come back, would otherwise meet with all openings at once: 8 of each
 //! of a hundred processes. So it begins with two, and each that succeeds allows one more, up to [`MOST`]: eight connections
-//! take three turns instead of one. A failure starts it over. (TCP's slow start, for the same reason.)
+//! take three turns instead of one. After a failure, or the loss of a connection, it begins with one. (TCP's slow start, for
+//! the same reason.)
 
 /// In the making at once, at most. HikariCP does with one, and is blamed for it when connecting is slow.
 const MOST: u32 = 4;
@@ -22,8 +23,9 @@ impl Ramp {
         self.0 = (self.0 + 1).min(MOST);
     }
 
+    /// An opening failed, or a connection was lost.
     pub(crate) fn failed(&mut self) {
-        self.0 = FIRST;
+        self.0 = 1;
     }
 
     /// For each of so many pools that share the server: an equal part, and one at least.
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_with_two_rises_with_success_to_four_and_starts_over_after_a_failure() {
+    fn it_begins_with_two_rises_with_success_to_four_and_begins_with_one_after_a_failure() {
         let mut ramp = Ramp::default();
         let mut allowed = vec![ramp.for_each_of(1)];
         for _ in 0..4 {
@@ -46,7 +48,7 @@ mod tests {
         }
         assert_eq!(allowed, [2, 3, 4, 4, 4]);
         ramp.failed();
-        assert_eq!(ramp.for_each_of(1), 2);
+        assert_eq!(ramp.for_each_of(1), 1);
     }
 
     #[test]
