@@ -26,6 +26,8 @@ impl Inner {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
             Err(e) => {
+                // Before anybody is told that there is capacity.
+                drop((registered, slot));
                 opening.failed(&e, began);
                 return Err(e);
             }

@@ -88,7 +88,7 @@ impl Stress<'_> {
 }
 
 fn is_for_lack_of_time(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::ConnectTimeout)
+    matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::ConnectTimeout | ErrorKind::Overloaded)
 }
 
 fn abandon_a_result(conn: &mut PooledConnection) {
