@@ -1715,7 +1715,9 @@ typedef struct {
     int32_t reruns;
     /**
      * 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-     * a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction and holdfast_submit_transaction only.
+     * a round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id even
+     * for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN is left where the server crashed or was replaced by a standby.
+     * holdfast_pool_transaction and holdfast_submit_transaction only.
      */
     int32_t resolve_commit;
     /**

@@ -5,6 +5,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::admission::Pooled;
+use super::in_doubt::Origin;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::stats::Counters;
@@ -33,6 +34,8 @@ pub(super) struct OpenConnection {
     /// `host:port`, for messages.
     pub(super) target: String,
     pub(super) id: u64,
+    /// Learnt when a transaction is to be resolved.
+    pub(super) origin: Option<Origin>,
     /// When it was last put on the idle stack (or opened).
     pub(super) parked_at: Tick,
     /// When it was last lent (or opened).
@@ -65,6 +68,7 @@ impl OpenConnection {
             loans: Loans::default(),
             target: opened.target,
             id,
+            origin: None,
             parked_at: now,
             lent_at: now,
             last_user: None,

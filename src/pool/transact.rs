@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::acquire::Call;
 use super::connection::PooledConnection;
 use super::governor::BUDGET_IS_SPENT;
-use super::in_doubt::{Fate, Mark};
+use super::in_doubt::{Fate, Mark, Origin};
 use super::inner::Inner;
 use super::voice::Voice;
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
@@ -60,12 +60,15 @@ impl<'a> Transact<'a> {
     }
 
     fn once<B: Body>(&self, body: &mut B, before: u32) -> Ending<B::Value, B::Error> {
-        let conn = match self.inner.get(self.call(before)) {
+        let mut conn = match self.inner.get(self.call(before)) {
             Ok(conn) => conn,
             Err(error) => return Ending::failed(error),
         };
-        conn.link().forget_failure();
         conn.link().set_deadline(self.end);
+        if self.options.resolve_commit {
+            Origin::learn(&mut conn, B::VOICE);
+        }
+        conn.link().forget_failure();
         match body.run(conn, before) {
             Ok((conn, Ok(value))) => {
                 let target = conn.target().to_owned();

@@ -73,14 +73,15 @@ impl TransactionOptions {
         self
     }
 
-    /// Whether to find out what became of a commit whose answer was lost. Costs a round trip before each COMMIT, and a
-    /// transaction id even for what writes nothing. Default: no.
+    /// Whether to find out what became of a commit whose answer was lost. Costs a round trip before each COMMIT, another one
+    /// before the first such transaction of each connection, and a transaction id even for what writes nothing. Default: no.
     ///
     /// If the answer is lost, another connection asks the server: a transaction that was committed is reported as such, one
     /// that was aborted is run again, one that is still in progress is waited for, within `timeout` (without one, within
-    /// the option `connection_timeout`). If the server cannot tell, or crashed or was replaced by another meanwhile, so that
-    /// what it says could be about another transaction, the outcome stays
-    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown).
+    /// the option `connection_timeout`). If the server cannot tell, or crashed, or a standby took its place meanwhile (system
+    /// identifier, timeline and the age of the statistics are compared), so that what it says could be about another
+    /// transaction, or if this role may not read those, the outcome stays
+    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown), with the transaction's id.
     #[must_use]
     pub fn resolve_commit(mut self, resolve: bool) -> Self {
         self.resolve_commit = resolve;

@@ -12,7 +12,7 @@ use crate::support::{own_server, server, wait_until};
 use crate::{ms, number, pool};
 
 /// A table whose first commit takes its time.
-fn table_that_commits_slowly(server: &EmbeddedPostgres, name: &str, seconds: f32) {
+pub fn table_that_commits_slowly(server: &EmbeddedPostgres, name: &str, seconds: f32) {
     let sql = format!(
         "create table {name} (n int); create sequence {name}_commits;
          create function {name}_dawdle() returns trigger language plpgsql as $$begin
@@ -27,7 +27,7 @@ fn table_that_commits_slowly(server: &EmbeddedPostgres, name: &str, seconds: f32
 
 /// Runs a transaction that writes one row into a table, while `meanwhile` is done to its server process as soon as that
 /// has come to COMMIT. Returns the result, the number of runs, and how long it took.
-fn commit_while(
+pub fn commit_while(
     server: &EmbeddedPostgres,
     pool: &Pool,
     name: &str,
@@ -57,7 +57,7 @@ fn commit_while(
 }
 
 /// The rows that stay in the end. Locks out the transaction that may still be running.
-fn rows(server: &EmbeddedPostgres, name: &str) -> i64 {
+pub fn rows(server: &EmbeddedPostgres, name: &str) -> i64 {
     let mut client = server.connect().unwrap();
     client.batch_execute(&format!("begin; lock table {name}")).unwrap();
     client.query_one(&format!("select count(*) from {name}"), &[]).unwrap().get(0)
@@ -70,13 +70,13 @@ fn through(proxy: &Proxy, name: &str) -> Pool {
 
 /// Cuts the only connection of a pool, and lets the server go on with its COMMIT: the request to cancel it does not get
 /// through.
-fn cut_for_good(proxy: &Proxy, pool: &Pool) {
+pub fn cut_for_good(proxy: &Proxy, pool: &Pool) {
     proxy.refuse();
     assert_eq!(proxy.cut_all(), 1);
     wait_until("cancelling was tried in vain", ms(10_000), || pool.stats().total == 0);
 }
 
-fn resolving() -> TransactionOptions {
+pub fn resolving() -> TransactionOptions {
     TransactionOptions::new().resolve_commit(true)
 }
 

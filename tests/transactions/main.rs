@@ -6,6 +6,7 @@
 mod bodies;
 mod commits;
 mod conflicts;
+mod failover;
 mod losses;
 #[path = "../support/mod.rs"]
 mod support;

@@ -67,7 +67,9 @@ pub struct holdfast_transaction_options {
     /// holdfast_pool_transaction and holdfast_submit_transaction only.
     pub reruns: i32,
     /// 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-    /// a round trip before each COMMIT, and a transaction id even for what writes nothing. holdfast_pool_transaction and holdfast_submit_transaction only.
+    /// a round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id even
+    /// for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN is left where the server crashed or was replaced by a standby.
+    /// holdfast_pool_transaction and holdfast_submit_transaction only.
     pub resolve_commit: i32,
     /// Limit of the whole in milliseconds, getting connections, reruns and waits included, and deadline of its statements,
     /// besides that of the connection; 0 for none.
