@@ -147,6 +147,11 @@ impl Link {
         self.0.tap.was_bound()
     }
 
+    /// Whether the reply that came last says that a statement completed, rather than failed.
+    pub(crate) fn completed_last_statement(&self) -> bool {
+        self.0.tap.has_completed()
+    }
+
     /// The settings of the session that show in the text of values, as last reported.
     pub(crate) fn text_settings(&self) -> settings::TextSettings {
         self.0.tap.text_settings()

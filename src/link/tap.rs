@@ -56,6 +56,8 @@ pub(crate) struct Tap {
     simple: AtomicU8,
     /// Whether the server has accepted the last `Bind`.
     bound: AtomicBool,
+    /// Whether the last reply was that a statement had completed, and no error came instead.
+    completed: AtomicBool,
     backend_key: AtomicU64,
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
@@ -114,7 +116,10 @@ impl Tap {
     /// A whole message was received.
     pub(crate) fn received(&self, message: &Message<'_>) {
         match message.kind {
-            b'C' | b'I' | b's' => add(&self.statements, 1),
+            b'C' | b'I' | b's' => {
+                add(&self.statements, 1);
+                self.completed.store(true, Relaxed);
+            }
             b'2' => self.bound.store(true, Relaxed),
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
@@ -151,6 +156,10 @@ impl Tap {
         let failed = matches!(self.copy.load(Relaxed), COPY_IN_EXTENDED | COPY_FAILED);
         self.copy.store(if failed { COPY_FAILED } else { COPY_NONE }, Relaxed);
         add(&self.statements, 1);
+        // The last words of a session that nothing was asked of are no reply.
+        if self.owed() == Owed::Replies {
+            self.completed.store(false, Relaxed);
+        }
         if let Some(code) = sqlstate_in(head) {
             self.sqlstate.store(pack(code), Relaxed);
             // Still that of the last `ReadyForQuery`: whether the transaction was well before this error.
@@ -176,6 +185,11 @@ impl Tap {
     /// Whether the last prepared statement got as far as being run: `BindComplete` precedes it.
     pub(crate) fn was_bound(&self) -> bool {
         self.bound.load(Relaxed)
+    }
+
+    /// Whether the last reply was that a statement had completed.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.completed.load(Relaxed)
     }
 
     /// Whether a COPY FROM STDIN is being fed, or was and has to be ended by us: the server waits for us, not we for it.

@@ -134,6 +134,14 @@ impl Commit {
             // Something else stood in its way on this side.
             None if error.kind() == ErrorKind::Misuse => Self::NotSent(error),
             _ if link.is_busy() => Self::InDoubt(with_last_word(error, link)),
+            // The answer was there, and the driver has lost it over what came behind: the last words of the session.
+            _ if link.transaction_status() == TransactionStatus::Idle => {
+                if link.completed_last_statement() {
+                    Self::Done
+                } else {
+                    Self::Refused(error)
+                }
+            }
             _ => Self::NotSent(error),
         }
     }

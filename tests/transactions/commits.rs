@@ -212,3 +212,48 @@ fn what_only_reads_commits_with_resolving_too_and_on_a_standby() {
         assert_eq!(one, 1);
     }
 }
+
+/// Holds back the answer to a COMMIT until the session's last words are behind it, so that both arrive in one piece.
+fn answer_and_last_words_together(server: &EmbeddedPostgres, proxy: &Proxy, pid: i32) {
+    proxy.go_deaf();
+    let mut client = server.connect().unwrap();
+    wait_until("the COMMIT is over", ms(10_000), || {
+        let sql = "select state = 'idle' from pg_stat_activity where pid = $1";
+        client.query_one(sql, &[&pid]).unwrap().get(0)
+    });
+    client.execute("select pg_terminate_backend($1, 10000)", &[&pid]).unwrap();
+    proxy.hear_again();
+}
+
+/// The driver gives up on such a connection before it has looked at the answer.
+#[test]
+fn a_commit_that_was_answered_is_not_run_again_though_the_session_ended_right_behind() {
+    let server = server();
+    table_that_commits_slowly(server, "answered", 1.0);
+    let proxy = Proxy::before(server);
+    let pool = through(&proxy, "answered");
+    let together = |pid| answer_and_last_words_together(server, &proxy, pid);
+    let (result, runs, _) = commit_while(server, &pool, "answered", TransactionOptions::new(), together);
+    result.expect("the answer was there");
+    assert_eq!((runs, rows(server, "answered")), (1, 1));
+}
+
+#[test]
+fn a_commit_that_was_refused_is_reported_as_failed_though_the_session_ended_right_behind() {
+    let server = server();
+    table_that_commits_slowly(server, "refused", 1.0);
+    server
+        .execute(
+            "create function refused_refuse() returns trigger language plpgsql as $$begin raise 'no'; end$$;
+             create constraint trigger refuse after insert on refused deferrable initially deferred
+                 for each row execute function refused_refuse()",
+        )
+        .unwrap();
+    let proxy = Proxy::before(server);
+    let pool = through(&proxy, "refused");
+    let together = |pid| answer_and_last_words_together(server, &proxy, pid);
+    let (result, runs, _) = commit_while(server, &pool, "refused", TransactionOptions::new(), together);
+    let error = result.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::CommitUnknown, "{error}");
+    assert_eq!((runs, rows(server, "refused")), (1, 0));
+}
