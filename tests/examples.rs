@@ -79,3 +79,11 @@ fn a_restart_fails_no_statement_that_may_be_repeated() {
     let beyond = figure(&said, "longest_ms") - figure(&said, "outage_ms");
     assert!(beyond < LONGEST_BEYOND_THE_OUTAGE_MS, "{said}");
 }
+
+#[test]
+fn the_books_balance_whatever_happens_to_sessions_server_and_network() {
+    let said = run_with("ledger", &["--json", "--transactions", "1500", "--faults", "30"]);
+    assert_eq!(figure(&said, "wrong"), 0.0, "{said}");
+    assert!(figure(&said, "transactions") >= 1500.0 && figure(&said, "faults") >= 30.0, "{said}");
+    assert!(figure(&said, "committed") >= 1000.0, "{said}");
+}
