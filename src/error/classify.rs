@@ -11,23 +11,40 @@ use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 /// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that
 /// only the text tells a full pooler from a broken protocol.
 const POOLER_FULL: [&str; 6] = [
-    "no more connections allowed", // PgBouncer max_client_conn, max_db_client_connections, max_user_client_connections
+    "no more connections allowed", // PgBouncer: max_client_conn
+    "client connections exceeded", // PgBouncer: max_db_client_connections, max_user_client_connections
     "query_wait_timeout",          // PgBouncer: waited too long for a server connection
     "max_client_conn",
     "max clients reached", // Supavisor, "MaxClientsInSessionMode: max clients reached"
     "client_login_timeout",
-    "too many connections",
 ];
+/// The same in words that PostgreSQL has too.
+const FULL: &str = "too many connections";
 
 /// Texts of a pooler that cannot reach its server just now, which passes as 57P03 does.
-const POOLER_SERVER_AWAY: [&str; 6] = [
+const POOLER_SERVER_AWAY: [&str; 8] = [
     "server login has been failing",
     "server_login_retry",
     "server connect failed",
     "cannot connect to server",
     "pgbouncer is shutting down",
     "server is not available",
+    "server dns lookup failed",
+    "client_login_timeout (server down)",
 ];
+
+/// Texts with which a pooler turns down who somebody is, or where he wants to go: no retry helps.
+const POOLER_REFUSES: [&str; 6] = [
+    "authentication failed", // PgBouncer: "SASL ...", "\"trust\" ...", "certificate ...", "PAM ...", "password ..."
+    "login rejected",
+    "no such user",
+    "certificate name mismatch",
+    "tls client certificate required",
+    "tls connection required",
+];
+const POOLER_KNOWS_NO_DATABASE: [&str; 2] = ["no such database", "is disabled"];
+/// PgBouncer's `query_timeout`: it ends the session.
+const POOLER_ENDED_STATEMENT: [&str; 2] = ["query timeout", "query_timeout"];
 
 /// The kind of an error that a server or pooler answered with.
 pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorKind {
@@ -44,19 +61,51 @@ pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorK
     if code.starts_with("28") {
         return ErrorKind::Auth;
     }
-    if code == "08P01" || code == "XX000" || code == "58000" {
-        let text = message.to_ascii_lowercase();
-        if POOLER_FULL.iter().any(|known| text.contains(known)) {
-            return ErrorKind::ServerFull;
-        }
-        if POOLER_SERVER_AWAY.iter().any(|known| text.contains(known)) {
-            return ErrorKind::ServerStarting;
-        }
+    if let Some(kind) = kind_by_words_of_a_pooler(code, message) {
+        return kind;
     }
     if code.starts_with("08") {
         return ErrorKind::ConnectionLost;
     }
     ErrorKind::Database
+}
+
+fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
+    let away = || says(message, &POOLER_SERVER_AWAY).then_some(ErrorKind::ServerStarting);
+    let is_full = || says(message, &POOLER_FULL) || says(message, &[FULL]);
+    let full = || is_full().then_some(ErrorKind::ServerFull);
+    match code {
+        // What it cannot reach its server for may be quoted behind the words for that, so these come first.
+        "08P01" => away().or_else(full).or_else(|| {
+            let others = [
+                (&POOLER_REFUSES[..], ErrorKind::Auth),
+                (&POOLER_KNOWS_NO_DATABASE[..], ErrorKind::Database),
+                (&POOLER_ENDED_STATEMENT[..], ErrorKind::QueryTimeout),
+            ];
+            others.into_iter().find(|(known, _)| says(message, known)).map(|(_, kind)| kind)
+        }),
+        "XX000" | "58000" => away().or_else(full),
+        _ => None,
+    }
+}
+
+/// Whether a text is, or has in it, one of these.
+fn says(message: &str, known: &[&str]) -> bool {
+    let text = message.to_ascii_lowercase();
+    known.iter().any(|words| text.contains(words))
+}
+
+/// Whether it is a pooler that says that there is no room: by its SQLSTATE, or by its words where it uses PostgreSQL's.
+pub(super) fn is_full_pooler(said: &ServerMessage) -> bool {
+    said.sqlstate.code() != "53300" || says(&said.message, &POOLER_FULL)
+}
+
+/// Whether a pooler turned a client away that had not been given a server: what it asked for reached none.
+fn reached_no_server(said: &ServerMessage) -> bool {
+    let kind = || kind_by_words_of_a_pooler("08P01", &said.message);
+    said.sqlstate.code() == "08P01"
+        && said.severity == "FATAL"
+        && matches!(kind(), Some(ErrorKind::ServerFull | ErrorKind::ServerStarting))
 }
 
 /// The kind of an operating-system error met while a connection is being opened.
@@ -108,7 +157,7 @@ pub(crate) fn server_message(db: &DbError) -> ServerMessage {
         None => (None, None, None),
     };
     ServerMessage {
-        severity: db.severity().to_owned(),
+        severity: db.parsed_severity().map_or_else(|| db.severity().to_owned(), |s| s.to_string()),
         sqlstate: db.code().clone(),
         message: db.message().to_owned(),
         detail: text(db.detail()),
@@ -131,10 +180,14 @@ pub(crate) fn server_message(db: &DbError) -> ServerMessage {
 impl Error {
     /// Classifies what the server answered, in the phase it answered in.
     pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
-        let kind = kind_of_server_error(&server.sqlstate, &server.message);
+        let mut kind = kind_of_server_error(&server.sqlstate, &server.message);
         let conflict = is_transaction_conflict(server.sqlstate.code());
         let opening = phase != Phase::Query && phase != Phase::Commit;
-        let retryable = conflict || (opening && is_connection_failure(kind));
+        if !opening && is_connection_failure(kind) && server.severity == "ERROR" {
+            // The session goes on: it is about another connection, such as that of a foreign table.
+            kind = ErrorKind::Database;
+        }
+        let retryable = conflict || is_connection_failure(kind) && (opening || reached_no_server(&server));
         Error::new(kind, "the server refused")
             .in_phase(phase)
             .with_server_message(server)
@@ -196,3 +249,6 @@ pub(crate) fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Which limit a server means when it says "too many connections".
 
-use super::{Error, ErrorKind, ServerMessage};
+use super::{Error, ErrorKind, ServerMessage, classify};
 
 /// Whose limit keeps a pool from having more connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +58,7 @@ impl LimitedBy {
             _ => {}
         }
         let text = said.message.to_ascii_lowercase();
-        if said.sqlstate.code() != "53300" {
+        if classify::is_full_pooler(said) {
             Self::Pooler
         } else if text.contains("reserved") {
             Self::Reserved

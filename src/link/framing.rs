@@ -4,7 +4,7 @@
 //! Nothing is copied but the head of the few bodies somebody asks for.
 
 /// Bytes kept of a body that is asked for: enough for severity and SQLSTATE of an error, a backend key, a status.
-const KEPT: usize = 128;
+pub(super) const KEPT: usize = 128;
 
 /// Follows one direction of a connection across reads of any size.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ pub(crate) mod direct;
 mod doorstep;
 mod framing;
 pub(crate) mod inside;
+mod last_words;
 mod line;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
@@ -37,7 +38,7 @@ use socket::{Reading, Socket};
 use tap::{BackendKey, Owed, Tap};
 pub(crate) use tap::{CopyIn, TransactionStatus};
 
-use crate::error::LinkFault;
+use crate::error::{LinkFault, ServerMessage};
 
 struct Shared {
     socket: Arc<Socket>,
@@ -140,6 +141,11 @@ impl Link {
     /// SQLSTATE of what failed the present transaction, or ended the session.
     pub(crate) fn failure(&self) -> Option<String> {
         self.0.tap.failure()
+    }
+
+    /// What the server said when it ended the session, if it did.
+    pub(crate) fn last_words(&self) -> Option<ServerMessage> {
+        self.0.tap.last_words()
     }
 
     /// Whether the server got as far as running the last prepared statement.

@@ -6,8 +6,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
+
 use super::framing::Message;
+use super::last_words;
 use super::settings::{Reported, TextSettings};
+use crate::error::ServerMessage;
 
 /// Kinds of messages whose bodies the tap looks into.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
@@ -66,6 +70,8 @@ pub(crate) struct Tap {
     statements: AtomicU64,
     /// The server has said its last word.
     ended: AtomicBool,
+    /// That word, as far as it was kept.
+    last_words: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
 }
 
@@ -168,6 +174,7 @@ impl Tap {
             }
         }
         if ends_the_session(head) {
+            *self.last_words.lock() = Some(head.into());
             self.ended.store(true, Relaxed);
         }
     }
@@ -219,6 +226,11 @@ impl Tap {
     /// The server ended the session: an error of severity FATAL or PANIC, whether in reply to something or unasked.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Relaxed)
+    }
+
+    /// What it said then.
+    pub(crate) fn last_words(&self) -> Option<ServerMessage> {
+        self.last_words.lock().as_deref().map(last_words::parse)
     }
 
     /// Outside a transaction, nothing owed, no copy.

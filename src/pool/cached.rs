@@ -6,7 +6,7 @@ use postgres::{GenericClient, Row, Statement};
 use super::connection::Params;
 use super::parameter_types::guess;
 use super::statements::{StatementCache, is_stale};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::Link;
 
 /// What it takes to run a statement through the cache.
@@ -85,6 +85,19 @@ impl<C: GenericClient> Cached<'_, C> {
 
     /// An error of a statement, with where it happened.
     fn explain(&self, error: postgres::Error) -> Error {
-        Error::from(error).at_target(self.target)
+        explain(error, self.link, self.target)
     }
+}
+
+/// An error of a statement, with where it happened. The driver gives up on a connection that was closed before it has looked at
+/// what the server said last.
+pub(super) fn explain(error: postgres::Error, link: &Link, target: &str) -> Error {
+    let explained = Error::from(error);
+    let explained = match link.last_words() {
+        Some(said) if explained.kind() == ErrorKind::ConnectionLost && explained.server().is_none() => {
+            Error::from_server(said, Phase::Query).with_source(explained)
+        }
+        _ => explained,
+    };
+    explained.at_target(target)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
-use super::cached::Cached;
+use super::cached::{Cached, explain};
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
@@ -211,7 +211,7 @@ impl PooledConnection {
 
     /// An error of a statement, with where it happened.
     fn explain(&self, error: postgres::Error) -> Error {
-        Error::from(error).at_target(self.target())
+        explain(error, self.link(), self.target())
     }
 }
 

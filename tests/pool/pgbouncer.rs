@@ -21,6 +21,11 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// Starts one in transaction mode; `settings` are lines of its `[pgbouncer]` section.
     pub fn start(server: &EmbeddedPostgres, settings: &str) -> Self {
+        Self::start_with(server, "*", settings, "")
+    }
+
+    /// The same for one database, or `*` for all, and with a file of users and their passwords, named `users` there.
+    pub fn start_with(server: &EmbeddedPostgres, database: &str, settings: &str, users: &str) -> Self {
         let port = free_port().unwrap();
         let directory =
             std::env::temp_dir().join(format!("holdfast-pgbouncer-{}-{port}", std::process::id()));
@@ -30,18 +35,20 @@ impl PgBouncer {
         let file = directory.join("pgbouncer.ini");
         // With auth_type=any every user is let in as the one named for the database.
         let text = format!(
-            "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
+            "[databases]\n{database} = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
              listen_port={port}\nauth_type=any\nunix_socket_dir=\npool_mode=transaction\n\
              ignore_startup_parameters=extra_float_digits\n{settings}\n",
             server.port()
         );
         fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
+        fs::write(directory.join("users"), users).unwrap();
         let mut command = Command::new("pgbouncer");
         if rustix::process::getuid().is_root() {
             command.args(["-u", "postgres"]);
         }
         let process = command
             .arg(&file)
+            .current_dir(&directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -53,7 +60,19 @@ impl PgBouncer {
     }
 
     pub fn url(&self) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+        self.url_for("postgres", "postgres")
+    }
+
+    pub fn url_for(&self, user: &str, database: &str) -> String {
+        format!("postgresql://{user}@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// The installed version, as in `(1, 21)`.
+    pub fn version() -> (u32, u32) {
+        let output = Command::new("pgbouncer").arg("--version").output().expect("pgbouncer is installed");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut numbers = said.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        (numbers.next().expect(&said), numbers.next().expect(&said))
     }
 }
 
