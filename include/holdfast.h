@@ -766,6 +766,18 @@ holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool,
                                           holdfast_error **error);
 
 /**
+ * Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
+ * process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
+ * Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
+ * connection that is opened afterwards has min_idle filled again. Blocks until the server has let go of them, for at most
+ * settle_timeout.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_release_idle(const holdfast_pool *pool,
+                                           size_t *released,
+                                           holdfast_error **error);
+
+/**
  * Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle connections
  * are closed, lent ones awaited; shortly before the limit the server is asked to cancel what still runs, and at the limit
  * what is still out is cut, so that calls blocked on it return. timeout_ms is the limit, HOLDFAST_CONFIGURED the option
@@ -917,6 +929,8 @@ typedef struct {
     uint64_t probes;
     /** Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED). */
     uint64_t shed;
+    /** Connections closed by holdfast_pool_release_idle. */
+    uint64_t closed_released;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

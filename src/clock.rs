@@ -27,6 +27,16 @@ impl Tick {
         Self::read(ClockId::Monotonic)
     }
 
+    /// The wall clock's present tick, on a scale of its own: since 1970. It goes on while the machine is suspended, and is
+    /// set by people and services.
+    pub(crate) fn on_the_wall() -> Self {
+        #[cfg(target_os = "linux")]
+        const COARSE: ClockId = ClockId::RealtimeCoarse;
+        #[cfg(not(target_os = "linux"))]
+        const COARSE: ClockId = ClockId::Realtime;
+        Self::read(COARSE)
+    }
+
     fn read(clock: ClockId) -> Self {
         let t = rustix::time::clock_gettime(clock);
         Self((t.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(t.tv_nsec as u64))

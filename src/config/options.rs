@@ -44,6 +44,8 @@ const PROBING: (Duration, Duration) = (SECOND, Duration::from_secs(32_767));
 const UP_TO_A_DAY: (Duration, Duration) = (MILLISECOND, DAY);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Servers take milliseconds in 31 bits.
+const SERVER_TIME: Duration = Duration::from_secs(24 * 86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// `{ doc, key(type of the setter's argument) [libpq's variables] kind, default; }`, one per option. The default is a
@@ -200,6 +202,10 @@ options! {
         connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, UP_TO_A_DAY, "sets no limit of its own"), "0";
         /// Which role the server must have.
         target_session_attrs(TargetSessionAttrs) ["PGTARGETSESSIONATTRS"] Kind::Choice(TargetSessionAttrs::NAMES), "any";
+        /// The server ends this pool's sessions that nothing is asked of for so long, such as those of a process that was frozen (PostgreSQL 14 and later; `idle_session_timeout`). Longer than `idle_timeout`. 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
+        server_idle_session_timeout(optional_time) [] time_or("leaves it to the server", SERVER_TIME), "0";
+        /// While the server works for this pool it looks this often whether the client is still there, and ends the session if not (PostgreSQL 14 and later; `client_connection_check_interval`). 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
+        server_connection_check_interval(optional_time) [] time_or("leaves it to the server", SERVER_TIME), "0";
         /// `random` tries hosts and addresses in random order.
         load_balance_hosts(text) ["PGLOADBALANCEHOSTS"] Kind::Choice(&["disable", "random"]), "disable";
         /// How much TLS a connection must have.

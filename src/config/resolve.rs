@@ -14,8 +14,8 @@ use super::passfile::Passfile;
 use super::row::{self, Default, OptionInfo};
 use super::service;
 use super::settings::{
-    ChannelBinding, KeepaliveSettings, PoolSettings, RootCertificates, Secret, ServerSettings, SslMode,
-    SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
+    ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, RootCertificates, Secret,
+    ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
 use super::value::{self, Bare};
 use crate::error::{Error, Result};
@@ -261,6 +261,7 @@ impl Resolved {
             options: self.session_options(),
             connect_timeout: self.unless_zero("connect_timeout")?,
             target_session_attrs: self.read("target_session_attrs")?,
+            orphans: self.orphans()?,
             load_balance_hosts: self.get("load_balance_hosts") == Some("random"),
             tls: self.tls()?,
             keepalive: KeepaliveSettings {
@@ -271,6 +272,20 @@ impl Resolved {
                 tcp_user_timeout: self.read("tcp_user_timeout")?,
             },
         })
+    }
+
+    fn orphans(&self) -> Result<OrphanSettings> {
+        let settings = OrphanSettings {
+            idle_session_timeout: self.unless_zero("server_idle_session_timeout")?,
+            connection_check_interval: self.unless_zero("server_connection_check_interval")?,
+        };
+        let idle_timeout = self.read::<Duration>("idle_timeout")?;
+        self.forbid(
+            settings.idle_session_timeout.is_some_and(|limit| limit <= idle_timeout),
+            ["server_idle_session_timeout", "idle_timeout"],
+            "the server must not end sessions before the pool lets go of them: server_idle_session_timeout must be longer",
+        )?;
+        Ok(settings)
     }
 
     fn tls(&self) -> Result<TlsSettings> {

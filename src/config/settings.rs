@@ -217,6 +217,13 @@ pub(crate) struct KeepaliveSettings {
     pub(crate) tcp_user_timeout: Duration,
 }
 
+/// What the server itself does about sessions whose client is gone or asleep; `None` leaves it to the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OrphanSettings {
+    pub(crate) idle_session_timeout: Option<Duration>,
+    pub(crate) connection_check_interval: Option<Duration>,
+}
+
 /// How to reach the server and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerSettings {
@@ -230,6 +237,7 @@ pub(crate) struct ServerSettings {
     /// libpq's limit per host (`connect_timeout`), within `connection_timeout`; `None` is no limit of its own.
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) target_session_attrs: TargetSessionAttrs,
+    pub(crate) orphans: OrphanSettings,
     /// `load_balance_hosts=random`.
     pub(crate) load_balance_hosts: bool,
     pub(crate) tls: TlsSettings,
@@ -253,6 +261,7 @@ impl ServerSettings {
             options: None,
             connect_timeout: None,
             target_session_attrs: TargetSessionAttrs::Any,
+            orphans: OrphanSettings::default(),
             load_balance_hosts: false,
             tls: TlsSettings {
                 mode: SslMode::Disable,

@@ -12,6 +12,7 @@ use super::cancel::CancelHandle;
 use super::dial::{Address, Dial, Encryption};
 use super::doorstep::open_client;
 use super::inside::Inside;
+use super::orphans::limit_orphans;
 use super::resolve::resolve;
 use super::role::check_role;
 use super::tls_cache::Tls;
@@ -234,6 +235,7 @@ impl Opening<'_> {
         let (mut client, dialled) = open_client(dial, self.startup(candidate.host))?;
         let link = dialled.link;
         check_role(&mut client, &link, wanted)?;
+        limit_orphans(&mut client, &link, &self.server.orphans)?;
         let cancel = CancelHandle::new(
             candidate.address.clone(),
             host_name(candidate.host),

@@ -15,6 +15,7 @@ mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
+mod orphans;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]

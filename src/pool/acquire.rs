@@ -81,7 +81,9 @@ impl Inner {
     fn needs_no_look(&self, parked: &mut OpenConnection) -> bool {
         let now = Tick::now();
         parked.lent_at = now;
-        now.since(parked.parked_at) < LOOK_AFTER && !parked.doubtful && !self.is_suspect(parked.parked_at)
+        now.since(parked.heard_at) < LOOK_AFTER
+            && !parked.doubtful
+            && self.trust.covers(parked.heard_at, parked.era)
     }
 
     /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
@@ -92,9 +94,14 @@ impl Inner {
             return Proof::Given(parked);
         }
         let now = Tick::now();
-        let trusted = now.since(parked.parked_at) <= self.settings.validate_after_idle
+        let missed = self.notice_standstill(now);
+        if let Some(reason) = self.is_overdue(&parked, now.plus(missed)) {
+            self.retire_unlent(parked, reason);
+            return Proof::Failed;
+        }
+        let trusted = now.since(parked.heard_at) <= self.settings.validate_after_idle
             && !parked.doubtful
-            && !self.is_suspect(parked.parked_at);
+            && self.trust.covers(parked.heard_at, parked.era);
         let answers = match parked.link.look() {
             Look::Gone => false,
             Look::Quiet if trusted => true,
@@ -111,7 +118,6 @@ impl Inner {
         };
         if answers {
             parked.lent_at = now;
-            parked.doubtful = false;
             return Proof::Given(parked);
         }
         self.found_dead(parked);
@@ -127,9 +133,9 @@ impl Inner {
                 human(Tick::now().since(parked.parked_at))
             ),
         );
-        self.suspect_all_parked();
+        self.trust.suspect_all_parked();
         self.governor.lost_one();
-        self.retire(parked, CloseReason::ValidationFailed);
+        self.retire_unlent(parked, CloseReason::ValidationFailed);
     }
 
     /// A caller in a hurry must not make a healthy connection look dead by cutting its proof short: a worker lets it
@@ -141,7 +147,6 @@ impl Inner {
             if !inner.round_trip(&mut parked, inner.settings.validation_timeout) {
                 return inner.found_dead(parked);
             }
-            parked.doubtful = false;
             // Never reached its borrower.
             inner.admission.count(|c| c.gets -= 1);
             inner.give_back(parked);
@@ -150,9 +155,15 @@ impl Inner {
 
     /// Asks the server for an empty answer, in bounded time.
     fn round_trip(&self, parked: &mut OpenConnection, limit: Duration) -> bool {
+        let era = self.trust.era();
         parked.link.set_deadline(Some(Instant::now() + limit));
         let answered = parked.client.batch_execute("").is_ok() && parked.link.is_clean();
         parked.link.set_deadline(None);
+        if answered {
+            parked.heard_at = Tick::now();
+            parked.era = era;
+            parked.doubtful = false;
+        }
         answered
     }
 }

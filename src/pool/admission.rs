@@ -532,6 +532,7 @@ impl<P: Pooled> Admission<P> {
 }
 
 mod gate;
+mod leaving;
 mod limiting;
 mod shedding;
 #[cfg(test)]

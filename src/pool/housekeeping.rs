@@ -37,11 +37,17 @@ impl Inner {
             return;
         }
         let now = Tick::exact();
-        for (conn, reason) in self.take_due(now) {
-            self.see_off(conn, reason);
-        }
+        self.notice_late_alarm(due, now);
+        self.notice_standstill(now);
+        self.close_due(now);
         if let Some(next) = self.next_due() {
             self.wake_housekeeping_at(next);
+        }
+    }
+
+    pub(super) fn close_due(self: &Arc<Self>, now: Tick) {
+        for (conn, reason) in self.take_due(now) {
+            self.see_off(conn, reason);
         }
     }
 
@@ -80,7 +86,8 @@ impl Inner {
 
     /// Opens what `min_idle` asks for, on a worker. Does nothing at the default of 0: an idle pool dials nobody.
     pub(super) fn refill(self: &Arc<Self>) {
-        if self.settings.min_idle == 0 || !self.admission.reserve_for_min_idle(self.settings.min_idle) {
+        let wanted = self.settings.min_idle > 0 && !self.rests();
+        if !wanted || !self.admission.reserve_for_min_idle(self.settings.min_idle) {
             return;
         }
         if self.governor.is_out() {
@@ -89,6 +96,7 @@ impl Inner {
         }
         let inner = self.clone();
         self.workers.run(move || match inner.open(Instant::now() + inner.settings.connection_timeout) {
+            Ok(conn) if inner.rests() => inner.retire(conn, CloseReason::Released),
             Ok(conn) => {
                 inner.give_back(conn);
                 inner.refill();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 #[cfg(feature = "capi")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -16,9 +16,10 @@ use super::lender::Follower;
 use super::refused::RefusedForGood;
 use super::registry::Registry;
 use super::slot::Slots;
+use super::thaw::Ahead;
+use super::trust::Trust;
 use super::workers::Workers;
 use crate::callback;
-use crate::clock::Tick;
 use crate::config::PoolConfig;
 use crate::config::settings::PoolSettings;
 use crate::echo;
@@ -47,8 +48,8 @@ pub(super) struct Inner {
     pub(super) admission: Admission,
     pub(super) registry: Registry,
     pub(super) alarm: Alarm,
-    /// A connection parked before this moment must prove itself before use: a sibling was found dead.
-    suspect_before: AtomicU64,
+    pub(super) trust: Trust,
+    pub(super) ahead: Ahead,
     /// Why the last opening failed and when, for those who time out in the queue.
     pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
     /// A worker opens a connection for callers in a hurry.
@@ -60,6 +61,8 @@ pub(super) struct Inner {
     pub(super) wanted_at: AtomicU64,
     pub(super) refused_for_good: Mutex<Option<RefusedForGood>>,
     pub(super) retry_budget: Mutex<RetryBudget>,
+    /// What was idle was released, and nothing was opened since.
+    pub(super) rests: AtomicBool,
     pub(super) workers: Arc<Workers>,
     pub(super) log: Logger,
     /// What ends with the pool.
@@ -96,10 +99,12 @@ impl Inner {
             admission: Admission::new(settings.max_size, pace).with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
             alarm: Alarm::default(),
-            suspect_before: AtomicU64::new(0),
+            trust: Trust::default(),
+            ahead: Ahead::now(),
             last_open_failure: Mutex::new(None),
             opens_in_background: AtomicBool::new(false),
             tries_one_more: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,
             backoff,
@@ -136,17 +141,6 @@ impl Inner {
             ));
         }
         Ok(())
-    }
-
-    /// Every connection parked so far must prove itself before its next use.
-    pub(super) fn suspect_all_parked(&self) {
-        // One tick on: what was parked within the present tick is suspected too.
-        let until = Tick::now().plus(Tick::RESOLUTION);
-        self.suspect_before.fetch_max(until.to_word(), Ordering::Relaxed);
-    }
-
-    pub(super) fn is_suspect(&self, parked_at: Tick) -> bool {
-        parked_at < Tick::from_word(self.suspect_before.load(Ordering::Relaxed))
     }
 }
 

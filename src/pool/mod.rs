@@ -22,11 +22,14 @@ mod prober;
 mod recycle;
 mod refused;
 mod registry;
+mod release;
 mod slot;
 mod statements;
 mod stats;
+mod thaw;
 mod transact;
 mod transaction;
+mod trust;
 mod voice;
 mod workers;
 
@@ -255,6 +258,34 @@ impl Pool {
         let (gauges, counters) = self.inner.admission.snapshot();
         let (circuit, since) = self.inner.circuit();
         Stats::new(gauges, counters).with_circuit(circuit, since)
+    }
+
+    /// Closes every idle connection now, `min_idle` or not, and returns how many those were. For a process that is about to
+    /// be frozen (a function in a cloud between two calls, a container that is paused): its timers will stand still, and
+    /// what it holds would keep its slots on the server.
+    ///
+    /// Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open:
+    /// whoever wants a connection afterwards opens one, and with the first of those `min_idle` is filled again.
+    ///
+    /// Blocks until the server has let go of them, for at most `settle_timeout`; what a server that does not answer still
+    /// holds then is cut.
+    ///
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+    /// # let url = server.url();
+    /// let pool = holdfast::Pool::from_url(&url)?;
+    /// pool.batch_execute("select 1")?;
+    /// assert_eq!(pool.release_idle(), 1);
+    /// assert_eq!(pool.stats().total, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn release_idle(&self) -> u32 {
+        if self.inner.is_inherited() {
+            return 0;
+        }
+        self.inner.release_idle()
     }
 
     /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).

@@ -9,6 +9,7 @@ use super::in_doubt::Origin;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::stats::Counters;
+use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
 use crate::link::Link;
@@ -38,6 +39,10 @@ pub(super) struct OpenConnection {
     pub(super) origin: Option<Origin>,
     /// When it was last put on the idle stack (or opened).
     pub(super) parked_at: Tick,
+    /// When its server was last heard of: it was used, or proved itself, until then.
+    pub(super) heard_at: Tick,
+    /// The era in which it last proved itself (or was opened).
+    pub(super) era: Era,
     /// When it was last lent (or opened).
     pub(super) lent_at: Tick,
     /// Which thread gave it back last.
@@ -55,7 +60,8 @@ pub(super) struct OpenConnection {
 }
 
 impl OpenConnection {
-    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, settings: &PoolSettings) -> Self {
+    /// `era`: as of before it was opened.
+    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, settings: &PoolSettings) -> Self {
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
@@ -70,6 +76,8 @@ impl OpenConnection {
             id,
             origin: None,
             parked_at: now,
+            heard_at: now,
+            era,
             lent_at: now,
             last_user: None,
             doubtful: false,

@@ -14,10 +14,12 @@ impl Inner {
     /// Opens a connection for which capacity was granted.
     pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
         let opening = Opening { inner: self, finished: false };
+        self.end_rest();
         let slot = self.slots.lease().ok_or_else(|| {
             Error::misuse("no slot is free although capacity was granted: please report this as a bug")
         })?;
         let registered = self.registry.begin_opening();
+        let era = self.trust.era();
         if self.admission.is_closed() {
             return Err(pool_closed());
         }
@@ -32,7 +34,7 @@ impl Inner {
                 return Err(e);
             }
         };
-        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, &self.settings));
+        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, &self.settings));
         self.registry.add(&conn);
         let still_wanted = opening.succeeded();
         if still_wanted {

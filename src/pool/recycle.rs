@@ -52,7 +52,7 @@ impl Inner {
 
     /// It died while it was lent: its idle siblings may have met the same fate.
     fn retire_broken(self: &Arc<Self>, conn: Parked) {
-        self.suspect_all_parked();
+        self.trust.suspect_all_parked();
         self.governor.lost_one();
         self.retire(conn, CloseReason::Broken);
     }
@@ -70,6 +70,7 @@ impl Inner {
             }
         }
         conn.parked_at = now;
+        conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());
         let due = conn.due(self.idle_timeout());
         match self.admission.park(conn) {
@@ -101,10 +102,14 @@ impl Inner {
         self.admission.retire_lent(|counters| {
             conn.settle_counters(counters);
             counters.closed(reason);
-            // Never reached its borrower.
-            counters.gets -= u64::from(reason == CloseReason::ValidationFailed);
         });
         self.see_off(conn, reason);
+    }
+
+    /// Closes one that was to be lent and never reached its borrower.
+    pub(super) fn retire_unlent(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+        self.admission.count(|c| c.gets -= 1);
+        self.retire(conn, reason);
     }
 
     /// Closes a connection that is counted as departing already.

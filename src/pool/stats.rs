@@ -24,11 +24,13 @@ pub enum CloseReason {
     Discarded,
     /// The pool was closed or dropped.
     PoolClosed,
+    /// It was idle when the program asked for that ([`Pool::release_idle`](crate::Pool::release_idle)).
+    Released,
 }
 
 impl CloseReason {
     /// Every reason, in the order counters are kept in.
-    pub const ALL: [CloseReason; 8] = [
+    pub const ALL: [CloseReason; 9] = [
         Self::IdleTimeout,
         Self::MaxLifetime,
         Self::ValidationFailed,
@@ -37,6 +39,7 @@ impl CloseReason {
         Self::Unclean,
         Self::Discarded,
         Self::PoolClosed,
+        Self::Released,
     ];
 
     /// The reason's stable name in snake case.
@@ -50,6 +53,7 @@ impl CloseReason {
             Self::Unclean => "unclean",
             Self::Discarded => "discarded",
             Self::PoolClosed => "pool_closed",
+            Self::Released => "released",
         }
     }
 }

@@ -75,6 +75,36 @@ static void everything_outlives_what_it_came_from(const char *url)
     holdfast_error_free(failure);
 }
 
+static void idle_connections_are_released_and_lent_ones_stay(const char *url)
+{
+    holdfast_pool *pool;
+    holdfast_connection *lent, *idle;
+    holdfast_error *error;
+    holdfast_stats stats = {.struct_size = sizeof stats};
+    size_t released = 99;
+
+    OK(holdfast_pool_open_url(url, HOLDFAST_NUL, &pool, &error));
+    OK(holdfast_pool_release_idle(pool, &released, &error));
+    CHECK(released == 0);
+    OK(holdfast_pool_acquire(pool, NULL, &lent, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &idle, &error));
+    uint32_t pid = holdfast_connection_backend_pid(lent);
+    holdfast_connection_release(idle);
+    OK(holdfast_pool_release_idle(pool, &released, &error));
+    CHECK(released == 1);
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.total == 1 && stats.in_use == 1 && stats.closed_released == 1);
+
+    holdfast_connection_release(lent);
+    OK(holdfast_pool_acquire(pool, NULL, &lent, &error));
+    CHECK(holdfast_connection_backend_pid(lent) == pid); /* the pool goes on as before */
+    holdfast_connection_release(lent);
+    OK(holdfast_pool_release_idle(pool, NULL, &error));
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.total == 0 && stats.closed_released == 2);
+    holdfast_pool_free(pool);
+}
+
 static void a_closed_pool_lends_nothing_and_says_so(const char *url)
 {
     holdfast_pool *pool;
@@ -102,6 +132,7 @@ int main(int argc, char **argv)
     the_library_is_the_one_of_the_header();
     connections_are_borrowed_and_come_back(argv[1]);
     everything_outlives_what_it_came_from(argv[1]);
+    idle_connections_are_released_and_lent_ones_stay(argv[1]);
     a_closed_pool_lends_nothing_and_says_so(argv[1]);
     return 0;
 }

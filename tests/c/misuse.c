@@ -36,6 +36,7 @@ static void null_is_an_error_and_may_be_freed(void)
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_acquire(NULL, NULL, &connection, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_try_acquire(NULL, &connection, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_close(NULL, 0, NULL, &error));
+    FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_release_idle(NULL, NULL, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_stats(NULL, NULL, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_query(NULL, NULL, "", 0, NULL, 0, 0, &result, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_connection_query(NULL, "", 0, NULL, 0, 0, &result, &error));
@@ -225,6 +226,7 @@ static void a_forked_child_gets_an_error_and_its_parent_notices_nothing(holdfast
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_acquire(pool, NULL, &none, &error));
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_query(connection, "select 1", 8, NULL, 0, 0, &result, &error));
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_cancel_fire(cancel, 100, &error));
+        FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_release_idle(pool, NULL, &error));
         FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_close(pool, 0, NULL, &error));
         holdfast_cancel_free(cancel);
         holdfast_connection_release(connection);

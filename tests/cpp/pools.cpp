@@ -136,6 +136,15 @@ static void a_closed_pool_reports_and_refuses(const std::string &url)
     FAILS(holdfast::status::pool_closed, pool.try_acquire());
 }
 
+static void idle_connections_are_released_on_demand(const std::string &url)
+{
+    holdfast::pool pool(url);
+    const auto pid = pool.acquire().backend_pid();
+    CHECK(pool.release_idle() == 1 && pool.release_idle() == 0);
+    const auto stats = pool.stats();
+    CHECK(stats.total == 0 && stats.closed_released == 1 && pool.acquire().backend_pid() != pid);
+}
+
 static void an_echo_pool_needs_no_server()
 {
     auto pool = holdfast::pool::echo();
@@ -157,6 +166,7 @@ int main(int argc, char **argv)
         an_idempotent_statement_outlives_its_connection(url);
         failed_attempts_are_told_one_by_one();
         a_closed_pool_reports_and_refuses(url);
+        idle_connections_are_released_on_demand(url);
         an_echo_pool_needs_no_server();
     });
 }

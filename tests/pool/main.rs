@@ -14,6 +14,7 @@ mod outage;
 mod pgbouncer;
 mod pooling;
 mod refused;
+mod releasing;
 mod returning;
 mod shedding;
 mod statements;
@@ -21,6 +22,7 @@ mod stats;
 mod stress;
 #[path = "../support/mod.rs"]
 mod support;
+mod thaw;
 mod waiting;
 
 use std::sync::OnceLock;

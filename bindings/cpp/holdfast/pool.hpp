@@ -24,6 +24,7 @@
 #include "transaction_options.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -248,6 +249,14 @@ public:
         auto figures = detail::sized<holdfast::stats>();
         detail::call([&](holdfast_error **about) { return holdfast_pool_stats(it_.get(), &figures, about); });
         return figures;
+    }
+    /// Closes every idle connection now, for a process that is about to be frozen, and returns how many those were. The pool
+    /// stays open. Blocks until the server has let go of them, for at most settle_timeout.
+    std::size_t release_idle() const
+    {
+        std::size_t released = 0;
+        detail::call([&](holdfast_error **about) { return holdfast_pool_release_idle(it_.get(), &released, about); });
+        return released;
     }
     /// Closes it: refuses new callers, wakes those who wait, closes idle connections, waits for lent ones, cancels what still
     /// runs shortly before the limit, and cuts what is left at the limit; without one, close_timeout is the limit.

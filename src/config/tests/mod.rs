@@ -66,6 +66,7 @@ fn every_option_of_the_table_reaches_the_settings() {
             ("sslmode", _) => "require",
             ("retry_base_delay", _) => "2s",
             ("max_size", _) => "9",
+            ("server_idle_session_timeout", _) => "7min",
             (_, Kind::Choice(names)) => names.iter().rfind(|name| **name != row.default_text()).unwrap(),
             (_, Kind::Text | Kind::Secret | Kind::Path) => "sample",
             (_, Kind::Flag) => "false",

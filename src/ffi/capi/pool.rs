@@ -254,6 +254,32 @@ pub unsafe extern "C" fn holdfast_pool_try_acquire(
     unsafe { guard(error, body) }
 }
 
+/// Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
+/// process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
+/// Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
+/// connection that is opened afterwards has min_idle filled again. Blocks until the server has let go of them, for at most
+/// settle_timeout.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_pool_release_idle(
+    pool: *const holdfast_pool,
+    released: *mut usize,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `pool` is NULL or live.
+        let pool = unsafe { hold(pool)? };
+        Failure::if_in_callback()?;
+        let count = pool.core.release_idle();
+        if !released.is_null() {
+            // SAFETY: `released` is writable.
+            unsafe { released.write(count as usize) };
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
 /// Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle connections
 /// are closed, lent ones awaited; shortly before the limit the server is asked to cancel what still runs, and at the limit
 /// what is still out is cut, so that calls blocked on it return. timeout_ms is the limit, HOLDFAST_CONFIGURED the option

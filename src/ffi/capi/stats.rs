@@ -75,6 +75,8 @@ pub struct holdfast_stats {
     pub probes: u64,
     /// Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED).
     pub shed: u64,
+    /// Connections closed by holdfast_pool_release_idle.
+    pub closed_released: u64,
 }
 
 /// Connections are opened as they are needed.
@@ -137,6 +139,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         circuit_ms: stats.circuit_for.map_or(0, |length| length.as_millis() as u64),
         probes: stats.probes,
         shed: stats.shed,
+        closed_released: stats.closes_by(CloseReason::Released),
     }
 }
 

@@ -131,6 +131,7 @@ fn about_pool(tables: &mut Tables, draws: &mut Draws<'_>) {
     let connection = tables.pick(Kind::Connection, draws);
     // SAFETY: NULL or live, of whatever kind.
     unsafe {
+        holdfast_pool_release_idle(pool, ptr::null_mut(), ptr::null_mut());
         said(holdfast_connection_target(connection));
         holdfast_connection_backend_pid(connection);
         holdfast_connection_transaction_status(connection);

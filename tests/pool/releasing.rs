@@ -1,0 +1,77 @@
+//! `release_idle`: what is idle is closed on demand.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfast::embedded::EmbeddedPostgres;
+use holdfast::{CloseReason, Pool};
+
+use crate::{Observer, config, ms, server, soon};
+
+#[test]
+fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
+    let pool = Pool::new(config(server(), "releaser").max_size(5)).unwrap();
+    let mut conns: Vec<_> = (0..5).map(|_| pool.get().unwrap()).collect();
+    let mut lent = conns.pop().unwrap();
+    drop(conns);
+    let mut observer = Observer::of(server());
+    assert_eq!(observer.backends("releaser").len(), 5);
+    assert_eq!(pool.release_idle(), 4);
+    let stats = pool.stats();
+    assert_eq!((stats.total, stats.in_use, stats.idle), (1, 1, 0));
+    assert_eq!(stats.closes_by(CloseReason::Released), 4);
+    // A backend hangs up a moment before it leaves the list.
+    soon("their backends are gone", || observer.backends("releaser").len() == 1);
+    lent.batch_execute("select 1").expect("the lent one is left alone");
+    drop(lent);
+    assert_eq!((pool.release_idle(), pool.release_idle()), (1, 0));
+    pool.batch_execute("select 1").expect("the pool goes on as before");
+}
+
+#[test]
+fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
+    let pool = Pool::new(config(server(), "resting").min_idle(2).max_size(4)).unwrap();
+    soon("two are open", || pool.stats().idle == 2);
+    assert_eq!(pool.release_idle(), 2);
+    let opens = pool.stats().opens;
+    thread::sleep(ms(500));
+    assert_eq!((pool.stats().total, pool.stats().opens), (0, opens), "it dials nobody");
+    drop(pool.get().unwrap());
+    soon("with the first borrower it is filled", || pool.stats().idle == 2);
+}
+
+#[test]
+fn a_server_that_does_not_answer_holds_it_up_for_settle_timeout_and_no_longer() {
+    let server = EmbeddedPostgres::builder().start().unwrap();
+    let pool = Pool::new(config(&server, "unanswered").settle_timeout(ms(400))).unwrap();
+    let conns: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
+    drop(conns);
+    server.freeze().unwrap();
+    let start = Instant::now();
+    assert_eq!(pool.release_idle(), 3);
+    let took = start.elapsed();
+    server.thaw().unwrap();
+    assert!((ms(390)..ms(1500)).contains(&took), "took {took:?}");
+    soon("what it did not let go of was cut", || pool.stats().total == 0);
+}
+
+#[test]
+fn nobody_who_waits_is_overlooked_while_idle_connections_are_released() {
+    let pool = Pool::new(config(server(), "contested").max_size(2)).unwrap();
+    let end = Instant::now() + Duration::from_secs(1);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while Instant::now() < end {
+                    pool.query("select 1", &[]).expect("every borrower is served");
+                    thread::sleep(ms(1));
+                }
+            });
+        }
+        while Instant::now() < end {
+            pool.release_idle();
+            thread::sleep(ms(5));
+        }
+    });
+    assert!(pool.stats().closes_by(CloseReason::Released) > 0);
+}
