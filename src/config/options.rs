@@ -44,6 +44,8 @@ const PROBING: (Duration, Duration) = (SECOND, Duration::from_secs(32_767));
 const UP_TO_A_DAY: (Duration, Duration) = (MILLISECOND, DAY);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Probing more often would be all that an idle pool does.
+const SHORTEST_PROBING: Duration = Duration::from_millis(100);
 /// Servers take milliseconds in 31 bits.
 const SERVER_TIME: Duration = Duration::from_secs(24 * 86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -164,6 +166,8 @@ options! {
         max_lifetime(optional_time) [] time_or("is never", YEAR), "30min";
         /// A connection idle for longer than this proves that it works before it is handed out; 0 tests always.
         validate_after_idle(time) [] time(YEAR), "500ms";
+        /// An idle connection that was not heard of for this long proves itself in the background, so that dead ones are found, and replaced where `min_idle` wants them, before anybody needs them; 0 is never. (Not TCP's `keepalives_interval`.)
+        keepalive_interval(optional_time) [] Kind::Duration { bare: Bare::Milliseconds, min: SHORTEST_PROBING, max: YEAR, zero: Some("is never") }, "0";
         /// How long such a proof may take.
         validation_timeout(time) [] positive_time(HOUR), "1s";
         /// How long cleaning a returned connection (ending what it left running, rolling back) may take before it is closed instead.

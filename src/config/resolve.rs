@@ -202,6 +202,7 @@ impl Resolved {
             allow_exit_on_idle: self.read("allow_exit_on_idle")?,
             max_lifetime: self.unless_zero("max_lifetime")?,
             validate_after_idle: self.read("validate_after_idle")?,
+            keepalive_interval: self.unless_zero("keepalive_interval")?,
             validation_timeout: self.read("validation_timeout")?,
             settle_timeout: self.read("settle_timeout")?,
             close_timeout: self.read("close_timeout")?,

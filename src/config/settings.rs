@@ -79,6 +79,8 @@ pub(crate) struct PoolSettings {
     /// `None`: connections live for ever.
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) validate_after_idle: Duration,
+    /// `None`: idle connections are left alone.
+    pub(crate) keepalive_interval: Option<Duration>,
     pub(crate) validation_timeout: Duration,
     pub(crate) settle_timeout: Duration,
     pub(crate) close_timeout: Duration,

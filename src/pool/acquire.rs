@@ -126,6 +126,12 @@ impl Inner {
 
     #[cold]
     fn found_dead(self: &Arc<Self>, parked: Parked) {
+        self.tell_of_death(&parked);
+        self.retire_unlent(parked, CloseReason::ValidationFailed);
+    }
+
+    /// An idle connection was found dead.
+    pub(super) fn tell_of_death(&self, parked: &OpenConnection) {
         self.log.info(
             &[("connection", parked.id.into())],
             format_args!(
@@ -135,7 +141,6 @@ impl Inner {
         );
         self.trust.suspect_all_parked();
         self.governor.lost_one();
-        self.retire_unlent(parked, CloseReason::ValidationFailed);
     }
 
     /// A caller in a hurry must not make a healthy connection look dead by cutting its proof short: a worker lets it
@@ -154,7 +159,7 @@ impl Inner {
     }
 
     /// Asks the server for an empty answer, in bounded time.
-    fn round_trip(&self, parked: &mut OpenConnection, limit: Duration) -> bool {
+    pub(super) fn round_trip(&self, parked: &mut OpenConnection, limit: Duration) -> bool {
         let era = self.trust.era();
         parked.link.set_deadline(Some(Instant::now() + limit));
         let answered = parked.client.batch_execute("").is_ok() && parked.link.is_clean();

@@ -24,6 +24,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::open_connection::Parked;
 use super::stats::Counters;
+use crate::clock::Tick;
 use crate::error::PoolSnapshot;
 use crate::resilience::limit::{LearnedLimit, Pace};
 
@@ -37,6 +38,9 @@ pub(super) trait Pooled {
 
     /// Whether this thread gave it back a moment ago.
     fn was_just_used_here(&self) -> bool;
+
+    /// The end of its last use.
+    fn idle_since(&self) -> Tick;
 }
 
 /// What a thread that asked for a connection is given.
@@ -95,6 +99,8 @@ pub(super) struct State<P> {
     max_waiting: u32,
     pace: shedding::Pace,
     closed: bool,
+    /// How often everything idle was let go of.
+    releases: u32,
     pub(super) counters: Counters,
 }
 
@@ -211,6 +217,7 @@ impl<P: Pooled> Admission<P> {
             max_waiting: 0,
             pace: shedding::Pace::default(),
             closed: false,
+            releases: 0,
             counters: Counters::default(),
         };
         Self { state: Mutex::new(state), max_size, drained: Condvar::new() }
@@ -534,6 +541,7 @@ impl<P: Pooled> Admission<P> {
 mod gate;
 mod leaving;
 mod limiting;
+mod probing;
 mod shedding;
 #[cfg(test)]
 mod tests;
@@ -541,4 +549,5 @@ mod tests;
 pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
+pub(super) use probing::Releases;
 pub(super) use shedding::Shed;

@@ -40,7 +40,12 @@ impl Inner {
         self.notice_late_alarm(due, now);
         self.notice_standstill(now);
         self.close_due(now);
-        if let Some(next) = self.next_due() {
+        self.prove_idle(now);
+        self.set_next_alarm();
+    }
+
+    pub(super) fn set_next_alarm(self: &Arc<Self>) {
+        if let Some(next) = self.next_due().into_iter().chain(self.next_proof_due()).min() {
             self.wake_housekeeping_at(next);
         }
     }

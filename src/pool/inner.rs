@@ -61,6 +61,8 @@ pub(super) struct Inner {
     pub(super) wanted_at: AtomicU64,
     pub(super) refused_for_good: Mutex<Option<RefusedForGood>>,
     pub(super) retry_budget: Mutex<RetryBudget>,
+    /// A worker lets idle connections prove themselves.
+    pub(super) proves_idle: AtomicBool,
     /// What was idle was released, and nothing was opened since.
     pub(super) rests: AtomicBool,
     pub(super) workers: Arc<Workers>,
@@ -104,6 +106,7 @@ impl Inner {
             last_open_failure: Mutex::new(None),
             opens_in_background: AtomicBool::new(false),
             tries_one_more: AtomicBool::new(false),
+            proves_idle: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,

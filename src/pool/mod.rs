@@ -13,6 +13,7 @@ mod housekeeping;
 mod idempotent;
 mod in_doubt;
 mod inner;
+mod keepalive;
 #[cfg(feature = "capi")]
 mod lender;
 mod open_connection;

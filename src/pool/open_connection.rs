@@ -116,6 +116,10 @@ impl Pooled for Parked {
     fn was_just_used_here(&self) -> bool {
         self.last_user == Some(ThreadMark::here()) && self.parked_at == Tick::now()
     }
+
+    fn idle_since(&self) -> Tick {
+        self.parked_at
+    }
 }
 
 /// Tells threads apart, for the price of an address. One that has ended may pass its mark on, which does no harm.

@@ -72,7 +72,7 @@ impl Inner {
         conn.parked_at = now;
         conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());
-        let due = conn.due(self.idle_timeout());
+        let due = self.attention_due(&conn);
         match self.admission.park(conn) {
             None => self.wake_housekeeping_at(due),
             Some(refused) => self.retire(refused, CloseReason::PoolClosed),

@@ -13,7 +13,7 @@ impl Inner {
     pub(super) fn release_idle(self: &Arc<Self>) -> u32 {
         // Or `min_idle` would be filled again at once.
         self.rests.store(true, Ordering::Release);
-        let idle = self.admission.take_idle(|_| true, |c| c.closed(CloseReason::Released));
+        let idle = self.admission.release_idle();
         let count = idle.len() as u32;
         for conn in idle {
             self.see_off(conn, CloseReason::Released);

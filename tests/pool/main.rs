@@ -8,6 +8,7 @@ mod forking;
 mod full_server;
 mod idempotent;
 mod idling;
+mod keepalive;
 mod logging;
 mod opening;
 mod outage;

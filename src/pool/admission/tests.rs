@@ -4,12 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use super::*;
+use crate::pool::stats::CloseReason;
 
 impl Pooled for u32 {
     fn settle_counters(&mut self, _: &mut Counters) {}
 
     fn was_just_used_here(&self) -> bool {
         *self >= USED_HERE
+    }
+
+    fn idle_since(&self) -> Tick {
+        Tick::from_word(u64::from(*self))
     }
 }
 
@@ -200,16 +205,61 @@ fn closing_wakes_all_who_wait() {
     assert!(admission.wait_drained(Instant::now()));
 }
 
+/// All there is in the idle stack, from its top.
+fn take_all(admission: &Admission<u32>) -> Vec<u32> {
+    std::iter::from_fn(|| match admission.try_idle() {
+        Some(Grant::Connection(connection)) => Some(connection),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn one_that_proved_itself_goes_back_to_its_place_and_counts_as_no_loan() {
+    let admission = all_lent(3);
+    for connection in [1, 2, 3] {
+        assert!(admission.park(connection).is_none());
+    }
+    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    assert_eq!(taken, 1, "the longest idle");
+    let (gauges, counters) = admission.snapshot();
+    assert_eq!((gauges.idle, gauges.in_use, counters.gets), (2, 1, 0));
+    assert!(admission.back_from_proof(taken, releases).is_none());
+    assert_eq!(take_all(&admission), [3, 2, 1]);
+}
+
+#[test]
+fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebody_waits() {
+    let admission = all_lent(2);
+    assert!(admission.park(1).is_none());
+    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| matches!(admission.wait(within(ms(5000))), Ok(Grant::Connection(1))));
+        wait_for_waiters(&admission, 1);
+        assert!(admission.take_for_proof(|_| true).is_none());
+        assert!(admission.back_from_proof(taken, releases).is_none());
+        assert!(waiter.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn what_is_released_or_closed_while_it_proves_itself_does_not_come_back() {
+    let admission = all_lent(2);
+    assert!(admission.park(1).is_none() && admission.park(2).is_none());
+    let (taken, releases) = admission.take_for_proof(|connection| *connection == 2).expect("nobody waits");
+    assert_eq!(admission.release_idle(), [1]);
+    assert!(matches!(admission.back_from_proof(taken, releases), Some((2, CloseReason::Released))));
+    assert!(admission.park(taken).is_none());
+    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    admission.close();
+    assert!(matches!(admission.back_from_proof(taken, releases), Some((2, CloseReason::PoolClosed))));
+}
+
 #[test]
 fn a_thread_gets_again_what_it_just_gave_back_and_otherwise_what_was_used_last() {
     let admission = all_lent(4);
     for connection in [1, USED_HERE + 2, 3, 4] {
         assert!(admission.park(connection).is_none());
     }
-    let lent: Vec<_> = std::iter::from_fn(|| match admission.try_idle() {
-        Some(Grant::Connection(connection)) => Some(connection),
-        _ => None,
-    })
-    .collect();
-    assert_eq!(lent, [USED_HERE + 2, 4, 3, 1]);
+    assert_eq!(take_all(&admission), [USED_HERE + 2, 4, 3, 1]);
 }

@@ -1,0 +1,85 @@
+//! Idle connections prove themselves now and then, if `keepalive_interval` says so: a dead one is found, and replaced where
+//! `min_idle` wants it, before somebody needs it; and whoever is on the way, a firewall or the server, sees that it is used.
+//!
+//! Never in a borrower's way: one connection of a pool at a time is away for it, for as long as one in use may be, and none
+//! while somebody waits. It does not count as used: what nobody borrows is closed after `idle_timeout`, as ever.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::admission::Releases;
+use super::inner::Inner;
+use super::open_connection::{OpenConnection, Parked};
+use super::stats::CloseReason;
+use crate::clock::Tick;
+use crate::link::Look;
+
+impl Inner {
+    /// When housekeeping has to look at a connection that is parked now.
+    #[inline]
+    pub(super) fn attention_due(&self, conn: &OpenConnection) -> Tick {
+        let end = conn.due(self.idle_timeout());
+        self.proof_due(conn).map_or(end, |proof| proof.min(end))
+    }
+
+    #[inline]
+    fn proof_due(&self, conn: &OpenConnection) -> Option<Tick> {
+        self.settings.keepalive_interval.map(|interval| conn.heard_at.plus(interval))
+    }
+
+    /// When the next idle connection has to prove itself; nothing while that is being done.
+    pub(super) fn next_proof_due(&self) -> Option<Tick> {
+        if self.settings.keepalive_interval.is_none() || self.proves_idle.load(Ordering::Acquire) {
+            return None;
+        }
+        let dues = self.admission.inspect_idle(|conn| self.proof_due(conn));
+        // One that is due and could not be taken, because somebody waits for it, is looked at again in a moment.
+        dues.into_iter().flatten().min().map(|due| due.max(Tick::exact().plus(Tick::RESOLUTION)))
+    }
+
+    /// On the timer thread: has a worker see to those that are due.
+    pub(super) fn prove_idle(self: &Arc<Self>, now: Tick) {
+        let is_due = |conn: &Parked| self.has_to_prove_itself(conn, now);
+        if self.settings.keepalive_interval.is_none()
+            || !self.admission.inspect_idle(is_due).contains(&true)
+            || self.proves_idle.swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        self.prove_next();
+    }
+
+    fn has_to_prove_itself(&self, conn: &OpenConnection, now: Tick) -> bool {
+        self.proof_due(conn).is_some_and(|due| due <= now)
+            || conn.doubtful
+            || !self.trust.covers(conn.heard_at, conn.era)
+    }
+
+    /// One connection a job: behind a server that does not answer each takes its time, and others need the workers too.
+    fn prove_next(self: &Arc<Self>) {
+        let inner = self.clone();
+        self.workers.run(move || {
+            let now = Tick::exact();
+            if let Some((conn, taken)) =
+                inner.admission.take_for_proof(|conn| inner.has_to_prove_itself(conn, now))
+            {
+                inner.prove_taken(conn, taken);
+                return inner.prove_next();
+            }
+            inner.proves_idle.store(false, Ordering::Release);
+            inner.set_next_alarm();
+        });
+    }
+
+    fn prove_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+        let answers =
+            conn.link.look() != Look::Gone && self.round_trip(&mut conn, self.settings.validation_timeout);
+        if !answers {
+            self.tell_of_death(&conn);
+            return self.retire(conn, CloseReason::ValidationFailed);
+        }
+        if let Some((conn, reason)) = self.admission.back_from_proof(conn, taken) {
+            self.retire(conn, reason);
+        }
+    }
+}
