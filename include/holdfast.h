@@ -931,6 +931,8 @@ typedef struct {
     uint64_t shed;
     /** Connections closed by holdfast_pool_release_idle. */
     uint64_t closed_released;
+    /** Connections closed because their server's role is not that of target_session_attrs any more. */
+    uint64_t closed_wrong_role;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

@@ -14,7 +14,7 @@ use super::doorstep::open_client;
 use super::inside::Inside;
 use super::orphans::limit_orphans;
 use super::resolve::resolve;
-use super::role::check_role;
+use super::role::{check_role, misfit};
 use super::tls_cache::Tls;
 use crate::config::settings::{
     ChannelBinding, Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs,
@@ -84,6 +84,19 @@ impl Connector {
     pub(crate) fn server_key(&self) -> Option<String> {
         let attrs = self.server.target_session_attrs.name();
         self.inside.is_none().then(|| format!("{} {attrs}", self.target()))
+    }
+
+    /// Whether it matters which role the server of an open session has. Those who prefer a standby take any.
+    pub(crate) fn asks_for_role(&self) -> bool {
+        !matches!(
+            self.server.target_session_attrs,
+            TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby
+        )
+    }
+
+    /// Asks the server of an open session for its role; what is wrong with it, if something is. Under the link's deadline.
+    pub(crate) fn misfit(&self, client: &mut Client, link: &Link) -> Result<Option<&'static str>, Error> {
+        misfit(client, link, self.server.target_session_attrs)
     }
 
     /// Opens a session by `deadline`, unless it is given up before.

@@ -22,6 +22,7 @@ pub(crate) mod played;
 pub(crate) mod put_off;
 mod resolve;
 mod role;
+mod role_signs;
 pub(crate) mod settings;
 mod socket;
 mod stream;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use line::Turnstile;
+pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
 use tap::{BackendKey, Owed, Tap};
@@ -132,6 +134,17 @@ impl Link {
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {
         self.0.tap.last_sqlstate()
+    }
+
+    /// What was seen since the server's role was last checked that speaks against it.
+    #[inline]
+    pub(crate) fn role_sign(&self) -> Option<RoleSign> {
+        self.0.tap.role_signs.seen()
+    }
+
+    /// The role was checked.
+    pub(crate) fn forget_role_signs(&self) {
+        self.0.tap.role_signs.forget();
     }
 
     /// A transaction is about to begin.

@@ -7,10 +7,24 @@ use crate::config::settings::TargetSessionAttrs;
 use crate::error::LinkFault;
 use crate::error::{Error, ErrorKind, Phase};
 
-/// Checks a fresh session. `PreferStandby` here means "must be a standby": preferring is done by asking twice.
+/// Checks a fresh session.
 pub(super) fn check_role(client: &mut Client, link: &Link, wanted: TargetSessionAttrs) -> Result<(), Error> {
+    let Some(what) = misfit(client, link, wanted)? else { return Ok(()) };
+    // Roles change in a failover, so asking again later is right.
+    Err(Error::new(ErrorKind::Unreachable, format!("the server does not have the role asked for: {what}"))
+        .in_phase(Phase::Role)
+        .set_retryable(true))
+}
+
+/// Asks the server for its role; what is wrong with it, if something is. `PreferStandby` here means "must be a standby":
+/// preferring is done by asking twice.
+pub(super) fn misfit(
+    client: &mut Client,
+    link: &Link,
+    wanted: TargetSessionAttrs,
+) -> Result<Option<&'static str>, Error> {
     if wanted == TargetSessionAttrs::Any {
-        return Ok(());
+        return Ok(None);
     }
     let (read_only, standby) = read_role(client, link)?;
     let (fits, what) = match wanted {
@@ -20,13 +34,7 @@ pub(super) fn check_role(client: &mut Client, link: &Link, wanted: TargetSession
         TargetSessionAttrs::Primary => (!standby, "it is a standby"),
         TargetSessionAttrs::Standby | TargetSessionAttrs::PreferStandby => (standby, "it is not a standby"),
     };
-    if fits {
-        return Ok(());
-    }
-    // Roles change in a failover, so asking again later is right.
-    Err(Error::new(ErrorKind::Unreachable, format!("the server does not have the role asked for: {what}"))
-        .in_phase(Phase::Role)
-        .set_retryable(true))
+    Ok((!fits).then_some(what))
 }
 
 /// Reads both at one round trip, the same way on every supported version (a hot standby is always read-only).

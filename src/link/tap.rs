@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::framing::Message;
 use super::last_words;
+use super::role_signs::RoleSigns;
 use super::settings::{Reported, TextSettings};
 use crate::error::ServerMessage;
 
@@ -73,6 +74,7 @@ pub(crate) struct Tap {
     /// That word, as far as it was kept.
     last_words: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
+    pub(super) role_signs: RoleSigns,
 }
 
 /// Whether the server has something to say yet.
@@ -131,7 +133,10 @@ impl Tap {
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
             b'K' => self.key(message.head),
-            b'S' => self.settings.take_in(message.head),
+            b'S' => {
+                self.settings.take_in(message.head);
+                self.role_signs.note_report(message.head);
+            }
             _ => {}
         }
     }
@@ -168,6 +173,7 @@ impl Tap {
         }
         if let Some(code) = sqlstate_in(head) {
             self.sqlstate.store(pack(code), Relaxed);
+            self.role_signs.note_error(code);
             // Still that of the last `ReadyForQuery`: whether the transaction was well before this error.
             if self.status.load(Relaxed) != b'E' || ends_the_session(head) {
                 self.failure.store(pack(code), Relaxed);

@@ -12,6 +12,7 @@ use super::connection::PooledConnection;
 use super::governor::BUDGET_IS_SPENT;
 use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
+use super::proof::Answer;
 use super::refused::Told;
 use super::stats::CloseReason;
 use crate::clock::Tick;
@@ -102,9 +103,9 @@ impl Inner {
         let trusted = now.since(parked.heard_at) <= self.settings.validate_after_idle
             && !parked.doubtful
             && self.trust.covers(parked.heard_at, parked.era);
-        let answers = match parked.link.look() {
-            Look::Gone => false,
-            Look::Quiet if trusted => true,
+        let answer = match parked.link.look() {
+            Look::Gone => Answer::Dead,
+            Look::Quiet if trusted => Answer::Fit,
             Look::Quiet | Look::Spoke => {
                 // Half of the time is kept for opening another, should this one be dead.
                 let limit = self.settings.validation_timeout;
@@ -113,25 +114,36 @@ impl Inner {
                     self.prove_in_background(parked);
                     return Proof::Elsewhere { patience: allowed };
                 }
-                self.round_trip(&mut parked, allowed)
+                self.ask(&mut parked, allowed)
             }
         };
-        if answers {
-            parked.lent_at = now;
-            return Proof::Given(parked);
+        if let Some(reason) = self.tell_of_answer(&parked, answer) {
+            self.retire_unlent(parked, reason);
+            return Proof::Failed;
         }
-        self.found_dead(parked);
-        Proof::Failed
+        parked.lent_at = now;
+        Proof::Given(parked)
     }
 
-    #[cold]
-    fn found_dead(self: &Arc<Self>, parked: Parked) {
-        self.tell_of_death(&parked);
-        self.retire_unlent(parked, CloseReason::ValidationFailed);
+    /// Draws the conclusions for all others, and returns why this one must be closed, if it must.
+    #[inline]
+    pub(super) fn tell_of_answer(&self, parked: &OpenConnection, answer: Answer) -> Option<CloseReason> {
+        match answer {
+            Answer::Fit => None,
+            Answer::Unfit(why) => {
+                self.tell_of_wrong_role(parked, why);
+                Some(CloseReason::WrongRole)
+            }
+            Answer::Dead => {
+                self.tell_of_death(parked);
+                Some(CloseReason::ValidationFailed)
+            }
+        }
     }
 
     /// An idle connection was found dead.
-    pub(super) fn tell_of_death(&self, parked: &OpenConnection) {
+    #[cold]
+    fn tell_of_death(&self, parked: &OpenConnection) {
         self.log.info(
             &[("connection", parked.id.into())],
             format_args!(
@@ -149,27 +161,14 @@ impl Inner {
     fn prove_in_background(self: &Arc<Self>, mut parked: Parked) {
         let inner = self.clone();
         self.workers.run(move || {
-            if !inner.round_trip(&mut parked, inner.settings.validation_timeout) {
-                return inner.found_dead(parked);
+            let answer = inner.ask(&mut parked, inner.settings.validation_timeout);
+            if let Some(reason) = inner.tell_of_answer(&parked, answer) {
+                return inner.retire_unlent(parked, reason);
             }
             // Never reached its borrower.
             inner.admission.count(|c| c.gets -= 1);
             inner.give_back(parked);
         });
-    }
-
-    /// Asks the server for an empty answer, in bounded time.
-    pub(super) fn round_trip(&self, parked: &mut OpenConnection, limit: Duration) -> bool {
-        let era = self.trust.era();
-        parked.link.set_deadline(Some(Instant::now() + limit));
-        let answered = parked.client.batch_execute("").is_ok() && parked.link.is_clean();
-        parked.link.set_deadline(None);
-        if answered {
-            parked.heard_at = Tick::now();
-            parked.era = era;
-            parked.doubtful = false;
-        }
-        answered
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Inner {
     pub(super) settings: PoolSettings,
     pub(super) backoff: Backoff,
     pub(super) connector: Connector,
+    /// It matters which role a server has.
+    pub(super) asks_for_role: bool,
     pub(super) slots: Slots,
     pub(super) admission: Admission,
     pub(super) registry: Registry,
@@ -111,6 +113,7 @@ impl Inner {
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,
             backoff,
+            asks_for_role: connector.asks_for_role(),
             connector,
             governor,
             wanted_at: AtomicU64::new(0),

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use super::admission::Releases;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
-use super::stats::CloseReason;
+use super::proof::Answer;
 use crate::clock::Tick;
 use crate::link::Look;
 
@@ -72,11 +72,12 @@ impl Inner {
     }
 
     fn prove_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
-        let answers =
-            conn.link.look() != Look::Gone && self.round_trip(&mut conn, self.settings.validation_timeout);
-        if !answers {
-            self.tell_of_death(&conn);
-            return self.retire(conn, CloseReason::ValidationFailed);
+        let answer = match conn.link.look() {
+            Look::Gone => Answer::Dead,
+            Look::Quiet | Look::Spoke => self.ask(&mut conn, self.settings.validation_timeout),
+        };
+        if let Some(reason) = self.tell_of_answer(&conn, answer) {
+            return self.retire(conn, reason);
         }
         if let Some((conn, reason)) = self.admission.back_from_proof(conn, taken) {
             self.retire(conn, reason);

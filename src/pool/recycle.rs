@@ -31,13 +31,24 @@ impl Inner {
         }
         // The driver may have given up for reasons of its own; it is never of use again.
         if conn.link.is_clean() && !conn.client.is_closed() {
-            return self.park(conn);
+            return self.give_back_clean(conn);
         }
         self.give_back_unclean(conn);
     }
 
+    #[inline]
+    fn give_back_clean(self: &Arc<Self>, conn: Parked) {
+        match self.role_sign(&conn) {
+            None => self.park(conn),
+            Some(sign) => self.doubt_role(conn, sign),
+        }
+    }
+
     #[cold]
     fn give_back_unclean(self: &Arc<Self>, conn: Parked) {
+        if let Some(sign) = self.role_sign(&conn) {
+            self.heed(&conn, sign);
+        }
         match conn.link.fault() {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
             Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
@@ -51,13 +62,14 @@ impl Inner {
     }
 
     /// It died while it was lent: its idle siblings may have met the same fate.
-    fn retire_broken(self: &Arc<Self>, conn: Parked) {
+    pub(super) fn retire_broken(self: &Arc<Self>, conn: Parked) {
+        self.heed_loss(&conn);
         self.trust.suspect_all_parked();
         self.governor.lost_one();
         self.retire(conn, CloseReason::Broken);
     }
 
-    fn park(self: &Arc<Self>, mut conn: Parked) {
+    pub(super) fn park(self: &Arc<Self>, mut conn: Parked) {
         let now = Tick::now();
         if conn.has_expired(now) {
             return self.retire(conn, CloseReason::MaxLifetime);
@@ -91,7 +103,7 @@ impl Inner {
             self.admission.count(|c| c.rolled_back += 1);
         }
         if conn.link.is_clean() && !conn.client.is_closed() {
-            self.park(conn);
+            self.give_back_clean(conn);
         } else {
             self.retire(conn, CloseReason::Unclean);
         }

@@ -26,11 +26,13 @@ pub enum CloseReason {
     PoolClosed,
     /// It was idle when the program asked for that ([`Pool::release_idle`](crate::Pool::release_idle)).
     Released,
+    /// Its server does not have the role any more that `target_session_attrs` asks for.
+    WrongRole,
 }
 
 impl CloseReason {
     /// Every reason, in the order counters are kept in.
-    pub const ALL: [CloseReason; 9] = [
+    pub const ALL: [CloseReason; 10] = [
         Self::IdleTimeout,
         Self::MaxLifetime,
         Self::ValidationFailed,
@@ -40,6 +42,7 @@ impl CloseReason {
         Self::Discarded,
         Self::PoolClosed,
         Self::Released,
+        Self::WrongRole,
     ];
 
     /// The reason's stable name in snake case.
@@ -54,6 +57,7 @@ impl CloseReason {
             Self::Discarded => "discarded",
             Self::PoolClosed => "pool_closed",
             Self::Released => "released",
+            Self::WrongRole => "wrong_role",
         }
     }
 }

@@ -104,12 +104,12 @@ fn a_borrower_with_nothing_else_gets_the_connection_when_it_has_proved_itself() 
 #[test]
 fn sessions_that_min_idle_keeps_are_kept_alive_at_a_server_that_ends_idle_ones() {
     let config =
-        config(server(), "kept").min_idle(1).idle_timeout(ms(300)).server_idle_session_timeout(ms(1000));
+        config(server(), "kept").min_idle(1).idle_timeout(ms(300)).server_idle_session_timeout(ms(3000));
     let pool = Pool::new(config.keepalive_interval(ms(250))).unwrap();
     soon("one is open", || pool.stats().idle == 1);
     let mut observer = Observer::of(server());
     let before = observer.backends("kept");
-    thread::sleep(ms(2500));
+    thread::sleep(ms(6500));
     assert_eq!(observer.backends("kept"), before);
     assert_eq!(pool.stats().opens, 1);
 }

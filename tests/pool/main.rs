@@ -4,6 +4,7 @@
 
 mod closing;
 mod deadlines;
+mod failover;
 mod forking;
 mod full_server;
 mod idempotent;

@@ -77,6 +77,8 @@ pub struct holdfast_stats {
     pub shed: u64,
     /// Connections closed by holdfast_pool_release_idle.
     pub closed_released: u64,
+    /// Connections closed because their server's role is not that of target_session_attrs any more.
+    pub closed_wrong_role: u64,
 }
 
 /// Connections are opened as they are needed.
@@ -140,6 +142,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         probes: stats.probes,
         shed: stats.shed,
         closed_released: stats.closes_by(CloseReason::Released),
+        closed_wrong_role: stats.closes_by(CloseReason::WrongRole),
     }
 }
 
