@@ -266,21 +266,35 @@ fn a_pool_of_standbys_lets_go_of_one_that_is_promoted() {
     assert_eq!(pool.stats().closes_by(CloseReason::WrongRole), 1);
 }
 
+/// Starts a stopped primary as a standby of another server.
+fn come_back_behind(old: &EmbeddedPostgres, new: &EmbeddedPostgres) {
+    let upstream = format!("host={} port={} user=postgres", new.socket_dir().display(), new.port());
+    old.change_settings(&[("primary_conninfo", &upstream)]).unwrap();
+    std::fs::write(old.data_dir().join("standby.signal"), "").unwrap();
+    old.start_again().unwrap();
+}
+
 #[test]
-fn an_old_primary_that_comes_back_as_it_was_is_left_alone_once_it_only_reads() {
+fn an_old_primary_that_comes_back_as_a_standby_is_left_alone_and_found_when_it_leads_again() {
     let (primary, standby) = pair();
     let pool = Pool::new(config("returner", [&primary, &standby], "read-write").max_size(2)).unwrap();
     assert_eq!(port_of(&mut pool.get().unwrap()), primary.port());
-    primary.stop(StopMode::Immediate).unwrap();
+    // In order, so that the standby has all of it and the old one can follow.
+    primary.stop(StopMode::Fast).unwrap();
     standby.promote().unwrap();
     assert_eq!(port_of(&mut pool.get().unwrap()), standby.port());
-    // It comes back fenced, first in the list as ever.
-    primary.change_settings(&[("default_transaction_read_only", "on")]).unwrap();
-    primary.start_again().unwrap();
-    let both = [pool.get().unwrap(), pool.get().unwrap()];
-    for mut conn in both {
-        assert_eq!(port_of(&mut conn), standby.port());
+    come_back_behind(&primary, &standby);
+    for mut conn in [pool.get().unwrap(), pool.get().unwrap()] {
+        assert_eq!(port_of(&mut conn), standby.port(), "it is the first in the list, and only reads");
     }
+    wait_until("it follows", Duration::from_secs(20), || {
+        primary.log().contains("started streaming WAL from primary")
+    });
+    standby.stop(StopMode::Fast).unwrap();
+    primary.promote().unwrap();
+    let mut conn = pool.get().unwrap();
+    assert_eq!(port_of(&mut conn), primary.port());
+    conn.execute("insert into done values (9, 9, 9)", &[]).expect("it writes");
 }
 
 #[test]
