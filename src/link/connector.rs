@@ -15,7 +15,9 @@ use super::inside::Inside;
 use super::orphans::limit_orphans;
 use super::resolve::resolve;
 use super::role::{check_role, misfit};
+use super::silent_hosts::SilentHosts;
 use super::tls_cache::Tls;
+use crate::clock::Tick;
 use crate::config::settings::{
     ChannelBinding, Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs,
 };
@@ -33,6 +35,7 @@ pub(crate) struct Opened {
 /// Makes connections to one configured target.
 pub(crate) struct Connector {
     server: ServerSettings,
+    silent: SilentHosts,
     tls: Arc<Tls>,
     /// Instead of the server's hosts.
     inside: Option<Inside>,
@@ -63,12 +66,13 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { server, tls, inside: None })
+        Ok(Self { silent: SilentHosts::new(server.hosts.len()), server, tls, inside: None })
     }
 
     /// Connects to a server within this process, whatever hosts the settings have.
     pub(crate) fn to_inside(server: ServerSettings, inside: Inside) -> Self {
-        Self { tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
+        let silent = SilentHosts::new(server.hosts.len());
+        Self { silent, tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
     }
 
     /// The server as the user named it, for messages: `db:5432`, or several.
@@ -101,13 +105,15 @@ impl Connector {
 
     /// Opens a session by `deadline`, unless it is given up before.
     pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
-        Opening { server: &self.server, tls: &self.tls, inside: self.inside.as_ref(), abort }.run(deadline)
+        let (server, silent, tls) = (&self.server, &self.silent, &self.tls);
+        Opening { server, silent, tls, inside: self.inside.as_ref(), abort }.run(deadline)
     }
 }
 
 /// One call of [`Connector::open`].
 struct Opening<'a> {
     server: &'a ServerSettings,
+    silent: &'a SilentHosts,
     tls: &'a Arc<Tls>,
     inside: Option<&'a Inside>,
     abort: &'a Arc<Abort>,
@@ -129,12 +135,10 @@ impl Opening<'_> {
     /// dead host cannot spend it all.
     fn open_with_role(&self, wanted: TargetSessionAttrs, deadline: Instant) -> Result<Opened, Error> {
         let mut failures: Vec<Error> = Vec::new();
-        let mut hosts: Vec<&HostSettings> = self.server.hosts.iter().collect();
-        if self.server.load_balance_hosts {
-            fastrand::shuffle(&mut hosts);
-        }
+        let hosts = self.hosts_in_order(wanted);
         let host_count = hosts.len();
-        for (index, host) in hosts.into_iter().enumerate() {
+        for (index, (number, host)) in hosts.into_iter().enumerate() {
+            let asked = Tick::now();
             let host_deadline = share(deadline, host_count - index);
             let candidates = match self.candidates(host, host_deadline) {
                 Ok(candidates) => candidates,
@@ -150,8 +154,12 @@ impl Opening<'_> {
                     candidate_deadline = candidate_deadline.min(Instant::now() + limit);
                 }
                 match self.open_candidate(&candidate, wanted, candidate_deadline) {
-                    Ok(opened) => return Ok(opened),
+                    Ok(opened) => {
+                        self.silent.note(number, None, asked, Tick::now());
+                        return Ok(opened);
+                    }
                     Err(e) => {
+                        self.silent.note(number, Some(&e), asked, Tick::now());
                         let final_answer = is_final(&e);
                         failures.push(e.at_target(name_of(&candidate)));
                         if final_answer {
@@ -162,6 +170,19 @@ impl Opening<'_> {
             }
         }
         Err(merge(failures))
+    }
+
+    /// The hosts with their numbers, in the order in which they are tried.
+    fn hosts_in_order(&self, wanted: TargetSessionAttrs) -> Vec<(usize, &HostSettings)> {
+        let mut order: Vec<usize> = (0..self.server.hosts.len()).collect();
+        if self.server.load_balance_hosts {
+            fastrand::shuffle(&mut order);
+        }
+        // To those who take any server the order says which they prefer.
+        if wanted != TargetSessionAttrs::Any {
+            self.silent.put_last(&mut order, Tick::now());
+        }
+        order.into_iter().filter_map(|number| Some((number, self.server.hosts.get(number)?))).collect()
     }
 
     fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {

@@ -24,6 +24,7 @@ mod resolve;
 mod role;
 mod role_signs;
 pub(crate) mod settings;
+mod silent_hosts;
 mod socket;
 mod stream;
 mod tap;

@@ -298,6 +298,26 @@ fn an_old_primary_that_comes_back_as_a_standby_is_left_alone_and_found_when_it_l
 }
 
 #[test]
+fn a_primary_that_falls_silent_holds_up_one_opening_and_not_every_one() {
+    let (primary, standby) = pair();
+    let config = config("silenced", [&primary, &standby], "read-write").connection_timeout(ms(4000));
+    let pool = Pool::new(config).unwrap();
+    standby.promote().unwrap();
+    primary.freeze().unwrap();
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut conn = pool.get().unwrap();
+        took.push(start.elapsed());
+        assert_eq!(port_of(&mut conn), standby.port());
+        conn.discard();
+    }
+    primary.thaw().unwrap();
+    assert!(took[0] >= ms(1900), "the silent one is asked first, for half of the time: {took:?}");
+    assert!(took[1..].iter().all(|t| *t < ms(1500)), "{took:?}");
+}
+
+#[test]
 fn after_a_failover_no_more_is_opened_than_borrowers_need() {
     let Demoted { primary, standby: _follows, pool, lent: [mut refused, other] } =
         demoted("paced", |config| config);

@@ -1,0 +1,85 @@
+//! Hosts that were silent lately.
+//!
+//! A host that refuses costs nothing; one that does not answer costs each opening its share of the time, half of it where
+//! there are two. Where a role is asked for, the order of hosts decides nothing but who is asked first, so one that let an
+//! opening wait in vain is asked last for a while.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::clock::Tick;
+use crate::error::{Error, ErrorKind};
+
+/// For so long a host that was silent is asked last.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// A host that was given less than this may just be slow.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+#[derive(Debug)]
+pub(super) struct SilentHosts {
+    /// For each host, until when it is asked last.
+    until: Vec<AtomicU64>,
+}
+
+impl SilentHosts {
+    pub(super) fn new(hosts: usize) -> Self {
+        Self { until: (0..hosts).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Moves those to the end that were silent lately.
+    pub(super) fn put_last(&self, hosts: &mut [usize], now: Tick) {
+        hosts.sort_by_key(|&host| self.is_silent(host, now));
+    }
+
+    fn is_silent(&self, host: usize, now: Tick) -> bool {
+        self.until.get(host).is_some_and(|until| Tick::from_word(until.load(Relaxed)) > now)
+    }
+
+    /// What came of asking a host, from `asked` to `now`.
+    pub(super) fn note(&self, host: usize, failure: Option<&Error>, asked: Tick, now: Tick) {
+        let Some(until) = self.until.get(host) else { return };
+        match failure {
+            Some(error) if error.kind() == ErrorKind::ConnectTimeout => {
+                if now.since(asked) >= PATIENCE {
+                    until.store(now.plus(REMEMBERED).to_word(), Relaxed);
+                }
+            }
+            // Whatever it said, it spoke.
+            _ => until.store(0, Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_was_silent_is_asked_last_until_it_speaks_or_that_is_long_ago() {
+        let hosts = SilentHosts::new(3);
+        let at = |seconds: u64| Tick::from_word((1_000 + seconds) * 1_000_000_000);
+        let silent = Error::new(ErrorKind::ConnectTimeout, "no answer");
+        let order = |hosts: &SilentHosts, now| {
+            let mut order = [0, 1, 2];
+            hosts.put_last(&mut order, now);
+            order
+        };
+        let refused = Error::new(ErrorKind::Refused, "nobody listens");
+        assert_eq!(order(&hosts, at(0)), [0, 1, 2]);
+        hosts.note(0, Some(&silent), at(0), at(0));
+        assert_eq!(order(&hosts, at(0)), [0, 1, 2], "it had no time to answer");
+        hosts.note(0, Some(&silent), at(0), at(4));
+        hosts.note(1, Some(&refused), at(4), at(4));
+        assert_eq!(order(&hosts, at(4)), [1, 2, 0]);
+        assert_eq!(order(&hosts, at(33)), [1, 2, 0]);
+        assert_eq!(order(&hosts, at(34)), [0, 1, 2], "long ago");
+        hosts.note(0, Some(&silent), at(34), at(38));
+        hosts.note(0, None, at(38), at(38));
+        assert_eq!(order(&hosts, at(38)), [0, 1, 2], "it spoke");
+        for host in 0..3 {
+            hosts.note(host, Some(&silent), at(40), at(44));
+        }
+        assert_eq!(order(&hosts, at(44)), [0, 1, 2], "all are alike");
+    }
+}
