@@ -16,6 +16,8 @@ pub enum LimitedBy {
     Database,
     /// A pooler in between.
     Pooler,
+    /// The pool itself, which holds itself to its share of the slots among other pools (the option `fleet_share`).
+    Fleet,
 }
 
 impl LimitedBy {
@@ -27,6 +29,7 @@ impl LimitedBy {
             Self::Role => "role",
             Self::Database => "database",
             Self::Pooler => "pooler",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -38,6 +41,7 @@ impl LimitedBy {
             Self::Role => "the connection limit of the role",
             Self::Database => "the connection limit of the database",
             Self::Pooler => "a pooler",
+            Self::Fleet => "this pool's share among others",
         }
     }
 

@@ -57,6 +57,11 @@ impl LearnedLimit {
         self.limit
     }
 
+    /// The waits from the next refusal on.
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
     /// What keeps it below the configured cap.
     pub(crate) fn limited_by(&self) -> Option<LimitedBy> {
         self.learned.as_ref().map(|learned| learned.by)
@@ -104,6 +109,14 @@ impl LearnedLimit {
             self.learned = None;
         }
         moved
+    }
+
+    /// The server was seen to allow `count` connections to this pool.
+    pub(crate) fn allowed(&mut self, count: u32) -> Option<Moved> {
+        if count >= self.most {
+            self.learned = None;
+        }
+        self.move_to(count.clamp(self.limit, self.most))
     }
 
     /// Nobody uses the pool: what was learned is out of date once the server has not been heard for the longest wait.
@@ -181,6 +194,17 @@ mod tests {
             assert_eq!(learned.opened(held, now, 0.0), None);
         }
         assert_eq!((learned.now(), learned.limited_by(), learned.next_try()), (8, None, None));
+    }
+
+    #[test]
+    fn room_that_was_seen_raises_it_at_once() {
+        let (mut learned, now) = eight();
+        learned.refused(LimitedBy::Server, 2, now, 0.0);
+        assert_eq!(learned.allowed(1), None);
+        assert_eq!(learned.allowed(4), Some(Moved { from: 2, to: 4 }));
+        assert_eq!(learned.limited_by(), Some(LimitedBy::Server));
+        assert_eq!(learned.allowed(20), Some(Moved { from: 4, to: 8 }));
+        assert_eq!((learned.limited_by(), learned.next_try()), (None, None));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub(crate) mod backoff;
 pub(crate) mod breaker;
 pub(crate) mod budget;
+pub(crate) mod cap;
+pub(crate) mod fleet;
 pub(crate) mod limit;
 pub(crate) mod ramp;
 pub(crate) mod refusal;

@@ -1,0 +1,283 @@
+//! What one pool may hold at present, when it gives something back, when it looks again, and when it waits outside.
+
+use std::time::{Duration, Instant};
+
+use super::look::{Id, Look};
+use super::standing::{Before, Standing};
+
+/// The fleet makes no more looks in a second than this, however many pools it has.
+const LOOKS_PER_SECOND: u32 = 4;
+
+/// The shortest time between two looks of one pool.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The same while pools come and go, or the door is closed although somebody has more than one seat: somebody has to make
+/// room, and finds out that it is he by looking. The fleet then makes this many looks in a second, and one more for each so
+/// many slots.
+const UNSETTLED: Duration = Duration::from_millis(400);
+const MOST_LOOKS_PER_SECOND: u32 = 25;
+const SLOTS_PER_LOOK: u32 = 5;
+
+/// Until its first look a pool makes do with so many, but no longer than that: many that start at once would take all there is.
+const AT_FIRST: u32 = 2;
+const SETTLING_IN: Duration = Duration::from_millis(100);
+
+/// While half of the slots are free, nobody is in need: looks are so much rarer.
+const AT_EASE: u32 = 5;
+
+/// After so many periods without a look what was seen is out of date, and counts for nothing.
+const OUT_OF_DATE: u32 = 4;
+
+/// When looks fail, the next is tried after this.
+const BLIND: Duration = Duration::from_secs(60);
+
+/// How long a pool keeps its seat where others may wait outside. It finds out whether they do by giving its seat up: if it
+/// has it again at the first try, it keeps it twice as long, and so on; if it is refused, no longer than this again.
+const SLICE: Duration = Duration::from_millis(500);
+const LONGEST_SLICE: Duration = Duration::from_secs(8);
+
+/// The shortest slice by this for each seat, so that a large server is not kept busy with opening connections.
+const SLICE_PER_SEAT: Duration = Duration::from_millis(4);
+
+/// Who gave up its seat stays out for at least half of this, and longer than those who wait outside take between two tries.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Who holds nothing, and does not know yet how long that lasts, tries again after this, then after twice as long, and so on.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_millis(400);
+
+/// Who knows how long it usually is outside first tries after this share of it, and then that many times in as long a time;
+/// more often once it is longer.
+const FIRST_TRY: f64 = 0.6;
+const TRIES: f64 = 3.0;
+const LONGEST_OUTSIDE: Duration = Duration::from_secs(4);
+
+/// This pool's share of the slots.
+#[derive(Debug)]
+pub(crate) struct Share {
+    me: Id,
+    most: u32,
+    view: Option<View>,
+    before: Option<Before>,
+    /// `None`: at the first opportunity.
+    next_look: Option<Instant>,
+    /// Since when the pool has held anything without a break.
+    seated: Option<Instant>,
+    outside: Option<Outside>,
+    /// How long the pool usually is outside, where all take turns.
+    usually: Option<Duration>,
+    /// How long the pool keeps its seat next, in shortest slices.
+    patience: u32,
+}
+
+/// What the last look showed.
+#[derive(Debug, Clone, Copy)]
+struct View {
+    standing: Standing,
+    at: Instant,
+    clock: Duration,
+    until: Instant,
+    /// While there is plenty, this may be held above the share.
+    plenty: u32,
+}
+
+/// The pool holds nothing and may not try for anything yet.
+#[derive(Debug, Clone, Copy)]
+struct Outside {
+    since: Instant,
+    until: Instant,
+    wait: Duration,
+    refusals: u32,
+}
+
+/// How a pool stands in its fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) share: u32,
+    pub(crate) peers: u32,
+}
+
+impl Share {
+    /// `most` is the configured cap.
+    pub(crate) fn new(me: Id, most: u32) -> Self {
+        Self { me, most, view: None, before: None, next_look: None, seated: None, outside: None, usually: None, patience: 1 }
+    }
+
+    /// Under which name the pool shares.
+    pub(crate) fn id(&self) -> Id {
+        self.me
+    }
+
+    /// Whether it is time to look. There is no look without a connection to look from.
+    pub(crate) fn is_look_due(&self, now: Instant) -> bool {
+        self.next_look.is_none_or(|at| at <= now)
+    }
+
+    /// A look begins; there is no other until it has ended.
+    pub(crate) fn looks(&mut self, now: Instant) {
+        self.next_look = Some(now + BLIND);
+    }
+
+    /// A look showed this. `chance` is uniform in 0..1.
+    pub(crate) fn looked(&mut self, look: &Look, now: Instant, chance: f64) {
+        let standing = Standing::of(look, self.before.as_ref(), self.me);
+        let period = period(look, &standing, self.before.as_ref());
+        self.before = Some(Before::new(look, &standing));
+        if standing.is_crowded() {
+            self.patience = 1;
+        }
+        self.next_look = Some(now + period.mul_f64(0.75 + chance / 2.0));
+        let held = look.peers.iter().find(|peer| peer.id == self.me).map_or(0, |peer| peer.held);
+        let plenty = match standing.room_for_each() {
+            0 => 0,
+            room => held + room,
+        };
+        self.view =
+            Some(View { standing, at: now, clock: look.clock, until: now + OUT_OF_DATE * period, plenty });
+    }
+
+    /// A look failed, or showed nothing of use.
+    pub(crate) fn saw_nothing(&mut self, now: Instant) {
+        self.view = None;
+        self.before = None;
+        self.next_look = Some(now + BLIND);
+    }
+
+    /// What the pool may hold.
+    pub(crate) fn ceiling(&self, now: Instant) -> u32 {
+        let unseen = || if self.is_new(now) { AT_FIRST } else { self.most };
+        self.view(now).map_or_else(unseen, |view| view.share(now)).min(self.most)
+    }
+
+    /// The pool has not had the time yet to look for the first time.
+    fn is_new(&self, now: Instant) -> bool {
+        self.next_look.is_none() && self.seated.is_none_or(|since| now.saturating_duration_since(since) < SETTLING_IN)
+    }
+
+    /// `None` while nothing is known of the fleet.
+    pub(crate) fn figures(&self, now: Instant) -> Option<Figures> {
+        let view = self.view(now)?;
+        Some(Figures { share: view.share(now).min(self.most), peers: view.standing.peers })
+    }
+
+    /// Whether something is known of the fleet.
+    pub(crate) fn is_in_force(&self, now: Instant) -> bool {
+        self.view(now).is_some()
+    }
+
+    /// Whether a pool with `live` connections may open another.
+    pub(crate) fn may_open(&self, live: u32, now: Instant) -> bool {
+        self.outside.is_none_or(|outside| outside.until <= now) && live < self.ceiling(now)
+    }
+
+    /// Whether a pool that holds `held` connections gives one of them back, now that it can.
+    pub(crate) fn is_to_give(&self, held: u32, now: Instant) -> bool {
+        held > self.ceiling(now) || self.is_turn_over(now)
+    }
+
+    /// A connection was given back or closed, after which `held` are held.
+    pub(crate) fn gave(&mut self, held: u32, now: Instant, chance: f64) {
+        if held > 0 {
+            return;
+        }
+        if self.is_turn_over(now) {
+            let pause = self.usually.map_or(PAUSE, |usually| usually.mul_f64(FIRST_TRY).max(PAUSE));
+            self.outside =
+                Some(Outside { since: now, until: now + shortened(pause, chance), wait: FIRST_WAIT / 2, refusals: 0 });
+        }
+        self.seated = None;
+    }
+
+    /// A connection was opened.
+    pub(crate) fn opened(&mut self, now: Instant) {
+        if let Some(outside) = self.outside.take() {
+            if outside.refusals == 0 {
+                self.patience = (self.patience * 2).min(64);
+            }
+            let took = now.saturating_duration_since(outside.since).min(LONGEST_OUTSIDE);
+            self.usually = Some(self.usually.map_or(took, |usually| (usually + took) / 2));
+        }
+        self.seated.get_or_insert(now);
+    }
+
+    /// The server is full. A pool that holds nothing has to wait outside: returns until when.
+    pub(crate) fn refused(&mut self, held: u32, now: Instant, chance: f64) -> Option<Instant> {
+        if held > 0 {
+            if self.view(now).is_none_or(|view| now.saturating_duration_since(view.at) >= PERIOD) {
+                self.next_look = Some(now);
+            }
+            return None;
+        }
+        self.patience = 1;
+        let since = self.outside.map_or(now, |outside| outside.since);
+        let refusals = self.outside.map_or(0, |outside| outside.refusals) + 1;
+        let wait = match self.usually {
+            // The longer it takes, the more often it is tried: who has waited longest is served first, most of the time.
+            Some(usually) => {
+                let waited = now.saturating_duration_since(since).as_secs_f64();
+                let usually = usually.as_secs_f64();
+                let eager = (usually / waited.max(usually)).powi(2);
+                Duration::from_secs_f64(usually / TRIES * eager).clamp(FIRST_WAIT / 2, LONGEST_WAIT)
+            }
+            None => self.outside.map_or(FIRST_WAIT, |outside| (outside.wait * 2).min(LONGEST_WAIT)),
+        };
+        let until = now + shortened(wait, chance);
+        self.outside = Some(Outside { since, until, wait, refusals });
+        Some(until)
+    }
+
+    /// When there may be something to do that nobody's return or call brings about: a seat to give up or to take.
+    pub(crate) fn next_event(&self, held: u32, now: Instant) -> Option<Instant> {
+        let outside = self.outside.map(|outside| outside.until);
+        let view = self.view(now);
+        let turn = self.turn_ends().filter(|_| held > 0 && self.is_tight(now));
+        let change = view.and_then(|view| view.standing.next_change(view.clock_at(now))).map(|in_| now + in_);
+        [outside, turn, change].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    fn view(&self, now: Instant) -> Option<&View> {
+        self.view.as_ref().filter(|view| now < view.until)
+    }
+
+    /// Others wait outside, and this pool has had its seat for a slice.
+    fn is_turn_over(&self, now: Instant) -> bool {
+        self.turn_ends().is_some_and(|end| end <= now) && self.is_tight(now)
+    }
+
+    fn is_tight(&self, now: Instant) -> bool {
+        self.view(now).is_some_and(|view| view.standing.is_tight())
+    }
+
+    fn turn_ends(&self) -> Option<Instant> {
+        let seats = self.view.as_ref()?.standing.seats;
+        let slice = SLICE.max(SLICE_PER_SEAT * seats) * self.patience;
+        Some(self.seated? + slice.min(LONGEST_SLICE))
+    }
+}
+
+impl View {
+    fn share(&self, now: Instant) -> u32 {
+        self.standing.share(self.clock_at(now)).max(self.plenty)
+    }
+
+    /// The server's clock.
+    fn clock_at(&self, now: Instant) -> Duration {
+        self.clock + now.saturating_duration_since(self.at)
+    }
+}
+
+fn period(look: &Look, standing: &Standing, before: Option<&Before>) -> Duration {
+    let second = Duration::from_secs(1);
+    let came_or_went = before.is_none_or(|before| before.peers() != standing.peers);
+    if !standing.is_tight() && (came_or_went || standing.free == 0) {
+        let rate = MOST_LOOKS_PER_SECOND + look.slots / SLOTS_PER_LOOK;
+        return UNSETTLED.max(second * standing.peers / rate);
+    }
+    let period = PERIOD.max(second * standing.peers / LOOKS_PER_SECOND);
+    if standing.free > look.slots / 2 { AT_EASE * period } else { period }
+}
+
+/// Between half of a wait and all of it.
+fn shortened(wait: Duration, chance: f64) -> Duration {
+    wait.mul_f64(1.0 - chance / 2.0)
+}
