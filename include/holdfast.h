@@ -338,6 +338,9 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** A pooler in between. */
 #define HOLDFAST_LIMITED_BY_POOLER 5
 
+/** The pool itself, which holds itself to its share of the slots among other pools (the option fleet_share). */
+#define HOLDFAST_LIMITED_BY_FLEET 6
+
 /** One failed try at opening a connection. Set struct_size before the call that fills it. The texts belong to the error. */
 typedef struct {
     /** sizeof(holdfast_attempt). */
@@ -933,6 +936,12 @@ typedef struct {
     uint64_t closed_released;
     /** Connections closed because their server's role is not that of target_session_attrs any more. */
     uint64_t closed_wrong_role;
+    /** Connections given back to the server for other pools (the option fleet_share). */
+    uint64_t closed_shared;
+    /** What this pool may hold at present as one of a fleet of pools that share a server; 0 while it has not looked. */
+    uint32_t fleet_share;
+    /** How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share. */
+    uint32_t fleet_peers;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */

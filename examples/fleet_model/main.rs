@@ -4,7 +4,7 @@
 
 #[allow(dead_code)]
 mod error {
-    pub(crate) use holdfast::LimitedBy;
+    pub(crate) use holdfast::{ErrorKind, LimitedBy};
 }
 #[allow(dead_code)]
 #[path = "../../src/resilience/mod.rs"]
@@ -14,7 +14,9 @@ mod scenes;
 mod simulation;
 
 fn main() {
-    println!("| fleet | rate, of what the slots allow | failed | p99 / longest ms | worst process / median | refused connects, of which after 2 s | opened | looks a second |");
+    println!(
+        "| fleet | rate, of what the slots allow | failed | p99 / longest ms | worst process / median | refused connects, of which after 2 s | opened | looks a second |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     let wanted = std::env::args().nth(1);
     for (name, scene) in scenes::all() {
@@ -26,7 +28,11 @@ fn main() {
         let most = f64::from(scene.slots - scene.others) * 50.0 * seconds;
         if wanted.is_some() {
             for (index, process) in outcome.processes.iter().enumerate().take(30) {
-                let held: String = process.held.iter().map(|held| char::from_digit(*held.min(&35), 36).unwrap_or('?')).collect();
+                let held: String = process
+                    .held
+                    .iter()
+                    .map(|held| char::from_digit(*held.min(&35), 36).unwrap_or('?'))
+                    .collect();
                 println!("{index:3} {:5} {held}", process.served);
             }
         }

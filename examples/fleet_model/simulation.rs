@@ -449,7 +449,9 @@ impl World {
     fn set_timer(&mut self, index: usize) {
         let instant = self.instant();
         let pool = &self.pools[index];
-        let Some(next) = pool.cap.share().and_then(|share| share.next_event(pool.held(), instant)) else { return };
+        let Some(next) = pool.cap.share().and_then(|share| share.next_event(pool.held(), instant)) else {
+            return;
+        };
         let at = self.time(next);
         if pool.timer.is_none_or(|set| set <= self.now || at < set) {
             self.pools[index].timer = Some(at);

@@ -160,6 +160,8 @@ options! {
         retry_jitter(f64) [] Kind::Share, "0.2";
         /// Once the server has been out of reach for so long, calls that find no connection fail at once instead of waiting for it; 0 lets them wait always.
         breaker_after(optional_time) [] time_or("lets them wait always", HOUR), "10s";
+        /// Shares the server's slots with other pools that do: marks connections by a suffix of `application_name`, looks now and then who holds how many, and keeps to its share.
+        fleet_share(bool) [] Kind::Flag, "true";
         /// Nothing in the pool keeps a process or an event loop alive that has nothing else to do.
         allow_exit_on_idle(bool) [] Kind::Flag, "true";
         /// A connection is replaced at this age (up to 25 % earlier, drawn for each), at return or while idle; 0 is never.

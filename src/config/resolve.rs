@@ -199,6 +199,7 @@ impl Resolved {
             retry_max_delay: self.read("retry_max_delay")?,
             retry_jitter: self.read("retry_jitter")?,
             breaker_after: self.unless_zero("breaker_after")?,
+            fleet_share: self.read("fleet_share")?,
             allow_exit_on_idle: self.read("allow_exit_on_idle")?,
             max_lifetime: self.unless_zero("max_lifetime")?,
             validate_after_idle: self.read("validate_after_idle")?,

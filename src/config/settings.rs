@@ -75,6 +75,7 @@ pub(crate) struct PoolSettings {
     pub(crate) retry_jitter: f64,
     /// `None`: never refuses at once.
     pub(crate) breaker_after: Option<Duration>,
+    pub(crate) fleet_share: bool,
     pub(crate) allow_exit_on_idle: bool,
     /// `None`: connections live for ever.
     pub(crate) max_lifetime: Option<Duration>,

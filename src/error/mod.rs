@@ -207,6 +207,10 @@ pub struct PoolSnapshot {
     pub limit: u32,
     /// What keeps `limit` below `max_size`; `None` when nothing does.
     pub limited_by: Option<LimitedBy>,
+    /// What this pool may hold at present as one of a fleet; `None` while it knows of none. See the option `fleet_share`.
+    pub fleet_share: Option<u32>,
+    /// How many pools of the fleet hold connections, this one included, as of its last look.
+    pub fleet_peers: Option<u32>,
     /// Server connections that count against the cap: idle, in use, opening and closing.
     pub total: u32,
     /// Connections parked and ready.

@@ -16,7 +16,7 @@ use super::proof::Answer;
 use super::refused::Told;
 use super::stats::CloseReason;
 use crate::clock::Tick;
-use crate::error::{Attempt, Error, ErrorKind, Phase, human};
+use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
 use crate::link::Look;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
@@ -193,6 +193,8 @@ struct Acquisition<'a> {
     started: Instant,
     end: Option<Instant>,
     attempts: Vec<Attempt>,
+    /// How many of them are refusals of a full server that were waited out.
+    waits_for_slot: u32,
     /// The last failure to open, as it will be reported if no retry follows.
     failure: Option<Error>,
     /// There would have been another attempt.
@@ -227,7 +229,16 @@ impl<'a> Acquisition<'a> {
     fn start(inner: &'a Arc<Inner>, call: Call) -> Self {
         let started = call.since.unwrap_or_else(Instant::now);
         let end = call.timeout.and_then(|t| started.checked_add(t));
-        Self { inner, call, started, end, attempts: Vec::new(), failure: None, budget_is_spent: false }
+        Self {
+            inner,
+            call,
+            started,
+            end,
+            attempts: Vec::new(),
+            waits_for_slot: 0,
+            failure: None,
+            budget_is_spent: false,
+        }
     }
 
     fn run(mut self, mut grant: Option<Grant>) -> Result<PooledConnection, Error> {
@@ -254,6 +265,10 @@ impl<'a> Acquisition<'a> {
                 }
                 Pass::TimedOut => return Err(self.timed_out()),
                 Pass::Shed(shed) => return Err(self.shed(shed)),
+                Pass::Failed { error, .. } if self.waits_for_a_slot(&error) => {
+                    self.note_wait_for_slot(error, attempt_started.elapsed());
+                    attempt_started = Instant::now();
+                }
                 Pass::Failed { error, .. } if self.is_served_by_others(&error) => {
                     self.note_failure(error, attempt_started.elapsed(), None);
                     attempt_started = Instant::now();
@@ -330,11 +345,20 @@ impl<'a> Acquisition<'a> {
         error.kind() == ErrorKind::ServerFull && held() > 0
     }
 
+    /// Whether an opening was refused by a full server that pools share: this one holds nothing, and waits for its turn in the
+    /// queue, where the next try is paced. That is no failed attempt either, unless the caller said how often to try.
+    fn waits_for_a_slot(&self, error: &Error) -> bool {
+        self.call.retries.is_none()
+            && self.inner.backoff.retries > 0
+            && LimitedBy::of(error).is_some_and(|by| by != LimitedBy::Pooler)
+            && self.inner.admission.shares()
+    }
+
     /// How long to wait before the next attempt, if there is to be one. A call without time for the wait still waits
     /// out its deadline when a connection may come meanwhile: one of the pool that is in use, or the prober's. An attempt
     /// that costs the server something has to be in the pool's budget; a full server has a limit of its own for that.
     fn backoff_after(&mut self, error: &Error, tried: bool) -> Option<Duration> {
-        let used = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        let used = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX) - self.waits_for_slot;
         let mut backoff = self.inner.backoff.clone();
         backoff.retries = self.call.retries.unwrap_or(backoff.retries);
         let wait = backoff.wait(used).filter(|_| error.is_retryable())?;
@@ -365,6 +389,16 @@ impl<'a> Acquisition<'a> {
         );
         self.inner.admission.count(|c| c.retries += 1);
         self.note_failure(error, took, Some(wait));
+    }
+
+    /// Of refusals that are waited out the first and the last are kept.
+    fn note_wait_for_slot(&mut self, error: Error, took: Duration) {
+        if self.waits_for_slot == 2 {
+            self.attempts.pop();
+            self.waits_for_slot -= 1;
+        }
+        self.waits_for_slot += 1;
+        self.note_failure(error, took, None);
     }
 
     /// Keeps a failed opening, after which the call goes on.

@@ -26,7 +26,7 @@ use super::open_connection::Parked;
 use super::stats::Counters;
 use crate::clock::Tick;
 use crate::error::PoolSnapshot;
-use crate::resilience::limit::{LearnedLimit, Pace};
+use crate::resilience::cap::Cap;
 
 /// A waiter this old is served before any newcomer.
 pub(super) const AGED: Duration = Duration::from_millis(5);
@@ -93,7 +93,7 @@ pub(super) struct State<P> {
     in_use: u32,
     opening: u32,
     departing: u32,
-    limit: LearnedLimit,
+    limit: Cap,
     gate: Gate,
     /// The most that may wait; 0 is any number.
     max_waiting: u32,
@@ -115,7 +115,7 @@ impl<P: Pooled> State<P> {
     }
 
     fn has_capacity(&self) -> bool {
-        self.live() < self.limit.now() && self.gate.lets_open(self.opening)
+        self.limit.may_open(self.live(), Instant::now()) && self.gate.lets_open(self.opening)
     }
 
     fn may_open(&self, waiter: &Waiter<P>, now: Instant) -> bool {
@@ -204,15 +204,14 @@ pub(super) struct Request {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// `pace`: of trying for one more than the server was found to allow.
-    pub(super) fn new(max_size: u32, pace: Pace) -> Self {
+    pub(super) fn new(max_size: u32, limit: Cap) -> Self {
         let state = State {
             idle: Vec::with_capacity(max_size as usize),
             waiters: VecDeque::new(),
             in_use: 0,
             opening: 0,
             departing: 0,
-            limit: LearnedLimit::new(max_size, pace),
+            limit,
             gate: Gate::default(),
             max_waiting: 0,
             pace: shedding::Pace::default(),
@@ -423,6 +422,7 @@ impl<P: Pooled> Admission<P> {
         let mut state = self.state.lock();
         state.in_use -= 1;
         state.departing += 1;
+        state.let_go();
         count(&mut state.counters);
     }
 
@@ -473,6 +473,9 @@ impl<P: Pooled> Admission<P> {
         state.idle = kept;
         let picked: Vec<P> = picked;
         state.departing += picked.len() as u32;
+        if !picked.is_empty() {
+            state.let_go();
+        }
         for _ in &picked {
             count(&mut state.counters);
         }
@@ -518,11 +521,14 @@ impl<P: Pooled> Admission<P> {
 
     /// All figures as of one moment.
     pub(super) fn snapshot(&self) -> (PoolSnapshot, Counters) {
-        let state = self.state.lock();
+        let (state, now) = (self.state.lock(), Instant::now());
+        let fleet = state.limit.figures(now);
         let gauges = PoolSnapshot {
             max_size: self.max_size,
-            limit: state.limit.now(),
-            limited_by: state.limit.limited_by(),
+            limit: state.limit.now(now),
+            limited_by: state.limit.limited_by(now),
+            fleet_share: fleet.map(|fleet| fleet.share),
+            fleet_peers: fleet.map(|fleet| fleet.peers),
             total: state.live(),
             idle: state.idle.len() as u32,
             in_use: state.in_use,
@@ -542,6 +548,7 @@ mod gate;
 mod leaving;
 mod limiting;
 mod probing;
+mod sharing;
 mod shedding;
 #[cfg(test)]
 mod tests;
@@ -550,4 +557,5 @@ pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
 pub(super) use probing::Releases;
+pub(super) use sharing::{NextThought, Returned, SHORTEST_TIMER};
 pub(super) use shedding::Shed;

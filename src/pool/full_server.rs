@@ -18,6 +18,7 @@ impl Inner {
     /// An opening was refused by a limit.
     pub(super) fn refused(self: &Arc<Self>, error: &Error, by: LimitedBy) {
         let refused = self.admission.opening_refused(by);
+        self.plan_for_fleet();
         if let Some(Moved { from, to }) = refused.moved {
             self.log.warn(
                 &[("from", from.into()), ("to", to.into()), ("limited_by", by.name().into())],
@@ -65,6 +66,10 @@ impl Inner {
     /// How long a connection may be idle at present.
     pub(super) fn idle_timeout(&self) -> Duration {
         let usual = self.settings.idle_timeout;
-        if self.tries_one_more.load(Ordering::Relaxed) { usual / SOONER } else { usual }
+        if self.tries_one_more.load(Ordering::Relaxed) || self.fleet.is_scarce() {
+            usual / SOONER
+        } else {
+            usual
+        }
     }
 }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::alarm::Alarm;
+use super::fleet::{self, FleetWatch};
 use super::governor::Governor;
 #[cfg(feature = "capi")]
 use super::lender::Follower;
@@ -29,6 +30,8 @@ use crate::link::connector::Connector;
 use crate::logging::Logger;
 use crate::resilience::backoff::Backoff;
 use crate::resilience::budget::RetryBudget;
+use crate::resilience::cap::Cap;
+use crate::resilience::fleet::look::Id;
 use crate::resilience::limit::Pace;
 
 /// What became of the last opening that failed.
@@ -67,6 +70,7 @@ pub(super) struct Inner {
     pub(super) proves_idle: AtomicBool,
     /// What was idle was released, and nothing was opened since.
     pub(super) rests: AtomicBool,
+    pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
     pub(super) log: Logger,
     /// What ends with the pool.
@@ -77,17 +81,23 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(config: &PoolConfig) -> Result<Arc<Self>, Error> {
-        let (settings, server) = config.settings()?;
-        Self::with(config, settings, Connector::new(server)?)
+        let (settings, mut server) = config.settings()?;
+        let fleet = fleet::join(&settings, &mut server);
+        Self::with(config, settings, Connector::new(server)?, fleet)
     }
 
     /// For a pool that needs no server.
     pub(super) fn echo(config: &PoolConfig) -> Result<Arc<Self>, Error> {
         let (settings, server) = config.settings_within_process()?;
-        Self::with(config, settings, Connector::to_inside(server, echo::server()))
+        Self::with(config, settings, Connector::to_inside(server, echo::server()), None)
     }
 
-    fn with(config: &PoolConfig, settings: PoolSettings, connector: Connector) -> Result<Arc<Self>, Error> {
+    fn with(
+        config: &PoolConfig,
+        settings: PoolSettings,
+        connector: Connector,
+        fleet: Option<Id>,
+    ) -> Result<Arc<Self>, Error> {
         let born = Generation::watch();
         let workers = Workers::shared()?;
         let backoff = Backoff {
@@ -100,7 +110,8 @@ impl Inner {
         let governor = Governor::of(connector.server_key());
         let inner = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
-            admission: Admission::new(settings.max_size, pace).with_max_waiting(settings.max_waiting),
+            admission: Admission::new(settings.max_size, Cap::new(settings.max_size, pace, fleet))
+                .with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
             alarm: Alarm::default(),
             trust: Trust::default(),
@@ -110,6 +121,7 @@ impl Inner {
             tries_one_more: AtomicBool::new(false),
             proves_idle: AtomicBool::new(false),
             rests: AtomicBool::new(false),
+            fleet: FleetWatch::new(fleet),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             settings,
             backoff,

@@ -125,7 +125,7 @@ impl PooledConnection {
     /// Whether it may be used for somebody else without going back first: it is in the state in which the pool lends
     /// connections, and nobody waits for one.
     pub(crate) fn is_fit_to_keep(&mut self) -> bool {
-        if self.inner.admission.is_wanted() {
+        if self.inner.admission.is_wanted() || self.inner.fleet.is_due(Tick::now()) {
             return false;
         }
         let limit = self.inner.settings.statement_deadline;

@@ -8,6 +8,7 @@ mod cached;
 mod closing;
 mod connection;
 mod failover;
+mod fleet;
 mod full_server;
 mod governor;
 mod housekeeping;

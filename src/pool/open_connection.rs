@@ -88,6 +88,14 @@ impl OpenConnection {
         }
     }
 
+    /// Runs something of the pool's own, which does not count as statements of its users.
+    pub(super) fn off_the_record<T>(&mut self, run: impl FnOnce(&mut Client) -> T) -> T {
+        let before = self.link.statements();
+        let done = run(&mut self.client);
+        self.counted_statements += self.link.statements() - before;
+        done
+    }
+
     pub(super) fn has_expired(&self, now: Tick) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }

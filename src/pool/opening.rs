@@ -37,6 +37,7 @@ impl Inner {
         let conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, &self.settings));
         self.registry.add(&conn);
         let still_wanted = opening.succeeded();
+        self.plan_for_fleet();
         if still_wanted {
             return Ok(conn);
         }

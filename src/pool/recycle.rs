@@ -81,6 +81,12 @@ impl Inner {
                 Look::Gone => return self.retire_broken(conn),
             }
         }
+        if self.fleet.is_due(now) {
+            match self.think_of_fleet(conn) {
+                Some(kept) => conn = kept,
+                None => return,
+            }
+        }
         conn.parked_at = now;
         conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());

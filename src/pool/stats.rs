@@ -28,11 +28,13 @@ pub enum CloseReason {
     Released,
     /// Its server does not have the role any more that `target_session_attrs` asks for.
     WrongRole,
+    /// Given back to the server for other pools (the option `fleet_share`).
+    Shared,
 }
 
 impl CloseReason {
     /// Every reason, in the order counters are kept in.
-    pub const ALL: [CloseReason; 10] = [
+    pub const ALL: [CloseReason; 11] = [
         Self::IdleTimeout,
         Self::MaxLifetime,
         Self::ValidationFailed,
@@ -43,6 +45,7 @@ impl CloseReason {
         Self::PoolClosed,
         Self::Released,
         Self::WrongRole,
+        Self::Shared,
     ];
 
     /// The reason's stable name in snake case.
@@ -58,6 +61,7 @@ impl CloseReason {
             Self::PoolClosed => "pool_closed",
             Self::Released => "released",
             Self::WrongRole => "wrong_role",
+            Self::Shared => "shared",
         }
     }
 }
@@ -145,6 +149,11 @@ pub struct Stats {
     pub circuit: Circuit,
     /// How long the server has been out of reach, or refused; `None` when it is not.
     pub circuit_for: Option<Duration>,
+    /// What this pool may hold at present as one of a fleet of pools that share a server; `None` while it has not looked, and
+    /// with `fleet_share=off`.
+    pub fleet_share: Option<u32>,
+    /// How many pools of the fleet hold connections, this one included, as of its last look.
+    pub fleet_peers: Option<u32>,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
     /// Parked and ready.
@@ -187,6 +196,8 @@ impl Stats {
             limited_by: gauges.limited_by,
             circuit: Circuit::Closed,
             circuit_for: None,
+            fleet_share: gauges.fleet_share,
+            fleet_peers: gauges.fleet_peers,
             total: gauges.total,
             idle: gauges.idle,
             in_use: gauges.in_use,

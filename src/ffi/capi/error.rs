@@ -71,6 +71,8 @@ pub const HOLDFAST_LIMITED_BY_ROLE: i32 = 3;
 pub const HOLDFAST_LIMITED_BY_DATABASE: i32 = 4;
 /// A pooler in between.
 pub const HOLDFAST_LIMITED_BY_POOLER: i32 = 5;
+/// The pool itself, which holds itself to its share of the slots among other pools (the option fleet_share).
+pub const HOLDFAST_LIMITED_BY_FLEET: i32 = 6;
 
 pub(super) fn limited_by(by: Option<LimitedBy>) -> i32 {
     match by {
@@ -80,6 +82,7 @@ pub(super) fn limited_by(by: Option<LimitedBy>) -> i32 {
         Some(LimitedBy::Role) => HOLDFAST_LIMITED_BY_ROLE,
         Some(LimitedBy::Database) => HOLDFAST_LIMITED_BY_DATABASE,
         Some(LimitedBy::Pooler) => HOLDFAST_LIMITED_BY_POOLER,
+        Some(LimitedBy::Fleet) => HOLDFAST_LIMITED_BY_FLEET,
     }
 }
 

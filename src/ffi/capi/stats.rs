@@ -79,6 +79,12 @@ pub struct holdfast_stats {
     pub closed_released: u64,
     /// Connections closed because their server's role is not that of target_session_attrs any more.
     pub closed_wrong_role: u64,
+    /// Connections given back to the server for other pools (the option fleet_share).
+    pub closed_shared: u64,
+    /// What this pool may hold at present as one of a fleet of pools that share a server; 0 while it has not looked.
+    pub fleet_share: u32,
+    /// How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share.
+    pub fleet_peers: u32,
 }
 
 /// Connections are opened as they are needed.
@@ -101,7 +107,7 @@ fn circuit(circuit: Circuit) -> i32 {
     }
 }
 
-// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64: no padding.
+// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64, then two u32: no padding.
 unsafe impl Growing for holdfast_stats {}
 
 fn described(stats: &Stats) -> holdfast_stats {
@@ -143,6 +149,9 @@ fn described(stats: &Stats) -> holdfast_stats {
         shed: stats.shed,
         closed_released: stats.closes_by(CloseReason::Released),
         closed_wrong_role: stats.closes_by(CloseReason::WrongRole),
+        closed_shared: stats.closes_by(CloseReason::Shared),
+        fleet_share: stats.fleet_share.unwrap_or(0),
+        fleet_peers: stats.fleet_peers.unwrap_or(0),
     }
 }
 

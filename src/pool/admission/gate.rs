@@ -56,7 +56,7 @@ impl<P: Pooled> State<P> {
 
     /// Whether there is room under the limit, whatever the gate says.
     fn has_room(&self) -> bool {
-        !self.closed && self.live() < self.limit.now()
+        !self.closed && self.limit.may_open(self.live(), Instant::now())
     }
 }
 
@@ -118,6 +118,7 @@ mod tests {
 
     use super::super::{Denied, Grant, Request};
     use super::*;
+    use crate::resilience::cap::Cap;
     use crate::resilience::limit::Pace;
 
     const fn ms(millis: u64) -> Duration {
@@ -125,7 +126,8 @@ mod tests {
     }
 
     fn queue() -> Arc<Admission<u32>> {
-        Arc::new(Admission::new(8, Pace { first: ms(20), longest: ms(1000) }))
+        let pace = Pace { first: ms(20), longest: ms(1000) };
+        Arc::new(Admission::new(8, Cap::new(8, pace, None)))
     }
 
     fn ask(

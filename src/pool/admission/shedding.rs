@@ -106,7 +106,7 @@ impl<P: Pooled> State<P> {
             return Some(Shed::QueueFull { waiting });
         }
         // A connection that is being opened will change the pace.
-        if ahead < EVIDENCE || self.opening > 0 || self.limit.now() > self.live() {
+        if ahead < EVIDENCE || self.opening > 0 || self.limit.may_open(self.live(), now) {
             return None;
         }
         let gap = self.pace.gap(now)?;

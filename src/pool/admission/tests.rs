@@ -5,6 +5,7 @@ use std::thread;
 
 use super::*;
 use crate::pool::stats::CloseReason;
+use crate::resilience::limit::Pace;
 
 impl Pooled for u32 {
     fn settle_counters(&mut self, _: &mut Counters) {}
@@ -34,7 +35,7 @@ fn within(limit: Duration) -> Request {
 
 /// A queue all of whose connections are lent.
 fn all_lent(size: u32) -> Admission<u32> {
-    let admission = Admission::new(size, PACE);
+    let admission = Admission::new(size, Cap::new(size, PACE, None));
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
         assert!(admission.opened());
@@ -150,7 +151,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
     const SIZE: u32 = 3;
     for _ in 0..5 {
         let seed = fastrand::u64(..);
-        let admission = Admission::<u32>::new(SIZE, PACE);
+        let admission = Admission::<u32>::new(SIZE, Cap::new(SIZE, PACE, None));
         let (live, stop) = (AtomicU32::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             for index in 0..12 {
@@ -175,7 +176,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
 
 #[test]
 fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
-    let admission = Admission::<u32>::new(1, PACE);
+    let admission = Admission::<u32>::new(1, Cap::new(1, PACE, None));
     let now = Instant::now();
     let request = Request {
         since: now,

@@ -34,7 +34,7 @@ const BLIND: Duration = Duration::from_secs(60);
 /// How long a pool keeps its seat where others may wait outside. It finds out whether they do by giving its seat up: if it
 /// has it again at the first try, it keeps it twice as long, and so on; if it is refused, no longer than this again.
 const SLICE: Duration = Duration::from_millis(500);
-const LONGEST_SLICE: Duration = Duration::from_secs(8);
+const MOST_PATIENCE: u32 = 16;
 
 /// The shortest slice by this for each seat, so that a large server is not kept busy with opening connections.
 const SLICE_PER_SEAT: Duration = Duration::from_millis(4);
@@ -42,15 +42,13 @@ const SLICE_PER_SEAT: Duration = Duration::from_millis(4);
 /// Who gave up its seat stays out for at least half of this, and longer than those who wait outside take between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Who holds nothing, and does not know yet how long that lasts, tries again after this, then after twice as long, and so on.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Who holds nothing and was refused tries again after this. The longer it has waited the more often it tries, down to a
+/// shortest wait: who has waited longest is served first, most of the time.
 const LONGEST_WAIT: Duration = Duration::from_millis(400);
+const SHORTEST_WAIT: Duration = Duration::from_millis(125);
 
-/// Who knows how long it usually is outside first tries after this share of it, and then that many times in as long a time;
-/// more often once it is longer.
-const FIRST_TRY: f64 = 0.6;
-const TRIES: f64 = 3.0;
-const LONGEST_OUTSIDE: Duration = Duration::from_secs(4);
+/// After so long outside, the wait is half of the longest.
+const HALF_LIFE: Duration = Duration::from_millis(1_000);
 
 /// This pool's share of the slots.
 #[derive(Debug)]
@@ -64,8 +62,6 @@ pub(crate) struct Share {
     /// Since when the pool has held anything without a break.
     seated: Option<Instant>,
     outside: Option<Outside>,
-    /// How long the pool usually is outside, where all take turns.
-    usually: Option<Duration>,
     /// How long the pool keeps its seat next, in shortest slices.
     patience: u32,
 }
@@ -86,8 +82,7 @@ struct View {
 struct Outside {
     since: Instant,
     until: Instant,
-    wait: Duration,
-    refusals: u32,
+    refused: bool,
 }
 
 /// How a pool stands in its fleet.
@@ -100,7 +95,7 @@ pub(crate) struct Figures {
 impl Share {
     /// `most` is the configured cap.
     pub(crate) fn new(me: Id, most: u32) -> Self {
-        Self { me, most, view: None, before: None, next_look: None, seated: None, outside: None, usually: None, patience: 1 }
+        Self { me, most, view: None, before: None, next_look: None, seated: None, outside: None, patience: 1 }
     }
 
     /// Under which name the pool shares.
@@ -111,6 +106,21 @@ impl Share {
     /// Whether it is time to look. There is no look without a connection to look from.
     pub(crate) fn is_look_due(&self, now: Instant) -> bool {
         self.next_look.is_none_or(|at| at <= now)
+    }
+
+    /// When the next look is due; `None`: at the first opportunity.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.next_look
+    }
+
+    /// The pool holds nothing and may not try for anything yet.
+    pub(crate) fn is_outside(&self, now: Instant) -> bool {
+        self.outside.is_some_and(|outside| outside.until > now)
+    }
+
+    /// Slots are few: no quarter of them is free.
+    pub(crate) fn is_scarce(&self, now: Instant) -> bool {
+        self.view(now).is_some_and(|view| view.standing.is_scarce())
     }
 
     /// A look begins; there is no other until it has ended.
@@ -151,7 +161,8 @@ impl Share {
 
     /// The pool has not had the time yet to look for the first time.
     fn is_new(&self, now: Instant) -> bool {
-        self.next_look.is_none() && self.seated.is_none_or(|since| now.saturating_duration_since(since) < SETTLING_IN)
+        self.next_look.is_none()
+            && self.seated.is_none_or(|since| now.saturating_duration_since(since) < SETTLING_IN)
     }
 
     /// `None` while nothing is known of the fleet.
@@ -181,21 +192,17 @@ impl Share {
             return;
         }
         if self.is_turn_over(now) {
-            let pause = self.usually.map_or(PAUSE, |usually| usually.mul_f64(FIRST_TRY).max(PAUSE));
             self.outside =
-                Some(Outside { since: now, until: now + shortened(pause, chance), wait: FIRST_WAIT / 2, refusals: 0 });
+                Some(Outside { since: now, until: now + shortened(PAUSE, chance), refused: false });
         }
         self.seated = None;
     }
 
     /// A connection was opened.
     pub(crate) fn opened(&mut self, now: Instant) {
-        if let Some(outside) = self.outside.take() {
-            if outside.refusals == 0 {
-                self.patience = (self.patience * 2).min(64);
-            }
-            let took = now.saturating_duration_since(outside.since).min(LONGEST_OUTSIDE);
-            self.usually = Some(self.usually.map_or(took, |usually| (usually + took) / 2));
+        let at_once = self.outside.take().is_some_and(|outside| !outside.refused);
+        if at_once && self.view(now).is_some_and(|view| !view.standing.is_crowded()) {
+            self.patience = (self.patience * 2).min(MOST_PATIENCE);
         }
         self.seated.get_or_insert(now);
     }
@@ -210,19 +217,10 @@ impl Share {
         }
         self.patience = 1;
         let since = self.outside.map_or(now, |outside| outside.since);
-        let refusals = self.outside.map_or(0, |outside| outside.refusals) + 1;
-        let wait = match self.usually {
-            // The longer it takes, the more often it is tried: who has waited longest is served first, most of the time.
-            Some(usually) => {
-                let waited = now.saturating_duration_since(since).as_secs_f64();
-                let usually = usually.as_secs_f64();
-                let eager = (usually / waited.max(usually)).powi(2);
-                Duration::from_secs_f64(usually / TRIES * eager).clamp(FIRST_WAIT / 2, LONGEST_WAIT)
-            }
-            None => self.outside.map_or(FIRST_WAIT, |outside| (outside.wait * 2).min(LONGEST_WAIT)),
-        };
+        let waited = now.saturating_duration_since(since).as_secs_f64();
+        let wait = LONGEST_WAIT.mul_f64(0.5_f64.powf(waited / HALF_LIFE.as_secs_f64())).max(SHORTEST_WAIT);
         let until = now + shortened(wait, chance);
-        self.outside = Some(Outside { since, until, wait, refusals });
+        self.outside = Some(Outside { since, until, refused: true });
         Some(until)
     }
 
@@ -250,8 +248,7 @@ impl Share {
 
     fn turn_ends(&self) -> Option<Instant> {
         let seats = self.view.as_ref()?.standing.seats;
-        let slice = SLICE.max(SLICE_PER_SEAT * seats) * self.patience;
-        Some(self.seated? + slice.min(LONGEST_SLICE))
+        Some(self.seated? + SLICE.max(SLICE_PER_SEAT * seats) * self.patience)
     }
 }
 

@@ -48,7 +48,8 @@ impl Standing {
         // to be content.
         loop {
             let each = left / (takers.len() as u32 + 1);
-            let is_content = |peer: &Peer| open && before.is_some_and(|before| before.shows_content(peer, each));
+            let is_content =
+                |peer: &Peer| open && before.is_some_and(|before| before.shows_content(peer, each));
             let (content, hungry): (Vec<_>, Vec<_>) = takers.iter().partition(|peer| is_content(peer));
             takers = hungry;
             if content.is_empty() {
@@ -60,17 +61,10 @@ impl Standing {
         let takers = takers.len() as u32 + 1;
         let peers = look.peers.len().max(1) as u32;
         let epoch = EPOCH * peers.div_ceil(SMALL).next_power_of_two();
-        Self {
-            peers,
-            seats,
-            free: look.free(),
-            door: door(look.slots),
-            each: left / takers,
-            over: left % takers,
-            takers,
-            place,
-            epoch,
-        }
+        let (free, door) = (look.free(), door(look.slots));
+        // A large door tells how many want in: what is left over is for them.
+        let over = if door > 1 { left % takers * free.min(door) / door } else { left % takers };
+        Self { peers, seats, free, door, each: left / takers, over, takers, place, epoch }
     }
 
     /// What this pool may have at a time of the server's clock, beside others who use all they may have. At least one.
@@ -100,6 +94,10 @@ impl Standing {
     /// There may be pools that hold nothing: one more, and nobody would have two.
     pub(crate) fn is_tight(&self) -> bool {
         self.peers + self.door >= self.seats
+    }
+
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.free < self.seats / 4
     }
 
     /// What each pool could take so that the door would still be open.
@@ -165,7 +163,8 @@ mod tests {
     use super::*;
 
     fn look(slots: u32, others: u32, held: &[u32]) -> Look {
-        let peers = held.iter().enumerate().map(|(id, held)| Peer { id: Id(id as u32), held: *held }).collect();
+        let peers =
+            held.iter().enumerate().map(|(id, held)| Peer { id: Id(id as u32), held: *held }).collect();
         Look { slots, others, peers, clock: Duration::ZERO }
     }
 
@@ -249,9 +248,13 @@ mod tests {
 
     #[test]
     fn it_is_crowded_once_the_door_is_taken_and_nobody_has_two() {
-        for (slots, held, crowded) in
-            [(17, vec![1; 16], false), (17, vec![1; 17], true), (17, vec![8, 9], false), (1, vec![1], true), (2, vec![1], false)]
-        {
+        for (slots, held, crowded) in [
+            (17, vec![1; 16], false),
+            (17, vec![1; 17], true),
+            (17, vec![8, 9], false),
+            (1, vec![1], true),
+            (2, vec![1], false),
+        ] {
             let look = look(slots, 0, &held);
             assert_eq!(Standing::of(&look, None, Id(0)).is_crowded(), crowded, "{held:?}");
         }

@@ -1,0 +1,138 @@
+//! The pool's share among other pools of the same server, as far as the queue is concerned.
+
+use std::time::{Duration, Instant};
+
+use super::{Admission, Grant, Pooled, State};
+use crate::resilience::fleet::look::Look;
+
+/// What is to become of a connection that comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pool) enum Returned {
+    Keep,
+    /// The pool is to look at the server over it first.
+    Look,
+    /// It is one too many.
+    Give,
+}
+
+/// When the share has to be thought of again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::pool) struct NextThought {
+    /// At the first return from then on; `None`: not because of a return.
+    pub(in crate::pool) at_return: Option<Instant>,
+    /// At this time, whether anything comes back or not.
+    pub(in crate::pool) at_time: Option<Instant>,
+}
+
+impl<P: Pooled> State<P> {
+    /// Something that was held is held no longer, since it is being closed.
+    pub(super) fn let_go(&mut self) {
+        let held = self.held();
+        if let Some(share) = self.limit.share_mut() {
+            share.gave(held, Instant::now(), fastrand::f64());
+        }
+    }
+
+    /// One at a time: while one departs, the others stay.
+    fn has_one_too_many(&self, now: Instant) -> bool {
+        self.departing == 0 && self.limit.is_to_give(self.held(), now)
+    }
+}
+
+impl<P: Pooled> Admission<P> {
+    /// A lent connection came back: what is to become of it. Whoever is told to look looks.
+    pub(in crate::pool) fn returned(&self) -> Returned {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        if state.closed {
+            return Returned::Keep;
+        }
+        if let Some(share) = state.limit.share_mut().filter(|share| share.is_look_due(now)) {
+            share.looks(now);
+            return Returned::Look;
+        }
+        if state.has_one_too_many(now) { Returned::Give } else { Returned::Keep }
+    }
+
+    pub(in crate::pool) fn next_thought(&self) -> NextThought {
+        let state = self.state.lock();
+        let now = Instant::now();
+        let Some(share) = state.limit.share() else { return NextThought::default() };
+        if state.closed {
+            return NextThought::default();
+        }
+        let held = state.held();
+        let is_used = held > 0 || !state.waiters.is_empty();
+        let event = share.next_event(held, now).filter(|_| is_used || share.is_outside(now));
+        let surplus = state.limit.is_to_give(held, now).then_some(now);
+        let at_return = [share.next_look().or(Some(now)), event, surplus].into_iter().flatten().min();
+        NextThought { at_return, at_time: event }
+    }
+
+    /// A look at the server ended; `None` when it showed nothing of use.
+    pub(in crate::pool) fn looked(&self, look: Option<&Look>) {
+        let (now, chance) = (Instant::now(), fastrand::f64());
+        let mut state = self.state.lock();
+        let held = state.held();
+        match look {
+            Some(look) => state.limit.looked(look, held, now, chance),
+            None => {
+                if let Some(share) = state.limit.share_mut() {
+                    share.saw_nothing(now);
+                }
+            }
+        }
+        drop(state);
+        self.offer_capacity();
+    }
+
+    /// Time has passed: whoever waits and may open now opens. Takes an idle connection that is one too many.
+    pub(in crate::pool) fn think_of_share(&self) -> Option<P> {
+        self.offer_capacity();
+        let mut state = self.state.lock();
+        if state.closed || state.idle.is_empty() || !state.has_one_too_many(Instant::now()) {
+            return None;
+        }
+        let given = state.idle.remove(0);
+        state.departing += 1;
+        state.let_go();
+        state.counters.closed(crate::pool::CloseReason::Shared);
+        Some(given)
+    }
+
+    /// Whether the pool holds nothing and waits for its turn with the server.
+    pub(in crate::pool) fn shares(&self) -> bool {
+        self.state.lock().limit.share().is_some()
+    }
+
+    /// All of it that there is, to as many as may open a connection.
+    fn offer_capacity(&self) {
+        let mut state = self.state.lock();
+        let mut served = Vec::new();
+        while state.has_capacity() && !state.closed {
+            let Some(waiter) = state.first_that_may_open().and_then(|index| state.waiters.remove(index))
+            else {
+                break;
+            };
+            state.opening += 1;
+            *waiter.mailbox.lock() = Some(Grant::Capacity);
+            served.push(waiter);
+        }
+        let nudged = state.next_to_nudge();
+        drop(state);
+        for waiter in served {
+            waiter.arrived.notify_one();
+        }
+        if let Some(waiter) = nudged {
+            waiter.wake();
+        }
+    }
+
+    /// Whether slots are so few that what is idle is let go sooner.
+    pub(in crate::pool) fn is_scarce(&self) -> bool {
+        self.state.lock().limit.share().is_some_and(|share| share.is_scarce(Instant::now()))
+    }
+}
+
+/// How long a timer may be late without anybody minding.
+pub(in crate::pool) const SHORTEST_TIMER: Duration = Duration::from_millis(1);
