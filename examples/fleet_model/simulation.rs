@@ -129,6 +129,7 @@ enum Event {
 }
 
 struct Pool {
+    id: Id,
     process: Process,
     cap: Cap,
     running: bool,
@@ -195,20 +196,24 @@ pub(crate) fn play(scene: &Scene) -> Outcomes {
 impl World {
     fn of(scene: &Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(scene.seed);
-        let pool = |process: &Process| Pool {
-            process: *process,
-            cap: Cap::new(process.max_size, LEARNED, scene.share.then(|| Id(rng.u32(..)))),
-            running: false,
-            killed: false,
-            idle: 0,
-            in_use: 0,
-            opening: 0,
-            departing: 0,
-            queue: VecDeque::new(),
-            in_flight: 0,
-            timer: None,
-            retries: false,
-            outcome: Outcome::default(),
+        let mut pool = |process: &Process| {
+            let id = Id(rng.u32(..));
+            Pool {
+                id,
+                process: *process,
+                cap: Cap::new(process.max_size, LEARNED, scene.share.then_some(id)),
+                running: false,
+                killed: false,
+                idle: 0,
+                in_use: 0,
+                opening: 0,
+                departing: 0,
+                queue: VecDeque::new(),
+                in_flight: 0,
+                timer: None,
+                retries: false,
+                outcome: Outcome::default(),
+            }
         };
         let pools: Vec<Pool> = scene.processes.iter().map(pool).collect();
         let mut world = Self {
@@ -430,14 +435,11 @@ impl World {
     fn looked(&mut self, index: usize) {
         self.totals.looks += 1;
         let (instant, chance) = (self.instant(), self.rng.f64());
-        let seen = |(index, held): (usize, &u32)| {
-            let id = self.pools[index].cap.share()?.id();
-            (*held > 0).then_some(Peer { id, held: *held })
-        };
+        let seen = |(pool, held): (&Pool, &u32)| (*held > 0).then_some(Peer { id: pool.id, held: *held });
         let look = Look {
             slots: self.slots,
             others: self.others,
-            peers: self.sessions.iter().enumerate().filter_map(seen).collect(),
+            peers: self.pools.iter().zip(&self.sessions).filter_map(seen).collect(),
             clock: Duration::from_nanos(self.now),
         };
         let pool = &mut self.pools[index];

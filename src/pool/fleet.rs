@@ -149,7 +149,10 @@ impl Inner {
             return;
         }
         let NextThought { at_return, at_time } = self.admission.next_thought();
-        let word = |at: Option<Instant>| at.map_or(u64::MAX, |at| tick_of(at).to_word());
+        // The clock that returns go by lags behind: what is due by now must be due for it, too.
+        let now = Instant::now();
+        let word =
+            |at: Option<Instant>| at.map_or(u64::MAX, |at| if at <= now { 0 } else { tick_of(at).to_word() });
         self.fleet.at_return.store(word(at_return), Ordering::Relaxed);
         let Some(at) = at_time else { return };
         let due = tick_of(at + SHORTEST_TIMER);

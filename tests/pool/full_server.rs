@@ -1,4 +1,5 @@
-//! Servers without a slot left: the pool makes do with what it has, and takes more as it comes free.
+//! Servers without a slot left: the pool makes do with what it has, and takes more as it comes free. What it does when it
+//! shares with other pools is in `fleet.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,7 +17,7 @@ fn five() -> EmbeddedPostgres {
 
 /// A pool of eight that tries soon for more than it has.
 fn eight(url: &str) -> Pool {
-    let config = PoolConfig::from_url(url).unwrap().max_size(8).retry_base_delay(ms(200));
+    let config = PoolConfig::from_url(url).unwrap().max_size(8).retry_base_delay(ms(200)).fleet_share(false);
     Pool::new(config).unwrap()
 }
 
@@ -109,7 +110,8 @@ fn idle_connections_are_let_go_sooner_while_the_server_is_full() {
     let server = five();
     let mut others = fill(&server.url());
     others.truncate(3);
-    let config = PoolConfig::from_url(&server.url()).unwrap().max_size(8).idle_timeout(ms(2000));
+    let config =
+        PoolConfig::from_url(&server.url()).unwrap().max_size(8).idle_timeout(ms(2000)).fleet_share(false);
     let pool = Pool::new(config.retry_base_delay(ms(100))).unwrap();
     let kept = pool.get().unwrap();
     drop((pool.get().unwrap(), pool.get_timeout(ms(300)).unwrap_err()));

@@ -5,6 +5,7 @@
 mod closing;
 mod deadlines;
 mod failover;
+mod fleet;
 mod forking;
 mod full_server;
 mod idempotent;
@@ -61,7 +62,7 @@ impl Observer {
 
     /// Server processes of one application.
     fn backends(&mut self, name: &str) -> Vec<i32> {
-        let sql = "select pid from pg_stat_activity where application_name = $1 order by backend_start";
+        let sql = "select pid from pg_stat_activity where regexp_replace(application_name, ' hf:[0-9a-f]{8}$', '') = $1 order by backend_start";
         self.0.query(sql, &[&name]).expect("pg_stat_activity").iter().map(|row| row.get(0)).collect()
     }
 

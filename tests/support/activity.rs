@@ -31,10 +31,10 @@ impl Observer {
         Self { client: server.connect().expect("an observer gets in") }
     }
 
-    /// The sessions that call themselves `application_name`, oldest first.
+    /// The sessions that call themselves `application_name`, whether marked as of a pool that shares or not, oldest first.
     pub fn backends_of(&mut self, application_name: &str) -> Vec<Backend> {
         let query = "SELECT pid, coalesce(state, ''), backend_start, state_change, coalesce(query, '')
-                     FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start, pid";
+                     FROM pg_stat_activity WHERE regexp_replace(application_name, ' hf:[0-9a-f]{8}$', '') = $1 ORDER BY backend_start, pid";
         let rows = self.client.query(query, &[&application_name]).unwrap();
         let backend = |row: postgres::Row| Backend {
             pid: row.get(0),

@@ -42,7 +42,7 @@ pub fn commit_while(
             let mut pid = 0;
             wait_until("it dawdles in its COMMIT", ms(10_000), || {
                 let sql = "select pid from pg_stat_activity
-                           where application_name = $1 and query = 'COMMIT' and wait_event = 'PgSleep'";
+                           where regexp_replace(application_name, ' hf:[0-9a-f]{8}$', '') = $1 and query = 'COMMIT' and wait_event = 'PgSleep'";
                 pid = client.query_opt(sql, &[&name]).unwrap().map_or(0, |row| row.get(0));
                 pid != 0
             });

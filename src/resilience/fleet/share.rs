@@ -98,11 +98,6 @@ impl Share {
         Self { me, most, view: None, before: None, next_look: None, seated: None, outside: None, patience: 1 }
     }
 
-    /// Under which name the pool shares.
-    pub(crate) fn id(&self) -> Id {
-        self.me
-    }
-
     /// Whether it is time to look. There is no look without a connection to look from.
     pub(crate) fn is_look_due(&self, now: Instant) -> bool {
         self.next_look.is_none_or(|at| at <= now)

@@ -71,7 +71,7 @@ impl Standing {
     pub(crate) fn share(&self, clock: Duration) -> u32 {
         let epoch = (clock.as_nanos() / self.epoch.as_nanos()) as u64;
         let mut share = self.in_epoch(epoch);
-        if self.into_epoch(clock) < HANDING_OVER {
+        if self.since_turn(clock) < HANDING_OVER {
             share = share.min(self.in_epoch(epoch.wrapping_sub(1)));
         }
         share.max(1)
@@ -82,7 +82,7 @@ impl Standing {
         if self.over == 0 {
             return None;
         }
-        let into = self.into_epoch(clock);
+        let into = self.since_turn(clock);
         Some(if into < HANDING_OVER { HANDING_OVER - into } else { self.epoch - into })
     }
 
@@ -112,7 +112,7 @@ impl Standing {
         self.each + u32::from(place < u64::from(self.over))
     }
 
-    fn into_epoch(&self, clock: Duration) -> Duration {
+    fn since_turn(&self, clock: Duration) -> Duration {
         Duration::from_nanos((clock.as_nanos() % self.epoch.as_nanos()) as u64)
     }
 }
