@@ -106,8 +106,7 @@ impl Inner {
                 None
             }
             Returned::Look => {
-                let inner = self.clone();
-                self.workers.run(move || inner.look(conn));
+                self.look_elsewhere(conn);
                 None
             }
         };
@@ -115,27 +114,16 @@ impl Inner {
         kept
     }
 
+    fn look_elsewhere(self: &Arc<Self>, conn: Parked) {
+        let inner = self.clone();
+        self.workers.run(move || inner.look(conn));
+    }
+
     /// On a worker: looks at the server over a connection that has just come back, and gives that back.
     fn look(self: Arc<Self>, mut conn: Parked) {
         let seen = look_over(&mut conn, self.settings.validation_timeout);
-        match &seen {
-            Ok(look) => {
-                self.log.debug(
-                    &[
-                        ("peers", look.peers.len().into()),
-                        ("slots", look.slots.into()),
-                        ("free", look.free().into()),
-                    ],
-                    format_args!(
-                        "looked at the server: {} pools share {} slots",
-                        look.peers.len(),
-                        look.slots
-                    ),
-                );
-            }
-            Err(error) => {
-                self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
-            }
+        if let Err(error) = &seen {
+            self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
         }
         self.admission.looked(seen.as_ref().ok());
         self.fleet.scarce.store(self.admission.is_scarce(), Ordering::Relaxed);
@@ -172,8 +160,10 @@ impl Inner {
         if !self.fleet.alarm.rings(due) {
             return;
         }
-        if let Some(conn) = self.admission.think_of_share() {
-            self.see_off(conn, CloseReason::Shared);
+        match self.admission.think_of_share() {
+            Some((conn, Returned::Give)) => self.see_off(conn, CloseReason::Shared),
+            Some((conn, _)) => self.look_elsewhere(conn),
+            None => {}
         }
         self.plan_for_fleet();
     }

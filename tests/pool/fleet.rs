@@ -164,7 +164,7 @@ fn a_look_counts_for_nothing_and_comes_only_with_traffic() {
         pool.stats().fleet_peers.is_some_and(|peers| peers >= 1) && pool.stats().idle == 1
     });
     let stats = pool.stats();
-    assert_eq!((stats.statements, stats.gets, stats.opens), (2, 1, 1), "to prepare and to run: {stats:?}");
+    assert_eq!((stats.statements, stats.gets, stats.opens), (1, 1, 1), "{stats:?}");
     let mut observer = Observer::of(server());
     let mut last = || -> std::time::SystemTime {
         let sql = "select max(state_change) from pg_stat_activity where application_name like 'looks hf:%'";

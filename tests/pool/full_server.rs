@@ -124,7 +124,8 @@ fn idle_connections_are_let_go_sooner_while_the_server_is_full() {
 fn what_was_learned_is_forgotten_by_a_pool_that_nobody_uses() {
     let server = five();
     let others = fill(&server.url());
-    let config = PoolConfig::from_url(&server.url()).unwrap().max_size(8).retry_base_delay(ms(40));
+    let config =
+        PoolConfig::from_url(&server.url()).unwrap().max_size(8).retry_base_delay(ms(40)).fleet_share(false);
     let pool = Pool::new(config.retry_max_delay(ms(200))).unwrap();
     pool.get_with(0, None).unwrap_err();
     assert_eq!((pool.stats().limit, pool.stats().limited_by), (1, Some(LimitedBy::Server)));

@@ -47,7 +47,9 @@ impl<P: Pooled> Admission<P> {
         if state.closed {
             return Returned::Keep;
         }
-        if let Some(share) = state.limit.share_mut().filter(|share| share.is_look_due(now)) {
+        if let Some(share) = state.limit.share_mut().filter(|share| share.is_look_due(now))
+            && share.looks_over_returned(now)
+        {
             share.looks(now);
             return Returned::Look;
         }
@@ -65,7 +67,7 @@ impl<P: Pooled> Admission<P> {
         let is_used = held > 0 || !state.waiters.is_empty();
         let event = share.next_event(held, now).filter(|_| is_used || share.is_outside(now));
         let surplus = state.limit.is_to_give(held, now).then_some(now);
-        let at_return = [share.next_look().or(Some(now)), event, surplus].into_iter().flatten().min();
+        let at_return = [Some(share.next_look(now)), event, surplus].into_iter().flatten().min();
         NextThought { at_return, at_time: event }
     }
 
@@ -86,18 +88,28 @@ impl<P: Pooled> Admission<P> {
         self.offer_capacity();
     }
 
-    /// Time has passed: whoever waits and may open now opens. Takes an idle connection that is one too many.
-    pub(in crate::pool) fn think_of_share(&self) -> Option<P> {
+    /// Time has passed: whoever waits and may open now opens. Takes what is idle if it is to be looked over, which is lent
+    /// then, or is one too many, which departs.
+    pub(in crate::pool) fn think_of_share(&self) -> Option<(P, Returned)> {
         self.offer_capacity();
         let mut state = self.state.lock();
-        if state.closed || state.idle.is_empty() || !state.has_one_too_many(Instant::now()) {
+        let now = Instant::now();
+        if state.closed || state.idle.is_empty() {
+            return None;
+        }
+        if let Some(share) = state.limit.share_mut().filter(|share| share.looks_over_idle(now)) {
+            share.looks(now);
+            state.in_use += 1;
+            return Some((state.idle.remove(0), Returned::Look));
+        }
+        if !state.has_one_too_many(now) {
             return None;
         }
         let given = state.idle.remove(0);
         state.departing += 1;
         state.let_go();
         state.counters.closed(crate::pool::CloseReason::Shared);
-        Some(given)
+        Some((given, Returned::Give))
     }
 
     /// Whether the pool holds nothing and waits for its turn with the server.

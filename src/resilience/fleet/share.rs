@@ -18,9 +18,10 @@ const UNSETTLED: Duration = Duration::from_millis(400);
 const MOST_LOOKS_PER_SECOND: u32 = 25;
 const SLOTS_PER_LOOK: u32 = 5;
 
-/// Until its first look a pool makes do with so many, but no longer than that: many that start at once would take all there is.
-const AT_FIRST: u32 = 2;
-const SETTLING_IN: Duration = Duration::from_millis(100);
+/// A look that is due is made so much later, over a connection that is idle then; and if none is after another moment, over
+/// the next that comes back.
+const BEFORE_LOOK: Duration = Duration::from_millis(20);
+const FOR_WHAT_IS_IDLE: Duration = Duration::from_millis(5);
 
 /// While half of the slots are free, nobody is in need: looks are so much rarer.
 const AT_EASE: u32 = 5;
@@ -59,6 +60,8 @@ pub(crate) struct Share {
     before: Option<Before>,
     /// `None`: at the first opportunity.
     next_look: Option<Instant>,
+    /// A look is due, and made from then on: first over what is idle, a little later over what comes back.
+    planned: Option<Instant>,
     /// Since when the pool has held anything without a break.
     seated: Option<Instant>,
     outside: Option<Outside>,
@@ -95,7 +98,17 @@ pub(crate) struct Figures {
 impl Share {
     /// `most` is the configured cap.
     pub(crate) fn new(me: Id, most: u32) -> Self {
-        Self { me, most, view: None, before: None, next_look: None, seated: None, outside: None, patience: 1 }
+        Self {
+            me,
+            most,
+            view: None,
+            before: None,
+            next_look: None,
+            planned: None,
+            seated: None,
+            outside: None,
+            patience: 1,
+        }
     }
 
     /// Whether it is time to look. There is no look without a connection to look from.
@@ -103,9 +116,21 @@ impl Share {
         self.next_look.is_none_or(|at| at <= now)
     }
 
-    /// When the next look is due; `None`: at the first opportunity.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.next_look
+    /// A connection came back, and a look is due. Whether it is made over this one: rather over one that nobody misses, a
+    /// moment later, if there is one by then.
+    pub(crate) fn looks_over_returned(&mut self, now: Instant) -> bool {
+        let planned = *self.planned.get_or_insert(now + BEFORE_LOOK);
+        self.is_look_due(now) && planned + FOR_WHAT_IS_IDLE <= now
+    }
+
+    /// Whether a look is to be made over what is idle.
+    pub(crate) fn looks_over_idle(&self, now: Instant) -> bool {
+        self.planned.is_some_and(|at| at <= now)
+    }
+
+    /// From when on a connection that comes back matters for a look.
+    pub(crate) fn next_look(&self, now: Instant) -> Instant {
+        self.planned.map_or(self.next_look.unwrap_or(now), |at| at + FOR_WHAT_IS_IDLE)
     }
 
     /// The pool holds nothing and may not try for anything yet.
@@ -121,6 +146,7 @@ impl Share {
     /// A look begins; there is no other until it has ended.
     pub(crate) fn looks(&mut self, now: Instant) {
         self.next_look = Some(now + BLIND);
+        self.planned = None;
     }
 
     /// A look showed this. `chance` is uniform in 0..1.
@@ -150,14 +176,7 @@ impl Share {
 
     /// What the pool may hold.
     pub(crate) fn ceiling(&self, now: Instant) -> u32 {
-        let unseen = || if self.is_new(now) { AT_FIRST } else { self.most };
-        self.view(now).map_or_else(unseen, |view| view.share(now)).min(self.most)
-    }
-
-    /// The pool has not had the time yet to look for the first time.
-    fn is_new(&self, now: Instant) -> bool {
-        self.next_look.is_none()
-            && self.seated.is_none_or(|since| now.saturating_duration_since(since) < SETTLING_IN)
+        self.view(now).map_or(self.most, |view| view.share(now)).min(self.most)
     }
 
     /// `None` while nothing is known of the fleet.
@@ -225,7 +244,7 @@ impl Share {
         let view = self.view(now);
         let turn = self.turn_ends().filter(|_| held > 0 && self.is_tight(now));
         let change = view.and_then(|view| view.standing.next_change(view.clock_at(now))).map(|in_| now + in_);
-        [outside, turn, change].into_iter().flatten().filter(|at| *at > now).min()
+        [outside, turn, change, self.planned].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     fn view(&self, now: Instant) -> Option<&View> {
