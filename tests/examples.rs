@@ -12,7 +12,7 @@ mod support;
 mod toolchain;
 
 use std::env;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// What an example prints.
 fn run(name: &str) -> String {
@@ -20,6 +20,13 @@ fn run(name: &str) -> String {
 }
 
 fn run_with(name: &str, arguments: &[&str]) -> String {
+    let (said, output) = try_with(name, arguments);
+    assert!(output.status.success(), "{name}: {said}\n{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// What an example prints, whether it succeeds or not.
+fn try_with(name: &str, arguments: &[&str]) -> (String, Output) {
     // Built already when everything is tested, so this only finds the program and runs it.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -28,9 +35,7 @@ fn run_with(name: &str, arguments: &[&str]) -> String {
         .env_remove("DATABASE_URL")
         .output()
         .unwrap();
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{name}: {}\n{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output)
 }
 
 #[test]
@@ -86,4 +91,33 @@ fn the_books_balance_whatever_happens_to_sessions_server_and_network() {
     assert_eq!(figure(&said, "wrong"), 0.0, "{said}");
     assert!(figure(&said, "transactions") >= 1500.0 && figure(&said, "faults") >= 30.0, "{said}");
     assert!(figure(&said, "committed") >= 1000.0, "{said}");
+}
+
+#[test]
+fn the_fleet_fails_no_request_and_leaves_nobody_outside() {
+    let (said, output) =
+        try_with("fleet", &["n10", "late", "--only", "holdfast", "--seconds", "6", "--json"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let number = |line: &str, key: &str| -> f64 {
+        let (_, rest) = line.split_once(&format!("\"{key}\":")).expect(key);
+        rest[..rest.find([',', '}']).expect("an end")].parse().unwrap_or(f64::NAN)
+    };
+    for line in &lines {
+        assert_eq!(number(line, "failed"), 0.0, "{line}");
+        // How much is served depends on what else this machine does; that all are served does not.
+        assert!(
+            number(line, "worst") >= 0.3 * number(line, "median") && number(line, "median") > 0.0,
+            "{line}"
+        );
+    }
+    assert!(number(lines[1], "joined_within_ms") <= 4000.0, "{}", lines[1]);
+}
+
+#[test]
+fn the_fleet_explains_itself_and_refuses_what_it_does_not_know() {
+    assert!(try_with("fleet", &["--help"]).0.contains("n30"));
+    let (_, output) = try_with("fleet", &["n11"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no scene \"n11\""));
 }

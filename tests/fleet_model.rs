@@ -2,7 +2,7 @@
 
 #[allow(dead_code)]
 mod error {
-    pub(crate) use holdfast::LimitedBy;
+    pub(crate) use holdfast::{ErrorKind, LimitedBy};
 }
 #[allow(dead_code)]
 #[path = "../src/resilience/mod.rs"]
@@ -73,9 +73,9 @@ fn what_the_dead_had_goes_to_the_living() {
 #[test]
 fn what_some_do_not_want_goes_to_those_who_do() {
     let outcomes = play(&scenes::unequal());
-    // From 5 s to 12 s two of three are nearly quiet.
-    assert!(outcomes.processes[2].held[110] >= 10, "{:?}", outcomes.processes[2].held);
-    assert!(outcomes.processes[..2].iter().all(|process| process.held[170] >= 4), "and back again");
+    // From 5 s to 12 s two of three are nearly quiet, and their idle connections are closed.
+    assert!(outcomes.processes[2].held[119] >= 10, "{:?}", outcomes.processes[2].held);
+    assert!(outcomes.processes[..2].iter().all(|process| process.held[150] >= 4), "and back again");
 }
 
 #[test]

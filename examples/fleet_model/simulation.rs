@@ -20,6 +20,8 @@ pub(crate) const SECOND: Time = 1_000 * MS;
 const WORK: Time = 20 * MS;
 /// A caller waits no longer than this.
 const PATIENCE: Time = 8 * SECOND;
+/// What is idle for so long is closed: a quarter of the usual, since slots are few.
+const IDLE_TIMEOUT: Time = 3750 * MS;
 const LEARNED: Pace = Pace { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
 
 /// One process with one pool.
@@ -135,6 +137,8 @@ struct Pool {
     running: bool,
     killed: bool,
     idle: u32,
+    /// Since then so many have been idle all the time.
+    idle_since: (Time, u32),
     in_use: u32,
     opening: u32,
     departing: u32,
@@ -196,7 +200,7 @@ pub(crate) fn play(scene: &Scene) -> Outcomes {
 impl World {
     fn of(scene: &Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(scene.seed);
-        let mut pool = |process: &Process| {
+        let pool = |process: &Process| {
             let id = Id(rng.u32(..));
             Pool {
                 id,
@@ -205,6 +209,7 @@ impl World {
                 running: false,
                 killed: false,
                 idle: 0,
+                idle_since: (0, 0),
                 in_use: 0,
                 opening: 0,
                 departing: 0,
@@ -489,7 +494,26 @@ impl World {
         for (pool, sessions) in self.pools.iter_mut().zip(&self.sessions) {
             pool.outcome.held.push(*sessions);
         }
+        for index in 0..self.pools.len() {
+            self.close_what_is_idle_for_long(index);
+        }
         self.after(100 * MS, 0, Event::Sample);
+    }
+
+    fn close_what_is_idle_for_long(&mut self, index: usize) {
+        let now = self.now;
+        let pool = &mut self.pools[index];
+        let (since, least) = pool.idle_since;
+        pool.idle_since = (since, least.min(pool.idle));
+        if now - since < IDLE_TIMEOUT {
+            return;
+        }
+        let expired = pool.idle_since.1;
+        pool.idle -= expired;
+        pool.idle_since = (now, pool.idle);
+        for _ in 0..expired {
+            self.give(index);
+        }
     }
 
     fn end(mut self) -> Outcomes {

@@ -25,6 +25,8 @@ int main(int argc, char **argv)
     holdfast_error_free(error);
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.limit == 1 && stats.limited_by == snapshot.limited_by && stats.circuit == HOLDFAST_CIRCUIT_CLOSED);
+    CHECK(stats.limited_by != HOLDFAST_LIMITED_BY_FLEET && stats.closed_shared == 0); /* it has seen nothing */
+    CHECK(stats.fleet_share == 0 && stats.fleet_peers == 0);
     holdfast_pool_free(pool);
     return 0;
 }

@@ -152,17 +152,18 @@ impl Share {
     /// A look showed this. `chance` is uniform in 0..1.
     pub(crate) fn looked(&mut self, look: &Look, now: Instant, chance: f64) {
         let standing = Standing::of(look, self.before.as_ref(), self.me);
-        let period = period(look, &standing, self.before.as_ref());
-        self.before = Some(Before::new(look, &standing));
-        if standing.is_crowded() {
-            self.patience = 1;
-        }
-        self.next_look = Some(now + period.mul_f64(0.75 + chance / 2.0));
         let held = look.peers.iter().find(|peer| peer.id == self.me).map_or(0, |peer| peer.held);
         let plenty = match standing.room_for_each() {
             0 => 0,
             room => held + room,
         };
+        let may_take = standing.share(look.clock).max(plenty).min(self.most).saturating_sub(held);
+        let period = period(look, &standing, may_take, self.before.as_ref());
+        self.before = Some(Before::new(look, &standing));
+        if standing.is_crowded() {
+            self.patience = 1;
+        }
+        self.next_look = Some(now + period.mul_f64(0.75 + chance / 2.0));
         self.view =
             Some(View { standing, at: now, clock: look.clock, until: now + OUT_OF_DATE * period, plenty });
     }
@@ -277,7 +278,8 @@ impl View {
     }
 }
 
-fn period(look: &Look, standing: &Standing, before: Option<&Before>) -> Duration {
+/// `may_take`: what this pool may open before the next look.
+fn period(look: &Look, standing: &Standing, may_take: u32, before: Option<&Before>) -> Duration {
     let second = Duration::from_secs(1);
     let came_or_went = before.is_none_or(|before| before.peers() != standing.peers);
     if !standing.is_tight() && (came_or_went || standing.free == 0) {
@@ -285,7 +287,7 @@ fn period(look: &Look, standing: &Standing, before: Option<&Before>) -> Duration
         return UNSETTLED.max(second * standing.peers / rate);
     }
     let period = PERIOD.max(second * standing.peers / LOOKS_PER_SECOND);
-    if standing.free > look.slots / 2 { AT_EASE * period } else { period }
+    if standing.free.saturating_sub(may_take) > look.slots / 2 { AT_EASE * period } else { period }
 }
 
 /// Between half of a wait and all of it.
