@@ -71,7 +71,7 @@ pub(crate) fn all() -> Vec<Scene> {
             ..Scene::of("n10", "10 processes", 10)
         },
         Scene {
-            least_rate: 0.85,
+            least_rate: 0.8,
             longest_p99: Some(500),
             least_fairness: Some(0.7),
             most_refused: Some(10.0),
@@ -81,8 +81,8 @@ pub(crate) fn all() -> Vec<Scene> {
             least_rate: 0.8,
             ..Scene::of("n30", "30 processes, more than there are slots: they take turns", 30)
         },
-        Scene { least_rate: 0.85, joins_within: within, ..late },
-        Scene { least_rate: 0.85, ..killed },
-        Scene { least_rate: 0.8, joins_within: within, ..deploy },
+        Scene { least_rate: 0.75, joins_within: within, ..late },
+        Scene { least_rate: 0.75, ..killed },
+        Scene { least_rate: 0.75, joins_within: within, ..deploy },
     ]
 }

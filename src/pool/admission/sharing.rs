@@ -112,7 +112,7 @@ impl<P: Pooled> Admission<P> {
         Some((given, Returned::Give))
     }
 
-    /// Whether the pool holds nothing and waits for its turn with the server.
+    /// Whether the pool shares with others.
     pub(in crate::pool) fn shares(&self) -> bool {
         self.state.lock().limit.share().is_some()
     }
