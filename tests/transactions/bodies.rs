@@ -115,7 +115,8 @@ fn savepoints_nest_and_a_conflict_inside_one_reruns_the_whole() {
 #[test]
 fn a_result_read_half_way_does_not_keep_a_transaction_from_its_commit() {
     use fallible_iterator::FallibleIterator;
-    let pool = pool(server(), "halfway");
+    // Without looks, during which a second one may be opened.
+    let pool = Pool::new(config(server(), "halfway").fleet_share(false)).unwrap();
     pool.batch_execute("create table many (n int)").unwrap();
     pool.transaction(|tx| -> Result<()> {
         tx.batch_execute("insert into many values (1)")?;
