@@ -255,7 +255,8 @@ impl<P: Pooled> Admission<P> {
         {
             return Ok(state.lend(parked));
         }
-        if state.has_capacity() && !backing_off {
+        let looks_until = state.gate.looks_until(now);
+        if state.has_capacity() && !backing_off && looks_until.is_none() {
             state.opening += 1;
             return Ok(Grant::Capacity);
         }
@@ -276,7 +277,7 @@ impl<P: Pooled> Admission<P> {
         let waiter = Arc::new(Waiter {
             since: request.since,
             deadline: request.deadline,
-            opens_from: request.opens_from,
+            opens_from: request.opens_from.max(looks_until),
             backs_off: request.backs_off,
             queued: Instant::now(),
             nudged: AtomicBool::new(false),
@@ -557,5 +558,5 @@ pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
 pub(super) use probing::Releases;
-pub(super) use sharing::{NextThought, Returned, SHORTEST_TIMER};
+pub(super) use sharing::{NextThought, OfIdle, Returned, SHORTEST_TIMER};
 pub(super) use shedding::Shed;

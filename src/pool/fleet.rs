@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use postgres::SimpleQueryMessage;
 
-use super::admission::{NextThought, Returned, SHORTEST_TIMER};
+use super::admission::{NextThought, OfIdle, Releases, Returned, SHORTEST_TIMER};
 use super::alarm::Alarm;
 use super::inner::Inner;
 use super::open_connection::Parked;
+use super::proof::Answer;
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::config::settings::{PoolSettings, ServerSettings};
@@ -114,21 +115,41 @@ impl Inner {
         kept
     }
 
-    fn look_elsewhere(self: &Arc<Self>, conn: Parked) {
+    /// Has a worker look at the server over a connection that has just come back, and give that back.
+    fn look_elsewhere(self: &Arc<Self>, mut conn: Parked) {
         let inner = self.clone();
-        self.workers.run(move || inner.look(conn));
+        self.workers.run(move || {
+            inner.look(&mut conn);
+            inner.give_back(conn);
+        });
     }
 
-    /// On a worker: looks at the server over a connection that has just come back, and gives that back.
-    fn look(self: Arc<Self>, mut conn: Parked) {
-        let seen = look_over(&mut conn, self.settings.validation_timeout);
+    /// Has a worker look over one that was idle, and put it back to its place: it was not used.
+    fn look_over_idle(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+        let inner = self.clone();
+        self.workers.run(move || {
+            let era = inner.trust.era();
+            inner.look(&mut conn);
+            if !conn.link.is_clean() || conn.client.is_closed() {
+                if let Some(reason) = inner.tell_of_answer(&conn, Answer::Dead) {
+                    inner.retire(conn, reason);
+                }
+                return;
+            }
+            conn.heard_at = Tick::now();
+            conn.era = era;
+            inner.put_back_unused(conn, taken);
+        });
+    }
+
+    fn look(self: &Arc<Self>, conn: &mut Parked) {
+        let seen = look_over(conn, self.settings.validation_timeout);
         if let Err(error) = &seen {
             self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
         }
         self.admission.looked(seen.as_ref().ok());
         self.fleet.scarce.store(self.admission.is_scarce(), Ordering::Relaxed);
         self.plan_for_fleet();
-        self.give_back(conn);
     }
 
     /// Something has changed that may move the time at which the fleet is to be thought of.
@@ -161,8 +182,8 @@ impl Inner {
             return;
         }
         match self.admission.think_of_share() {
-            Some((conn, Returned::Give)) => self.see_off(conn, CloseReason::Shared),
-            Some((conn, _)) => self.look_elsewhere(conn),
+            Some(OfIdle::Give(conn)) => self.see_off(conn, CloseReason::Shared),
+            Some(OfIdle::Look(conn, taken)) => self.look_over_idle(conn, taken),
             None => {}
         }
         self.plan_for_fleet();

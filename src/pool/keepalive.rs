@@ -79,6 +79,16 @@ impl Inner {
         if let Some(reason) = self.tell_of_answer(&conn, answer) {
             return self.retire(conn, reason);
         }
+        self.put_back_unused(conn, taken);
+    }
+
+    /// An idle connection that was away for the pool's own purposes goes back to its place, unless its time is over.
+    pub(super) fn put_back_unused(self: &Arc<Self>, conn: Parked, taken: Releases) {
+        let now = Tick::now();
+        let missed = self.notice_standstill(now);
+        if let Some(reason) = self.is_overdue(&conn, now.plus(missed)) {
+            return self.retire(conn, reason);
+        }
         if let Some((conn, reason)) = self.admission.back_from_proof(conn, taken) {
             self.retire(conn, reason);
         }

@@ -118,8 +118,10 @@ fn sessions_that_min_idle_keeps_are_kept_alive_at_a_server_that_ends_idle_ones()
 fn with_keepalive_off_an_idle_connection_is_left_alone() {
     let mut observer = activity::Observer::of(server());
     let mut state_change = |name: &str| observer.backends_of(name)[0].state_change;
-    let off = Pool::new(config(server(), "left alone")).unwrap();
-    let on = Pool::new(config(server(), "asked").keepalive_interval(ms(200))).unwrap();
+    // Looks at other pools are something else.
+    let alone = |name| config(server(), name).fleet_share(false);
+    let off = Pool::new(alone("left alone")).unwrap();
+    let on = Pool::new(alone("asked").keepalive_interval(ms(200))).unwrap();
     off.batch_execute("select 1").unwrap();
     on.batch_execute("select 1").unwrap();
     let before = [state_change("left alone"), state_change("asked")];

@@ -1,7 +1,7 @@
 //! What keeps a pool from opening connections although its limit would let it: too many in the making already, or a server
 //! that refuses it for good. And what ends a backoff early: a server that is back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, State};
 use crate::resilience::ramp::Ramp;
@@ -30,17 +30,40 @@ pub(super) struct Gate {
     welcome: Welcome,
     /// When the server was last found to be back.
     opened: Option<Instant>,
+    /// A connection that would be idle is being looked over, and is back by then at the latest, as far as anybody waits.
+    looks_until: Option<Instant>,
 }
+
+/// A look at the server takes a millisecond or two, less than opening a connection: so long one waits for it instead.
+const LOOK_TAKES: Duration = Duration::from_millis(20);
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { at_once: Ramp::default().for_each_of(1), welcome: Welcome::Given, opened: None }
+        Self {
+            at_once: Ramp::default().for_each_of(1),
+            welcome: Welcome::Given,
+            opened: None,
+            looks_until: None,
+        }
     }
 }
 
 impl Gate {
     pub(super) fn lets_open(&self, opening: u32) -> bool {
         opening < self.at_once && self.welcome == Welcome::Given
+    }
+
+    pub(super) fn look_begins(&mut self, now: Instant) {
+        self.looks_until = Some(now + LOOK_TAKES);
+    }
+
+    pub(super) fn look_ends(&mut self) {
+        self.looks_until = None;
+    }
+
+    /// Until when a newcomer waits for a connection that is being looked over, if one is.
+    pub(super) fn looks_until(&self, now: Instant) -> Option<Instant> {
+        self.looks_until.filter(|until| *until > now)
     }
 
     pub(super) fn was_opened_since(&self, moment: Instant) -> bool {
@@ -114,7 +137,6 @@ impl<P: Pooled> Admission<P> {
 mod tests {
     use std::sync::Arc;
     use std::thread;
-    use std::time::Duration;
 
     use super::super::{Denied, Grant, Request};
     use super::*;

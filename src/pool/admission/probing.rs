@@ -5,7 +5,7 @@ use crate::pool::stats::CloseReason;
 
 /// How often everything idle was let go of before a connection was taken: it must not come back if that happened since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) struct Releases(u32);
+pub(in crate::pool) struct Releases(pub(super) u32);
 
 impl<P: Pooled> Admission<P> {
     /// Takes the longest idle of those that `pick` chooses, unless somebody waits: then whatever is idle is about to be
@@ -38,7 +38,8 @@ impl<P: Pooled> Admission<P> {
         parked.settle_counters(&mut state.counters);
         if state.waiters.is_empty() {
             let since = parked.idle_since();
-            let place = state.idle.partition_point(|other| other.idle_since() <= since);
+            // Before those of the same tick: it was taken from below them.
+            let place = state.idle.partition_point(|other| other.idle_since() < since);
             state.idle.insert(place, parked);
         } else {
             self.serve_waiters(state, parked);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Admission, Grant, Pooled, State};
+use super::{Admission, Grant, Pooled, Releases, State};
 use crate::resilience::fleet::look::Look;
 
 /// What is to become of a connection that comes back.
@@ -13,6 +13,14 @@ pub(in crate::pool) enum Returned {
     Look,
     /// It is one too many.
     Give,
+}
+
+/// What is to be done with something idle.
+pub(in crate::pool) enum OfIdle<P> {
+    /// To be looked over; it counts as in use, and goes back as from a proof.
+    Look(P, Releases),
+    /// One too many; it departs.
+    Give(P),
 }
 
 /// When the share has to be thought of again.
@@ -51,6 +59,7 @@ impl<P: Pooled> Admission<P> {
             && share.looks_over_returned(now)
         {
             share.looks(now);
+            state.gate.look_begins(now);
             return Returned::Look;
         }
         if state.has_one_too_many(now) { Returned::Give } else { Returned::Keep }
@@ -75,6 +84,7 @@ impl<P: Pooled> Admission<P> {
     pub(in crate::pool) fn looked(&self, look: Option<&Look>) {
         let (now, chance) = (Instant::now(), fastrand::f64());
         let mut state = self.state.lock();
+        state.gate.look_ends();
         let held = state.held();
         match look {
             Some(look) => state.limit.looked(look, held, now, chance),
@@ -88,9 +98,9 @@ impl<P: Pooled> Admission<P> {
         self.offer_capacity();
     }
 
-    /// Time has passed: whoever waits and may open now opens. Takes what is idle if it is to be looked over, which is lent
-    /// then, or is one too many, which departs.
-    pub(in crate::pool) fn think_of_share(&self) -> Option<(P, Returned)> {
+    /// Time has passed: whoever waits and may open now opens. Takes what is idle if it is to be looked over, or is one
+    /// too many.
+    pub(in crate::pool) fn think_of_share(&self) -> Option<OfIdle<P>> {
         self.offer_capacity();
         let mut state = self.state.lock();
         let now = Instant::now();
@@ -99,8 +109,10 @@ impl<P: Pooled> Admission<P> {
         }
         if let Some(share) = state.limit.share_mut().filter(|share| share.looks_over_idle(now)) {
             share.looks(now);
+            state.gate.look_begins(now);
             state.in_use += 1;
-            return Some((state.idle.remove(0), Returned::Look));
+            let taken = Releases(state.releases);
+            return Some(OfIdle::Look(state.idle.remove(0), taken));
         }
         if !state.has_one_too_many(now) {
             return None;
@@ -109,7 +121,7 @@ impl<P: Pooled> Admission<P> {
         state.departing += 1;
         state.let_go();
         state.counters.closed(crate::pool::CloseReason::Shared);
-        Some((given, Returned::Give))
+        Some(OfIdle::Give(given))
     }
 
     /// Whether the pool shares with others.
