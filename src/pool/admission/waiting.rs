@@ -1,0 +1,167 @@
+//! A thread in the queue: how it gets in, what wakes it, what it finds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{Admission, Denied, Grant, Pooled, Request, State};
+
+pub(super) struct Waiter<P> {
+    pub(super) since: Instant,
+    pub(super) deadline: Instant,
+    /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
+    pub(super) opens_from: Option<Instant>,
+    /// It does that because an opening failed: when the server is back it need not any longer.
+    pub(super) backs_off: bool,
+    pub(super) queued: Instant,
+    /// Something is on the idle stack: come and look. Changed under the lock of the state only.
+    pub(super) nudged: AtomicBool,
+    pub(super) mailbox: Mutex<Option<Grant<P>>>,
+    pub(super) arrived: Condvar,
+}
+
+impl<P> Waiter<P> {
+    pub(super) fn is_nudged(&self) -> bool {
+        self.nudged.load(Relaxed)
+    }
+
+    /// Wakes a waiter that was nudged. The mailbox is passed through, so that one who has just found nothing is asleep.
+    pub(super) fn wake(&self) {
+        drop(self.mailbox.lock());
+        self.arrived.notify_one();
+    }
+}
+
+impl<P: Pooled> Admission<P> {
+    /// Waits in the queue until there is something for this thread.
+    pub(in crate::pool) fn wait(&self, request: Request) -> Result<Grant<P>, Denied> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Ok(Grant::Closed);
+        }
+        let now = Instant::now();
+        let backing_off = request.opens_from.is_some_and(|from| from > now);
+        if (!state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since))
+            && let Some(parked) = state.take_idle()
+        {
+            return Ok(state.lend(parked));
+        }
+        let looks_until = state.gate.looks_until(now);
+        if state.has_capacity() && !backing_off && looks_until.is_none() {
+            state.opening += 1;
+            return Ok(Grant::Capacity);
+        }
+        if state.refuses_all() {
+            return Ok(Grant::Refused);
+        }
+        let place = state.waiters.partition_point(|w| w.since <= request.since);
+        if request.is_new
+            && let Some(shed) = state.shed(place, now, request.deadline)
+        {
+            state.counters.shed += 1;
+            return Err(Denied::Shed(shed));
+        }
+        if state.waiters.is_empty() {
+            state.pace.begin();
+        }
+        state.counters.waits += 1;
+        let waiter = Arc::new(Waiter {
+            since: request.since,
+            deadline: request.deadline,
+            opens_from: request.opens_from.max(looks_until),
+            backs_off: request.backs_off,
+            queued: Instant::now(),
+            nudged: AtomicBool::new(false),
+            mailbox: Mutex::new(None),
+            arrived: Condvar::new(),
+        });
+        state.waiters.insert(place, waiter.clone());
+        let nudged = state.next_to_nudge();
+        drop(state);
+        if let Some(waiter) = nudged {
+            waiter.wake();
+        }
+        self.sleep(&waiter, request.deadline)
+    }
+
+    fn sleep(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Result<Grant<P>, Denied> {
+        // A waiter that backs off wakes once more, to open.
+        let mut turn_to_open = waiter.opens_from.filter(|from| *from < deadline);
+        loop {
+            let until = turn_to_open.unwrap_or(deadline);
+            let mut mailbox = waiter.mailbox.lock();
+            while mailbox.is_none() && !waiter.is_nudged() {
+                if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
+                    break;
+                }
+            }
+            if let Some(grant) = mailbox.take() {
+                return Ok(grant);
+            }
+            drop(mailbox);
+            if let Some(outcome) = self.look_again(waiter, deadline) {
+                return outcome;
+            }
+            if turn_to_open.is_some_and(|from| from <= Instant::now()) {
+                turn_to_open = None;
+            }
+        }
+    }
+
+    /// A waiter woke, by a nudge or by time: serve whoever is first, and this one if it can be served.
+    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, Denied>> {
+        let mut state = self.state.lock();
+        // Under the lock of the state: one who has not looked yet still counts as on its way.
+        waiter.nudged.store(false, Relaxed);
+        let now = Instant::now();
+        // Whoever is first takes what is idle, even if another was quicker to wake.
+        while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
+            let Some(parked) = state.idle.pop() else { break };
+            state.waiters.pop_front();
+            state.pace.turn(now);
+            let grant = state.lend(parked);
+            if Arc::ptr_eq(&first, waiter) {
+                return Some(Ok(grant));
+            }
+            *first.mailbox.lock() = Some(grant);
+            first.arrived.notify_one();
+        }
+        if let Some(grant) = waiter.mailbox.lock().take() {
+            return Some(Ok(grant));
+        }
+        if state.has_capacity() && state.may_open(waiter, now) {
+            state.remove(waiter);
+            state.pace.turn(now);
+            state.opening += 1;
+            return Some(Ok(Grant::Capacity));
+        }
+        if now >= deadline {
+            state.remove(waiter);
+            return Some(Err(Denied::TimedOut));
+        }
+        None
+    }
+
+    #[cold]
+    pub(super) fn serve_waiters(&self, mut state: MutexGuard<'_, State<P>>, parked: P) {
+        let aged = if state.first_is_aged() { state.waiters.pop_front() } else { None };
+        match &aged {
+            Some(first) => {
+                state.pace.turn(Instant::now());
+                let grant = state.lend(parked);
+                *first.mailbox.lock() = Some(grant);
+            }
+            None => state.idle.push(parked),
+        }
+        let nudged = state.next_to_nudge();
+        drop(state);
+        if let Some(waiter) = aged {
+            waiter.arrived.notify_one();
+        }
+        if let Some(waiter) = nudged {
+            waiter.wake();
+        }
+    }
+}
