@@ -185,7 +185,7 @@ fn disturb(
 }
 
 fn end_a_session(server: &EmbeddedPostgres, admin: &mut Option<Client>) -> bool {
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 \
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, $1) \
                ORDER BY state = 'idle', random() LIMIT 1";
     if admin.as_ref().is_none_or(Client::is_closed) {
         *admin = server.connect().ok();
@@ -214,7 +214,7 @@ impl Books {
     fn read(server: &EmbeddedPostgres) -> Result<Self, Box<dyn Error>> {
         let mut client = server.connect()?;
         // What was abandoned may still be running.
-        let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE starts_with(application_name, $1)";
         let end = Instant::now() + Duration::from_secs(30);
         while client.query_one(left, &[&NAME])?.get::<_, i64>(0) > 0 {
             if Instant::now() > end {

@@ -72,6 +72,7 @@ mod pool;
 mod queue;
 mod resilience;
 pub mod session;
+mod sync;
 
 pub use config::PoolConfig;
 pub use error::{Attempt, Error, ErrorKind, LimitedBy, Phase, PoolSnapshot, Result, ServerMessage};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Admission, Grant, Pooled, Releases, State};
+use crate::pool::stats::CloseReason;
 use crate::resilience::fleet::look::Look;
 
 /// What is to become of a connection that comes back.
@@ -120,7 +121,7 @@ impl<P: Pooled> Admission<P> {
         let given = state.idle.remove(0);
         state.departing += 1;
         state.let_go();
-        state.counters.closed(crate::pool::CloseReason::Shared);
+        state.counters.closed(CloseReason::Shared);
         Some(OfIdle::Give(given))
     }
 

@@ -1,0 +1,20 @@
+//! A connection, of which the queue knows next to nothing.
+
+use super::admission::Pooled;
+use super::stats::Counters;
+use crate::clock::Tick;
+
+#[derive(Debug)]
+pub(crate) struct Parked(pub(crate) u32);
+
+impl Pooled for Parked {
+    fn settle_counters(&mut self, _: &mut Counters) {}
+
+    fn was_just_used_here(&self) -> bool {
+        false
+    }
+
+    fn idle_since(&self) -> Tick {
+        Tick::from_word(u64::from(self.0))
+    }
+}

@@ -1,0 +1,160 @@
+//! What threads do to a queue, whatever the order in which they get to run.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread::{self, JoinHandle};
+
+use super::admission::{Admission, Denied, Grant, Request};
+use super::open_connection::Parked;
+use crate::resilience::cap::Cap;
+use crate::resilience::limit::Pace;
+
+type Queue = Arc<Admission>;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn queue(size: u32) -> Queue {
+    let pace = Pace { first: HOUR, longest: HOUR };
+    Arc::new(Admission::new(size, Cap::new(size, pace, None)))
+}
+
+/// One who waits as long as it takes; perhaps one who has waited so long already that he may not be passed.
+fn patient() -> Request {
+    let now = Instant::now();
+    let since =
+        if thread_rng().gen_bool(0.5) { now.checked_sub(Duration::from_secs(1)).unwrap_or(now) } else { now };
+    Request { since, deadline: now + HOUR, opens_from: None, backs_off: false, is_new: false }
+}
+
+/// One whose time is up as soon as he has queued.
+fn hasty() -> Request {
+    Request { deadline: Instant::now(), ..patient() }
+}
+
+/// One who backs off for longer than the model lasts.
+fn backing_off() -> Request {
+    Request { opens_from: Some(Instant::now() + HOUR), backs_off: true, ..patient() }
+}
+
+/// Uses what was granted, and ends it in one of the ways in which loans and openings end.
+fn use_up(queue: &Queue, grant: Grant) {
+    match grant {
+        Grant::Connection(parked) => give_back(queue, parked),
+        Grant::Capacity if thread_rng().gen_bool(0.3) => queue.opening_failed(),
+        Grant::Capacity => {
+            queue.opened();
+            give_back(queue, Parked(1));
+        }
+        Grant::Refused | Grant::Closed => {}
+    }
+}
+
+fn give_back(queue: &Queue, parked: Parked) {
+    if thread_rng().gen_bool(0.3) {
+        queue.retire_lent(|_| {});
+        queue.departed();
+    } else if let Some(refused) = queue.park(parked) {
+        assert!(queue.is_closed(), "{refused:?} came back from an open pool");
+        queue.retire_lent(|_| {});
+        queue.departed();
+    }
+}
+
+fn borrow_often(queue: &Queue, times: u32, request: fn() -> Request) -> JoinHandle<()> {
+    let queue = queue.clone();
+    thread::spawn(move || {
+        for _ in 0..times {
+            match queue.wait(request()) {
+                Ok(grant) => {
+                    let live = queue.snapshot().0.total;
+                    assert!(live <= 2, "{live} connections of 2");
+                    use_up(&queue, grant);
+                }
+                Err(Denied::TimedOut) => {}
+                Err(Denied::Shed(_)) => panic!("nobody is shed here"),
+            }
+        }
+    })
+}
+
+fn at_rest(queue: &Queue) {
+    let (figures, _) = queue.snapshot();
+    assert_eq!((figures.in_use, figures.opening, figures.waiting), (0, 0, 0), "{figures:?}");
+    assert_eq!(figures.total, figures.idle);
+}
+
+fn join_all(threads: Vec<JoinHandle<()>>) {
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+/// Nobody who waits is forgotten, whatever comes free and however.
+pub(crate) fn everybody_who_waits_is_served() {
+    let queue = queue(2);
+    join_all((0..4).map(|_| borrow_often(&queue, 2, patient)).collect());
+    at_rest(&queue);
+}
+
+/// A waiter who gives up takes nothing with him.
+pub(crate) fn one_who_gives_up_loses_nothing() {
+    let queue = queue(2);
+    let requests: [fn() -> Request; 4] = [patient, hasty, patient, hasty];
+    join_all(requests.into_iter().map(|request| borrow_often(&queue, 2, request)).collect());
+    at_rest(&queue);
+}
+
+/// Few may open at once, and everyone gets his turn.
+pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
+    let queue = queue(2);
+    queue.allow_at_once(1);
+    join_all((0..3).map(|_| borrow_often(&queue, 2, patient)).collect());
+    at_rest(&queue);
+}
+
+/// Who backs off is woken when the server is back, if nothing came free before.
+pub(crate) fn the_servers_return_reaches_everybody_who_backs_off() {
+    let queue = queue(2);
+    let waiting: Vec<_> = (0..2).map(|_| borrow_often(&queue, 1, backing_off)).collect();
+    let server = queue.clone();
+    let back = thread::spawn(move || {
+        while server.snapshot().0.waiting < 2 {
+            thread::yield_now();
+        }
+        server.end_backoff();
+    });
+    join_all(waiting.into_iter().chain([back]).collect());
+    at_rest(&queue);
+}
+
+/// A refusal for good leaves nobody waiting, and neither does its end.
+pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
+    let queue = queue(2);
+    let refused = queue.clone();
+    let opener = thread::spawn(move || match refused.wait(patient()) {
+        Ok(Grant::Capacity) => {
+            refused.opening_refused_for_good();
+            refused.no_longer_refused();
+        }
+        Ok(grant) => use_up(&refused, grant),
+        Err(_) => panic!("it is patient"),
+    });
+    let mut threads: Vec<_> = (0..3).map(|_| borrow_often(&queue, 2, patient)).collect();
+    threads.push(opener);
+    join_all(threads);
+    at_rest(&queue);
+}
+
+/// Closing reaches everybody, in the queue or out of it.
+pub(crate) fn closing_wakes_everybody() {
+    let queue = queue(2);
+    let mut threads: Vec<_> = (0..3).map(|_| borrow_often(&queue, 2, patient)).collect();
+    let closer = queue.clone();
+    threads.push(thread::spawn(move || {
+        closer.close();
+    }));
+    join_all(threads);
+    assert!(queue.wait_drained(Instant::now()), "everything lent has come back");
+    let (figures, _) = queue.snapshot();
+    assert_eq!((figures.in_use, figures.opening, figures.waiting), (0, 0, 0), "{figures:?}");
+}
