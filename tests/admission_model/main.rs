@@ -23,13 +23,14 @@ use pool::scenes;
 /// Schedules tried for each scene; a schedule takes some 700 us.
 const SCHEDULES: usize = 1_000;
 
-const SCENES: [(&str, fn()); 6] = [
+const SCENES: [(&str, fn()); 7] = [
     ("everybody_who_waits_is_served", scenes::everybody_who_waits_is_served),
     ("one_who_gives_up_loses_nothing", scenes::one_who_gives_up_loses_nothing),
     (
         "with_one_opening_at_a_time_everybody_gets_his_turn",
         scenes::with_one_opening_at_a_time_everybody_gets_his_turn,
     ),
+    ("two_who_keep_what_they_opened_both_open", scenes::two_who_keep_what_they_opened_both_open),
     (
         "the_servers_return_reaches_everybody_who_backs_off",
         scenes::the_servers_return_reaches_everybody_who_backs_off,

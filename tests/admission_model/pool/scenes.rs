@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shuttle::rand::{Rng, thread_rng};
+use shuttle::sync::Barrier;
 use shuttle::thread::{self, JoinHandle};
 
 use super::admission::{Admission, Denied, Grant, Request};
@@ -109,6 +110,26 @@ pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
     let queue = queue(2);
     queue.allow_at_once(1);
     join_all((0..3).map(|_| borrow_often(&queue, 2, patient)).collect());
+    at_rest(&queue);
+}
+
+/// One who opens lets the next begin, not only when he gives his connection back.
+pub(crate) fn two_who_keep_what_they_opened_both_open() {
+    let queue = queue(2);
+    queue.allow_at_once(1);
+    let both = Arc::new(Barrier::new(2));
+    let keepers = (0..2).map(|_| {
+        let (queue, both) = (queue.clone(), both.clone());
+        thread::spawn(move || {
+            let Ok(Grant::Capacity) = queue.wait(patient()) else {
+                panic!("nothing comes back before both have one")
+            };
+            assert!(queue.opened());
+            both.wait();
+            give_back(&queue, Parked(1));
+        })
+    });
+    join_all(keepers.collect());
     at_rest(&queue);
 }
 
