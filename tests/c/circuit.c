@@ -1,7 +1,7 @@
-/* What a pool does when its server is out of reach, or refuses it for good. Needs a server that knows no database "missing". */
+/* What a pool does when its server is out of reach, refuses it for good, or is shared with others. Needs a server that knows no database "missing". */
 #include "check.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static holdfast_pool *open_pool(const char *url, const char *host, const char *port, const char *database)
 {
@@ -64,10 +64,37 @@ static void what_is_refused_for_good_is_told_without_asking_again(const char *ur
     holdfast_pool_free(pool);
 }
 
+static void a_pool_that_shares_finds_itself_and_has_a_share(const char *url)
+{
+    holdfast_config *config;
+    holdfast_pool *pool;
+    holdfast_result *result;
+    holdfast_error *error;
+    holdfast_str name;
+
+    OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
+    OK(holdfast_config_set(config, "fleet_share", HOLDFAST_NUL, "true", HOLDFAST_NUL, &error));
+    OK(holdfast_config_set(config, "application_name", HOLDFAST_NUL, "orders", HOLDFAST_NUL, &error));
+    OK(holdfast_pool_open(config, &pool, &error));
+    holdfast_config_free(config);
+    CHECK(stats_of(pool).fleet_share == 0 && stats_of(pool).fleet_peers == 0);
+    for (int i = 0; i < 500 && stats_of(pool).fleet_peers == 0; i++) {
+        OK(holdfast_pool_query(pool, NULL, "show application_name", HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT,
+                               &result, &error));
+        OK(holdfast_result_text(result, 0, 0, &name, &error));
+        CHECK(strncmp(name.ptr, "orders hf:", 10) == 0);
+        holdfast_result_free(result);
+        pause_ms(10);
+    }
+    CHECK(stats_of(pool).fleet_peers >= 1 && stats_of(pool).fleet_share >= 1);
+    holdfast_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc > 1);
     the_circuit_opens_while_nobody_listens(argv[1]);
     what_is_refused_for_good_is_told_without_asking_again(argv[1]);
+    a_pool_that_shares_finds_itself_and_has_a_share(argv[1]);
     return 0;
 }

@@ -183,8 +183,6 @@ static holdfast_pool *pool_of(const char *url, const char *key, const char *valu
     OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
     OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, "1", HOLDFAST_NUL, &error));
     OK(holdfast_config_set(config, key, HOLDFAST_NUL, value, HOLDFAST_NUL, &error));
-    /* No looks at other pools, which take a connection for a moment. */
-    OK(holdfast_config_set(config, "fleet_share", HOLDFAST_NUL, "false", HOLDFAST_NUL, &error));
     OK(holdfast_pool_open(config, &pool, &error));
     holdfast_config_free(config);
     return pool;
