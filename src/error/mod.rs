@@ -293,6 +293,31 @@ pub struct ServerMessage {
     pub routine: Option<String>,
 }
 
+impl ServerMessage {
+    /// One that says this and no more.
+    pub(crate) fn new(severity: impl Into<String>, sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self {
+            severity: severity.into(),
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal_position: None,
+            internal_query: None,
+            context: None,
+            schema: None,
+            table: None,
+            column: None,
+            data_type: None,
+            constraint: None,
+            file: None,
+            line: None,
+            routine: None,
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {

@@ -16,25 +16,9 @@ pub(super) fn parse(head: &[u8]) -> ServerMessage {
     if cut && head.rsplit(|b| *b == 0).next().is_some_and(|last| last.first() == Some(&b'M')) {
         message.push_str("...");
     }
-    ServerMessage {
-        severity: field(b'V').or_else(|| field(b'S')).unwrap_or_default(),
-        sqlstate: field(b'C').map_or(SqlState::INTERNAL_ERROR, |code| SqlState::from_code(&code)),
-        message,
-        detail: None,
-        hint: None,
-        position: None,
-        internal_position: None,
-        internal_query: None,
-        context: None,
-        schema: None,
-        table: None,
-        column: None,
-        data_type: None,
-        constraint: None,
-        file: None,
-        line: None,
-        routine: None,
-    }
+    let severity = field(b'V').or_else(|| field(b'S')).unwrap_or_default();
+    let sqlstate = field(b'C').map_or(SqlState::INTERNAL_ERROR, |code| SqlState::from_code(&code));
+    ServerMessage::new(severity, sqlstate, message)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use super::admission::{Denied, Grant, Request, Shed};
 use super::background_open::IN_A_HURRY;
 use super::connection::PooledConnection;
-use super::governor::BUDGET_IS_SPENT;
 use super::inner::{Inner, OpenFailure};
 use super::open_connection::{OpenConnection, Parked};
 use super::proof::Answer;
 use super::refused::Told;
+use super::retrying::BUDGET_IS_SPENT;
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
@@ -329,6 +329,8 @@ impl<'a> Acquisition<'a> {
         match self.inner.open(deadline) {
             Ok(parked) => {
                 self.inner.admission.count(|c| c.gets += 1);
+                // What stood back for this one.
+                self.inner.refill();
                 Pass::Got(parked)
             }
             Err(error) => Pass::failed(error),

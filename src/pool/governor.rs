@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::inner::Inner;
-use super::stats::Circuit;
-use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::ramp::Ramp;
@@ -28,6 +26,13 @@ struct Known {
     ramp: Ramp,
     last_failure: Option<Arc<Error>>,
     pools: Vec<Weak<Inner>>,
+}
+
+impl Known {
+    fn pools(&mut self) -> Vec<Arc<Inner>> {
+        self.pools.retain(|pool| pool.strong_count() > 0);
+        self.pools.iter().filter_map(Weak::upgrade).collect()
+    }
 }
 
 /// Of this process, by what tells servers apart.
@@ -63,14 +68,14 @@ impl Governor {
 
     /// The pools there are.
     pub(super) fn pools(&self) -> Vec<Arc<Inner>> {
-        let mut known = self.known.lock();
-        known.pools.retain(|pool| pool.strong_count() > 0);
-        known.pools.iter().filter_map(Weak::upgrade).collect()
+        self.known.lock().pools()
     }
 
     fn apply_ramp(&self) {
-        let pools = self.pools();
-        let at_once = self.known.lock().ramp.for_each_of(pools.len());
+        let mut known = self.known.lock();
+        let pools = known.pools();
+        let at_once = known.ramp.for_each_of(pools.len());
+        drop(known);
         for pool in pools {
             pool.admission.allow_at_once(at_once);
         }
@@ -103,6 +108,7 @@ impl Governor {
                 format_args!("the server can be reached again, after {}", human(length)),
             );
             pool.admission.end_backoff();
+            pool.refill();
         }
     }
 
@@ -201,43 +207,5 @@ impl Governor {
 
     pub(super) fn probe_was_too_short(&self, longest: Duration) {
         self.known.lock().breaker.was_too_short(longest);
-    }
-}
-
-/// Said of what would have been tried again.
-pub(super) const BUDGET_IS_SPENT: &str = "not tried again: the pool's budget of retries is spent";
-
-impl Inner {
-    /// While the server is out of reach: the failure that an attempt of this pool would meet.
-    pub(super) fn known_failure(&self) -> Option<Error> {
-        let failure = self.governor.known_failure()?;
-        self.wanted_at.store(Tick::now().to_word(), Ordering::Relaxed);
-        Some(failure)
-    }
-
-    /// The error of somebody who finds nothing idle, if the server has been out of reach for so long that waiting for it
-    /// is refused. Whoever may be served by a connection that is in use may wait for that.
-    pub(super) fn refused_at_once(&self) -> Option<Error> {
-        let after = self.settings.breaker_after?;
-        let error = self.governor.open_circuit(after)?;
-        self.wanted_at.store(Tick::now().to_word(), Ordering::Relaxed);
-        let held = self.admission.snapshot().0;
-        (held.in_use + held.idle == 0).then_some(error)
-    }
-
-    pub(super) fn circuit(&self) -> (Circuit, Option<Duration>) {
-        if let Some(length) = self.refused_for() {
-            return (Circuit::Refused, Some(length));
-        }
-        let Some(length) = self.governor.outage() else { return (Circuit::Closed, None) };
-        let is_open = self.settings.breaker_after.is_some_and(|after| length >= after);
-        (if is_open { Circuit::Open } else { Circuit::Probing }, Some(length))
-    }
-
-    /// Takes a retry out of the pool's budget.
-    pub(super) fn may_retry(&self) -> bool {
-        let mut loans = 0;
-        self.admission.count(|c| loans = c.gets);
-        self.retry_budget.lock().take(loans, Instant::now())
     }
 }

@@ -2,8 +2,10 @@
 //! without idle connections not even that.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::admission::ForMinIdle;
 use super::inner::Inner;
 use super::stats::CloseReason;
 use crate::clock::Tick;
@@ -91,13 +93,18 @@ impl Inner {
 
     /// Opens what `min_idle` asks for, on a worker. Does nothing at the default of 0: an idle pool dials nobody.
     pub(super) fn refill(self: &Arc<Self>) {
-        let wanted = self.settings.min_idle > 0 && !self.rests();
-        if !wanted || !self.admission.reserve_for_min_idle(self.settings.min_idle) {
+        if self.settings.min_idle == 0 || self.rests() {
             return;
         }
-        if self.governor.is_out() {
-            self.admission.opening_failed();
-            return self.refill_later();
+        match self.admission.reserve_for_min_idle(self.settings.min_idle) {
+            ForMinIdle::Enough => return,
+            // Others open just now, or the server refuses.
+            ForMinIdle::NoCapacity => return self.refill_later(),
+            ForMinIdle::Reserved if self.governor.is_out() => {
+                self.admission.opening_failed();
+                return self.refill_later();
+            }
+            ForMinIdle::Reserved => {}
         }
         let inner = self.clone();
         self.workers.run(move || match inner.open(Instant::now() + inner.settings.connection_timeout) {
@@ -114,9 +121,13 @@ impl Inner {
     }
 
     fn refill_later(self: &Arc<Self>) {
+        if self.refills_later.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let pool = Arc::downgrade(self);
         self.workers.after(self.settings.retry_max_delay, move || {
             if let Some(inner) = pool.upgrade() {
+                inner.refills_later.store(false, Ordering::Release);
                 inner.refill();
             }
         });

@@ -9,8 +9,8 @@ use postgres::Row;
 use super::Pool;
 use super::acquire::Call;
 use super::connection::{Params, PooledConnection};
-use super::governor::BUDGET_IS_SPENT;
 use super::inner::Inner;
+use super::retrying::BUDGET_IS_SPENT;
 use crate::error::{Error, Result, human, is_connection_failure};
 use crate::resilience::repeat::Repeats;
 

@@ -68,6 +68,8 @@ pub(super) struct Inner {
     pub(super) retry_budget: Mutex<RetryBudget>,
     /// A worker lets idle connections prove themselves.
     pub(super) proves_idle: AtomicBool,
+    /// A timer is set for the next try to fill `min_idle`.
+    pub(super) refills_later: AtomicBool,
     /// What was idle was released, and nothing was opened since.
     pub(super) rests: AtomicBool,
     pub(super) fleet: FleetWatch,
@@ -120,6 +122,7 @@ impl Inner {
             opens_in_background: AtomicBool::new(false),
             tries_one_more: AtomicBool::new(false),
             proves_idle: AtomicBool::new(false),
+            refills_later: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::acquire::Call;
 use super::connection::PooledConnection;
-use super::governor::BUDGET_IS_SPENT;
 use super::in_doubt::{Fate, Mark, Origin};
 use super::inner::Inner;
+use super::retrying::BUDGET_IS_SPENT;
 use super::voice::Voice;
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
 use crate::link::{Link, Look, TransactionStatus};

@@ -28,6 +28,11 @@ impl Backoff {
     }
 }
 
+/// Between half of a wait and all of it, so that those who wait for the same do not come together. `chance` is uniform in 0..1.
+pub(super) fn shortened(wait: Duration, chance: f64) -> Duration {
+    wait.mul_f64(1.0 - chance / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

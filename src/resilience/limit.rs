@@ -10,6 +10,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::backoff::shortened;
 use crate::error::LimitedBy;
 
 /// The waits between two tries.
@@ -129,11 +130,6 @@ impl LearnedLimit {
         let from = std::mem::replace(&mut self.limit, to);
         (from != to).then_some(Moved { from, to })
     }
-}
-
-/// Between half of a wait and all of it.
-fn shortened(wait: Duration, chance: f64) -> Duration {
-    wait.mul_f64(1.0 - chance / 2.0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::backoff::shortened;
+
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -44,10 +46,6 @@ impl Refusal {
     pub(crate) fn next_probe(&self) -> Instant {
         self.next_probe
     }
-}
-
-fn shortened(wait: Duration, chance: f64) -> Duration {
-    wait.mul_f64(1.0 - chance / 2.0)
 }
 
 #[cfg(test)]

@@ -214,25 +214,7 @@ pub(super) fn take_text(bytes: &[u8]) -> io::Result<(String, &[u8])> {
 
 /// The fields of an `ErrorResponse` or `NoticeResponse`.
 pub(super) fn parse_server_message(mut body: &[u8]) -> io::Result<ServerMessage> {
-    let mut message = ServerMessage {
-        severity: String::new(),
-        sqlstate: SqlState::INTERNAL_ERROR,
-        message: String::new(),
-        detail: None,
-        hint: None,
-        position: None,
-        internal_position: None,
-        internal_query: None,
-        context: None,
-        schema: None,
-        table: None,
-        column: None,
-        data_type: None,
-        constraint: None,
-        file: None,
-        line: None,
-        routine: None,
-    };
+    let mut message = ServerMessage::new("", SqlState::INTERNAL_ERROR, "");
     while let Some((kind, rest)) = body.split_first() {
         if *kind == 0 {
             return Ok(message);

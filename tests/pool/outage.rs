@@ -180,3 +180,16 @@ fn retries_that_cost_the_server_something_stay_within_the_budget_of_the_pool() {
     assert!((36..60).contains(&attempts), "{attempts} attempts");
     assert!(error.to_string().contains("budget of retries is spent"), "{error}");
 }
+
+#[test]
+fn min_idle_is_filled_when_the_server_is_back_and_dials_nobody_meanwhile() {
+    let (server, proxy) = server_behind_a_proxy();
+    server.stop(StopMode::Immediate).unwrap();
+    let pool = Pool::new(to(&proxy).min_idle(2).retry_base_delay(ms(20)).retry_max_delay(ms(20))).unwrap();
+    soon("the outage is noticed", || pool.stats().circuit == Circuit::Probing);
+    let before = proxy.accepted();
+    thread::sleep(ms(1320));
+    assert!(proxy.accepted() - before <= 12, "{} attempts", proxy.accepted() - before);
+    server.start_again().unwrap();
+    soon("it is filled", || pool.stats().idle == 2);
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool};
 
+use crate::support::own_server;
 use crate::{Observer, config, ms, server, soon};
 
 #[test]
@@ -74,4 +75,16 @@ fn nobody_who_waits_is_overlooked_while_idle_connections_are_released() {
         }
     });
     assert!(pool.stats().closes_by(CloseReason::Released) > 0);
+}
+
+#[test]
+fn min_idle_is_filled_again_although_a_pool_may_open_but_one_connection_at_a_time() {
+    let server = own_server(|s| s);
+    // Four that share a server: each may make one connection at a time.
+    let pools: Vec<_> =
+        (0..4).map(|n| Pool::new(config(&server, &format!("sharer {n}")).min_idle(2)).unwrap()).collect();
+    soon("all are filled", || pools.iter().all(|pool| pool.stats().idle == 2));
+    assert_eq!(pools[0].release_idle(), 2);
+    let _lent = pools[0].get().unwrap();
+    soon("with the first borrower it is filled", || pools[0].stats().idle == 2);
 }

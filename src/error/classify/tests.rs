@@ -4,25 +4,7 @@ use super::super::LimitedBy;
 use super::*;
 
 fn said(severity: &str, code: &str, message: &str) -> ServerMessage {
-    ServerMessage {
-        severity: severity.to_owned(),
-        sqlstate: SqlState::from_code(code),
-        message: message.to_owned(),
-        detail: None,
-        hint: None,
-        position: None,
-        internal_position: None,
-        internal_query: None,
-        context: None,
-        schema: None,
-        table: None,
-        column: None,
-        data_type: None,
-        constraint: None,
-        file: None,
-        line: None,
-        routine: None,
-    }
+    ServerMessage::new(severity, SqlState::from_code(code), message)
 }
 
 /// Kind, and whether it is retryable, of what a pooler says in a phase.

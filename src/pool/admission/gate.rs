@@ -234,4 +234,20 @@ mod tests {
         queue.no_longer_refused();
         assert!(is_capacity(waiting));
     }
+
+    #[test]
+    fn a_newcomer_waits_for_what_is_looked_over_and_opens_when_that_takes_too_long() {
+        let queue = queue();
+        assert!(is_capacity(ask(&queue, None)));
+        assert!(queue.opened());
+        queue.state.lock().gate.look_begins(Instant::now() + Duration::from_secs(3600));
+        let waiting = ask(&queue, None);
+        wait_for_waiters(&queue, 1);
+        assert!(queue.park(7).is_none());
+        assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Connection(7))));
+        queue.state.lock().gate.look_begins(Instant::now());
+        let start = Instant::now();
+        assert!(is_capacity(ask(&queue, None)));
+        assert!(start.elapsed() < ms(3000), "it waited for {:?}", start.elapsed());
+    }
 }

@@ -53,6 +53,15 @@ pub(super) enum Grant<P = Parked> {
     Closed,
 }
 
+/// What there is to do for `min_idle`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ForMinIdle {
+    Enough,
+    /// Capacity is taken for another.
+    Reserved,
+    NoCapacity,
+}
+
 /// Why a thread got nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Denied {
@@ -248,13 +257,17 @@ impl<P: Pooled> Admission<P> {
         still_wanted
     }
 
-    /// An opened connection that nobody asked for goes straight to the idle stack (`min_idle`).
-    pub(super) fn reserve_for_min_idle(&self, min_idle: u32) -> bool {
+    /// Takes capacity for a connection that nobody asked for, if so many are to be idle.
+    pub(super) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
         let mut state = self.state.lock();
-        let wanted = state.idle.len() as u32 + state.opening < min_idle;
-        let granted = wanted && !state.closed && state.has_capacity();
-        state.opening += u32::from(granted);
-        granted
+        if state.closed || state.idle.len() as u32 + state.opening >= min_idle {
+            return ForMinIdle::Enough;
+        }
+        if !state.has_capacity() {
+            return ForMinIdle::NoCapacity;
+        }
+        state.opening += 1;
+        ForMinIdle::Reserved
     }
 
     /// An opening failed: the capacity goes to whoever is next.
@@ -353,17 +366,6 @@ impl<P: Pooled> Admission<P> {
         self.state.lock().closed
     }
 
-    /// Waits until nothing is lent, opening or departing; `false` when something still is at the deadline.
-    pub(super) fn wait_drained(&self, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
-        while state.in_use + state.opening + state.departing > 0 {
-            if self.drained.wait_until(&mut state, deadline).timed_out() {
-                return state.in_use + state.opening + state.departing == 0;
-            }
-        }
-        true
-    }
-
     /// All figures as of one moment.
     pub(super) fn snapshot(&self) -> (PoolSnapshot, Counters) {
         let (state, now) = (self.state.lock(), Instant::now());
@@ -381,6 +383,11 @@ impl<P: Pooled> Admission<P> {
             waiting: state.waiters.len() as u32,
         };
         (gauges, state.counters.clone())
+    }
+
+    /// How many there have been.
+    pub(super) fn loans(&self) -> u64 {
+        self.state.lock().counters.gets
     }
 
     /// Changes counters only.

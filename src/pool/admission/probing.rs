@@ -59,3 +59,48 @@ impl<P: Pooled> Admission<P> {
         idle
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::{Grant, Request};
+    use super::*;
+    use crate::clock::Tick;
+    use crate::pool::stats::Counters;
+    use crate::resilience::cap::Cap;
+    use crate::resilience::limit::Pace;
+
+    /// Two that came back within the same tick.
+    struct Twin(u8);
+
+    impl Pooled for Twin {
+        fn settle_counters(&mut self, _: &mut Counters) {}
+
+        fn was_just_used_here(&self) -> bool {
+            false
+        }
+
+        fn idle_since(&self) -> Tick {
+            Tick::from_word(1)
+        }
+    }
+
+    #[test]
+    fn one_that_proved_itself_goes_back_below_those_that_came_back_within_the_same_tick() {
+        let second = Duration::from_secs(1);
+        let queue = Admission::new(2, Cap::new(2, Pace { first: second, longest: second }, None));
+        for number in 0..2 {
+            let now = Instant::now();
+            let request =
+                Request { since: now, deadline: now, opens_from: None, backs_off: false, is_new: true };
+            assert!(matches!(queue.wait(request), Ok(Grant::Capacity)), "number {number}");
+            assert!(queue.opened());
+        }
+        assert!(queue.park(Twin(0)).is_none() && queue.park(Twin(1)).is_none());
+        let Some((taken, releases)) = queue.take_for_proof(|_| true) else { panic!("nobody waits") };
+        assert_eq!(taken.0, 0, "the longest idle");
+        assert!(queue.back_from_proof(taken, releases).is_none());
+        assert_eq!(queue.inspect_idle(|twin| twin.0), [0, 1]);
+    }
+}

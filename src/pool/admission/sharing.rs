@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Admission, Grant, Pooled, Releases, State};
+use super::{Admission, Pooled, Releases, State};
 use crate::pool::stats::CloseReason;
 use crate::resilience::fleet::look::Look;
 
@@ -96,13 +96,13 @@ impl<P: Pooled> Admission<P> {
             }
         }
         drop(state);
-        self.offer_capacity();
+        self.free_capacity(|_| {});
     }
 
     /// Time has passed: whoever waits and may open now opens. Takes what is idle if it is to be looked over, or is one
     /// too many.
     pub(in crate::pool) fn think_of_share(&self) -> Option<OfIdle<P>> {
-        self.offer_capacity();
+        self.free_capacity(|_| {});
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.closed || state.idle.is_empty() {
@@ -128,29 +128,6 @@ impl<P: Pooled> Admission<P> {
     /// Whether the pool shares with others.
     pub(in crate::pool) fn shares(&self) -> bool {
         self.state.lock().limit.share().is_some()
-    }
-
-    /// All of it that there is, to as many as may open a connection.
-    fn offer_capacity(&self) {
-        let mut state = self.state.lock();
-        let mut served = Vec::new();
-        while state.has_capacity() && !state.closed {
-            let Some(waiter) = state.first_that_may_open().and_then(|index| state.waiters.remove(index))
-            else {
-                break;
-            };
-            state.opening += 1;
-            *waiter.mailbox.lock() = Some(Grant::Capacity);
-            served.push(waiter);
-        }
-        let nudged = state.next_to_nudge();
-        drop(state);
-        for waiter in served {
-            waiter.arrived.notify_one();
-        }
-        if let Some(waiter) = nudged {
-            waiter.wake();
-        }
     }
 
     /// Whether slots are so few that what is idle is let go sooner.

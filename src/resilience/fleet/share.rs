@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::backoff::shortened;
 use super::look::{Id, Look};
 use super::standing::{Before, Standing};
 
@@ -222,13 +223,13 @@ impl Share {
         self.seated.get_or_insert(now);
     }
 
-    /// The server is full. A pool that holds nothing has to wait outside: returns until when.
-    pub(crate) fn refused(&mut self, held: u32, now: Instant, chance: f64) -> Option<Instant> {
+    /// The server is full. A pool that holds nothing has to wait outside.
+    pub(crate) fn refused(&mut self, held: u32, now: Instant, chance: f64) {
         if held > 0 {
             if self.view(now).is_none_or(|view| now.saturating_duration_since(view.at) >= PERIOD) {
                 self.next_look = Some(now);
             }
-            return None;
+            return;
         }
         self.patience = 1;
         let since = self.outside.map_or(now, |outside| outside.since);
@@ -236,7 +237,6 @@ impl Share {
         let wait = LONGEST_WAIT.mul_f64(0.5_f64.powf(waited / HALF_LIFE.as_secs_f64())).max(SHORTEST_WAIT);
         let until = now + shortened(wait, chance);
         self.outside = Some(Outside { since, until, refused: true });
-        Some(until)
     }
 
     /// When there may be something to do that nobody's return or call brings about: a seat to give up or to take.
@@ -288,9 +288,4 @@ fn period(look: &Look, standing: &Standing, may_take: u32, before: Option<&Befor
     }
     let period = PERIOD.max(second * standing.peers / LOOKS_PER_SECOND);
     if standing.free.saturating_sub(may_take) > look.slots / 2 { AT_EASE * period } else { period }
-}
-
-/// Between half of a wait and all of it.
-fn shortened(wait: Duration, chance: f64) -> Duration {
-    wait.mul_f64(1.0 - chance / 2.0)
 }
