@@ -83,11 +83,11 @@ impl Connector {
         }
     }
 
-    /// What the server is told apart by, within the process: where it is, and the role it must have. `None` for a server
-    /// within the process.
-    pub(crate) fn server_key(&self) -> Option<String> {
-        let attrs = self.server.target_session_attrs.name();
-        self.inside.is_none().then(|| format!("{} {attrs}", self.target()))
+    /// What decides whether a connection can be made: all that is said of the server but the name of the application. `None`
+    /// for a server within the process.
+    pub(crate) fn reachability(&self) -> Option<ServerSettings> {
+        let settings = ServerSettings { application_name: None, ..self.server.clone() };
+        self.inside.is_none().then_some(settings)
     }
 
     /// Whether it matters which role the server of an open session has. Those who prefer a standby take any.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::inner::Inner;
+use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::ramp::Ramp;
@@ -35,8 +36,9 @@ impl Known {
     }
 }
 
-/// Of this process, by what tells servers apart.
-static GOVERNORS: Mutex<Vec<(String, Weak<Governor>)>> = Mutex::new(Vec::new());
+/// Of this process. Pools share one that reach the server in the same way: behind a pooler one database may be away and
+/// another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
+static GOVERNORS: Mutex<Vec<(ServerSettings, Weak<Governor>)>> = Mutex::new(Vec::new());
 
 impl Governor {
     fn new() -> Arc<Self> {
@@ -48,7 +50,7 @@ impl Governor {
     }
 
     /// For the pools of one server. `None`: for a single pool.
-    pub(super) fn of(server: Option<String>) -> Arc<Self> {
+    pub(super) fn of(server: Option<ServerSettings>) -> Arc<Self> {
         let Some(server) = server else { return Self::new() };
         let mut governors = GOVERNORS.lock();
         governors.retain(|(_, governor)| governor.strong_count() > 0);

@@ -109,7 +109,7 @@ impl Inner {
             jitter: settings.retry_jitter,
         };
         let pace = Pace { first: backoff.base / 4, longest: backoff.max };
-        let governor = Governor::of(connector.server_key());
+        let governor = Governor::of(connector.reachability());
         let inner = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
             admission: Admission::new(settings.max_size, Cap::new(settings.max_size, pace, fleet))

@@ -8,6 +8,7 @@ use holdfast::config::SslMode;
 use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
 
+use crate::support::fake::{FakeServer, Refusal, Script};
 use crate::support::own_server;
 use crate::support::proxy::Proxy;
 use crate::{ms, soon};
@@ -192,4 +193,16 @@ fn min_idle_is_filled_when_the_server_is_back_and_dials_nobody_meanwhile() {
     assert!(proxy.accepted() - before <= 12, "{} attempts", proxy.accepted() - before);
     server.start_again().unwrap();
     soon("it is filled", || pool.stats().idle == 2);
+}
+
+#[test]
+fn a_pool_that_cannot_get_in_keeps_no_other_from_what_it_can_reach() {
+    // Behind this pooler one database is away, and the other is not.
+    let pooler = FakeServer::start(Script::SayOnce(Refusal::starting_up()));
+    let away = Pool::from_url(&pooler.url()).unwrap();
+    away.get_with(0, None).unwrap_err();
+    assert_eq!(away.stats().circuit, Circuit::Probing);
+    let other = PoolConfig::from_url(&pooler.url()).unwrap().dbname("another");
+    assert_eq!(Pool::new(other).unwrap().stats().circuit, Circuit::Closed, "its own attempt will tell");
+    assert_eq!(Pool::from_url(&pooler.url()).unwrap().stats().circuit, Circuit::Probing, "the same way in");
 }
