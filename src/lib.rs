@@ -55,7 +55,7 @@
 mod callback;
 mod clock;
 pub mod config;
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "diagnose", feature = "embedded"))]
 pub mod diagnose;
 mod echo;
 #[cfg(feature = "embedded")]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
-use crate::diagnose::checks::{at_once, short};
-use crate::diagnose::evidence::{Evidence, Finding};
-use crate::diagnose::subject::{self, Subject};
+use crate::diagnose::verification::checks::{at_once, short};
+use crate::diagnose::verification::evidence::{Evidence, Finding};
+use crate::diagnose::verification::subject::{self, Subject};
 use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
 

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::diagnose::checks::{at_once, short};
-use crate::diagnose::evidence::{Evidence, Finding};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::verification::checks::{at_once, short};
+use crate::diagnose::verification::evidence::{Evidence, Finding};
+use crate::diagnose::verification::subject::Subject;
 use crate::embedded::{self, EmbeddedPostgres};
 use crate::error::Error;
 use crate::pool::Pool;

@@ -3,8 +3,8 @@
 use postgres::NoTls;
 use r2d2_postgres::PostgresConnectionManager;
 
-use crate::diagnose::evidence::{Evidence, Fault, Finding};
-use crate::diagnose::subject::{self, Subject};
+use crate::diagnose::verification::evidence::{Evidence, Fault, Finding};
+use crate::diagnose::verification::subject::{self, Subject};
 use crate::embedded::EmbeddedPostgres;
 
 pub(in crate::diagnose) fn leaked_transaction(

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::diagnose::checks::{at_once, short};
-use crate::diagnose::evidence::{Evidence, Finding, timed};
-use crate::diagnose::subject::Subject;
+use crate::diagnose::verification::checks::{at_once, short};
+use crate::diagnose::verification::evidence::{Evidence, Finding, timed};
+use crate::diagnose::verification::subject::Subject;
 use crate::embedded::EmbeddedPostgres;
 use crate::error::ErrorKind;
 use crate::pool::Pool;
