@@ -61,12 +61,14 @@ mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod error;
+pub mod exposition;
 mod ffi;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod link;
 mod logging;
+mod observe;
 mod pool;
 #[cfg(feature = "capi")]
 mod queue;
@@ -78,6 +80,10 @@ pub use config::PoolConfig;
 pub use error::{Attempt, Error, ErrorKind, LimitedBy, Phase, PoolSnapshot, Result, ServerMessage};
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
+pub use observe::alerts::{Alert, AlertKind, Severity};
+pub use observe::event::{Event, EventKind};
+pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
+pub use observe::health::{Health, HealthStatus, LastError};
 pub use pool::{
     Circuit, CloseReason, CloseReport, Idempotent, Params, Pool, PooledConnection, Stats, Transaction,
 };

@@ -106,8 +106,19 @@ impl Logger {
         self.record(Level::Debug, fields, message);
     }
 
+    /// The pool's name and target.
+    pub(crate) fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// Whether anybody hears records of this level.
+    pub(crate) fn wants(&self, level: Level) -> bool {
+        (level <= log::STATIC_MAX_LEVEL && level <= log::max_level())
+            || self.sink.as_ref().is_some_and(|sink| LogLevel::of(level) <= sink.least)
+    }
+
     #[track_caller]
-    fn record(&self, level: Level, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
+    pub(crate) fn record(&self, level: Level, fields: &[Field<'_>], message: fmt::Arguments<'_>) {
         if level <= log::STATIC_MAX_LEVEL && level <= log::max_level() {
             self.tell_the_crate(level, fields, message, Location::caller());
         }

@@ -26,6 +26,7 @@ use settings::{PoolSettings, ServerSettings};
 
 use crate::error::{Error, Result};
 use crate::logging::{LogLevel, LogRecord, LogSink};
+use crate::observe::event::{Event, EventSink};
 
 /// Everything a pool needs to know: how to reach the server, and how to behave.
 ///
@@ -81,6 +82,7 @@ pub struct PoolConfig {
     /// Which defaults apply; `None` leaves it to the environment.
     production: Option<bool>,
     log_sink: Option<LogSink>,
+    event_sink: Option<EventSink>,
 }
 
 impl PoolConfig {
@@ -128,7 +130,7 @@ impl PoolConfig {
 
     /// An empty configuration in given surroundings.
     pub(crate) fn within(environment: Environment) -> Self {
-        Self { explicit: BTreeMap::new(), environment, production: None, log_sink: None }
+        Self { explicit: BTreeMap::new(), environment, production: None, log_sink: None, event_sink: None }
     }
 
     pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
@@ -236,6 +238,34 @@ impl PoolConfig {
 
     pub(crate) fn sink(&self) -> Option<&LogSink> {
         self.log_sink.as_ref()
+    }
+
+    /// Has everything that happens in the pool told to `sink` as it happens: see [`EventKind`](crate::EventKind) for what there
+    /// is. A second sink takes the place of the first. Default: none; without one, loans are not told of and cost nothing more.
+    ///
+    /// The sink is called as a [`log_sink`](Self::log_sink) is, with the same rules: on any thread, by several at once, never
+    /// while a lock is held; it must return soon, may not get connections, and is not told what it causes itself.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use holdfast::{Pool, PoolConfig};
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// let (sender, events) = mpsc::channel();
+    /// let config = PoolConfig::new().on_event(move |event| drop(sender.send(event.kind.name())));
+    /// Pool::echo(config)?.query("select 1", &[])?;
+    /// let told: Vec<_> = events.try_iter().collect();
+    /// assert_eq!(told, ["opened", "acquired", "released"]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, sink: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.event_sink = Some(EventSink::new(sink));
+        self
+    }
+
+    pub(crate) fn event_sink(&self) -> Option<&EventSink> {
+        self.event_sink.as_ref()
     }
 
     /// What the setters do: checking waits until the settings are made.

@@ -180,6 +180,12 @@ options! {
         statement_cache(u32) [] Kind::Integer { min: 0, max: 100_000 }, "256";
         /// The deadline of every statement; 0 is none.
         statement_deadline(optional_time) [] time_or("is none", YEAR), "0";
+        /// Measures how long waits, loans, openings and statements take, for metrics and dashboard: some 60 ns a loan and as much a statement. Everything is counted in any case.
+        metrics(bool) [] Kind::Flag, "true";
+        /// A connection lent for longer than this is reported once, with where it was taken; 0 is never.
+        leak_detection_threshold(optional_time) [] time_or("is never", YEAR), "5min";
+        /// Keeps a backtrace of every loan, for reports of leaks and of exhaustion: costs tens of microseconds a loan.
+        leak_backtrace(bool) [] Kind::Flag, "false";
     }
     Server {
         /// Host names, addresses or socket directories (`/...`, `@...`), comma-separated, tried in order.

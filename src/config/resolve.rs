@@ -209,6 +209,9 @@ impl Resolved {
             close_timeout: self.read("close_timeout")?,
             statement_cache: self.read::<u32>("statement_cache")? as usize,
             statement_deadline: self.unless_zero("statement_deadline")?,
+            metrics: self.read("metrics")?,
+            leak_detection_threshold: self.unless_zero("leak_detection_threshold")?,
+            leak_backtrace: self.read("leak_backtrace")?,
         };
         self.forbid(
             settings.min_idle > settings.max_size,

@@ -89,6 +89,11 @@ pub(crate) struct PoolSettings {
     pub(crate) statement_cache: usize,
     /// Deadline of every statement; `None` is no deadline.
     pub(crate) statement_deadline: Option<Duration>,
+    /// Durations are measured.
+    pub(crate) metrics: bool,
+    /// `None`: loans may last.
+    pub(crate) leak_detection_threshold: Option<Duration>,
+    pub(crate) leak_backtrace: bool,
 }
 
 named_values! {

@@ -101,6 +101,7 @@ impl Line {
 
     /// Has framing and tap follow what was received just now.
     pub(super) fn follow_received(&mut self, socket: &Socket, tap: &Tap, fresh: &[u8]) -> io::Result<()> {
+        tap.traffic.received(fresh.len());
         self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
         if self.back.is_broken() {
             socket.fail(LinkFault::ProtocolBroken);
@@ -161,6 +162,7 @@ impl Line {
     }
 
     pub(super) fn follow_sent(&mut self, tap: &Tap, bytes: &[u8]) {
+        tap.traffic.sent(bytes.len());
         self.front.feed(bytes, |_| false, |message| tap.sent(&message));
     }
 

@@ -43,6 +43,7 @@ use tap::{BackendKey, Owed, Tap};
 pub(crate) use tap::{CopyIn, TransactionStatus};
 
 use crate::error::{LinkFault, ServerMessage};
+use crate::observe::traffic::Traffic;
 
 struct Shared {
     socket: Arc<Socket>,
@@ -178,8 +179,9 @@ impl Link {
         self.0.tap.text_settings()
     }
 
-    pub(crate) fn statements(&self) -> u64 {
-        self.0.tap.statements()
+    /// What passed over it.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.tap.traffic
     }
 
     /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with

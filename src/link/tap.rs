@@ -13,6 +13,7 @@ use super::last_words;
 use super::role_signs::RoleSigns;
 use super::settings::{Reported, TextSettings};
 use crate::error::ServerMessage;
+use crate::observe::traffic::{OTHER_CODE, Traffic};
 
 /// Kinds of messages whose bodies the tap looks into.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
@@ -68,7 +69,8 @@ pub(crate) struct Tap {
     sqlstate: AtomicU64,
     /// The same of the error that failed the present transaction. What follows in a failed one is 25P02, which tells nothing.
     failure: AtomicU64,
-    statements: AtomicU64,
+    /// Statements, bytes and times.
+    pub(crate) traffic: Traffic,
     /// The server has said its last word.
     ended: AtomicBool,
     /// That word, as far as it was kept.
@@ -84,10 +86,6 @@ pub(crate) enum Owed {
     Replies,
 }
 
-fn add(counter: &AtomicU64, n: u64) {
-    counter.store(counter.load(Relaxed) + n, Relaxed);
-}
-
 impl Tap {
     /// A whole message was sent.
     pub(crate) fn sent(&self, message: &Message<'_>) {
@@ -95,6 +93,7 @@ impl Tap {
             // Nothing of the kind is sent into a copy, and if it is, it ends the copy: whoever sends this knows, or will
             // be told, that the server has given the copy up.
             self.copy.store(COPY_NONE, Relaxed);
+            self.traffic.asked();
         }
         match message.kind {
             0 => self.owed.store(1, Relaxed),
@@ -124,10 +123,12 @@ impl Tap {
     /// A whole message was received.
     pub(crate) fn received(&self, message: &Message<'_>) {
         match message.kind {
-            b'C' | b'I' | b's' => {
-                add(&self.statements, 1);
+            b'C' => {
+                self.traffic.completed();
                 self.completed.store(true, Relaxed);
             }
+            // No statement, or a portion of one that is not over yet.
+            b'I' | b's' => self.completed.store(true, Relaxed),
             b'2' => self.bound.store(true, Relaxed),
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
@@ -146,7 +147,11 @@ impl Tap {
     }
 
     fn ready(&self, head: &[u8]) {
-        self.owed.store(self.owed.load(Relaxed).saturating_sub(1), Relaxed);
+        let owed = self.owed.load(Relaxed).saturating_sub(1);
+        self.owed.store(owed, Relaxed);
+        if owed == 0 {
+            self.traffic.answered();
+        }
         self.copy.store(COPY_NONE, Relaxed);
         self.status.store(head.first().copied().unwrap_or(0), Relaxed);
     }
@@ -166,12 +171,13 @@ impl Tap {
         // An error ends copy mode; from here on a `Sync` is answered again.
         let failed = matches!(self.copy.load(Relaxed), COPY_IN_EXTENDED | COPY_FAILED);
         self.copy.store(if failed { COPY_FAILED } else { COPY_NONE }, Relaxed);
-        add(&self.statements, 1);
+        let code = sqlstate_in(head);
         // The last words of a session that nothing was asked of are no reply.
         if self.owed() == Owed::Replies {
             self.completed.store(false, Relaxed);
+            self.traffic.failed(code.unwrap_or(OTHER_CODE));
         }
-        if let Some(code) = sqlstate_in(head) {
+        if let Some(code) = code {
             self.sqlstate.store(pack(code), Relaxed);
             self.role_signs.note_error(code);
             // Still that of the last `ReadyForQuery`: whether the transaction was well before this error.
@@ -268,11 +274,6 @@ impl Tap {
     /// What the server reported of the session's settings.
     pub(crate) fn text_settings(&self) -> TextSettings {
         self.settings.now()
-    }
-
-    /// Statements finished since the connection opened, failed ones included.
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Relaxed)
     }
 }
 

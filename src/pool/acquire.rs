@@ -3,6 +3,8 @@
 //! Attempts have a deadline each (`connection_timeout`, over queueing and opening together), the call may have one over
 //! all. A thread that backs off does so in the queue, where a connection that comes free finds it.
 
+use std::cell::Cell;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,11 +20,16 @@ use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
 use crate::link::Look;
+use crate::observe::event::EventKind;
+use crate::observe::loan::Place;
 
 /// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
 /// and what could have happened to it meanwhile could as well happen right after a look. A loan that lasted longer than
 /// this ends with a look. So a connection that died is met by a borrower only within so short a time of its death.
 pub(super) const LOOK_AFTER: Duration = Duration::from_millis(2);
+
+/// A wait that is over sooner is none that anybody wants to hear of: the queue was passed, not waited in.
+const WORTH_TELLING: Duration = Duration::from_millis(1);
 
 /// Longer than any call.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -36,6 +43,16 @@ pub(crate) struct Call {
     pub(crate) retries: Option<u32>,
     /// When it was asked for, if that was earlier than now: limits and the place in the queue count from then.
     pub(crate) since: Option<Instant>,
+    /// Where in the program it is asked for.
+    pub(crate) place: Option<Place>,
+}
+
+impl Call {
+    /// With nothing said but where.
+    #[track_caller]
+    pub(crate) fn here() -> Self {
+        Self { place: Some(Location::caller()), ..Self::default() }
+    }
 }
 
 impl Inner {
@@ -46,7 +63,7 @@ impl Inner {
         let mut grant = self.admission.try_idle();
         if let Some(Grant::Connection(mut parked)) = grant {
             if self.needs_no_look(&mut parked) {
-                return Ok(PooledConnection::new(self.clone(), parked));
+                return Ok(PooledConnection::new(self.clone(), parked, call.place, Duration::ZERO));
             }
             grant = Some(Grant::Connection(parked));
         }
@@ -60,17 +77,23 @@ impl Inner {
     }
 
     /// An idle connection, if one is free now.
-    pub(super) fn try_get(self: &Arc<Self>) -> Result<Option<PooledConnection>, Error> {
+    pub(super) fn try_get(self: &Arc<Self>, place: Option<Place>) -> Result<Option<PooledConnection>, Error> {
         self.check_caller()?;
         // A proof gets half of the time at most, since callers of `get` need the rest for opening another.
-        let deadline = Instant::now() + 2 * self.settings.validation_timeout + IN_A_HURRY;
+        let started = Instant::now();
+        let deadline = started + 2 * self.settings.validation_timeout + IN_A_HURRY;
         loop {
             match self.admission.try_idle() {
                 None | Some(Grant::Capacity | Grant::Refused) => return Ok(None),
                 Some(Grant::Closed) => return Err(pool_closed()),
                 Some(Grant::Connection(parked)) => {
                     if let Proof::Given(proven) = self.prove(parked, deadline) {
-                        return Ok(Some(PooledConnection::new(self.clone(), proven)));
+                        return Ok(Some(PooledConnection::new(
+                            self.clone(),
+                            proven,
+                            place,
+                            started.elapsed(),
+                        )));
                     }
                 }
             }
@@ -89,7 +112,7 @@ impl Inner {
 
     /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
     /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
-    fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Proof {
+    pub(super) fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Proof {
         // What is handed to a waiter was looked at when it came back, unless the loan was too short for anything to happen.
         if self.needs_no_look(&mut parked) {
             return Proof::Given(parked);
@@ -177,7 +200,7 @@ pub(super) fn pool_closed() -> Error {
 }
 
 /// Whether a connection works.
-enum Proof {
+pub(super) enum Proof {
     Given(Parked),
     Failed,
     /// A worker finds out; the caller may wait so long for it, and needs the rest of its time for opening another.
@@ -199,6 +222,8 @@ struct Acquisition<'a> {
     failure: Option<Error>,
     /// There would have been another attempt.
     budget_is_spent: bool,
+    /// It had to wait for others.
+    queued: Cell<bool>,
 }
 
 /// What one pass through queue and opening led to.
@@ -238,6 +263,7 @@ impl<'a> Acquisition<'a> {
             waits_for_slot: 0,
             failure: None,
             budget_is_spent: false,
+            queued: Cell::new(false),
         }
     }
 
@@ -253,7 +279,7 @@ impl<'a> Acquisition<'a> {
             let pass = self.pass(grant.take(), request);
             request.is_new = false;
             match pass {
-                Pass::Got(parked) => return Ok(PooledConnection::new(self.inner.clone(), parked)),
+                Pass::Got(parked) => return Ok(self.lend(parked)),
                 Pass::Again => {}
                 // Beyond the deadline: this caller opens nothing any more.
                 Pass::OpenedElsewhere => {
@@ -289,6 +315,14 @@ impl<'a> Acquisition<'a> {
         }
     }
 
+    fn lend(self, parked: Parked) -> PooledConnection {
+        let waited = self.started.elapsed();
+        if self.queued.get() {
+            self.inner.tell(EventKind::Waited).of(&parked).took(waited).silently();
+        }
+        PooledConnection::new(self.inner.clone(), parked, self.call.place, waited)
+    }
+
     fn request(&self, attempt_starts: Instant, opens_from: Option<Instant>) -> Request {
         let limit = attempt_starts + self.inner.settings.connection_timeout;
         let deadline = self.end.map_or(limit, |end| end.min(limit));
@@ -297,7 +331,7 @@ impl<'a> Acquisition<'a> {
     }
 
     fn pass(&self, grant: Option<Grant>, request: Request) -> Pass {
-        let grant = match grant.map_or_else(|| self.inner.admission.wait(request), Ok) {
+        let grant = match grant.map_or_else(|| self.wait(request), Ok) {
             Ok(grant) => grant,
             Err(Denied::TimedOut) => return Pass::TimedOut,
             Err(Denied::Shed(shed)) => return Pass::Shed(shed),
@@ -315,6 +349,16 @@ impl<'a> Acquisition<'a> {
             },
             Grant::Capacity => self.use_capacity(request.deadline),
         }
+    }
+
+    fn wait(&self, request: Request) -> Result<Grant, Denied> {
+        self.inner.watch_from_now();
+        let waits_before = Instant::now();
+        let got = self.inner.admission.wait(request);
+        if waits_before.elapsed() >= WORTH_TELLING {
+            self.queued.set(true);
+        }
+        got
     }
 
     fn use_capacity(&self, deadline: Instant) -> Pass {
@@ -377,12 +421,8 @@ impl<'a> Acquisition<'a> {
 
     fn note_retry(&mut self, error: Error, took: Duration, wait: Duration) {
         let attempt = self.attempts.len() + 1;
-        self.inner.log.warn(
-            &[
-                ("attempt", attempt.into()),
-                ("kind", error.kind().name().into()),
-                ("wait_ms", (wait.as_millis() as u64).into()),
-            ],
+        self.inner.tell(EventKind::Retried).error(&error).took(wait).warn(
+            &[("attempt", attempt.into())],
             format_args!(
                 "could not open a connection (attempt {attempt}): {}; next attempt in {}",
                 error.summary(),
@@ -469,7 +509,18 @@ impl<'a> Acquisition<'a> {
     fn report(self, error: Error) -> Error {
         let (snapshot, _) = self.inner.admission.snapshot();
         self.inner.admission.count(|c| c.failed(error.kind()));
-        error.with_attempts(self.attempts).with_elapsed(self.started.elapsed()).with_snapshot(snapshot)
+        let took = self.started.elapsed();
+        let error = error.with_attempts(self.attempts).with_elapsed(took).with_snapshot(snapshot);
+        self.inner.watch_from_now();
+        if matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::Overloaded) {
+            let summary = error.summary();
+            let told = self.inner.tell(EventKind::TimedOut).error(&error).took(took);
+            told.debug(&[], format_args!("a call got no connection: {summary}"));
+        }
+        if matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::ServerFull) {
+            self.inner.explain_soon();
+        }
+        error
     }
 }
 

@@ -16,6 +16,7 @@ use super::stats::CloseReason;
 use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
+use crate::observe::loan::Place;
 use crate::session::{Lane, LaneState};
 
 /// Query parameters, as [`postgres::Client`] takes them.
@@ -51,8 +52,10 @@ pub struct PooledConnection {
 }
 
 impl PooledConnection {
+    /// `waited`: how long its borrower did for it.
     #[inline]
-    pub(super) fn new(inner: Arc<Inner>, conn: Parked) -> Self {
+    pub(super) fn new(inner: Arc<Inner>, conn: Parked, place: Option<Place>, waited: Duration) -> Self {
+        inner.begin_loan(&conn, place, waited);
         Self { conn: Some(conn), inner }
     }
 
@@ -137,6 +140,7 @@ impl PooledConnection {
                 mem::forget(conn);
             } else {
                 conn.loans.end_loan();
+                self.inner.end_loan(&conn);
                 self.inner.retire(conn, CloseReason::Discarded);
             }
         }
@@ -239,6 +243,7 @@ impl Drop for PooledConnection {
             mem::forget(self.inner.clone());
             return;
         }
+        self.inner.end_loan(&conn);
         self.inner.give_back(conn);
     }
 }

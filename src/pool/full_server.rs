@@ -9,6 +9,7 @@ use super::admission::Learned;
 use super::inner::Inner;
 use crate::clock::Tick;
 use crate::error::{Error, LimitedBy};
+use crate::observe::event::EventKind;
 use crate::resilience::limit::Moved;
 
 /// While the server is full, idle connections are closed after this share of `idle_timeout`: others wait for their slots.
@@ -20,8 +21,8 @@ impl Inner {
         let refused = self.admission.opening_refused(by);
         self.plan_for_fleet();
         if let Some(Moved { from, to }) = refused.moved {
-            self.log.warn(
-                &[("from", from.into()), ("to", to.into()), ("limited_by", by.name().into())],
+            self.tell(EventKind::LimitMoved).moved(from, to).reason(by.name()).warn(
+                &[("limited_by", by.name().into())],
                 format_args!(
                     "the limit falls from {from} to {to} connections, because of {}: {}",
                     by.words(),
@@ -53,10 +54,9 @@ impl Inner {
         self.tries_one_more.store(false, Ordering::Release);
         let Learned { moved, next_try } = self.admission.try_one_more();
         if let Some(Moved { from, to }) = moved {
-            self.log.debug(
-                &[("from", from.into()), ("to", to.into())],
-                format_args!("the limit rises from {from} to {to} connections"),
-            );
+            self.tell(EventKind::LimitMoved)
+                .moved(from, to)
+                .debug(&[], format_args!("the limit rises from {from} to {to} connections"));
         }
         if let Some(at) = next_try {
             self.try_one_more_at(at);

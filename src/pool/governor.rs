@@ -109,6 +109,7 @@ impl Governor {
                 &[("outage_ms", (length.as_millis() as u64).into())],
                 format_args!("the server can be reached again, after {}", human(length)),
             );
+            pool.note_circuit();
             pool.admission.end_backoff();
             pool.refill();
         }
@@ -147,6 +148,9 @@ impl Governor {
                     error.summary()
                 ),
             );
+            for pool in self.pools() {
+                pool.note_circuit();
+            }
             self.apply_ramp();
             self.probe_at(first_probe, &pool.workers);
         }

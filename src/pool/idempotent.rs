@@ -51,6 +51,7 @@ impl Idempotent<'_> {
     ///
     /// # Errors
     /// As there; the loss of the last connection, if all were lost. That one is retryable: the caller said so.
+    #[track_caller]
     pub fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         self.run(|mut conn| conn.query_cached(sql, params))
     }
@@ -59,6 +60,7 @@ impl Idempotent<'_> {
     ///
     /// # Errors
     /// As for [`query`](Self::query); also when there is no row or more than one.
+    #[track_caller]
     pub fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
         self.run(|mut conn| conn.query_one_cached(sql, params))
     }
@@ -67,6 +69,7 @@ impl Idempotent<'_> {
     ///
     /// # Errors
     /// As for [`query`](Self::query); also when there is more than one row.
+    #[track_caller]
     pub fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
         self.run(|mut conn| conn.query_opt_cached(sql, params))
     }
@@ -76,6 +79,7 @@ impl Idempotent<'_> {
     ///
     /// # Errors
     /// As for [`query`](Self::query).
+    #[track_caller]
     pub fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         self.run(|mut conn| conn.execute_cached(sql, params))
     }
@@ -84,12 +88,14 @@ impl Idempotent<'_> {
     ///
     /// # Errors
     /// As for [`query`](Self::query).
+    #[track_caller]
     pub fn batch_execute(&self, sql: &str) -> Result<()> {
         self.run(|mut conn| conn.batch(sql))
     }
 
+    #[track_caller]
     fn run<T>(&self, work: impl FnMut(PooledConnection) -> Result<T>) -> Result<T> {
-        self.pool.repeat_lost(Call::default(), work)
+        self.pool.repeat_lost(Call::here(), work)
     }
 }
 

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::alarm::Alarm;
+use super::exhaustion::Explained;
+use super::figures::Meters;
 use super::fleet::{self, FleetWatch};
 use super::governor::Governor;
 #[cfg(feature = "capi")]
@@ -19,6 +21,7 @@ use super::registry::Registry;
 use super::slot::Slots;
 use super::thaw::Ahead;
 use super::trust::Trust;
+use super::watch::Watch;
 use super::workers::Workers;
 use crate::callback;
 use crate::config::PoolConfig;
@@ -28,6 +31,7 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::ffi::fork::Generation;
 use crate::link::connector::Connector;
 use crate::logging::Logger;
+use crate::observe::event::EventSink;
 use crate::resilience::backoff::Backoff;
 use crate::resilience::budget::RetryBudget;
 use crate::resilience::cap::Cap;
@@ -75,6 +79,12 @@ pub(super) struct Inner {
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
     pub(super) log: Logger,
+    pub(super) events: Option<EventSink>,
+    /// Every loan is told of, or leaves a backtrace.
+    pub(super) follows_loans: bool,
+    pub(super) meters: Meters,
+    pub(super) watch: Watch,
+    pub(super) explained: Explained,
     /// What ends with the pool.
     #[cfg(feature = "capi")]
     pub(super) follower: OnceLock<Arc<dyn Follower>>,
@@ -126,6 +136,11 @@ impl Inner {
             rests: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
+            events: config.event_sink().cloned(),
+            follows_loans: config.event_sink().is_some() || settings.leak_backtrace,
+            meters: Meters::new(),
+            watch: Watch::new(),
+            explained: Explained::default(),
             settings,
             backoff,
             asks_for_role: connector.asks_for_role(),

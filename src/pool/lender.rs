@@ -31,7 +31,7 @@ pub(crate) struct Asked {
 
 impl From<Asked> for Call {
     fn from(asked: Asked) -> Self {
-        Self { timeout: asked.timeout, retries: asked.retries, since: Some(asked.since) }
+        Self { timeout: asked.timeout, retries: asked.retries, since: Some(asked.since), place: None }
     }
 }
 

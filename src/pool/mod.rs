@@ -8,10 +8,13 @@ mod cached;
 mod circuit;
 mod closing;
 mod connection;
+mod exhaustion;
 mod failover;
+mod figures;
 mod fleet;
 mod full_server;
 mod governor;
+mod health;
 mod housekeeping;
 mod idempotent;
 mod in_doubt;
@@ -19,6 +22,8 @@ mod inner;
 mod keepalive;
 #[cfg(feature = "capi")]
 mod lender;
+mod lending;
+mod observing;
 mod open_connection;
 mod opening;
 mod parameter_types;
@@ -32,15 +37,18 @@ mod retrying;
 mod slot;
 mod statements;
 mod stats;
+mod telling;
 mod thaw;
 mod transact;
 mod transaction;
 mod trust;
 mod voice;
+mod watch;
 mod workers;
 
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +63,7 @@ pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
 use crate::config::PoolConfig;
 use crate::error::Result;
 pub use closing::CloseReport;
+pub(crate) use figures::Figures;
 pub use idempotent::Idempotent;
 pub use stats::{Circuit, CloseReason, Stats};
 #[cfg(feature = "capi")]
@@ -181,16 +190,18 @@ impl Pool {
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed); else what kept the last attempt from opening a connection, with all
     /// attempts in [`Error::attempts`](crate::Error::attempts).
     #[inline]
+    #[track_caller]
     pub fn get(&self) -> Result<PooledConnection> {
-        self.inner.get(Call::default())
+        self.inner.get(Call::here())
     }
 
     /// Like [`get`](Self::get), with one limit over everything: queueing, opening, retries and the waits between.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
+    #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout: Some(timeout), ..Call::default() })
+        self.inner.get(Call { timeout: Some(timeout), ..Call::here() })
     }
 
     /// Like [`get`](Self::get), with as many retries as given here instead of `retry_max`, and a limit over everything
@@ -198,8 +209,9 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
+    #[track_caller]
     pub fn get_with(&self, retries: u32, timeout: Option<Duration>) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout, retries: Some(retries), since: None })
+        self.inner.get(Call { timeout, retries: Some(retries), ..Call::here() })
     }
 
     #[cfg(feature = "capi")]
@@ -212,14 +224,16 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
+    #[track_caller]
     pub fn try_get(&self) -> Result<Option<PooledConnection>> {
-        self.inner.try_get()
+        self.inner.try_get(Some(Location::caller()))
     }
 
     /// Borrows a connection, runs a query through its statement cache, gives it back.
     ///
     /// # Errors
     /// As for [`get`](Self::get), and what the server says.
+    #[track_caller]
     pub fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         self.get()?.query_cached(sql, params)
     }
@@ -228,6 +242,7 @@ impl Pool {
     ///
     /// # Errors
     /// Also when there is no row or more than one.
+    #[track_caller]
     pub fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
         self.get()?.query_one_cached(sql, params)
     }
@@ -236,6 +251,7 @@ impl Pool {
     ///
     /// # Errors
     /// Also when there is more than one row.
+    #[track_caller]
     pub fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
         self.get()?.query_opt_cached(sql, params)
     }
@@ -244,6 +260,7 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`query`](Self::query).
+    #[track_caller]
     pub fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         self.get()?.execute_cached(sql, params)
     }
@@ -252,18 +269,17 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`query`](Self::query).
+    #[track_caller]
     pub fn batch_execute(&self, sql: &str) -> Result<()> {
         self.get()?.batch(sql)
     }
 
-    /// All figures of the pool, as of one moment. Costs one uncontended lock. In a forked child they are all zero.
+    /// All figures of the pool, as of one moment. Costs two locks, and some hundred nanoseconds for each connection. In a forked child they are all zero.
     pub fn stats(&self) -> Stats {
         if self.inner.is_inherited() {
             return Stats::new(Default::default(), Default::default());
         }
-        let (gauges, counters) = self.inner.admission.snapshot();
-        let (circuit, since) = self.inner.circuit();
-        Stats::new(gauges, counters).with_circuit(circuit, since)
+        self.inner.stats()
     }
 
     /// Closes every idle connection now, `min_idle` or not, and returns how many those were. For a process that is about to

@@ -1,5 +1,6 @@
 //! One open server connection and what the pool remembers about it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::Client;
@@ -8,13 +9,13 @@ use super::admission::Pooled;
 use super::in_doubt::Origin;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
-use super::stats::Counters;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
+use crate::observe::loan::LoanRecord;
 use crate::session::LaneState;
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
@@ -53,8 +54,8 @@ pub(super) struct OpenConnection {
     expires_at: Option<Tick>,
     /// The borrower set a deadline of its own, to be undone on return.
     pub(super) deadline_changed: bool,
-    /// Statements already added to the pool's counter.
-    counted_statements: u64,
+    /// Who has it, and what its loans took.
+    pub(super) loan: Arc<LoanRecord>,
     /// Dropped last: the slot is free only once the client is gone.
     _slot: SlotLease,
 }
@@ -65,6 +66,7 @@ impl OpenConnection {
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
+        opened.link.traffic().time_statements(settings.metrics);
         Self {
             client: opened.client,
             link: opened.link,
@@ -83,16 +85,18 @@ impl OpenConnection {
             doubtful: false,
             expires_at: life.map(|life| now.plus(life)),
             deadline_changed: false,
-            counted_statements: 0,
+            loan: Arc::new(LoanRecord::new(settings.metrics)),
             _slot: slot,
         }
     }
 
     /// Runs something of the pool's own, which does not count as statements of its users.
     pub(super) fn off_the_record<T>(&mut self, run: impl FnOnce(&mut Client) -> T) -> T {
-        let before = self.link.statements();
+        let traffic = self.link.traffic();
+        let counted = traffic.counts_statements();
+        traffic.count_statements(false);
         let done = run(&mut self.client);
-        self.counted_statements += self.link.statements() - before;
+        self.link.traffic().count_statements(counted);
         done
     }
 
@@ -113,13 +117,6 @@ impl OpenConnection {
 }
 
 impl Pooled for Parked {
-    #[inline]
-    fn settle_counters(&mut self, counters: &mut Counters) {
-        let statements = self.link.statements();
-        counters.statements += statements - self.counted_statements;
-        self.counted_statements = statements;
-    }
-
     #[inline]
     fn was_just_used_here(&self) -> bool {
         self.last_user == Some(ThreadMark::here()) && self.parked_at == Tick::now()

@@ -8,13 +8,15 @@ use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::refused::is_for_good;
 use super::stats::CloseReason;
-use crate::error::{Error, LimitedBy};
+use crate::error::{Error, LimitedBy, human};
+use crate::observe::event::EventKind;
 
 impl Inner {
     /// Opens a connection for which capacity was granted.
     pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
         let opening = Opening { inner: self, finished: false };
         self.end_rest();
+        self.watch_from_now();
         let slot = self.slots.lease().ok_or_else(|| {
             Error::misuse("no slot is free although capacity was granted: please report this as a bug")
         })?;
@@ -30,12 +32,23 @@ impl Inner {
             Err(e) => {
                 // Before anybody is told that there is capacity.
                 drop((registered, slot));
+                self.meters.open_failed(&e);
                 opening.failed(&e, began);
+                self.tell(EventKind::OpenFailed)
+                    .error(&e)
+                    .took(began.elapsed())
+                    .debug(&[], format_args!("could not open a connection: {}", e.summary()));
                 return Err(e);
             }
         };
         let conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, &self.settings));
         self.registry.add(&conn);
+        let took = began.elapsed();
+        self.meters.opened(took);
+        self.tell(EventKind::Opened)
+            .of(&conn)
+            .took(took)
+            .debug(&[], format_args!("opened a connection to {} in {}", conn.target, human(took)));
         let still_wanted = opening.succeeded();
         self.plan_for_fleet();
         if still_wanted {

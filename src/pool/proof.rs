@@ -21,7 +21,8 @@ impl Inner {
     /// more than an empty one, and roles change while connections are idle.
     pub(super) fn ask(&self, conn: &mut OpenConnection, limit: Duration) -> Answer {
         let era = self.trust.era();
-        conn.link.set_deadline(Some(Instant::now() + limit));
+        let asked = Instant::now();
+        conn.link.set_deadline(Some(asked + limit));
         let answer = if self.asks_for_role {
             match self.connector.misfit(&mut conn.client, &conn.link) {
                 Ok(None) => Answer::Fit,
@@ -36,6 +37,7 @@ impl Inner {
         let answer = if conn.link.is_clean() { answer } else { Answer::Dead };
         conn.link.set_deadline(None);
         if answer == Answer::Fit {
+            self.meters.proved(asked.elapsed());
             conn.heard_at = Tick::now();
             conn.era = era;
             conn.doubtful = false;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::acquire::LOOK_AFTER;
-use super::admission::Pooled;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked, ThreadMark};
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;
 use crate::link::{Look, TransactionStatus};
+use crate::observe::event::EventKind;
 use crate::session::Lane;
 
 impl Inner {
@@ -87,6 +87,9 @@ impl Inner {
                 None => return,
             }
         }
+        if self.explained.is_wanted() {
+            return self.ask_over(conn);
+        }
         conn.parked_at = now;
         conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());
@@ -116,11 +119,8 @@ impl Inner {
     }
 
     /// Closes a lent connection. It counts against the pool until the server has let go of it or it was cut.
-    pub(super) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
-        self.admission.retire_lent(|counters| {
-            conn.settle_counters(counters);
-            counters.closed(reason);
-        });
+    pub(super) fn retire(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+        self.admission.retire_lent(|counters| counters.closed(reason));
         self.see_off(conn, reason);
     }
 
@@ -132,10 +132,16 @@ impl Inner {
 
     /// Closes a connection that is counted as departing already.
     pub(super) fn see_off(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        self.log.debug(
-            &[("connection", conn.id.into()), ("reason", reason.name().into())],
-            format_args!("closing a connection: {}", reason.name()),
-        );
+        if let Some(words) = conn.link.last_words() {
+            let message = format_args!("the server ended a connection: {}", words.message);
+            self.tell(EventKind::ServerMessage)
+                .of(&conn)
+                .info(&[("sqlstate", words.sqlstate.code().into())], message);
+        }
+        self.tell(EventKind::Closed)
+            .of(&conn)
+            .reason(reason.name())
+            .debug(&[], format_args!("closing a connection: {}", reason.name()));
         // A server process closes its end when it ends, and with it what it was doing.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
         let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
@@ -204,8 +210,8 @@ fn roll_back(inner: &Inner, conn: &mut Parked) -> bool {
     if !open || conn.link.fault().is_some() {
         return false;
     }
-    inner.log.warn(
-        &[("connection", conn.id.into())],
+    inner.tell(EventKind::RolledBack).of(conn).warn(
+        &[],
         format_args!(
             "a connection came back with an open transaction, which was rolled back: is a commit missing?"
         ),

@@ -46,6 +46,7 @@ impl Inner {
         }
         drop(refused);
         if first {
+            self.note_circuit();
             self.log.warn(
                 &[("kind", error.kind().name().into())],
                 format_args!(
@@ -60,6 +61,7 @@ impl Inner {
     pub(super) fn forget_refusal(&self) {
         let was_refused = self.refused_for_good.lock().take().is_some();
         if was_refused {
+            self.note_circuit();
             self.admission.no_longer_refused();
         }
     }

@@ -8,20 +8,48 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::open_connection::OpenConnection;
+use crate::clock::Tick;
 use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::cancel::CancelHandle;
+use crate::observe::loan::{LoanRecord, LoanTotals};
+use crate::observe::traffic::TrafficTotals;
 
 #[derive(Clone)]
 pub(super) struct Registered {
+    pub(super) id: u64,
     pub(super) link: Link,
     pub(super) cancel: CancelHandle,
+    pub(super) loan: Arc<LoanRecord>,
+}
+
+/// What the connections that are gone have measured.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gone {
+    pub(super) traffic: TrafficTotals,
+    pub(super) loans: LoanTotals,
+    pub(super) last_heard: Option<Tick>,
+}
+
+impl Gone {
+    fn take_in(&mut self, gone: &Registered) {
+        let traffic = gone.link.traffic();
+        self.traffic.add(&traffic.read());
+        self.loans.add(&gone.loan.read());
+        self.last_heard = self.last_heard.max(traffic.last_ended());
+    }
+}
+
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, Registered>,
+    gone: Gone,
 }
 
 #[derive(Default)]
 pub(super) struct Registry {
     next_id: AtomicU64,
-    open: Mutex<HashMap<u64, Registered>>,
+    open: Mutex<Open>,
     opening: Mutex<HashMap<u64, Arc<Abort>>>,
 }
 
@@ -56,16 +84,40 @@ impl Registry {
     }
 
     pub(super) fn add(&self, conn: &OpenConnection) {
-        let entry = Registered { link: conn.link.clone(), cancel: conn.cancel.clone() };
-        self.open.lock().insert(conn.id, entry);
+        let entry = Registered {
+            id: conn.id,
+            link: conn.link.clone(),
+            cancel: conn.cancel.clone(),
+            loan: conn.loan.clone(),
+        };
+        self.open.lock().connections.insert(conn.id, entry);
     }
 
     pub(super) fn remove(&self, id: u64) {
-        let removed = self.open.lock().remove(&id);
+        let mut open = self.open.lock();
+        let removed = open.connections.remove(&id);
+        // In one step with the removal: what it has measured is never counted twice, and never missing.
+        if let Some(removed) = &removed {
+            open.gone.take_in(removed);
+        }
+        drop(open);
         drop(removed);
     }
 
     pub(super) fn all(&self) -> Vec<Registered> {
-        self.open.lock().values().cloned().collect()
+        self.open.lock().connections.values().cloned().collect()
+    }
+
+    /// Statements of the pool's users on all connections there have been.
+    pub(super) fn statements(&self) -> u64 {
+        let open = self.open.lock();
+        let live: u64 = open.connections.values().map(|conn| conn.link.traffic().statements()).sum();
+        open.gone.traffic.statements() + live
+    }
+
+    /// Those that are open, and what those that are gone have measured, as of one moment.
+    pub(super) fn measured(&self) -> (Vec<Registered>, Gone) {
+        let open = self.open.lock();
+        (open.connections.values().cloned().collect(), open.gone.clone())
     }
 }

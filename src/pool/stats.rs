@@ -76,7 +76,6 @@ pub(crate) struct Counters {
     pub(crate) opens: u64,
     pub(crate) retries: u64,
     pub(crate) probes: u64,
-    pub(crate) statements: u64,
     pub(crate) rolled_back: u64,
     closes: [u64; CloseReason::ALL.len()],
     errors: [u64; ErrorKind::ALL.len()],
@@ -178,7 +177,10 @@ pub struct Stats {
     pub retries: u64,
     /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
     pub probes: u64,
-    /// Statements finished on connections that have come back, failed ones included.
+    /// Times that a connection proved that it works, before a loan or in the background.
+    pub validations: u64,
+    /// Statements of the pool's users that the server has finished, failed ones included. What the pool asks on its own account
+    /// does not count, nor do empty ones; one that is read in portions counts when it is over.
     pub statements: u64,
     /// Connections that came back with an open or failed transaction, which was rolled back.
     pub rolled_back: u64,
@@ -210,11 +212,16 @@ impl Stats {
             opens: counters.opens,
             retries: counters.retries,
             probes: counters.probes,
-            statements: counters.statements,
+            validations: 0,
+            statements: 0,
             rolled_back: counters.rolled_back,
             closes,
             errors,
         }
+    }
+
+    pub(crate) fn with_measured(self, validations: u64, statements: u64) -> Self {
+        Self { validations, statements, ..self }
     }
 
     pub(crate) fn with_circuit(self, circuit: Circuit, circuit_for: Option<Duration>) -> Self {

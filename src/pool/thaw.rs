@@ -118,14 +118,14 @@ mod tests {
         drop(pool.get().unwrap());
         sleep(&pool, Duration::ZERO);
         drop(pool.get().unwrap());
-        assert_eq!(pool.stats().statements, 0, "no proof is asked for");
+        assert_eq!(pool.stats().validations, 0, "no proof is asked for");
         sleep(&pool, Duration::from_secs(5));
         drop(pool.get().unwrap());
-        assert_eq!(pool.stats().statements, 1, "the idle one answered");
+        assert_eq!(pool.stats().validations, 1, "the idle one answered");
         drop(lent);
         let both = [pool.get().unwrap(), pool.get().unwrap()];
         drop(both);
-        assert_eq!(pool.stats().statements, 2, "and the lent one when it had come back; each once");
+        assert_eq!(pool.stats().validations, 2, "and the lent one when it had come back; each once");
         assert_eq!(pool.stats().opens, 2);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         drop(pool.get().unwrap());
         let stats = pool.stats();
         assert_eq!((stats.opens, stats.closes_by(CloseReason::IdleTimeout)), (3, 2));
-        assert_eq!((stats.gets, stats.statements), (3, 0));
+        assert_eq!((stats.gets, stats.validations), (3, 0));
     }
 
     #[test]
@@ -147,10 +147,10 @@ mod tests {
         let now = Tick::exact();
         pool.inner.notice_late_alarm(now, now.plus(Duration::from_millis(900)));
         drop(pool.get().unwrap());
-        assert_eq!(pool.stats().statements, 0, "a busy machine");
+        assert_eq!(pool.stats().validations, 0, "a busy machine");
         pool.inner.notice_late_alarm(now, now.plus(Duration::from_secs(2)));
         drop(pool.get().unwrap());
-        assert_eq!(pool.stats().statements, 1);
+        assert_eq!(pool.stats().validations, 1);
     }
 
     fn at(millis: u64) -> Tick {

@@ -55,7 +55,7 @@ fn proving_itself_keeps_no_connection_beyond_its_idle_time() {
     assert!((ms(1490)..ms(2800)).contains(&gone_after), "gone after {gone_after:?}");
     let stats = pool.stats();
     assert_eq!((stats.closes_by(CloseReason::IdleTimeout), stats.gets), (2, 2));
-    assert!(stats.statements >= 10, "only {} proofs in 1.5 s", stats.statements);
+    assert!(stats.validations >= 10, "only {} proofs in 1.5 s", stats.validations);
 }
 
 #[test]
@@ -149,5 +149,5 @@ fn borrowers_meet_no_trouble_while_everything_idle_is_asked_all_the_time() {
     soon("all is at rest", || pool.stats().in_use == 0);
     let stats = pool.stats();
     assert!(stats.total <= 4 && stats.closes_by(CloseReason::ValidationFailed) == 0);
-    assert!(stats.statements > stats.gets, "nothing was asked");
+    assert!(stats.validations > 0, "nothing was asked");
 }

@@ -11,7 +11,7 @@ use crate::{Observer, config, ms, server, soon};
 
 #[test]
 fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
-    let pool = Pool::new(config(server(), "releaser").max_size(5)).unwrap();
+    let pool = Pool::new(config(server(), "releaser").max_size(5).fleet_share(false)).unwrap();
     let mut conns: Vec<_> = (0..5).map(|_| pool.get().unwrap()).collect();
     let mut lent = conns.pop().unwrap();
     drop(conns);

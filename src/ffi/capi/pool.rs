@@ -208,6 +208,7 @@ pub(super) unsafe fn call_for_statement(options: *const holdfast_acquire_options
         timeout: (options.timeout_ms != 0).then(|| milliseconds(options.timeout_ms)),
         retries: count(options.retries, "holdfast_acquire_options: retries")?,
         since: None,
+        place: None,
     };
     Ok((call, flag(options.idempotent, NAME, "idempotent")?))
 }

@@ -33,9 +33,6 @@ pub(super) const AGED: Duration = Duration::from_millis(5);
 
 /// What the queue needs to know of what it hands out: so little that its tests need no server.
 pub(super) trait Pooled {
-    /// Adds what it did since the last time to the pool's counters.
-    fn settle_counters(&mut self, counters: &mut Counters);
-
     /// Whether this thread gave it back a moment ago.
     fn was_just_used_here(&self) -> bool;
 
@@ -227,9 +224,8 @@ impl<P: Pooled> Admission<P> {
 
     /// A connection is ready for the next borrower. Gives it back when the pool is closed.
     #[inline]
-    pub(super) fn park(&self, mut parked: P) -> Option<P> {
+    pub(super) fn park(&self, parked: P) -> Option<P> {
         let mut state = self.state.lock();
-        parked.settle_counters(&mut state.counters);
         if state.closed {
             return Some(parked);
         }
@@ -383,6 +379,11 @@ impl<P: Pooled> Admission<P> {
             waiting: state.waiters.len() as u32,
         };
         (gauges, state.counters.clone())
+    }
+
+    /// How long the first in the queue has waited.
+    pub(super) fn oldest_waiter(&self) -> Option<Duration> {
+        self.state.lock().waiters.front().map(|waiter| waiter.since.elapsed())
     }
 
     /// How many there have been.

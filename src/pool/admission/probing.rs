@@ -22,11 +22,7 @@ impl<P: Pooled> Admission<P> {
 
     /// It has proved itself: it goes back to its place in the stack, as it was not used, or to whoever waits. Returned, with
     /// the reason, if it has to be closed.
-    pub(in crate::pool) fn back_from_proof(
-        &self,
-        mut parked: P,
-        taken: Releases,
-    ) -> Option<(P, CloseReason)> {
+    pub(in crate::pool) fn back_from_proof(&self, parked: P, taken: Releases) -> Option<(P, CloseReason)> {
         let mut state = self.state.lock();
         if state.closed {
             return Some((parked, CloseReason::PoolClosed));
@@ -35,7 +31,6 @@ impl<P: Pooled> Admission<P> {
             return Some((parked, CloseReason::Released));
         }
         state.in_use -= 1;
-        parked.settle_counters(&mut state.counters);
         if state.waiters.is_empty() {
             let since = parked.idle_since();
             // Before those of the same tick: it was taken from below them.
@@ -67,7 +62,6 @@ mod tests {
     use super::super::{Grant, Request};
     use super::*;
     use crate::clock::Tick;
-    use crate::pool::stats::Counters;
     use crate::resilience::cap::Cap;
     use crate::resilience::limit::Pace;
 
@@ -75,8 +69,6 @@ mod tests {
     struct Twin(u8);
 
     impl Pooled for Twin {
-        fn settle_counters(&mut self, _: &mut Counters) {}
-
         fn was_just_used_here(&self) -> bool {
             false
         }

@@ -8,8 +8,6 @@ use crate::pool::stats::CloseReason;
 use crate::resilience::limit::Pace;
 
 impl Pooled for u32 {
-    fn settle_counters(&mut self, _: &mut Counters) {}
-
     fn was_just_used_here(&self) -> bool {
         *self >= USED_HERE
     }

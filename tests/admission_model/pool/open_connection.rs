@@ -1,15 +1,12 @@
 //! A connection, of which the queue knows next to nothing.
 
 use super::admission::Pooled;
-use super::stats::Counters;
 use crate::clock::Tick;
 
 #[derive(Debug)]
 pub(crate) struct Parked(pub(crate) u32);
 
 impl Pooled for Parked {
-    fn settle_counters(&mut self, _: &mut Counters) {}
-
     fn was_just_used_here(&self) -> bool {
         false
     }

@@ -1,0 +1,199 @@
+//! The one JSON document: `docs/stats.schema.json` is its schema.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use super::families::code_name;
+use super::observation::Observation;
+use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
+use crate::observe::health::Health;
+use crate::observe::histogram::Distribution;
+use crate::observe::history::Moment;
+
+pub(super) fn write(seen: &Observation) -> String {
+    document(seen).to_string()
+}
+
+fn document(seen: &Observation) -> Value {
+    let (stats, figures) = (&seen.stats, &seen.figures);
+    let traffic = &figures.traffic;
+    let by_name = |counts: &[(&'static str, u64)]| {
+        counts.iter().map(|(name, n)| ((*name).to_owned(), json!(n))).collect::<Map<_, _>>()
+    };
+    let closes: Vec<_> = stats.closes().iter().map(|(reason, n)| (reason.name(), *n)).collect();
+    let errors: Vec<_> = stats.errors().iter().map(|(kind, n)| (kind.name(), *n)).collect();
+    let connect_error =
+        |((kind, phase), n): (&(&str, &str), &u64)| json!({ "kind": kind, "phase": phase, "count": n });
+    let statement_errors: Map<_, _> =
+        traffic.failed.iter().map(|(code, took)| (code_name(code), json!(took.count()))).collect();
+    json!({
+        "schema": "holdfast.stats.v1",
+        "version": env!("CARGO_PKG_VERSION"),
+        "time_ms": since_1970_ms(seen.taken),
+        "uptime_s": seconds(seen.age),
+        "pool": { "name": seen.name, "target": seen.target },
+        "connections": {
+            "max_size": stats.max_size,
+            "min_idle": seen.min_idle,
+            "limit": stats.limit,
+            "limited_by": stats.limited_by.map(|by| by.name()),
+            "fleet_share": stats.fleet_share,
+            "fleet_peers": stats.fleet_peers,
+            "total": stats.total,
+            "idle": stats.idle,
+            "in_use": stats.in_use,
+            "opening": stats.opening,
+            "waiting": stats.waiting,
+        },
+        "oldest_waiter_s": seconds(seen.oldest_waiter),
+        "circuit": { "state": stats.circuit.name(), "for_s": stats.circuit_for.map(seconds) },
+        "counters": {
+            "gets": stats.gets,
+            "waits": stats.waits,
+            "timeouts": stats.timeouts,
+            "shed": stats.shed,
+            "opens": stats.opens,
+            "retries": stats.retries,
+            "probes": stats.probes,
+            "validations": stats.validations,
+            "statements": traffic.completed,
+            "rolled_back": stats.rolled_back,
+            "leaks": figures.leaks_suspected,
+            "bytes_sent": traffic.sent_bytes,
+            "bytes_received": traffic.received_bytes,
+        },
+        "closes": by_name(&closes),
+        "errors": by_name(&errors),
+        "connect_errors": figures.connect_errors.iter().map(connect_error).collect::<Vec<_>>(),
+        "statement_errors": statement_errors,
+        "durations": {
+            "create": durations(&figures.created),
+            "wait": durations(&figures.loans.waited),
+            "use": durations(&figures.loans.used),
+            "operation": durations(&traffic.took),
+        },
+        "health": health(&seen.health),
+        "alerts": seen.alerts.iter().map(|alert| json!({
+            "name": alert.kind.name(),
+            "severity": alert.kind.severity().name(),
+            "for_s": seconds(alert.lasts),
+            "cause": alert.cause,
+            "remedy": alert.remedy(),
+        })).collect::<Vec<_>>(),
+        "history": { "step_s": 1.0, "samples": seen.history.iter().map(moment).collect::<Vec<_>>() },
+        "exhaustion": seen.exhaustion.as_deref().map(exhaustion),
+    })
+}
+
+fn durations(of: &Distribution) -> Value {
+    let quantile = |share| of.quantile(share).map(seconds);
+    let bucket =
+        |(bound, count): (Option<Duration>, u64)| json!({ "le_s": bound.map(seconds), "count": count });
+    json!({
+        "count": of.count(),
+        "sum_s": seconds(of.sum()),
+        "p50_s": quantile(0.5),
+        "p95_s": quantile(0.95),
+        "p99_s": quantile(0.99),
+        "buckets": of.cumulative().map(bucket).collect::<Vec<_>>(),
+    })
+}
+
+fn health(health: &Health) -> Value {
+    let last_error = health.last_error.as_ref().map(|error| {
+        json!({
+            "kind": error.kind.name(),
+            "phase": error.phase.map(|phase| phase.name()),
+            "message": error.message,
+            "age_s": seconds(error.age),
+        })
+    });
+    json!({
+        "status": health.status.name(),
+        "live": health.is_live(),
+        "ready": health.is_ready(),
+        "reasons": health.reasons,
+        "last_success_s": health.last_success.map(seconds),
+        "last_error": last_error,
+        "last_probe_s": health.last_probe.map(seconds),
+    })
+}
+
+/// Counts are given per second.
+fn moment(moment: &Moment) -> Value {
+    let per_second = |count: u64| count as f64 / moment.over.as_secs_f64().max(0.001);
+    json!({
+        "age_s": seconds(Instant::now().saturating_duration_since(moment.at)),
+        "in_use": moment.in_use,
+        "idle": moment.idle,
+        "opening": moment.opening,
+        "waiting": moment.waiting,
+        "limit": moment.limit,
+        "circuit": moment.circuit,
+        "gets": per_second(moment.gets),
+        "errors": per_second(moment.errors),
+        "timeouts": per_second(moment.timeouts),
+        "retries": per_second(moment.retries),
+        "wait_p50_s": moment.waited.p50.map(seconds),
+        "wait_p99_s": moment.waited.p99.map(seconds),
+        "use_p50_s": moment.used.p50.map(seconds),
+        "use_p99_s": moment.used.p99.map(seconds),
+    })
+}
+
+/// Also for who asks for it alone.
+pub(crate) fn exhaustion(found: &Exhaustion) -> Value {
+    json!({
+        "age_s": found.taken.elapsed().map(seconds).unwrap_or_default(),
+        "verdict": found.verdict(),
+        "summary": found.to_string(),
+        "holders": found.holders.iter().map(holder).collect::<Vec<_>>(),
+        "server": found.server.as_ref().map(server),
+        "server_error": found.server_error,
+    })
+}
+
+fn holder(holder: &Holder) -> Value {
+    json!({
+        "connection": holder.connection,
+        "backend_pid": holder.backend_pid,
+        "held_s": seconds(holder.held_for),
+        "from": holder.place,
+        "backtrace": holder.backtrace.as_ref().map(ToString::to_string),
+        "transaction": holder.transaction,
+        "busy": holder.busy,
+        "last_statement_s": holder.last_statement.map(seconds),
+    })
+}
+
+fn server(server: &ServerSlots) -> Value {
+    let limit =
+        |limit: Option<(u32, u32)>| limit.map(|(limit, used)| json!({ "limit": limit, "used": used }));
+    let slot = |slot: &SlotUse| {
+        json!({
+            "application": slot.application,
+            "user": slot.user,
+            "state": slot.state,
+            "count": slot.count,
+            "oldest_s": slot.oldest.map(seconds),
+        })
+    };
+    json!({
+        "max_connections": server.max_connections,
+        "reserved": server.reserved,
+        "used": server.used,
+        "idle_in_transaction": server.idle_in_transaction,
+        "role": limit(server.role_limit),
+        "database": limit(server.database_limit),
+        "slots": server.slots.iter().map(slot).collect::<Vec<_>>(),
+    })
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
+
+fn since_1970_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

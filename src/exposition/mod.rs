@@ -1,0 +1,78 @@
+//! What a pool has to show, in the formats that others read: Prometheus, OpenMetrics, JSON.
+//!
+//! Names and units are OpenTelemetry's where it has them (semantic conventions for database client metrics, stable since 1.38 of
+//! 2025 for durations of operations), written as Prometheus writes them: dots become underscores, units and `_total` are
+//! appended. The rest begins with `holdfast_`. [`METRICS`] lists all.
+
+mod families;
+#[cfg(feature = "json")]
+mod json;
+mod names;
+mod observation;
+mod text;
+
+pub use names::{METRICS, Metric, MetricKind};
+pub(crate) use observation::Observation;
+
+use crate::Pool;
+
+/// Which text format of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum MetricsFormat {
+    /// Prometheus' own, version 0.0.4.
+    #[default]
+    Prometheus,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl MetricsFormat {
+    /// What stands in the HTTP header `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+impl Pool {
+    /// All metrics in Prometheus' text format: what an HTTP server answers to a scrape. [`METRICS`] says what there is.
+    ///
+    /// Costs some microseconds for each connection, and takes no lock that a loan would wait for longer than for a copy of a few
+    /// numbers.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().name("orders"))?;
+    /// pool.query("select 1", &[])?;
+    /// let text = pool.metrics_text();
+    /// assert!(text.contains(r#"db_client_connection_count{db_client_connection_pool_name="orders",db_client_connection_state="idle"} 1"#));
+    /// # Ok(()) }
+    /// ```
+    pub fn metrics_text(&self) -> String {
+        self.metrics_text_as(MetricsFormat::Prometheus)
+    }
+
+    /// Like [`metrics_text`](Self::metrics_text), in a format of one's choice.
+    pub fn metrics_text_as(&self, format: MetricsFormat) -> String {
+        text::write(&self.observe(), format)
+    }
+
+    /// Everything there is to show, as one JSON document: figures, percentiles, health, alerts, the last ten minutes, the last
+    /// explained exhaustion. Its schema is `docs/stats.schema.json` in the repository.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// pool.query("select 1", &[])?;
+    /// let stats: serde_json::Value = serde_json::from_str(&pool.stats_json())?;
+    /// assert_eq!(stats["connections"]["idle"], 1);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn stats_json(&self) -> String {
+        json::write(&self.observe())
+    }
+}

@@ -1,0 +1,436 @@
+//! When a pool calls for attention: rules over what was recorded from one second to the next, each with hysteresis, so that an
+//! alert neither comes from a single bad moment nor flickers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::error::human;
+
+/// Which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlertKind {
+    /// More than 80 % of the limit has been in use for 10 s. Cleared below 70 %.
+    PoolUseHigh,
+    /// 3 or more openings were retried within 30 s.
+    RetriesFrequent,
+    /// 3 or more openings timed out within 60 s.
+    ConnectTimeouts,
+    /// A call waited its whole time in vain, or was not let into the queue, within the last 10 s.
+    PoolExhausted,
+    /// Of at least 20 statements and loans within 30 s, more than 5 % failed; statements that the server refused for what is in
+    /// them (SQLSTATE classes 22, 23 and 42) and conflicts that are run again (class 40) do not count. Cleared below 2 %.
+    ErrorRateHigh,
+    /// A caller has waited for longer than half of `connection_timeout`. Cleared below a quarter.
+    OldestWaiter,
+    /// The server has been out of reach for longer than `breaker_after`, or refuses the pool for good.
+    CircuitOpen,
+}
+
+impl AlertKind {
+    /// Every rule.
+    pub const ALL: [AlertKind; 7] = [
+        Self::PoolUseHigh,
+        Self::RetriesFrequent,
+        Self::ConnectTimeouts,
+        Self::PoolExhausted,
+        Self::ErrorRateHigh,
+        Self::OldestWaiter,
+        Self::CircuitOpen,
+    ];
+
+    /// Its stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PoolUseHigh => "pool_use_high",
+            Self::RetriesFrequent => "retries_frequent",
+            Self::ConnectTimeouts => "connect_timeouts",
+            Self::PoolExhausted => "pool_exhausted",
+            Self::ErrorRateHigh => "error_rate_high",
+            Self::OldestWaiter => "oldest_waiter",
+            Self::CircuitOpen => "circuit_open",
+        }
+    }
+
+    /// Whether requests fail, or are about to be slow only.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::ConnectTimeouts | Self::PoolExhausted | Self::CircuitOpen => Severity::Critical,
+            Self::PoolUseHigh | Self::RetriesFrequent | Self::ErrorRateHigh | Self::OldestWaiter => {
+                Severity::Warning
+            }
+        }
+    }
+
+    /// What to do.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::PoolUseHigh => {
+                "look for loans that last long (explain_exhaustion, use time): give connections back before slow work that \
+                 needs none; if they are all short, raise max_size as far as `holdfast tune` finds room"
+            }
+            Self::RetriesFrequent => {
+                "see what the openings fail with (connect errors by kind and phase): `holdfast diagnose` tells whether it \
+                 is the name service, the network, or a server without free slots"
+            }
+            Self::ConnectTimeouts => {
+                "the server or the network swallows connects: check firewall and routing, the server's load, and whether its \
+                 listen queue overflows; `holdfast diagnose` shows the phase that takes the time"
+            }
+            Self::PoolExhausted => {
+                "explain_exhaustion says who holds the connections: look for forgotten loans and transactions left open, then \
+                 for slow statements; raise max_size only if the server has room"
+            }
+            Self::ErrorRateHigh => {
+                "see the errors by SQLSTATE: 57P01 is a server that restarts, 57014 a deadline or cancel, 53xxx a lack of \
+                 resources, 08xxx the network"
+            }
+            Self::OldestWaiter => {
+                "connections are held for longer than callers can wait: find the loans that last long (explain_exhaustion), or \
+                 raise max_size if the server has room; max_waiting sheds load instead of letting all wait"
+            }
+            Self::CircuitOpen => {
+                "the server cannot be reached or refuses the credentials: check that it runs, the network, the address, and \
+                 the password; `holdfast diagnose` shows the phase; the pool goes on by itself when the server is back"
+            }
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// It will be bad if it goes on.
+    Warning,
+    /// Requests fail.
+    Critical,
+}
+
+impl Severity {
+    /// Its stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// An alert that is raised at present; see [`Pool::alerts`](crate::Pool::alerts).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Alert {
+    /// Which.
+    pub kind: AlertKind,
+    /// For how long.
+    pub lasts: Duration,
+    /// What was seen, with figures.
+    pub cause: String,
+}
+
+impl Alert {
+    /// What to do.
+    pub fn remedy(&self) -> &'static str {
+        self.kind.remedy()
+    }
+}
+
+/// What the rules look at. Counters are totals since the pool was made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    pub(crate) in_use: u32,
+    pub(crate) limit: u32,
+    pub(crate) waiting: u32,
+    pub(crate) oldest_waiter: Duration,
+    pub(crate) retries: u64,
+    pub(crate) connect_timeouts: u64,
+    /// Calls that waited in vain or were not let into the queue.
+    pub(crate) in_vain: u64,
+    /// Statements and loans.
+    pub(crate) tried: u64,
+    /// Those that failed through no fault of the statement.
+    pub(crate) failed: u64,
+    /// `None`: connections are opened.
+    pub(crate) circuit_open_for: Option<Duration>,
+    pub(crate) circuit_says: String,
+    pub(crate) connection_timeout: Duration,
+}
+
+/// Samples are kept for as long as the longest window of a rule.
+const LONGEST_WINDOW: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone)]
+struct Raised {
+    kind: AlertKind,
+    since: Instant,
+    cause: String,
+}
+
+/// What changed by a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Raised(AlertKind, String),
+    Cleared(AlertKind, Duration),
+}
+
+/// The rules' memory.
+#[derive(Debug, Default)]
+pub(crate) struct Alerts {
+    samples: VecDeque<(Instant, Sample)>,
+    /// Since when use has been above its threshold.
+    busy_since: Option<Instant>,
+    raised: Vec<Raised>,
+}
+
+/// What a rule says.
+enum Says {
+    Raise(String),
+    /// Neither: what is raised stays so.
+    Keep,
+    Clear,
+}
+
+impl Alerts {
+    pub(crate) fn raised(&self, now: Instant) -> Vec<Alert> {
+        let alert = |raised: &Raised| Alert {
+            kind: raised.kind,
+            lasts: now.saturating_duration_since(raised.since),
+            cause: raised.cause.clone(),
+        };
+        self.raised.iter().map(alert).collect()
+    }
+
+    /// Judges a new sample. To be called about once a second.
+    pub(crate) fn look(&mut self, now: Instant, sample: Sample) -> Vec<Change> {
+        // One that is older stays, to count from: nothing happened since, or there would be others.
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > LONGEST_WINDOW) {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((now, sample));
+        AlertKind::ALL.into_iter().filter_map(|kind| self.judge(kind, now)).collect()
+    }
+
+    fn judge(&mut self, kind: AlertKind, now: Instant) -> Option<Change> {
+        let says = self.ask(kind, now);
+        let place = self.raised.iter().position(|raised| raised.kind == kind);
+        match (says, place) {
+            (Says::Raise(cause), None) => {
+                self.raised.push(Raised { kind, since: now, cause: cause.clone() });
+                Some(Change::Raised(kind, cause))
+            }
+            (Says::Raise(cause), Some(place)) => {
+                self.raised[place].cause = cause;
+                None
+            }
+            (Says::Clear, Some(place)) => {
+                let raised = self.raised.remove(place);
+                Some(Change::Cleared(kind, now.saturating_duration_since(raised.since)))
+            }
+            (Says::Keep | Says::Clear, _) => None,
+        }
+    }
+
+    fn ask(&mut self, kind: AlertKind, now: Instant) -> Says {
+        match kind {
+            AlertKind::PoolUseHigh => self.use_high(now),
+            AlertKind::RetriesFrequent => self.counted(now, 30, 3, |s| s.retries, "openings were retried"),
+            AlertKind::ConnectTimeouts => {
+                self.counted(now, 60, 3, |s| s.connect_timeouts, "openings timed out")
+            }
+            AlertKind::PoolExhausted => {
+                self.counted(now, 10, 1, |s| s.in_vain, "calls got no connection in time")
+            }
+            AlertKind::ErrorRateHigh => self.error_rate(now),
+            AlertKind::OldestWaiter => self.oldest_waiter(),
+            AlertKind::CircuitOpen => self.circuit_open(),
+        }
+    }
+
+    fn last(&self) -> Option<&Sample> {
+        self.samples.back().map(|(_, sample)| sample)
+    }
+
+    /// How much a counter rose within a window.
+    fn rise(&self, now: Instant, window_s: u64, counter: impl Fn(&Sample) -> u64) -> u64 {
+        let window = Duration::from_secs(window_s);
+        // The last sample before the window is what counting starts from; a pool younger than that began with zero.
+        let before = self.samples.iter().rev().find(|(at, _)| now.duration_since(*at) >= window);
+        let start = before.map_or(0, |(_, sample)| counter(sample));
+        self.last().map_or(0, |sample| counter(sample).saturating_sub(start))
+    }
+
+    fn counted(
+        &self,
+        now: Instant,
+        window_s: u64,
+        at_least: u64,
+        counter: impl Fn(&Sample) -> u64,
+        what: &str,
+    ) -> Says {
+        match self.rise(now, window_s, counter) {
+            0 => Says::Clear,
+            n if n >= at_least => Says::Raise(format!("{n} {what} within {window_s} s")),
+            _ => Says::Keep,
+        }
+    }
+
+    fn use_high(&mut self, now: Instant) -> Says {
+        const FOR: Duration = Duration::from_secs(10);
+        let Some(sample) = self.last().cloned() else { return Says::Keep };
+        let share = f64::from(sample.in_use) / f64::from(sample.limit.max(1));
+        if share <= 0.8 {
+            self.busy_since = None;
+            return if share < 0.7 { Says::Clear } else { Says::Keep };
+        }
+        let lasts = now.saturating_duration_since(*self.busy_since.get_or_insert(now));
+        if lasts < FOR {
+            return Says::Keep;
+        }
+        Says::Raise(format!(
+            "{} of {} connections are in use, more than 80 % for {}; {} callers wait",
+            sample.in_use,
+            sample.limit,
+            human(lasts),
+            sample.waiting
+        ))
+    }
+
+    fn error_rate(&self, now: Instant) -> Says {
+        const WINDOW_S: u64 = 30;
+        let (tried, failed) = (self.rise(now, WINDOW_S, |s| s.tried), self.rise(now, WINDOW_S, |s| s.failed));
+        let share = failed as f64 / tried.max(1) as f64;
+        if tried >= 20 && share > 0.05 {
+            return Says::Raise(format!(
+                "{failed} of {tried} statements and loans failed within {WINDOW_S} s: {:.0} %",
+                share * 100.0
+            ));
+        }
+        if share < 0.02 { Says::Clear } else { Says::Keep }
+    }
+
+    fn oldest_waiter(&self) -> Says {
+        let Some(sample) = self.last() else { return Says::Keep };
+        if sample.oldest_waiter > sample.connection_timeout / 2 {
+            return Says::Raise(format!(
+                "a caller has waited for {} (connection_timeout is {}); {} wait in all",
+                human(sample.oldest_waiter),
+                human(sample.connection_timeout),
+                sample.waiting
+            ));
+        }
+        if sample.oldest_waiter < sample.connection_timeout / 4 { Says::Clear } else { Says::Keep }
+    }
+
+    fn circuit_open(&self) -> Says {
+        match self.last() {
+            Some(Sample { circuit_open_for: Some(length), circuit_says, .. }) => {
+                Says::Raise(format!("no connection can be opened, for {}: {circuit_says}", human(*length)))
+            }
+            _ => Says::Clear,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calm() -> Sample {
+        Sample { limit: 10, connection_timeout: Duration::from_secs(8), ..Sample::default() }
+    }
+
+    /// Feeds one sample a second, and tells in which second which alert changed.
+    fn changes(samples: impl IntoIterator<Item = Sample>) -> Vec<(u64, AlertKind, bool)> {
+        let (mut alerts, start) = (Alerts::default(), Instant::now());
+        let mut seen = Vec::new();
+        for (second, sample) in samples.into_iter().enumerate() {
+            for change in alerts.look(start + Duration::from_secs(second as u64), sample) {
+                seen.push(match change {
+                    Change::Raised(kind, _) => (second as u64, kind, true),
+                    Change::Cleared(kind, _) => (second as u64, kind, false),
+                });
+            }
+        }
+        seen
+    }
+
+    fn with(n: usize, sample: Sample) -> Vec<Sample> {
+        vec![sample; n]
+    }
+
+    #[test]
+    fn a_busy_pool_is_reported_after_ten_seconds_and_cleared_with_hysteresis() {
+        let used = |in_use| Sample { in_use, ..calm() };
+        let story = [with(12, used(9)), with(5, used(8)), with(3, used(6))].concat();
+        assert_eq!(changes(story), [(10, AlertKind::PoolUseHigh, true), (17, AlertKind::PoolUseHigh, false)]);
+        assert_eq!(changes(with(60, used(8))), [], "80 % is not more than 80 %");
+        assert_eq!(changes((0..60).map(|s| used(if s % 9 == 0 { 8 } else { 9 }))), [], "never ten in a row");
+    }
+
+    #[test]
+    fn three_retries_within_half_a_minute_are_frequent_and_two_are_not() {
+        let retried = |retries| Sample { retries, ..calm() };
+        let story =
+            [with(5, retried(0)), with(5, retried(2)), with(5, retried(3)), with(40, retried(3))].concat();
+        let kind = AlertKind::RetriesFrequent;
+        assert_eq!(changes(story), [(10, kind, true), (40, kind, false)]);
+        assert_eq!(changes([with(5, retried(0)), with(80, retried(2))].concat()), []);
+    }
+
+    #[test]
+    fn connects_that_time_out_are_a_pattern_at_three_a_minute() {
+        let timed_out = |connect_timeouts| Sample { connect_timeouts, ..calm() };
+        let story = [with(1, timed_out(0)), with(20, timed_out(2)), with(70, timed_out(4))].concat();
+        assert_eq!(
+            changes(story),
+            [(21, AlertKind::ConnectTimeouts, true), (81, AlertKind::ConnectTimeouts, false)]
+        );
+    }
+
+    #[test]
+    fn one_call_in_vain_is_an_exhausted_pool_for_ten_seconds() {
+        let in_vain = |in_vain| Sample { in_vain, ..calm() };
+        let story = [with(3, in_vain(0)), with(20, in_vain(1))].concat();
+        assert_eq!(
+            changes(story),
+            [(3, AlertKind::PoolExhausted, true), (13, AlertKind::PoolExhausted, false)]
+        );
+    }
+
+    #[test]
+    fn errors_alarm_by_their_share_and_not_by_a_few() {
+        let went = |tried, failed| Sample { tried, failed, ..calm() };
+        let kind = AlertKind::ErrorRateHigh;
+        assert_eq!(changes([went(0, 0), went(10, 10)]), [], "fewer than twenty");
+        assert_eq!(changes([went(0, 0), went(1_000, 50)]), [], "five in a hundred are not more than that");
+        assert_eq!(
+            changes([went(0, 0), went(1_000, 60), went(9_000, 60)]),
+            [(1, kind, true), (2, kind, false)]
+        );
+    }
+
+    #[test]
+    fn a_waiter_alarms_at_half_of_its_time_and_no_longer_below_a_quarter() {
+        let oldest = |s| Sample { oldest_waiter: Duration::from_secs(s), waiting: 1, ..calm() };
+        let kind = AlertKind::OldestWaiter;
+        assert_eq!(
+            changes([oldest(4), oldest(5), oldest(3), oldest(1)]),
+            [(1, kind, true), (3, kind, false)]
+        );
+    }
+
+    #[test]
+    fn an_open_circuit_alarms_until_it_closes() {
+        let open = Sample { circuit_open_for: Some(Duration::from_secs(11)), ..calm() };
+        let kind = AlertKind::CircuitOpen;
+        assert_eq!(changes([calm(), open, calm()]), [(1, kind, true), (2, kind, false)]);
+    }
+
+    #[test]
+    fn every_alert_says_what_to_do() {
+        for kind in AlertKind::ALL {
+            assert!(kind.remedy().len() > 40, "{}", kind.name());
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Whether a pool can do its work.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::alerts::{Alert, Severity};
+use crate::error::{ErrorKind, Phase, human};
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum HealthStatus {
+    /// Nothing is known to be wrong. A pool that nobody has used yet is healthy: it dials nobody to find out.
+    Healthy,
+    /// It serves, but an alert is raised, the server is full, or it is being looked for.
+    Degraded,
+    /// Whoever wants a connection now gets an error: the circuit is open, the server refuses the pool, or the pool was closed.
+    Down,
+}
+
+impl HealthStatus {
+    /// Its stable name in snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// A failure to open a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// What it was.
+    pub kind: ErrorKind,
+    /// Where it was met.
+    pub phase: Option<Phase>,
+    /// What was said.
+    pub message: String,
+    /// How long ago.
+    pub age: Duration,
+}
+
+/// Whether a pool can do its work, and why not; see [`Pool::health`](crate::Pool::health).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// In one word.
+    pub status: HealthStatus,
+    /// What is wrong, in words; empty when nothing is.
+    pub reasons: Vec<String>,
+    /// How long ago the server was last heard of: a statement ended, a connection was opened or proved itself. `None` before
+    /// the first.
+    pub last_success: Option<Duration>,
+    /// The last failure to open a connection.
+    pub last_error: Option<LastError>,
+    /// How long the last proof or probe of a connection took, from question to answer. `None` before the first.
+    pub last_probe: Option<Duration>,
+    closed: bool,
+}
+
+impl Health {
+    pub(crate) fn new(facts: Facts) -> Self {
+        let mut reasons = Vec::new();
+        let mut status = HealthStatus::Healthy;
+        let mut tell = |at_least: HealthStatus, reason: String| {
+            status = status.max(at_least);
+            reasons.push(reason);
+        };
+        if facts.closed {
+            tell(HealthStatus::Down, "the pool was closed".to_owned());
+        }
+        if let Some(why) = facts.unreachable {
+            tell(if facts.serves { HealthStatus::Degraded } else { HealthStatus::Down }, why);
+        }
+        if let Some(why) = facts.hampered {
+            tell(HealthStatus::Degraded, why);
+        }
+        for alert in &facts.alerts {
+            let kind = alert.kind;
+            let grave = if kind.severity() == Severity::Critical { " (critical)" } else { "" };
+            tell(
+                HealthStatus::Degraded,
+                format!("{}{grave} for {}: {}", kind.name(), human(alert.lasts), alert.cause),
+            );
+        }
+        Self {
+            status,
+            reasons,
+            last_success: facts.last_success,
+            last_error: facts.last_error,
+            last_probe: facts.last_probe,
+            closed: facts.closed,
+        }
+    }
+
+    /// Whether the process should go on living. A pool whose server is away is live: it goes on by itself when the server is
+    /// back, and a restart of the process would only add to the storm. Only a closed pool is not, since it stays so.
+    pub fn is_live(&self) -> bool {
+        !self.closed
+    }
+
+    /// Whether requests that need the database should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.status != HealthStatus::Down
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.status.name())?;
+        for reason in &self.reasons {
+            write!(f, "; {reason}")?;
+        }
+        if let Some(age) = self.last_success {
+            write!(f, "; the server was last heard of {} ago", human(age))?;
+        }
+        if let Some(error) = &self.last_error {
+            write!(
+                f,
+                "; the last failure to open a connection, {} ago: {}",
+                human(error.age),
+                error.message
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What there is to judge by.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) closed: bool,
+    /// Why no connection can be opened: calls that find none fail at once.
+    pub(crate) unreachable: Option<String>,
+    /// There are connections all the same.
+    pub(crate) serves: bool,
+    /// What is not as it should be, although calls are served or wait.
+    pub(crate) hampered: Option<String>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) last_success: Option<Duration>,
+    pub(crate) last_error: Option<LastError>,
+    pub(crate) last_probe: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(facts: Facts) -> (HealthStatus, bool, bool) {
+        let health = Health::new(facts);
+        (health.status, health.is_live(), health.is_ready())
+    }
+
+    #[test]
+    fn a_pool_that_nobody_has_used_is_healthy() {
+        assert_eq!(judged(Facts::default()), (HealthStatus::Healthy, true, true));
+    }
+
+    #[test]
+    fn a_pool_without_a_server_is_down_but_alive_and_one_with_connections_left_is_degraded() {
+        let away = || Some("no connection can be opened".to_owned());
+        let facts = Facts { unreachable: away(), ..Facts::default() };
+        assert_eq!(judged(facts), (HealthStatus::Down, true, false));
+        let facts = Facts { unreachable: away(), serves: true, ..Facts::default() };
+        assert_eq!(judged(facts), (HealthStatus::Degraded, true, true));
+    }
+
+    #[test]
+    fn only_a_closed_pool_is_not_alive() {
+        assert_eq!(judged(Facts { closed: true, ..Facts::default() }), (HealthStatus::Down, false, false));
+    }
+}

@@ -1,0 +1,220 @@
+//! What passes over a connection: statements, how long they took, how they failed, bytes. Written by the tap of the link, on
+//! the thread that drives the connection.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::histogram::{Distribution, Histogram, raise};
+use crate::clock::Tick;
+
+/// An SQLSTATE. Servers and extensions may make up their own, so there is no list of them.
+pub(crate) type SqlState = [u8; 5];
+
+/// The most codes that are told apart, so that a server that makes them up cannot fill the memory.
+const MOST_CODES: usize = 100;
+
+/// Stands for those beyond.
+pub(crate) const OTHER_CODE: SqlState = *b"other";
+
+/// Traffic of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Whether a statement counts at present: while the connection is lent. What the pool does on its own account does not.
+    counts: AtomicBool,
+    /// Whether statements are timed.
+    times: AtomicBool,
+    /// When the running statement was asked for, or the one before it in the same request was done; 0 for none.
+    began: AtomicU64,
+    /// When the last one ended; 0 for never.
+    ended: AtomicU64,
+    completed: AtomicU64,
+    took: Histogram,
+    /// By code: how many, and how long they took. Only touched by an error: the lock is this connection's own.
+    failed: Mutex<BTreeMap<SqlState, Distribution>>,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
+}
+
+impl Traffic {
+    /// A connection is timed from its first statement on, or never.
+    pub(crate) fn time_statements(&self, yes: bool) {
+        self.times.store(yes, Relaxed);
+    }
+
+    /// From now on statements count, or do not.
+    #[inline]
+    pub(crate) fn count_statements(&self, yes: bool) {
+        self.counts.store(yes, Relaxed);
+    }
+
+    /// Whether statements count at present.
+    pub(crate) fn counts_statements(&self) -> bool {
+        self.counts.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn sent(&self, bytes: usize) {
+        raise(&self.sent_bytes, bytes as u64);
+    }
+
+    #[inline]
+    pub(crate) fn received(&self, bytes: usize) {
+        raise(&self.received_bytes, bytes as u64);
+    }
+
+    /// Something is asked of the server.
+    #[inline]
+    pub(crate) fn asked(&self) {
+        if self.times.load(Relaxed) && self.began.load(Relaxed) == 0 {
+            self.began.store(Tick::exact().to_word(), Relaxed);
+        }
+    }
+
+    /// Everything that was asked has been answered.
+    #[inline]
+    pub(crate) fn answered(&self) {
+        self.began.store(0, Relaxed);
+    }
+
+    /// A statement is done; the next one of the same request begins.
+    #[inline]
+    pub(crate) fn completed(&self) {
+        let took = self.next();
+        if self.counts.load(Relaxed) {
+            raise(&self.completed, 1);
+            if let Some(took) = took {
+                self.took.record(took);
+            }
+        }
+    }
+
+    /// A statement has failed.
+    #[cold]
+    pub(crate) fn failed(&self, code: SqlState) {
+        let took = self.next();
+        if self.counts.load(Relaxed) {
+            let mut failed = self.failed.lock();
+            let known = failed.contains_key(&code) || failed.len() < MOST_CODES;
+            // Untimed ones count as lasting no time.
+            failed.entry(if known { code } else { OTHER_CODE }).or_default().record(took.unwrap_or_default());
+        }
+    }
+
+    fn next(&self) -> Option<Duration> {
+        let began = self.began.load(Relaxed);
+        if began == 0 {
+            return None;
+        }
+        let now = Tick::exact();
+        self.began.store(now.to_word(), Relaxed);
+        self.ended.store(now.to_word(), Relaxed);
+        Some(now.since(Tick::from_word(began)))
+    }
+
+    /// When the last statement ended, as far as statements are timed; `None` before the first.
+    pub(crate) fn last_ended(&self) -> Option<Tick> {
+        let word = self.ended.load(Relaxed);
+        (word != 0).then(|| Tick::from_word(word))
+    }
+
+    /// How many there were, failed ones included.
+    pub(crate) fn statements(&self) -> u64 {
+        let failed: u64 = self.failed.lock().values().map(Distribution::count).sum();
+        self.completed.load(Relaxed) + failed
+    }
+
+    pub(crate) fn read(&self) -> TrafficTotals {
+        TrafficTotals {
+            completed: self.completed.load(Relaxed),
+            took: self.took.read(),
+            failed: self.failed.lock().clone(),
+            sent_bytes: self.sent_bytes.load(Relaxed),
+            received_bytes: self.received_bytes.load(Relaxed),
+        }
+    }
+}
+
+/// What passed over several connections.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrafficTotals {
+    /// Statements that the server completed.
+    pub(crate) completed: u64,
+    /// How long those took.
+    pub(crate) took: Distribution,
+    /// Statements that failed, by SQLSTATE, and how long those took.
+    pub(crate) failed: BTreeMap<SqlState, Distribution>,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+}
+
+impl TrafficTotals {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.completed += other.completed;
+        self.took.add(&other.took);
+        for (code, failed) in &other.failed {
+            let known = self.failed.contains_key(code) || self.failed.len() < MOST_CODES;
+            self.failed.entry(if known { *code } else { OTHER_CODE }).or_default().add(failed);
+        }
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+    }
+
+    /// Statements that failed.
+    pub(crate) fn errors(&self) -> u64 {
+        self.failed.values().map(Distribution::count).sum()
+    }
+
+    /// All statements.
+    pub(crate) fn statements(&self) -> u64 {
+        self.completed + self.errors()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_loan() -> Traffic {
+        let traffic = Traffic::default();
+        traffic.time_statements(true);
+        traffic.count_statements(true);
+        traffic
+    }
+
+    #[test]
+    fn each_statement_of_one_request_has_a_time_of_its_own() {
+        let traffic = on_loan();
+        traffic.asked();
+        traffic.completed();
+        traffic.completed();
+        traffic.failed(*b"23505");
+        traffic.answered();
+        let read = traffic.read();
+        assert_eq!((read.completed, read.took.count(), read.errors(), read.statements()), (2, 2, 1, 3));
+        assert!(traffic.last_ended().is_some());
+    }
+
+    #[test]
+    fn what_the_pool_does_on_its_own_account_does_not_count() {
+        let traffic = on_loan();
+        traffic.count_statements(false);
+        traffic.asked();
+        traffic.completed();
+        traffic.failed(*b"57014");
+        assert_eq!(traffic.read().statements(), 0);
+    }
+
+    #[test]
+    fn a_server_that_makes_up_codes_fills_no_memory() {
+        let traffic = on_loan();
+        for n in 0..1_000 {
+            let code = format!("X{n:04}");
+            traffic.failed(code.as_bytes().try_into().unwrap());
+        }
+        let read = traffic.read();
+        assert_eq!((read.failed.len(), read.errors()), (MOST_CODES + 1, 1_000));
+    }
+}

@@ -1,0 +1,61 @@
+//! What is noted when a loan begins and when it ends. Both are on the path of every `get`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inner::Inner;
+use super::open_connection::OpenConnection;
+use super::stats::Stats;
+use crate::observe::event::EventKind;
+use crate::observe::loan::Place;
+
+impl Inner {
+    #[inline]
+    pub(super) fn begin_loan(
+        self: &Arc<Self>,
+        conn: &OpenConnection,
+        place: Option<Place>,
+        waited: Duration,
+    ) {
+        conn.loan.begin(place, waited);
+        conn.link.traffic().count_statements(true);
+        self.watch_from_now();
+        if self.follows_loans {
+            self.follow_loan(conn, waited);
+        }
+    }
+
+    #[inline]
+    pub(super) fn end_loan(&self, conn: &OpenConnection) {
+        conn.link.traffic().count_statements(false);
+        let used = conn.loan.end();
+        if self.follows_loans {
+            self.tell(EventKind::Released).of(conn).took(used.unwrap_or_default()).silently();
+        }
+    }
+
+    #[inline]
+    pub(super) fn watch_from_now(self: &Arc<Self>) {
+        if !self.watch.is_active() {
+            self.watch();
+        }
+    }
+
+    #[cold]
+    fn follow_loan(&self, conn: &OpenConnection, waited: Duration) {
+        if self.settings.leak_backtrace {
+            conn.loan.keep_backtrace();
+        }
+        self.tell(EventKind::Acquired).of(conn).took(waited).silently();
+    }
+
+    /// All figures as of one moment, or nearly: statements are counted elsewhere.
+    pub(super) fn stats(&self) -> Stats {
+        let (gauges, counters) = self.admission.snapshot();
+        let (circuit, since) = self.circuit();
+        let statements = self.registry.statements();
+        Stats::new(gauges, counters)
+            .with_circuit(circuit, since)
+            .with_measured(self.meters.proofs(), statements)
+    }
+}

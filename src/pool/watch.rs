@@ -1,0 +1,252 @@
+//! A look at the pool once a second while something goes on in it: alerts, forgotten loans, history. A pool in which nothing
+//! goes on is not looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::figures::Figures;
+use super::inner::Inner;
+use super::stats::{Circuit, Stats};
+use crate::error::{ErrorKind, human};
+use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
+use crate::observe::event::EventKind;
+use crate::observe::history::{History, Moment, Quantiles};
+use crate::observe::traffic::SqlState;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Its memory.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// A timer is set for the next look.
+    active: AtomicBool,
+    /// The circuit as it was last told, by its place in [`CIRCUITS`].
+    circuit: AtomicU8,
+    seen: Mutex<Seen>,
+}
+
+const CIRCUITS: [Circuit; 4] = [Circuit::Closed, Circuit::Probing, Circuit::Open, Circuit::Refused];
+
+#[derive(Debug, Default)]
+struct Seen {
+    alerts: Alerts,
+    history: History,
+    last: Option<Look>,
+}
+
+/// How the pool stood when it was last looked at.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    stats: Stats,
+    figures: Figures,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self { active: AtomicBool::new(false), circuit: AtomicU8::new(0), seen: Mutex::default() }
+    }
+
+    /// Whether the pool is looked at: read at every loan.
+    #[inline]
+    pub(super) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn alerts(&self) -> Vec<Alert> {
+        self.seen.lock().alerts.raised(Instant::now())
+    }
+
+    pub(super) fn history(&self) -> Vec<Moment> {
+        self.seen.lock().history.moments()
+    }
+}
+
+impl Inner {
+    /// Something goes on in the pool.
+    #[cold]
+    pub(super) fn watch(self: &Arc<Self>) {
+        if !self.watch.active.swap(true, Ordering::AcqRel) {
+            self.look_later();
+        }
+    }
+
+    fn look_later(self: &Arc<Self>) {
+        let pool = Arc::downgrade(self);
+        self.workers.after(EVERY, move || {
+            if let Some(inner) = pool.upgrade().filter(|inner| !inner.is_inherited()) {
+                inner.look_at_itself();
+            }
+        });
+    }
+
+    /// On the timer thread.
+    fn look_at_itself(self: &Arc<Self>) {
+        self.note_circuit();
+        self.look_for_leaks();
+        let (changes, quiet) = self.take_note();
+        for change in changes {
+            self.tell_of_alert(&change);
+        }
+        if !quiet {
+            return self.look_later();
+        }
+        self.watch.active.store(false, Ordering::Release);
+        // Who came before this moment found it active.
+        let (gauges, _) = self.admission.snapshot();
+        if gauges.in_use + gauges.opening + gauges.waiting > 0 {
+            self.watch();
+        }
+    }
+
+    /// What changed of the alerts, and whether nothing goes on any more.
+    fn take_note(&self) -> (Vec<Change>, bool) {
+        let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
+        let sample = self.sample(&stats, &figures);
+        let mut seen = self.watch.seen.lock();
+        let changes = seen.alerts.look(now, sample);
+        let goes_on = stats.in_use + stats.opening + stats.waiting > 0
+            || stats.circuit != Circuit::Closed
+            || !seen.alerts.raised(now).is_empty()
+            || seen
+                .last
+                .as_ref()
+                .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
+        let moment = moment(now, &stats, &figures, seen.last.as_ref());
+        seen.history.add(moment);
+        let before = seen.last.replace(Look { at: now, stats, figures });
+        drop(seen);
+        drop(before);
+        (changes, !goes_on)
+    }
+
+    fn sample(&self, stats: &Stats, figures: &Figures) -> Sample {
+        let circuit_open = matches!(stats.circuit, Circuit::Open | Circuit::Refused);
+        Sample {
+            in_use: stats.in_use,
+            limit: stats.limit,
+            waiting: stats.waiting,
+            oldest_waiter: self.admission.oldest_waiter().unwrap_or_default(),
+            retries: stats.retries,
+            connect_timeouts: figures.connect_timeouts,
+            in_vain: stats.timeouts + stats.shed,
+            tried: stats.gets + figures.traffic.statements(),
+            failed: failed_calls(stats) + failed_statements(figures),
+            circuit_open_for: stats.circuit_for.filter(|_| circuit_open),
+            circuit_says: if circuit_open { self.why_unreachable() } else { String::new() },
+            connection_timeout: self.settings.connection_timeout,
+        }
+    }
+
+    fn tell_of_alert(&self, change: &Change) {
+        match change {
+            Change::Raised(kind, cause) => {
+                let severity = [("severity", kind.severity().name().into())];
+                let grave = if kind.severity() == Severity::Critical { "critical alert" } else { "alert" };
+                self.tell(EventKind::AlertRaised).reason(kind.name()).warn(
+                    &severity,
+                    format_args!("{grave} {}: {cause}; to do: {}", kind.name(), kind.remedy()),
+                );
+            }
+            Change::Cleared(kind, lasted) => self
+                .tell(EventKind::AlertCleared)
+                .reason(kind.name())
+                .took(*lasted)
+                .info(&[], format_args!("alert {} is over, after {}", kind.name(), human(*lasted))),
+        }
+    }
+
+    /// Tells of the circuit if it is another than was told last.
+    pub(super) fn note_circuit(&self) {
+        let (circuit, lasts) = self.circuit();
+        let place = CIRCUITS.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
+        let before = self.watch.circuit.swap(place, Ordering::AcqRel);
+        if before == place {
+            return;
+        }
+        let was = CIRCUITS[usize::from(before)];
+        let lasts = lasts.map(|lasts| format!(" (after {})", human(lasts))).unwrap_or_default();
+        self.tell(EventKind::CircuitMoved).reason(circuit.name()).debug(
+            &[("was", was.name().into())],
+            format_args!("the circuit is {}, was {}{lasts}", circuit.name(), was.name()),
+        );
+    }
+
+    fn look_for_leaks(&self) {
+        let Some(threshold) = self.settings.leak_detection_threshold else { return };
+        for conn in self.registry.all() {
+            let Some(holding) = conn.loan.holding() else { continue };
+            if holding.held_for < threshold || !conn.loan.report_once() {
+                continue;
+            }
+            self.meters.leak_suspected();
+            let place = holding.place.map(ToString::to_string);
+            let taken = place.as_ref().map(|place| format!(", taken at {place}")).unwrap_or_default();
+            let trace = holding.backtrace.map(|trace| format!("\n{trace}")).unwrap_or_default();
+            let advice = match (&place, trace.is_empty()) {
+                (None, true) => "; leak_backtrace=on tells where it was taken",
+                _ => "",
+            };
+            self.tell(EventKind::LeakSuspected)
+                .connection(conn.id, conn.link.backend_key().map(|key| key.process_id))
+                .took(holding.held_for)
+                .place(place.as_deref())
+                .warn(
+                    &[],
+                    format_args!(
+                        "a connection has been lent for {}, longer than leak_detection_threshold{taken}: was it forgotten?{advice}{trace}",
+                        human(holding.held_for)
+                    ),
+                );
+        }
+    }
+}
+
+/// Calls of the pool that failed, but not because it was closed or used in a way it does not allow.
+fn failed_calls(stats: &Stats) -> u64 {
+    const NO_FAULT: [ErrorKind; 4] =
+        [ErrorKind::PoolClosed, ErrorKind::Misuse, ErrorKind::Config, ErrorKind::Database];
+    stats.errors().iter().filter(|(kind, _)| !NO_FAULT.contains(kind)).map(|(_, n)| n).sum()
+}
+
+/// Statements that failed, but not for what is in them or because they met others.
+fn failed_statements(figures: &Figures) -> u64 {
+    let own_fault = |code: &SqlState| matches!(&code[..2], b"22" | b"23" | b"40" | b"42");
+    figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
+}
+
+fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>) -> Moment {
+    let errors = |stats: &Stats, figures: &Figures| {
+        stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
+    };
+    let since = |counter: &dyn Fn(&Stats, &Figures) -> u64| {
+        let earlier = before.map_or(0, |look| counter(&look.stats, &look.figures));
+        counter(stats, figures).saturating_sub(earlier)
+    };
+    let (waited, used) = match before {
+        Some(look) => (
+            figures.loans.waited.since(&look.figures.loans.waited),
+            figures.loans.used.since(&look.figures.loans.used),
+        ),
+        None => (figures.loans.waited.clone(), figures.loans.used.clone()),
+    };
+    Moment {
+        at: now,
+        over: before.map_or(EVERY, |look| now.saturating_duration_since(look.at)),
+        idle: stats.idle,
+        in_use: stats.in_use,
+        opening: stats.opening,
+        waiting: stats.waiting,
+        limit: stats.limit,
+        circuit: stats.circuit.name(),
+        gets: since(&|stats, _| stats.gets),
+        errors: since(&errors),
+        timeouts: since(&|stats, _| stats.timeouts + stats.shed),
+        retries: since(&|stats, _| stats.retries),
+        waited: Quantiles::of(&waited),
+        used: Quantiles::of(&used),
+    }
+}
