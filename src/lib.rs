@@ -84,6 +84,7 @@ pub use observe::alerts::{Alert, AlertKind, Severity};
 pub use observe::event::{Event, EventKind};
 pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 pub use observe::health::{Health, HealthStatus, LastError};
+pub use observe::history::{Moment, Quantiles};
 pub use pool::{
     Circuit, CloseReason, CloseReport, Idempotent, Params, Pool, PooledConnection, Stats, Transaction,
 };

@@ -7,7 +7,7 @@ use super::Bench;
 use crate::support::Outcome;
 use crate::support::report::{Better, Bound, Judged, Measurement};
 use crate::support::rounds::{Contender, interleave, nanos, nanos_per_call};
-use crate::support::subjects::{self, HOLDFAST, R2D2};
+use crate::support::subjects::{self, HOLDFAST, R2D2, UNTIMED};
 
 const CALLS: u32 = 400_000;
 /// Longer than the pool trusts a connection unseen, shorter than any pool lets it rest without asking the server.
@@ -15,6 +15,7 @@ const REST: Duration = Duration::from_millis(5);
 
 pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
     let pool = subjects::holdfast(&bench.url, 8)?;
+    let untimed = subjects::holdfast_without_metrics(&bench.url, 8)?;
     let stock = subjects::stock_r2d2(&bench.url, 8)?;
     let calls = bench.options.calls(CALLS);
     let busy = interleave(
@@ -22,6 +23,9 @@ pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
         vec![
             Contender::new(HOLDFAST, || {
                 Ok(vec![nanos_per_call(calls, || pool.get().map(drop).map_err(Into::into))?])
+            }),
+            Contender::new(UNTIMED, || {
+                Ok(vec![nanos_per_call(calls, || untimed.get().map(drop).map_err(Into::into))?])
             }),
             Contender::new(R2D2, || {
                 Ok(vec![nanos_per_call(calls, || stock.get().map(drop).map_err(Into::into))?])

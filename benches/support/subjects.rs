@@ -13,6 +13,7 @@ use r2d2_postgres::PostgresConnectionManager;
 use super::{Outcome, libpq};
 
 pub const HOLDFAST: &str = "Holdfast";
+pub const UNTIMED: &str = "Holdfast without metrics";
 pub const R2D2: &str = "stock r2d2";
 pub const BARE: &str = "bare client";
 pub const LIBPQ: &str = "libpq";
@@ -40,8 +41,16 @@ pub fn any_key() -> i32 {
 
 /// A pool with `size` connections, all open. It keeps them while the other subjects have their turns.
 pub fn holdfast(url: &str, size: u32) -> Outcome<Pool> {
-    let config = PoolConfig::from_url(url)?.max_size(size).idle_timeout(Duration::from_secs(600));
-    let pool = Pool::new(config)?;
+    all_open(PoolConfig::from_url(url)?, size)
+}
+
+/// The same, measuring no durations.
+pub fn holdfast_without_metrics(url: &str, size: u32) -> Outcome<Pool> {
+    all_open(PoolConfig::from_url(url)?.metrics(false), size)
+}
+
+fn all_open(config: PoolConfig, size: u32) -> Outcome<Pool> {
+    let pool = Pool::new(config.max_size(size).idle_timeout(Duration::from_secs(600)))?;
     let all: Result<Vec<_>, _> = (0..size).map(|_| pool.get()).collect();
     drop(all?);
     Ok(pool)

@@ -108,6 +108,7 @@ fn recommended(took: &Distribution) -> Vec<(Option<Duration>, u64)> {
 
 fn standing(seen: &Observation, families: &mut Families) {
     let stats = &seen.stats;
+    families.seconds(&names::AGE, seen.age);
     families.count(&names::OPENING, stats.opening);
     families.count(&names::LIMIT, stats.limit);
     families.optional(&names::FLEET_SHARE, stats.fleet_share);

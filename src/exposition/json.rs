@@ -6,16 +6,22 @@ use serde_json::{Map, Value, json};
 
 use super::families::code_name;
 use super::observation::Observation;
+use crate::Pool;
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 use crate::observe::health::Health;
 use crate::observe::histogram::Distribution;
 use crate::observe::history::Moment;
 
-pub(super) fn write(seen: &Observation) -> String {
-    document(seen).to_string()
+pub(super) fn write(pool: &Pool) -> String {
+    let mut document = figures(&pool.observe());
+    document["health"] = health(&pool.health());
+    let samples: Vec<_> = pool.history().iter().map(moment).collect();
+    document["history"] = json!({ "step_s": 1.0, "samples": samples });
+    document["exhaustion"] = pool.last_exhaustion().as_deref().map(exhaustion).into();
+    document.to_string()
 }
 
-fn document(seen: &Observation) -> Value {
+fn figures(seen: &Observation) -> Value {
     let (stats, figures) = (&seen.stats, &seen.figures);
     let traffic = &figures.traffic;
     let by_name = |counts: &[(&'static str, u64)]| {
@@ -30,7 +36,7 @@ fn document(seen: &Observation) -> Value {
     json!({
         "schema": "holdfast.stats.v1",
         "version": env!("CARGO_PKG_VERSION"),
-        "time_ms": since_1970_ms(seen.taken),
+        "time_ms": since_1970_ms(SystemTime::now()),
         "uptime_s": seconds(seen.age),
         "pool": { "name": seen.name, "target": seen.target },
         "connections": {
@@ -73,7 +79,6 @@ fn document(seen: &Observation) -> Value {
             "use": durations(&figures.loans.used),
             "operation": durations(&traffic.took),
         },
-        "health": health(&seen.health),
         "alerts": seen.alerts.iter().map(|alert| json!({
             "name": alert.kind.name(),
             "severity": alert.kind.severity().name(),
@@ -81,8 +86,6 @@ fn document(seen: &Observation) -> Value {
             "cause": alert.cause,
             "remedy": alert.remedy(),
         })).collect::<Vec<_>>(),
-        "history": { "step_s": 1.0, "samples": seen.history.iter().map(moment).collect::<Vec<_>>() },
-        "exhaustion": seen.exhaustion.as_deref().map(exhaustion),
     })
 }
 

@@ -73,6 +73,6 @@ impl Pool {
     /// ```
     #[cfg(feature = "json")]
     pub fn stats_json(&self) -> String {
-        json::write(&self.observe())
+        json::write(self)
     }
 }

@@ -71,6 +71,8 @@ metrics! {
     OPERATION = Histogram "db_client_operation_duration_seconds"
         ["db_system_name", "db_response_status_code", "error_type"] Some("db.client.operation.duration"),
         "Time statements took, from request to answer.";
+    AGE = Gauge "holdfast_pool_age_seconds" [] None,
+        "How long there has been this pool: many young ones are many short-lived processes.";
     OPENING = Gauge "holdfast_connections_opening" [] None, "Connections being opened.";
     LIMIT = Gauge "holdfast_connection_limit" [] None,
         "The most connections at present: less than the maximum where the server was found to be full.";

@@ -1,16 +1,11 @@
-//! Everything that is shown of a pool, as of one moment.
+//! What metrics are made of, as of one moment.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::observe::alerts::Alert;
-use crate::observe::exhaustion::Exhaustion;
-use crate::observe::health::Health;
-use crate::observe::history::Moment;
 use crate::pool::{Figures, Stats};
 
 pub(crate) struct Observation {
-    pub(crate) taken: SystemTime,
     /// How long there has been this pool.
     pub(crate) age: Duration,
     pub(crate) name: Option<String>,
@@ -19,10 +14,7 @@ pub(crate) struct Observation {
     pub(crate) stats: Stats,
     pub(crate) figures: Figures,
     pub(crate) oldest_waiter: Duration,
-    pub(crate) health: Health,
     pub(crate) alerts: Vec<Alert>,
-    pub(crate) history: Vec<Moment>,
-    pub(crate) exhaustion: Option<Arc<Exhaustion>>,
 }
 
 impl Observation {

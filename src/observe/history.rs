@@ -8,32 +8,48 @@ use super::histogram::Distribution;
 /// How far back it goes.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// How a pool stood at one moment, and what it did since the one before.
-#[derive(Debug, Clone)]
-pub(crate) struct Moment {
-    pub(crate) at: Instant,
-    /// What the rates are over.
-    pub(crate) over: Duration,
-    pub(crate) idle: u32,
-    pub(crate) in_use: u32,
-    pub(crate) opening: u32,
-    pub(crate) waiting: u32,
-    pub(crate) limit: u32,
-    pub(crate) circuit: &'static str,
-    pub(crate) gets: u64,
-    pub(crate) errors: u64,
-    pub(crate) timeouts: u64,
-    pub(crate) retries: u64,
-    /// Only of what ended in this time.
-    pub(crate) waited: Quantiles,
-    pub(crate) used: Quantiles,
+/// How a pool stood at one moment, and what it did since the one before; see [`Pool::history`](crate::Pool::history).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// When.
+    pub at: Instant,
+    /// Since the moment before: what the counts are over.
+    pub over: Duration,
+    /// Idle connections.
+    pub idle: u32,
+    /// Lent connections.
+    pub in_use: u32,
+    /// Connections being opened.
+    pub opening: u32,
+    /// Callers that waited.
+    pub waiting: u32,
+    /// The cap in force.
+    pub limit: u32,
+    /// Name of the [`Circuit`](crate::Circuit)'s state.
+    pub circuit: &'static str,
+    /// Loans made since the moment before.
+    pub gets: u64,
+    /// Statements, openings and calls that failed since then.
+    pub errors: u64,
+    /// Calls that got no connection in time, or were not let into the queue.
+    pub timeouts: u64,
+    /// Openings that were repeated.
+    pub retries: u64,
+    /// Waits that ended since then.
+    pub waited: Quantiles,
+    /// Loans that ended since then.
+    pub used: Quantiles,
 }
 
-/// `None` where nothing was measured.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: Option<Duration>,
-    pub(crate) p99: Option<Duration>,
+/// What half of all, and 99 of 100, do not exceed. `None` where nothing was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quantiles {
+    /// The median.
+    pub p50: Option<Duration>,
+    /// The 99th percentile.
+    pub p99: Option<Duration>,
 }
 
 impl Quantiles {

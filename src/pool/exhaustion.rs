@@ -38,7 +38,7 @@ max(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.state_change)
 count(*) filter (where a.usename = session_user), count(*) filter (where a.datname = pg_catalog.current_database()) \
 from pg_catalog.pg_stat_activity a, pg_catalog.pg_roles r, pg_catalog.pg_database d \
 where r.rolname = session_user and d.datname = pg_catalog.current_database() \
-and a.usesysid is not null and coalesce(a.backend_type, 'client backend') = 'client backend' \
+and a.usesysid is not null and a.datid is not null and coalesce(a.backend_type, 'client backend') = 'client backend' \
 group by 1, 2, 3, 4, 5, 6, 7 order by 8 desc, 5, 6, 7";
 
 /// When it was last looked into, and what was found.
@@ -101,7 +101,7 @@ impl Pool {
 
     /// What was found when it was last looked into who holds the connections, by the pool itself.
     pub fn last_exhaustion(&self) -> Option<Arc<Exhaustion>> {
-        self.inner.explained.last.lock().clone()
+        if self.inner.is_inherited() { None } else { self.inner.explained.last.lock().clone() }
     }
 }
 

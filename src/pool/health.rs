@@ -6,6 +6,7 @@ use super::stats::Circuit;
 use crate::error::human;
 use crate::observe::alerts::Alert;
 use crate::observe::health::{Facts, Health, LastError};
+use crate::observe::history::Moment;
 
 impl Pool {
     /// Whether the pool can do its work, and if not, why. Judged by what is known: nothing is asked of the server, and nobody
@@ -34,6 +35,11 @@ impl Pool {
     /// cause in words and a remedy. They are told as events and log records too, when they are raised and when they are over.
     pub fn alerts(&self) -> Vec<Alert> {
         if self.inner.is_inherited() { Vec::new() } else { self.inner.watch.alerts() }
+    }
+
+    /// The last ten minutes, a moment for each second in which something went on, the oldest first.
+    pub fn history(&self) -> Vec<Moment> {
+        if self.inner.is_inherited() { Vec::new() } else { self.inner.watch.history() }
     }
 }
 

@@ -1,6 +1,4 @@
-//! Everything that is shown of a pool, gathered.
-
-use std::time::SystemTime;
+//! What metrics are made of, gathered.
 
 use super::Pool;
 use crate::exposition::Observation;
@@ -11,7 +9,6 @@ impl Pool {
         let inner = &self.inner;
         let is_ours = !inner.is_inherited();
         Observation {
-            taken: SystemTime::now(),
             age: inner.meters.born.elapsed(),
             name: inner.settings.name.clone(),
             target: self.target(),
@@ -19,10 +16,7 @@ impl Pool {
             stats: self.stats(),
             figures: if is_ours { inner.figures() } else { Default::default() },
             oldest_waiter: is_ours.then(|| inner.admission.oldest_waiter()).flatten().unwrap_or_default(),
-            health: self.health(),
             alerts: self.alerts(),
-            history: if is_ours { inner.watch.history() } else { Vec::new() },
-            exhaustion: is_ours.then(|| self.last_exhaustion()).flatten(),
         }
     }
 }

@@ -132,7 +132,7 @@ fn a_sink_hears_its_own_pool_from_its_level_up() {
         pool.batch_execute("select 1").unwrap();
         pool.get().unwrap().discard();
     }
-    let mut next = || everything.recv_timeout(ms(10_000)).unwrap();
+    let next = || everything.recv_timeout(ms(10_000)).unwrap();
     let (opened, closed) = (next(), next());
     assert!(opened.message.starts_with("opened a connection to 127.0.0.1:"), "{}", opened.message);
     assert_eq!((closed.level, closed.message.as_str()), (LogLevel::Debug, "closing a connection: discarded"));
