@@ -5,6 +5,8 @@
 //! appended. The rest begins with `holdfast_`. [`METRICS`] lists all.
 
 mod families;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "json")]
 mod json;
 mod names;
@@ -14,7 +16,16 @@ mod text;
 pub use names::{METRICS, Metric, MetricKind};
 pub(crate) use observation::Observation;
 
+#[cfg(feature = "http")]
+pub use http::{ServeOptions, Served};
+
 use crate::Pool;
+
+/// Alert rules for Prometheus, over the metrics of [`METRICS`].
+pub const ALERT_RULES: &str = include_str!("alerts.yml");
+
+/// A dashboard for Grafana, over the metrics of [`METRICS`].
+pub const GRAFANA_DASHBOARD: &str = include_str!("grafana.json");
 
 /// Which text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -234,12 +234,12 @@ impl Alerts {
     fn ask(&mut self, kind: AlertKind, now: Instant) -> Says {
         match kind {
             AlertKind::PoolUseHigh => self.use_high(now),
-            AlertKind::RetriesFrequent => self.counted(now, 30, 3, |s| s.retries, "openings were retried"),
+            AlertKind::RetriesFrequent => self.counted(now, 30, 3, |s| s.retries, "an opening was retried"),
             AlertKind::ConnectTimeouts => {
-                self.counted(now, 60, 3, |s| s.connect_timeouts, "openings timed out")
+                self.counted(now, 60, 3, |s| s.connect_timeouts, "an opening timed out")
             }
             AlertKind::PoolExhausted => {
-                self.counted(now, 10, 1, |s| s.in_vain, "calls got no connection in time")
+                self.counted(now, 10, 1, |s| s.in_vain, "a call got no connection in time")
             }
             AlertKind::ErrorRateHigh => self.error_rate(now),
             AlertKind::OldestWaiter => self.oldest_waiter(),
@@ -270,7 +270,9 @@ impl Alerts {
     ) -> Says {
         match self.rise(now, window_s, counter) {
             0 => Says::Clear,
-            n if n >= at_least => Says::Raise(format!("{n} {what} within {window_s} s")),
+            n if n >= at_least => {
+                Says::Raise(format!("{what} {n} time{} within {window_s} s", if n == 1 { "" } else { "s" }))
+            }
             _ => Says::Keep,
         }
     }

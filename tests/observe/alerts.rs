@@ -48,7 +48,7 @@ fn calls_in_vain_and_old_waiters_are_reported() {
     let held = pool.get().unwrap();
     pool.get_timeout(ms(20)).unwrap_err();
     let cause = raised(&pool, AlertKind::PoolExhausted);
-    assert!(cause.starts_with("1 calls got no connection in time"), "{cause}");
+    assert!(cause.starts_with("a call got no connection in time 1 time within 10 s"), "{cause}");
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pool.get().map(drop));
         let cause = raised(&pool, AlertKind::OldestWaiter);
@@ -69,7 +69,7 @@ fn retries_and_an_open_circuit_are_reported() {
         pool.get().unwrap_err();
     }
     let cause = raised(&pool, AlertKind::RetriesFrequent);
-    assert!(cause.contains("openings were retried within 30 s"), "{cause}");
+    assert!(cause.contains("an opening was retried "), "{cause}");
     soon("callers meet an open circuit", || {
         drop(pool.get_timeout(ms(50)));
         pool.alerts().iter().any(|alert| alert.kind == AlertKind::CircuitOpen)
@@ -90,7 +90,7 @@ fn connects_that_are_swallowed_are_reported() {
         thread::sleep(ms(150));
     }
     let cause = raised(&pool, AlertKind::ConnectTimeouts);
-    assert!(cause.contains("openings timed out within 60 s"), "{cause}");
+    assert!(cause.contains("an opening timed out "), "{cause}");
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Metrics, health and a dashboard over HTTP, on one thread that holds neither the process nor the pool.
+//!
+//! - `/` is the dashboard, one page that loads nothing from elsewhere;
+//! - `/metrics` is for Prometheus, in OpenMetrics where that is asked for;
+//! - `/stats.json` is everything as one document;
+//! - `/healthz` and `/readyz` are for whoever restarts the process and whoever sends it traffic;
+//! - `/alerts.yml` and `/grafana.json` are ready to load into Prometheus and Grafana.
+
+mod guard;
+mod page;
+mod pages;
+mod server;
+
+use std::net::SocketAddr;
+
+use crate::Pool;
+use crate::config::settings::Secret;
+use crate::error::{Error, Result};
+use server::Server;
+
+/// How a pool is served over HTTP; see [`Pool::serve_with`].
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    token: Option<Secret>,
+    beyond_loopback: bool,
+}
+
+impl ServeOptions {
+    /// On loopback addresses only, without a token.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Figures are only given to requests with the header `Authorization: Bearer <token>`. The dashboard asks for the token and
+    /// keeps it for its window. `/healthz` and `/readyz`, which tell next to nothing, stay open.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Secret::new(token));
+        self
+    }
+
+    /// Allows addresses that other machines can reach. Whoever can reach them sees host names, statements' error codes and
+    /// application names, unless there is a [`token`](Self::token); there is no TLS: put a proxy in front where the network is
+    /// not trusted.
+    #[must_use]
+    pub fn beyond_loopback(mut self) -> Self {
+        self.beyond_loopback = true;
+        self
+    }
+}
+
+/// A pool being served over HTTP. Dropping it ends that.
+#[derive(Debug)]
+#[must_use = "dropping it ends the serving at once; `keep` lets it go on"]
+pub struct Served(Server);
+
+impl Served {
+    /// Where: the port too, if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// Where the dashboard is.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address())
+    }
+
+    /// Goes on serving for as long as there is the pool, without anybody having to hold this.
+    pub fn keep(mut self) {
+        self.0.keep();
+    }
+}
+
+impl Pool {
+    /// Serves metrics, health and a dashboard at `address`, such as `127.0.0.1:9464` (port 0 takes a free one), from now on
+    /// until what is returned is dropped, or the pool is gone. Only loopback addresses are allowed, see
+    /// [`serve_with`](Self::serve_with). Requires the feature `http`.
+    ///
+    /// One thread is started for it. It holds neither the pool nor the process.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) if the address is none, is not allowed, or is taken.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let served = pool.serve("127.0.0.1:0")?;
+    /// println!("dashboard at {}", served.url());
+    /// # Ok(()) }
+    /// ```
+    pub fn serve(&self, address: &str) -> Result<Served> {
+        self.serve_with(address, ServeOptions::new())
+    }
+
+    /// Like [`serve`](Self::serve), with a token, or for other machines too.
+    ///
+    /// # Errors
+    /// As for [`serve`](Self::serve).
+    pub fn serve_with(&self, address: &str, options: ServeOptions) -> Result<Served> {
+        let address = resolved(address)?;
+        if !address.ip().is_loopback() && !options.beyond_loopback {
+            return Err(Error::config(format!(
+                "{address} can be reached from other machines, which has to be allowed (beyond_loopback), best together with a \
+                 token; 127.0.0.1:{} serves this machine alone",
+                address.port()
+            )));
+        }
+        Server::start(self.weak(), address, options.token).map(Served)
+    }
+}
+
+fn resolved(address: &str) -> Result<SocketAddr> {
+    let text = address.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| {
+        Error::config(format!(
+            "{address:?} is no address to serve at: give an IP address and a port, such as 127.0.0.1:9464"
+        ))
+    })
+}
