@@ -9,8 +9,8 @@ purpose=${1:-test}
 packages=(build-essential pkg-config libssl-dev postgresql)
 if [[ $purpose == test ]]; then
     # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler, how C programs find the
-    # library, whether it still is what they were compiled against, an example in Python.
-    packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3)
+    # library, whether it still is what they were compiled against, an example in Python, promtool, a browser for the dashboard.
+    packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3 prometheus chromium chromium-driver)
 fi
 
 say() { printf 'holdfast: %s\n' "$*" >&2; }
@@ -73,12 +73,13 @@ without_main_cluster() {
     fi
 }
 
-# Likewise its service on port 6432: the tests run poolers of their own. Without systemd nothing starts it.
-without_pgbouncer_service() {
+# Likewise a service on a port of its own (6432, 9090): the tests run poolers of their own, and of Prometheus only promtool.
+# Without systemd nothing starts them.
+without_service() {
     [[ -d /run/systemd/system ]] || return 0
-    say 'the pgbouncer package shall not start its service: it is masked while it is installed, and disabled'
-    "${as_root[@]}" systemctl mask --runtime pgbouncer.service
-    put_back+=('systemctl unmask --runtime pgbouncer.service; systemctl disable pgbouncer.service')
+    say "the $1 package shall not start its service: it is masked while it is installed, and disabled"
+    "${as_root[@]}" systemctl mask --runtime "$1.service"
+    put_back+=("systemctl unmask --runtime $1.service; systemctl disable $1.service")
 }
 
 check_rust
@@ -109,7 +110,9 @@ say "installing ${missing[*]}"
 if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     without_main_cluster
 fi
-if [[ " ${missing[*]} " == *" pgbouncer "* ]]; then
-    without_pgbouncer_service
-fi
+for service in pgbouncer prometheus; do
+    if [[ " ${missing[*]} " == *" $service "* ]]; then
+        without_service "$service"
+    fi
+done
 install "${missing[@]}"
