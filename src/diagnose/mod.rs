@@ -1,9 +1,16 @@
 //! Finding out how things stand: with a pool, with a database, with what is between them. What the command line runs, and
 //! any program can.
 
+#[cfg(feature = "diagnose")]
+mod examination;
 #[cfg(feature = "embedded")]
 mod verification;
 
+#[cfg(feature = "diagnose")]
+pub use examination::{
+    Blocked, Certificate, Examination, Expectation, Finding, FindingSeverity, HostReach, Identity, Inventory,
+    Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine,
+};
 #[cfg(feature = "embedded")]
 pub use verification::{
     CHECKS, Check, CheckReport, Figure, Observer, Report, Silent, Subject, Verdict, verify,

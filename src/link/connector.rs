@@ -2,7 +2,7 @@
 //! deadline over name look-up, connecting, TLS, authentication and role check.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 
@@ -16,6 +16,7 @@ use super::orphans::limit_orphans;
 use super::resolve::resolve;
 use super::role::{check_role, misfit};
 use super::silent_hosts::SilentHosts;
+use super::timing::Timing;
 use super::tls_cache::Tls;
 use crate::clock::Tick;
 use crate::config::settings::{
@@ -30,6 +31,8 @@ pub(crate) struct Opened {
     /// `host:port` as the user named it; for messages.
     pub(crate) target: String,
     pub(crate) cancel: CancelHandle,
+    #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
+    pub(crate) timing: Timing,
 }
 
 /// Makes connections to one configured target.
@@ -138,7 +141,7 @@ impl Opening<'_> {
         let hosts = self.hosts_in_order(wanted);
         let host_count = hosts.len();
         for (index, (number, host)) in hosts.into_iter().enumerate() {
-            let asked = Tick::now();
+            let (asked, asked_at) = (Tick::now(), Instant::now());
             let host_deadline = share(deadline, host_count - index);
             let candidates = match self.candidates(host, host_deadline) {
                 Ok(candidates) => candidates,
@@ -147,6 +150,7 @@ impl Opening<'_> {
                     continue;
                 }
             };
+            let resolved_in = asked_at.elapsed();
             let count = candidates.len();
             for (index, candidate) in candidates.into_iter().enumerate() {
                 let mut candidate_deadline = share(host_deadline, count - index);
@@ -154,7 +158,8 @@ impl Opening<'_> {
                     candidate_deadline = candidate_deadline.min(Instant::now() + limit);
                 }
                 match self.open_candidate(&candidate, wanted, candidate_deadline) {
-                    Ok(opened) => {
+                    Ok(mut opened) => {
+                        opened.timing.resolve = resolved_in;
                         self.silent.note(number, None, asked, Tick::now());
                         return Ok(opened);
                     }
@@ -266,7 +271,14 @@ impl Opening<'_> {
             deadline,
             abort: self.abort.clone(),
         };
+        let began = Instant::now();
         let (mut client, dialled) = open_client(dial, self.startup(candidate.host))?;
+        let timing = Timing {
+            resolve: Duration::ZERO,
+            connect: dialled.connecting,
+            tls: dialled.encrypted.then_some(dialled.encrypting),
+            session: began.elapsed().saturating_sub(dialled.connecting + dialled.encrypting),
+        };
         let link = dialled.link;
         check_role(&mut client, &link, wanted)?;
         limit_orphans(&mut client, &link, &self.server.orphans)?;
@@ -277,7 +289,7 @@ impl Opening<'_> {
             link.backend_key(),
         );
         link.set_deadline(None);
-        Ok(Opened { client, link, target: name_of(candidate), cancel })
+        Ok(Opened { client, link, target: name_of(candidate), cancel, timing })
     }
 
     /// What the start-up packet and authentication need.

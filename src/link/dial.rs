@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use postgres::tls::TlsConnect;
 use postgres_openssl::TlsConnector;
@@ -68,6 +68,8 @@ pub(crate) struct Dial {
 pub(crate) struct Dialled {
     pub(crate) link: Link,
     pub(crate) encrypted: bool,
+    pub(crate) connecting: Duration,
+    pub(crate) encrypting: Duration,
 }
 
 /// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
@@ -75,7 +77,9 @@ pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 impl Dial {
     pub(crate) async fn run(&self) -> Result<Dialled, Error> {
+        let began = Instant::now();
         let socket = Arc::new(self.connect().await?);
+        let connecting = began.elapsed();
         socket.deadlines().set_fixed(Some(self.deadline));
         self.abort.watch(&socket);
         let io = SocketIo::new(socket.clone());
@@ -84,7 +88,8 @@ impl Dial {
             _ => self.in_time(Phase::Tls, self.encrypt(io)).await??,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
-        Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted })
+        let encrypting = began.elapsed() - connecting;
+        Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted, connecting, encrypting })
     }
 
     async fn connect(&self) -> Result<Socket, Error> {

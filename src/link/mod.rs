@@ -20,7 +20,7 @@ mod orphans;
 pub(crate) mod played;
 #[cfg(feature = "capi")]
 pub(crate) mod put_off;
-mod resolve;
+pub(crate) mod resolve;
 mod role;
 mod role_signs;
 pub(crate) mod settings;
@@ -28,6 +28,7 @@ mod silent_hosts;
 mod socket;
 mod stream;
 mod tap;
+pub(crate) mod timing;
 mod tls;
 mod tls_cache;
 

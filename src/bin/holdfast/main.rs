@@ -1,7 +1,8 @@
-//! `holdfast`: checks that connection pools keep what they promise, and shows their options.
+//! `holdfast`: examines databases, and checks that connection pools keep what they promise.
 
 #![deny(unsafe_code)]
 
+mod diagnose;
 mod json;
 mod logger;
 mod options;
@@ -14,12 +15,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A blocking PostgreSQL connection pool that does not let go: its checks and its options.
+/// A blocking PostgreSQL connection pool that does not let go: what its databases and it itself have to tell.
 #[derive(Parser)]
 #[command(name = "holdfast", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Examples:
   holdfast verify                       every check, on a private PostgreSQL
   holdfast verify --url postgresql://app@db/orders
+  holdfast diagnose --url postgresql://app@db/orders    what is wrong with a database, and what to do
   holdfast options timeout              what options there are about time")]
 struct Arguments {
     #[command(subcommand)]
@@ -31,6 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Diagnose(diagnose::Arguments),
     Verify(verify::Arguments),
     Options(options::Arguments),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logger::install(arguments.verbose);
     let done = match arguments.command {
+        Command::Diagnose(diagnose) => diagnose.run(),
         Command::Verify(verify) => verify.run(arguments.verbose > 0),
         Command::Options(options) => options.run(),
     };

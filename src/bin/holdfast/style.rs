@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
-use holdfast::diagnose::Verdict;
+use holdfast::diagnose::{FindingSeverity, Verdict};
 use rustix::termios::tcgetwinsize;
 
 /// How to write to one stream.
@@ -32,6 +32,14 @@ impl Style {
     }
 
     /// A text in the colour of a verdict.
+    pub(crate) fn severity(self, severity: FindingSeverity, text: &str) -> String {
+        match severity {
+            FindingSeverity::Critical => self.paint("1;31", text),
+            FindingSeverity::Warning => self.paint("1;33", text),
+            _ => self.bold(text),
+        }
+    }
+
     pub(crate) fn verdict(self, verdict: Verdict, text: &str) -> String {
         match verdict {
             Verdict::Passed => self.paint("32", text),

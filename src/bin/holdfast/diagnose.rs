@@ -1,0 +1,338 @@
+//! `holdfast diagnose`: examines a database and says what is wrong and what to do.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use holdfast::PoolConfig;
+use holdfast::diagnose::{
+    Blocked, Examination, Expectation, Finding, FindingSeverity, HostReach, Inventory, Limit, Questions,
+    Session, examine,
+};
+use serde_json::{Value, json};
+
+use crate::style::{Style, print, width};
+use crate::table::{fold, table};
+
+/// Examine a database as a pool meets it: can it be reached, who has its slots, what is wrong, and what to do.
+///
+/// Goes phase by phase (name, connection, TLS with its certificate, authentication) to each host, then asks the server for its
+/// version, role and limits, who is connected, statements and transactions that last long, waits for locks, and settings worth
+/// knowing. Compares the pool's own settings with what there is. It opens one connection to each host and only reads.
+#[derive(Args)]
+#[command(
+    after_help = "Exit status: 0 nothing worse than advice, 1 warnings, 2 could not run (wrong options), 3 something critical.
+
+Examples:
+  holdfast diagnose --url 'postgresql://app@db/orders?sslmode=verify-full'
+  holdfast diagnose --processes 12                    do 12 pools like this one fit?
+  holdfast diagnose --expect orders.customer_id --expect shop.items
+  holdfast diagnose --json | jq '.findings[] | select(.severity == \"critical\")'
+
+Without --url and DATABASE_URL, PG* and HOLDFAST_* variables say where. Literals are left out of the statements shown.
+Findings go to standard output, steps to standard error. NO_COLOR is honoured."
+)]
+pub(crate) struct Arguments {
+    /// The database, as a URL or as keywords; PG* and HOLDFAST_* variables fill in what it leaves open.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    url: Option<String>,
+    /// A table or column that has to be there: table, table.column or schema.table.column. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    expect: Vec<String>,
+    /// How many processes have such a pool.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    processes: u32,
+    /// From how many seconds on statements, open transactions and waits for locks are worth telling.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    long: f64,
+    /// How many seconds each host and each question may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    timeout: f64,
+    /// Print one JSON document (docs/diagnose.schema.json) instead of text.
+    #[arg(long)]
+    json: bool,
+    /// No steps on standard error.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give seconds between 0.001 and 86400, such as 2.5".to_owned()),
+    }
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<ExitCode, Box<dyn std::error::Error>> {
+        let url = self.url.as_deref().filter(|url| !url.is_empty());
+        let config = url.map_or_else(PoolConfig::from_env, PoolConfig::from_url)?;
+        let mut questions = Questions::new()
+            .processes(self.processes)
+            .long(Duration::from_secs_f64(self.long))
+            .timeout(Duration::from_secs_f64(self.timeout));
+        for expectation in &self.expect {
+            questions = questions.expect(expectation.parse::<Expectation>()?);
+        }
+        let examination = examine(&config, &questions, &mut |step| {
+            if !self.quiet {
+                eprintln!("{step}");
+            }
+        })?;
+        print(&if self.json { format!("{:#}\n", document(&examination)) } else { for_people(&examination) })?;
+        Ok(ExitCode::from(match examination.worst() {
+            Some(FindingSeverity::Critical) => 3,
+            Some(FindingSeverity::Warning) => 1,
+            _ => 0,
+        }))
+    }
+}
+
+/// The verdict first, then what was found, then what there is.
+fn for_people(examination: &Examination) -> String {
+    let style = Style::of(&io::stdout());
+    let mut lines = vec![String::new(), style.bold(&verdict(examination)), String::new()];
+    for finding in &examination.findings {
+        lines.extend(finding_lines(finding, style));
+    }
+    for host in &examination.hosts {
+        lines.extend(host_lines(host, style));
+    }
+    if let Some(inventory) = &examination.inventory {
+        lines.extend(inventory_lines(inventory, style));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn verdict(examination: &Examination) -> String {
+    let count = |severity| examination.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (critical, warnings) = (count(FindingSeverity::Critical), count(FindingSeverity::Warning));
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let target = &examination.target;
+    match (critical, warnings) {
+        (0, 0) => format!("{target}: nothing is wrong"),
+        (0, n) => format!("{target}: {n} warning{}", plural(n)),
+        (n, 0) => format!("{target}: {n} critical finding{}", plural(n)),
+        (n, m) => format!("{target}: {n} critical finding{}, {m} warning{}", plural(n), plural(m)),
+    }
+}
+
+fn finding_lines(finding: &Finding, style: Style) -> Vec<String> {
+    let head = format!("{}: {}", finding.severity.name().to_uppercase(), finding.title);
+    let mut lines = vec![style.severity(finding.severity, &head)];
+    for (what, text) in [("seen", &finding.evidence), ("to do", &finding.remedy)] {
+        for (number, line) in fold(text, width().saturating_sub(10)).iter().enumerate() {
+            let what = if number == 0 { what } else { "" };
+            lines.push(format!("  {what:6} {line}"));
+        }
+    }
+    lines.push(String::new());
+    lines
+}
+
+fn host_lines(host: &HostReach, style: Style) -> Vec<String> {
+    let addresses =
+        if host.addresses.is_empty() { String::new() } else { format!(" ({})", host.addresses.join(", ")) };
+    let mut lines = vec![style.bold(&format!("Reaching {}{addresses}", host.name))];
+    let mut rows: Vec<[String; 3]> = host
+        .phases
+        .iter()
+        .map(|phase| {
+            [phase.phase.name().to_owned(), milliseconds(phase.took), note(phase.phase.name(), host)]
+        })
+        .collect();
+    if let Some(error) = &host.error {
+        let phase = error.phase().map_or("?", |phase| phase.name());
+        rows.push([phase.to_owned(), milliseconds(host.took), format!("FAILED: {}", error.kind().name())]);
+    }
+    lines.extend(table(["phase", "took", ""], &rows, width(), |row, _, text| match row {
+        None => style.dim(&text),
+        Some(_) => text,
+    }));
+    lines.push(String::new());
+    lines
+}
+
+fn note(phase: &str, host: &HostReach) -> String {
+    match (&host.certificate, phase) {
+        (Some(shown), "tls") => {
+            let left = shown
+                .left
+                .map_or("has ended".to_owned(), |left| format!("good for {} days", left.as_secs() / 86_400));
+            format!("{}, {}, certificate of {} {left}", shown.protocol, shown.cipher, shown.subject)
+        }
+        _ => String::new(),
+    }
+}
+
+fn inventory_lines(inventory: &Inventory, style: Style) -> Vec<String> {
+    let (identity, limits) = (&inventory.identity, &inventory.limits);
+    let role = match (identity.in_recovery, identity.read_only) {
+        (true, _) => "standby",
+        (false, true) => "primary, read-only session",
+        (false, false) => "primary",
+    };
+    let limit = |limit: Option<Limit>| {
+        limit.map_or("none".to_owned(), |limit| format!("{} of {}", limit.used, limit.limit))
+    };
+    let rows: Vec<[String; 2]> = [
+        ("version", format!("PostgreSQL {}", identity.version)),
+        ("role", role.to_owned()),
+        (
+            "session",
+            format!(
+                "{} in {}{}",
+                identity.user,
+                identity.database,
+                if identity.behind_pooler { ", through a pooler" } else { "" }
+            ),
+        ),
+        ("round trip", milliseconds(inventory.round_trip)),
+        (
+            "slots",
+            format!(
+                "{} used of {} (max_connections {}, {} reserved)",
+                limits.server.used,
+                limits.ordinary_slots(),
+                limits.server.limit,
+                limits.superuser_reserved + limits.reserved
+            ),
+        ),
+        ("role's limit", limit(limits.role)),
+        ("database's limit", limit(limits.database)),
+    ]
+    .map(|(name, value)| [name.to_owned(), value])
+    .into();
+    let mut lines = vec![style.bold("The server")];
+    lines.extend(table(["", ""], &rows, width(), |_, _, text| text).into_iter().skip(1));
+    lines.push(String::new());
+    lines.push(style.bold("Connections"));
+    let rows: Vec<[String; 4]> = inventory
+        .sessions
+        .iter()
+        .map(|group| {
+            [
+                group.count.to_string(),
+                or(&group.state, "(hidden)"),
+                or(&group.user, "(no role)"),
+                or(&group.application, "(no name)"),
+            ]
+        })
+        .collect();
+    lines.extend(table(
+        ["how many", "state", "role", "application"],
+        &rows,
+        width(),
+        |row, _, text| match row {
+            None => style.dim(&text),
+            Some(_) => text,
+        },
+    ));
+    lines
+}
+
+fn or(text: &str, instead: &str) -> String {
+    if text.is_empty() { instead.to_owned() } else { text.to_owned() }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
+/// `docs/diagnose.schema.json` is its schema.
+fn document(examination: &Examination) -> Value {
+    json!({
+        "schema": "holdfast.diagnose.v1",
+        "target": examination.target,
+        "worst": examination.worst().map(FindingSeverity::name),
+        "findings": examination.findings.iter().map(|finding| json!({
+            "severity": finding.severity.name(),
+            "id": finding.id,
+            "title": finding.title,
+            "evidence": finding.evidence,
+            "remedy": finding.remedy,
+        })).collect::<Vec<_>>(),
+        "hosts": examination.hosts.iter().map(host).collect::<Vec<_>>(),
+        "server": examination.inventory.as_ref().map(server),
+    })
+}
+
+fn host(host: &HostReach) -> Value {
+    let certificate = host.certificate.as_ref().map(|shown| {
+        json!({
+            "protocol": shown.protocol,
+            "cipher": shown.cipher,
+            "subject": shown.subject,
+            "issuer": shown.issuer,
+            "ends_at": shown.not_after.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            "left_s": shown.not_after.duration_since(SystemTime::now()).map(|left| left.as_secs()).ok(),
+        })
+    });
+    json!({
+        "name": host.name,
+        "addresses": host.addresses,
+        "phases": host.phases.iter().map(|phase| json!({ "phase": phase.phase.name(), "took_s": phase.took.as_secs_f64() })).collect::<Vec<_>>(),
+        "encrypted": host.encrypted,
+        "certificate": certificate,
+        "error": host.error.as_ref().map(|error| json!({
+            "kind": error.kind().name(),
+            "phase": error.phase().map(|phase| phase.name()),
+            "sqlstate": error.sqlstate().map(|code| code.code()),
+            "message": error.to_string(),
+        })),
+        "took_s": host.took.as_secs_f64(),
+    })
+}
+
+fn server(inventory: &Inventory) -> Value {
+    let (identity, limits) = (&inventory.identity, &inventory.limits);
+    let limit = |limit: Limit| json!({ "limit": limit.limit, "used": limit.used });
+    let session = |session: &Session| {
+        json!({
+            "pid": session.pid,
+            "application": session.application,
+            "user": session.user,
+            "age_s": session.age.as_secs_f64(),
+            "statement": session.statement,
+        })
+    };
+    let blocked = |blocked: &Blocked| {
+        json!({
+            "session": session(&blocked.session),
+            "blockers": blocked.blockers,
+            "blocker_state": blocked.blocker_state,
+        })
+    };
+    json!({
+        "version": identity.version,
+        "version_number": identity.version_number,
+        "in_recovery": identity.in_recovery,
+        "read_only": identity.read_only,
+        "user": identity.user,
+        "database": identity.database,
+        "sees_all": identity.sees_all,
+        "behind_pooler": identity.behind_pooler,
+        "round_trip_s": inventory.round_trip.as_secs_f64(),
+        "limits": {
+            "server": limit(limits.server),
+            "superuser_reserved": limits.superuser_reserved,
+            "reserved": limits.reserved,
+            "ordinary_slots": limits.ordinary_slots(),
+            "role": limits.role.map(limit),
+            "database": limits.database.map(limit),
+        },
+        "sessions": inventory.sessions.iter().map(|group| json!({
+            "application": group.application,
+            "user": group.user,
+            "state": group.state,
+            "count": group.count,
+        })).collect::<Vec<_>>(),
+        "long_statements": inventory.long_statements.iter().map(session).collect::<Vec<_>>(),
+        "idle_in_transaction": inventory.idle_in_transaction.iter().map(session).collect::<Vec<_>>(),
+        "blocked": inventory.blocked.iter().map(blocked).collect::<Vec<_>>(),
+        "settings": inventory.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
+        "missing": inventory.missing,
+    })
+}

@@ -1,0 +1,79 @@
+//! A look at a server's certificate, whoever signed it: what a pool refuses is what one wants to see.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use openssl::asn1::Asn1Time;
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use openssl::x509::X509NameRef;
+
+/// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// What a server showed when it was asked for TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// The TLS version that was agreed on.
+    pub protocol: String,
+    /// The cipher that was agreed on.
+    pub cipher: String,
+    /// Whom it is made out to.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// When it ends.
+    pub not_after: SystemTime,
+    /// How long it still is good for; `None` when it has ended.
+    pub left: Option<Duration>,
+}
+
+/// `None` when the server offers no TLS, or it cannot be looked at: the pool's own attempt says why.
+pub(super) fn look(address: SocketAddr, name: &str, direct: bool, timeout: Duration) -> Option<Certificate> {
+    let end = Instant::now() + timeout;
+    let mut stream = TcpStream::connect_timeout(&address, timeout).ok()?;
+    let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    stream.set_read_timeout(Some(left)).ok()?;
+    stream.set_write_timeout(Some(left)).ok()?;
+    if !direct {
+        stream.write_all(&SSL_REQUEST).ok()?;
+        let mut answer = [0];
+        stream.read_exact(&mut answer).ok()?;
+        if answer != *b"S" {
+            return None;
+        }
+    }
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).ok()?;
+    // Nothing is sent over it, and nothing believed of what comes.
+    builder.set_verify(SslVerifyMode::NONE);
+    if direct {
+        builder.set_alpn_protos(b"\x0apostgresql").ok()?;
+    }
+    let configuration = builder.build().configure().ok()?.verify_hostname(false);
+    let tls = configuration.connect(name, stream).ok()?;
+    let ssl = tls.ssl();
+    let shown = ssl.peer_certificate()?;
+    let (now, epoch) = (Asn1Time::days_from_now(0).ok()?, Asn1Time::from_unix(0).ok()?);
+    let seconds = |from: &openssl::asn1::Asn1TimeRef| {
+        let difference = from.diff(shown.not_after()).ok()?;
+        Some(i64::from(difference.days) * 86_400 + i64::from(difference.secs))
+    };
+    Some(Certificate {
+        protocol: ssl.version_str().to_owned(),
+        cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
+        subject: words(shown.subject_name()),
+        issuer: words(shown.issuer_name()),
+        not_after: UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds(&epoch)?).ok()?),
+        left: u64::try_from(seconds(&now)?).ok().filter(|left| *left > 0).map(Duration::from_secs),
+    })
+}
+
+/// `CN=db, O=Example`.
+fn words(name: &X509NameRef) -> String {
+    let entry = |entry: &openssl::x509::X509NameEntryRef| {
+        let value = entry.data().to_string().map(|text| text.to_string()).unwrap_or_default();
+        Some(format!("{}={value}", entry.object().nid().short_name().ok()?))
+    };
+    name.entries().filter_map(entry).collect::<Vec<_>>().join(", ")
+}

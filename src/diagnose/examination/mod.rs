@@ -1,0 +1,143 @@
+//! Examining a database as a pool meets it: can it be reached, who has its slots, what is wrong, and what to do.
+//!
+//! ```no_run
+//! use holdfast::PoolConfig;
+//! use holdfast::diagnose::{Questions, examine};
+//!
+//! # fn main() -> holdfast::Result<()> {
+//! let config = PoolConfig::from_url("postgresql://app@db/orders")?;
+//! let examination = examine(&config, &Questions::new(), &mut |step| eprintln!("{step}"))?;
+//! for finding in &examination.findings {
+//!     println!("{}: {}; {}", finding.severity.name(), finding.title, finding.remedy);
+//! }
+//! # Ok(()) }
+//! ```
+
+mod certificate;
+mod expectation;
+mod failures;
+mod finding;
+mod inventory;
+mod judgements;
+mod own_settings;
+mod reach;
+mod sessions;
+
+use std::time::Duration;
+
+pub use certificate::Certificate;
+pub use expectation::Expectation;
+pub use finding::{Finding, FindingSeverity};
+pub use inventory::{Identity, Inventory, Limit, Limits};
+pub use reach::{HostReach, PhaseTime};
+pub use sessions::{Blocked, Session, SessionGroup};
+
+use crate::config::PoolConfig;
+use crate::error::Result;
+
+/// What is to be found out.
+#[derive(Debug, Clone)]
+pub struct Questions {
+    pub(super) timeout: Duration,
+    pub(super) long: Duration,
+    pub(super) processes: u32,
+    pub(super) expectations: Vec<Expectation>,
+}
+
+impl Questions {
+    /// 10 s for each host, 5 s for a statement to be long, one process, no expectations.
+    pub fn new() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            long: Duration::from_secs(5),
+            processes: 1,
+            expectations: Vec::new(),
+        }
+    }
+
+    /// How long each host may take to let one in, and each question to be answered.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// From when on statements, open transactions and waits for locks are worth telling.
+    #[must_use]
+    pub fn long(self, long: Duration) -> Self {
+        Self { long, ..self }
+    }
+
+    /// How many processes have a pool of this configuration.
+    #[must_use]
+    pub fn processes(self, processes: u32) -> Self {
+        Self { processes, ..self }
+    }
+
+    /// A table or column that has to be there.
+    #[must_use]
+    pub fn expect(mut self, expectation: Expectation) -> Self {
+        self.expectations.push(expectation);
+        self
+    }
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What was found out.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Examination {
+    /// The server or servers as configured.
+    pub target: String,
+    /// How far one gets at each host.
+    pub hosts: Vec<HostReach>,
+    /// What the first server says that lets one in; `None` when none does.
+    pub inventory: Option<Inventory>,
+    /// What is wrong or could be better, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Examination {
+    /// The worst that was found.
+    pub fn worst(&self) -> Option<FindingSeverity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+/// Examines the server or servers that a configuration leads to. Opens one connection to each host, one after the other, and
+/// only reads. `tell` is told each step before it is made. Blocks for as long as [`Questions::timeout`] allows for each.
+///
+/// # Errors
+/// [`Config`](crate::ErrorKind::Config) or [`Tls`](crate::ErrorKind::Tls) if the configuration cannot be used. A server that
+/// cannot be reached is no error but a finding.
+pub fn examine(
+    config: &PoolConfig,
+    questions: &Questions,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Examination> {
+    let (pool, server) = config.settings()?;
+    let mut findings = Vec::new();
+    let (hosts, session) = reach::reach(&server, questions.timeout, tell)?;
+    for host in &hosts {
+        findings.extend(failures::of(host));
+        findings.extend(judgements::of_transport(host, &server.tls));
+    }
+    let target = hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(",");
+    let inventory = session.and_then(|mut session| match inventory::take(&mut session, questions, tell) {
+        Ok(inventory) => Some(inventory),
+        Err(error) => {
+            findings.push(failures::of_question(&error));
+            None
+        }
+    });
+    if let Some(inventory) = &inventory {
+        findings.extend(judgements::of(inventory, questions));
+    }
+    findings.extend(own_settings::judge(&pool, inventory.as_ref(), questions.processes));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(Examination { target, hosts, inventory, findings })
+}

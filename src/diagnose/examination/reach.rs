@@ -1,0 +1,122 @@
+//! How far one gets at each host, phase by phase, with what it takes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::certificate::{self, Certificate};
+use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, SslNegotiation};
+use crate::error::{Error, Phase, Result};
+use crate::link::connector::{Connector, Opened};
+use crate::link::resolve::resolve;
+
+/// What one phase took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PhaseTime {
+    /// Which.
+    pub phase: Phase,
+    /// How long.
+    pub took: Duration,
+}
+
+/// How far one gets at one host.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HostReach {
+    /// `host:port` as configured.
+    pub name: String,
+    /// What the name leads to, where it is a name; empty if that could not be found out.
+    pub addresses: Vec<String>,
+    /// The phases that were passed, in their order.
+    pub phases: Vec<PhaseTime>,
+    /// Whether the session is encrypted.
+    pub encrypted: bool,
+    /// What the server showed, where it offers TLS.
+    pub certificate: Option<Certificate>,
+    /// Why no session came about, if none did.
+    pub error: Option<Arc<Error>>,
+    /// From the first step to the last, the look at the certificate left aside.
+    pub took: Duration,
+    /// It is a local socket or a loopback address.
+    pub(super) is_local: bool,
+}
+
+/// The session is with the first host that lets one in.
+pub(super) fn reach(
+    server: &ServerSettings,
+    timeout: Duration,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(Vec<HostReach>, Option<Opened>)> {
+    let (mut hosts, mut session) = (Vec::new(), None);
+    for host in &server.hosts {
+        let alone = ServerSettings { hosts: vec![host.clone()], ..server.clone() };
+        let connector = Connector::new(alone)?;
+        tell(&format!("connecting to {}", connector.target()));
+        let (reached, opened) = reach_one(&connector, host, server, timeout);
+        hosts.push(reached);
+        session = session.or(opened);
+    }
+    Ok((hosts, session))
+}
+
+fn reach_one(
+    connector: &Connector,
+    host: &HostSettings,
+    server: &ServerSettings,
+    timeout: Duration,
+) -> (HostReach, Option<Opened>) {
+    let began = Instant::now();
+    let opened = connector.open(began + timeout, &Arc::default());
+    let took = began.elapsed();
+    let addresses = addresses(host, timeout);
+    let is_local = addresses.iter().all(|address| address.ip().is_loopback());
+    let asks_for_tls = server.tls.mode != SslMode::Disable;
+    let direct = server.tls.negotiation == SslNegotiation::Direct;
+    let certificate = match (&host.host, addresses.first()) {
+        (Host::Tcp(name), Some(address)) if asks_for_tls => {
+            certificate::look(*address, name, direct, timeout)
+        }
+        _ => None,
+    };
+    let mut reached = HostReach {
+        name: connector.target(),
+        addresses: addresses.iter().map(|address| address.ip().to_string()).collect(),
+        phases: Vec::new(),
+        encrypted: false,
+        certificate,
+        error: None,
+        took,
+        is_local,
+    };
+    match opened {
+        Ok(opened) => {
+            reached.encrypted = opened.timing.tls.is_some();
+            reached.phases = phases(&opened, host);
+            (reached, Some(opened))
+        }
+        Err(error) => {
+            reached.error = Some(Arc::new(error));
+            (reached, None)
+        }
+    }
+}
+
+fn phases(opened: &Opened, host: &HostSettings) -> Vec<PhaseTime> {
+    let timing = opened.timing;
+    let looked_up = matches!(host.host, Host::Tcp(_)) && host.hostaddr.is_none();
+    let passed = [
+        looked_up.then_some((Phase::Resolve, timing.resolve)),
+        Some((Phase::Connect, timing.connect)),
+        timing.tls.map(|took| (Phase::Tls, took)),
+        Some((Phase::Auth, timing.session)),
+    ];
+    passed.into_iter().flatten().map(|(phase, took)| PhaseTime { phase, took }).collect()
+}
+
+fn addresses(host: &HostSettings, timeout: Duration) -> Vec<std::net::SocketAddr> {
+    match (&host.host, host.hostaddr) {
+        (_, Some(ip)) => vec![(ip, host.port).into()],
+        (Host::Tcp(name), None) => resolve(name, host.port, Instant::now() + timeout).unwrap_or_default(),
+        (Host::Unix(_), None) => Vec::new(),
+    }
+}
