@@ -144,8 +144,7 @@ fn without_literals(statement: &str) -> String {
 /// What stands for the literal that a text begins with, and the literal's length. One that is cut off by the server's
 /// `track_activity_query_size` reaches to the end.
 fn literal(text: &str) -> (&str, usize) {
-    if text.starts_with('\'') {
-        let body = &text[1..];
+    if let Some(body) = text.strip_prefix('\'') {
         let mut from = 0;
         while let Some(end) = body[from..].find('\'').map(|at| from + at) {
             // Doubled, or escaped: not the end. A backslash is taken for an escape always, which hides too much at worst.
