@@ -83,6 +83,9 @@ typedef struct holdfast_config holdfast_config;
 /** A pool. Free it with holdfast_pool_free. */
 typedef struct holdfast_pool holdfast_pool;
 
+/** A pool that is served over HTTP. */
+typedef struct holdfast_server holdfast_server;
+
 /** A connection borrowed from a pool. Give it back with holdfast_connection_release. */
 typedef struct holdfast_connection holdfast_connection;
 
@@ -673,6 +676,114 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
                                         holdfast_destroy destroy,
                                         holdfast_error **error);
 
+/* ==== Events ==============================================================================================
+ *
+ * What happens in a pool, told as it happens: connections opened, lent and closed, waits, retries, the limit and the circuit
+ * that move, alerts. Each configuration can have its callback, which the pools made from it share.
+ */
+
+/** A connection was opened, in took_us. */
+#define HOLDFAST_EVENT_OPENED 1
+
+/** A connection could not be opened: status says why. */
+#define HOLDFAST_EVENT_OPEN_FAILED 2
+
+/** A connection is closed, for the reason named. */
+#define HOLDFAST_EVENT_CLOSED 3
+
+/** A connection was lent, after took_us of waiting. */
+#define HOLDFAST_EVENT_ACQUIRED 4
+
+/** A connection came back, after took_us of use. */
+#define HOLDFAST_EVENT_RELEASED 5
+
+/** A caller had to wait for took_us before it got a connection. */
+#define HOLDFAST_EVENT_WAITED 6
+
+/** A call failed to open a connection (status) and tries again after took_us. */
+#define HOLDFAST_EVENT_RETRIED 7
+
+/** A call got no connection in time, or was not let into the queue. */
+#define HOLDFAST_EVENT_TIMED_OUT 8
+
+/** The limit moved from one number to another, because of the reason named if it fell. */
+#define HOLDFAST_EVENT_LIMIT_MOVED 9
+
+/** The circuit moved: reason is what it is now. */
+#define HOLDFAST_EVENT_CIRCUIT_MOVED 10
+
+/** A connection has been lent for longer than leak_detection_threshold. */
+#define HOLDFAST_EVENT_LEAK_SUSPECTED 11
+
+/** The server said something that concerns more than one statement. */
+#define HOLDFAST_EVENT_SERVER_MESSAGE 12
+
+/** A connection came back with an open transaction, which was rolled back. */
+#define HOLDFAST_EVENT_ROLLED_BACK 13
+
+/** An alert was raised: reason is its name, message cause and remedy. */
+#define HOLDFAST_EVENT_ALERT_RAISED 14
+
+/** An alert is over: reason is its name, took_us how long it lasted. */
+#define HOLDFAST_EVENT_ALERT_CLEARED 15
+
+/** It was looked into who holds all connections: message is what was found. */
+#define HOLDFAST_EVENT_EXHAUSTION_EXPLAINED 16
+
+/** In took_us: the event has no duration. */
+#define HOLDFAST_NO_DURATION UINT64_MAX
+
+/**
+ * Something that happened in a pool. It and its texts are valid during the callback only; texts that a kind does not have are
+ * empty, numbers 0. It may grow at its end: struct_size tells how much of it the library filled.
+ */
+typedef struct {
+    /** As large as the library knows the struct. */
+    uint32_t struct_size;
+    /** What happened: a HOLDFAST_EVENT_ constant. New ones may come. */
+    int32_t kind;
+    /** When, in microseconds since 1970-01-01 00:00 UTC. */
+    uint64_t unix_us;
+    /** The pool's name and target. */
+    holdfast_str pool;
+    /** Number of the connection within the pool. */
+    uint64_t connection;
+    /** A duration in microseconds, or HOLDFAST_NO_DURATION. */
+    uint64_t took_us;
+    /** The server's process id for the connection. */
+    uint32_t backend_pid;
+    /** What went wrong, as the status that a call returns for it; HOLDFAST_STATUS_OK if nothing did. */
+    holdfast_status status;
+    /** A number before. */
+    uint32_t from;
+    /** A number now. */
+    uint32_t to;
+    /** A stable name in snake case. */
+    holdfast_str reason;
+    /** What happened, in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED. */
+    holdfast_str message;
+} holdfast_event;
+
+/**
+ * Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once, never
+ * while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; what it causes itself
+ * is not told to it. It must not leave by longjmp or by an exception.
+ */
+typedef void (*holdfast_event_callback)(void *user_data, const holdfast_event *event);
+
+/**
+ * Has everything that happens in the pools made from this configuration told to the callback as it happens. NULL as callback,
+ * or a second call, ends what an earlier call began, for pools yet to be made. Without a callback, loans cost nothing more.
+ * destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy
+ * is not called. Does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_config_set_event(holdfast_config *config,
+                                          holdfast_event_callback callback,
+                                          void *user_data,
+                                          holdfast_destroy destroy,
+                                          holdfast_error **error);
+
 /* ==== Pools ===============================================================================================
  *
  * A pool lends connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
@@ -900,7 +1011,7 @@ typedef struct {
     uint64_t opens;
     /** Attempts to open a connection that were repeated after a failure. */
     uint64_t retries;
-    /** Statements finished on connections that have come back, failed ones included. */
+    /** Statements of the pool's users that the server has finished, failed ones included. */
     uint64_t statements;
     /** Connections that came back with an open or failed transaction, which was rolled back. */
     uint64_t rolled_back;
@@ -942,6 +1053,8 @@ typedef struct {
     uint32_t fleet_share;
     /** How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share. */
     uint32_t fleet_peers;
+    /** Times that a connection proved that it works, before a loan or in the background. */
+    uint64_t validations;
 } holdfast_stats;
 
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */
@@ -949,6 +1062,113 @@ HOLDFAST_API
 holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
                                     holdfast_stats *stats,
                                     holdfast_error **error);
+
+/* ==== What a pool shows ===================================================================================
+ *
+ * Metrics, health, and who holds the connections, as numbers and as texts.
+ */
+
+/** Prometheus' text format, version 0.0.4. */
+#define HOLDFAST_METRICS_PROMETHEUS 1
+
+/** OpenMetrics 1.0. */
+#define HOLDFAST_METRICS_OPENMETRICS 2
+
+/** One JSON document. */
+#define HOLDFAST_METRICS_JSON 3
+
+/** Words for people. */
+#define HOLDFAST_METRICS_WORDS 4
+
+/** Nothing is known to be wrong. */
+#define HOLDFAST_HEALTH_HEALTHY 0
+
+/** It serves, but an alert is raised, the server is full, or it is being looked for. */
+#define HOLDFAST_HEALTH_DEGRADED 1
+
+/** Whoever wants a connection now gets an error. */
+#define HOLDFAST_HEALTH_DOWN 2
+
+/** As a time: it was never. */
+#define HOLDFAST_NEVER UINT64_MAX
+
+/** Whether a pool can do its work. Set struct_size before the call that fills it. */
+typedef struct {
+    /** sizeof(holdfast_health). */
+    uint32_t struct_size;
+    /** A HOLDFAST_HEALTH_ constant. */
+    int32_t status;
+    /** 1 if the process should go on living: the pool was not closed. A server that is away is no reason to restart. */
+    uint32_t live;
+    /** 1 if requests that need the database should be sent here. */
+    uint32_t ready;
+    /** How many alerts are raised. */
+    uint32_t alerts;
+    /** How many reasons there are for not being healthy. */
+    uint32_t reasons;
+    /** How long ago the server was last heard of, in microseconds, or HOLDFAST_NEVER. */
+    uint64_t last_success_us;
+    /** How long ago opening a connection last failed, in microseconds, or HOLDFAST_NEVER. */
+    uint64_t last_error_us;
+    /** How long the last proof of a connection took, in microseconds, or HOLDFAST_NEVER. */
+    uint64_t last_probe_us;
+} holdfast_health;
+
+/** Fills a struct with how the pool judges its own state, by what is known: the server is not asked. Any thread; does not block. */
+HOLDFAST_API
+holdfast_status holdfast_pool_health(const holdfast_pool *pool,
+                                     holdfast_health *health,
+                                     holdfast_error **error);
+
+/**
+ * Makes a text of everything that the pool has measured: as HOLDFAST_METRICS_PROMETHEUS or HOLDFAST_METRICS_OPENMETRICS what an
+ * HTTP server answers to a scrape, as HOLDFAST_METRICS_JSON all there is to show, health, alerts and the last ten minutes
+ * included (docs/stats.schema.json), as HOLDFAST_METRICS_WORDS its health with reasons. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_metrics(const holdfast_pool *pool,
+                                      int32_t format,
+                                      holdfast_text **text,
+                                      holdfast_error **error);
+
+/**
+ * Makes a text of who holds the connections, joined with what the server says of its slots, as HOLDFAST_METRICS_WORDS or
+ * HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread; blocks for at most 2 s.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_explain_exhaustion(const holdfast_pool *pool,
+                                                 int32_t format,
+                                                 holdfast_text **text,
+                                                 holdfast_error **error);
+
+/* ==== A pool over HTTP ====================================================================================
+ */
+
+/** As a flag: other machines may reach the address. */
+#define HOLDFAST_SERVE_BEYOND_LOOPBACK 1
+
+/**
+ * Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the server is
+ * freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and /grafana.json are
+ * for programs. Only loopback addresses are allowed without HOLDFAST_SERVE_BEYOND_LOOPBACK among flags, which are else 0. With
+ * a token, figures are only given to requests that have it (Authorization: Bearer); the empty text is none. One thread is
+ * started. Does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_serve(const holdfast_pool *pool,
+                                    const char *address,
+                                    size_t address_len,
+                                    const char *token,
+                                    size_t token_len,
+                                    uint32_t flags,
+                                    holdfast_server **server,
+                                    holdfast_error **error);
+
+/** Where the dashboard is, as a URL. Belongs to the server. Any thread; does not block. */
+HOLDFAST_API holdfast_str holdfast_server_url(const holdfast_server *server);
+
+/** Ends the serving. NULL is allowed. Blocks until the thread has ended, which is a moment. */
+HOLDFAST_API void holdfast_server_free(holdfast_server *server);
 
 /* ==== Connections on loan =================================================================================
  *

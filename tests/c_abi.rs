@@ -175,6 +175,11 @@ fn log_records_reach_the_callback_of_their_pool() {
 }
 
 #[test]
+fn events_metrics_health_and_the_dashboard_are_there_for_c() {
+    toolchain::run_every_way("observing", &server().url());
+}
+
+#[test]
 fn transactions_commit_roll_back_and_are_run_again() {
     toolchain::run_every_way("transactions", &server().url());
 }

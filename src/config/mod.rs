@@ -264,6 +264,12 @@ impl PoolConfig {
         self
     }
 
+    /// Has another sink from here on; the former one is returned.
+    #[cfg(feature = "capi")]
+    pub(crate) fn replace_event_sink(&mut self, sink: Option<EventSink>) -> Option<EventSink> {
+        std::mem::replace(&mut self.event_sink, sink)
+    }
+
     pub(crate) fn event_sink(&self) -> Option<&EventSink> {
         self.event_sink.as_ref()
     }

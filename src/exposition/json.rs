@@ -146,7 +146,7 @@ fn moment(moment: &Moment) -> Value {
 }
 
 /// Also for who asks for it alone.
-pub(crate) fn exhaustion(found: &Exhaustion) -> Value {
+pub(super) fn exhaustion(found: &Exhaustion) -> Value {
     json!({
         "age_s": found.taken.elapsed().map(seconds).unwrap_or_default(),
         "verdict": found.verdict(),

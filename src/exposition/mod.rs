@@ -27,6 +27,12 @@ pub const ALERT_RULES: &str = include_str!("alerts.yml");
 /// A dashboard for Grafana, over the metrics of [`METRICS`].
 pub const GRAFANA_DASHBOARD: &str = include_str!("grafana.json");
 
+/// The same as a part of [`Pool::stats_json`].
+#[cfg(feature = "capi")]
+pub(crate) fn exhaustion_json(found: &crate::Exhaustion) -> String {
+    json::exhaustion(found).to_string()
+}
+
 /// Which text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -161,8 +161,9 @@ static void single_connections_are_told_of_at_the_level_for_them(const char *url
         OK(holdfast_pool_close(pools[i], 5000, NULL, &error));
     }
     CHECK(count(&warned) == 1 && strstr(warned.messages[0], "is a commit missing?"));
-    CHECK(count(&debugged) == 2 && strstr(debugged.messages[0], "is a commit missing?"));
-    CHECK(debugged.levels[1] == HOLDFAST_LOG_DEBUG && strstr(debugged.messages[1], "closing a connection"));
+    CHECK(count(&debugged) == 3 && strstr(debugged.messages[1], "is a commit missing?"));
+    CHECK(debugged.levels[0] == HOLDFAST_LOG_DEBUG && strstr(debugged.messages[0], "opened a connection"));
+    CHECK(debugged.levels[2] == HOLDFAST_LOG_DEBUG && strstr(debugged.messages[2], "closing a connection"));
     holdfast_pool_free(quiet);
     holdfast_pool_free(talkative);
     CHECK(is_destroyed(&warned) && is_destroyed(&debugged));

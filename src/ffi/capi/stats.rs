@@ -43,7 +43,7 @@ pub struct holdfast_stats {
     pub opens: u64,
     /// Attempts to open a connection that were repeated after a failure.
     pub retries: u64,
-    /// Statements finished on connections that have come back, failed ones included.
+    /// Statements of the pool's users that the server has finished, failed ones included.
     pub statements: u64,
     /// Connections that came back with an open or failed transaction, which was rolled back.
     pub rolled_back: u64,
@@ -85,6 +85,8 @@ pub struct holdfast_stats {
     pub fleet_share: u32,
     /// How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share.
     pub fleet_peers: u32,
+    /// Times that a connection proved that it works, before a loan or in the background.
+    pub validations: u64,
 }
 
 /// Connections are opened as they are needed.
@@ -107,7 +109,7 @@ fn circuit(circuit: Circuit) -> i32 {
     }
 }
 
-// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64, then two u32: no padding.
+// SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64, then two u32, then u64: no padding.
 unsafe impl Growing for holdfast_stats {}
 
 fn described(stats: &Stats) -> holdfast_stats {
@@ -152,6 +154,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_shared: stats.closes_by(CloseReason::Shared),
         fleet_share: stats.fleet_share.unwrap_or(0),
         fleet_peers: stats.fleet_peers.unwrap_or(0),
+        validations: stats.validations,
     }
 }
 
