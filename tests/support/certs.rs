@@ -106,6 +106,14 @@ impl Certs {
         write(&self.dir, &format!("client-{role}"), &cert, &key)
     }
 
+    /// A server's certificate that is good for so many days from now.
+    pub fn server_for_days(&self, days: i64) -> CertFiles {
+        let key = new_key();
+        let here = Purpose::Server(&["localhost", "127.0.0.1"]);
+        let cert = sign("localhost", &key, &here, (-DAY, days * DAY), Some(&self.ca));
+        write(&self.dir, &format!("good-for-{days}-days"), &cert, &key)
+    }
+
     /// A server with this certificate.
     pub fn server(&self, files: &CertFiles) -> TlsFiles {
         TlsFiles { cert: files.cert.clone(), key: files.key.clone(), client_ca: None }

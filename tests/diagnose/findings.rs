@@ -1,0 +1,138 @@
+//! Servers that let one in, and what is wrong with them.
+
+use std::thread;
+use std::time::Duration;
+
+use holdfast::embedded::EmbeddedPostgres;
+use postgres::{Client, NoTls};
+
+use crate::diagnose;
+use crate::support::{fill, own_server, wait_until};
+
+fn client(server: &EmbeddedPostgres, name: &str) -> Client {
+    Client::connect(&format!("{}?application_name={name}", server.url()), NoTls).unwrap()
+}
+
+#[test]
+fn a_server_in_order_has_nothing_worse_than_advice() {
+    let server = own_server(|s| s.max_connections(20));
+    let fine = diagnose(&server.url(), &["--expect", "pg_catalog.pg_class.relname"]);
+    assert_eq!(fine.status, 0, "{:#}", fine.document);
+    let told = &fine.document["server"];
+    assert_eq!(
+        (&told["user"], &told["in_recovery"], &told["sees_all"]),
+        (&"postgres".into(), &false.into(), &true.into())
+    );
+    assert_eq!(told["limits"]["server"]["limit"].as_u64().unwrap() as usize, 20);
+    assert!(told["sessions"].as_array().unwrap().iter().any(|group| group["state"] == "active"));
+    assert!(told["round_trip_s"].as_f64().unwrap() > 0.0);
+    fine.says("no_idle_in_transaction_timeout", "advice", "= 0");
+}
+
+#[test]
+fn forgotten_transactions_long_statements_and_locks_are_named_with_who_and_what() {
+    let server = own_server(|s| s.sql("create table stock (n int4)"));
+    let mut forgetful = client(&server, "forgetful");
+    forgetful.batch_execute("begin; lock table stock; select 'a S3cr3tMark'").unwrap();
+    thread::scope(|scope| {
+        let blocked =
+            scope.spawn(|| client(&server, "blocked").batch_execute("insert into stock values (1)"));
+        let slow = scope.spawn(|| client(&server, "slow").batch_execute("select pg_sleep(4)"));
+        let diagnosis = {
+            let mut found = None;
+            wait_until("all three are seen", Duration::from_secs(20), || {
+                let diagnosis = diagnose(&server.url(), &["--long", "0.5"]);
+                let all = ["idle_in_transaction", "long_statements", "lock_waits"];
+                let has_all = all.iter().all(|id| diagnosis.has(id));
+                found = Some(diagnosis);
+                has_all
+            });
+            found.unwrap()
+        };
+        diagnosis.says("idle_in_transaction", "warning", "forgetful as postgres");
+        diagnosis.says("long_statements", "warning", "select pg_sleep(4)");
+        diagnosis.says("lock_waits", "critical", "insert into stock values (1)");
+        let evidence = diagnosis.finding("lock_waits")["evidence"].to_string();
+        assert!(evidence.contains("idle in transaction: "), "what the blocker does: {evidence}");
+        assert!(!diagnosis.document.to_string().contains("S3cr3tMark"), "literals are not shown");
+        assert_eq!(diagnosis.status, 3);
+        forgetful.batch_execute("rollback").unwrap();
+        blocked.join().unwrap().unwrap();
+        slow.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn limits_that_are_nearly_used_up_are_told_with_who_uses_them() {
+    let server = own_server(|s| {
+        s.max_connections(13)
+            .role("app", "secret")
+            .sql("alter role app connection limit 5")
+            .database("small")
+            .sql("alter database small connection limit 5")
+            .role("other", "secret")
+    });
+    let app = server.url_with_password("app", "secret", "postgres");
+    let mut of_app: Vec<_> = fill(&app);
+    of_app.pop();
+    let full = diagnose(&app, &[]);
+    full.says("role_limit_nearly_used_up", "critical", "5 of 5 used");
+    full.says("sessions_hidden", "advice", "app is neither");
+    let other = server.url_with_password("other", "secret", "small");
+    let mut of_small = fill(&other);
+    of_small.pop();
+    let full = diagnose(&other, &[]);
+    full.says("database_limit_nearly_used_up", "critical", "5 of 5 used");
+    full.says("slots_nearly_used_up", "warning", "9 of 10 used (90 %)");
+}
+
+#[test]
+fn what_is_expected_and_not_there_is_named() {
+    let server = own_server(|s| {
+        s.sql("create schema shop; create table shop.items (id int4); create table orders (id int4)")
+    });
+    let expects = ["--expect", "orders.id", "--expect", "shop.items", "--expect", "shop.items.id"];
+    assert!(!diagnose(&server.url(), &expects).has("schema_missing"));
+    let missing = [
+        &expects[..],
+        &["--expect", "orders.customer", "--expect", "Nothing", "--expect", "shop.items.price"],
+    ]
+    .concat();
+    let missing = diagnose(&server.url(), &missing);
+    missing.says(
+        "schema_missing",
+        "critical",
+        "missing in postgres: orders.customer, Nothing, shop.items.price",
+    );
+    assert_eq!(missing.status, 3);
+}
+
+#[test]
+fn a_standby_takes_no_writes() {
+    let primary = own_server(|s| s);
+    let standby = EmbeddedPostgres::builder().start_standby_of(&primary).unwrap();
+    let read_only = diagnose(&standby.url(), &[]);
+    read_only.says("read_only", "advice", "a standby");
+    assert_eq!(read_only.document["server"]["in_recovery"], true);
+}
+
+#[test]
+fn old_ways_of_keeping_passwords_are_told() {
+    let server = own_server(|s| s.setting("password_encryption", "md5"));
+    diagnose(&server.url(), &[]).says("md5_passwords", "advice", "password_encryption = md5");
+}
+
+#[test]
+fn the_pools_own_settings_are_held_against_what_there_is() {
+    let server = own_server(|s| s.max_connections(20));
+    let url = format!("{}?max_size=8&retry_max=0&idle_timeout=10min&fleet_share=off", server.url());
+    let bad = diagnose(&url, &["--processes", "10"]);
+    bad.says("pools_too_big", "critical", "max_size 8 x 10 processes = 80, of 17 slots");
+    bad.says("retries_off", "warning", "retry_max = 0");
+    bad.says("idle_connections_kept", "advice", "600.0 s in each of 10 processes");
+    bad.says("fleet_share_off", "advice", "with 10 processes");
+    assert_eq!(bad.status, 3);
+    let shared = diagnose(&format!("{}?max_size=8", server.url()), &["--processes", "10"]);
+    shared.says("pools_too_big", "warning", "= 80");
+    assert_eq!(shared.status, 1);
+}
