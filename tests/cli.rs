@@ -151,3 +151,37 @@ fn options_with_a_word_lists_what_mentions_it() {
     let output = holdfast(&["options", "nonsense"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_shell_completes_subcommands_and_options() {
+    let script = stdout(&holdfast(&["completions", "bash"]));
+    // What bash itself does when somebody presses the tabulator.
+    let complete = |words: &str| {
+        let run = format!(
+            "{script}\nCOMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))\n\
+             _holdfast holdfast \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        stdout(&Command::new("bash").args(["-c", &run]).output().unwrap())
+    };
+    assert_eq!(complete("holdfast diag").trim(), "diagnose");
+    assert!(complete("holdfast diagnose --exp").contains("--expect"));
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(stdout(&holdfast(&["completions", shell])).contains("diagnose"), "{shell}");
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_subcommand() {
+    let folder = std::env::temp_dir().join(format!("holdfast-man-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let output = holdfast(&["man", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for page in ["holdfast", "holdfast-diagnose", "holdfast-verify", "holdfast-options"] {
+        let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains(".SH DESCRIPTION"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(stdout(&holdfast(&["man"])).contains(".TH holdfast 1"));
+    let nowhere = holdfast(&["man", "/nowhere/at/all"]);
+    assert!(stderr(&nowhere).contains("/nowhere/at/all is no folder"), "{}", stderr(&nowhere));
+}

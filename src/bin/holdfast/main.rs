@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod diagnose;
+mod install;
 mod json;
 mod logger;
 mod options;
@@ -13,7 +14,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A blocking PostgreSQL connection pool that does not let go: what its databases and it itself have to tell.
 #[derive(Parser)]
@@ -36,6 +37,8 @@ enum Command {
     Diagnose(diagnose::Arguments),
     Verify(verify::Arguments),
     Options(options::Arguments),
+    Completions(install::Completions),
+    Man(install::Man),
 }
 
 /// Nothing was found out: a wrong option, no server. As for `clap`'s own errors.
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
         Command::Diagnose(diagnose) => diagnose.run(),
         Command::Verify(verify) => verify.run(arguments.verbose > 0),
         Command::Options(options) => options.run(),
+        Command::Completions(completions) => completions.run(Arguments::command()),
+        Command::Man(man) => man.run(Arguments::command()),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("holdfast: {failure}");
