@@ -22,6 +22,9 @@ use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 /// How long the server is waited for, a connection to it included.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a connection that others wait for is kept for the question. A server that takes longer has worse troubles.
+const BRIEFLY: Duration = Duration::from_millis(500);
+
 /// It is not looked into more often on the pool's own account.
 const AT_MOST_EVERY: Duration = Duration::from_secs(60);
 
@@ -154,7 +157,7 @@ impl Inner {
 
     fn answer_over(self: &Arc<Self>, mut conn: Parked) {
         let pending = self.explained.take();
-        let answer = pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + PATIENCE));
+        let answer = pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + BRIEFLY));
         self.give_back(conn);
         if let (Some(mut found), Some(answer)) = (pending, answer) {
             found.note_server(answer);
