@@ -10,6 +10,17 @@ const BOUNDS_US: [u64; 21] = [
     1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 60_000_000,
 ];
 
+/// The same in nanoseconds, which is what is compared.
+const BOUNDS_NS: [u64; BOUNDS_US.len()] = {
+    let mut bounds = [0; BOUNDS_US.len()];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = BOUNDS_US[at] * 1_000;
+        at += 1;
+    }
+    bounds
+};
+
 /// One more than there are bounds: what is longer than all of them.
 const BUCKETS: usize = BOUNDS_US.len() + 1;
 
@@ -109,7 +120,7 @@ impl Distribution {
 
 #[inline]
 fn bucket_of(nanos: u64) -> usize {
-    BOUNDS_US.partition_point(|bound| bound * 1_000 < nanos)
+    BOUNDS_NS.partition_point(|bound| *bound < nanos)
 }
 
 /// For counters that one thread at a time writes.
