@@ -48,6 +48,7 @@
 #include "holdfast/option.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/log_record.hpp"
+#include "holdfast/observing.hpp"
 #include "holdfast/pool.hpp"
 #include "holdfast/acquire_options.hpp"
 #include "holdfast/query_options.hpp"

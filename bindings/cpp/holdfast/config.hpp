@@ -10,6 +10,7 @@
 #include "detail/native.hpp"
 #include "detail/traits.hpp"
 #include "log_record.hpp"
+#include "observing.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -105,6 +106,18 @@ public:
         return *this;
     }
 
+    /// Has everything that happens in pools made from this configuration told to `function` as it happens, under the rules of
+    /// on_log. What it throws ends with the event.
+    config &on_event(std::function<void(const event &)> function)
+    {
+        auto kept = std::make_unique<std::function<void(const event &)>>(std::move(function));
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget_event, about);
+        });
+        kept.release();
+        return *this;
+    }
+
     /// One that says the same and can be changed on its own.
     config clone() const noexcept { return config(holdfast_config_clone(it_.get())); }
     holdfast_config *native() const noexcept { return it_.get(); }
@@ -132,6 +145,19 @@ private:
     static void forget(void *user_data) noexcept
     {
         delete static_cast<std::function<void(const log_record &)> *>(user_data);
+    }
+
+    static void tell_event(void *user_data, const holdfast_event *happened) noexcept
+    {
+        try {
+            (*static_cast<const std::function<void(const event &)> *>(user_data))(*happened);
+        } catch (...) {
+            // There is nobody to throw to, and an event is no reason to end the program.
+        }
+    }
+    static void forget_event(void *user_data) noexcept
+    {
+        delete static_cast<std::function<void(const event &)> *>(user_data);
     }
 
     detail::owned<holdfast_config, holdfast_config_free> it_;

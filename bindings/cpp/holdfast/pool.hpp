@@ -14,6 +14,7 @@
 #include "detail/native.hpp"
 #include "detail/target.hpp"
 #include "detail/transaction_run.hpp"
+#include "observing.hpp"
 #include "outcome.hpp"
 #include "pipeline.hpp"
 #include "query_options.hpp"
@@ -28,6 +29,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -250,6 +252,31 @@ public:
         detail::call([&](holdfast_error **about) { return holdfast_pool_stats(it_.get(), &figures, about); });
         return figures;
     }
+    /// How the pool judges its own state, by what is known: the server is not asked.
+    holdfast::health health() const
+    {
+        auto found = detail::sized<holdfast::health>();
+        detail::call([&](holdfast_error **about) { return holdfast_pool_health(it_.get(), &found, about); });
+        return found;
+    }
+    /// Everything that the pool has measured, as a text.
+    std::string metrics(metrics_format format = metrics_format::prometheus) const
+    {
+        return text_of(holdfast_pool_metrics, format);
+    }
+    /// Who holds the connections, as words or JSON. Blocks for at most 2 s.
+    std::string explain_exhaustion(metrics_format format = metrics_format::words) const
+    {
+        return text_of(holdfast_pool_explain_exhaustion, format);
+    }
+    /// Serves metrics, health and a dashboard at an address such as "127.0.0.1:9464", until what is returned goes. Flags are 0
+    /// or HOLDFAST_SERVE_BEYOND_LOOPBACK; the empty token is none.
+    server serve(std::string_view address, std::string_view token = {}, std::uint32_t flags = 0) const
+    {
+        return server(detail::made<holdfast_server>([&](holdfast_server **it, holdfast_error **about) {
+            return holdfast_pool_serve(it_.get(), address.data(), address.size(), token.data(), token.size(), flags, it, about);
+        }));
+    }
     /// Closes every idle connection now, for a process that is about to be frozen, and returns how many those were. The pool
     /// stays open. Blocks until the server has let go of them, for at most settle_timeout.
     std::size_t release_idle() const
@@ -277,6 +304,16 @@ public:
     const holdfast_pool *native() const noexcept { return it_.get(); }
 
 private:
+    template <class Function>
+    std::string text_of(Function function, metrics_format format) const
+    {
+        const detail::owned<holdfast_text, holdfast_text_free> text(
+            detail::made<holdfast_text>([&](holdfast_text **it, holdfast_error **about) {
+                return function(it_.get(), static_cast<std::int32_t>(format), it, about);
+            }));
+        return std::string(detail::view(holdfast_text_view(text.get())));
+    }
+
     detail::owned<holdfast_pool, holdfast_pool_free> it_;
 };
 

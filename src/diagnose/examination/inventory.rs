@@ -194,7 +194,7 @@ fn identity(answers: &mut Answers<'_>, key: Option<u32>) -> Result<Identity, Err
         "select current_setting('server_version'), current_setting('server_version_num'), pg_catalog.pg_is_in_recovery(), \
          current_setting('transaction_read_only') = 'on', current_user, pg_catalog.current_database(), \
          (select rolsuper from pg_catalog.pg_roles where rolname = current_user) \
-         or pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'member'), pg_catalog.pg_backend_pid()",
+         or pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage'), pg_catalog.pg_backend_pid()",
     )?;
     Ok(Identity {
         version: row.text(0),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::certificate::{self, Certificate};
-use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, SslNegotiation};
+use crate::config::settings::{
+    Host, HostSettings, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs,
+};
 use crate::error::{Error, Phase, Result};
 use crate::link::connector::{Connector, Opened};
 use crate::link::resolve::resolve;
@@ -49,7 +51,12 @@ pub(super) fn reach(
 ) -> Result<(Vec<HostReach>, Option<Opened>)> {
     let (mut hosts, mut session) = (Vec::new(), None);
     for host in &server.hosts {
-        let alone = ServerSettings { hosts: vec![host.clone()], ..server.clone() };
+        // Each host is examined for itself: that a standby is one is no failure where a pool looks for the primary.
+        let alone = ServerSettings {
+            hosts: vec![host.clone()],
+            target_session_attrs: TargetSessionAttrs::Any,
+            ..server.clone()
+        };
         let connector = Connector::new(alone)?;
         tell(&format!("connecting to {}", connector.target()));
         let (reached, opened) = reach_one(&connector, host, server, timeout);
