@@ -114,10 +114,9 @@ fn standing(seen: &Observation, families: &mut Families) {
     families.optional(&names::FLEET_SHARE, stats.fleet_share);
     families.optional(&names::FLEET_PEERS, stats.fleet_peers);
     families.seconds(&names::OLDEST_WAITER, seen.oldest_waiter);
-    let states = [Circuit::Closed, Circuit::Probing, Circuit::Open, Circuit::Refused];
     families.each(
         &names::CIRCUIT,
-        states.map(|state| (vec![state.name().to_owned()], u64::from(state == stats.circuit))),
+        Circuit::ALL.map(|state| (vec![state.name().to_owned()], u64::from(state == stats.circuit))),
     );
     families.seconds(&names::CIRCUIT_SECONDS, stats.circuit_for.unwrap_or_default());
 }

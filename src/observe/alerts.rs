@@ -279,8 +279,9 @@ impl Alerts {
 
     fn use_high(&mut self, now: Instant) -> Says {
         const FOR: Duration = Duration::from_secs(10);
-        let Some(sample) = self.last().cloned() else { return Says::Keep };
-        let share = f64::from(sample.in_use) / f64::from(sample.limit.max(1));
+        let Some(sample) = self.last() else { return Says::Keep };
+        let (in_use, limit, waiting) = (sample.in_use, sample.limit, sample.waiting);
+        let share = f64::from(in_use) / f64::from(limit.max(1));
         if share <= 0.8 {
             self.busy_since = None;
             return if share < 0.7 { Says::Clear } else { Says::Keep };
@@ -290,11 +291,8 @@ impl Alerts {
             return Says::Keep;
         }
         Says::Raise(format!(
-            "{} of {} connections are in use, more than 80 % for {}; {} callers wait",
-            sample.in_use,
-            sample.limit,
-            human(lasts),
-            sample.waiting
+            "{in_use} of {limit} connections are in use, more than 80 % for {}; {waiting} callers wait",
+            human(lasts)
         ))
     }
 

@@ -5,16 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use postgres::SimpleQueryMessage;
+use postgres::SimpleQueryRow;
 
 use super::Pool;
-use super::acquire::Proof;
 use super::admission::{Grant, Request};
 use super::inner::Inner;
 use super::open_connection::Parked;
+use super::proof::Proof;
 use super::registry::Registered;
 use crate::clock::Tick;
-use crate::error::Error;
 use crate::link::TransactionStatus;
 use crate::observe::event::EventKind;
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
@@ -233,11 +232,8 @@ impl Inner {
 }
 
 fn slots_of_server(conn: &mut Parked, deadline: Instant) -> Result<ServerSlots, String> {
-    conn.link.set_deadline(Some(deadline));
-    let answered = conn.off_the_record(|client| client.simple_query(ASK));
-    conn.link.set_deadline(None);
-    let answered = answered.map_err(|error| Error::from(error).summary())?;
-    understand(&answered).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
+    let rows = conn.ask_for_pool(ASK, deadline).map_err(|error| error.summary())?;
+    understand(&rows).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
 }
 
 fn holder(conn: &Registered) -> Option<Holder> {
@@ -260,11 +256,7 @@ fn holder(conn: &Registered) -> Option<Holder> {
     })
 }
 
-fn understand(answer: &[SimpleQueryMessage]) -> Option<ServerSlots> {
-    let rows = answer.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
+fn understand(rows: &[SimpleQueryRow]) -> Option<ServerSlots> {
     let mut slots: Option<ServerSlots> = None;
     for row in rows {
         let number = |column: usize| row.get(column)?.parse::<i64>().ok();

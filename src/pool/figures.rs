@@ -100,18 +100,14 @@ pub(crate) struct Figures {
     /// Those of them that ran out of time.
     pub(crate) connect_timeouts: u64,
     pub(crate) leaks_suspected: u64,
-    /// How long ago the server was last heard of.
-    pub(crate) last_success: Option<Duration>,
 }
 
 impl Inner {
     pub(super) fn figures(&self) -> Figures {
         let (open, mut figures) = self.registry.measured();
-        let mut heard = self.meters.last_heard().max(figures.last_heard.take());
         for conn in open {
             figures.traffic.add(&conn.link.traffic().read());
             figures.loans.add(&conn.loan.read());
-            heard = heard.max(conn.link.traffic().last_ended());
         }
         let openings = self.meters.openings.lock();
         Figures {
@@ -121,7 +117,12 @@ impl Inner {
             connect_errors: openings.failed.clone(),
             connect_timeouts: openings.timed_out,
             leaks_suspected: self.meters.leaks.load(Relaxed),
-            last_success: heard.map(|tick| Tick::exact().since(tick)),
         }
+    }
+
+    /// How long ago the server was last heard of.
+    pub(super) fn last_success(&self) -> Option<Duration> {
+        let heard = self.meters.last_heard().max(self.registry.last_heard());
+        heard.map(|tick| Tick::exact().since(tick))
     }
 }

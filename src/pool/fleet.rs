@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use postgres::SimpleQueryMessage;
+use postgres::SimpleQueryRow;
 
 use super::admission::{NextThought, OfIdle, Releases, Returned, SHORTEST_TIMER};
 use super::alarm::Alarm;
@@ -196,15 +196,10 @@ fn tick_of(at: Instant) -> Tick {
 
 /// Asks the server, in bounded time. What this costs does not count as statements of the pool's users.
 fn look_over(conn: &mut Parked, limit: Duration) -> Result<Look, Error> {
-    conn.link.set_deadline(Some(Instant::now() + limit));
-    let answered = conn.off_the_record(|client| client.simple_query(LOOK));
-    conn.link.set_deadline(None);
+    let rows = conn.ask_for_pool(LOOK, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
-    let rows = answered?.into_iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect()),
-        _ => None,
-    });
-    let rows: Vec<Vec<Option<String>>> = rows.collect();
+    let texts = |row: &SimpleQueryRow| (0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect();
+    let rows: Vec<Vec<Option<String>>> = rows.iter().map(texts).collect();
     let sees_itself = |row: &Vec<Option<String>>| row.first().is_some_and(|pid| *pid == process);
     if !rows.iter().any(sees_itself) {
         return Err(Error::misuse("a pooler in between shows its own sessions"));

@@ -68,7 +68,7 @@ impl Inner {
                 _ => stats.limited_by.map(full),
             },
             alerts: self.watch.alerts(),
-            last_success: self.figures().last_success,
+            last_success: self.last_success(),
             last_error: self.last_open_failure.lock().clone().map(told),
             last_probe: self.meters.last_probe(),
         })

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::inner::Inner;
 use super::open_connection::OpenConnection;
-use super::stats::Stats;
 use crate::observe::event::EventKind;
 use crate::observe::loan::Place;
 
@@ -47,15 +46,5 @@ impl Inner {
             conn.loan.keep_backtrace();
         }
         self.tell(EventKind::Acquired).of(conn).took(waited).silently();
-    }
-
-    /// All figures as of one moment, or nearly: statements are counted elsewhere.
-    pub(super) fn stats(&self) -> Stats {
-        let (gauges, counters) = self.admission.snapshot();
-        let (circuit, since) = self.circuit();
-        let statements = self.registry.statements();
-        Stats::new(gauges, counters)
-            .with_circuit(circuit, since)
-            .with_measured(self.meters.proofs(), statements)
     }
 }

@@ -44,14 +44,14 @@ mod transaction;
 mod trust;
 mod voice;
 mod watch;
+#[cfg(feature = "http")]
+mod weak;
 mod workers;
 
 use std::fmt;
 use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
-#[cfg(feature = "http")]
-use std::sync::Weak;
 use std::time::Duration;
 
 use postgres::Row;
@@ -71,6 +71,8 @@ pub use stats::{Circuit, CloseReason, Stats};
 #[cfg(feature = "capi")]
 pub(crate) use transact::Came;
 pub use transaction::Transaction;
+#[cfg(feature = "http")]
+pub(crate) use weak::WeakPool;
 
 /// A pool of connections to one PostgreSQL target.
 ///
@@ -338,33 +340,6 @@ impl Pool {
     /// The server or servers this pool leads to, as `host:port`; no secrets.
     pub fn target(&self) -> String {
         self.inner.connector.target()
-    }
-}
-
-/// A pool for whoever must not keep it open.
-#[cfg(feature = "http")]
-#[derive(Clone)]
-pub(crate) struct WeakPool {
-    inner: Weak<Inner>,
-    handle: Weak<Handle>,
-}
-
-#[cfg(feature = "http")]
-impl Pool {
-    pub(crate) fn weak(&self) -> WeakPool {
-        WeakPool { inner: Arc::downgrade(&self.inner), handle: Arc::downgrade(&self._handle) }
-    }
-}
-
-#[cfg(feature = "http")]
-impl WeakPool {
-    /// `None` when the last handle is gone.
-    pub(crate) fn upgrade(&self) -> Option<Pool> {
-        Some(Pool { _handle: self.handle.upgrade()?, inner: self.inner.upgrade()? })
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.handle.strong_count() == 0
     }
 }
 

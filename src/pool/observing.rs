@@ -1,6 +1,8 @@
-//! What metrics are made of, gathered.
+//! The figures of a pool, and what metrics are made of, gathered.
 
 use super::Pool;
+use super::inner::Inner;
+use super::stats::Stats;
 use crate::exposition::Observation;
 
 impl Pool {
@@ -18,5 +20,17 @@ impl Pool {
             oldest_waiter: is_ours.then(|| inner.admission.oldest_waiter()).flatten().unwrap_or_default(),
             alerts: self.alerts(),
         }
+    }
+}
+
+impl Inner {
+    /// All figures as of one moment, or nearly: statements are counted elsewhere.
+    pub(super) fn stats(&self) -> Stats {
+        let (gauges, counters) = self.admission.snapshot();
+        let (circuit, since) = self.circuit();
+        let statements = self.registry.statements();
+        Stats::new(gauges, counters)
+            .with_circuit(circuit, since)
+            .with_measured(self.meters.proofs(), statements)
     }
 }

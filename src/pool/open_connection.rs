@@ -1,9 +1,9 @@
 //! One open server connection and what the pool remembers about it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::admission::Pooled;
 use super::in_doubt::Origin;
@@ -12,6 +12,7 @@ use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
+use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
@@ -98,6 +99,22 @@ impl OpenConnection {
         let done = run(&mut self.client);
         self.link.traffic().count_statements(counted);
         done
+    }
+
+    /// Asks the server something for the pool, to be answered by `deadline`.
+    pub(super) fn ask_for_pool(
+        &mut self,
+        sql: &str,
+        deadline: Instant,
+    ) -> Result<Vec<SimpleQueryRow>, Error> {
+        self.link.set_deadline(Some(deadline));
+        let answered = self.off_the_record(|client| client.simple_query(sql));
+        self.link.set_deadline(None);
+        let rows = answered?.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        Ok(rows.collect())
     }
 
     pub(super) fn has_expired(&self, now: Tick) -> bool {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::acquire::LOOK_AFTER;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked, ThreadMark};
+use super::proof::LOOK_AFTER;
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;

@@ -28,7 +28,7 @@ pub(super) struct Registered {
 pub(super) struct Gone {
     pub(super) traffic: TrafficTotals,
     pub(super) loans: LoanTotals,
-    pub(super) last_heard: Option<Tick>,
+    last_heard: Option<Tick>,
 }
 
 impl Gone {
@@ -113,6 +113,13 @@ impl Registry {
         let open = self.open.lock();
         let live: u64 = open.connections.values().map(|conn| conn.link.traffic().statements()).sum();
         open.gone.traffic.statements() + live
+    }
+
+    /// When the last statement ended.
+    pub(super) fn last_heard(&self) -> Option<Tick> {
+        let open = self.open.lock();
+        let live = open.connections.values().filter_map(|conn| conn.link.traffic().last_ended()).max();
+        live.max(open.gone.last_heard)
     }
 
     /// Those that are open, and what those that are gone have measured, as of one moment.

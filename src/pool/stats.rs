@@ -110,6 +110,9 @@ pub enum Circuit {
 }
 
 impl Circuit {
+    /// Every state.
+    pub const ALL: [Circuit; 4] = [Self::Closed, Self::Probing, Self::Open, Self::Refused];
+
     /// Its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {

@@ -85,14 +85,12 @@ impl<'a> Telling<'a> {
     }
 
     #[track_caller]
-    fn tell(mut self, level: Level, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
+    fn tell(self, level: Level, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
         if self.inner.log.wants(level) {
             self.inner.log.record(level, &self.fields(more), message);
         }
         if let Some(sink) = &self.inner.events {
             let message = message.to_string();
-            // Shorter-lived than what the event has borrowed so far.
-            self.event.message = "";
             sink.tell(&Event { message: &message, ..self.event });
         }
     }

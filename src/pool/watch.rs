@@ -23,12 +23,10 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Watch {
     /// A timer is set for the next look.
     active: AtomicBool,
-    /// The circuit as it was last told, by its place in [`CIRCUITS`].
+    /// The circuit as it was last told, by its place in [`Circuit::ALL`].
     circuit: AtomicU8,
     seen: Mutex<Seen>,
 }
-
-const CIRCUITS: [Circuit; 4] = [Circuit::Closed, Circuit::Probing, Circuit::Open, Circuit::Refused];
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -162,12 +160,12 @@ impl Inner {
     /// Tells of the circuit if it is another than was told last.
     pub(super) fn note_circuit(&self) {
         let (circuit, lasts) = self.circuit();
-        let place = CIRCUITS.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
+        let place = Circuit::ALL.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
         let before = self.watch.circuit.swap(place, Ordering::AcqRel);
         if before == place {
             return;
         }
-        let was = CIRCUITS[usize::from(before)];
+        let was = Circuit::ALL[usize::from(before)];
         let lasts = lasts.map(|lasts| format!(" (after {})", human(lasts))).unwrap_or_default();
         self.tell(EventKind::CircuitMoved).reason(circuit.name()).debug(
             &[("was", was.name().into())],
