@@ -1,10 +1,14 @@
 //! Reports for programs.
 
+mod examination;
+
 use std::time::Duration;
 
 use holdfast::config::OptionInfo;
 use holdfast::diagnose::{CheckReport, Report, Verdict};
 use serde_json::{Map, Value, json};
+
+pub(crate) use examination::examination;
 
 /// One document for a whole verification.
 pub(crate) fn report(report: &Report) -> Value {

@@ -8,8 +8,7 @@ use openssl::asn1::Asn1Time;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use openssl::x509::X509NameRef;
 
-/// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+use crate::link::SSL_REQUEST;
 
 /// What a server showed when it was asked for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use postgres::{SimpleQueryMessage, SimpleQueryRow};
 use super::Questions;
 use super::expectation::Expectation;
 use super::sessions::{self, Blocked, Session, SessionGroup};
-use crate::error::{Error, Phase, ServerMessage};
+use crate::error::Error;
 use crate::link::connector::Opened;
 
 /// Who answered.
@@ -139,16 +139,7 @@ impl Answers<'_> {
         self.session.link.set_deadline(Some(Instant::now() + self.timeout));
         let answered = self.session.client.simple_query(sql);
         self.session.link.set_deadline(None);
-        let rows = answered.map_err(|error| {
-            let said = error
-                .as_db_error()
-                .map(|db| ServerMessage::new(db.severity(), db.code().clone(), db.message()));
-            match said {
-                Some(said) => Error::from_server(said, Phase::Query).with_source(error),
-                None => Error::from(error),
-            }
-        })?;
-        Ok(rows
+        Ok(answered?
             .into_iter()
             .filter_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(Row(row)),
