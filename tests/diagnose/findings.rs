@@ -7,6 +7,7 @@ use holdfast::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
 
 use crate::diagnose;
+use crate::support::pgbouncer::PgBouncer;
 use crate::support::{fill, own_server, wait_until};
 
 fn client(server: &EmbeddedPostgres, name: &str) -> Client {
@@ -135,4 +136,41 @@ fn the_pools_own_settings_are_held_against_what_there_is() {
     let shared = diagnose(&format!("{}?max_size=8", server.url()), &["--processes", "10"]);
     shared.says("pools_too_big", "warning", "= 80");
     assert_eq!(shared.status, 1);
+}
+
+#[test]
+fn a_standby_of_a_healthy_pair_is_no_failure_where_the_primary_is_wanted() {
+    let primary = own_server(|s| s);
+    let standby = EmbeddedPostgres::builder().start_standby_of(&primary).unwrap();
+    let both = format!(
+        "host={0},{0} port={1},{2} user=postgres dbname=postgres target_session_attrs=read-write",
+        primary.host(),
+        standby.port(),
+        primary.port()
+    );
+    let pair = diagnose(&both, &[]);
+    let hosts = pair.document["hosts"].as_array().unwrap();
+    assert!(hosts.len() == 2 && hosts.iter().all(|host| host["error"].is_null()), "{:#}", pair.document);
+    assert_eq!(pair.status, 0, "{:#}", pair.document);
+}
+
+#[test]
+fn a_membership_that_is_not_inherited_shows_nothing_of_others() {
+    let server = own_server(|s| {
+        s.role("app", "secret").sql("alter role app noinherit; grant pg_read_all_stats to app")
+    });
+    let url = server.url_with_password("app", "secret", "postgres");
+    assert!(diagnose(&url, &[]).has("sessions_hidden"));
+    server.execute("alter role app inherit").unwrap();
+    assert!(!diagnose(&url, &[]).has("sessions_hidden"));
+}
+
+#[test]
+fn a_pooler_in_between_is_noticed() {
+    let server = own_server(|s| s);
+    let bouncer = PgBouncer::start(&server, "");
+    let behind = diagnose(&bouncer.url(), &[]);
+    behind.says("pooler_between", "advice", "not the one that the session was begun with");
+    assert_eq!(behind.document["server"]["behind_pooler"], true);
+    assert!(!diagnose(&server.url(), &[]).has("pooler_between"));
 }

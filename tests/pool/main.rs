@@ -14,7 +14,6 @@ mod keepalive;
 mod logging;
 mod opening;
 mod outage;
-mod pgbouncer;
 mod pooling;
 mod refused;
 mod releasing;

@@ -8,7 +8,7 @@ use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
 use holdfast::{ErrorKind, LimitedBy, Phase, Pool, PoolConfig, Result};
 
-use crate::pgbouncer::PgBouncer;
+use crate::support::pgbouncer::PgBouncer;
 use crate::{ms, server};
 
 fn config(bouncer: &PgBouncer) -> PoolConfig {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use holdfast::embedded::{EmbeddedPostgres, free_port};
 
-use crate::soon;
+use super::wait_until;
 
 pub struct PgBouncer {
     process: Child,
@@ -54,7 +54,9 @@ impl PgBouncer {
             .spawn()
             .expect("pgbouncer is installed (package pgbouncer)");
         let bouncer = Self { process, directory, port };
-        soon("PgBouncer accepts", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        wait_until("PgBouncer accepts", Duration::from_secs(10), || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         std::thread::sleep(Duration::from_millis(20));
         bouncer
     }
