@@ -110,6 +110,11 @@ static holdfast_status stats(void *place, void *pool)
     return holdfast_pool_stats(pool, place, NULL);
 }
 
+static holdfast_status health(void *place, void *pool)
+{
+    return holdfast_pool_health(pool, place, NULL);
+}
+
 static holdfast_status close_report(void *place, void *pool)
 {
     return holdfast_pool_close(pool, 0, place, NULL);
@@ -199,6 +204,8 @@ static void what_a_pool_fills_and_reads(const char *url)
     is_filled_as_far_as_it_goes(sizeof(holdfast_column), sizeof(holdfast_column), column, result);
     holdfast_result_free(result);
     is_filled_as_far_as_it_goes(sizeof(holdfast_stats), sizeof(holdfast_stats), stats, pool);
+    /* From there on it says how long ago something was. */
+    is_filled_as_far_as_it_goes(sizeof(holdfast_health), offsetof(holdfast_health, last_success_us), health, pool);
     is_read_as_far_as_it_goes(sizeof(holdfast_acquire_options), acquire, pool);
     is_read_as_far_as_it_goes(sizeof(holdfast_queue_options), queue, NULL);
     is_read_as_far_as_it_goes(sizeof(holdfast_submit_options), submit, pool);
