@@ -253,9 +253,11 @@ impl PoolConfig {
     /// # fn main() -> holdfast::Result<()> {
     /// let (sender, events) = mpsc::channel();
     /// let config = PoolConfig::new().on_event(move |event| drop(sender.send(event.kind.name())));
-    /// Pool::echo(config)?.query("select 1", &[])?;
+    /// let pool = Pool::echo(config)?;
+    /// pool.query("select 1", &[])?;
+    /// drop(pool);
     /// let told: Vec<_> = events.try_iter().collect();
-    /// assert_eq!(told, ["opened", "acquired", "released"]);
+    /// assert_eq!(told, ["opened", "acquired", "released", "closed"]);
     /// # Ok(()) }
     /// ```
     #[must_use]
