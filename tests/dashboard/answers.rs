@@ -155,6 +155,31 @@ fn slow_and_endless_requests_keep_nobody_else_from_an_answer() {
 }
 
 #[test]
+fn clients_that_never_read_keep_nobody_else_from_an_answer_for_long() {
+    let pool = pool();
+    let served = pool.serve("127.0.0.1:0").unwrap();
+    let many = "GET /grafana.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(400);
+    let greedy: Vec<_> = (0..64)
+        .map(|_| {
+            let mut stream = TcpStream::connect(served.address()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let _ = stream.write(many.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let is_answered = || {
+        let mut stream = TcpStream::connect(served.address()).unwrap();
+        stream.set_read_timeout(Some(ms(1_000))).unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).is_ok() && said == *b"HTTP/1.1 200"
+    };
+    soon("every place is taken", || !is_answered());
+    soon("places are free again", is_answered);
+    drop(greedy);
+}
+
+#[test]
 fn the_stats_are_as_their_schema_says() {
     let schema: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string("docs/stats.schema.json").unwrap()).unwrap();

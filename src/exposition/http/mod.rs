@@ -9,6 +9,7 @@
 mod guard;
 mod page;
 mod pages;
+mod patient;
 mod server;
 
 use std::net::SocketAddr;

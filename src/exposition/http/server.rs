@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::guard::Guard;
 use super::pages;
+use super::patient::Patient;
 use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use crate::pool::WeakPool;
@@ -25,7 +26,7 @@ use crate::pool::WeakPool;
 /// The most connections at a time: further ones wait until one of them ends.
 const MOST_CONNECTIONS: usize = 64;
 
-/// A request has to have come in so long, and a connection that is kept open to bring the next one.
+/// A request has to have come in so long, a connection that is kept open to bring the next one, and an answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest request line and headers.
@@ -145,6 +146,6 @@ async fn answer_all(stream: TcpStream, service: Service) {
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(MOST_BYTES)
-        .serve_connection(TokioIo::new(stream), answer)
+        .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), answer)
         .await;
 }
