@@ -81,6 +81,10 @@ fn the_page_shows_the_pool_live_in_light_and_dark_and_loads_nothing_from_elsewhe
     drop(served);
     soon("it says that nobody answers", || browser.text_of("#status").contains("does not answer"));
     soon("and since when", || browser.text_of("#pool").starts_with("last seen "));
+    let paleness =
+        browser.run("return getComputedStyle(document.querySelector('main > section.grid')).opacity");
+    assert_eq!(paleness, "1", "old figures stay readable");
+    browser.picture("unreachable");
 }
 
 #[test]
@@ -124,6 +128,32 @@ fn a_narrow_window_needs_no_scrolling_sideways_and_all_can_be_reached_by_keyboar
         assert!(label.as_str().unwrap().contains("Now: "), "{label}");
     }
     assert_eq!(browser.run("return document.querySelectorAll('[role=status][aria-live=polite]').length"), 1);
+}
+
+#[test]
+fn an_open_table_keeps_its_focus_and_its_place_and_asks_no_more_often() {
+    let pool = Pool::echo(PoolConfig::new()).unwrap();
+    let served = pool.serve("127.0.0.1:0").unwrap();
+    let browser = Browser::start(1000, 900);
+    browser.open(&served.url());
+    let asked = || browser.run("return performance.getEntriesByType('resource').length").as_u64().unwrap();
+    soon("there is something to scroll", || {
+        drop(pool.query("select 1", &[]));
+        browser.run("return document.querySelector('#chart-connections summary') !== null") == true
+            && asked() > 8
+    });
+    browser.run("document.querySelector('#chart-connections summary').click()");
+    soon("it is filled", || browser.text_of("#chart-connections tbody").lines().count() > 6);
+    browser.run(
+        "const box = document.querySelector('#chart-connections .scroll');
+         box.style.maxHeight = '80px'; box.focus(); box.scrollTop = 40",
+    );
+    let before = asked();
+    thread::sleep(ms(5_000));
+    let more = asked() - before;
+    assert!((1..=15).contains(&more), "once a second, not {more} times in five");
+    assert_eq!(browser.run("return document.activeElement.className"), "scroll");
+    assert_eq!(browser.run("return document.querySelector('#chart-connections .scroll').scrollTop"), 40);
 }
 
 /// By WCAG's formula, of every colour of text on every ground that it stands on.

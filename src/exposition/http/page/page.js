@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 let paused = false;
 let lastSeen = null;
+let lastStats = null;
 let said = "";
 let timer = 0;
 
@@ -118,11 +119,23 @@ function ceiling(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((bound) => bound >= value * 1.02);
 }
 
+// Made once and kept, so that what a reader has opened, focused or scrolled stays so while the figures change.
+function frame(figure, title) {
+  const details = el("details");
+  const box = el("div", null, "scroll");
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", `${title}, as a table`);
+  box.append(el("table"));
+  details.append(el("summary", "As a table"), box);
+  details.addEventListener("toggle", () => { if (details.open && lastStats) drawCharts(lastStats); });
+  figure.append(el("figcaption"), svg("svg", {}), details);
+}
+
 // One chart: lines or stacked areas over the last minutes, with its numbers as a table behind it.
 function draw(id, title, samples, series, format, options = {}) {
   const figure = $(id);
-  const open = figure.querySelector("details")?.open ?? false;
-  const focused = document.activeElement && figure.contains(document.activeElement);
+  if (!figure.firstChild) frame(figure, title);
   const W = Math.max(figure.clientWidth - 34, 200), H = 130, L = 52, R = 6, T = 8, B = 18;
   const stack = series.filter((one) => one.area);
   const totals = samples.map((m) => stack.reduce((sum, one) => sum + (one.of(m) ?? 0), 0));
@@ -131,10 +144,11 @@ function draw(id, title, samples, series, format, options = {}) {
   const span = samples.length ? Math.min(Math.max(samples[0].age_s, 60), WINDOW_S) : 60;
   const x = (m) => L + (W - L - R) * (1 - Math.min(m.age_s, span) / span);
   const y = (value) => T + (H - T - B) * (1 - value / top);
+  const outages = samples.filter((m) => m.circuit !== "closed").length;
   const chart = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img" });
   const latest = samples.length ? samples[samples.length - 1] : null;
   const now = latest ? series.map((one) => `${one.name} ${format(one.of(latest))}`).join(", ") : "nothing measured yet";
-  chart.setAttribute("aria-label", `${title} over the last ${duration(span)}. Now: ${now}.`);
+  chart.setAttribute("aria-label", `${title} over the last ${duration(span)}. Now: ${now}.${outages ? ` Shaded: the circuit was not closed in ${outages} of ${samples.length} samples.` : ""}`);
   for (const share of [0, 0.5, 1]) {
     const at = T + (H - T - B) * share;
     chart.append(svg("line", { class: "axis", x1: L, x2: W - R, y1: at, y2: at }));
@@ -147,8 +161,10 @@ function draw(id, title, samples, series, format, options = {}) {
     label.textContent = text;
     chart.append(label);
   }
+  // As wide as a sample of a second, so that those in a row are one.
+  const outage = Math.max(2, (W - L - R) / span);
   for (const m of samples.filter((m) => m.circuit !== "closed")) {
-    chart.append(svg("rect", { class: "outage", x: x(m) - 2, y: T, width: 3, height: H - T - B }));
+    chart.append(svg("rect", { class: "outage", x: x(m) - outage, y: T, width: outage, height: H - T - B }));
   }
   let base = samples.map(() => 0);
   for (const one of series) {
@@ -171,22 +187,11 @@ function draw(id, title, samples, series, format, options = {}) {
     }
     if (one.area) base = ys;
   }
-  const caption = el("figcaption", title);
-  series.forEach((one) => caption.append(el("span", `${one.name} ${latest ? format(one.of(latest)) : "–"}`, `key ${one.color}`)));
-  const details = el("details");
-  details.open = open;
-  const summary = el("summary", "As a table");
-  const box = el("div", null, "scroll");
-  box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", `${title}, as a table`);
-  const table = el("table");
-  details.append(summary, box);
-  box.append(table);
-  if (open) rows(table, ["ago", ...series.map((one) => one.name)], samples.slice(-60).reverse().map((m) => [duration(Math.max(m.age_s, 0)), ...series.map((one) => format(one.of(m)))]));
-  details.addEventListener("toggle", () => refresh());
-  figure.replaceChildren(caption, chart, details);
-  if (focused) summary.focus();
+  const caption = figure.querySelector("figcaption");
+  caption.replaceChildren(title, ...series.map((one) => el("span", `${one.name} ${latest ? format(one.of(latest)) : "–"}`, `key ${one.color}`)));
+  figure.querySelector("svg").replaceWith(chart);
+  const details = figure.querySelector("details");
+  if (details.open) rows(details.querySelector("table"), ["ago", ...series.map((one) => one.name), "circuit"], samples.slice(-60).reverse().map((m) => [duration(Math.max(m.age_s, 0)), ...series.map((one) => format(one.of(m))), m.circuit]));
 }
 
 function drawCharts(s) {
@@ -248,6 +253,7 @@ function drawExhaustion(s) {
 
 function show(s) {
   lastSeen = Date.now();
+  lastStats = s;
   document.body.classList.remove("stale");
   $("token-form").hidden = true;
   const name = s.pool.name ? `${s.pool.name} at ${s.pool.target}` : s.pool.target;
