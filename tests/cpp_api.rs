@@ -289,3 +289,8 @@ fn what_is_submitted_comes_back_exactly_once() {
 fn pools_are_configured_watched_and_closed() {
     run_every_way("pools");
 }
+
+#[test]
+fn events_metrics_health_and_the_dashboard_are_there_for_cxx() {
+    run_every_way("observing");
+}

@@ -107,9 +107,16 @@ public:
     }
 
     /// Has everything that happens in pools made from this configuration told to `function` as it happens, under the rules of
-    /// on_log. What it throws ends with the event.
+    /// on_log. What it throws ends with the event. An empty function ends what an earlier call began, for pools yet to be made.
     config &on_event(std::function<void(const event &)> function)
     {
+        if (!function) {
+            // None at all: an empty one would be called for each event, and throw each time.
+            detail::call([&](holdfast_error **about) {
+                return holdfast_config_set_event(it_.get(), nullptr, nullptr, nullptr, about);
+            });
+            return *this;
+        }
         auto kept = std::make_unique<std::function<void(const event &)>>(std::move(function));
         detail::call([&](holdfast_error **about) {
             return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget_event, about);

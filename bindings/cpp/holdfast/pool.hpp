@@ -271,7 +271,7 @@ public:
     }
     /// Serves metrics, health and a dashboard at an address such as "127.0.0.1:9464", until what is returned goes. Flags are 0
     /// or HOLDFAST_SERVE_BEYOND_LOOPBACK; the empty token is none.
-    server serve(std::string_view address, std::string_view token = {}, std::uint32_t flags = 0) const
+    [[nodiscard]] server serve(std::string_view address, std::string_view token = {}, std::uint32_t flags = 0) const
     {
         return server(detail::made<holdfast_server>([&](holdfast_server **it, holdfast_error **about) {
             return holdfast_pool_serve(it_.get(), address.data(), address.size(), token.data(), token.size(), flags, it, about);
