@@ -3,6 +3,8 @@
 
 #[cfg(feature = "diagnose")]
 mod examination;
+#[cfg(feature = "diagnose")]
+mod tuning;
 #[cfg(feature = "embedded")]
 mod verification;
 
@@ -10,6 +12,11 @@ mod verification;
 pub use examination::{
     Blocked, Certificate, Examination, Expectation, Finding, FindingSeverity, HostReach, Identity, Inventory,
     Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine,
+};
+#[cfg(feature = "diagnose")]
+pub use tuning::{
+    Advice, Bound, Ceiling, Fit, Measured, Opening, PoolSetting, ServerSetting, ServiceTime, Spread, Step,
+    WayOut, Workload, tune,
 };
 #[cfg(feature = "embedded")]
 pub use verification::{

@@ -10,6 +10,7 @@ mod options;
 mod progress;
 mod style;
 mod table;
+mod tune;
 mod verify;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
   holdfast verify                       every check, on a private PostgreSQL
   holdfast verify --url postgresql://app@db/orders
   holdfast diagnose --url postgresql://app@db/orders    what is wrong with a database, and what to do
+  holdfast tune --processes 12 --rate 600               how big a pool should be, with the arithmetic
   holdfast options timeout              what options there are about time")]
 struct Arguments {
     #[command(subcommand)]
@@ -35,6 +37,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Diagnose(diagnose::Arguments),
+    Tune(tune::Arguments),
     Verify(verify::Arguments),
     Options(options::Arguments),
     Completions(install::Completions),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     logger::install(arguments.verbose);
     let done = match arguments.command {
         Command::Diagnose(diagnose) => diagnose.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Verify(verify) => verify.run(arguments.verbose > 0),
         Command::Options(options) => options.run(),
         Command::Completions(completions) => completions.run(Arguments::command()),

@@ -101,21 +101,21 @@ const SETTINGS: &str = "'idle_in_transaction_session_timeout', 'idle_session_tim
      'client_connection_check_interval', 'tcp_keepalives_idle', 'password_encryption', 'ssl', 'shared_buffers', 'work_mem'";
 
 /// Asks one session.
-pub(super) struct Answers<'a> {
-    session: &'a mut Opened,
-    timeout: Duration,
+pub(in crate::diagnose) struct Answers<'a> {
+    pub(in crate::diagnose) session: &'a mut Opened,
+    pub(in crate::diagnose) timeout: Duration,
 }
 
 /// One row of texts.
-pub(super) struct Row(SimpleQueryRow);
+pub(in crate::diagnose) struct Row(SimpleQueryRow);
 
 impl Row {
-    pub(super) fn text(&self, column: usize) -> String {
+    pub(in crate::diagnose) fn text(&self, column: usize) -> String {
         self.0.get(column).unwrap_or_default().to_owned()
     }
 
     /// 0 for what is no number.
-    pub(super) fn count(&self, column: usize) -> u32 {
+    pub(in crate::diagnose) fn count(&self, column: usize) -> u32 {
         self.0.get(column).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
@@ -124,7 +124,7 @@ impl Row {
         seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default()
     }
 
-    fn is_true(&self, column: usize) -> bool {
+    pub(in crate::diagnose) fn is_true(&self, column: usize) -> bool {
         self.0.get(column) == Some("t")
     }
 
@@ -135,7 +135,7 @@ impl Row {
 }
 
 impl Answers<'_> {
-    pub(super) fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
+    pub(in crate::diagnose) fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
         self.session.link.set_deadline(Some(Instant::now() + self.timeout));
         let answered = self.session.client.simple_query(sql);
         self.session.link.set_deadline(None);
@@ -148,7 +148,7 @@ impl Answers<'_> {
             .collect())
     }
 
-    fn row(&mut self, sql: &str) -> Result<Row, Error> {
+    pub(in crate::diagnose) fn row(&mut self, sql: &str) -> Result<Row, Error> {
         let missing =
             || Error::misuse("the server answered a question about itself with nothing: is it PostgreSQL?");
         self.rows(sql)?.into_iter().next().ok_or_else(missing)
@@ -180,7 +180,7 @@ pub(super) fn take(
     })
 }
 
-fn identity(answers: &mut Answers<'_>, key: Option<u32>) -> Result<Identity, Error> {
+pub(in crate::diagnose) fn identity(answers: &mut Answers<'_>, key: Option<u32>) -> Result<Identity, Error> {
     let row = answers.row(
         "select current_setting('server_version'), current_setting('server_version_num'), pg_catalog.pg_is_in_recovery(), \
          current_setting('transaction_read_only') = 'on', current_user, pg_catalog.current_database(), \
@@ -199,7 +199,7 @@ fn identity(answers: &mut Answers<'_>, key: Option<u32>) -> Result<Identity, Err
     })
 }
 
-fn limits(answers: &mut Answers<'_>) -> Result<Limits, Error> {
+pub(in crate::diagnose) fn limits(answers: &mut Answers<'_>) -> Result<Limits, Error> {
     let row = answers.row(
         "select current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
          coalesce(current_setting('reserved_connections', true), '0'), \
@@ -268,10 +268,10 @@ fn missing(answers: &mut Answers<'_>, expectations: &[Expectation]) -> Result<Ve
     Ok(missing)
 }
 
-fn name(text: &str) -> String {
+pub(in crate::diagnose) fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-fn literal(text: &str) -> String {
+pub(in crate::diagnose) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use certificate::Certificate;
 pub use expectation::Expectation;
 pub use finding::{Finding, FindingSeverity};
+pub(super) use inventory::{Answers, identity, limits, literal, name};
 pub use inventory::{Identity, Inventory, Limit, Limits};
 pub use reach::{HostReach, PhaseTime};
 pub use sessions::{Blocked, Session, SessionGroup};

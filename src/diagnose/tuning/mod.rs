@@ -1,0 +1,97 @@
+//! Advice on a pool's size and settings: measured on the real server, with the arithmetic shown.
+//!
+//! ```no_run
+//! use holdfast::PoolConfig;
+//! use holdfast::diagnose::{Workload, tune};
+//!
+//! # fn main() -> holdfast::Result<()> {
+//! let config = PoolConfig::from_url("postgresql://app@db/orders")?;
+//! let workload = Workload::new().processes(12).rate(600.0).statement("select * from orders where id = 7");
+//! let advice = tune(&config, &workload, &mut |step| eprintln!("{step}"))?;
+//! for step in &advice.arithmetic {
+//!     println!("{}: {} = {} {}", step.name, step.formula, step.value, step.unit);
+//! }
+//! let config = advice.apply(config)?;
+//! # Ok(()) }
+//! ```
+
+mod advice;
+mod arithmetic;
+mod measure;
+mod pool_settings;
+mod server_settings;
+mod spread;
+mod supply;
+mod ways_out;
+mod workload;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use advice::{Advice, Measured, Opening, PoolSetting, ServerSetting, ServiceTime, WayOut};
+pub use arithmetic::{Bound, Ceiling, Fit, Step};
+pub use spread::Spread;
+pub use workload::Workload;
+
+use crate::config::PoolConfig;
+use crate::diagnose::examination::{Answers, identity};
+use crate::error::Result;
+use crate::link::connector::Connector;
+
+/// What its sessions are called at the server.
+const APPLICATION: &str = "holdfast tune";
+
+/// Measures what a server takes to let one in, to answer, and to do a statement, reads how many connections there may be and
+/// who has them, and says what a pool's settings should be. `tell` is told each step before it is made.
+///
+/// Opens six connections, no two at once, and runs the workload's statement up to 50 times, in transactions that only read
+/// and are rolled back. Blocks for as long as [`Workload::timeout`] allows for each opening and each question.
+///
+/// # Errors
+/// [`Config`](crate::ErrorKind::Config) if the configuration or the workload cannot be used; what the server answered if it
+/// lets nobody in or the statement fails.
+pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)) -> Result<Advice> {
+    workload.validate()?;
+    let (_, mut server) = config.settings()?;
+    let own_name = server.application_name.replace(APPLICATION.to_owned()).unwrap_or_default();
+    let connector = Connector::new(server)?;
+    let target = connector.target();
+    tell(&format!("connecting to {target}"));
+    let mut opened = connector.open(Instant::now() + workload.timeout, &Arc::default())?;
+    let first = opened.timing;
+    let key = opened.link.backend_key().map(|key| key.process_id);
+    let mut answers = Answers { session: &mut opened, timeout: workload.timeout };
+    tell("asking for limits and who uses them");
+    let identity = identity(&mut answers, key)?;
+    let ceilings = supply::ceilings(&mut answers, &own_name, workload)?;
+    let settings = supply::settings(&mut answers)?;
+    tell("measuring round trips");
+    let round_trip = measure::round_trip(&mut answers)?;
+    let service = measure::service_time(&mut answers, workload, round_trip.mean, tell)?;
+    drop(opened);
+    tell("measuring what it takes to open a connection");
+    let opening = measure::opening(&connector, first, workload.timeout)?;
+
+    let measured = Measured { opening, round_trip, service };
+    let sizing = arithmetic::size(workload, &measured, &ceilings);
+    let case = advice::Case {
+        workload,
+        measured: &measured,
+        sizing: &sizing,
+        ceilings: &ceilings,
+        identity: &identity,
+        settings: &settings,
+    };
+    Ok(Advice {
+        pool: pool_settings::of(&case),
+        server: server_settings::of(&case),
+        ways_out: ways_out::of(&case),
+        notes: case.notes(),
+        target,
+        server_version: identity.version.clone(),
+        fit: sizing.fit,
+        arithmetic: sizing.steps,
+        ceilings,
+        measured,
+    })
+}
