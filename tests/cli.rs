@@ -165,9 +165,18 @@ fn a_shell_completes_subcommands_and_options() {
     };
     assert_eq!(complete("holdfast diag").trim(), "diagnose");
     assert!(complete("holdfast diagnose --exp").contains("--expect"));
+    let checked = Command::new("bash").args(["-n", "-c", &script]).output().unwrap();
+    assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
     for shell in ["zsh", "fish", "elvish", "powershell"] {
         assert!(stdout(&holdfast(&["completions", shell])).contains("diagnose"), "{shell}");
     }
+}
+
+/// As `man` does, with every warning there is. Where it is not installed, nobody reads manual pages either.
+fn assert_formats(page: &std::path::Path) {
+    let groff = Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(page).output();
+    let Ok(output) = groff else { return };
+    assert!(output.status.success() && output.stderr.is_empty(), "{}: {}", page.display(), stderr(&output));
 }
 
 #[test]
@@ -176,9 +185,10 @@ fn there_is_a_manual_page_for_each_subcommand() {
     std::fs::create_dir_all(&folder).unwrap();
     let output = holdfast(&["man", folder.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    for page in ["holdfast", "holdfast-diagnose", "holdfast-verify", "holdfast-options"] {
+    for page in ["holdfast", "holdfast-diagnose", "holdfast-tune", "holdfast-verify", "holdfast-options"] {
         let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
         assert!(text.contains(".SH NAME") && text.contains(".SH DESCRIPTION"), "{page}");
+        assert_formats(&folder.join(format!("{page}.1")));
     }
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(stdout(&holdfast(&["man"])).contains(".TH holdfast 1"));
