@@ -11,7 +11,7 @@ mod verification;
 #[cfg(feature = "diagnose")]
 pub use examination::{
     Blocked, Certificate, Examination, Expectation, Finding, FindingSeverity, HostReach, Identity, Inventory,
-    Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine,
+    Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine, without_literals,
 };
 #[cfg(feature = "diagnose")]
 pub use tuning::{

@@ -12,6 +12,7 @@ mod style;
 mod table;
 mod tune;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
   holdfast verify --url postgresql://app@db/orders
   holdfast diagnose --url postgresql://app@db/orders    what is wrong with a database, and what to do
   holdfast tune --processes 12 --rate 600               how big a pool should be, with the arithmetic
+  holdfast watch --metrics http://127.0.0.1:9464        a pool, live; --url: everybody's connections
   holdfast options timeout              what options there are about time")]
 struct Arguments {
     #[command(subcommand)]
@@ -39,6 +41,7 @@ enum Command {
     Diagnose(diagnose::Arguments),
     Tune(tune::Arguments),
     Verify(verify::Arguments),
+    Watch(watch::Arguments),
     Options(options::Arguments),
     Completions(install::Completions),
     Man(install::Man),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Diagnose(diagnose) => diagnose.run(),
         Command::Tune(tune) => tune.run(),
         Command::Verify(verify) => verify.run(arguments.verbose > 0),
+        Command::Watch(watch) => watch.run(),
         Command::Options(options) => options.run(),
         Command::Completions(completions) => completions.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),

@@ -31,7 +31,7 @@ pub use finding::{Finding, FindingSeverity};
 pub(super) use inventory::{Answers, identity, limits, literal, name};
 pub use inventory::{Identity, Inventory, Limit, Limits};
 pub use reach::{HostReach, PhaseTime};
-pub use sessions::{Blocked, Session, SessionGroup};
+pub use sessions::{Blocked, Session, SessionGroup, without_literals};
 
 use crate::config::PoolConfig;
 use crate::error::Result;

@@ -1,0 +1,53 @@
+//! The terminal, which is given back as it was, however the program ends.
+
+use std::io::{self, Stdout, stdout};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// A terminal that is drawn on. Dropping it gives it back.
+pub(super) struct Canvas(pub(super) Terminal<CrosstermBackend<Stdout>>);
+
+impl Canvas {
+    pub(super) fn take() -> io::Result<Self> {
+        // Before its message, which would be lost with the screen otherwise.
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |what| {
+            give_back();
+            told(what);
+        }));
+        enable_raw_mode()?;
+        execute!(stdout(), EnterAlternateScreen).inspect_err(|_| give_back())?;
+        Terminal::new(CrosstermBackend::new(stdout())).map(Self).inspect_err(|_| give_back())
+    }
+}
+
+impl Drop for Canvas {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// A terminal that went away needs nothing.
+fn give_back() {
+    let _ = disable_raw_mode();
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+}
+
+/// Becomes true when somebody wants the program to end.
+pub(super) fn told_to_end() -> io::Result<Arc<AtomicBool>> {
+    let told = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&told))?;
+    }
+    Ok(told)
+}
