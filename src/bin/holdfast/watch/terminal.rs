@@ -51,3 +51,39 @@ pub(super) fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     }
     Ok(told)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Set for the run of this test within a terminal, which panics.
+    const WITHIN: &str = "HOLDFAST_TEST_WITHIN_TERMINAL";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_is_then_told_where_it_can_be_read() {
+        if env::var_os(WITHIN).is_some() {
+            let _canvas = Canvas::take().unwrap();
+            panic!("provoked");
+        }
+        let itself = env::current_exe().unwrap();
+        let name =
+            "watch::terminal::tests::a_panic_gives_the_terminal_back_and_is_then_told_where_it_can_be_read";
+        let run = format!("{} --exact {name} --nocapture; stty -a", itself.display());
+        // A real terminal, as util-linux makes one.
+        let output = Command::new("script")
+            .args(["-qec", &run, "/dev/null"])
+            .env(WITHIN, "1")
+            .env("TERM", "xterm")
+            .output()
+            .unwrap();
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        let place = |part: &str| seen.find(part).unwrap_or_else(|| panic!("no {part:?} in {seen:?}"));
+        assert!(place("\x1b[?1049h") < place("\x1b[?1049l"), "{seen:?}");
+        assert!(place("\x1b[?1049l") < place("provoked"), "{seen:?}");
+        let modes: Vec<_> = seen.split_whitespace().collect();
+        assert!(["icanon", "isig", "echo"].iter().all(|mode| modes.contains(mode)), "{seen:?}");
+    }
+}
