@@ -185,7 +185,14 @@ fn there_is_a_manual_page_for_each_subcommand() {
     std::fs::create_dir_all(&folder).unwrap();
     let output = holdfast(&["man", folder.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    for page in ["holdfast", "holdfast-diagnose", "holdfast-tune", "holdfast-verify", "holdfast-options"] {
+    for page in [
+        "holdfast",
+        "holdfast-diagnose",
+        "holdfast-tune",
+        "holdfast-verify",
+        "holdfast-watch",
+        "holdfast-options",
+    ] {
         let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).unwrap();
         assert!(text.contains(".SH NAME") && text.contains(".SH DESCRIPTION"), "{page}");
         assert_formats(&folder.join(format!("{page}.1")));
