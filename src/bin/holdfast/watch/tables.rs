@@ -108,15 +108,15 @@ pub(super) fn summary(server: &ServerLook) -> String {
     let count = |which: fn(&Session) -> bool| server.sessions.iter().filter(|session| which(session)).count();
     visible(
         &format!(
-            "{}  PostgreSQL {}  {} of {} slots used ({} reserved)  {} active  {} idle in transaction  {} waiting for locks",
+            "{}  {} of {} slots used ({} reserved)  {} active  {} idle in transaction  {} locked  PostgreSQL {}",
             server.target,
-            server.version,
             server.used(),
             server.slots(),
             server.reserved,
             count(Session::is_active),
             count(Session::is_idle_in_transaction),
-            count(|session| session.waits_for_lock)
+            count(|session| session.waits_for_lock),
+            server.version
         ),
         "",
     )
