@@ -447,6 +447,13 @@ HOLDFAST_API
 bool holdfast_error_snapshot(const holdfast_error *error,
                              holdfast_snapshot *snapshot);
 
+/**
+ * A further handle of the same error, for a further owner: each is freed with holdfast_error_free. NULL for NULL. How an event's
+ * callback keeps what went wrong.
+ */
+HOLDFAST_API
+holdfast_error *holdfast_error_clone(const holdfast_error *error);
+
 /** Frees an error. NULL is allowed. */
 HOLDFAST_API void holdfast_error_free(holdfast_error *error);
 
@@ -746,7 +753,7 @@ typedef struct {
     uint64_t unix_us;
     /** The pool's name and target. */
     holdfast_str pool;
-    /** Number of the connection within the pool. */
+    /** Number of the connection within the pool, from 1; 0 where no connection is concerned. */
     uint64_t connection;
     /** A duration in microseconds, or HOLDFAST_NO_DURATION. */
     uint64_t took_us;
@@ -762,6 +769,13 @@ typedef struct {
     holdfast_str reason;
     /** What happened, in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED. */
     holdfast_str message;
+    /** Where in the program, as file:line, if the program is one in Rust. */
+    holdfast_str place;
+    /**
+     * What went wrong, with all that a failed call tells of it, or NULL if nothing did. Not to be freed; to keep it for longer
+     * than the callback, use holdfast_error_clone.
+     */
+    const holdfast_error *error;
 } holdfast_event;
 
 /**

@@ -247,8 +247,21 @@ fn whatever_the_c_header_has_the_wrapper_has_too() {
             .next()
             .filter(|name| name.starts_with("holdfast_"))
     });
-    let kinds =
-        ["STATUS", "FIELD", "FORMAT", "ISOLATION", "ACCESS", "DEFERRABLE", "TRANSACTION", "PIPELINE", "LOG"];
+    let kinds = [
+        "STATUS",
+        "FIELD",
+        "FORMAT",
+        "ISOLATION",
+        "ACCESS",
+        "DEFERRABLE",
+        "TRANSACTION",
+        "PIPELINE",
+        "LOG",
+        "EVENT",
+        "METRICS",
+        "HEALTH",
+        "SERVE",
+    ];
     let constants = header
         .lines()
         .filter_map(|line| line.strip_prefix("#define ")?.split_whitespace().next())

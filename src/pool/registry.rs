@@ -48,7 +48,8 @@ struct Open {
 
 #[derive(Default)]
 pub(super) struct Registry {
-    next_id: AtomicU64,
+    /// The number of the last connection. The first is 1, so that C can say 0 for none.
+    last_id: AtomicU64,
     open: Mutex<Open>,
     opening: Mutex<HashMap<u64, Arc<Abort>>>,
 }
@@ -70,7 +71,7 @@ impl Drop for RegisteredOpening<'_> {
 impl Registry {
     /// A new connection is about to be opened.
     pub(super) fn begin_opening(&self) -> RegisteredOpening<'_> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let abort = Arc::new(Abort::default());
         self.opening.lock().insert(id, abort.clone());
         RegisteredOpening { registry: self, id, abort }

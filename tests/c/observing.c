@@ -15,6 +15,7 @@ typedef struct {
     char closed_for[64];
     holdfast_status timed_out_status;
     uint64_t timed_out_us;
+    holdfast_error *kept;
     const holdfast_pool *pool;
     holdfast_status inside;
     int destroyed;
@@ -33,12 +34,15 @@ static void see(void *user_data, const holdfast_event *event)
         seen->opened_connection = event->connection;
         seen->opened_pid = event->backend_pid;
         CHECK(event->took_us > 0 && event->took_us != HOLDFAST_NO_DURATION && event->message.len > 0);
+        CHECK(event->error == NULL && event->place.len == 0);
     } else if (event->kind == HOLDFAST_EVENT_CLOSED) {
         snprintf(seen->closed_for, sizeof seen->closed_for, "%s", event->reason.ptr);
         CHECK(event->took_us == HOLDFAST_NO_DURATION && event->status == HOLDFAST_STATUS_OK);
     } else if (event->kind == HOLDFAST_EVENT_TIMED_OUT) {
         seen->timed_out_status = event->status;
         seen->timed_out_us = event->took_us;
+        CHECK(event->connection == 0 && holdfast_error_status(event->error) == event->status);
+        seen->kept = holdfast_error_clone(event->error);
     } else if (event->kind == HOLDFAST_EVENT_RELEASED && seen->pool != NULL) {
         holdfast_text *text;
         seen->inside = holdfast_pool_acquire(seen->pool, NULL, &conn, NULL);
@@ -110,11 +114,14 @@ static void events_tell_what_happens(const char *url)
     holdfast_pool *pool = open_pool(url, &seen);
     OK(holdfast_pool_acquire(pool, NULL, &conn, &error));
     CHECK(count(&seen, HOLDFAST_EVENT_OPENED) == 1 && count(&seen, HOLDFAST_EVENT_ACQUIRED) == 1);
-    CHECK(seen.opened_pid != 0);
+    CHECK(seen.opened_pid != 0 && seen.opened_connection == 1);
     options.timeout_ms = 30;
     FAILS(HOLDFAST_STATUS_POOL_TIMEOUT, holdfast_pool_acquire(pool, &options, &other, &error));
     CHECK(count(&seen, HOLDFAST_EVENT_TIMED_OUT) == 1);
     CHECK(seen.timed_out_status == HOLDFAST_STATUS_POOL_TIMEOUT && seen.timed_out_us >= 30000);
+    CHECK(holdfast_error_status(seen.kept) == HOLDFAST_STATUS_POOL_TIMEOUT && holdfast_error_message(seen.kept).len > 0);
+    holdfast_error_free(seen.kept);
+    CHECK(holdfast_error_clone(NULL) == NULL);
     seen.pool = pool;
     holdfast_connection_release(conn);
     CHECK(count(&seen, HOLDFAST_EVENT_RELEASED) == 1 && seen.inside == HOLDFAST_STATUS_REENTRANT);

@@ -1,7 +1,6 @@
 // Configurations, log records, figures, closing, and errors of a pool that has no connection to give.
 #include "check.hpp"
 
-#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -65,25 +64,6 @@ static void log_records_reach_a_function_that_goes_with_the_last_pool(const std:
     config.on_log(holdfast::log_level::trace, [told](const holdfast::log_record &) {});
     config.on_log(holdfast::log_level::off, nullptr);
     CHECK(told.use_count() == 1);
-}
-
-static void a_pool_shows_what_it_has_measured(const std::string &url)
-{
-    std::atomic<int> opened{0};
-    auto config = holdfast::config::from_url(url);
-    config.on_event([&](const holdfast::event &event) {
-        opened += event.kind == HOLDFAST_EVENT_OPENED;
-        throw std::runtime_error("what an event throws is nobody's concern");
-    });
-    holdfast::pool pool(config);
-    pool.query("select 1");
-    CHECK(opened == 1 && pool.health().ready == 1);
-    CHECK(pool.metrics().find("holdfast_loans_total{") != std::string::npos);
-    CHECK(pool.metrics(holdfast::metrics_format::json).find("holdfast.stats.v1") != std::string::npos);
-    CHECK(pool.explain_exhaustion().find("0 lent, 1 idle") != std::string::npos);
-    CHECK(pool.serve("127.0.0.1:0").url().substr(0, 17) == "http://127.0.0.1:");
-    FAILS(holdfast::status::config, pool.serve("0.0.0.0:0"));
-    pool.close(5s);
 }
 
 static void an_exhausted_pool_says_how_it_stood(const std::string &url)
@@ -184,7 +164,6 @@ int main(int argc, char **argv)
     return run(argc, argv, [](const std::string &url) {
         options_are_set_from_texts_numbers_and_durations(url);
         log_records_reach_a_function_that_goes_with_the_last_pool(url);
-        a_pool_shows_what_it_has_measured(url);
         an_exhausted_pool_says_how_it_stood(url);
         an_idempotent_statement_outlives_its_connection(url);
         failed_attempts_are_told_one_by_one();

@@ -8,9 +8,10 @@
 #include "detail/digits.hpp"
 #include "detail/handle.hpp"
 #include "detail/native.hpp"
+#include "detail/text.hpp"
 #include "detail/traits.hpp"
+#include "event.hpp"
 #include "log_record.hpp"
-#include "observing.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -81,11 +82,9 @@ public:
     /// The effective value of an option, wherever it comes from; a secret is shown as "***". Copies.
     std::optional<std::string> get(std::string_view key) const
     {
-        const detail::owned<holdfast_text, holdfast_text_free> text(
-            detail::made<holdfast_text>([&](holdfast_text **made, holdfast_error **about) {
-                return holdfast_config_get(it_.get(), key.data(), key.size(), made, about);
-            }));
-        return text ? std::optional<std::string>(detail::view(holdfast_text_view(text.get()))) : std::nullopt;
+        return detail::text([&](holdfast_text **made, holdfast_error **about) {
+            return holdfast_config_get(it_.get(), key.data(), key.size(), made, about);
+        });
     }
     /// Checks the whole; status::config names the first fault found.
     void validate() const
@@ -100,18 +99,24 @@ public:
     {
         auto kept = std::make_unique<std::function<void(const log_record &)>>(std::move(function));
         detail::call([&](holdfast_error **about) {
-            return holdfast_config_set_log(it_.get(), static_cast<std::int32_t>(level), tell, kept.get(), forget, about);
+            return holdfast_config_set_log(it_.get(), static_cast<std::int32_t>(level), tell_record, kept.get(),
+                                           forget<log_record>, about);
         });
         kept.release();
         return *this;
     }
-
-    /// Has everything that happens in pools made from this configuration told to `function` as it happens, under the rules of
-    /// on_log. What it throws ends with the event. An empty function ends what an earlier call began, for pools yet to be made.
+    /// Has everything that happens in pools made from this configuration told to `function` as it happens, with the same
+    /// rules. An empty function ends what an earlier call began, for pools yet to be made.
+    ///
+    ///     config.on_event([](const holdfast::event &event) {
+    ///         if (event.kind == holdfast::event_kind::alert_raised) {
+    ///             page_somebody(event.message);
+    ///         }
+    ///     });
     config &on_event(std::function<void(const event &)> function)
     {
         if (!function) {
-            // None at all: an empty one would be called for each event, and throw each time.
+            // None at all, and not an empty one: without a callback, loans cost nothing more.
             detail::call([&](holdfast_error **about) {
                 return holdfast_config_set_event(it_.get(), nullptr, nullptr, nullptr, about);
             });
@@ -119,7 +124,7 @@ public:
         }
         auto kept = std::make_unique<std::function<void(const event &)>>(std::move(function));
         detail::call([&](holdfast_error **about) {
-            return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget_event, about);
+            return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget<event>, about);
         });
         kept.release();
         return *this;
@@ -138,33 +143,25 @@ private:
     }
 
     // Called by the library.
-    static void tell(void *user_data, const holdfast_log_record *record) noexcept
+    static void tell_record(void *user_data, const holdfast_log_record *it) noexcept
     {
-        const auto time = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>(
-            detail::microseconds(record->unix_us));
+        tell<log_record>(user_data, {static_cast<log_level>(it->level), detail::view(it->message), detail::view(it->pool),
+                                     detail::time(it->unix_us)});
+    }
+    static void tell_event(void *user_data, const holdfast_event *it) noexcept { tell<event>(user_data, event::of(*it)); }
+    template <class Told>
+    static void tell(void *user_data, const Told &it) noexcept
+    {
         try {
-            (*static_cast<const std::function<void(const log_record &)> *>(user_data))(
-                {static_cast<log_level>(record->level), detail::view(record->message), detail::view(record->pool), time});
+            (*static_cast<const std::function<void(const Told &)> *>(user_data))(it);
         } catch (...) {
-            // There is nobody to throw to, and a log is no reason to end the program.
+            // There is nobody to throw to, and what a pool tells is no reason to end the program.
         }
     }
+    template <class Told>
     static void forget(void *user_data) noexcept
     {
-        delete static_cast<std::function<void(const log_record &)> *>(user_data);
-    }
-
-    static void tell_event(void *user_data, const holdfast_event *happened) noexcept
-    {
-        try {
-            (*static_cast<const std::function<void(const event &)> *>(user_data))(*happened);
-        } catch (...) {
-            // There is nobody to throw to, and an event is no reason to end the program.
-        }
-    }
-    static void forget_event(void *user_data) noexcept
-    {
-        delete static_cast<std::function<void(const event &)> *>(user_data);
+        delete static_cast<std::function<void(const Told &)> *>(user_data);
     }
 
     detail::owned<holdfast_config, holdfast_config_free> it_;

@@ -13,13 +13,17 @@
 #include "detail/limit.hpp"
 #include "detail/native.hpp"
 #include "detail/target.hpp"
+#include "detail/text.hpp"
 #include "detail/transaction_run.hpp"
-#include "observing.hpp"
+#include "health.hpp"
+#include "metrics_format.hpp"
 #include "outcome.hpp"
 #include "pipeline.hpp"
 #include "query_options.hpp"
 #include "queue.hpp"
 #include "result.hpp"
+#include "serve_options.hpp"
+#include "server.hpp"
 #include "statement.hpp"
 #include "submit_options.hpp"
 #include "transaction_options.hpp"
@@ -252,29 +256,36 @@ public:
         detail::call([&](holdfast_error **about) { return holdfast_pool_stats(it_.get(), &figures, about); });
         return figures;
     }
-    /// How the pool judges its own state, by what is known: the server is not asked.
+    /// How it judges its own state, by what is known: the server is not asked.
     holdfast::health health() const
     {
-        auto found = detail::sized<holdfast::health>();
+        auto found = detail::sized<holdfast_health>();
         detail::call([&](holdfast_error **about) { return holdfast_pool_health(it_.get(), &found, about); });
-        return found;
+        return holdfast::health::of(found);
     }
-    /// Everything that the pool has measured, as a text.
+    /// Everything that it has measured: for Prometheus, for OpenMetrics, as one JSON document with health, alerts and the last
+    /// ten minutes, or in words its health with reasons. Copies.
     std::string metrics(metrics_format format = metrics_format::prometheus) const
     {
-        return text_of(holdfast_pool_metrics, format);
+        return *detail::text([&](holdfast_text **made, holdfast_error **about) {
+            return holdfast_pool_metrics(it_.get(), static_cast<std::int32_t>(format), made, about);
+        });
     }
-    /// Who holds the connections, as words or JSON. Blocks for at most 2 s.
+    /// Who holds the connections, joined with what the server says of its slots, in words or as JSON. Blocks for at most 2 s.
+    /// Copies.
     std::string explain_exhaustion(metrics_format format = metrics_format::words) const
     {
-        return text_of(holdfast_pool_explain_exhaustion, format);
+        return *detail::text([&](holdfast_text **made, holdfast_error **about) {
+            return holdfast_pool_explain_exhaustion(it_.get(), static_cast<std::int32_t>(format), made, about);
+        });
     }
-    /// Serves metrics, health and a dashboard at an address such as "127.0.0.1:9464", until what is returned goes. Flags are 0
-    /// or HOLDFAST_SERVE_BEYOND_LOOPBACK; the empty token is none.
-    [[nodiscard]] server serve(std::string_view address, std::string_view token = {}, std::uint32_t flags = 0) const
+    /// Serves metrics, health and a dashboard at an address such as "127.0.0.1:9464" (port 0 takes a free one) until the
+    /// server goes or the pool is gone; holdfast.h says what is where.
+    [[nodiscard]] server serve(std::string_view address, const serve_options &options = {}) const
     {
-        return server(detail::made<holdfast_server>([&](holdfast_server **it, holdfast_error **about) {
-            return holdfast_pool_serve(it_.get(), address.data(), address.size(), token.data(), token.size(), flags, it, about);
+        return server(detail::made<holdfast_server>([&](holdfast_server **made, holdfast_error **about) {
+            return holdfast_pool_serve(it_.get(), address.data(), address.size(), options.token.data(), options.token.size(),
+                                       options.flags(), made, about);
         }));
     }
     /// Closes every idle connection now, for a process that is about to be frozen, and returns how many those were. The pool
@@ -304,16 +315,6 @@ public:
     const holdfast_pool *native() const noexcept { return it_.get(); }
 
 private:
-    template <class Function>
-    std::string text_of(Function function, metrics_format format) const
-    {
-        const detail::owned<holdfast_text, holdfast_text_free> text(
-            detail::made<holdfast_text>([&](holdfast_text **it, holdfast_error **about) {
-                return function(it_.get(), static_cast<std::int32_t>(format), it, about);
-            }));
-        return std::string(detail::view(holdfast_text_view(text.get())));
-    }
-
     detail::owned<holdfast_pool, holdfast_pool_free> it_;
 };
 

@@ -5,13 +5,14 @@
 //! any thread, and none blocks. Given NULL they answer as if nothing had gone wrong.
 
 use std::ffi::c_int;
+use std::ptr;
 
 use super::guard::{Failure, micros, or_default};
-use super::handle::{Handle, free, look, mark};
+use super::handle::{Handle, another, free, look, mark};
 use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
 use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, literal};
-use crate::error::{Attempt, LimitedBy, PoolSnapshot, ServerMessage};
+use crate::error::{Attempt, Error, LimitedBy, PoolSnapshot, ServerMessage};
 
 /// What went wrong. Free it with holdfast_error_free.
 pub struct holdfast_error {
@@ -222,17 +223,21 @@ impl holdfast_error {
                 Described { status, message: Text::new(message), ..Described::default() }
             }
             Failure::Given { .. } => Described { status, ..Described::default() },
-            Failure::Core(error) => Described {
-                status,
-                message: Text::new(error.to_string()),
-                phase: Text::optional(error.phase().map(|p| p.name())),
-                target: Text::optional(error.target()),
-                server: error.server().map(ServerFields::new).unwrap_or_default(),
-                retryable: error.is_retryable(),
-                elapsed_us: error.elapsed().map_or(0, micros),
-                snapshot: error.snapshot().copied(),
-                attempts: error.attempts().iter().map(DescribedAttempt::new).collect(),
-            },
+            Failure::Core(error) => Self::describe_core(&error),
+        }
+    }
+
+    pub(super) fn describe_core(error: &Error) -> Described {
+        Described {
+            status: status::of_error(error),
+            message: Text::new(error.to_string()),
+            phase: Text::optional(error.phase().map(|p| p.name())),
+            target: Text::optional(error.target()),
+            server: error.server().map(ServerFields::new).unwrap_or_default(),
+            retryable: error.is_retryable(),
+            elapsed_us: error.elapsed().map_or(0, micros),
+            snapshot: error.snapshot().copied(),
+            attempts: error.attempts().iter().map(DescribedAttempt::new).collect(),
         }
     }
 }
@@ -372,6 +377,14 @@ pub unsafe extern "C" fn holdfast_error_snapshot(
         unsafe { structs::write(snapshot, &filled, "holdfast_snapshot")? };
         Ok(true)
     })
+}
+
+/// A further handle of the same error, for a further owner: each is freed with holdfast_error_free. NULL for NULL. How an event's
+/// callback keeps what went wrong.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_error_clone(error: *const holdfast_error) -> *mut holdfast_error {
+    // SAFETY: the caller gives NULL or a live error.
+    or_default(ptr::null_mut(), || unsafe { another(error) })
 }
 
 /// Frees an error. NULL is allowed.

@@ -5,11 +5,13 @@
 
 use std::ffi::c_void;
 use std::mem::size_of;
+use std::ptr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::config::{holdfast_config, with_config};
 use super::error::holdfast_error;
 use super::guard::{Failure, guard, micros};
+use super::handle::Kept;
 use super::log::{UserData, holdfast_destroy};
 use super::status::{self, holdfast_status};
 use super::text::{Text, holdfast_str};
@@ -65,7 +67,7 @@ pub struct holdfast_event {
     pub unix_us: u64,
     /// The pool's name and target.
     pub pool: holdfast_str,
-    /// Number of the connection within the pool.
+    /// Number of the connection within the pool, from 1; 0 where no connection is concerned.
     pub connection: u64,
     /// A duration in microseconds, or HOLDFAST_NO_DURATION.
     pub took_us: u64,
@@ -81,6 +83,11 @@ pub struct holdfast_event {
     pub reason: holdfast_str,
     /// What happened, in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED.
     pub message: holdfast_str,
+    /// Where in the program, as file:line, if the program is one in Rust.
+    pub place: holdfast_str,
+    /// What went wrong, with all that a failed call tells of it, or NULL if nothing did. Not to be freed; to keep it for longer
+    /// than the callback, use holdfast_error_clone.
+    pub error: *const holdfast_error,
 }
 
 /// Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once, never
@@ -94,8 +101,13 @@ fn tell(
     user_data: &UserData,
     event: &Event<'_>,
 ) {
-    let (pool, reason, message) =
-        (Text::new(event.pool), Text::optional(event.reason), Text::new(event.message));
+    let (pool, reason, message, place) = (
+        Text::new(event.pool),
+        Text::optional(event.reason),
+        Text::new(event.message),
+        Text::optional(event.place),
+    );
+    let error = event.error.map(|error| Kept::<holdfast_error>::new(holdfast_error::describe_core(error)));
     let told = holdfast_event {
         struct_size: size_of::<holdfast_event>() as u32,
         kind: number(event.kind),
@@ -104,13 +116,15 @@ fn tell(
         connection: event.connection.unwrap_or_default(),
         took_us: event.took.map_or(HOLDFAST_NO_DURATION, |took: Duration| micros(took)),
         backend_pid: event.backend_pid.unwrap_or_default(),
-        status: event.error.map_or(status::HOLDFAST_STATUS_OK, |error| status::of_kind(error.kind())),
+        status: event.error.map_or(status::HOLDFAST_STATUS_OK, status::of_error),
         from: event.from.unwrap_or_default(),
         to: event.to.unwrap_or_default(),
         reason: reason.view(),
         message: message.view(),
+        place: place.view(),
+        error: error.as_ref().map_or(ptr::null(), Kept::as_ptr),
     };
-    // SAFETY: the program gave the function for this data; the event lives until the call is over.
+    // SAFETY: the program gave the function for this data; the event, its texts and its error live until the call is over.
     unsafe { callback(user_data.get(), &raw const told) };
 }
 

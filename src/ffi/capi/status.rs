@@ -6,7 +6,7 @@
 
 use super::guard::{Failure, or_default};
 use super::text::{holdfast_str, literal};
-use crate::error::{ErrorKind, RolledBack, find_source};
+use crate::error::{Error, ErrorKind, RolledBack, find_source};
 
 /// A status code.
 pub type holdfast_status = i32;
@@ -100,10 +100,16 @@ pub(super) fn of_kind(kind: ErrorKind) -> holdfast_status {
     }
 }
 
+pub(super) fn of_error(error: &Error) -> holdfast_status {
+    if find_source::<RolledBack>(error).is_some() {
+        return HOLDFAST_STATUS_ROLLED_BACK;
+    }
+    of_kind(error.kind())
+}
+
 pub(super) fn of_failure(failure: &Failure) -> holdfast_status {
     match failure {
-        Failure::Core(error) if find_source::<RolledBack>(error).is_some() => HOLDFAST_STATUS_ROLLED_BACK,
-        Failure::Core(error) => of_kind(error.kind()),
+        Failure::Core(error) => of_error(error),
         Failure::Call { status, .. } | Failure::Given { status, .. } => *status,
     }
 }

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace holdfast::detail {
@@ -24,6 +25,17 @@ T sized() noexcept
 inline std::chrono::microseconds microseconds(std::uint64_t count) noexcept
 {
     return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(count));
+}
+
+/// The same, where one number says that there is no duration.
+inline std::optional<std::chrono::microseconds> unless(std::uint64_t count, std::uint64_t none) noexcept
+{
+    return count != none ? std::optional(microseconds(count)) : std::nullopt;
+}
+
+inline std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds> time(std::uint64_t unix_us) noexcept
+{
+    return std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>(microseconds(unix_us));
 }
 
 } // namespace holdfast::detail

@@ -273,13 +273,15 @@ function unreachable() {
   if (lastSeen) $("pool").textContent = `last seen ${duration(Math.round((Date.now() - lastSeen) / SECOND))} ago; the figures are of then`;
 }
 
+const token = () => sessionStorage.getItem("holdfast-token");
+const ask = (path) => fetch(path, { cache: "no-store", signal: AbortSignal.timeout(5 * SECOND), headers: token() ? { Authorization: `Bearer ${token()}` } : {} });
+
 async function refresh() {
-  const token = sessionStorage.getItem("holdfast-token");
   try {
-    const answer = await fetch("/stats.json", { cache: "no-store", signal: AbortSignal.timeout(5 * SECOND), headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    const answer = await ask("/stats.json");
     if (answer.status === 401) {
       if ($("token-form").hidden) { $("token-form").hidden = false; $("token").focus(); }
-      return announce("degraded", token ? "this token is not accepted" : "a token is needed");
+      return announce("degraded", token() ? "this token is not accepted" : "a token is needed");
     }
     if (!answer.ok) throw new Error(String(answer.status));
     show(await answer.json());
@@ -311,6 +313,18 @@ $("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("holdfast-token", $("token").value);
   refresh();
+});
+// A link is followed without the token, so the page asks in its place and shows what it got.
+document.querySelector("footer").addEventListener("click", async (event) => {
+  const link = event.target.closest("a");
+  if (!link || !token()) return;
+  event.preventDefault();
+  try {
+    const answer = await ask(link.getAttribute("href"));
+    location.assign(URL.createObjectURL(new Blob([await answer.text()], { type: "text/plain;charset=utf-8" })));
+  } catch {
+    unreachable();
+  }
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) { clearTimeout(timer); tick(); } });
 tick();

@@ -1,0 +1,53 @@
+// Part of holdfast.hpp: whether a pool can do its work.
+#ifndef HOLDFAST_HEALTH_HPP
+#define HOLDFAST_HEALTH_HPP
+
+#include <holdfast.h>
+
+#include "detail/native.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace holdfast {
+
+/// How a pool judges its own state; the HOLDFAST_HEALTH_ constants. Later versions may add some.
+enum class health_status : std::int32_t {
+    healthy = HOLDFAST_HEALTH_HEALTHY,
+    degraded = HOLDFAST_HEALTH_DEGRADED,
+    down = HOLDFAST_HEALTH_DOWN,
+};
+
+/// Whether a pool can do its work. In words, with reasons and what to do: pool::metrics.
+struct health {
+    health_status status;
+    /// The process should go on living: the pool was not closed. A server that is away is no reason to restart.
+    bool live;
+    /// Requests that need the database should be sent here.
+    bool ready;
+    /// How many alerts are raised, and how many reasons there are for not being healthy.
+    std::uint32_t alerts, reasons;
+    /// How long ago the server was last heard of.
+    std::optional<std::chrono::microseconds> last_success;
+    /// How long ago opening a connection last failed.
+    std::optional<std::chrono::microseconds> last_error;
+    /// How long the last proof of a connection took.
+    std::optional<std::chrono::microseconds> last_probe;
+
+    static health of(const holdfast_health &it) noexcept
+    {
+        return {static_cast<health_status>(it.status),
+                it.live != 0,
+                it.ready != 0,
+                it.alerts,
+                it.reasons,
+                detail::unless(it.last_success_us, HOLDFAST_NEVER),
+                detail::unless(it.last_error_us, HOLDFAST_NEVER),
+                detail::unless(it.last_probe_us, HOLDFAST_NEVER)};
+    }
+};
+
+} // namespace holdfast
+
+#endif // HOLDFAST_HEALTH_HPP
