@@ -10,12 +10,10 @@ const os = require('os')
 /** @typedef {{ kind: string, phase: string, sqlstate?: string, cause: string, target: string, tookMillis: number, backoffMillis: number }} Attempt */
 
 /** A failure of the pool or the network, or a use of it that cannot be. */
-class HoldfastError extends Error {
-  constructor(message) {
-    super(message)
-    this.name = 'HoldfastError'
-  }
-}
+class HoldfastError extends Error {}
+
+// Not a property of each, as with the classes of the language.
+Object.defineProperty(HoldfastError.prototype, 'name', { value: 'HoldfastError', writable: true, configurable: true })
 
 /** An error that the server reported: the fields of node-postgres' class of that name. */
 class DatabaseError extends HoldfastError {
