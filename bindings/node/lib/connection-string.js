@@ -1,0 +1,69 @@
+'use strict'
+
+// Connection strings as pg-connection-string reads them: the library reads the URL itself, but for parameters that only
+// node-postgres has, and `ssl` and `sslmode`, whose meaning is stricter there.
+
+/** Parameters that are node-postgres' options and not the library's. */
+const OURS = new Set([
+  'ssl', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'query_timeout', 'keepAlive',
+  'keepAliveInitialDelayMillis', 'options',
+])
+
+function decode(part) {
+  return decodeURIComponent(part.replace(/\+/g, ' '))
+}
+
+/** "/var/run/postgresql db" and "socket:/var/run/postgresql?db=db" */
+function readSocket(string) {
+  if (string.startsWith('/')) {
+    const [host, database] = string.split(' ')
+    return { options: { host, ...(database && { database }) }, text: undefined, hasHost: true }
+  }
+  const [path, query = ''] = string.slice('socket:'.length).split('?')
+  const database = new URLSearchParams(query).get('db')
+  return { options: { host: decode(path), ...(database && { database }) }, text: undefined, hasHost: true }
+}
+
+function readSsl(parameters) {
+  const { ssl, sslmode, uselibpqcompat } = parameters
+  if (uselibpqcompat === 'true') return { sslmode }
+  const files = {}
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) if (parameters[name]) files[name] = parameters[name]
+  if (sslmode === 'disable' || ssl === 'false' || ssl === '0') return { ssl: false }
+  if (sslmode === 'no-verify' || ssl === 'no-verify') return { ssl: { rejectUnauthorized: false, ...files } }
+  // node-postgres verifies for all of these, where libpq would for the last two only.
+  if (sslmode || ssl === 'true' || ssl === '1' || Object.keys(files).length > 0) return { ssl: files }
+  return {}
+}
+
+/**
+ * @param {string} string
+ * @param {(name: string) => boolean} isKnown whether the library has an option of this name
+ * @returns {{ options: object, text: string | undefined, hasHost: boolean }} options for JavaScript, the rest for the library
+ */
+function readConnectionString(string, isKnown) {
+  if (string.startsWith('/') || string.startsWith('socket:')) return readSocket(string)
+  if (!/^postgres(ql)?:\/\//.test(string)) return { options: {}, text: string, hasHost: /\bhost(addr)?\s*=/.test(string) }
+  const at = string.indexOf('?')
+  const base = at < 0 ? string : string.slice(0, at)
+  const authority = base.slice(base.indexOf('//') + 2).split('/')[0]
+  const parameters = {}
+  const kept = []
+  for (const pair of at < 0 ? [] : string.slice(at + 1).split('&')) {
+    const equals = pair.indexOf('=')
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals))
+    parameters[name] = equals < 0 ? '' : decode(pair.slice(equals + 1))
+    if (!OURS.has(name) && !/^ssl(mode|cert|key|rootcert)$/.test(name) && isKnown(name)) kept.push(pair)
+  }
+  const options = {}
+  for (const name of OURS) if (name !== 'ssl' && parameters[name] !== undefined) options[name] = parameters[name]
+  Object.assign(options, readSsl(parameters))
+  const host = authority.slice(authority.lastIndexOf('@') + 1)
+  return {
+    options,
+    text: kept.length > 0 ? `${base}?${kept.join('&')}` : base,
+    hasHost: (host !== '' && !host.startsWith(':')) || Boolean(parameters.host || parameters.hostaddr),
+  }
+}
+
+module.exports = { readConnectionString }

@@ -1,0 +1,161 @@
+'use strict'
+
+// Options of a Pool, as node-postgres and Holdfast name them, into the pairs that holdfast_config_set takes. One table says
+// what becomes of node-postgres' names; Holdfast's own come from the library, in camelCase or as it writes them.
+
+const { addon } = require('./native')
+const { readConnectionString } = require('./connection-string')
+const { tlsPairs } = require('./tls')
+
+const HOUR = 3_600_000
+const YEAR = 365 * 24 * HOUR
+
+/** Options of the library, by its spelling and in camelCase. */
+const known = new Map()
+const camel = (key) => key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
+for (const option of addon.options()) {
+  known.set(option.key, option)
+  known.set(camel(option.key), option)
+}
+
+const text = (key) => (value) => [key, String(value)]
+
+function number(name, value, remedy) {
+  const read = Number(value)
+  if (Number.isNaN(read) || read < 0) throw new TypeError(`${name} must be a number from 0 on, not ${JSON.stringify(value)}: ${remedy}`)
+  return read
+}
+
+const milliseconds = (key, zero) => (value, name) => {
+  const read = number(name, value, 'give milliseconds, such as 15000')
+  return [key, `${read === 0 ? zero : Math.ceil(read)}ms`]
+}
+
+/** A setting of the session, sent at its start. */
+const setting = (name) => (value, given, settings) => {
+  const read = number(given, value, 'give milliseconds, or leave it out for none')
+  if (read > 0) settings.push(`-c ${name}=${Math.trunc(read)}`)
+}
+
+/** node-postgres' options. What is here with null is for JavaScript alone, or has nothing to say here. */
+const TABLE = {
+  user: text('user'),
+  host: text('host'),
+  port: text('port'),
+  database: text('dbname'),
+  application_name: text('application_name'),
+  fallback_application_name: text('fallback_application_name'),
+  client_encoding: text('client_encoding'),
+  sslnegotiation: text('sslnegotiation'),
+  max: (value, name) => (value ? ['max_size', String(Math.trunc(number(name, value, 'give the most connections, such as 8')))] : undefined),
+  min: (value, name) => ['min_idle', String(Math.trunc(number(name, value, 'give how many to keep open')))],
+  idleTimeoutMillis: milliseconds('idle_timeout', YEAR),
+  // Waiting for ever is what 0 means there; an hour comes near it.
+  connectionTimeoutMillis: milliseconds('connection_timeout', HOUR),
+  maxLifetimeSeconds: (value, name) => ['max_lifetime', `${Math.ceil(number(name, value, 'give seconds') * 1000)}ms`],
+  statement_timeout: setting('statement_timeout'),
+  lock_timeout: setting('lock_timeout'),
+  idle_in_transaction_session_timeout: setting('idle_in_transaction_session_timeout'),
+  options: (value, name, settings) => {
+    settings.push(String(value))
+  },
+  keepAlive: (value) => ['keepalives', value ? '1' : '0'],
+  keepAliveInitialDelayMillis: (value, name) => {
+    const read = number(name, value, 'give milliseconds')
+    return read === 0 ? undefined : ['keepalives_idle', `${Math.max(1, Math.ceil(read / 1000))}s`]
+  },
+  allowExitOnIdle: null,
+  binary: null,
+  closeOnError: null,
+  connectionString: null,
+  enableChannelBinding: null,
+  log: null,
+  logLevel: null,
+  maxUses: null,
+  onConnect: null,
+  password: null,
+  pipeline: null,
+  poolSize: null,
+  Promise: null,
+  query_timeout: null,
+  scramMaxIterations: null,
+  shared: null,
+  ssl: null,
+  types: null,
+  verify: null,
+}
+
+/** What cannot be had, and why. */
+const REFUSED = {
+  Client: 'the pool makes its clients itself; leave it out',
+  stream: 'connections are opened by the library, not by Node; leave it out',
+  connection: 'connections are opened by the library, not by Node; leave it out',
+}
+
+const warned = new Set()
+function warnUnknown(name) {
+  if (warned.has(name)) return
+  warned.add(name)
+  process.emitWarning(`pg-holdfast does not know the option ${JSON.stringify(name)} and ignores it: see the table of options in its README`)
+}
+
+/** An option of the library's own. Numbers for durations are milliseconds in camelCase, else as the library takes them. */
+function ownOption(name, value) {
+  const option = known.get(name)
+  if (option === undefined) return undefined
+  if (option.kind === 'boolean') return [option.key, value === true ? 'true' : value === false ? 'false' : String(value)]
+  if (option.kind === 'duration' && typeof value === 'number' && name !== option.key) return [option.key, `${Math.ceil(value)}ms`]
+  return [option.key, String(value)]
+}
+
+function given(options) {
+  return Object.entries(options).filter(([, value]) => value !== undefined && value !== null)
+}
+
+/**
+ * What the library is to be told.
+ * @param {object} options as the program gave them
+ * @param {string | null | undefined} password if it was a function: what that returned
+ * @returns {{ pairs: string[], queryTimeout: number, files: { remove(): void } }}
+ */
+function readOptions(options, password) {
+  const pairs = []
+  const settings = []
+  const push = (pair) => {
+    if (pair) pairs.push(pair[0], pair[1])
+  }
+  const merged = { ...options }
+  if (merged.max === undefined && merged.poolSize !== undefined) merged.max = merged.poolSize
+  const url = options.connectionString ? readConnectionString(String(options.connectionString), (name) => known.has(name)) : undefined
+  // What a connection string says wins over single fields, as in node-postgres.
+  if (url) Object.assign(merged, url.options)
+
+  if (hostIsOpen(merged, url)) push(['host', 'localhost'])
+  for (const [name, value] of given(merged)) {
+    if (REFUSED[name]) throw new TypeError(`the option ${name} cannot be used with pg-holdfast: ${REFUSED[name]}`)
+    const row = TABLE[name]
+    if (row) push(row(value, name, settings))
+    else if (row === undefined && value !== false && name === 'replication') throw new TypeError('replication connections cannot be pooled: use node-postgres for them')
+    else if (row === undefined && typeof value !== 'function') {
+      const own = ownOption(name, value)
+      if (own) push(own)
+      else warnUnknown(name)
+    }
+  }
+  const secret = typeof options.password === 'function' ? password : options.password
+  if (secret !== undefined && secret !== null && secret !== '') push(['password', String(secret)])
+  if (url?.text) pairs.push('', url.text)
+  if (settings.length > 0) push(['options', [process.env.PGOPTIONS && !merged.options ? process.env.PGOPTIONS : '', ...settings].join(' ').trim()])
+  const tls = tlsPairs(merged.ssl)
+  for (const pair of tls.pairs) push(pair)
+  if (merged.allowExitOnIdle !== undefined) push(['allow_exit_on_idle', String(Boolean(merged.allowExitOnIdle))])
+  return { pairs, queryTimeout: Number(merged.query_timeout) || 0, files: tls.files }
+}
+
+/** Whether nothing says where the server is: node-postgres then goes to localhost, libpq to a socket. */
+function hostIsOpen(options, url) {
+  if (options.host || options.hostaddr || options.service || url?.hasHost) return false
+  return !['PGHOST', 'PGHOSTADDR', 'PGSERVICE', 'HOLDFAST_HOST', 'HOLDFAST_HOSTADDR', 'HOLDFAST_SERVICE'].some((name) => process.env[name])
+}
+
+module.exports = { readOptions }

@@ -1,0 +1,536 @@
+'use strict'
+
+const { EventEmitter } = require('node:events')
+const { addon, take, submitted, promise, now, listen, deafen } = require('./native')
+const { toError } = require('./errors')
+const { encodeValues } = require('./values')
+const { readQuery, recapture, callBack, NO_RETRY, NOOP } = require('./query')
+const { readOptions } = require('./options')
+const { Client, NONE, aborted } = require('./client')
+const { transaction } = require('./transaction')
+const { translate } = require('./happenings')
+const { Shared } = require('./shared')
+
+/** Where figures are put: idle, in use, opening, waiting, limit, cap. */
+const figures = new Float64Array(6)
+/** Events that are about single clients: with a listener for one of them, queries go through clients as well. */
+const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
+const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
+const BEYOND_LOOPBACK = 1
+
+/** Pools that were dropped without end(): nobody can use them, so their connections go. */
+const dropped = new FinalizationRegistry(({ handle, listener }) => {
+  deafen(listener)
+  addon.freePool(handle)
+})
+
+class Pool extends EventEmitter {
+  /** @param {object} [options] node-postgres' options and Holdfast's own, in camelCase */
+  constructor(options) {
+    super()
+    if (typeof options === 'string') options = { connectionString: options }
+    this.options = { ...options }
+    hide(this.options, 'password')
+    if (this.options.ssl?.key) hide(this.options.ssl, 'key')
+    this.log = this.options.log || NOOP
+    this.Promise = this.options.Promise || Promise
+    this.ending = false
+    this.ended = false
+    /** Requests under way and clients handed out. */
+    this._busy = 0
+    /** Clients by the server's process, for as long as their session lives. */
+    this._clients = new Map()
+    this._lent = new Set()
+    this._names = new Map()
+    this._types = this.options.types
+    this._handle = NONE
+    this._whenQuiet = undefined
+    this._opening = undefined
+    this._password = undefined
+    this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError)
+    this._listener = listen(this)
+    this._parameters = parameters(this.options)
+    if (typeof this.options.password !== 'function') this._open(this.options.password)
+    this._setDefaults()
+  }
+
+  /** Opens the library's pool, which opens no connection yet. */
+  _open(password) {
+    const { pairs, queryTimeout, files } = readOptions(this.options, password)
+    const level = this.options.log ? (this.options.logLevel ?? 3) : 0
+    this._password = password
+    this._queryTimeout = queryTimeout
+    this._files = files
+    this._sharedName = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
+    this._handle = now(addon.openPool(pairs, this._listener, level, this._sharedName))
+    dropped.register(this, { handle: this._handle, listener: this._listener }, this)
+  }
+
+  /** A password may have to be waited for: `then` is called once the pool is open. */
+  _whenOpen(then, failed) {
+    this._opening ??= (async () => {
+      const password = await this.options.password(this._parameters)
+      if (password !== undefined && password !== null && typeof password !== 'string') throw new TypeError('Password must be a string')
+      // The pool's options have it under the same name.
+      if (this._handle === NONE) this._open(password)
+    })()
+    this._opening.then(then, (error) => {
+      this._opening = undefined
+      failed(error)
+    })
+  }
+
+  /**
+   * A password that changes, as tokens do: the function is asked again when the server refuses what it said before, and
+   * sessions are opened with what it says now. Those there are stay.
+   */
+  _refused(error, again) {
+    if (error.kind !== 'auth' || typeof this.options.password !== 'function' || this.ending) return false
+    const before = this._password
+    if (this._reopening === undefined) {
+      this._reopening = (async () => {
+        const password = await this.options.password(this._parameters)
+        if (password === before) return false
+        const old = this._handle
+        dropped.unregister(this)
+        this._open(password)
+        addon.freePool(old)
+        return true
+      })().finally(() => {
+        this._reopening = undefined
+      })
+    }
+    this._reopening.then((changed) => again(changed ? undefined : error), again)
+    return true
+  }
+
+  _setDefaults() {
+    const { options } = this
+    if (this._handle !== NONE) addon.figures(this._handle, figures)
+    options.max = this._handle === NONE ? options.max || options.poolSize || defaultMax() : figures[5]
+    options.min ||= 0
+    options.maxUses ||= Infinity
+    options.maxLifetimeSeconds ??= 1800
+    options.idleTimeoutMillis ??= 15000
+    options.allowExitOnIdle ??= true
+  }
+
+  on(name, listener) {
+    if (OF_CLIENTS.has(name)) this._throughClients = true
+    return super.on(name, listener)
+  }
+
+  addListener(name, listener) {
+    return this.on(name, listener)
+  }
+
+  /**
+   * Hands out a client: a promise of it, or callback(error, client, release).
+   * @param {Function | { signal?: AbortSignal, maxRetries?: number, timeout?: number }} [given]
+   */
+  connect(given) {
+    const callback = typeof given === 'function' ? given : undefined
+    if (this.ending) {
+      const error = new Error('Cannot use a pool after calling end on the pool')
+      return callback ? callback(error) : this.Promise.reject(error)
+    }
+    if (callback === undefined) {
+      return new this.Promise((resolve, reject) => {
+        this._acquire(typeof given === 'object' && given !== null ? given : {}, (error, client) => (error ? reject(error) : resolve(client)))
+      }).catch(recapture)
+    }
+    this._acquire({}, (error, client, release) => callBack(callback, error, client, release))
+    return undefined
+  }
+
+  /** `done(error, client, release)` is never called before this returns. */
+  _acquire(options, done, known) {
+    if (known === undefined) this._busy += 1
+    const failed = (error) => {
+      this._unbusy()
+      done(error, undefined, NOOP)
+    }
+    if (this._handle === NONE) {
+      this._whenOpen(() => this._acquire(options, done, true), failed)
+      return
+    }
+    const { signal, maxRetries, timeout = 0 } = options
+    let over = false
+    const settle = (failure, handle, processID) => {
+      signal?.removeEventListener('abort', abort)
+      if (failure) {
+        const error = toError(failure)
+        const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, true))
+        if (over) this._unbusy()
+        else if (known === 'again' || !this._refused(error, again)) failed(error)
+        return
+      }
+      if (over) {
+        this._unbusy()
+        addon.giveBack(handle, 0)
+        return
+      }
+      this._handOut(handle, processID, done)
+    }
+    const tag = take({ settle })
+    const retries = maxRetries === undefined ? 0 : maxRetries === 0 ? NO_RETRY : maxRetries
+    const number = submitted(tag, addon.submitAcquire(this._handle, tag, retries, timeout))
+    const abort = () => {
+      addon.cancel(number)
+      over = true
+      done(signal.reason, undefined, NOOP)
+    }
+    if (signal?.aborted) process.nextTick(abort)
+    else signal?.addEventListener('abort', abort, { once: true })
+  }
+
+  _handOut(handle, processID, done) {
+    let client = this._clients.get(processID)
+    const isNew = client === undefined
+    if (isNew) {
+      client = new Client(this, processID)
+      this._clients.set(processID, client)
+    }
+    client._lend(handle, false)
+    this._lent.add(client)
+    const out = () => {
+      this.emit('acquire', client)
+      let released = false
+      client.release = (error) => {
+        if (released) throw new Error('Release called on client which has already been released to the pool.')
+        released = true
+        this._release(client, error)
+      }
+      if (!isNew || !this.options.verify) {
+        done(undefined, client, client.release)
+        return
+      }
+      this.options.verify(client, (error) => {
+        if (!error) return done(undefined, client, client.release)
+        client.release(error)
+        return done(error, undefined, NOOP)
+      })
+    }
+    if (!isNew) return out()
+    const begin = () => {
+      this.emit('connect', client)
+      out()
+    }
+    if (!this.options.onConnect) return begin()
+    new Promise((resolve) => resolve(this.options.onConnect(client))).then(begin, (error) => {
+      this._giveBack(client, true)
+      done(error, undefined, NOOP)
+    })
+    return undefined
+  }
+
+  _release(client, error) {
+    client._poolUseCount += 1
+    this.emit('release', error, client)
+    const worn = client._poolUseCount >= this.options.maxUses
+    if (worn) this.log('remove expended client')
+    this._giveBack(client, Boolean(error) || worn || !client._queryable || client._ending)
+  }
+
+  _giveBack(client, close) {
+    this._lent.delete(client)
+    addon.giveBack(client._takeBack(), close ? 1 : 0)
+    if (close) this._forget(client)
+    this._unbusy()
+  }
+
+  /** Its session ends. Said later, as in node-postgres: the counters drop first. */
+  _forget(client) {
+    if (this._clients.get(client.processID) === client) this._clients.delete(client.processID)
+    setImmediate(() => {
+      client._closed()
+      this.emit('remove', client)
+    })
+  }
+
+  _unbusy() {
+    this._busy -= 1
+    if (this._busy === 0) this._whenQuiet?.()
+  }
+
+  /**
+   * Runs one query on any session: (text | config, values?, callback? | { maxRetries, signal, deadline, idempotent }?).
+   * A session stays open when its statement fails, unlike in node-postgres, which pays a new session for every constraint
+   * that says no. The option closeOnError: true has it as there.
+   */
+  query(text, values, third, fourth) {
+    if (typeof text === 'function') {
+      const error = new Error('Passing a function as the first parameter to pool.query is not supported')
+      setImmediate(() => callBack(text, error))
+      return undefined
+    }
+    let query
+    try {
+      query = readQuery(text, values, third, fourth)
+    } catch (error) {
+      const callback = [fourth, third, values].find((each) => typeof each === 'function')
+      if (callback === undefined) return this.Promise.reject(error)
+      process.nextTick(callBack, callback, error)
+      return undefined
+    }
+    const result = query.promised(this.Promise)
+    if (this.ending) query.fail(new Error('Cannot use a pool after calling end on the pool'))
+    else this._run(query)
+    return result
+  }
+
+  _run(query) {
+    if (this._handle === NONE) {
+      this._busy += 1
+      this._whenOpen(() => {
+        this._run(query)
+        this._unbusy()
+      }, (error) => {
+        this._unbusy()
+        query.fail(error)
+      })
+      return
+    }
+    const fault = query.fault(this._names) || aborted(query)
+    if (fault) process.nextTick(() => query.fail(fault))
+    else if (this._throughClients || query.isScript) this._runOnClient(query)
+    else this._submit(query)
+  }
+
+  _submit(query) {
+    query.types ??= this._types
+    if (this.options.binary) query.binary = true
+    if (query.deadline === 0) query.deadline = this._queryTimeout
+    let encoded
+    try {
+      encoded = encodeValues(query.values)
+    } catch (error) {
+      process.nextTick(() => query.fail(error))
+      return
+    }
+    this._busy += 1
+    query.owner = this
+    if (typeof this.options.password === 'function') {
+      query.again = (error) => {
+        query.again = undefined
+        return this._refused(error, (refused) => {
+          this._unbusy()
+          if (refused) query.fail(refused)
+          else this._submit(query)
+        })
+      }
+    }
+    const tag = take(query)
+    query.number = submitted(tag, addon.submitQuery(this._handle, tag, query.text, encoded.buffer, encoded.count, query.format,
+      query.idempotent ? 1 : 0, query.retries, query.deadline, query.deadline))
+    if (query.signal !== undefined) query.watch(addon.cancel)
+  }
+
+  queryOver() {
+    this._unbusy()
+  }
+
+  /** Through a client, so that whoever listens to the pool's events sees it, and for texts of several statements. */
+  _runOnClient(query) {
+    const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline }
+    this._acquire(options, (error, client) => {
+      if (error) {
+        query.fail(error)
+        return
+      }
+      const { callback, resolve, reject } = query
+      const over = (failure, result) => {
+        client.release(failure && (this.options.closeOnError || !client._queryable) ? failure : undefined)
+        if (callback !== undefined) callBack(callback, failure, result)
+        else if (failure) reject(failure)
+        else resolve(result)
+      }
+      query.callback = over
+      client._submit(query)
+    })
+  }
+
+  /** Runs `fn(client)` in a transaction, which is run again when it conflicted with others. */
+  transaction(fn, options) {
+    return transaction(this, fn, options)
+  }
+
+  /** Rows of a large result one by one, on a client of its own. */
+  async* iterate(text, values, options = {}) {
+    const client = await this.connect({ signal: options.signal })
+    try {
+      yield* client.iterate(text, values, options)
+    } finally {
+      client.release()
+    }
+  }
+
+  /**
+   * No more clients are handed out; resolves when all sessions are closed. Waits for those in use as long as the option
+   * closeTimeout says, then ends what they do.
+   */
+  end(callback) {
+    if (this.ending) {
+      const error = new Error('Called end on pool more than once')
+      return callback ? callback(error) : this.Promise.reject(error)
+    }
+    this.ending = true
+    const over = this._end()
+    if (callback === undefined) return new this.Promise((resolve, reject) => over.then(() => resolve(), reject)).catch(recapture)
+    over.then(() => callBack(callback), (error) => callBack(callback, error))
+    return undefined
+  }
+
+  async _end() {
+    await this._opening?.catch(NOOP)
+    if (this._handle !== NONE) {
+      await this._quiet()
+      dropped.unregister(this)
+      const handle = this._handle
+      if (this._sharedName !== '' && Shared.othersUse(this._sharedName, this)) addon.freePool(handle)
+      else await promise((tag) => addon.closePool(handle, tag, NO_LIMIT, this._sharedName))
+      this._files.remove()
+      this._handle = NONE
+    }
+    for (const client of this._clients.values()) this._forget(client)
+    // What was closed is told before the end is.
+    await new Promise(setImmediate)
+    this.ended = true
+    deafen(this._listener)
+  }
+
+  /** Waits for requests and clients; the library's own limit begins with its closing, so it is kept here. */
+  _quiet() {
+    if (this._busy === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, closeTimeout(this.options))
+      this._whenQuiet = () => {
+        clearTimeout(limit)
+        resolve()
+      }
+    })
+  }
+
+  get totalCount() {
+    const [idle, inUse, opening, , limit] = this._figures()
+    return Math.max(idle + inUse + opening, Math.min(this._busy, limit))
+  }
+
+  get idleCount() {
+    return Math.max(0, this.totalCount - this._busy)
+  }
+
+  get waitingCount() {
+    return Math.max(0, this._busy - this._figures()[4])
+  }
+
+  /** Sessions past their age are closed at once when idle, and at their return otherwise: none lingers. */
+  get expiredCount() {
+    return 0
+  }
+
+  _figures() {
+    if (this._handle === NONE) figures.fill(0).fill(this.ending ? 0 : this.options.max, 4)
+    else addon.figures(this._handle, figures)
+    return figures
+  }
+
+  /** How the pool stands and what it has done. */
+  stats() {
+    return now(addon.stats(this._handle))
+  }
+
+  /** Whether it can do its work, by what is known: the server is not asked. */
+  health() {
+    return now(addon.health(this._handle))
+  }
+
+  /** All that was measured, as 'prometheus' (default), 'openmetrics', 'json' (an object) or 'text' for people. */
+  metrics(format = 'prometheus') {
+    const number = METRICS[format]
+    if (number === undefined) throw new TypeError(`the format of metrics is one of ${Object.keys(METRICS).join(', ')}, not ${String(format)}`)
+    const text = now(addon.metrics(this._handle, number))
+    return format === 'json' ? JSON.parse(text) : text
+  }
+
+  /** Who holds the connections, joined with what the server says: 'text' (default) or 'json' (an object). */
+  async explainExhaustion(format = 'text') {
+    if (format !== 'text' && format !== 'json') throw new TypeError(`the format is 'text' or 'json', not ${String(format)}`)
+    const text = await promise((tag) => addon.explainExhaustion(this._handle, tag, METRICS[format]))
+    return format === 'json' ? JSON.parse(text) : text
+  }
+
+  /** Closes every idle session now, for a process about to be frozen. Returns how many those were. */
+  releaseIdle() {
+    return promise((tag) => addon.releaseIdle(this._handle, tag))
+  }
+
+  /** Serves metrics, health and a dashboard over HTTP: { url, close() }. */
+  serve(address = '127.0.0.1:0', { token = '', beyondLoopback = false } = {}) {
+    const { server, url } = now(addon.serve(this._handle, address, token, beyondLoopback ? BEYOND_LOOPBACK : 0))
+    return { url, close: () => addon.endServing(server) }
+  }
+
+  /** Where it leads to, as host:port. */
+  get target() {
+    return this._handle === NONE ? '' : addon.target(this._handle)
+  }
+
+  _onEvent(happening) {
+    translate(this, happening)
+  }
+
+  _onLog(record) {
+    this.log(record.message, record)
+  }
+
+  /** The pool of this process and these options: the same one for whoever asks, also after modules were loaded again. */
+  static shared(options) {
+    return Shared.pool(Pool, options)
+  }
+}
+
+/** As closePool takes it: what waits was waited for. */
+const NO_LIMIT = 0
+
+function hide(object, name) {
+  if (!(name in object)) return
+  Object.defineProperty(object, name, { configurable: true, enumerable: false, writable: true, value: object[name] })
+}
+
+function defaultMax() {
+  return (process.env.HOLDFAST_ENV || process.env.NODE_ENV) === 'production' ? 8 : 5
+}
+
+function closeTimeout(options) {
+  const given = options.closeTimeout ?? options.close_timeout
+  return typeof given === 'number' ? given : 5000
+}
+
+/** What clients show of where they lead to, and what a function for the password is given. */
+function parameters(options) {
+  let url = {}
+  if (options.connectionString) {
+    try {
+      const read = new URL(String(options.connectionString))
+      url = { user: decodeURIComponent(read.username), host: read.hostname, port: read.port, database: decodeURIComponent(read.pathname.slice(1)) }
+    } catch {
+      // No URL: what it says is the library's affair.
+    }
+  }
+  const user = url.user || options.user || process.env.PGUSER || process.env.USER
+  return {
+    user,
+    database: url.database || options.database || process.env.PGDATABASE || user,
+    host: url.host || options.host || process.env.PGHOST || 'localhost',
+    port: Number(url.port || options.port || process.env.PGPORT || 5432),
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Pool.prototype[Symbol.asyncDispose] = function dispose() {
+    return this.ending ? Promise.resolve() : this.end()
+  }
+}
+
+module.exports = Pool
