@@ -123,7 +123,8 @@ class Client extends EventEmitter {
       if (this.listenerCount('notice') > 0 && this._handle !== NONE) this._tellNotices()
       if (this.listenerCount('notification') > 0) this._look()
     }
-    if (error && LOST.has(error.kind)) process.nextTick(() => this._lost(error))
+    // A limit that the server kept itself, such as statement_timeout, leaves the session as it is.
+    if (error && LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))
     if (this._pending > 0) return
     // Not before the result is out.
     if (this._whenIdle !== undefined || this.listenerCount('drain') > 0) {

