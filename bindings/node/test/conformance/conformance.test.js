@@ -44,11 +44,15 @@ function equal(actual, expected, only) {
   assert.deepEqual(seen, wanted)
 }
 
-for (const timezone of ['UTC', 'America/New_York']) {
-  describe(`with the session in ${timezone}`, () => {
+/** Of the session, and of this process: timestamptz comes in binary only with the first, dates depend on the second. */
+const ZONES = [['UTC', 'Europe/Berlin'], ['America/New_York', 'America/St_Johns']]
+
+for (const [timezone, here] of ZONES) {
+  describe(`with the session in ${timezone} and the process in ${here}`, () => {
     let server, theirs, ours, their, our
 
     before(async () => {
+      process.env.TZ = here
       server = await startServer({ timezone })
       theirs = new pg.Pool({ ...server.config, max: 2 })
       await theirs.query(fs.readFileSync(path.join(__dirname, 'schema.sql'), 'utf8'))
