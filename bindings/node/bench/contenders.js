@@ -48,8 +48,7 @@ function makeContenders(names, config, max) {
       made.push(CONTENDERS[name](config, max))
     } catch (error) {
       const remedy = name === 'pg-native' ? ': install libpq-dev, then npm rebuild libpq' : ''
-      console.error(`without ${name}, which does not load (${error.message.split('
-')[0]})${remedy}`)
+      console.error(`without ${name}, which does not load (${error.message.split('\n')[0]})${remedy}`)
     }
   }
   return made
