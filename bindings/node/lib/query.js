@@ -6,7 +6,7 @@ const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
 const { toError } = require('./errors')
 
 /** How long rows are decoded in one go before the event loop may do something else. */
-const DECODE_MILLIS = 4
+const DECODE_MILLIS = 2
 /** As holdfast_submit_options.retries. */
 const NO_RETRY = -1
 const NOOP = () => {}

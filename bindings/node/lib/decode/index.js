@@ -19,7 +19,7 @@ const ROWS_AT_ONCE = 64
 /** How many values that array may have, beyond which fewer rows are taken. */
 const CELLS_AT_ONCE = 8192
 /** How many rows decodeWithin reads between two looks at the clock. */
-const ROWS_BETWEEN_LOOKS = 256
+const ROWS_BETWEEN_LOOKS = 64
 
 /**
  * Values on their way into rows. One array for all, so that the engine has settled what it holds; taken out while it is in
