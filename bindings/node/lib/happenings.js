@@ -2,6 +2,9 @@
 
 // What happens in the library's pool, as events of the JavaScript one.
 
+const { Client } = require('./client')
+const { HoldfastError } = require('./errors')
+
 /** The library's constants. */
 const KIND = {
   2: 'open_failed', 3: 'closed', 7: 'retried', 8: 'timed_out', 9: 'limit_moved', 10: 'circuit_moved', 11: 'leak_suspected',
@@ -19,8 +22,8 @@ const EVENTS = {
   exhaustion_explained: 'exhaustion',
 }
 
-/** Reasons to close a session that its owner did not ask for. */
-const BROKEN = new Set(['validation_failed', 'broken'])
+/** Why an idle session is closed that is of no use any more. One that breaks while in use is told to who uses it. */
+const FOUND_DEAD = 'validation_failed'
 
 /** @param {import('./pool')} pool */
 function translate(pool, happening) {
@@ -34,19 +37,19 @@ function translate(pool, happening) {
 }
 
 function sessionClosed(pool, told) {
-  const client = pool._clients.get(told.processID)
-  if (client === undefined) return
+  let client = pool._clients.get(told.processID)
   // One in hand learns of it by its next query, or because somebody listens.
-  if (pool._lent.has(client)) {
+  if (client !== undefined && pool._lent.has(client)) {
     pool._clients.delete(told.processID)
     return
   }
-  pool._forget(client)
-  if (!BROKEN.has(told.reason) || pool.listenerCount('error') === 0) return
+  if (client !== undefined) pool._forget(client)
   // Without a listener the process goes on, unlike with node-postgres: the pool has dealt with it.
-  const error = new Error('Connection terminated unexpectedly')
-  error.kind = 'connection_lost'
-  error.client = client
+  if (told.reason !== FOUND_DEAD || pool.listenerCount('error') === 0) return
+  // Only queries of the pool may have used it, so that nobody has seen a client of it yet.
+  client ??= new Client(pool, told.processID)
+  const error = new HoldfastError('Connection terminated unexpectedly')
+  Object.assign(error, { kind: 'connection_lost', attempts: [], retryable: true, client })
   pool.emit('error', error, client)
 }
 

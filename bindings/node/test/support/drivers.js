@@ -1,0 +1,57 @@
+'use strict'
+
+const { test, before, after } = require('node:test')
+const { startServer } = require('./server')
+
+/** The packages that the same assertions hold for. */
+const drivers = [
+  { name: 'pg', package: require('pg') },
+  { name: 'pg-holdfast', package: require('../..') },
+]
+
+/**
+ * Tests of one file, run against each driver on one server. `both('a sentence', async ({ Pool, pool, server }) => ...)`;
+ * pools that `pool(options)` made are ended afterwards.
+ */
+function suite() {
+  let server
+  before(async () => {
+    server = await startServer()
+  })
+  after(() => server?.remove())
+
+  function run(driver, title, body) {
+    test(`${driver.name}: ${title}`, { timeout: 30000 }, async () => {
+      const made = []
+      const pool = (options) => {
+        const each = new driver.package.Pool({ ...server.config, ...options })
+        made.push(each)
+        return each
+      }
+      try {
+        await body({ ...driver.package, name: driver.name, pool, server })
+      } finally {
+        await Promise.all(made.map((each) => each.ending || each.end()))
+      }
+    })
+  }
+
+  return {
+    both: (title, body) => drivers.forEach((driver) => run(driver, title, body)),
+    ours: (title, body) => run(drivers[1], title, body),
+    server: () => server,
+  }
+}
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+/** Waits until something holds, looking again every few milliseconds. */
+async function until(what, condition, limit = 5000) {
+  const end = Date.now() + limit
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`not within ${limit} ms: ${what}`)
+    await sleep(5)
+  }
+}
+
+module.exports = { suite, sleep, until }
