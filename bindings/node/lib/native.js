@@ -36,123 +36,130 @@ function load() {
   throw new Error(`pg-holdfast has no addon for ${name}: run \`npm rebuild pg-holdfast\` (needs cargo and a C++ compiler).\n  ${failures.join('\n  ')}`)
 }
 
-const addon = load()
+/** One environment's: the addon hands completions to whoever attached last, so that is done once. */
+function start(addon) {
+  /** Requests under way, by tag. A request has `settle(error, payload)`; its payload depends on what was asked for. */
+  const slots = [null]
+  const free = []
+  /** Pools by the number under which the library tells of them. Weak: being told of is no reason to live. */
+  const listeners = new Map()
+  let listenerCount = 0
 
-/** Requests under way, by tag. A request has `settle(error, payload)`; its payload depends on what was asked for. */
-const slots = [null]
-const free = []
-/** Pools by the number under which the library tells of them. Weak: being told of is no reason to live. */
-const listeners = new Map()
-let listenerCount = 0
+  const words = new Int32Array(MOST_IN_A_BATCH * WORDS)
+  const arena = Buffer.allocUnsafeSlow(ARENA)
+  const arenaPacks = new PackBuffer(arena)
 
-const words = new Int32Array(MOST_IN_A_BATCH * WORDS)
-const arena = Buffer.allocUnsafeSlow(ARENA)
-const arenaPacks = new PackBuffer(arena)
-
-function onBatch(count, payloads) {
-  for (let i = 0; i < count; i++) {
-    const at = i * WORDS
-    const tag = words[at]
-    const kind = words[at + 1]
-    if (kind >= HAPPENING.event) {
-      happened(tag, kind, payloads[i])
-      continue
-    }
-    const request = slots[tag]
-    slots[tag] = null
-    free.push(tag)
-    // Nothing that a request's owner does may keep the others from their completions.
-    try {
-      switch (words[at + 3]) {
-        case PAYLOAD.packInArena:
-          request.settle(null, arenaPacks, words[at + 4])
-          break
-        case PAYLOAD.error:
-          request.settle(payloads[i])
-          break
-        case PAYLOAD.connection:
-          request.settle(null, words[at + 4], words[at + 5] >>> 0)
-          break
-        case PAYLOAD.packOfItsOwn:
-        case PAYLOAD.packs:
-          request.settle(null, payloads[i], 0)
-          break
-        default:
-          if (kind === HAPPENING.done && words[at + 2] !== 0) request.settle(payloads[i])
-          else request.settle(null, payloads[i], 0)
+  function onBatch(count, payloads) {
+    for (let i = 0; i < count; i++) {
+      const at = i * WORDS
+      const tag = words[at]
+      const kind = words[at + 1]
+      if (kind >= HAPPENING.event) {
+        happened(tag, kind, payloads[i])
+        continue
       }
+      const request = slots[tag]
+      slots[tag] = null
+      free.push(tag)
+      // Nothing that a request's owner does may keep the others from their completions.
+      try {
+        switch (words[at + 3]) {
+          case PAYLOAD.packInArena:
+            request.settle(null, arenaPacks, words[at + 4])
+            break
+          case PAYLOAD.error:
+            request.settle(payloads[i])
+            break
+          case PAYLOAD.connection:
+            request.settle(null, words[at + 4], words[at + 5] >>> 0)
+            break
+          case PAYLOAD.packOfItsOwn:
+          case PAYLOAD.packs:
+            request.settle(null, payloads[i], 0)
+            break
+          default:
+            if (kind === HAPPENING.done && words[at + 2] !== 0) request.settle(payloads[i])
+            else request.settle(null, payloads[i], 0)
+        }
+      } catch (error) {
+        process.nextTick(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  function happened(tag, kind, payload) {
+    try {
+      if (kind === HAPPENING.body) {
+        slots[tag].body(payload)
+        return
+      }
+      const pool = listeners.get(tag)?.deref()
+      if (pool === undefined) return
+      if (kind === HAPPENING.event) pool._onEvent(payload)
+      else pool._onLog(payload)
     } catch (error) {
       process.nextTick(() => {
         throw error
       })
     }
   }
-}
 
-function happened(tag, kind, payload) {
-  try {
-    if (kind === HAPPENING.body) {
-      slots[tag].body(payload)
-      return
+  addon.attach(onBatch, words, arena)
+
+  /** A tag for a request, to be given with it. */
+  function take(request) {
+    if (free.length > 0) {
+      const tag = free.pop()
+      slots[tag] = request
+      return tag
     }
-    const pool = listeners.get(tag)?.deref()
-    if (pool === undefined) return
-    if (kind === HAPPENING.event) pool._onEvent(payload)
-    else pool._onLog(payload)
-  } catch (error) {
+    return slots.push(request) - 1
+  }
+
+  /** What a submission returned: the number of the request, or what is wrong, which settles it in the next turn. */
+  function submitted(tag, answer) {
+    if (typeof answer === 'number' || answer === undefined) return answer
+    const request = slots[tag]
     process.nextTick(() => {
-      throw error
+      slots[tag] = null
+      free.push(tag)
+      request.settle(answer)
+    })
+    return undefined
+  }
+
+  /** Runs a call of the addon that completes later: `call(tag)`. */
+  function promise(call) {
+    return new Promise((resolve, reject) => {
+      const tag = take({ settle: (failure, value) => (failure ? reject(toError(failure)) : resolve(value)) })
+      submitted(tag, call(tag))
     })
   }
-}
 
-addon.attach(onBatch, words, arena)
-
-/** A tag for a request, to be given with it. */
-function take(request) {
-  if (free.length > 0) {
-    const tag = free.pop()
-    slots[tag] = request
-    return tag
+  /** What a call returned that answers at once; an error in its place is thrown. */
+  function now(answer) {
+    if (answer !== null && typeof answer === 'object' && 'retryable' in answer) throw toError(answer)
+    return answer
   }
-  return slots.push(request) - 1
+
+  /** Has a pool told of its events. Returns the number to open it with. */
+  function listen(pool) {
+    listenerCount += 1
+    listeners.set(listenerCount, new WeakRef(pool))
+    return listenerCount
+  }
+
+  function deafen(tag) {
+    listeners.delete(tag)
+  }
+
+  return { addon, take, submitted, promise, now, listen, deafen }
 }
 
-/** What a submission returned: the number of the request, or what is wrong, which settles it in the next turn. */
-function submitted(tag, answer) {
-  if (typeof answer === 'number' || answer === undefined) return answer
-  const request = slots[tag]
-  process.nextTick(() => {
-    slots[tag] = null
-    free.push(tag)
-    request.settle(answer)
-  })
-  return undefined
-}
+// A module that is loaded again, as development servers do it, may find the addon in use by the pools of before.
+const PLACE = Symbol.for('pg-holdfast.native')
+const addon = load()
 
-/** Runs a call of the addon that completes later: `call(tag)`. */
-function promise(call) {
-  return new Promise((resolve, reject) => {
-    const tag = take({ settle: (failure, value) => (failure ? reject(toError(failure)) : resolve(value)) })
-    submitted(tag, call(tag))
-  })
-}
-
-/** What a call returned that answers at once; an error in its place is thrown. */
-function now(answer) {
-  if (answer !== null && typeof answer === 'object' && 'retryable' in answer) throw toError(answer)
-  return answer
-}
-
-/** Has a pool told of its events. Returns the number to open it with. */
-function listen(pool) {
-  listenerCount += 1
-  listeners.set(listenerCount, new WeakRef(pool))
-  return listenerCount
-}
-
-function deafen(tag) {
-  listeners.delete(tag)
-}
-
-module.exports = { addon, take, submitted, promise, now, listen, deafen }
+module.exports = addon[PLACE] ??= start(addon)

@@ -1,22 +1,19 @@
 'use strict'
 
-const { EventEmitter } = require('node:events')
 const { addon, take, submitted, promise, now, listen, deafen } = require('./native')
 const { toError } = require('./errors')
 const { encodeValues } = require('./values')
 const { readQuery, recapture, callBack, NO_RETRY, NOOP } = require('./query')
 const { readOptions } = require('./options')
+const { parameters } = require('./parameters')
 const { Client, NONE, aborted } = require('./client')
 const { transaction } = require('./transaction')
 const { translate } = require('./happenings')
+const { ShownPool } = require('./shown')
 const { Shared } = require('./shared')
 
-/** Where figures are put: idle, in use, opening, waiting, limit, cap. */
-const figures = new Float64Array(6)
 /** Events that are about single clients: with a listener for one of them, queries go through clients as well. */
 const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
-const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
-const BEYOND_LOOPBACK = 1
 
 /** Pools that were dropped without end(): nobody can use them, so their connections go. */
 const dropped = new FinalizationRegistry(({ handle, listener }) => {
@@ -24,7 +21,7 @@ const dropped = new FinalizationRegistry(({ handle, listener }) => {
   addon.freePool(handle)
 })
 
-class Pool extends EventEmitter {
+class Pool extends ShownPool {
   /** @param {object} [options] node-postgres' options and Holdfast's own, in camelCase */
   constructor(options) {
     super()
@@ -106,8 +103,7 @@ class Pool extends EventEmitter {
 
   _setDefaults() {
     const { options } = this
-    if (this._handle !== NONE) addon.figures(this._handle, figures)
-    options.max = this._handle === NONE ? options.max || options.poolSize || defaultMax() : figures[5]
+    options.max = this._handle === NONE ? options.max || options.poolSize || defaultMax() : this._figures()[5]
     options.min ||= 0
     options.maxUses ||= Infinity
     options.maxLifetimeSeconds ??= 1800
@@ -387,8 +383,7 @@ class Pool extends EventEmitter {
       await this._quiet()
       dropped.unregister(this)
       const handle = this._handle
-      if (this._sharedName !== '' && Shared.othersUse(this._sharedName, this)) addon.freePool(handle)
-      else await promise((tag) => addon.closePool(handle, tag, NO_LIMIT, this._sharedName))
+      await promise((tag) => addon.closePool(handle, tag, NO_LIMIT, this._sharedName))
       this._files.remove()
       this._handle = NONE
     }
@@ -409,71 +404,6 @@ class Pool extends EventEmitter {
         resolve()
       }
     })
-  }
-
-  get totalCount() {
-    const [idle, inUse, opening, , limit] = this._figures()
-    return Math.max(idle + inUse + opening, Math.min(this._busy, limit))
-  }
-
-  get idleCount() {
-    return Math.max(0, this.totalCount - this._busy)
-  }
-
-  get waitingCount() {
-    return Math.max(0, this._busy - this._figures()[4])
-  }
-
-  /** Sessions past their age are closed at once when idle, and at their return otherwise: none lingers. */
-  get expiredCount() {
-    return 0
-  }
-
-  _figures() {
-    if (this._handle === NONE) figures.fill(0).fill(this.ending ? 0 : this.options.max, 4)
-    else addon.figures(this._handle, figures)
-    return figures
-  }
-
-  /** How the pool stands and what it has done. */
-  stats() {
-    return now(addon.stats(this._handle))
-  }
-
-  /** Whether it can do its work, by what is known: the server is not asked. */
-  health() {
-    return now(addon.health(this._handle))
-  }
-
-  /** All that was measured, as 'prometheus' (default), 'openmetrics', 'json' (an object) or 'text' for people. */
-  metrics(format = 'prometheus') {
-    const number = METRICS[format]
-    if (number === undefined) throw new TypeError(`the format of metrics is one of ${Object.keys(METRICS).join(', ')}, not ${String(format)}`)
-    const text = now(addon.metrics(this._handle, number))
-    return format === 'json' ? JSON.parse(text) : text
-  }
-
-  /** Who holds the connections, joined with what the server says: 'text' (default) or 'json' (an object). */
-  async explainExhaustion(format = 'text') {
-    if (format !== 'text' && format !== 'json') throw new TypeError(`the format is 'text' or 'json', not ${String(format)}`)
-    const text = await promise((tag) => addon.explainExhaustion(this._handle, tag, METRICS[format]))
-    return format === 'json' ? JSON.parse(text) : text
-  }
-
-  /** Closes every idle session now, for a process about to be frozen. Returns how many those were. */
-  releaseIdle() {
-    return promise((tag) => addon.releaseIdle(this._handle, tag))
-  }
-
-  /** Serves metrics, health and a dashboard over HTTP: { url, close() }. */
-  serve(address = '127.0.0.1:0', { token = '', beyondLoopback = false } = {}) {
-    const { server, url } = now(addon.serve(this._handle, address, token, beyondLoopback ? BEYOND_LOOPBACK : 0))
-    return { url, close: () => addon.endServing(server) }
-  }
-
-  /** Where it leads to, as host:port. */
-  get target() {
-    return this._handle === NONE ? '' : addon.target(this._handle)
   }
 
   _onEvent(happening) {
@@ -505,26 +435,6 @@ function defaultMax() {
 function closeTimeout(options) {
   const given = options.closeTimeout ?? options.close_timeout
   return typeof given === 'number' ? given : 5000
-}
-
-/** What clients show of where they lead to, and what a function for the password is given. */
-function parameters(options) {
-  let url = {}
-  if (options.connectionString) {
-    try {
-      const read = new URL(String(options.connectionString))
-      url = { user: decodeURIComponent(read.username), host: read.hostname, port: read.port, database: decodeURIComponent(read.pathname.slice(1)) }
-    } catch {
-      // No URL: what it says is the library's affair.
-    }
-  }
-  const user = url.user || options.user || process.env.PGUSER || process.env.USER
-  return {
-    user,
-    database: url.database || options.database || process.env.PGDATABASE || user,
-    host: url.host || options.host || process.env.PGHOST || 'localhost',
-    port: Number(url.port || options.port || process.env.PGPORT || 5432),
-  }
 }
 
 if (Symbol.asyncDispose) {

@@ -29,11 +29,6 @@ const Shared = {
   nameOf(pairs, shared) {
     return createHash('sha256').update(JSON.stringify([pairs, typeof shared === 'string' ? shared : ''])).digest('hex')
   },
-
-  /** Whether ending this pool should leave the library's open. */
-  othersUse() {
-    return false
-  },
 }
 
 module.exports = { Shared }

@@ -95,7 +95,7 @@ napi_value take_notices(napi_env env, napi_callback_info info)
     for (size_t i = 0; i < count; i++) {
         Object object(env);
         object.set("message", holdfast_notices_field(notices, i, HOLDFAST_FIELD_MESSAGE))
-            .some("code", holdfast_notices_field(notices, i, HOLDFAST_FIELD_SQLSTATE));
+            .some("sqlstate", holdfast_notices_field(notices, i, HOLDFAST_FIELD_SQLSTATE));
         set_fields(object, [notices, i](int32_t code) { return holdfast_notices_field(notices, i, code); });
         napi_set_element(env, list, static_cast<uint32_t>(i), object.value());
     }

@@ -108,12 +108,33 @@ void on_record(void *user_data, const holdfast_log_record *record)
                              }});
 }
 
-// Pools that several environments of this process share, by name. The program asked for that, and their names are few.
+// Pools that several environments of this process share, by name: the last one that ends it closes it. The program asked
+// for that, and their names are few.
+struct Shared {
+    holdfast_pool *pool = nullptr;
+    size_t users = 0;
+};
 std::mutex shared_lock;
-std::map<std::string, holdfast_pool *> &shared_pools()
+std::map<std::string, Shared> &shared_pools()
 {
-    static auto *pools = new std::map<std::string, holdfast_pool *>;
+    static auto *pools = new std::map<std::string, Shared>;
     return *pools;
+}
+
+// Whether this was the last user, or the pool is nobody's.
+bool leave_shared(const std::string &name)
+{
+    if (name.empty())
+        return true;
+    std::lock_guard<std::mutex> lock(shared_lock);
+    auto found = shared_pools().find(name);
+    if (found == shared_pools().end())
+        return true;
+    if (--found->second.users > 0)
+        return false;
+    holdfast_pool_free(found->second.pool);
+    shared_pools().erase(found);
+    return true;
 }
 
 holdfast_status configure(napi_env env, const Arguments &arguments, Runtime &self, holdfast_config *config,
@@ -167,8 +188,10 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     if (!shared.empty()) {
         lock.lock();
         auto found = shared_pools().find(shared);
-        if (found != shared_pools().end() && !holdfast_pool_is_closed(found->second))
-            return make(env, self.add(HandleKind::pool, holdfast_pool_clone(found->second)));
+        if (found != shared_pools().end() && !holdfast_pool_is_closed(found->second.pool)) {
+            found->second.users++;
+            return make(env, self.add(HandleKind::pool, holdfast_pool_clone(found->second.pool)));
+        }
     }
     holdfast_config *config = holdfast_config_new();
     holdfast_error *error = nullptr;
@@ -180,9 +203,9 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     if (status != HOLDFAST_STATUS_OK)
         return describe_and_free(env, error);
     if (!shared.empty()) {
-        holdfast_pool *&place = shared_pools()[shared];
-        holdfast_pool_free(place);
-        place = holdfast_pool_clone(pool);
+        Shared &place = shared_pools()[shared];
+        holdfast_pool_free(place.pool);
+        place = {holdfast_pool_clone(pool), 1};
     }
     return make(env, self.add(HandleKind::pool, pool));
 }
@@ -195,24 +218,20 @@ napi_value free_pool(napi_env env, napi_callback_info info)
     return undefined(env);
 }
 
-// (pool, tag, milliseconds, name if shared): closes it for all who share it.
+// (pool, tag, milliseconds, name if shared): closes it, unless others share it still.
 napi_value close_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     auto *pool = static_cast<holdfast_pool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
     if (pool == nullptr)
         return no_such(env, "pool");
-    std::string shared = arguments.string(3);
-    if (!shared.empty()) {
-        std::lock_guard<std::mutex> lock(shared_lock);
-        auto found = shared_pools().find(shared);
-        if (found != shared_pools().end()) {
-            holdfast_pool_free(found->second);
-            shared_pools().erase(found);
-        }
-    }
+    bool last = leave_shared(arguments.string(3));
     uint64_t limit = arguments.number(2) < 0 ? HOLDFAST_CONFIGURED : arguments.milliseconds(2);
-    on_a_thread(env, arguments.integer(1), [pool, limit]() -> Outcome {
+    on_a_thread(env, arguments.integer(1), [pool, limit, last]() -> Outcome {
+        if (!last) {
+            holdfast_pool_free(pool);
+            return {HOLDFAST_STATUS_OK, nullptr};
+        }
         holdfast_close_report report{};
         report.struct_size = sizeof report;
         holdfast_error *error = nullptr;
