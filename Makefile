@@ -37,10 +37,18 @@ lint: deps
 doc: lint
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
-# Last, so that the output ends with the counts.
+# Last, so that the output ends with the counts. With ARGS, which are for cargo, nothing but what they choose.
 .PHONY: unit
 unit: doc
-	$(CARGO) test --all-features --no-fail-fast $(ARGS) 2>&1 | awk -f scripts/count-tests.awk
+	@{ ended=0; $(CARGO) test --all-features --no-fail-fast $(ARGS) || ended=$$?; \
+		$(if $(ARGS),,$(MAKE) --no-print-directory node || ended=$$?;) exit $$ended; } 2>&1 | awk -f scripts/count-tests.awk
+
+# Tests need a library that is built soon; whoever installs the package gets the fast one.
+.PHONY: node
+node: ## Build the Node package and run its tests (part of `make test`)
+	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
+	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
+	cd bindings/node && npm test
 
 # Part of `make test`; here by itself.
 .PHONY: sanitize

@@ -1,4 +1,4 @@
-# Passes the output of `cargo test` on and ends it with one line that adds up the counts of all test programs.
+# Passes the output of `cargo test` and `node --test` on, and ends it with one line that adds up the counts of all test programs.
 { print; fflush() }
 /^test result: / {
     for (i = 1; i < NF; i++) {
@@ -9,4 +9,10 @@
 }
 # A test program without cargo's harness.
 /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+# Those of Node, whichever way its reporter begins a line.
+/^[^ ]+ (pass|fail|skipped) [0-9]+$/ {
+    if ($2 == "pass") passed += $3
+    if ($2 == "fail") failed += $3
+    if ($2 == "skipped") ignored += $3
+}
 END { printf "\ntest result: %s. %d passed; %d failed; %d ignored in all\n", failed ? "FAILED" : "ok", passed, failed, ignored }
