@@ -39,6 +39,10 @@ const FIELDS = [
   'column', 'dataType', 'constraint', 'file', 'line', 'routine',
 ]
 
+function fieldOf(description, name) {
+  return name === 'code' ? description.sqlstate ?? description.code : description[name]
+}
+
 /** Numbers of statuses, for the table below. */
 const STATUS = {
   resolve: 2, refused: 3, unreachable: 4, connectTimeout: 9, poolTimeout: 10, poolClosed: 12, connectionLost: 13, queryTimeout: 14,
@@ -87,13 +91,13 @@ function messageLength(description) {
   // The severity is sent twice, once in the server's language and once in English.
   count(description.severity)
   count(description.message)
-  for (const field of FIELDS) count(field === 'code' ? description.sqlstate : description[field])
+  for (const field of FIELDS) count(fieldOf(description, field))
   return length
 }
 
 function setFields(target, description) {
   for (const field of FIELDS) {
-    const value = field === 'code' ? description.sqlstate : description[field]
+    const value = fieldOf(description, field)
     target[field] = value === null || value === '' ? undefined : value
   }
 }

@@ -55,7 +55,7 @@ test('another failure says everything in its message', () => {
 })
 
 test('a notice has the fields of an error and is none', () => {
-  const notice = toNotice({ severity: 'NOTICE', sqlstate: '00000', message: 'hello', routine: 'exec_stmt_raise' })
+  const notice = toNotice({ severity: 'NOTICE', code: '00000', message: 'hello', routine: 'exec_stmt_raise' })
   assert.ok(!(notice instanceof Error))
   assert.deepEqual([notice.name, notice.severity, notice.code, notice.message], ['notice', 'NOTICE', '00000', 'hello'])
 })
