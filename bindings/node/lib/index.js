@@ -18,7 +18,7 @@ const defaults = {
   },
   /** int8 as numbers, for all. */
   set parseInt8(value) {
-    types.setTypeParser(20, 'text', value ? types.getTypeParser(23, 'text') : types.builtins.TEXT && String)
+    types.setTypeParser(20, 'text', value ? types.getTypeParser(23, 'text') : types.getTypeParser(25, 'text'))
     types.setTypeParser(1016, 'text', value ? types.getTypeParser(1007, 'text') : types.getTypeParser(1009, 'text'))
   },
 }

@@ -49,7 +49,19 @@ function start(addon) {
   const arena = Buffer.allocUnsafeSlow(ARENA)
   const arenaPacks = new PackBuffer(arena)
 
+  /** Whether the addon will be told that the event loop went round. */
+  let armed = false
+
+  function onTurn() {
+    armed = false
+    addon.turned()
+  }
+
   function onBatch(count, payloads) {
+    if (!armed) {
+      armed = true
+      setImmediate(onTurn)
+    }
     for (let i = 0; i < count; i++) {
       const at = i * WORDS
       const tag = words[at]

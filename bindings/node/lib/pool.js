@@ -15,6 +15,9 @@ const { Shared } = require('./shared')
 /** Events that are about single clients: with a listener for one of them, queries go through clients as well. */
 const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
 
+/** How often a pool that keeps the process alive while it has sessions looks whether it has any. */
+const HOLD_MILLIS = 100
+
 /** Pools that were dropped without end(): nobody can use them, so their connections go. */
 const dropped = new FinalizationRegistry(({ handle, listener }) => {
   deafen(listener)
@@ -48,7 +51,14 @@ class Pool extends ShownPool {
     this._listener = listen(this)
     this._parameters = parameters(this.options)
     if (typeof this.options.password !== 'function') this._open(this.options.password)
+    // Only who says so has an idle session keep the process alive, as it does by default in node-postgres.
+    this._hold = this.options.allowExitOnIdle === false ? setInterval(() => this._holdWhileOpen(), HOLD_MILLIS).unref() : undefined
     this._setDefaults()
+  }
+
+  _holdWhileOpen() {
+    if (this.totalCount > 0) this._hold.ref()
+    else this._hold.unref()
   }
 
   /** Opens the library's pool, which opens no connection yet. */
@@ -246,6 +256,7 @@ class Pool extends ShownPool {
 
   _unbusy() {
     this._busy -= 1
+    this._hold?.ref()
     if (this._busy === 0) this._whenQuiet?.()
   }
 
@@ -391,6 +402,7 @@ class Pool extends ShownPool {
     // What was closed is told before the end is.
     await new Promise(setImmediate)
     this.ended = true
+    clearInterval(this._hold)
     deafen(this._listener)
   }
 

@@ -21,6 +21,7 @@ static napi_value init(napi_env env, napi_value exports)
         napi_callback function;
     } functions[] = {
         {"attach", attach},
+        {"turned", turned},
         {"options", list_options},
         {"openPool", open_pool},
         {"freePool", free_pool},

@@ -1,7 +1,6 @@
 #include "runtime.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "values.h"
@@ -10,9 +9,12 @@ namespace holdfast_node {
 
 namespace {
 
-// How much is handed to JavaScript in one go before the event loop may do something else.
-constexpr size_t batch_most = 256;
+// How much is handed to JavaScript in one go, and how long that may be collected. Measured: with more, 64 queries at a time
+// gain nothing, and the event loop is held for longer.
+constexpr size_t batch_most = 32;
 constexpr std::chrono::milliseconds batch_time{2};
+// How long batches may follow each other in one turn of the event loop.
+constexpr std::chrono::milliseconds turn_time{1};
 // A pack above this gets a buffer of its own.
 constexpr size_t pack_is_small = 32 * 1024;
 
@@ -20,7 +22,7 @@ void called(napi_env env, napi_value, void *, void *)
 {
     // NULL while the environment is torn down.
     if (env != nullptr)
-        runtime(env).drain(env);
+        runtime(env).called(env);
 }
 
 napi_value copied(napi_env env, holdfast_cell data)
@@ -250,6 +252,10 @@ void Runtime::drain(napi_env env)
     if (more || !mailbox->empty())
         mailbox->wake();
     if (count > 0) {
+        if (!in_turn) {
+            in_turn = true;
+            turn_ends = std::chrono::steady_clock::now() + turn_time;
+        }
         napi_get_reference_value(env, on_batch, &callback);
         napi_get_undefined(env, &self);
         napi_create_uint32(env, static_cast<uint32_t>(count), &count_value);
@@ -257,6 +263,26 @@ void Runtime::drain(napi_env env)
         napi_call_function(env, self, callback, 2, arguments, nullptr);
     }
     ended(env, done);
+}
+
+void Runtime::called(napi_env env)
+{
+    if (in_turn && std::chrono::steady_clock::now() > turn_ends) {
+        // Still scheduled, so that nobody calls again before the next turn.
+        deferred = true;
+        return;
+    }
+    drain(env);
+}
+
+// The event loop has been round: everything else had its turn.
+void Runtime::turned(napi_env env)
+{
+    in_turn = false;
+    if (!deferred)
+        return;
+    deferred = false;
+    drain(env);
 }
 
 void Runtime::shut()
@@ -342,6 +368,12 @@ void set_up(napi_env env)
     // Only requests under way keep the process alive.
     napi_unref_threadsafe_function(env, self->mailbox->function);
     napi_add_env_cleanup_hook(env, clean_up, self);
+}
+
+napi_value turned(napi_env env, napi_callback_info)
+{
+    runtime(env).turned(env);
+    return undefined(env);
 }
 
 napi_value attach(napi_env env, napi_callback_info info)

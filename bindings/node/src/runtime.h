@@ -7,6 +7,7 @@
 #include <node_api.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -97,6 +98,11 @@ struct Runtime {
     uint8_t *arena = nullptr;
     napi_ref arena_ref = nullptr;
     size_t arena_size = 0;
+    // Node calls the function again and again within one turn of the event loop for as long as completions keep coming, and
+    // nothing else would have its turn. So what comes after `turn_ends` is left to the next one, which JavaScript announces.
+    bool in_turn = false;
+    bool deferred = false;
+    std::chrono::steady_clock::time_point turn_ends;
     // What keeps the process alive: requests under way.
     size_t in_flight = 0;
     std::vector<Slot> slots;
@@ -110,6 +116,8 @@ struct Runtime {
     void begun(napi_env env);
     void ended(napi_env env, size_t count);
     void drain(napi_env env);
+    void called(napi_env env);
+    void turned(napi_env env);
     void shut();
 };
 
@@ -117,6 +125,7 @@ constexpr int words_each = 6;
 
 Runtime &runtime(napi_env env);
 napi_value attach(napi_env env, napi_callback_info info);
+napi_value turned(napi_env env, napi_callback_info info);
 void set_up(napi_env env);
 
 } // namespace holdfast_node

@@ -167,6 +167,14 @@ ours('a process ends by itself with idle, lent and unused pools', () => {
   assert.equal(program("console.log('unused')"), 'unused')
 })
 
+ours('idle sessions keep the process alive only with allowExitOnIdle: false', () => {
+  const lived = (options) => Number(program(`
+    const other = new Pool({ ...${JSON.stringify(server().config)}, idleTimeoutMillis: 1000, ...${JSON.stringify(options)} })
+    other.query('select 1').then(() => { const begun = Date.now(); process.on('exit', () => console.log(Date.now() - begun)) })`))
+  assert.ok(lived({}) < 900)
+  assert.ok(lived({ allowExitOnIdle: false }) >= 900)
+})
+
 ours('a process can exit while requests are under way', () => {
   assert.equal(program("pool.query('select pg_sleep(20)').catch(() => {}); setTimeout(() => { console.log('bye'); process.exit() }, 200)"), 'bye')
   assert.equal(program("pool.transaction(async () => { setTimeout(() => { console.log('bye'); process.exit() }, 50); await new Promise(() => {}) })"), 'bye')
