@@ -1,0 +1,70 @@
+/** How a pool stands and what it has done since it was opened. */
+export interface PoolStats {
+  maxSize: number
+  /** How many it may own at present: the server may have less room than maxSize. */
+  limit: number
+  limitedBy: 'nothing' | 'server' | (string & {})
+  total: number
+  idle: number
+  inUse: number
+  opening: number
+  waiting: number
+  gets: number
+  waits: number
+  timeouts: number
+  opens: number
+  retries: number
+  statements: number
+  rolledBack: number
+  probes: number
+  shed: number
+  validations: number
+  fleetShare: number
+  fleetPeers: number
+  circuit: 'closed' | 'open' | 'half_open' | (string & {})
+  circuitMillis: number
+  /** Connections closed, by reason. */
+  closed: Record<
+    | 'idleTimeout' | 'maxLifetime' | 'validationFailed' | 'broken' | 'deadlinePassed' | 'unclean' | 'discarded' | 'poolClosed'
+    | 'released' | 'wrongRole' | 'shared',
+    number
+  >
+  /** Failures, by kind. */
+  errors: Record<string, number>
+}
+
+/** Whether a pool can do its work, by what is known without asking the server. */
+export interface PoolHealth {
+  status: 'healthy' | 'degraded' | 'down' | (string & {})
+  live: boolean
+  ready: boolean
+  alerts: number
+  reasons: number
+  lastSuccessMillisAgo: number | null
+  lastErrorMillisAgo: number | null
+  lastProbeMillis: number | null
+}
+
+/** What happened in a pool. */
+export interface Happening {
+  kind:
+    | 'opened' | 'open_failed' | 'closed' | 'retried' | 'timed_out' | 'limit_moved' | 'circuit_moved' | 'leak_suspected'
+    | 'server_message' | 'rolled_back' | 'alert_raised' | 'alert_cleared' | 'exhaustion_explained'
+  /** Milliseconds since 1970. */
+  time: number
+  /** The pool's name. */
+  pool: string
+  processID: number
+  from: number
+  to: number
+  reason: string
+  message: string
+  tookMillis?: number
+  /** The kind of failure, where there was one. */
+  failure?: string
+}
+
+/** An alert was raised, or is over. */
+export interface Alert extends Happening {
+  raised: boolean
+}
