@@ -254,7 +254,7 @@ fn without_a_server_and_with_wrong_options_the_status_is_2_and_no_secret_is_told
         (&["--processes", "0"], "at least one process"),
         (&["--rate=-1"], "above 0"),
         (&["--overlap", "0.5"], "between 1"),
-        (&["--service-time", "12"], "such as 12ms"),
+        (&["--service-time", "0.4"], "such as 12ms"),
     ] {
         let output = run(&[&["--url", &nowhere], more].concat());
         let said = text(&output.stderr);

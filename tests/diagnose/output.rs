@@ -31,7 +31,12 @@ fn wrong_options_are_refused_with_what_is_right() {
     for (arguments, part) in [
         (&["--url", "postgresql://a@b/c?max_sise=3"][..], "max_size"),
         (&["--url", "postgresql://a@b/c", "--expect", "a.b.c.d"], "schema.table.column"),
-        (&["--url", "postgresql://a@b/c", "--long", "soon"], "between 0.001 and 86400"),
+        (
+            &["--url", "postgresql://a@b/c", "--long", "soon"],
+            "'soon' for '--long <TIME>': give a time above 0",
+        ),
+        (&["--url", "postgresql://a@b/c", "--long", "5m"], "us, ms, s, min, h or d"),
+        (&["--url", "postgresql://a@b/c", "--timeout", "0"], "'0' for '--timeout <TIME>'"),
     ] {
         let output = run(arguments);
         let said = String::from_utf8(output.stderr).unwrap();

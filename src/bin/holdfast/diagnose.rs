@@ -43,12 +43,13 @@ pub(crate) struct Arguments {
     /// How many processes have such a pool.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     processes: u32,
-    /// From how many seconds on statements, open transactions and waits for locks are worth telling.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
-    long: f64,
-    /// How many seconds each host and each question may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
-    timeout: f64,
+    /// From when on statements, open transactions and waits for locks are worth telling: 500ms, 5s, 2min; a bare whole number is
+    /// milliseconds, as in a pool's options.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::time::duration_or_seconds)]
+    long: Duration,
+    /// How long each host and each question may take.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::time::duration_or_seconds)]
+    timeout: Duration,
     /// Print one JSON document (docs/diagnose.schema.json) instead of text.
     #[arg(long)]
     json: bool,
@@ -57,21 +58,11 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
-        _ => Err("give seconds between 0.001 and 86400, such as 2.5".to_owned()),
-    }
-}
-
 impl Arguments {
     pub(crate) fn run(self) -> Result<ExitCode, Box<dyn std::error::Error>> {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let config = url.map_or_else(PoolConfig::from_env, PoolConfig::from_url)?;
-        let mut questions = Questions::new()
-            .processes(self.processes)
-            .long(Duration::from_secs_f64(self.long))
-            .timeout(Duration::from_secs_f64(self.timeout));
+        let mut questions = Questions::new().processes(self.processes).long(self.long).timeout(self.timeout);
         for expectation in &self.expect {
             questions = questions.expect(expectation.parse::<Expectation>()?);
         }

@@ -10,6 +10,7 @@ mod options;
 mod progress;
 mod style;
 mod table;
+mod time;
 mod tune;
 mod verify;
 mod watch;

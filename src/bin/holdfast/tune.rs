@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SQL", conflicts_with = "service_time")]
     statement: Option<String>,
     /// What a statement takes the server (12ms, 0.4ms, 2s): instead of measuring one.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::time::duration)]
     service_time: Option<Duration>,
     /// How many statements a request runs on the connection it holds, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     database_cores: Option<u32>,
     /// How long each opening and each question may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::time::duration)]
     timeout: Duration,
     /// Print HOLDFAST_* lines for a file of environment variables, with the reasons as comments.
     #[arg(long, conflicts_with = "json")]
@@ -75,23 +75,6 @@ pub(crate) struct Arguments {
     /// No steps on standard error.
     #[arg(short, long)]
     quiet: bool,
-}
-
-/// A number with a unit, which may have decimals.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a time above 0 and up to a day, such as 12ms, 0.4ms or 2s".to_owned();
-    let text = text.trim();
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[number.len()..].trim() {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "min" => 60.0,
-        _ => return Err(wrong()),
-    };
-    let seconds: f64 = number.trim().parse().map_err(|_| wrong())?;
-    let seconds = seconds * unit;
-    if seconds > 0.0 && seconds <= 86_400.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
 }
 
 impl Arguments {
@@ -142,21 +125,6 @@ impl Arguments {
             text::environment(advice, self.processes)
         } else {
             text::for_people(advice, self.processes)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_has_a_number_and_a_unit() {
-        assert_eq!(duration("12ms"), Ok(Duration::from_millis(12)));
-        assert_eq!(duration("0.4 ms"), Ok(Duration::from_micros(400)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        for wrong in ["12", "ms", "-1s", "0s", "1d", "NaNs", "infs", "2000min", ""] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

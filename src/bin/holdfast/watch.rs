@@ -66,10 +66,10 @@ pub(crate) struct Arguments {
     #[arg(long, env = "HOLDFAST_WATCH_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// How long from look to look.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = crate::tune::duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = crate::time::duration)]
     interval: Duration,
     /// From when on statements and idle transactions are worth telling.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::tune::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::time::duration)]
     long: Duration,
     /// Look once, and print it.
     #[arg(long)]
