@@ -9,9 +9,9 @@ mod commit;
 mod display;
 mod fault;
 mod limited_by;
+mod passed;
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
@@ -22,6 +22,7 @@ pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub(crate) use fault::LinkFault;
 pub use limited_by::LimitedBy;
+pub(crate) use passed::Passed;
 
 /// The class of a failure: what a program branches on.
 ///
@@ -248,6 +249,7 @@ struct Inner {
     attempts: Vec<Attempt>,
     elapsed: Option<Duration>,
     snapshot: Option<PoolSnapshot>,
+    passed: Passed,
     retryable: bool,
     source: Option<Source>,
 }
@@ -330,6 +332,7 @@ impl Error {
             attempts: Vec::new(),
             elapsed: None,
             snapshot: None,
+            passed: Passed::default(),
             retryable: classify::retryable_by_kind(kind),
             source: None,
         }))
@@ -403,6 +406,7 @@ impl Error {
             attempts: Vec::new(),
             elapsed: None,
             snapshot: None,
+            passed: Passed::default(),
             retryable: *retryable,
             source: None,
         }))
@@ -489,15 +493,3 @@ impl From<postgres::Error> for Error {
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("phase", &self.0.phase)
-            .field("retryable", &self.0.retryable)
-            .field("text", &self.to_string())
-            .field("source", &self.0.source)
-            .finish()
-    }
-}

@@ -146,6 +146,7 @@ impl Opening<'_> {
             let candidates = match self.candidates(host, host_deadline) {
                 Ok(candidates) => candidates,
                 Err(e) => {
+                    let e = e.having_passed(|passed| passed.failing = asked_at.elapsed());
                     failures.push(e.at_target(label(host)));
                     continue;
                 }
@@ -166,6 +167,7 @@ impl Opening<'_> {
                     Err(e) => {
                         self.silent.note(number, Some(&e), asked, Tick::now());
                         let final_answer = is_final(&e);
+                        let e = e.having_passed(|passed| passed.resolve = Some(resolved_in));
                         failures.push(e.at_target(name_of(&candidate)));
                         if final_answer {
                             return Err(merge(failures));
@@ -247,7 +249,14 @@ impl Opening<'_> {
         wanted: TargetSessionAttrs,
         deadline: Instant,
     ) -> Result<Opened, Failure> {
-        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| Failure { error, layer })
+        let began = Instant::now();
+        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| {
+            let error = error.having_passed(|passed| {
+                let before = passed.connect.unwrap_or_default() + passed.tls.unwrap_or_default();
+                passed.failing = began.elapsed().saturating_sub(before);
+            });
+            Failure { error, layer }
+        })
     }
 
     fn try_layer(
@@ -280,8 +289,9 @@ impl Opening<'_> {
             session: began.elapsed().saturating_sub(dialled.connecting + dialled.encrypting),
         };
         let link = dialled.link;
-        check_role(&mut client, &link, wanted)?;
-        limit_orphans(&mut client, &link, &self.server.orphans)?;
+        check_role(&mut client, &link, wanted)
+            .and_then(|()| limit_orphans(&mut client, &link, &self.server.orphans))
+            .map_err(|error| error.having_passed(|passed| timing.note(passed)))?;
         let cancel = CancelHandle::new(
             candidate.address.clone(),
             host_name(candidate.host),

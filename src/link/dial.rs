@@ -21,7 +21,7 @@ use super::line::{Line, Transport};
 use super::socket::{Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
-use crate::error::{Error, ErrorKind, Phase, find_source};
+use crate::error::{Error, ErrorKind, Passed, Phase, find_source};
 
 /// Where to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,14 @@ pub(crate) struct Dialled {
     pub(crate) encrypting: Duration,
 }
 
+impl Dialled {
+    /// For what fails on it before a session comes about.
+    pub(super) fn note(&self, passed: &mut Passed) {
+        passed.connect = Some(self.connecting);
+        passed.tls = self.encrypted.then_some(self.encrypting);
+    }
+}
+
 /// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
 pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -85,7 +93,11 @@ impl Dial {
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
-            _ => self.in_time(Phase::Tls, self.encrypt(io)).await??,
+            _ => self
+                .in_time(Phase::Tls, self.encrypt(io))
+                .await
+                .and_then(|done| done)
+                .map_err(|error| error.having_passed(|passed| passed.connect = Some(connecting)))?,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
         let encrypting = began.elapsed() - connecting;

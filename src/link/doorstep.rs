@@ -41,7 +41,9 @@ pub(super) fn open_client(dial: Dial, mut startup: postgres::Config) -> Result<(
     match (opened, outcome) {
         (Ok(client), Some(Ok(dialled))) => Ok((client, dialled)),
         (Err(_), Some(Err(error))) => Err(error),
-        (Err(error), Some(Ok(dialled))) => Err(startup_error(error, &dialled.link)),
+        (Err(error), Some(Ok(dialled))) => {
+            Err(startup_error(error, &dialled.link).having_passed(|passed| dialled.note(passed)))
+        }
         (Err(error), None) => Err(doorstep_error(&error.to_string()).with_source(error)),
         (Ok(_), _) => Err(doorstep_error("the client opened a connection by another way")),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::Passed;
+
 /// Of the try that succeeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
@@ -14,4 +16,12 @@ pub(crate) struct Timing {
     pub(crate) tls: Option<Duration>,
     /// From the start-up packet to the first `ReadyForQuery`.
     pub(crate) session: Duration,
+}
+
+impl Timing {
+    /// For what fails although a session came about. Its beginning counts to what failed.
+    pub(super) fn note(&self, passed: &mut Passed) {
+        passed.connect = Some(self.connect);
+        passed.tls = self.tls;
+    }
 }

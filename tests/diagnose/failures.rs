@@ -2,10 +2,10 @@
 
 use std::net::TcpListener;
 
-use crate::diagnose;
 use crate::support::certs::Certs;
-use crate::support::proxy::Proxy;
-use crate::support::{fill, own_server, server};
+use crate::support::fake::{FakeServer, Script};
+use crate::support::{fill, own_server};
+use crate::{diagnose, run};
 
 fn failed_at(diagnosis: &crate::Diagnosis, phase: &str) {
     assert_eq!(diagnosis.document["hosts"][0]["error"]["phase"], phase, "{:#}", diagnosis.document);
@@ -27,16 +27,93 @@ fn a_closed_port_a_wrong_name_and_a_swallowed_connect_are_told_apart() {
     let silent = diagnose(&silent, &["--timeout", "0.5"]);
     silent.says("connect_timeout", "critical", "the deadline passed");
     assert_eq!(silent.status, 3);
+    // No system lets one connect to a group of machines.
+    let group = diagnose("postgresql://app@224.0.0.1/orders", &[]);
+    group.says("unreachable", "critical", "224.0.0.1:5432: failed at connect");
+    failed_at(&group, "connect");
 }
 
 #[test]
-fn a_server_that_goes_deaf_after_the_session_began_answers_no_questions() {
-    let proxy = Proxy::before(server());
-    proxy.after_bytes_from_server(600, crate::support::proxy::Then::GoDeaf);
-    let url = format!("{}?sslmode=disable", proxy.url());
-    let deaf = diagnose(&url, &["--timeout", "0.7"]);
-    assert!(deaf.has("no_answers") || deaf.has("connect_timeout"), "{:#}", deaf.document);
+fn a_server_that_lets_one_in_and_then_says_nothing_answers_no_questions() {
+    let server = own_server(|s| s);
+    let mut holds = server.connect().unwrap();
+    // Sessions begin without it, and nothing can be asked of it.
+    holds.batch_execute("begin; lock table pg_catalog.pg_settings in access exclusive mode").unwrap();
+    let deaf = diagnose(&server.url(), &["--timeout", "700ms"]);
+    deaf.says("no_answers", "critical", "ran past its deadline");
+    assert!(deaf.document["hosts"][0]["error"].is_null() && !deaf.has("connect_timeout"));
     assert_eq!(deaf.status, 3);
+    holds.batch_execute("rollback").unwrap();
+    assert!(!diagnose(&server.url(), &[]).has("no_answers"));
+}
+
+#[test]
+fn a_session_that_is_refused_for_other_reasons_is_told_with_the_servers_words() {
+    let server = own_server(|s| {
+        s.role("app", "secret").database("closed").sql("revoke connect on database closed from public")
+    });
+    let options = diagnose(&format!("{}?options=-c%20no_such_setting%3D1", server.url()), &[]);
+    options.says("cannot_connect", "critical", "no_such_setting");
+    failed_at(&options, "auth");
+    let closed = diagnose(&server.url_with_password("app", "secret", "closed"), &[]);
+    closed.says("not_allowed", "critical", "42501");
+    assert!(closed.finding("not_allowed")["remedy"].as_str().unwrap().contains("grant connect"));
+    failed_at(&closed, "auth");
+}
+
+#[test]
+fn what_listens_and_is_no_postgresql_is_told_to_be_none() {
+    let web = FakeServer::start(Script::SayBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
+    let url = format!("postgresql://app@127.0.0.1:{}/orders?sslmode=disable", web.port());
+    let diagnosis = diagnose(&url, &[]);
+    diagnosis.says("cannot_connect", "critical", "failed at auth");
+    assert!(diagnosis.finding("cannot_connect")["remedy"].as_str().unwrap().contains("is it PostgreSQL"));
+    failed_at(&diagnosis, "auth");
+}
+
+#[test]
+fn phases_that_went_well_are_shown_with_their_times_before_the_one_that_failed() {
+    let certs = Certs::new();
+    let server = own_server(|s| {
+        s.role("app", "right").hba("host all app all scram-sha-256").tls(certs.server(&certs.good))
+    });
+    let url = |password: &str, more: &str| {
+        format!("postgresql://app:{password}@localhost:{}/postgres?{more}", server.port())
+    };
+    let times = |diagnosis: &crate::Diagnosis| {
+        let host = &diagnosis.document["hosts"][0];
+        let passed: Vec<_> = host["phases"].as_array().unwrap().iter().collect();
+        let all = passed.iter().copied().chain([&host["failed"]]);
+        let sum: f64 = all.map(|phase| phase["took_s"].as_f64().unwrap()).sum();
+        assert!(sum > 0.0 && sum <= host["took_s"].as_f64().unwrap(), "{host:#}");
+        let names: Vec<_> = passed.iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
+        (names.join(" "), host["failed"]["phase"].as_str().unwrap().to_owned())
+    };
+    let named = |passed: &str, failed: &str| (passed.to_owned(), failed.to_owned());
+    let refused = diagnose(&url("wrong", "sslmode=require"), &[]);
+    refused.says("authentication", "critical", "28P01");
+    assert_eq!(times(&refused), named("resolve connect tls", "auth"));
+    assert!(refused.document["hosts"][0]["phases"][2]["took_s"].as_f64().unwrap() > 0.0);
+    let plain = diagnose(&url("wrong", "sslmode=disable"), &[]);
+    assert_eq!(times(&plain), named("resolve connect", "auth"));
+    // The server's certificate is not signed by this one.
+    let stranger = Certs::new();
+    let untrusted = format!("sslmode=verify-full&sslrootcert={}", stranger.ca_file.display());
+    let untrusted = diagnose(&url("right", &untrusted), &[]);
+    untrusted.says("tls", "critical", "certificate");
+    assert_eq!(times(&untrusted), named("resolve connect", "tls"));
+    let nobody = diagnose("postgresql://app@127.0.0.1:1/orders", &[]);
+    assert_eq!(times(&nobody), named("resolve", "connect"));
+    let right = diagnose(&url("right", "sslmode=require"), &[]);
+    assert!(right.document["hosts"][0]["failed"].is_null());
+
+    let text = run(&["--url", &url("wrong", "sslmode=require"), "--quiet"]).stdout;
+    let text = String::from_utf8(text).unwrap();
+    let rows: Vec<_> = text.lines().skip_while(|line| !line.starts_with("phase")).skip(1).take(4).collect();
+    for (row, phase) in rows.iter().zip(["resolve", "connect", "tls", "auth"]) {
+        assert!(row.starts_with(phase) && row.contains(" ms"), "{text}");
+        assert_eq!(row.contains("FAILED: auth"), phase == "auth", "{text}");
+    }
 }
 
 #[test]

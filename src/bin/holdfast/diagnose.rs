@@ -139,8 +139,9 @@ fn host_lines(host: &HostReach, style: Style) -> Vec<String> {
         })
         .collect();
     if let Some(error) = &host.error {
-        let phase = error.phase().map_or("?", |phase| phase.name());
-        rows.push([phase.to_owned(), milliseconds(host.took), format!("FAILED: {}", error.kind().name())]);
+        let (phase, took) =
+            host.failed.as_ref().map_or(("?", host.took), |failed| (failed.phase.name(), failed.took));
+        rows.push([phase.to_owned(), milliseconds(took), format!("FAILED: {}", error.kind().name())]);
     }
     lines.extend(table(["phase", "took", ""], &rows, width(), |row, _, text| match row {
         None => style.dim(&text),

@@ -73,10 +73,21 @@ fn explained(host: &HostReach, error: &Error) -> (&'static str, String, String) 
             "there is no such database",
             "check dbname; psql -l lists those there are",
         ),
+        ErrorKind::Database if error.sqlstate().is_some_and(|code| code.code() == "42501") => say(
+            "not_allowed",
+            "the role may not enter this database",
+            "grant connect on database ... to the role, or see what else the server says it may not (a login trigger, for instance)",
+        ),
         kind => (
             "cannot_connect",
             format!("no session comes about ({})", kind.name().replace('_', " ")),
-            "see what was said; is this a PostgreSQL server?".to_owned(),
+            match kind {
+                ErrorKind::Database => {
+                    "the server says why: look at what is given in the URL and in PG* variables, options above all, and into its log"
+                }
+                _ => "see what was said; is it PostgreSQL that listens at this port?",
+            }
+            .to_owned(),
         ),
     }
 }

@@ -31,6 +31,8 @@ pub struct HostReach {
     pub addresses: Vec<String>,
     /// The phases that were passed, in their order.
     pub phases: Vec<PhaseTime>,
+    /// The phase that failed, and what it took to fail, if one did.
+    pub failed: Option<PhaseTime>,
     /// Whether the session is encrypted.
     pub encrypted: bool,
     /// What the server showed, where it offers TLS.
@@ -89,6 +91,7 @@ fn reach_one(
         name: connector.target(),
         addresses: addresses.iter().map(|address| address.ip().to_string()).collect(),
         phases: Vec::new(),
+        failed: None,
         encrypted: false,
         certificate,
         error: None,
@@ -98,26 +101,38 @@ fn reach_one(
     match opened {
         Ok(opened) => {
             reached.encrypted = opened.timing.tls.is_some();
-            reached.phases = phases(&opened, host);
+            let timing = opened.timing;
+            let passed = [
+                (Phase::Resolve, Some(timing.resolve)),
+                (Phase::Connect, Some(timing.connect)),
+                (Phase::Tls, timing.tls),
+                (Phase::Auth, Some(timing.session)),
+            ];
+            reached.phases = phases(host, &passed);
             (reached, Some(opened))
         }
         Err(error) => {
+            let passed = error.passed();
+            reached.phases = phases(
+                host,
+                &[
+                    (Phase::Resolve, passed.resolve),
+                    (Phase::Connect, passed.connect),
+                    (Phase::Tls, passed.tls),
+                ],
+            );
+            reached.failed = error.phase().map(|phase| PhaseTime { phase, took: passed.failing });
             reached.error = Some(Arc::new(error));
             (reached, None)
         }
     }
 }
 
-fn phases(opened: &Opened, host: &HostSettings) -> Vec<PhaseTime> {
-    let timing = opened.timing;
+/// A name that is not looked up has no such phase.
+fn phases(host: &HostSettings, passed: &[(Phase, Option<Duration>)]) -> Vec<PhaseTime> {
     let looked_up = matches!(host.host, Host::Tcp(_)) && host.hostaddr.is_none();
-    let passed = [
-        looked_up.then_some((Phase::Resolve, timing.resolve)),
-        Some((Phase::Connect, timing.connect)),
-        timing.tls.map(|took| (Phase::Tls, took)),
-        Some((Phase::Auth, timing.session)),
-    ];
-    passed.into_iter().flatten().map(|(phase, took)| PhaseTime { phase, took }).collect()
+    let happened = passed.iter().filter(|(phase, _)| looked_up || *phase != Phase::Resolve);
+    happened.filter_map(|(phase, took)| Some(PhaseTime { phase: *phase, took: (*took)? })).collect()
 }
 
 fn addresses(host: &HostSettings, timeout: Duration) -> Vec<std::net::SocketAddr> {

@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use holdfast::diagnose::{Blocked, Examination, FindingSeverity, HostReach, Inventory, Limit, Session};
+use holdfast::diagnose::{
+    Blocked, Examination, FindingSeverity, HostReach, Inventory, Limit, PhaseTime, Session,
+};
 use serde_json::{Value, json};
 
 /// One document for a whole examination.
@@ -37,7 +39,8 @@ fn host(host: &HostReach) -> Value {
     json!({
         "name": host.name,
         "addresses": host.addresses,
-        "phases": host.phases.iter().map(|phase| json!({ "phase": phase.phase.name(), "took_s": phase.took.as_secs_f64() })).collect::<Vec<_>>(),
+        "phases": host.phases.iter().map(phase).collect::<Vec<_>>(),
+        "failed": host.failed.as_ref().map(phase),
         "encrypted": host.encrypted,
         "certificate": certificate,
         "error": host.error.as_ref().map(|error| json!({
@@ -48,6 +51,10 @@ fn host(host: &HostReach) -> Value {
         })),
         "took_s": host.took.as_secs_f64(),
     })
+}
+
+fn phase(phase: &PhaseTime) -> Value {
+    json!({ "phase": phase.phase.name(), "took_s": phase.took.as_secs_f64() })
 }
 
 fn server(inventory: &Inventory) -> Value {
