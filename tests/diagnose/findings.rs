@@ -1,7 +1,7 @@
 //! Servers that let one in, and what is wrong with them.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
@@ -115,6 +115,61 @@ fn a_standby_takes_no_writes() {
     let read_only = diagnose(&standby.url(), &[]);
     read_only.says("read_only", "advice", "a standby");
     assert_eq!(read_only.document["server"]["in_recovery"], true);
+}
+
+#[test]
+fn a_wait_for_a_lock_is_as_old_as_the_wait_and_the_blocker_as_its_transaction() {
+    let server = own_server(|s| s.sql("create table stock (n int4)"));
+    let mut holds = client(&server, "holds");
+    holds.batch_execute("begin; lock table stock").unwrap();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        // One message, and so one statement to the server's clock, that works for long before it waits.
+        let waits = scope.spawn(|| {
+            client(&server, "waits").batch_execute("select pg_sleep(3); insert into stock values (1)")
+        });
+        let mut found = None;
+        wait_until("it waits", Duration::from_secs(20), || {
+            let diagnosis = diagnose(&server.url(), &["--long", "2500ms"]);
+            let waits = diagnosis.has("lock_waits");
+            found = Some(diagnosis);
+            waits
+        });
+        let (found, at_most) = (found.unwrap(), began.elapsed().as_secs_f64());
+        let blocked = &found.document["server"]["blocked"][0];
+        let waited = blocked["session"]["age_s"].as_f64().unwrap();
+        assert!(waited <= at_most - 2.9, "the sleep is no wait: {blocked:#}");
+        let open = blocked["blocker_transaction_age_s"].as_f64().unwrap();
+        assert!((3.0..=at_most + 0.1).contains(&open), "{blocked:#}, {at_most}");
+        found.says("lock_waits", "warning", "its transaction open for ");
+        holds.batch_execute("rollback").unwrap();
+        waits.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_lock_of_a_prepared_transaction_is_not_looked_for_among_the_sessions() {
+    let server =
+        own_server(|s| s.sql("create table stock (n int4)").setting("max_prepared_transactions", "1"));
+    client(&server, "prepares")
+        .batch_execute("begin; lock table stock; prepare transaction 'forgotten'")
+        .unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| client(&server, "waits").batch_execute("insert into stock values (1)"));
+        let mut found = None;
+        wait_until("it waits", Duration::from_secs(20), || {
+            let diagnosis = diagnose(&server.url(), &[]);
+            let waits = diagnosis.has("lock_waits");
+            found = Some(diagnosis);
+            waits
+        });
+        let found = found.unwrap();
+        found.says("lock_waits", "warning", "blocked by a prepared transaction");
+        assert!(found.finding("lock_waits")["remedy"].as_str().unwrap().contains("pg_prepared_xacts"));
+        assert!(found.document["server"]["blocked"][0]["blocker_transaction_age_s"].is_null());
+        server.execute("rollback prepared 'forgotten'").unwrap();
+        waits.join().unwrap().unwrap();
+    });
 }
 
 #[test]

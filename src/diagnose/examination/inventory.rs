@@ -120,8 +120,14 @@ impl Row {
     }
 
     pub(super) fn seconds(&self, column: usize) -> Duration {
-        let seconds = self.0.get(column).and_then(|text| text.parse().ok());
-        seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default()
+        self.known_seconds(column).unwrap_or_default()
+    }
+
+    /// `None` for NULL.
+    pub(super) fn known_seconds(&self, column: usize) -> Option<Duration> {
+        let seconds = self.0.get(column)?.parse().ok()?;
+        // Clocks that were set back are no reason to say nothing.
+        Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
     }
 
     pub(in crate::diagnose) fn is_true(&self, column: usize) -> bool {
@@ -171,7 +177,7 @@ pub(super) fn take(
         sessions: sessions::groups(&mut answers)?,
         long_statements: sessions::long_statements(&mut answers, questions.long)?,
         idle_in_transaction: sessions::idle_in_transaction(&mut answers, questions.long)?,
-        blocked: sessions::blocked(&mut answers)?,
+        blocked: sessions::blocked(&mut answers, identity.version_number)?,
         settings: settings(&mut answers)?,
         missing: missing(&mut answers, &questions.expectations)?,
         identity,

@@ -165,19 +165,32 @@ fn locks(inventory: &Inventory, long: Duration) -> Option<Finding> {
     let pids = |pids: &[u32]| pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
     let severity =
         if first.session.age >= long { FindingSeverity::Critical } else { FindingSeverity::Warning };
+    let (blocker, remedy) = match (first.blockers.first(), first.blocker_transaction_age) {
+        // The server's pid for a transaction that no session has.
+        (Some(0), _) => (
+            first.blocker_state.clone(),
+            "see pg_prepared_xacts, then commit prepared or rollback prepared the one that was forgotten; lock_timeout bounds such waits",
+        ),
+        (_, age) => {
+            let open =
+                age.map(|age| format!(", its transaction open for {}", human(age))).unwrap_or_default();
+            (
+                format!("pid {} ({}){open}", pids(&first.blockers), first.blocker_state),
+                "end the transaction that has the lock (its session, or select pg_terminate_backend(pid)); lock_timeout bounds such waits",
+            )
+        }
+    };
     Some(Finding::new(
         severity,
         "lock_waits",
         format!("{} sessions wait for locks", blocked.len()),
         format!(
-            "pid {} has waited for {} with: {}; blocked by pid {} ({})",
+            "pid {} has waited for {} with: {}; blocked by {blocker}",
             first.session.pid,
             human(first.session.age),
             first.session.statement,
-            pids(&first.blockers),
-            first.blocker_state
         ),
-        "end the transaction that has the lock (its session, or select pg_terminate_backend(pid)); lock_timeout bounds such waits",
+        remedy,
     ))
 }
 

@@ -35,7 +35,8 @@ pub struct Session {
     pub statement: String,
 }
 
-/// A session that waits for a lock.
+/// A session that waits for a lock. Its age is that of the wait; before PostgreSQL 14, which notes when a wait begins, that of
+/// its statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Blocked {
@@ -45,6 +46,9 @@ pub struct Blocked {
     pub blockers: Vec<u32>,
     /// What the first of them does, without the literals in it.
     pub blocker_state: String,
+    /// How long its transaction has been open. `None` if that is hidden from this role, or no session has it (a prepared
+    /// transaction).
+    pub blocker_transaction_age: Option<Duration>,
 }
 
 const COLUMNS: &str = "pid, coalesce(application_name, ''), coalesce(usename::text, '')";
@@ -101,15 +105,30 @@ fn session(row: &super::inventory::Row) -> Session {
     }
 }
 
-pub(super) fn blocked(answers: &mut Answers<'_>) -> Result<Vec<Blocked>, Error> {
-    let rows = answers.rows(
+/// `pg_locks.waitstart`.
+const WAITS_ARE_DATED_SINCE: u32 = 140_000;
+
+pub(super) fn blocked(answers: &mut Answers<'_>, version_number: u32) -> Result<Vec<Blocked>, Error> {
+    // A statement may have worked for long before it waits. Of a wait that has just begun the date may not be there yet.
+    let (since, dates) = if version_number >= WAITS_ARE_DATED_SINCE {
+        (
+            "coalesce(w.since, pg_catalog.clock_timestamp())",
+            "left join (select pid, min(waitstart) as since from pg_catalog.pg_locks where not granted group by pid) w \
+             on w.pid = a.pid",
+        )
+    } else {
+        ("a.query_start", "")
+    };
+    let rows = answers.rows(&format!(
         "select a.pid, coalesce(a.application_name, ''), coalesce(a.usename::text, ''), \
-         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.query_start), a.query, \
-         pg_catalog.array_to_string(b.pids, ','), coalesce(f.state || ': ' || f.query, '') \
+         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - {since}), a.query, \
+         pg_catalog.array_to_string(b.pids, ','), \
+         case when b.pids[1] = 0 then 'a prepared transaction' else coalesce(f.state || ': ' || f.query, '') end, \
+         pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - f.xact_start) \
          from pg_catalog.pg_stat_activity a cross join lateral (select pg_catalog.pg_blocking_pids(a.pid) as pids) b \
-         left join pg_catalog.pg_stat_activity f on f.pid = b.pids[1] \
-         where a.wait_event_type = 'Lock' and pg_catalog.cardinality(b.pids) > 0 order by 4 desc limit 50",
-    )?;
+         left join pg_catalog.pg_stat_activity f on f.pid = b.pids[1] {dates} \
+         where a.wait_event_type = 'Lock' and pg_catalog.cardinality(b.pids) > 0 order by 4 desc limit 50"
+    ))?;
     let numbers = |text: String| text.split(',').filter_map(|pid| pid.parse().ok()).collect();
     Ok(rows
         .iter()
@@ -117,6 +136,7 @@ pub(super) fn blocked(answers: &mut Answers<'_>) -> Result<Vec<Blocked>, Error> 
             session: session(row),
             blockers: numbers(row.text(5)),
             blocker_state: without_literals(&row.text(6)),
+            blocker_transaction_age: row.known_seconds(7),
         })
         .collect())
 }

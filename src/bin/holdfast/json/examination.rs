@@ -74,6 +74,7 @@ fn server(inventory: &Inventory) -> Value {
             "session": session(&blocked.session),
             "blockers": blocked.blockers,
             "blocker_state": blocked.blocker_state,
+            "blocker_transaction_age_s": blocked.blocker_transaction_age.map(|age| age.as_secs_f64()),
         })
     };
     json!({
