@@ -5,6 +5,10 @@
 mod failures;
 mod findings;
 mod output;
+// Ends in a terminal are of those that take its whole screen.
+#[allow(dead_code)]
+#[path = "../watch/pty.rs"]
+mod pty;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -19,13 +23,18 @@ pub struct Diagnosis {
     pub output: Output,
 }
 
-/// Runs the program without the variables that would change what it does.
-fn run(arguments: &[&str]) -> Output {
+/// The program without the variables that would change what it does.
+fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
-    for variable in ["DATABASE_URL", "PGHOST", "PGPASSWORD", "HOLDFAST_ENV"] {
+    for variable in ["DATABASE_URL", "PGHOST", "PGPASSWORD", "HOLDFAST_ENV", "NO_COLOR"] {
         command.env_remove(variable);
     }
-    command.arg("diagnose").args(arguments).env("HOME", "/nonexistent").output().unwrap()
+    command.arg("diagnose").args(arguments).env("HOME", "/nonexistent");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
 }
 
 /// Examines a database, checks what is printed against its schema, and that a text for people has the findings too.

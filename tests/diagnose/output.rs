@@ -1,7 +1,10 @@
 //! What is printed, and for whom.
 
-use crate::run;
-use crate::support::server;
+use std::time::Duration;
+
+use crate::pty::Terminal;
+use crate::support::{own_server, server, wait_until};
+use crate::{diagnose, program, run};
 
 #[test]
 fn people_get_the_verdict_first_then_findings_phases_and_what_there_is() {
@@ -43,4 +46,46 @@ fn wrong_options_are_refused_with_what_is_right() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn a_time_may_be_written_as_in_the_options_of_a_pool() {
+    let server = own_server(|s| s);
+    let mut forgetful = server.connect().unwrap();
+    forgetful.batch_execute("begin").unwrap();
+    let long = |time: &str| diagnose(&server.url(), &["--long", time]).has("idle_in_transaction");
+    wait_until("the transaction is idle for long", Duration::from_secs(10), || long("1s"));
+    // It has been so for over a second, and will not have been for minutes.
+    for (time, is_long) in [
+        ("500ms", true),
+        ("500", true),
+        ("0.5", true),
+        ("0.5s", true),
+        ("2min", false),
+        ("120000", false),
+        ("120.0", false),
+        ("120s", false),
+    ] {
+        assert_eq!(long(time), is_long, "{time}");
+    }
+}
+
+#[test]
+fn in_a_terminal_the_step_under_way_has_a_clock_and_is_gone_at_the_end() {
+    let server = own_server(|s| s);
+    let mut holds = server.connect().unwrap();
+    holds.batch_execute("begin; lock table pg_catalog.pg_settings in access exclusive mode").unwrap();
+    let terminal = Terminal::run(program(&["--url", &server.url(), "--timeout", "1min"]));
+    let seconds = |text: &str| {
+        let line = text.lines().find(|line| line.contains("s  looking at sessions, statements and locks"))?;
+        line.trim().split(' ').next()?.parse::<f64>().ok()
+    };
+    // Drawn anew while nothing happens.
+    for least in [0.5, 1.0] {
+        terminal.until("a clock that runs", |text| seconds(text).is_some_and(|seconds| seconds >= least));
+    }
+    assert!(!terminal.contents().contains("asking for version"), "one line, {}", terminal.contents());
+    holds.batch_execute("rollback").unwrap();
+    terminal.shows(&["nothing is wrong"]);
+    assert!(!terminal.contents().contains("looking at sessions"), "{}", terminal.contents());
 }

@@ -11,6 +11,7 @@ use holdfast::diagnose::{
 };
 
 use crate::json;
+use crate::progress::Progress;
 use crate::style::{Style, print, width};
 use crate::table::{fold, table};
 
@@ -59,18 +60,22 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn run(self) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    pub(crate) fn run(self, logging: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let config = url.map_or_else(PoolConfig::from_env, PoolConfig::from_url)?;
         let mut questions = Questions::new().processes(self.processes).long(self.long).timeout(self.timeout);
         for expectation in &self.expect {
             questions = questions.expect(expectation.parse::<Expectation>()?);
         }
+        let mut progress = (!self.quiet).then(|| Progress::new(logging));
         let examination = examine(&config, &questions, &mut |step| {
-            if !self.quiet {
-                eprintln!("{step}");
+            if let Some(progress) = &mut progress {
+                progress.step(step);
             }
-        })?;
+        });
+        // Nothing is written over once there is something to read.
+        drop(progress);
+        let examination = examination?;
         print(&if self.json {
             format!("{:#}\n", json::examination(&examination))
         } else {

@@ -55,8 +55,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logger::install(arguments.verbose);
     let done = match arguments.command {
-        Command::Diagnose(diagnose) => diagnose.run(),
-        Command::Tune(tune) => tune.run(),
+        Command::Diagnose(diagnose) => diagnose.run(arguments.verbose > 0),
+        Command::Tune(tune) => tune.run(arguments.verbose > 0),
         Command::Verify(verify) => verify.run(arguments.verbose > 0),
         Command::Watch(watch) => watch.run(),
         Command::Options(options) => options.run(),

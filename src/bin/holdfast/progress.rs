@@ -1,5 +1,5 @@
-//! What is shown while checks run. On a terminal, the check under way is one line that is written over, with a clock;
-//! elsewhere every step is a line of its own.
+//! What is shown while checks run, or steps of other work. On a terminal, what is under way is one line that is written over,
+//! with a clock; elsewhere every step is a line of its own.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,29 @@ impl Progress {
         let style = Style::of(&io::stderr());
         let live = !plain && is_interactive(&io::stderr());
         Self { style, clock: live.then(|| Clock::start(style)) }
+    }
+
+    /// The next step of work that has no checks: it stands there until the next one, or until this is dropped.
+    pub(crate) fn step(&mut self, step: &str) {
+        match &self.clock {
+            Some(clock) => {
+                let mut scene = clock.scene();
+                let scene = scene.insert(Scene::of_step(step));
+                scene.draw(self.style);
+            }
+            None => eprintln!("{step}"),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // Taken away first: what is not there the clock does not draw.
+        if let Some(clock) = &self.clock
+            && clock.scene().take().is_some()
+        {
+            eprint!("{CLEAR_LINE}");
+        }
     }
 }
 
@@ -75,6 +98,7 @@ impl Observer for Progress {
 
 /// The check under way.
 struct Scene {
+    /// Of a check; empty for a step.
     title: &'static str,
     story: String,
     since: Instant,
@@ -85,9 +109,14 @@ impl Scene {
         Self { title: check.title, story: check.claim.to_owned(), since: Instant::now() }
     }
 
+    fn of_step(step: &str) -> Self {
+        Self { title: "", story: step.to_owned(), since: Instant::now() }
+    }
+
     fn draw(&self, style: Style) {
         let seconds = self.since.elapsed().as_secs_f64();
-        let line = format!("{}: {}", self.title, self.story);
+        let separator = if self.title.is_empty() { "" } else { ": " };
+        let line = format!("{}{separator}{}", self.title, self.story);
         let line = cut(&line, width().saturating_sub(10));
         let mut out = io::stderr().lock();
         // A terminal that went away is no reason to stop checking.

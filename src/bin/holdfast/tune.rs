@@ -10,6 +10,7 @@ use clap::Args;
 use holdfast::PoolConfig;
 use holdfast::diagnose::{Advice, Fit, Workload, tune};
 
+use crate::progress::Progress;
 use crate::style::print;
 
 /// Measure a server, and advise on a pool's size and settings, with the arithmetic line by line.
@@ -78,15 +79,19 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn run(self) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    pub(crate) fn run(self, logging: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let config = url.map_or_else(PoolConfig::from_env, PoolConfig::from_url)?;
         let workload = self.workload();
+        let mut progress = (!self.quiet).then(|| Progress::new(logging));
         let advice = tune(&config, &workload, &mut |step| {
-            if !self.quiet {
-                eprintln!("{step}");
+            if let Some(progress) = &mut progress {
+                progress.step(step);
             }
-        })?;
+        });
+        // Nothing is written over once there is something to read.
+        drop(progress);
+        let advice = advice?;
         print(&self.written(&advice))?;
         Ok(ExitCode::from(u8::from(advice.fit != Fit::Fits)))
     }
