@@ -11,7 +11,7 @@ mod resolve;
 mod row;
 mod service;
 pub(crate) mod settings;
-mod value;
+pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,9 @@ fn a_server_in_order_has_nothing_worse_than_advice() {
     assert!(told["sessions"].as_array().unwrap().iter().any(|group| group["state"] == "active"));
     assert!(told["round_trip_s"].as_f64().unwrap() > 0.0);
     fine.says("no_idle_in_transaction_timeout", "advice", "= 0");
+    for silent in ["idle_sessions_ended_by_server", "sessions_abandoned"] {
+        assert!(!fine.has(silent), "{:#}", fine.document);
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn people_get_the_verdict_first_then_findings_phases_and_what_there_is() {
         "to do",
         "Reaching 127.0.0.1",
         "The server",
+        "Its settings, in this session",
+        "idle_in_transaction_session_timeout  0",
         "Connections",
     ]
     .iter()

@@ -206,9 +206,16 @@ fn inventory_lines(inventory: &Inventory, style: Style) -> Vec<String> {
     ]
     .map(|(name, value)| [name.to_owned(), value])
     .into();
-    let mut lines = vec![style.bold("The server")];
-    lines.extend(table(["", ""], &rows, width(), |_, _, text| text).into_iter().skip(1));
-    lines.push(String::new());
+    let titled = |title: &str, rows: &[[String; 2]]| {
+        let mut lines = vec![style.bold(title)];
+        lines.extend(table(["", ""], rows, width(), |_, _, text| text).into_iter().skip(1));
+        lines.push(String::new());
+        lines
+    };
+    let mut lines = titled("The server", &rows);
+    let settings: Vec<_> =
+        inventory.settings.iter().map(|(name, value)| [name.clone(), value.clone()]).collect();
+    lines.extend(titled("Its settings, in this session", &settings));
     lines.push(style.bold("Connections"));
     let rows: Vec<[String; 4]> = inventory
         .sessions

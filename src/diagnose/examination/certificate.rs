@@ -10,7 +10,9 @@ use openssl::x509::X509NameRef;
 
 use crate::link::SSL_REQUEST;
 
-/// What a server showed when it was asked for TLS.
+/// What a server showed when it was asked for TLS. Version and cipher are those of the look, which takes any: a pool with bounds
+/// of its own (`ssl_min_protocol_version`, ...) may agree on others. Its session could tell, but `postgres-openssl` keeps the
+/// session's OpenSSL handle to itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {

@@ -83,6 +83,9 @@ pub struct Inventory {
     pub idle_in_transaction: Vec<Session>,
     /// Sessions that wait for locks.
     pub blocked: Vec<Blocked>,
+    /// Sessions of this role in this database, from other machines, that are idle for longer than `max_lifetime` lets a pool
+    /// keep one: their clients may be gone.
+    pub abandoned: Vec<Session>,
     /// Settings worth knowing, as the server writes them.
     pub settings: Vec<(String, String)>,
     /// What was expected and is not there.
@@ -98,7 +101,8 @@ impl Inventory {
 
 /// Read with everything else.
 const SETTINGS: &str = "'idle_in_transaction_session_timeout', 'idle_session_timeout', 'statement_timeout', 'lock_timeout', \
-     'client_connection_check_interval', 'tcp_keepalives_idle', 'password_encryption', 'ssl', 'shared_buffers', 'work_mem'";
+     'transaction_timeout', 'client_connection_check_interval', 'tcp_keepalives_idle', 'password_encryption', 'ssl', \
+     'shared_buffers', 'work_mem'";
 
 /// Asks one session.
 pub(in crate::diagnose) struct Answers<'a> {
@@ -164,6 +168,7 @@ impl Answers<'_> {
 pub(super) fn take(
     session: &mut Opened,
     questions: &Questions,
+    max_lifetime: Option<Duration>,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Inventory, Error> {
     let key = session.link.backend_key().map(|key| key.process_id);
@@ -178,6 +183,10 @@ pub(super) fn take(
         long_statements: sessions::long_statements(&mut answers, questions.long)?,
         idle_in_transaction: sessions::idle_in_transaction(&mut answers, questions.long)?,
         blocked: sessions::blocked(&mut answers, identity.version_number)?,
+        abandoned: match max_lifetime {
+            Some(longest) => sessions::abandoned(&mut answers, longest)?,
+            None => Vec::new(),
+        },
         settings: settings(&mut answers)?,
         missing: missing(&mut answers, &questions.expectations)?,
         identity,

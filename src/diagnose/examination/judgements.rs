@@ -7,12 +7,12 @@ use super::finding::{Finding, FindingSeverity};
 use super::inventory::{Inventory, Limit};
 use super::reach::HostReach;
 use super::sessions::Session;
-use crate::config::settings::{SslMode, TlsSettings};
+use crate::config::settings::{PoolSettings, SslMode, TlsSettings};
 use crate::error::human;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) fn of(inventory: &Inventory, questions: &Questions) -> Vec<Finding> {
+pub(super) fn of(inventory: &Inventory, pool: &PoolSettings, questions: &Questions) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(slots(inventory));
     findings.extend(locks(inventory, questions.long));
@@ -20,7 +20,8 @@ pub(super) fn of(inventory: &Inventory, questions: &Questions) -> Vec<Finding> {
     findings.extend(idle_in_transaction(inventory, questions.long));
     findings.extend(long_statements(inventory, questions.long));
     findings.extend(circumstances(inventory));
-    findings.extend(settings(inventory));
+    findings.extend(settings(inventory, pool));
+    findings.extend(abandoned(inventory, pool));
     findings
 }
 
@@ -241,16 +242,9 @@ fn circumstances(inventory: &Inventory) -> Vec<Finding> {
     findings
 }
 
-fn settings(inventory: &Inventory) -> Vec<Finding> {
+fn settings(inventory: &Inventory, pool: &PoolSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if inventory.setting("idle_in_transaction_session_timeout") == Some("0") {
-        findings.push(Finding::advice(
-            "no_idle_in_transaction_timeout",
-            "nothing ends transactions that were forgotten",
-            "idle_in_transaction_session_timeout = 0",
-            "alter system set idle_in_transaction_session_timeout = '1min'; select pg_reload_conf()",
-        ));
-    }
+    findings.extend(no_time_limit(inventory, pool));
     if inventory.setting("password_encryption") == Some("md5") {
         findings.push(Finding::advice(
             "md5_passwords",
@@ -260,4 +254,64 @@ fn settings(inventory: &Inventory) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+fn no_time_limit(inventory: &Inventory, pool: &PoolSettings) -> Option<Finding> {
+    let off = |name| inventory.setting(name) == Some("0");
+    // Of version 17: it ends both.
+    let is_bounded = inventory.setting("transaction_timeout").is_some_and(|limit| limit != "0");
+    if is_bounded || !off("idle_in_transaction_session_timeout") {
+        return None;
+    }
+    let forgotten = "alter system set idle_in_transaction_session_timeout = '1min'; select pg_reload_conf()";
+    // By itself that is the default, and right for dumps and migrations: worth a word only where nothing else helps.
+    let (title, evidence, remedy) = if off("statement_timeout") && pool.statement_deadline.is_none() {
+        (
+            "nothing ends transactions that were forgotten, nor statements that run on and on",
+            "idle_in_transaction_session_timeout = 0, statement_timeout = 0, statement_deadline = 0",
+            format!(
+                "{forgotten}; for this pool statement_deadline=30s, or alter role {} set statement_timeout = '1min' (of a role \
+                 that serves people, not of the whole server: dumps and migrations take their time)",
+                inventory.identity.user
+            ),
+        )
+    } else {
+        (
+            "nothing ends transactions that were forgotten",
+            "idle_in_transaction_session_timeout = 0",
+            forgotten.to_owned(),
+        )
+    };
+    Some(Finding::advice("no_idle_in_transaction_timeout", title, evidence, remedy))
+}
+
+/// What Linux, and others, wait for before they ask whether an idle peer is still there.
+const SYSTEMS_KEEPALIVE_IDLE: u64 = 7_200;
+
+/// Keepalives that come late are nobody's trouble until sessions are seen that nobody seems to have.
+fn abandoned(inventory: &Inventory, pool: &PoolSettings) -> Option<Finding> {
+    let (sessions, longest) = (&inventory.abandoned, pool.max_lifetime?);
+    let oldest = sessions.first()?;
+    // In seconds, and as it is in effect; 0 on a local socket, which says nothing of others.
+    let keepalive: u64 = inventory.setting("tcp_keepalives_idle")?.parse().ok()?;
+    let is_ended = inventory.setting("idle_session_timeout").is_some_and(|limit| limit != "0");
+    if keepalive < SYSTEMS_KEEPALIVE_IDLE || is_ended || inventory.identity.behind_pooler {
+        return None;
+    }
+    let pids: Vec<_> = sessions.iter().take(5).map(|session| session.pid.to_string()).collect();
+    Some(Finding::advice(
+        "sessions_abandoned",
+        "sessions hold slots whose clients are probably gone, and the server will be long in noticing",
+        format!(
+            "{} as {} from other machines, idle for up to {} (pid {}), longer than max_lifetime = {} lets a pool keep one; \
+             tcp_keepalives_idle = {keepalive} s",
+            sessions.len(),
+            inventory.identity.user,
+            human(oldest.age),
+            pids.join(", "),
+            human(longest)
+        ),
+        "alter system set tcp_keepalives_idle = '60s'; select pg_reload_conf(): then the server asks after a minute whether a client is \
+         still there; server_idle_session_timeout ends what a pool forgot; select pg_terminate_backend(pid) ends those there are",
+    ))
 }

@@ -128,15 +128,17 @@ pub fn examine(
         findings.extend(judgements::of_transport(host, &server.tls));
     }
     let target = hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(",");
-    let inventory = session.and_then(|mut session| match inventory::take(&mut session, questions, tell) {
-        Ok(inventory) => Some(inventory),
-        Err(error) => {
-            findings.push(failures::of_question(&error));
-            None
+    let inventory = session.and_then(|mut session| {
+        match inventory::take(&mut session, questions, pool.max_lifetime, tell) {
+            Ok(inventory) => Some(inventory),
+            Err(error) => {
+                findings.push(failures::of_question(&error));
+                None
+            }
         }
     });
     if let Some(inventory) = &inventory {
-        findings.extend(judgements::of(inventory, questions));
+        findings.extend(judgements::of(inventory, &pool, questions));
     }
     findings.extend(own_settings::judge(&pool, inventory.as_ref(), questions.processes));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::finding::{Finding, FindingSeverity};
 use super::inventory::Inventory;
 use crate::config::settings::PoolSettings;
+use crate::config::value::{Bare, duration};
 use crate::error::human;
 
 /// Beyond this, connections that nobody uses keep others from slots.
@@ -13,6 +14,7 @@ const LONG_IDLE: Duration = Duration::from_secs(60);
 pub(super) fn judge(pool: &PoolSettings, inventory: Option<&Inventory>, processes: u32) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(inventory.and_then(|inventory| size(pool, inventory, processes)));
+    findings.extend(inventory.and_then(|inventory| ended_when_idle(pool, inventory)));
     if pool.retry_max == 0 {
         findings.push(Finding::warning(
             "retries_off",
@@ -61,6 +63,40 @@ fn size(pool: &PoolSettings, inventory: &Inventory, processes: u32) -> Option<Fi
         format!(
             "max_size={} at most, or more slots; holdfast tune --processes {processes} shows the arithmetic",
             (slots / processes.max(1)).max(1)
+        ),
+    ))
+}
+
+/// A pool finds out before it lends such a connection, but has to open another while somebody waits.
+fn ended_when_idle(pool: &PoolSettings, inventory: &Inventory) -> Option<Finding> {
+    // The server's units are among Holdfast's.
+    let written = inventory.setting("idle_session_timeout")?;
+    let limit = duration(written, Bare::Milliseconds).filter(|limit| !limit.is_zero())?;
+    // The longest that a connection is kept with nothing asked of it.
+    let (by, kept) = match (pool.min_idle, pool.max_lifetime) {
+        (0, _) => ("idle_timeout", pool.idle_timeout),
+        (_, Some(lifetime)) => ("max_lifetime", lifetime.max(pool.idle_timeout)),
+        (_, None) => ("max_lifetime", Duration::MAX),
+    };
+    let asked_before = pool.keepalive_interval.is_some_and(|interval| interval < limit);
+    // With a pooler in between it is the pooler's sessions that end.
+    if kept < limit || asked_before || inventory.identity.behind_pooler {
+        return None;
+    }
+    let kept = if kept == Duration::MAX { "0 (for ever)".to_owned() } else { human(kept) };
+    let remedy = match by {
+        "idle_timeout" => "idle_timeout below the server's limit has the pool close them itself",
+        _ => {
+            "keepalive_interval below the server's limit has connections that min_idle keeps prove themselves before it"
+        }
+    };
+    Some(Finding::advice(
+        "idle_sessions_ended_by_server",
+        "the server ends idle connections that the pool still counts on",
+        format!("idle_session_timeout = {written}, min_idle = {}, {by} = {kept}", pool.min_idle),
+        format!(
+            "{remedy}; or alter role {} set idle_session_timeout = '...', a longer one",
+            inventory.identity.user
         ),
     ))
 }

@@ -80,6 +80,14 @@ pub(super) fn idle_in_transaction(answers: &mut Answers<'_>, long: Duration) -> 
     sessions(answers, "state_change", "state like 'idle in transaction%'", long)
 }
 
+/// Idle for longer than a pool of this role would keep a connection. Those of this machine are left out: their clients cannot
+/// go without the server's being told.
+pub(super) fn abandoned(answers: &mut Answers<'_>, max_lifetime: Duration) -> Result<Vec<Session>, Error> {
+    let which = "state = 'idle' and usename = session_user and datname = pg_catalog.current_database() \
+                 and client_addr is not null and not client_addr <<= '127.0.0.0/8' and client_addr <> '::1'";
+    sessions(answers, "state_change", which, max_lifetime)
+}
+
 fn sessions(
     answers: &mut Answers<'_>,
     since: &str,

@@ -104,6 +104,7 @@ fn server(inventory: &Inventory) -> Value {
         "long_statements": inventory.long_statements.iter().map(session).collect::<Vec<_>>(),
         "idle_in_transaction": inventory.idle_in_transaction.iter().map(session).collect::<Vec<_>>(),
         "blocked": inventory.blocked.iter().map(blocked).collect::<Vec<_>>(),
+        "abandoned": inventory.abandoned.iter().map(session).collect::<Vec<_>>(),
         "settings": inventory.settings.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
         "missing": inventory.missing,
     })
