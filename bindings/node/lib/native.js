@@ -5,6 +5,7 @@
 
 const path = require('node:path')
 const { PackBuffer } = require('./decode')
+const { platformName, packageName } = require('./platform')
 const { toError } = require('./errors')
 
 const MOST_IN_A_BATCH = 256
@@ -17,13 +18,8 @@ const PAYLOAD = { none: 0, packInArena: 1, packOfItsOwn: 2, packs: 3, error: 4, 
 const HAPPENING = { done: 32, event: 33, log: 34, body: 35 }
 
 function load() {
-  const name = `${process.platform}-${process.arch}`
-  const places = [
-    process.env.HOLDFAST_NODE_ADDON,
-    path.join(__dirname, '..', 'build', 'holdfast.node'),
-    path.join(__dirname, '..', 'prebuilds', name, 'holdfast.node'),
-    `@pg-holdfast/${name}`,
-  ]
+  const name = platformName()
+  const places = [process.env.HOLDFAST_NODE_ADDON, packageName(name), path.join(__dirname, '..', 'build', 'holdfast.node')]
   const failures = []
   for (const place of places) {
     if (!place) continue

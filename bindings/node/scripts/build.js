@@ -1,16 +1,18 @@
 'use strict'
 
 // Builds the addon with what the system has: cargo for the library, its C++ compiler for the glue, and the headers of the
-// Node that runs this. Nothing is downloaded. `npm install` runs it; HOLDFAST_LIB_DIR names a directory with a libholdfast.a
-// that is built already.
+// Node that runs this. Nothing is downloaded. `npm install` runs it, which has nothing to do where the prebuilt addon of this
+// platform was installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already.
+// HOLDFAST_STATIC=1 links OpenSSL and the C++ library in, for an addon that goes to other machines.
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
+const { platformName, packageName } = require('../lib/platform')
 
 const here = path.join(__dirname, '..')
 const top = path.join(here, '..', '..')
-const out = path.join(here, 'build', 'holdfast.node')
+const out = process.env.HOLDFAST_OUT || path.join(here, 'build', 'holdfast.node')
 
 function fail(what, remedy) {
   console.error(`pg-holdfast: ${what}\n  ${remedy}`)
@@ -45,6 +47,10 @@ function library() {
     if (!fs.existsSync(file)) fail(`HOLDFAST_LIB_DIR is ${given}, which has no libholdfast.a`, 'run `make lib` and name target/c')
     return file
   }
+  if (!fs.existsSync(path.join(top, 'include', 'holdfast.h'))) {
+    fail(`there is no prebuilt addon for ${platformName()} (${packageName(platformName())}), and this is no checkout to build it from`,
+      'install without --no-optional, or set HOLDFAST_LIB_DIR to a directory with libholdfast.a and HOLDFAST_INCLUDE_DIR to one with holdfast.h')
+  }
   const target = process.env.CARGO_TARGET_DIR || path.join(top, 'target')
   run('make', ['lib'], top, 'install cargo, make and the headers of OpenSSL, or set HOLDFAST_LIB_DIR to a directory with libholdfast.a')
   return path.join(target, 'c', 'libholdfast.a')
@@ -56,8 +62,28 @@ function include() {
   return found || fail('holdfast.h was not found', 'build from a checkout, or set HOLDFAST_INCLUDE_DIR')
 }
 
+/** Whether the prebuilt addon is there, and loads: the system may lack what it needs. */
+function isPrebuilt() {
+  const name = packageName(platformName())
+  try {
+    require(name)
+    return true
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') console.error(`pg-holdfast: ${name} does not load, so the addon is built: ${error.message}`)
+    return false
+  }
+}
+
+/** OpenSSL, found at run time or, for other machines, linked in. */
+function libraries() {
+  if (process.env.HOLDFAST_STATIC !== '1') return ['-lssl', '-lcrypto']
+  if (process.platform !== 'darwin') return ['-l:libssl.a', '-l:libcrypto.a', '-static-libstdc++', '-static-libgcc']
+  const prefix = process.env.OPENSSL_DIR || '/opt/homebrew/opt/openssl@3'
+  return ['libssl.a', 'libcrypto.a'].map((name) => path.join(prefix, 'lib', name))
+}
+
 function main() {
-  if (process.env.HOLDFAST_SKIP_BUILD) return
+  if (process.env.HOLDFAST_SKIP_BUILD || (process.env.HOLDFAST_STATIC !== '1' && isPrebuilt())) return
   const sources = fs.readdirSync(path.join(here, 'src')).filter((name) => name.endsWith('.cc'))
     .map((name) => path.join(here, 'src', name))
   const compiler = process.env.CXX || 'c++'
@@ -71,7 +97,7 @@ function main() {
     ? ['-bundle', '-undefined', 'dynamic_lookup']
     : ['-shared', `-Wl,--version-script=${path.join(here, 'src', 'exports.map')}`, '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-Wl,-z,nodelete', '-Wl,-s']
   run(compiler, ['-std=c++17', '-O2', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-DHOLDFAST_API=',
-    `-I${headers()}`, `-I${include()}`, ...sources, archive, ...link, '-lssl', '-lcrypto', '-lpthread', '-ldl', '-lm',
+    `-I${headers()}`, `-I${include()}`, ...sources, archive, ...link, ...libraries(), '-lpthread', '-ldl', '-lm',
     '-o', unfinished], here, 'install a C++17 compiler (or name one in CXX) and the headers of OpenSSL')
   // Renamed, so that a process which has the old one loaded keeps it.
   fs.renameSync(unfinished, out)
