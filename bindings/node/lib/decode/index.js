@@ -4,7 +4,7 @@ const { PackBuffer, checkPack, HEADER, COLUMN, KIND } = require('./pack')
 const { readColumn, parseColumn } = require('./columns')
 const { parseBinaryColumn } = require('./binary')
 const { shapeOf } = require('./shape')
-const { types: defaultTypes, isFast } = require('./parsers')
+const { types: defaultTypes, readerFor } = require('./parsers')
 const { Result, Field, applyTag } = require('./result')
 
 /**
@@ -64,8 +64,7 @@ class Decoding {
       // Binary where nobody asked for it is this library's own affair, and not seen from outside.
       if (!isBinary) field.format = 'text'
       const parser = types.getTypeParser(field.dataTypeID, field.format)
-      const fast = !isBinary && isFast(parser, field.dataTypeID, words[column + COLUMN.kind] === KIND.text)
-      this.parsers[i] = fast ? null : parser
+      this.parsers[i] = isBinary ? parser : readerFor(parser, field.dataTypeID, words[column + COLUMN.kind] === KIND.text)
     }
   }
 

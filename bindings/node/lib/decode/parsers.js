@@ -2,6 +2,7 @@
 
 const types = require('pg-types')
 const textParsers = require('pg-types/lib/textParsers')
+const { dateOfText } = require('./date-text')
 
 /**
  * Which parsers are pg-types' own, so that values which came in binary need not become text first. Parsers are looked at
@@ -19,14 +20,18 @@ const INT8 = 20
 /** Types that come in binary and whose values the pack has as pg-types would give them. */
 const ready = new Set([16, 17, INT8, 21, 23, 26, 700, 701, 1082, 1114, 1184])
 
+const parseDate = builtin.get(1184)
+const readDate = (text) => dateOfText(text) ?? parseDate(text)
+
 /**
- * Whether this parser, of a column of this type, makes of the server's text what the pack has already. For text that is
- * the case where nothing is to be parsed.
+ * How values of a column of this type, whose parser that is, are got: null where the pack has them already as that parser
+ * would make them of the server's text, which for text is where nothing is to be parsed; else what is called with the text.
  */
-function isFast(parser, oid, isText) {
-  if (parser === noParse || parser === String) return isText
-  if (isText) return oid === INT8 && parser === builtin.get(INT8)
-  return ready.has(oid) && parser === builtin.get(oid)
+function readerFor(parser, oid, isText) {
+  if (parser === noParse || parser === String) return isText ? null : parser
+  if (!isText) return ready.has(oid) && parser === builtin.get(oid) ? null : parser
+  if (parser === parseDate) return readDate
+  return oid === INT8 && parser === builtin.get(INT8) ? null : parser
 }
 
-module.exports = { types, isFast }
+module.exports = { types, readerFor }
