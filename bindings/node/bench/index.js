@@ -4,7 +4,7 @@ const os = require('node:os')
 const { startServer } = require('../test/support/server')
 const { makeContenders, names } = require('./contenders')
 const { SCHEMA, WORKLOADS } = require('./workloads')
-const { measure, medians } = require('./measure')
+const { measure, measureIdle, medians } = require('./measure')
 
 /**
  * npm run bench [-- --quick] [--json] [--rounds=N] [--millis=N] [--max=N] [--only=pg,pg-holdfast]
@@ -29,7 +29,9 @@ function readArguments(given) {
 async function runRounds(contenders, { rounds, millis }) {
   const measured = WORKLOADS.map(() => Object.fromEntries(contenders.map(({ name }) => [name, []])))
   for (const contender of contenders) for (const workload of WORKLOADS) await measure(contender, workload, Math.min(200, millis))
+  const idle = []
   for (let round = 0; round < rounds; round++) {
+    idle.push(await measureIdle(millis))
     for (const [index, workload] of WORKLOADS.entries()) {
       for (let i = 0; i < contenders.length; i++) {
         const contender = contenders[(i + round) % contenders.length]
@@ -39,11 +41,12 @@ async function runRounds(contenders, { rounds, millis }) {
     }
     console.error(`round ${round + 1} of ${rounds}`)
   }
-  return WORKLOADS.map(({ name, inFlight }, index) => ({
+  const tables = WORKLOADS.map(({ name, inFlight }, index) => ({
     workload: name,
     inFlight,
     results: Object.fromEntries(contenders.map((each) => [each.name, medians(measured[index][each.name])])),
   }))
+  return { tables, idle: medians(idle) }
 }
 
 function printTable(tables) {
@@ -66,12 +69,13 @@ async function main() {
     if (contenders.length === 0) throw new Error('there is nothing to compare: npm install in bindings/node')
     await contenders[0].query(SCHEMA.split(';').slice(0, -2).join(';'))
     await contenders[0].query('VACUUM ANALYZE bench')
-    const tables = await runRounds(contenders, options)
+    const { tables, idle } = await runRounds(contenders, options)
     await Promise.all(contenders.map((each) => each.end()))
     const machine = { node: process.version, cpus: os.cpus().length, load: os.loadavg()[0], connections: options.max, rounds: options.rounds, millis: options.millis }
-    if (options.json) console.log(JSON.stringify({ machine, tables }, null, 2))
+    if (options.json) console.log(JSON.stringify({ machine, idle, tables }, null, 2))
     else {
       console.log(`Node ${machine.node}, ${machine.cpus} processors, load ${machine.load.toFixed(1)}, ${options.max} connections each, medians of ${options.rounds} rounds of ${options.millis} ms`)
+      console.log(`a loop with nothing to do is held for ${idle.loopP99.toFixed(1)} ms at p99, ${idle.loopMax.toFixed(1)} ms at most: that much is the machine's`)
       printTable(tables)
     }
   } finally {

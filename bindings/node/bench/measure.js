@@ -44,6 +44,15 @@ async function measure(contender, { run, inFlight }, millis) {
   }
 }
 
+/** How long the loop is held while this process does nothing: by what else the machine does. */
+async function measureIdle(millis) {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  delay.enable()
+  await new Promise((resolve) => setTimeout(resolve, millis))
+  delay.disable()
+  return { loopP99: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS), loopMax: Math.max(0, delay.max / 1e6 - RESOLUTION_MS) }
+}
+
 /** The median of each figure. */
 function medians(measured) {
   const names = Object.keys(measured[0])
@@ -51,4 +60,4 @@ function medians(measured) {
   return Object.fromEntries(names.map((name) => [name, of(name)]))
 }
 
-module.exports = { measure, medians }
+module.exports = { measure, measureIdle, medians }
