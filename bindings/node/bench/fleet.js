@@ -6,6 +6,7 @@
 
 const { fork } = require('node:child_process')
 const fs = require('node:fs')
+const path = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
 
 const PROCESSES = 10
