@@ -48,7 +48,8 @@ unit: doc
 node: ## Build the Node package and run its tests (part of `make test`)
 	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
 	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
-	cd bindings/node && npm test
+	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
+	cd bindings/node && npm run test:types && npm test
 
 # Part of `make test`; here by itself.
 .PHONY: sanitize
