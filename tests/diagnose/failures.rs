@@ -24,7 +24,7 @@ fn a_closed_port_a_wrong_name_and_a_swallowed_connect_are_told_apart() {
     // Accepts and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("postgresql://app@127.0.0.1:{}/orders", silent.local_addr().unwrap().port());
-    let silent = diagnose(&silent, &["--timeout", "0.5"]);
+    let silent = diagnose(&silent, &["--timeout", "500ms"]);
     silent.says("connect_timeout", "critical", "the deadline passed");
     assert_eq!(silent.status, 3);
     // No system lets one connect to a group of machines.

@@ -45,7 +45,7 @@ fn forgotten_transactions_long_statements_and_locks_are_named_with_who_and_what(
         let diagnosis = {
             let mut found = None;
             wait_until("all three are seen", Duration::from_secs(20), || {
-                let diagnosis = diagnose(&server.url(), &["--long", "0.5"]);
+                let diagnosis = diagnose(&server.url(), &["--long", "500ms"]);
                 let all = ["idle_in_transaction", "long_statements", "lock_waits"];
                 let has_all = all.iter().all(|id| diagnosis.has(id));
                 found = Some(diagnosis);

@@ -444,9 +444,13 @@ function defaultMax() {
   return (process.env.HOLDFAST_ENV || process.env.NODE_ENV) === 'production' ? 8 : 5
 }
 
+const MILLIS = { us: 1e-3, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** In milliseconds, from what the library has accepted when the pool was opened: a number, or '5s'. */
 function closeTimeout(options) {
-  const given = options.closeTimeout ?? options.close_timeout
-  return typeof given === 'number' ? given : 5000
+  const given = options.closeTimeout ?? options.close_timeout ?? process.env.HOLDFAST_CLOSE_TIMEOUT ?? 5000
+  const [, count, unit] = /^(\d+)\s*([a-z]*)$/.exec(String(given).trim()) ?? []
+  return Number(count ?? 5000) * (MILLIS[unit] ?? 1)
 }
 
 if (Symbol.asyncDispose) {

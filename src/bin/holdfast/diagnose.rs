@@ -46,10 +46,10 @@ pub(crate) struct Arguments {
     processes: u32,
     /// From when on statements, open transactions and waits for locks are worth telling: 500ms, 5s, 2min; a bare whole number is
     /// milliseconds, as in a pool's options.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::time::duration_or_seconds)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::time::duration)]
     long: Duration,
     /// How long each host and each question may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::time::duration_or_seconds)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::time::duration)]
     timeout: Duration,
     /// Print one JSON document (docs/diagnose.schema.json) instead of text.
     #[arg(long)]

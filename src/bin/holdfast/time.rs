@@ -10,16 +10,6 @@ const LONGEST: f64 = 86_400.0;
 
 /// `12ms`, `0.4 ms`, `2min`. A bare whole number is milliseconds, as in the options; one with decimals could mean anything.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    read(text, |number| if number.contains('.') { None } else { Some(1e-3) })
-}
-
-/// The same, and a bare number with decimals is seconds: what `diagnose` took before it took units.
-pub(crate) fn duration_or_seconds(text: &str) -> Result<Duration, String> {
-    read(text, |number| Some(if number.contains('.') { 1.0 } else { 1e-3 }))
-}
-
-/// `bare` says what a number counts that has no unit.
-fn read(text: &str, bare: impl Fn(&str) -> Option<f64>) -> Result<Duration, String> {
     let wrong = || {
         "give a time above 0 and up to a day, with unit us, ms, s, min, h or d, such as 12ms, 0.4ms or 2s \
          (a bare whole number is milliseconds)"
@@ -34,7 +24,8 @@ fn read(text: &str, bare: impl Fn(&str) -> Option<f64>) -> Result<Duration, Stri
         return Err(wrong());
     }
     let unit = match unit {
-        "" => bare(number),
+        "" if number.contains('.') => None,
+        "" => Some(1e-3),
         unit => UNITS.iter().find(|(known, _)| *known == unit).map(|(_, seconds)| *seconds),
     };
     let seconds = number.parse::<f64>().ok().zip(unit).map(|(number, unit)| number * unit);
@@ -59,24 +50,16 @@ mod tests {
             ("1us", 1),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
-            assert_eq!(duration_or_seconds(text), Ok(Duration::from_micros(micros)), "{text}");
         }
-    }
-
-    #[test]
-    fn a_bare_number_with_decimals_is_seconds_only_where_it_was_before() {
-        assert_eq!(duration_or_seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert!(duration("0.5").unwrap_err().contains("unit"));
     }
 
     #[test]
     fn what_is_no_time_is_refused_with_what_is_one() {
         for wrong in [
-            "", "ms", "-1s", "0", "0s", "1m", "2d", "NaNs", "infs", "inf", "1e3", "2000min", "1.2.3s",
+            "", "ms", "0.5", "-1s", "0", "0s", "1m", "2d", "NaNs", "infs", "inf", "1e3", "2000min", "1.2.3s",
             "5 s s",
         ] {
             assert!(duration(wrong).unwrap_err().contains("such as 12ms"), "{wrong}");
-            assert!(duration_or_seconds(wrong).is_err(), "{wrong}");
         }
     }
 }

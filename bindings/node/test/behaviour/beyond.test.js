@@ -197,3 +197,13 @@ ours('worker threads have pools, also when they are terminated, and share one if
     }`
   assert.match(program(text), /^all ended \d$/)
 })
+
+ours('end() waits as long as closeTimeout says, also where that is a text', async ({ pool }) => {
+  const made = pool({ closeTimeout: '300ms' })
+  const client = await made.connect()
+  client.on('error', () => {})
+  const start = Date.now()
+  await made.end()
+  const took = Date.now() - start
+  assert.ok(took >= 290 && took < 3000, `it took ${took} ms`)
+})
