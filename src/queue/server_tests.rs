@@ -329,10 +329,10 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
     make_quick(&queue, &pool, SQL, "0");
     let (before, mut cancelled) = (sent_together(&pool), 0);
-    // Each runs for longer than a cancel request takes, so that one reaches now its victim, now the one behind it.
-    for _ in 0..60 {
-        let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, "0.003"))).collect();
-        thread::sleep(Duration::from_micros(fastrand::u64(..30_000)));
+    let mut round = |each: Duration| {
+        let seconds = each.as_secs_f64().to_string();
+        let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, &seconds))).collect();
+        thread::sleep(each.mul_f64(9.0 * fastrand::f64()));
         let victim = fastrand::usize(..9);
         queue.cancel(numbers[victim]);
         for completion in take(&queue, 9) {
@@ -347,6 +347,16 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
                 Err(Trouble::Panic(_) | Trouble::Given(_)) => panic!("a panic"),
             }
         }
+        cancelled
+    };
+    // Each runs for about as long as a cancel request takes, so that one reaches now its victim, now the one behind it.
+    let mut each = Duration::from_millis(3);
+    for _ in 0..60 {
+        round(each);
+    }
+    // On a slow machine requests take longer: until one has reached its victim, nothing was shown.
+    while round(each) == 0 && each < Duration::from_millis(200) {
+        each = each.mul_f64(1.2);
     }
     assert!(sent_together(&pool) > before);
     assert!(cancelled > 0, "none was cancelled while it ran");
