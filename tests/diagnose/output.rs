@@ -41,6 +41,7 @@ fn wrong_options_are_refused_with_what_is_right() {
             "'soon' for '--long <TIME>': give a time above 0",
         ),
         (&["--url", "postgresql://a@b/c", "--long", "5m"], "us, ms, s, min, h or d"),
+        (&["--url", "postgresql://a@b/c", "--long", "0.5"], "a bare whole number is milliseconds"),
         (&["--url", "postgresql://a@b/c", "--timeout", "0"], "'0' for '--timeout <TIME>'"),
     ] {
         let output = run(arguments);
@@ -58,16 +59,9 @@ fn a_time_may_be_written_as_in_the_options_of_a_pool() {
     let long = |time: &str| diagnose(&server.url(), &["--long", time]).has("idle_in_transaction");
     wait_until("the transaction is idle for long", Duration::from_secs(10), || long("1s"));
     // It has been so for over a second, and will not have been for minutes.
-    for (time, is_long) in [
-        ("500ms", true),
-        ("500", true),
-        ("0.5", true),
-        ("0.5s", true),
-        ("2min", false),
-        ("120000", false),
-        ("120.0", false),
-        ("120s", false),
-    ] {
+    for (time, is_long) in
+        [("500ms", true), ("500", true), ("0.5s", true), ("2min", false), ("120000", false), ("120s", false)]
+    {
         assert_eq!(long(time), is_long, "{time}");
     }
 }
