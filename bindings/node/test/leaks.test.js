@@ -42,12 +42,15 @@ function measure(body) {
   return JSON.parse(stdout)
 }
 
+const MOST_NEW_WORKERS = 8
+
 function assertFlat(before, after) {
   const told = JSON.stringify({ before, after })
   for (const name of ['heapUsed', 'external']) assert.ok(after[name] - before[name] < MOST_GROWTH, `${name} grew: ${told}`)
   assert.ok(after.rss - before.rss < 4 * MOST_GROWTH, `rss grew: ${told}`)
   assert.ok(after.files <= before.files, `files are left open: ${told}`)
-  assert.ok(after.threads <= before.threads, `threads are left: ${told}`)
+  // The library starts its workers when they are needed, so a few may be new; one left by each of many would be hundreds.
+  assert.ok(after.threads <= before.threads + MOST_NEW_WORKERS, `threads are left: ${told}`)
 }
 
 test(`${QUERIES} queries leave memory, files and threads as they were`, { timeout: 300_000 }, () => {
