@@ -49,7 +49,7 @@ node: ## Build the Node package and run its tests (part of `make test`)
 	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
 	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
 	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
-	cd bindings/node && npm run test:types && npm test
+	cd bindings/node && npm test
 
 # Part of `make test`; here by itself.
 .PHONY: sanitize

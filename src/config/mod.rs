@@ -23,8 +23,6 @@ pub(crate) use environment::Environment;
 pub use row::{Group, OptionInfo, option, options, reference_table};
 pub use settings::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
 use settings::{PoolSettings, ServerSettings};
-#[cfg(feature = "diagnose")]
-pub(crate) use value::write_duration;
 
 use crate::error::{Error, Result};
 use crate::logging::{LogLevel, LogRecord, LogSink};

@@ -1,7 +1,8 @@
 //! What a pool has to show, in the formats that others read: Prometheus, OpenMetrics, JSON.
 //!
-//! Names and units are OpenTelemetry's where it has them (semantic conventions for database client metrics), written as Prometheus writes them: dots become underscores, units and `_total` are
-//! appended. The rest begins with `holdfast_`. [`METRICS`] lists all.
+//! Names and units are OpenTelemetry's where it has them (semantic conventions for database client metrics), written as
+//! Prometheus writes them: dots become underscores, units and `_total` are appended. The rest begins with `holdfast_`.
+//! [`METRICS`] lists all.
 
 mod families;
 #[cfg(feature = "http")]

@@ -1,15 +1,14 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { addon, take, submitted } = require('./native')
+const { addon, NONE, take, submitted } = require('./native')
 const { toError, toNotice, HoldfastError } = require('./errors')
-const { encodeValues, escapeIdentifier, escapeLiteral } = require('./values')
+const { escapeIdentifier, escapeLiteral } = require('./values')
 const { readQuery } = require('./query')
 const { iterate } = require('./stream')
 const TypeOverrides = require('./type-overrides')
 const watch = require('./watch')
 
-const NONE = -1
 /** By the library's constants. */
 const TRANSACTION_STATUS = ['I', 'T', 'E', null]
 /** Failures after which a session is of no use. */
@@ -86,21 +85,9 @@ class Client extends EventEmitter {
   }
 
   _submit(query) {
-    query.types ??= this._types
-    if (this.binary) query.binary = true
-    if (query.deadline === 0) query.deadline = this._pool._queryTimeout
-    const fault = this._fault() || query.fault(this._names) || aborted(query)
-    if (fault) {
-      process.nextTick(() => query.fail(fault))
-      return
-    }
-    let encoded
-    try {
-      encoded = encodeValues(query.values)
-    } catch (error) {
-      process.nextTick(() => query.fail(error))
-      return
-    }
+    query.inherit(this._types, this.binary, this._pool._queryTimeout)
+    const encoded = query.encode(this._fault() || query.fault(this._names))
+    if (encoded === undefined) return
     query.owner = this
     this._pending += 1
     const tag = take(query)
@@ -246,10 +233,6 @@ class Client extends EventEmitter {
   }
 }
 
-function aborted(query) {
-  return query.signal?.aborted ? query.signal.reason : undefined
-}
-
 if (Symbol.asyncDispose) {
   Client.prototype[Symbol.asyncDispose] = async function dispose() {
     await this._idle()
@@ -257,4 +240,4 @@ if (Symbol.asyncDispose) {
   }
 }
 
-module.exports = { Client, NONE, aborted }
+module.exports = { Client }

@@ -7,7 +7,7 @@ const { HoldfastError } = require('./errors')
 
 /** The library's constants. */
 const KIND = {
-  2: 'open_failed', 3: 'closed', 7: 'retried', 8: 'timed_out', 9: 'limit_moved', 10: 'circuit_moved', 11: 'leak_suspected',
+  1: 'opened', 2: 'open_failed', 3: 'closed', 7: 'retried', 8: 'timed_out', 9: 'limit_moved', 10: 'circuit_moved', 11: 'leak_suspected',
   12: 'server_message', 13: 'rolled_back', 14: 'alert_raised', 15: 'alert_cleared', 16: 'exhaustion_explained',
 }
 
@@ -28,7 +28,7 @@ const FOUND_DEAD = 'validation_failed'
 /** @param {import('./pool')} pool */
 function translate(pool, happening) {
   const name = KIND[happening.kind]
-  const told = { ...happening, kind: name ?? 'opened' }
+  const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
   pool.emit('happening', told)
   if (name === 'closed') sessionClosed(pool, told)
   const event = EVENTS[name]

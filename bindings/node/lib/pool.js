@@ -1,12 +1,11 @@
 'use strict'
 
-const { addon, take, submitted, promise, now, listen, deafen } = require('./native')
+const { addon, NONE, take, submitted, promise, now, listen, deafen } = require('./native')
 const { toError } = require('./errors')
-const { encodeValues } = require('./values')
-const { readQuery, recapture, callBack, NO_RETRY, NOOP } = require('./query')
+const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
 const { readOptions } = require('./options')
 const { parameters } = require('./parameters')
-const { Client, NONE, aborted } = require('./client')
+const { Client } = require('./client')
 const { transaction } = require('./transaction')
 const { translate } = require('./happenings')
 const { ShownPool } = require('./shown')
@@ -179,8 +178,7 @@ class Pool extends ShownPool {
       this._handOut(handle, processID, done)
     }
     const tag = take({ settle })
-    const retries = maxRetries === undefined ? 0 : maxRetries === 0 ? NO_RETRY : maxRetries
-    const number = submitted(tag, addon.submitAcquire(this._handle, tag, retries, timeout))
+    const number = submitted(tag, addon.submitAcquire(this._handle, tag, retriesOf(maxRetries), timeout))
     const abort = () => {
       addon.cancel(number)
       over = true
@@ -298,23 +296,16 @@ class Pool extends ShownPool {
       })
       return
     }
-    const fault = query.fault(this._names) || aborted(query)
+    const fault = query.fault(this._names)
     if (fault) process.nextTick(() => query.fail(fault))
     else if (this._throughClients || query.isScript) this._runOnClient(query)
     else this._submit(query)
   }
 
   _submit(query) {
-    query.types ??= this._types
-    if (this.options.binary) query.binary = true
-    if (query.deadline === 0) query.deadline = this._queryTimeout
-    let encoded
-    try {
-      encoded = encodeValues(query.values)
-    } catch (error) {
-      process.nextTick(() => query.fail(error))
-      return
-    }
+    query.inherit(this._types, this.options.binary, this._queryTimeout)
+    const encoded = query.encode()
+    if (encoded === undefined) return
     this._busy += 1
     query.owner = this
     if (typeof this.options.password === 'function') {

@@ -4,12 +4,16 @@
 
 const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
 const { toError } = require('./errors')
+const { encodeValues } = require('./values')
 
 /** How long rows are decoded in one go before the event loop may do something else. */
 const DECODE_MILLIS = 2
-/** As holdfast_submit_options.retries. */
-const NO_RETRY = -1
 const NOOP = () => {}
+
+/** How often to try again, as holdfast_submit_options has it: 0 is as configured, -1 not at all. */
+function retriesOf(count) {
+  return count === undefined ? 0 : count === 0 ? -1 : count
+}
 
 /** Formats of results. */
 const FORMAT = { text: 0, binary: 1, automatic: 2 }
@@ -81,7 +85,7 @@ class Query {
   }
 
   get retries() {
-    return this.maxRetries === undefined ? 0 : this.maxRetries === 0 ? NO_RETRY : this.maxRetries
+    return retriesOf(this.maxRetries)
   }
 
   get format() {
@@ -105,7 +109,25 @@ class Query {
     if (typeof this.text !== 'string') return new Error('A query must have either text or a name. Supplying neither is unsupported.')
     if (this.values && !Array.isArray(this.values)) return new Error('Query values must be an array')
     if (this.name !== undefined) names.set(this.name, this.text)
-    return undefined
+    return this.signal?.aborted ? this.signal.reason : undefined
+  }
+
+  /** What it does not say itself it has from whom it runs on. */
+  inherit(types, binary, timeout) {
+    this.types ??= types
+    if (binary) this.binary = true
+    if (this.deadline === 0) this.deadline = timeout
+  }
+
+  /** Its parameters for the addon, valid until the next call of this; or undefined, and it fails in the next turn. */
+  encode(fault) {
+    try {
+      if (fault) throw fault
+      return encodeValues(this.values)
+    } catch (error) {
+      process.nextTick(() => this.fail(error))
+      return undefined
+    }
   }
 
   /** Ends the statement when the signal says so. */
@@ -226,4 +248,4 @@ function readQuery(config, values, third, fourth) {
   return query
 }
 
-module.exports = { Query, readQuery, recapture, callBack, FORMAT, NO_RETRY, NOOP }
+module.exports = { Query, readQuery, recapture, callBack, retriesOf, FORMAT, NOOP }

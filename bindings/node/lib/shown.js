@@ -1,13 +1,12 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { addon, promise, now } = require('./native')
+const { addon, NONE, promise, now } = require('./native')
 
 /** Where figures are put: idle, in use, opening, waiting, limit, cap. */
 const figures = new Float64Array(6)
 const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
 const BEYOND_LOOPBACK = 1
-const NONE = -1
 
 /** What a pool shows of itself: node-postgres' counters, and what the library measures. */
 class ShownPool extends EventEmitter {

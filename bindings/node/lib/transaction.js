@@ -3,9 +3,9 @@
 // Transactions whose work is a JavaScript function. A thread of the library runs the transaction as it does for every
 // language: it begins, waits for the function, commits, runs it again after a conflict, and finds out about lost commits.
 
-const { addon, take, submitted } = require('./native')
+const { addon, NONE, take, submitted } = require('./native')
 const { toError } = require('./errors')
-const { recapture, NO_RETRY } = require('./query')
+const { recapture, retriesOf } = require('./query')
 const { Client } = require('./client')
 
 const STATUS = { ok: 0, rolledBack: 71 }
@@ -27,13 +27,12 @@ function readTransactionOptions(options) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 0)) throw new TypeError(`${name} must be a whole number from 0 on, not ${String(value)}`)
   }
   if (deadline !== undefined && !(deadline > 0)) throw new TypeError(`deadline must be a number of milliseconds above 0, not ${String(deadline)}`)
-  const times = (count) => (count === undefined ? DEFAULT : count === 0 ? NO_RETRY : count)
   return {
     isolation: choice('isolation', typeof isolation === 'string' ? isolation.toLowerCase() : isolation, ISOLATION),
     access: readOnly === undefined ? DEFAULT : readOnly ? 2 : 1,
     deferrable: deferrable === undefined ? DEFAULT : deferrable ? YES : NO,
-    reruns: times(maxReruns),
-    retries: times(maxRetries),
+    reruns: retriesOf(maxReruns),
+    retries: retriesOf(maxRetries),
     resolveCommit: resolveCommit ? 1 : 0,
     deadline: deadline === undefined ? 0 : Math.ceil(deadline),
   }
@@ -50,7 +49,7 @@ function transaction(pool, fn, options = {}) {
   return new pool.Promise((resolve, reject) => {
     if (pool.ending) throw new Error('Cannot use a pool after calling end on the pool')
     if (options.signal?.aborted) throw options.signal.reason
-    if (pool._handle === -1) pool._whenOpen(() => begin(pool, fn, read, options.signal, resolve, reject), reject)
+    if (pool._handle === NONE) pool._whenOpen(() => begin(pool, fn, read, options.signal, resolve, reject), reject)
     else begin(pool, fn, read, options.signal, resolve, reject)
   }).catch(recapture)
 }

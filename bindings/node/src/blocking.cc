@@ -23,6 +23,16 @@ void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work)
     }
 }
 
+napi_value with_pool_on_a_thread(napi_env env, const Arguments &arguments, std::function<Outcome(holdfast_pool *)> work)
+{
+    holdfast_pool *given = runtime(env).pool(arguments.integer(0));
+    if (given == nullptr)
+        return no_such(env, "pool");
+    std::shared_ptr<holdfast_pool> pool(holdfast_pool_clone(given), holdfast_pool_free);
+    on_a_thread(env, arguments.integer(1), [pool, work = std::move(work)] { return work(pool.get()); });
+    return undefined(env);
+}
+
 Outcome failed(holdfast_status status, holdfast_error *error)
 {
     std::shared_ptr<holdfast_error> kept(error, holdfast_error_free);
@@ -35,11 +45,11 @@ napi_value open_stream(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *connection = static_cast<holdfast_connection *>(self.get(arguments.integer(0), HandleKind::connection));
+    auto *connection = self.connection(arguments.integer(0));
     if (connection == nullptr)
         return no_such(env, "client");
     auto own = std::make_shared<OwnParams>();
-    if (!copy_params(env, arguments.at(3), static_cast<size_t>(arguments.integer(4)), self, *own))
+    if (!copy_params(env, arguments.at(3), static_cast<size_t>(arguments.integer(4)), *own))
         return no_such(env, "buffer of parameters");
     std::string text = arguments.string(2);
     int32_t format = arguments.integer(5);
@@ -84,13 +94,7 @@ napi_value next_of_stream(napi_env env, napi_callback_info info)
         if (status != HOLDFAST_STATUS_OK)
             return failed(status, error);
         std::shared_ptr<holdfast_pack> kept(pack, holdfast_pack_free);
-        return {status, [kept](napi_env env, Runtime &) {
-                    holdfast_cell data = holdfast_pack_data(kept.get());
-                    napi_value buffer;
-                    void *into = nullptr;
-                    napi_create_buffer_copy(env, data.len, data.ptr, &into, &buffer);
-                    return buffer;
-                }};
+        return {status, [kept](napi_env env, Runtime &) { return copied(env, holdfast_pack_data(kept.get())); }};
     });
     return undefined(env);
 }
@@ -142,12 +146,11 @@ napi_value submit_transaction(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *pool = static_cast<holdfast_pool *>(self.get(arguments.integer(0), HandleKind::pool));
+    auto *pool = self.pool(arguments.integer(0));
     if (pool == nullptr)
         return no_such(env, "pool");
     int32_t tag = arguments.integer(1);
-    holdfast_submit_options options{};
-    options.struct_size = sizeof options;
+    holdfast_submit_options options = submit_options();
     options.retries = arguments.integer(2);
     options.timeout_ms = arguments.milliseconds(3);
     holdfast_transaction_options transaction{};

@@ -46,7 +46,7 @@ bool read_params(napi_env env, napi_value buffer, size_t count, Runtime &runtime
            walk(static_cast<const uint8_t *>(bytes), size, count, runtime.params);
 }
 
-bool copy_params(napi_env env, napi_value buffer, size_t count, Runtime &runtime, OwnParams &own)
+bool copy_params(napi_env env, napi_value buffer, size_t count, OwnParams &own)
 {
     if (count == 0)
         return true;
@@ -54,7 +54,6 @@ bool copy_params(napi_env env, napi_value buffer, size_t count, Runtime &runtime
     size_t size = 0;
     if (napi_get_buffer_info(env, buffer, &bytes, &size) != napi_ok)
         return false;
-    (void)runtime;
     own.bytes.assign(static_cast<uint8_t *>(bytes), static_cast<uint8_t *>(bytes) + size);
     return walk(own.bytes.data(), size, count, own.params);
 }
@@ -76,7 +75,7 @@ napi_value give_back(napi_env env, napi_callback_info info)
 napi_value transaction_status(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    auto *connection = static_cast<holdfast_connection *>(runtime(env).get(arguments.integer(0), HandleKind::connection));
+    auto *connection = runtime(env).connection(arguments.integer(0));
     return make(env, holdfast_connection_transaction_status(connection));
 }
 
@@ -84,7 +83,7 @@ napi_value transaction_status(napi_env env, napi_callback_info info)
 napi_value take_notices(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    auto *connection = static_cast<holdfast_connection *>(runtime(env).get(arguments.integer(0), HandleKind::connection));
+    auto *connection = runtime(env).connection(arguments.integer(0));
     holdfast_notices *notices = nullptr;
     if (connection == nullptr || holdfast_connection_notices(connection, &notices, nullptr) != HOLDFAST_STATUS_OK ||
         notices == nullptr)
@@ -107,7 +106,7 @@ napi_value take_notices(napi_env env, napi_callback_info info)
 napi_value take_notification(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    auto *connection = static_cast<holdfast_connection *>(runtime(env).get(arguments.integer(0), HandleKind::connection));
+    auto *connection = runtime(env).connection(arguments.integer(0));
     holdfast_notification *notification = nullptr;
     holdfast_error *error = nullptr;
     if (connection == nullptr)

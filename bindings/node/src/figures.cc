@@ -7,7 +7,7 @@ namespace holdfast_node {
 
 static holdfast_pool *pool_of(napi_env env, const Arguments &arguments)
 {
-    return static_cast<holdfast_pool *>(runtime(env).get(arguments.integer(0), HandleKind::pool));
+    return runtime(env).pool(arguments.integer(0));
 }
 
 // (pool, Float64Array of 6): connections idle, in use, being opened; callers waiting; the limit; the cap. Without making an
@@ -146,42 +146,30 @@ napi_value metrics(napi_env env, napi_callback_info info)
 napi_value explain_exhaustion(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    holdfast_pool *given = pool_of(env, arguments);
-    if (given == nullptr)
-        return no_such(env, "pool");
-    holdfast_pool *pool = holdfast_pool_clone(given);
     int32_t format = arguments.integer(2);
-    on_a_thread(env, arguments.integer(1), [pool, format]() -> Outcome {
+    return with_pool_on_a_thread(env, arguments, [format](holdfast_pool *pool) -> Outcome {
         holdfast_text *text = nullptr;
         holdfast_error *error = nullptr;
         holdfast_status status = holdfast_pool_explain_exhaustion(pool, format, &text, &error);
-        holdfast_pool_free(pool);
         if (status != HOLDFAST_STATUS_OK)
             return failed(status, error);
         std::shared_ptr<holdfast_text> kept(text, holdfast_text_free);
         return {status, [kept](napi_env env, Runtime &) { return make(env, holdfast_text_view(kept.get())); }};
     });
-    return undefined(env);
 }
 
 // (pool, tag): the completion has how many were closed.
 napi_value release_idle(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    holdfast_pool *given = pool_of(env, arguments);
-    if (given == nullptr)
-        return no_such(env, "pool");
-    holdfast_pool *pool = holdfast_pool_clone(given);
-    on_a_thread(env, arguments.integer(1), [pool]() -> Outcome {
+    return with_pool_on_a_thread(env, arguments, [](holdfast_pool *pool) -> Outcome {
         size_t released = 0;
         holdfast_error *error = nullptr;
         holdfast_status status = holdfast_pool_release_idle(pool, &released, &error);
-        holdfast_pool_free(pool);
         if (status != HOLDFAST_STATUS_OK)
             return failed(status, error);
         return {status, [released](napi_env env, Runtime &) { return make(env, static_cast<double>(released)); }};
     });
-    return undefined(env);
 }
 
 // (pool, address, token, flags) -> { server, url }, or what is wrong

@@ -126,14 +126,18 @@ bool leave_shared(const std::string &name)
 {
     if (name.empty())
         return true;
-    std::lock_guard<std::mutex> lock(shared_lock);
-    auto found = shared_pools().find(name);
-    if (found == shared_pools().end())
-        return true;
-    if (--found->second.users > 0)
-        return false;
-    holdfast_pool_free(found->second.pool);
-    shared_pools().erase(found);
+    holdfast_pool *left = nullptr;
+    {
+        std::lock_guard<std::mutex> lock(shared_lock);
+        auto found = shared_pools().find(name);
+        if (found == shared_pools().end())
+            return true;
+        if (--found->second.users > 0)
+            return false;
+        left = found->second.pool;
+        shared_pools().erase(found);
+    }
+    holdfast_pool_free(left);
     return true;
 }
 
@@ -204,8 +208,10 @@ napi_value open_pool(napi_env env, napi_callback_info info)
         return describe_and_free(env, error);
     if (!shared.empty()) {
         Shared &place = shared_pools()[shared];
-        holdfast_pool_free(place.pool);
+        holdfast_pool *closed = place.pool;
         place = {holdfast_pool_clone(pool), 1};
+        lock.unlock();
+        holdfast_pool_free(closed);
     }
     return make(env, self.add(HandleKind::pool, pool));
 }
@@ -252,14 +258,10 @@ napi_value close_pool(napi_env env, napi_callback_info info)
     return undefined(env);
 }
 
-static holdfast_submit_options submit_options(const Arguments &arguments, size_t from)
+holdfast_submit_options submit_options()
 {
     holdfast_submit_options options{};
     options.struct_size = sizeof options;
-    options.pack = 1;
-    options.retries = arguments.integer(from);
-    options.timeout_ms = arguments.milliseconds(from + 1);
-    options.deadline_ms = arguments.milliseconds(from + 2);
     return options;
 }
 
@@ -277,13 +279,17 @@ napi_value submit_query(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *pool = static_cast<holdfast_pool *>(self.get(arguments.integer(0), HandleKind::pool));
+    auto *pool = self.pool(arguments.integer(0));
     if (pool == nullptr)
         return no_such(env, "pool");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
         return no_such(env, "buffer of parameters");
-    holdfast_submit_options options = submit_options(arguments, 7);
+    holdfast_submit_options options = submit_options();
+    options.pack = 1;
+    options.retries = arguments.integer(7);
+    options.timeout_ms = arguments.milliseconds(8);
+    options.deadline_ms = arguments.milliseconds(9);
     options.result_format = arguments.integer(5);
     options.idempotent = arguments.integer(6);
     holdfast_str text = arguments.text(2, self);
@@ -300,11 +306,10 @@ napi_value submit_acquire(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *pool = static_cast<holdfast_pool *>(self.get(arguments.integer(0), HandleKind::pool));
+    auto *pool = self.pool(arguments.integer(0));
     if (pool == nullptr)
         return no_such(env, "pool");
-    holdfast_submit_options options{};
-    options.struct_size = sizeof options;
+    holdfast_submit_options options = submit_options();
     options.retries = arguments.integer(2);
     options.timeout_ms = arguments.milliseconds(3);
     uint64_t request = 0;
@@ -319,14 +324,13 @@ napi_value submit_connection_query(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *connection = static_cast<holdfast_connection *>(self.get(arguments.integer(0), HandleKind::connection));
+    auto *connection = self.connection(arguments.integer(0));
     if (connection == nullptr)
         return no_such(env, "client");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
         return no_such(env, "buffer of parameters");
-    holdfast_submit_options options{};
-    options.struct_size = sizeof options;
+    holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.result_format = arguments.integer(5);
     options.deadline_ms = arguments.milliseconds(6);
@@ -344,11 +348,10 @@ napi_value submit_connection_script(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    auto *connection = static_cast<holdfast_connection *>(self.get(arguments.integer(0), HandleKind::connection));
+    auto *connection = self.connection(arguments.integer(0));
     if (connection == nullptr)
         return no_such(env, "client");
-    holdfast_submit_options options{};
-    options.struct_size = sizeof options;
+    holdfast_submit_options options = submit_options();
     options.deadline_ms = arguments.milliseconds(3);
     holdfast_str text = arguments.text(2, self);
     uint64_t request = 0;

@@ -9,9 +9,9 @@ namespace holdfast_node {
 
 namespace {
 
-// How much is handed to JavaScript in one go, and how long that may be collected. Measured: with more, 64 queries at a time
-// gain nothing, and the event loop is held for longer.
-constexpr size_t batch_most = 32;
+// How many completions are taken from the queue at a time, and how long they are collected. How many make a batch is
+// lib/native.js' to say.
+constexpr size_t taken_most = 32;
 constexpr std::chrono::milliseconds batch_time{2};
 // How long batches may follow each other in one turn of the event loop.
 constexpr std::chrono::milliseconds turn_time{1};
@@ -23,16 +23,6 @@ void called(napi_env env, napi_value, void *, void *)
     // NULL while the environment is torn down.
     if (env != nullptr)
         runtime(env).called(env);
-}
-
-napi_value copied(napi_env env, holdfast_cell data)
-{
-    napi_value buffer;
-    void *into = nullptr;
-    napi_create_buffer(env, data.len, &into, &buffer);
-    if (into != nullptr)
-        memcpy(into, data.ptr, data.len);
-    return buffer;
 }
 
 napi_value packed(napi_env env, const holdfast_results *results)
@@ -208,9 +198,9 @@ void Runtime::drain(napi_env env)
 
     const auto until = std::chrono::steady_clock::now() + batch_time;
     bool more = count == most;
-    holdfast_completion completions[32];
+    holdfast_completion completions[taken_most];
     while (!more) {
-        size_t room = std::min<size_t>(most - count, sizeof completions / sizeof completions[0]);
+        size_t room = std::min(most - count, taken_most);
         size_t drained = holdfast_queue_drain(queue, completions, room, sizeof completions[0]);
         for (size_t i = 0; i < drained; i++) {
             holdfast_completion &each = completions[i];
@@ -388,7 +378,7 @@ napi_value attach(napi_env env, napi_callback_info info)
     napi_create_reference(env, arguments.at(0), 1, &self.on_batch);
     napi_get_typedarray_info(env, arguments.at(1), &type, &length, &data, &buffer, &offset);
     self.words = static_cast<int32_t *>(data);
-    self.most = std::min<size_t>(length / words_each, batch_most);
+    self.most = length / words_each;
     napi_create_reference(env, arguments.at(1), 1, &self.words_ref);
     napi_get_buffer_info(env, arguments.at(2), &data, &length);
     self.arena = static_cast<uint8_t *>(data);

@@ -14,12 +14,17 @@ struct OwnParams {
     std::vector<uint8_t> bytes;
     std::vector<holdfast_param> params;
 };
-bool copy_params(napi_env env, napi_value buffer, size_t count, Runtime &runtime, OwnParams &own);
+bool copy_params(napi_env env, napi_value buffer, size_t count, OwnParams &own);
+
+// For a submission; all else is as the pool is configured.
+holdfast_submit_options submit_options();
 
 // Does what may block on a thread of its own, never on those of libuv, which files and names need. What it returns is made
 // into JavaScript by the payload.
 using Outcome = std::pair<holdfast_status, std::function<napi_value(napi_env, Runtime &)>>;
 void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work);
+// The same with the pool of a call, which stays until it is done, whatever becomes of its handle meanwhile.
+napi_value with_pool_on_a_thread(napi_env env, const Arguments &arguments, std::function<Outcome(holdfast_pool *)> work);
 Outcome failed(holdfast_status status, holdfast_error *error);
 
 napi_value list_options(napi_env env, napi_callback_info info);

@@ -95,6 +95,14 @@ napi_value make(napi_env env, int32_t number)
     return value;
 }
 
+napi_value copied(napi_env env, holdfast_cell data)
+{
+    napi_value buffer;
+    void *into = nullptr;
+    napi_create_buffer_copy(env, data.len, data.ptr, &into, &buffer);
+    return buffer;
+}
+
 napi_value make_bool(napi_env env, bool value)
 {
     napi_value made;

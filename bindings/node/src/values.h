@@ -37,6 +37,8 @@ napi_value make(napi_env env, const std::string &text);
 napi_value make(napi_env env, double number);
 napi_value make(napi_env env, int32_t number);
 napi_value make_bool(napi_env env, bool value);
+// A Buffer with a copy of the bytes.
+napi_value copied(napi_env env, holdfast_cell data);
 
 // An object under construction.
 class Object {

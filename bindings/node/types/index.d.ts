@@ -66,11 +66,8 @@ export interface Notification {
   payload?: string | undefined
 }
 
-/** What the server tells beside results. */
-export interface Notice {
-  readonly name: 'notice'
-  length: number
-  message: string | undefined
+/** What the server says of an error or a notice, where it says it. */
+interface ServerFields {
   severity: string | undefined
   code: string | undefined
   detail: string | undefined
@@ -87,6 +84,13 @@ export interface Notice {
   file: string | undefined
   line: string | undefined
   routine: string | undefined
+}
+
+/** What the server tells beside results. */
+export interface Notice extends ServerFields {
+  readonly name: 'notice'
+  length: number
+  message: string | undefined
 }
 
 export type TransactionStatus = 'I' | 'T' | 'E' | null
@@ -297,22 +301,9 @@ export class HoldfastError extends Error {
 export class DatabaseError extends HoldfastError {
   constructor(message: string, length: number, name: 'error')
   readonly length: number
-  severity: string | undefined
+}
+export interface DatabaseError extends ServerFields {
   code: string | undefined
-  detail: string | undefined
-  hint: string | undefined
-  position: string | undefined
-  internalPosition: string | undefined
-  internalQuery: string | undefined
-  where: string | undefined
-  schema: string | undefined
-  table: string | undefined
-  column: string | undefined
-  dataType: string | undefined
-  constraint: string | undefined
-  file: string | undefined
-  line: string | undefined
-  routine: string | undefined
 }
 
 export class Result<R extends QueryResultRow = any> implements QueryResult<R> {

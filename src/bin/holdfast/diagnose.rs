@@ -67,15 +67,7 @@ impl Arguments {
         for expectation in &self.expect {
             questions = questions.expect(expectation.parse::<Expectation>()?);
         }
-        let mut progress = (!self.quiet).then(|| Progress::new(logging));
-        let examination = examine(&config, &questions, &mut |step| {
-            if let Some(progress) = &mut progress {
-                progress.step(step);
-            }
-        });
-        // Nothing is written over once there is something to read.
-        drop(progress);
-        let examination = examination?;
+        let examination = Progress::of_steps(self.quiet, logging, |tell| examine(&config, &questions, tell))?;
         print(&if self.json {
             format!("{:#}\n", json::examination(&examination))
         } else {

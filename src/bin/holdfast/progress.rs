@@ -30,8 +30,19 @@ impl Progress {
         Self { style, clock: live.then(|| Clock::start(style)) }
     }
 
+    /// Does work that tells its steps, and shows these unless it shall be quiet. Nothing is left of them on a terminal when it is
+    /// done, so that nothing is written over once there is something to read.
+    pub(crate) fn of_steps<T>(quiet: bool, plain: bool, work: impl FnOnce(&mut dyn FnMut(&str)) -> T) -> T {
+        let mut progress = (!quiet).then(|| Self::new(plain));
+        work(&mut |step| {
+            if let Some(progress) = &mut progress {
+                progress.step(step);
+            }
+        })
+    }
+
     /// The next step of work that has no checks: it stands there until the next one, or until this is dropped.
-    pub(crate) fn step(&mut self, step: &str) {
+    fn step(&mut self, step: &str) {
         match &self.clock {
             Some(clock) => {
                 let mut scene = clock.scene();

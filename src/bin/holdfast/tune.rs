@@ -83,15 +83,7 @@ impl Arguments {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let config = url.map_or_else(PoolConfig::from_env, PoolConfig::from_url)?;
         let workload = self.workload();
-        let mut progress = (!self.quiet).then(|| Progress::new(logging));
-        let advice = tune(&config, &workload, &mut |step| {
-            if let Some(progress) = &mut progress {
-                progress.step(step);
-            }
-        });
-        // Nothing is written over once there is something to read.
-        drop(progress);
-        let advice = advice?;
+        let advice = Progress::of_steps(self.quiet, logging, |tell| tune(&config, &workload, tell))?;
         print(&self.written(&advice))?;
         Ok(ExitCode::from(u8::from(advice.fit != Fit::Fits)))
     }

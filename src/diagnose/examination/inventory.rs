@@ -6,7 +6,7 @@ use postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::Questions;
 use super::expectation::Expectation;
-use super::sessions::{self, Blocked, Session, SessionGroup};
+use super::sessions::{self, Blocked, CLIENTS, Session, SessionGroup};
 use crate::error::Error;
 use crate::link::connector::Opened;
 
@@ -215,17 +215,16 @@ pub(in crate::diagnose) fn identity(answers: &mut Answers<'_>, key: Option<u32>)
 }
 
 pub(in crate::diagnose) fn limits(answers: &mut Answers<'_>) -> Result<Limits, Error> {
-    let row = answers.row(
+    let row = answers.row(&format!(
         "select current_setting('max_connections'), current_setting('superuser_reserved_connections'), \
          coalesce(current_setting('reserved_connections', true), '0'), \
          case when r.rolsuper then -1 else r.rolconnlimit end, case when r.rolsuper then -1 else d.datconnlimit end, \
          s.used, s.of_role, s.of_database from pg_catalog.pg_roles r, pg_catalog.pg_database d, \
          (select count(*) as used, count(*) filter (where usename = session_user) as of_role, \
          count(*) filter (where datname = pg_catalog.current_database()) as of_database \
-         from pg_catalog.pg_stat_activity where datid is not null and usesysid is not null \
-         and coalesce(backend_type, 'client backend') = 'client backend') s \
-         where r.rolname = session_user and d.datname = pg_catalog.current_database()",
-    )?;
+         from pg_catalog.pg_stat_activity where {CLIENTS}) s \
+         where r.rolname = session_user and d.datname = pg_catalog.current_database()"
+    ))?;
     Ok(Limits {
         server: Limit { limit: row.count(0), used: row.count(5) },
         superuser_reserved: row.count(1),

@@ -31,6 +31,7 @@ pub use finding::{Finding, FindingSeverity};
 pub(super) use inventory::{Answers, identity, limits, literal, name};
 pub use inventory::{Identity, Inventory, Limit, Limits};
 pub use reach::{HostReach, PhaseTime};
+pub(super) use sessions::CLIENTS;
 pub use sessions::{Blocked, Session, SessionGroup, without_literals};
 
 use crate::config::PoolConfig;

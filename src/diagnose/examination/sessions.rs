@@ -52,7 +52,8 @@ pub struct Blocked {
 }
 
 const COLUMNS: &str = "pid, coalesce(application_name, ''), coalesce(usename::text, '')";
-const CLIENTS: &str = "datid is not null and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'";
+/// Sessions of clients, among all that `pg_stat_activity` has.
+pub(in crate::diagnose) const CLIENTS: &str = "datid is not null and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'";
 
 pub(super) fn groups(answers: &mut Answers<'_>) -> Result<Vec<SessionGroup>, Error> {
     let rows = answers.rows(&format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::advice::{Case, PoolSetting, ServiceTime};
 use super::arithmetic::{Fit, milliseconds, plain};
-use crate::config::write_duration;
+use crate::config::value::write_duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Of two openings in a row that a caller waits for, he notices this much.

@@ -3,7 +3,7 @@
 use super::APPLICATION;
 use super::arithmetic::{Bound, Ceiling, usually_kept_free};
 use super::workload::Workload;
-use crate::diagnose::examination::{Answers, limits, literal};
+use crate::diagnose::examination::{Answers, CLIENTS, limits, literal};
 use crate::error::Result;
 
 /// What tuning a server looks at.
@@ -86,8 +86,7 @@ fn others(answers: &mut Answers<'_>, own_name: &str) -> Result<Others> {
          count(*) filter (where datname = pg_catalog.current_database()) \
          from pg_catalog.pg_stat_activity a, \
          lateral (select pg_catalog.regexp_replace(coalesce(a.application_name, ''), '(^| )hf:[0-9a-f]{{8}}$', '') as name) plain \
-         where datid is not null and usesysid is not null \
-         and coalesce(backend_type, 'client backend') = 'client backend' and pid <> pg_catalog.pg_backend_pid() \
+         where {CLIENTS} and pid <> pg_catalog.pg_backend_pid() \
          and not (usename = session_user and (plain.name = {APPLICATION} or plain.name = {own} \
          and a.application_name <> ''))",
         APPLICATION = literal(APPLICATION),
