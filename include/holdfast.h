@@ -427,6 +427,22 @@ HOLDFAST_API uint64_t holdfast_error_elapsed_us(const holdfast_error *error);
 /** The server concerned, as host:port or a socket path; empty if there is none. */
 HOLDFAST_API holdfast_str holdfast_error_target(const holdfast_error *error);
 
+/**
+ * What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none. It is
+ * the end of holdfast_error_message as well.
+ */
+HOLDFAST_API
+holdfast_str holdfast_error_remedy(const holdfast_error *error);
+
+/**
+ * Whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then *wanted is how many
+ * it has, and *given how many there were. Else nothing is written. Both may be NULL.
+ */
+HOLDFAST_API
+bool holdfast_error_parameter_count(const holdfast_error *error,
+                                    size_t *wanted,
+                                    size_t *given);
+
 /** How many tries at opening a connection failed; 0 if none was made. */
 HOLDFAST_API size_t holdfast_error_attempt_count(const holdfast_error *error);
 

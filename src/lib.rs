@@ -77,7 +77,9 @@ pub mod session;
 mod sync;
 
 pub use config::PoolConfig;
-pub use error::{Attempt, Error, ErrorKind, LimitedBy, Phase, PoolSnapshot, Result, ServerMessage};
+pub use error::{
+    Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PoolSnapshot, Result, ServerMessage,
+};
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
 pub use observe::alerts::{Alert, AlertKind, Severity};

@@ -33,8 +33,8 @@ impl Error {
         text
     }
 
-    /// What a person should do about it, where there is something to do.
-    fn remedy(&self) -> Option<&str> {
+    /// What a person should do about it, where there is something to do: the server's hint if it gave one.
+    pub fn remedy(&self) -> Option<&str> {
         if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
             return Some(hint);
         }

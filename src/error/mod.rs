@@ -9,6 +9,7 @@ mod commit;
 mod display;
 mod fault;
 mod limited_by;
+mod parameter_count;
 mod passed;
 
 use std::error::Error as StdError;
@@ -22,6 +23,7 @@ pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub(crate) use fault::LinkFault;
 pub use limited_by::LimitedBy;
+pub use parameter_count::ParameterCount;
 pub(crate) use passed::Passed;
 
 /// The class of a failure: what a program branches on.
@@ -250,6 +252,7 @@ struct Inner {
     elapsed: Option<Duration>,
     snapshot: Option<PoolSnapshot>,
     passed: Passed,
+    parameter_count: Option<ParameterCount>,
     retryable: bool,
     source: Option<Source>,
 }
@@ -333,6 +336,7 @@ impl Error {
             elapsed: None,
             snapshot: None,
             passed: Passed::default(),
+            parameter_count: None,
             retryable: classify::retryable_by_kind(kind),
             source: None,
         }))
@@ -395,7 +399,7 @@ impl Error {
 
     /// The same failure, for another who meets it: without what was its first one's alone, attempts and source.
     pub(crate) fn again(&self) -> Self {
-        let Inner { kind, phase, message, notes, server, target, retryable, .. } = &*self.0;
+        let Inner { kind, phase, message, notes, server, target, parameter_count, retryable, .. } = &*self.0;
         Self(Box::new(Inner {
             kind: *kind,
             phase: *phase,
@@ -407,6 +411,7 @@ impl Error {
             elapsed: None,
             snapshot: None,
             passed: Passed::default(),
+            parameter_count: *parameter_count,
             retryable: *retryable,
             source: None,
         }))

@@ -94,7 +94,7 @@ impl<'a> Sql<'a> {
     /// The types to parse it with, 0 for what the server has to infer.
     pub(super) fn types(self, params: &[Param<'_>]) -> Vec<u32> {
         match self {
-            Self::Text(_) => params.iter().map(|p| p.type_oid).collect(),
+            Self::Text(_) => declared(params).iter().map(|p| p.type_oid).collect(),
             Self::Statement(statement) => statement.parameters().to_vec(),
         }
     }
@@ -107,7 +107,7 @@ impl<'a> Sql<'a> {
         match self {
             Self::Text(text) => {
                 room.clear();
-                write_key(text, params.iter().map(|p| p.type_oid), room);
+                write_key(text, declared(params).iter().map(|p| p.type_oid), room);
                 room
             }
             Self::Statement(statement) => &statement.0.key,
@@ -146,6 +146,13 @@ impl<'a> Sql<'a> {
     }
 }
 
+/// Those whose type is worth telling: up to the last that has one. What is declared without a type and not in the text is an
+/// error of its own to the server (42P18), which says less than how many there should be.
+fn declared<'p, 'v>(params: &'p [Param<'v>]) -> &'p [Param<'v>] {
+    let count = params.iter().rposition(|p| p.type_oid != 0).map_or(0, |last| last + 1);
+    &params[..count]
+}
+
 /// The text, which holds no NUL, then a NUL, then the types.
 fn write_key(text: &str, types: impl Iterator<Item = u32>, key: &mut Vec<u8>) {
     key.extend_from_slice(text.as_bytes());
@@ -159,8 +166,7 @@ pub(super) fn check_count(wanted: usize, given: usize) -> Result<()> {
     if wanted == given {
         return Ok(());
     }
-    Err(Error::misuse(format!("the statement has {wanted} parameters, but {given} were given"))
-        .in_phase(Phase::Query))
+    Err(Error::wrong_parameter_count(wanted, given))
 }
 
 #[cfg(test)]

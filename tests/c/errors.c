@@ -25,6 +25,7 @@ static void no_error_answers_like_success(void)
     CHECK(is(holdfast_error_sqlstate(NULL), ""));
     CHECK(is(holdfast_error_field(NULL, HOLDFAST_FIELD_HINT), ""));
     CHECK(!holdfast_error_is_retryable(NULL) && holdfast_error_elapsed_us(NULL) == 0);
+    CHECK(is(holdfast_error_remedy(NULL), "") && !holdfast_error_parameter_count(NULL, NULL, NULL));
     CHECK(holdfast_error_attempt_count(NULL) == 0 && !holdfast_error_attempt(NULL, 0, &attempt));
     CHECK(!holdfast_error_snapshot(NULL, &snapshot));
     holdfast_error_free(NULL);
@@ -50,6 +51,8 @@ static void a_refusal_tells_of_every_attempt(void)
     CHECK(is(holdfast_error_target(error), "127.0.0.1:1") && has(holdfast_error_message(error), "127.0.0.1:1"));
     CHECK(holdfast_error_is_retryable(error) && is(holdfast_error_sqlstate(error), ""));
     CHECK(holdfast_error_elapsed_us(error) >= 10000);
+    CHECK(has(holdfast_error_remedy(error), "check that the server runs"));
+    CHECK(has(holdfast_error_message(error), holdfast_error_remedy(error).ptr));
     CHECK(holdfast_error_attempt_count(error) == 2);
     CHECK(holdfast_error_attempt(error, 0, &attempt) && attempt.status == HOLDFAST_STATUS_REFUSED);
     CHECK(attempt.backoff_us == 10000 && attempt.took_us > 0 && attempt.age_us >= attempt.backoff_us);

@@ -119,13 +119,21 @@ static void what_does_not_fit_a_statement_is_refused(holdfast_pool *pool, holdfa
     holdfast_statement *statement = prepare(connection, "select $1::int4"), *none;
     holdfast_result *result;
     holdfast_error *error;
+    size_t wanted, given;
     void *as_if = pool;
 
     CHECK(holdfast_connection_execute(connection, statement, &param, 1, 0, &result, &error) == HOLDFAST_STATUS_ARGUMENT);
     CHECK(result == NULL && has(holdfast_error_message(error), "params[0].type_oid is 25"));
     holdfast_error_free(error);
     FAILS(HOLDFAST_STATUS_ARGUMENT, holdfast_pool_execute(pool, NULL, statement, &param, 1, 0, &result, &error));
-    FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_execute(connection, statement, NULL, 0, 0, &result, &error));
+    CHECK(holdfast_connection_execute(connection, statement, NULL, 0, 0, &result, &error) == HOLDFAST_STATUS_MISUSE);
+    CHECK(holdfast_error_parameter_count(error, &wanted, &given) && wanted == 1 && given == 0);
+    CHECK(holdfast_error_parameter_count(error, NULL, NULL));
+    holdfast_error_free(error);
+    wanted = 7;
+    CHECK(holdfast_connection_query(connection, "selec", 5, &param, 1, 0, &result, &error) == HOLDFAST_STATUS_DATABASE);
+    CHECK(!holdfast_error_parameter_count(error, &wanted, &given) && wanted == 7);
+    holdfast_error_free(error);
     FAILS(HOLDFAST_STATUS_NULL, holdfast_connection_execute(connection, NULL, NULL, 0, 0, &result, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_execute(pool, NULL, NULL, NULL, 0, 0, &result, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_execute(NULL, NULL, statement, NULL, 0, 0, &result, &error));

@@ -115,6 +115,7 @@ static void failed_attempts_are_told_one_by_one()
     holdfast::pool pool("postgresql://127.0.0.1:1/nobody?retry_base_delay=1ms&retry_max=2");
     auto refused = FAILS(holdfast::status::refused, pool.acquire());
     const auto attempts = refused.attempts();
+    CHECK(refused.remedy().find("check that the server runs") == 0 && !refused.parameters());
     CHECK(attempts.size() == 3 && refused.kind() == "refused" && refused.phase() == "connect");
     for (const auto &attempt : attempts) {
         CHECK(attempt.status == holdfast::status::refused && attempt.phase == "connect" && attempt.target == "127.0.0.1:1");

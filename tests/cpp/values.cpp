@@ -238,7 +238,8 @@ static void an_error_carries_all_that_the_server_said(holdfast::connection_ref c
     c.script("create temp table must (n int not null)");
     auto null = FAILS(holdfast::status::database, c.query("insert into must values (null)"));
     CHECK(null.sqlstate() == "23502" && null.column() == "n" && null.data_type().empty());
-    FAILS(holdfast::status::misuse, c.query("select $1::int"));
+    auto none_given = FAILS(holdfast::status::misuse, c.query("select $1::int"));
+    CHECK(none_given.parameters() && none_given.parameters()->wanted == 1 && none_given.parameters()->given == 0);
     FAILS(holdfast::status::utf8, c.query("select 'caf\xe9'"));
 }
 

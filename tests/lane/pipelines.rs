@@ -290,7 +290,7 @@ fn requests_that_cannot_be_sent_are_named_and_nothing_is_run() {
     for (wrong, said) in [
         ("copy unsendable from stdin".into(), "COPY FROM STDIN has no place in a pipeline"),
         ("select '\0'".into(), "cannot be sent"),
-        ((&statement).into(), "1 parameters, but 0"),
+        ((&statement).into(), "1 parameter, but 0 were"),
     ] {
         for mode in BOTH {
             let error = lane.pipeline(&[good, request(wrong)], mode).unwrap_err();

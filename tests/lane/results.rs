@@ -108,7 +108,7 @@ fn parameters_travel_as_text_binary_and_null() {
     assert_eq!(sum.as_deref(), Some("42!"));
     let error = text(&mut conn, "select $1::int4", &[]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misuse);
-    assert!(error.to_string().contains("1 parameters, but 0"), "{error}");
+    assert!(error.to_string().contains("1 parameter, but 0 were"), "{error}");
     let error = text(&mut conn, "select $1::int4", &[Param::text("seven")]).unwrap_err();
     assert_eq!(error.sqlstate().unwrap().code(), "22P02");
     assert_eq!(text(&mut conn, "select 1", &[]).unwrap().as_deref(), Some("1"), "the connection lives on");

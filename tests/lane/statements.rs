@@ -52,7 +52,7 @@ fn parameters_that_are_not_those_of_the_statement_are_refused() {
     let statement = conn.lane().unwrap().prepare("select $1::int4 + $2::int4", &[]).unwrap();
     let wrong = [Param::text("1"), Param { type_oid: 25, ..Param::text("2") }];
     for (params, said) in
-        [(&wrong[..], "$2 of the statement is of type 23"), (&wrong[..1], "2 parameters, but 1")]
+        [(&wrong[..], "$2 of the statement is of type 23"), (&wrong[..1], "2 parameters, but 1 was")]
     {
         let error = run(&mut conn, &statement, params).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misuse);

@@ -75,6 +75,20 @@ public:
     }
     /// The step in which it happened: "connect", "query", "commit" and so on; empty where there is none.
     std::string_view phase() const noexcept { return detail::view(holdfast_error_phase(about_.get())); }
+    /// What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none.
+    std::string_view remedy() const noexcept { return detail::view(holdfast_error_remedy(about_.get())); }
+    /// How many parameters the statement has, and how many it was given, if that is what was wrong.
+    struct parameter_count {
+        std::size_t wanted;
+        std::size_t given;
+    };
+    std::optional<parameter_count> parameters() const noexcept
+    {
+        parameter_count count{};
+        if (!holdfast_error_parameter_count(about_.get(), &count.wanted, &count.given))
+            return std::nullopt;
+        return count;
+    }
     /// Whether trying the same again is safe and may succeed: it provably had no effect, and the cause is one that passes.
     bool retryable() const noexcept { return holdfast_error_is_retryable(about_.get()); }
     /// How long the failed call took, queueing and backoff included; 0 if it was not measured.

@@ -46,7 +46,6 @@ function fieldOf(description, name) {
 /** Numbers of statuses, for the table below. */
 const STATUS = {
   resolve: 2, refused: 3, unreachable: 4, connectTimeout: 9, poolTimeout: 10, poolClosed: 12, connectionLost: 13, queryTimeout: 14,
-  misuse: 18,
 }
 
 /** node-postgres' own messages, which programs compare. */
@@ -65,20 +64,11 @@ const NETWORK = {
   [STATUS.unreachable]: { code: 'EHOSTUNREACH', syscall: 'connect' },
 }
 
-const REMEDY = '; what to do: '
-
-function remedyOf(description) {
-  if (description.remedy) return description.remedy
-  const summary = description.summary ?? ''
-  const at = summary.indexOf(REMEDY)
-  return at < 0 ? undefined : summary.slice(at + REMEDY.length)
-}
-
 /** The library counts parameters before it sends anything, and says what the server would have said in node-postgres. */
 function countFault(description) {
-  const found = /the statement has (\d+) parameters?, but (\d+) w(?:ere|as) given/.exec(description.summary ?? '')
-  if (found === null) return description
-  const message = `bind message supplies ${found[2]} parameters, but prepared statement "" requires ${found[1]}`
+  const { wanted, given } = description
+  if (wanted === undefined) return description
+  const message = `bind message supplies ${given} parameters, but prepared statement "" requires ${wanted}`
   return { ...description, sqlstate: '08P01', severity: 'ERROR', message }
 }
 
@@ -109,7 +99,7 @@ function setHoldfast(error, description, enumerable) {
     phase: description.phase || undefined,
     attempts: description.attempts ?? [],
     retryable: Boolean(description.retryable),
-    remedy: remedyOf(description),
+    remedy: description.remedy,
     target: description.target || undefined,
     elapsedMillis: description.elapsedMillis,
     summary: description.summary ?? description.message,
@@ -147,7 +137,7 @@ function messageOf(description) {
  * @returns {HoldfastError}
  */
 function toError(description) {
-  if (description.status === STATUS.misuse) description = countFault(description)
+  description = countFault(description)
   if (description.sqlstate && description.severity) {
     const error = new DatabaseError(description.message, messageLength(description), 'error')
     setFields(error, description)

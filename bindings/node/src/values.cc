@@ -170,7 +170,11 @@ napi_value describe(napi_env env, const holdfast_error *error)
         .some("target", holdfast_error_target(error))
         .set("elapsedMillis", holdfast_error_elapsed_us(error) / 1000.0)
         .set("retryable", make_bool(env, holdfast_error_is_retryable(error)))
+        .some("remedy", holdfast_error_remedy(error))
         .set("attempts", describe_attempts(env, error));
+    size_t wanted = 0, given = 0;
+    if (holdfast_error_parameter_count(error, &wanted, &given))
+        object.set("wanted", static_cast<double>(wanted)).set("given", static_cast<double>(given));
     holdfast_str said = holdfast_error_field(error, HOLDFAST_FIELD_MESSAGE);
     object.set("message", said.len > 0 ? said : holdfast_error_message(error));
     object.set("answered", make_bool(env, said.len > 0));

@@ -12,7 +12,7 @@ use super::handle::{Handle, another, free, look, mark};
 use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
 use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, literal};
-use crate::error::{Attempt, Error, LimitedBy, PoolSnapshot, ServerMessage};
+use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, ServerMessage};
 
 /// What went wrong. Free it with holdfast_error_free.
 pub struct holdfast_error {
@@ -153,6 +153,8 @@ pub struct Described {
     elapsed_us: u64,
     snapshot: Option<PoolSnapshot>,
     attempts: Vec<DescribedAttempt>,
+    remedy: Text,
+    parameter_count: Option<ParameterCount>,
 }
 
 struct DescribedAttempt {
@@ -238,6 +240,8 @@ impl holdfast_error {
             elapsed_us: error.elapsed().map_or(0, micros),
             snapshot: error.snapshot().copied(),
             attempts: error.attempts().iter().map(DescribedAttempt::new).collect(),
+            remedy: Text::optional(error.remedy()),
+            parameter_count: error.parameter_count(),
         }
     }
 }
@@ -315,6 +319,36 @@ pub unsafe extern "C" fn holdfast_error_elapsed_us(error: *const holdfast_error)
 pub unsafe extern "C" fn holdfast_error_target(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.target.view()) }
+}
+
+/// What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none. It is
+/// the end of holdfast_error_message as well.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_error_remedy(error: *const holdfast_error) -> holdfast_str {
+    // SAFETY: the caller gives NULL or a live error.
+    unsafe { ask(error, EMPTY, |error| error.remedy.view()) }
+}
+
+/// Whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then *wanted is how many
+/// it has, and *given how many there were. Else nothing is written. Both may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_error_parameter_count(
+    error: *const holdfast_error,
+    wanted: *mut usize,
+    given: *mut usize,
+) -> bool {
+    // SAFETY: the caller gives NULL or a live error.
+    let Some(count) = (unsafe { ask(error, None, |error| error.parameter_count) }) else { return false };
+    // SAFETY: the caller gives NULL or a place to write to.
+    unsafe {
+        if let Some(place) = wanted.as_mut() {
+            *place = count.wanted;
+        }
+        if let Some(place) = given.as_mut() {
+            *place = count.given;
+        }
+    }
+    true
 }
 
 /// How many tries at opening a connection failed; 0 if none was made.

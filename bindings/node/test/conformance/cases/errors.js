@@ -18,7 +18,7 @@ module.exports = [
   text('a number that does not fit', "SELECT 99999999999::int4"),
   text('a parameter that is no number', 'SELECT $1::int', { values: ['x'] }),
   text('too few parameters', 'SELECT $1::int, $2::int', { values: [1], only: ['name', 'message', 'code', 'severity'] }),
-  text('too many parameters', 'SELECT $1::int', { values: [1, 2], only: ['name', 'severity'] }),
+  text('too many parameters', 'SELECT $1::int', { values: [1, 2], only: ['name', 'message', 'code', 'severity'] }),
   text('a parameter of no known type', 'SELECT $1 IS NULL', { values: [{}] }),
   text('a unique constraint', "INSERT INTO conformance (id, name) VALUES (1, 'x')"),
   text('a NOT NULL constraint', 'INSERT INTO conformance (id, name) VALUES (NULL, NULL)'),

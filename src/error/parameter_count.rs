@@ -1,0 +1,31 @@
+//! A statement that was given more or fewer parameters than it has.
+
+use super::{Error, Phase};
+
+/// How many parameters a statement has, and how many it was given: what was wrong with a call that failed as
+/// [`Misuse`](super::ErrorKind::Misuse). The server was not asked to run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParameterCount {
+    /// How many the statement has.
+    pub wanted: usize,
+    /// How many were given.
+    pub given: usize,
+}
+
+impl Error {
+    pub(crate) fn wrong_parameter_count(wanted: usize, given: usize) -> Self {
+        let plural = if wanted == 1 { "" } else { "s" };
+        let verb = if given == 1 { "was" } else { "were" };
+        let mut error =
+            Self::misuse(format!("the statement has {wanted} parameter{plural}, but {given} {verb} given"))
+                .in_phase(Phase::Query);
+        error.0.parameter_count = Some(ParameterCount { wanted, given });
+        error
+    }
+
+    /// How many parameters the statement has and was given, if that is what was wrong.
+    pub fn parameter_count(&self) -> Option<ParameterCount> {
+        self.0.parameter_count
+    }
+}
