@@ -3,7 +3,7 @@
 // What happens in the library's pool, as events of the JavaScript one.
 
 const { Client } = require('./client')
-const { HoldfastError } = require('./errors')
+const { HoldfastError, toError } = require('./errors')
 
 /** The library's constants. */
 const KIND = {
@@ -29,6 +29,7 @@ const FOUND_DEAD = 'validation_failed'
 function translate(pool, happening) {
   const name = KIND[happening.kind]
   const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
+  if (happening.error !== undefined) told.error = toError(happening.error)
   pool.emit('happening', told)
   if (name === 'closed') sessionClosed(pool, told)
   const event = EVENTS[name]
@@ -48,8 +49,8 @@ function sessionClosed(pool, told) {
   if (told.reason !== FOUND_DEAD || pool.listenerCount('error') === 0) return
   // Only queries of the pool may have used it, so that nobody has seen a client of it yet.
   client ??= new Client(pool, told.processID)
-  const error = new HoldfastError('Connection terminated unexpectedly')
-  Object.assign(error, { kind: 'connection_lost', attempts: [], retryable: true, client })
+  const error = told.error ?? Object.assign(new HoldfastError('Connection terminated unexpectedly'), { kind: 'connection_lost', attempts: [], retryable: true })
+  error.client = client
   pool.emit('error', error, client)
 }
 

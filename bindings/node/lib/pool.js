@@ -67,8 +67,8 @@ class Pool extends ShownPool {
     this._password = password
     this._queryTimeout = queryTimeout
     this._files = files
-    this._sharedName = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
-    this._handle = now(addon.openPool(pairs, this._listener, level, this._sharedName))
+    const name = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
+    this._handle = now(addon.openPool(pairs, this._listener, level, name))
     dropped.register(this, { handle: this._handle, listener: this._listener }, this)
   }
 
@@ -385,7 +385,7 @@ class Pool extends ShownPool {
       await this._quiet()
       dropped.unregister(this)
       const handle = this._handle
-      await promise((tag) => addon.closePool(handle, tag, NO_LIMIT, this._sharedName))
+      await promise((tag) => addon.closePool(handle, tag, NO_LIMIT))
       this._files.remove()
       this._handle = NONE
     }

@@ -1,8 +1,7 @@
 // Pools: options, opening, closing, and what is submitted to a pool.
 #include "submit.h"
 
-#include <cstring>
-#include <map>
+#include "held_pool.h"
 
 namespace holdfast_node {
 
@@ -31,118 +30,7 @@ napi_value list_options(napi_env env, napi_callback_info)
 
 namespace {
 
-// Who is told what happens in a pool: an environment, and the number by which it knows the pool.
-struct Listener {
-    std::shared_ptr<Mailbox> mailbox;
-    int32_t tag;
-};
-
-void forget_listener(void *user_data)
-{
-    delete static_cast<Listener *>(user_data);
-}
-
-std::string owned(holdfast_str text)
-{
-    return std::string(text.ptr, text.len);
-}
-
-void on_event(void *user_data, const holdfast_event *event)
-{
-    switch (event->kind) {
-    // Every loan makes these, and JavaScript knows of its loans itself.
-    case HOLDFAST_EVENT_ACQUIRED:
-    case HOLDFAST_EVENT_RELEASED:
-    case HOLDFAST_EVENT_WAITED:
-        return;
-    }
-    auto *listener = static_cast<Listener *>(user_data);
-    struct Copy {
-        int32_t kind;
-        double unix_ms, took_us, connection;
-        uint32_t pid, from, to;
-        holdfast_status status;
-        std::string pool, reason, message;
-    };
-    Copy copy{event->kind,
-              event->unix_us / 1000.0,
-              event->took_us == HOLDFAST_NO_DURATION ? -1.0 : static_cast<double>(event->took_us),
-              static_cast<double>(event->connection),
-              event->backend_pid,
-              event->from,
-              event->to,
-              event->status,
-              owned(event->pool),
-              owned(event->reason),
-              owned(event->message)};
-    listener->mailbox->send({Happening::event, listener->tag, event->status,
-                             [copy = std::move(copy)](napi_env env, Runtime &) {
-                                 Object object(env);
-                                 object.set("kind", static_cast<double>(copy.kind))
-                                     .set("time", copy.unix_ms)
-                                     .set("pool", make(env, copy.pool))
-                                     .set("connection", copy.connection)
-                                     .set("processID", static_cast<double>(copy.pid))
-                                     .set("from", static_cast<double>(copy.from))
-                                     .set("to", static_cast<double>(copy.to))
-                                     .set("reason", make(env, copy.reason))
-                                     .set("message", make(env, copy.message));
-                                 if (copy.took_us >= 0)
-                                     object.set("tookMillis", copy.took_us / 1000.0);
-                                 if (copy.status != HOLDFAST_STATUS_OK)
-                                     object.set("failure", holdfast_status_name(copy.status));
-                                 return object.value();
-                             }});
-}
-
-void on_record(void *user_data, const holdfast_log_record *record)
-{
-    auto *listener = static_cast<Listener *>(user_data);
-    int32_t level = record->level;
-    std::string message = owned(record->message);
-    listener->mailbox->send({Happening::log, listener->tag, level, [level, message](napi_env env, Runtime &) {
-                                 return Object(env)
-                                     .set("level", static_cast<double>(level))
-                                     .set("message", make(env, message))
-                                     .value();
-                             }});
-}
-
-// Pools that several environments of this process share, by name: the last one that ends it closes it. The program asked
-// for that, and their names are few.
-struct Shared {
-    holdfast_pool *pool = nullptr;
-    size_t users = 0;
-};
-std::mutex shared_lock;
-std::map<std::string, Shared> &shared_pools()
-{
-    static auto *pools = new std::map<std::string, Shared>;
-    return *pools;
-}
-
-// Whether this was the last user, or the pool is nobody's.
-bool leave_shared(const std::string &name)
-{
-    if (name.empty())
-        return true;
-    holdfast_pool *left = nullptr;
-    {
-        std::lock_guard<std::mutex> lock(shared_lock);
-        auto found = shared_pools().find(name);
-        if (found == shared_pools().end())
-            return true;
-        if (--found->second.users > 0)
-            return false;
-        left = found->second.pool;
-        shared_pools().erase(found);
-    }
-    holdfast_pool_free(left);
-    return true;
-}
-
-holdfast_status configure(napi_env env, const Arguments &arguments, Runtime &self, holdfast_config *config,
-                          holdfast_error **error)
+holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_config *config, holdfast_error **error)
 {
     // Key and value, one after the other; first of all the connection string, which single options may then override.
     napi_value pairs = arguments.at(0), each;
@@ -164,19 +52,6 @@ holdfast_status configure(napi_env env, const Arguments &arguments, Runtime &sel
         status = key.empty() ? holdfast_config_set_url(config, value.data(), value.size(), error)
                              : holdfast_config_set(config, key.data(), key.size(), value.data(), value.size(), error);
     }
-    int32_t tag = arguments.integer(1), level = arguments.integer(2);
-    if (status == HOLDFAST_STATUS_OK) {
-        auto *listener = new Listener{self.mailbox, tag};
-        status = holdfast_config_set_event(config, on_event, listener, forget_listener, error);
-        if (status != HOLDFAST_STATUS_OK)
-            delete listener;
-    }
-    if (status == HOLDFAST_STATUS_OK && level > HOLDFAST_LOG_OFF) {
-        auto *listener = new Listener{self.mailbox, tag};
-        status = holdfast_config_set_log(config, level, on_record, listener, forget_listener, error);
-        if (status != HOLDFAST_STATUS_OK)
-            delete listener;
-    }
     return status;
 }
 
@@ -187,62 +62,55 @@ napi_value open_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
-    std::string shared = arguments.string(3);
-    std::unique_lock<std::mutex> lock(shared_lock, std::defer_lock);
-    if (!shared.empty()) {
-        lock.lock();
-        auto found = shared_pools().find(shared);
-        if (found != shared_pools().end() && !holdfast_pool_is_closed(found->second.pool)) {
-            found->second.users++;
-            return make(env, self.add(HandleKind::pool, holdfast_pool_clone(found->second.pool)));
-        }
+    std::string name = arguments.string(3);
+    Listener listener{self.mailbox, arguments.integer(1)};
+    if (!name.empty()) {
+        if (HeldPool *there = join_shared(name, listener))
+            return make(env, self.add(HandleKind::pool, there));
     }
+    auto audience = std::make_shared<Audience>();
     holdfast_config *config = holdfast_config_new();
     holdfast_error *error = nullptr;
     holdfast_pool *pool = nullptr;
-    holdfast_status status = configure(env, arguments, self, config, &error);
+    holdfast_status status = configure(env, arguments, config, &error);
+    if (status == HOLDFAST_STATUS_OK)
+        status = tell(config, audience, arguments.integer(2), &error);
     if (status == HOLDFAST_STATUS_OK)
         status = holdfast_pool_open(config, &pool, &error);
     holdfast_config_free(config);
     if (status != HOLDFAST_STATUS_OK)
         return describe_and_free(env, error);
-    if (!shared.empty()) {
-        Shared &place = shared_pools()[shared];
-        holdfast_pool *closed = place.pool;
-        place = {holdfast_pool_clone(pool), 1};
-        lock.unlock();
-        holdfast_pool_free(closed);
-    }
-    return make(env, self.add(HandleKind::pool, pool));
+    auto held = std::make_unique<HeldPool>(pool, audience, listener, name);
+    HeldPool *kept = name.empty() ? held.release() : share(std::move(held), name, audience, listener);
+    return make(env, self.add(HandleKind::pool, kept));
 }
 
-// (pool)
+// (pool): closes it if nobody else has it.
 napi_value free_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    holdfast_pool_free(static_cast<holdfast_pool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
+    delete static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
     return undefined(env);
 }
 
-// (pool, tag, milliseconds, name if shared): closes it, unless others share it still.
+// (pool, tag, milliseconds): closes it, unless others share it still.
 napi_value close_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    auto *pool = static_cast<holdfast_pool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
-    if (pool == nullptr)
+    // Until it is closed it tells what happens.
+    std::shared_ptr<HeldPool> held(
+        static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
+    if (held == nullptr)
         return no_such(env, "pool");
-    bool last = leave_shared(arguments.string(3));
     uint64_t limit = arguments.number(2) < 0 ? HOLDFAST_CONFIGURED : arguments.milliseconds(2);
-    on_a_thread(env, arguments.integer(1), [pool, limit, last]() -> Outcome {
-        if (!last) {
-            holdfast_pool_free(pool);
+    bool last = held->leave();
+    on_a_thread(env, arguments.integer(1), [held, limit, last]() -> Outcome {
+        if (!last)
             return {HOLDFAST_STATUS_OK, nullptr};
-        }
         holdfast_close_report report{};
         report.struct_size = sizeof report;
         holdfast_error *error = nullptr;
-        holdfast_status status = holdfast_pool_close(pool, limit, &report, &error);
-        holdfast_pool_free(pool);
+        holdfast_status status = holdfast_pool_close(held->pool(), limit, &report, &error);
         if (status != HOLDFAST_STATUS_OK)
             return failed(status, error);
         return {status, [report](napi_env env, Runtime &) {

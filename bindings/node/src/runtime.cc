@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "held_pool.h"
 #include "values.h"
 
 namespace holdfast_node {
@@ -134,6 +135,12 @@ void *Runtime::get(int32_t handle, HandleKind kind) const
     const Slot &slot = slots[index];
     bool same = slot.kind == kind && slot.generation == static_cast<uint32_t>(handle) >> 20;
     return same ? slot.object : nullptr;
+}
+
+holdfast_pool *Runtime::pool(int32_t handle) const
+{
+    auto *held = static_cast<HeldPool *>(get(handle, HandleKind::pool));
+    return held == nullptr ? nullptr : held->pool();
 }
 
 void *Runtime::remove(int32_t handle, HandleKind kind)
@@ -298,10 +305,10 @@ void Runtime::shut()
             break;
         }
     }
+    // What was lent goes before what it is of.
     for (Slot &slot : slots) {
         if (slot.kind == HandleKind::pool)
-            // Not closed, since another environment may have a handle of the same pool: freeing the last one closes it.
-            holdfast_pool_free(static_cast<holdfast_pool *>(slot.object));
+            delete static_cast<HeldPool *>(slot.object);
     }
     holdfast_queue_free(queue);
 }

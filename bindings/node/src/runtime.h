@@ -113,7 +113,7 @@ struct Runtime {
     int32_t add(HandleKind kind, void *object, bool borrowed = false);
     void *get(int32_t handle, HandleKind kind) const;
     // NULL, which the library answers with an error, if there is no such pool or connection.
-    holdfast_pool *pool(int32_t handle) const { return static_cast<holdfast_pool *>(get(handle, HandleKind::pool)); }
+    holdfast_pool *pool(int32_t handle) const;
     holdfast_connection *connection(int32_t handle) const
     {
         return static_cast<holdfast_connection *>(get(handle, HandleKind::connection));

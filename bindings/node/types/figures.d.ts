@@ -1,3 +1,5 @@
+import { HoldfastError } from '.'
+
 /** How a pool stands and what it has done since it was opened. */
 export interface PoolStats {
   maxSize: number
@@ -62,6 +64,8 @@ export interface Happening {
   tookMillis?: number
   /** The kind of failure, where there was one. */
   failure?: string
+  /** The failure itself. */
+  error?: HoldfastError
 }
 
 /** An alert was raised, or is over. */

@@ -218,8 +218,11 @@ export interface Pool extends Queryable {}
 export class Pool extends EventEmitter {
   constructor(config?: string | PoolConfig)
 
-  /** The pool of these options: the same for whoever asks in this process, also after modules were loaded again. */
-  static shared(config?: PoolConfig): Pool
+  /**
+   * The pool of these options: the same for whoever asks in this process, also after modules were loaded again. With functions
+   * among them a `name` says which pool it is, and those of the first are used.
+   */
+  static shared(config?: string | PoolConfig): Pool
 
   readonly totalCount: number
   readonly idleCount: number

@@ -154,6 +154,17 @@ ours('one pool is shared by whoever asks for it, also when modules are loaded ag
   await other.end()
 })
 
+ours('a shared pool with functions among its options is known by its name', async ({ Pool, server }) => {
+  const options = (name, password) => ({ connectionString: server.url, name, password: async () => password })
+  assert.throws(() => Pool.shared(options(undefined, 'of the first')), /function given as password.*name: 'shop'/)
+  const first = Pool.shared(options('of functions', 'of the first'))
+  assert.equal(Pool.shared(options('of functions', 'made again')), first)
+  const other = Pool.shared(options('of other functions', 'of another'))
+  assert.notEqual(other, first)
+  assert.equal(Pool.shared(`${server.url}?application_name=text`), Pool.shared(`${server.url}?application_name=text`))
+  await Promise.all([first.end(), other.end(), Pool.shared(`${server.url}?application_name=text`).end()])
+})
+
 /** Runs a program that has `pool`, and returns what it printed. */
 function program(text, env = {}) {
   const prelude = `const { Pool } = require(${JSON.stringify(require.resolve('../..'))})

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { test } = require('node:test')
 const { toError, toNotice, HoldfastError, DatabaseError } = require('../../lib/errors')
 
-const SUMMARY = 'no connection came free within 5 s (pool: 8 in use); what to do: give them back sooner'
+const SUMMARY = 'no connection came free within 5 s (pool: 8 in use)'
 
 test('what the server reports is a DatabaseError with every field as text or undefined', () => {
   const error = toError({
@@ -24,7 +24,7 @@ test('what the server reports is a DatabaseError with every field as text or und
 })
 
 test('a failure of the pool has the message that programs know from node-postgres, and all else beside it', () => {
-  const error = toError({ status: 10, kind: 'pool_timeout', phase: 'queue', summary: SUMMARY, message: SUMMARY, attempts: [], retryable: true, elapsedMillis: 5000 })
+  const error = toError({ status: 10, kind: 'pool_timeout', phase: 'queue', summary: SUMMARY, message: SUMMARY, attempts: [], retryable: true, elapsedMillis: 5000, remedy: 'give them back sooner' })
   assert.equal(error.message, 'timeout exceeded when trying to connect')
   assert.equal(error.summary, SUMMARY)
   assert.equal(error.remedy, 'give them back sooner')

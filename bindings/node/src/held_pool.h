@@ -1,0 +1,34 @@
+// A pool of the library as one object of JavaScript has it.
+#pragma once
+
+#include "audience.h"
+
+namespace holdfast_node {
+
+// Frees its handle when it goes, however that comes about: by end(), by the garbage collector, or with the environment of a
+// worker that was terminated. The last handle of a pool closes it.
+class HeldPool {
+  public:
+    // `name` is the one under which environments of this process share it, empty if they do not.
+    HeldPool(holdfast_pool *pool, std::shared_ptr<Audience> audience, Listener listener, std::string name);
+    ~HeldPool();
+    HeldPool(const HeldPool &) = delete;
+    HeldPool &operator=(const HeldPool &) = delete;
+
+    holdfast_pool *pool() const { return pool_; }
+    // No longer one of those who share it. Whether nobody does any more.
+    bool leave();
+
+  private:
+    holdfast_pool *pool_;
+    std::shared_ptr<Audience> audience_;
+    Listener listener_;
+    std::string name_;
+};
+
+// The pool that is shared under this name, or NULL.
+HeldPool *join_shared(const std::string &name, const Listener &listener);
+// Shares this one under its name, unless another thread was faster: then that one, and this one goes.
+HeldPool *share(std::unique_ptr<HeldPool> own, const std::string &name, std::shared_ptr<Audience> audience, const Listener &listener);
+
+} // namespace holdfast_node
