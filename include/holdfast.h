@@ -2360,7 +2360,10 @@ typedef struct {
      * have no such limit.
      */
     uint64_t timeout_ms;
-    /** Limit in milliseconds for the statement, from when it runs; 0 for the connection's own (statement_deadline). */
+    /**
+     * Limit in milliseconds for the statement, from when it runs or as deadline_covers_wait says; 0 for the connection's own
+     * (statement_deadline).
+     */
     uint64_t deadline_ms;
     /** A HOLDFAST_FORMAT_ constant. Of a pipeline each request says that for itself. */
     int32_t result_format;
@@ -2374,8 +2377,11 @@ typedef struct {
      * submitted to a pool.
      */
     int32_t idempotent;
-    /** Always 0. */
-    uint32_t reserved;
+    /**
+     * 1 to count deadline_ms from the submission, so that it is the limit of the whole: waiting for a turn, getting a connection,
+     * for which it is the limit if timeout_ms is none or longer, and the statement with what is left; else 0.
+     */
+    int32_t deadline_covers_wait;
 } holdfast_submit_options;
 
 /** Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread. */

@@ -87,6 +87,16 @@ pub(crate) struct Submission {
     pub(crate) retries: Option<u32>,
     /// Limit of the statement; `None`: the connection's own.
     pub(crate) deadline: Option<Duration>,
+    /// Whether that counts from the submission, and so bounds getting a connection as well.
+    pub(crate) deadline_covers_wait: bool,
+}
+
+impl Submission {
+    /// Limit for getting a connection, all told.
+    fn limit_of_wait(&self) -> Option<Duration> {
+        let whole = self.deadline.filter(|_| self.deadline_covers_wait);
+        self.timeout.into_iter().chain(whole).min()
+    }
 }
 
 pub(crate) struct Request {
@@ -151,12 +161,22 @@ impl Request {
         self.habit.as_deref()
     }
 
+    /// What the statement may take from now on.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.submission.deadline
+        let limit = self.submission.deadline?;
+        if !self.submission.deadline_covers_wait {
+            return Some(limit);
+        }
+        // Nothing left is too little for any statement, and must not become no limit.
+        Some(limit.saturating_sub(self.since.elapsed()).max(Duration::from_millis(1)))
     }
 
     pub(super) fn asked(&self) -> Asked {
-        Asked { since: self.since, timeout: self.submission.timeout, retries: self.submission.retries }
+        Asked {
+            since: self.since,
+            timeout: self.submission.limit_of_wait(),
+            retries: self.submission.retries,
+        }
     }
 
     pub(super) fn expires(&self) -> Instant {
@@ -280,7 +300,7 @@ impl Ticket {
         submission: Submission,
     ) -> Result<u64, Refused> {
         let executor = Executor::of(lender);
-        let patience = lender.patience(submission.timeout);
+        let patience = lender.patience(submission.limit_of_wait());
         let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
         let number = ticket.request.number;
         executor.submit(ticket, lender).map_err(|(ticket, why)| ticket.revoke(why))?;

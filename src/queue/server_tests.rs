@@ -26,6 +26,7 @@ fn query(tag: u64, sql: &str, param: &str) -> Submission {
         timeout: None,
         retries: None,
         deadline: None,
+        deadline_covers_wait: false,
     }
 }
 
@@ -237,6 +238,28 @@ fn a_deadline_ends_a_statement_and_no_other() {
     assert!((100..5000).contains(&done[&1].running.as_millis()), "{:?}", done[&1].running);
     block(&done[&2]);
     block(&done[&3]);
+}
+
+#[test]
+fn a_deadline_that_covers_the_wait_bounds_both_together() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    let limited = |tag, sql: &str| {
+        let deadline = Some(Duration::from_millis(600));
+        Submission { deadline, deadline_covers_wait: true, ..query(tag, sql, "x") }
+    };
+    let begun = Instant::now();
+    submit(&queue, &pool, query(1, "select pg_sleep(0.4), $1", "x"));
+    submit(&queue, &pool, limited(2, "select pg_sleep(60), $1"));
+    let done: HashMap<_, _> = take(&queue, 2).into_iter().map(|c| (c.tag, c)).collect();
+    assert_eq!(error(&done[&2]).kind(), ErrorKind::QueryTimeout);
+    // 600 of its own behind the wait would be 1000.
+    assert!((590..950).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+
+    let lent = pool.get().unwrap();
+    submit(&queue, &pool, limited(3, "select $1"));
+    assert_eq!(error(&take(&queue, 1)[0]).kind(), ErrorKind::PoolTimeout);
+    assert!((1190..3000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    drop(lent);
 }
 
 #[test]

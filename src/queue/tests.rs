@@ -31,6 +31,7 @@ fn submission(tag: u64) -> Submission {
         timeout: None,
         retries: None,
         deadline: None,
+        deadline_covers_wait: false,
     }
 }
 

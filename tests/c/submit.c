@@ -424,6 +424,32 @@ static void a_transaction_ends_with_the_pool_or_the_queue(const char *url)
     }
 }
 
+static void a_deadline_may_cover_the_wait_for_a_connection(const char *url)
+{
+    holdfast_pool *pool = open_pool(url, "1");
+    holdfast_queue *queue = open_queue(10);
+    holdfast_connection *lent = acquire(pool);
+    holdfast_submit_options options = {.struct_size = sizeof options, .deadline_ms = 200, .deadline_covers_wait = 1};
+    holdfast_completion done;
+    holdfast_error *error;
+
+    OK(holdfast_submit_query(pool, queue, 1, &options, "select 1", HOLDFAST_NUL, NULL, 0, NULL, &error));
+    done = next(queue);
+    CHECK(done.status == HOLDFAST_STATUS_POOL_TIMEOUT);
+    CHECK(holdfast_error_elapsed_us(done.error) >= 150000 && holdfast_error_elapsed_us(done.error) < 3000000);
+    discard(done);
+    holdfast_connection_release(lent);
+    OK(holdfast_submit_query(pool, queue, 2, &options, "select pg_sleep(60)", HOLDFAST_NUL, NULL, 0, NULL, &error));
+    done = next(queue);
+    CHECK(done.status == HOLDFAST_STATUS_QUERY_TIMEOUT);
+    discard(done);
+    options.deadline_covers_wait = 2;
+    FAILS(HOLDFAST_STATUS_ARGUMENT,
+          holdfast_submit_query(pool, queue, 3, &options, "select 1", HOLDFAST_NUL, NULL, 0, NULL, &error));
+    holdfast_queue_free(queue);
+    holdfast_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     holdfast_pool *pool;
@@ -438,6 +464,7 @@ int main(int argc, char **argv)
     a_transaction_that_cannot_be_submitted_keeps_its_data(pool);
     a_transaction_can_be_cancelled(argv[1]);
     a_transaction_ends_with_the_pool_or_the_queue(argv[1]);
+    a_deadline_may_cover_the_wait_for_a_connection(argv[1]);
     holdfast_pool_free(pool);
     return 0;
 }

@@ -50,6 +50,7 @@ static void a_future_throws_what_went_wrong(const pool &pool)
     CHECK(failed.sqlstate() == "22012");
     holdfast::submit_options options;
     options.deadline = 50ms;
+    options.deadline_covers_wait = true;
     FAILS(holdfast::status::query_timeout, take(pool.submit(queue, options, "select pg_sleep(60)")));
     options = {};
     options.results = holdfast::format::text;

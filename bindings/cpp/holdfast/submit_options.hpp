@@ -25,6 +25,8 @@ struct submit_options {
     acquire_options connection = {};
     /// Limit for the statement, from when it runs; without it that of the connection (statement_deadline).
     std::optional<std::chrono::milliseconds> deadline = std::nullopt;
+    /// Whether that counts from the submission instead, and so is the limit of the whole.
+    bool deadline_covers_wait = false;
     /// How values come.
     format results = format::automatic;
     /// As query_options::idempotent, of a single statement submitted to a pool.
@@ -38,6 +40,7 @@ struct submit_options {
         it.retries = detail::repeats(connection.retries);
         it.timeout_ms = detail::limit(connection.timeout);
         it.deadline_ms = detail::limit(deadline);
+        it.deadline_covers_wait = deadline_covers_wait ? 1 : 0;
         it.result_format = static_cast<std::int32_t>(results);
         it.idempotent = idempotent ? 1 : 0;
         return it;

@@ -28,6 +28,7 @@ class Client extends EventEmitter {
     this._ending = false
     this._ended = false
     this._poolUseCount = 0
+    this._openedAt = Infinity
     this._borrowed = false
     this._unreferenced = false
     this._whenIdle = undefined

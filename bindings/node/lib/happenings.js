@@ -31,6 +31,7 @@ function translate(pool, happening) {
   const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
   if (happening.error !== undefined) told.error = toError(happening.error)
   pool.emit('happening', told)
+  if (name === 'opened') pool._openedAt.set(told.processID, told.time)
   if (name === 'closed') sessionClosed(pool, told)
   const event = EVENTS[name]
   if (event === 'alert') told.raised = name === 'alert_raised'
@@ -38,6 +39,7 @@ function translate(pool, happening) {
 }
 
 function sessionClosed(pool, told) {
+  pool._openedAt.delete(told.processID)
   let client = pool._clients.get(told.processID)
   // One in hand learns of it by its next query, or because somebody listens.
   if (client !== undefined && pool._lent.has(client)) {

@@ -40,6 +40,8 @@ class Pool extends ShownPool {
     /** Clients by the server's process, for as long as their session lives. */
     this._clients = new Map()
     this._lent = new Set()
+    /** When sessions were opened, by the server's process. One of another thread, which shares the pool, may not be there. */
+    this._openedAt = new Map()
     this._names = new Map()
     this._types = this.options.types
     this._handle = NONE
@@ -193,6 +195,7 @@ class Pool extends ShownPool {
     const isNew = client === undefined
     if (isNew) {
       client = new Client(this, processID)
+      client._openedAt = this._openedAt.get(processID) ?? Date.now()
       this._clients.set(processID, client)
     }
     client._lend(handle, false)
@@ -320,7 +323,7 @@ class Pool extends ShownPool {
     }
     const tag = take(query)
     query.number = submitted(tag, addon.submitQuery(this._handle, tag, query.text, encoded.buffer, encoded.count, query.format,
-      query.idempotent ? 1 : 0, query.retries, query.deadline, query.deadline))
+      query.idempotent ? 1 : 0, query.retries, query.deadline))
     if (query.signal !== undefined) query.watch(addon.cancel)
   }
 
@@ -330,12 +333,16 @@ class Pool extends ShownPool {
 
   /** Through a client, so that whoever listens to the pool's events sees it, and for texts of several statements. */
   _runOnClient(query) {
+    if (query.deadline === 0) query.deadline = this._queryTimeout
     const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline }
+    const begun = performance.now()
     this._acquire(options, (error, client) => {
       if (error) {
         query.fail(error)
         return
       }
+      // It is the limit of the whole. What is left of it may be nothing, which must not become no limit.
+      if (query.deadline > 0) query.deadline = Math.max(1, Math.ceil(query.deadline - (performance.now() - begun)))
       const { callback, resolve, reject } = query
       const over = (failure, result) => {
         client.release(failure && (this.options.closeOnError || !client._queryable) ? failure : undefined)

@@ -23,9 +23,12 @@ class ShownPool extends EventEmitter {
     return Math.max(0, this._busy - this._figures()[4])
   }
 
-  /** Sessions past their age are closed at once when idle, and at their return otherwise: none lingers. */
+  /** Sessions in hand that are past their age: they are closed at their return, as idle ones are at once. */
   get expiredCount() {
-    return 0
+    const oldest = Date.now() - this.options.maxLifetimeSeconds * 1000
+    let count = 0
+    if (this.options.maxLifetimeSeconds > 0) for (const client of this._lent) if (client._openedAt <= oldest) count += 1
+    return count
   }
 
   _figures() {

@@ -141,7 +141,7 @@ static napi_value submitted(napi_env env, Runtime &self, holdfast_status status,
     return make(env, static_cast<double>(request));
 }
 
-// (pool, tag, text, parameters, count, format, idempotent, retries, timeout, deadline) -> number of the request, or what is
+// (pool, tag, text, parameters, count, format, idempotent, retries, deadline) -> number of the request, or what is
 // wrong.
 napi_value submit_query(napi_env env, napi_callback_info info)
 {
@@ -156,8 +156,8 @@ napi_value submit_query(napi_env env, napi_callback_info info)
     holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.retries = arguments.integer(7);
-    options.timeout_ms = arguments.milliseconds(8);
-    options.deadline_ms = arguments.milliseconds(9);
+    options.deadline_ms = arguments.milliseconds(8);
+    options.deadline_covers_wait = 1;
     options.result_format = arguments.integer(5);
     options.idempotent = arguments.integer(6);
     holdfast_str text = arguments.text(2, self);
@@ -202,6 +202,7 @@ napi_value submit_connection_query(napi_env env, napi_callback_info info)
     options.pack = 1;
     options.result_format = arguments.integer(5);
     options.deadline_ms = arguments.milliseconds(6);
+    options.deadline_covers_wait = 1;
     holdfast_str text = arguments.text(2, self);
     uint64_t request = 0;
     holdfast_error *error = nullptr;
@@ -221,6 +222,7 @@ napi_value submit_connection_script(napi_env env, napi_callback_info info)
         return no_such(env, "client");
     holdfast_submit_options options = submit_options();
     options.deadline_ms = arguments.milliseconds(3);
+    options.deadline_covers_wait = 1;
     holdfast_str text = arguments.text(2, self);
     uint64_t request = 0;
     holdfast_error *error = nullptr;

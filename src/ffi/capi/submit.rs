@@ -38,7 +38,8 @@ pub struct holdfast_submit_options {
     /// retries and the waits between them; 0 for none but that of each attempt (connection_timeout). Connections in hand
     /// have no such limit.
     pub timeout_ms: u64,
-    /// Limit in milliseconds for the statement, from when it runs; 0 for the connection's own (statement_deadline).
+    /// Limit in milliseconds for the statement, from when it runs or as deadline_covers_wait says; 0 for the connection's own
+    /// (statement_deadline).
     pub deadline_ms: u64,
     /// A HOLDFAST_FORMAT_ constant. Of a pipeline each request says that for itself.
     pub result_format: i32,
@@ -48,11 +49,12 @@ pub struct holdfast_submit_options {
     /// 1 if the statement may be repeated, as holdfast_acquire_options.idempotent says; else 0. For a single statement that is
     /// submitted to a pool.
     pub idempotent: i32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 to count deadline_ms from the submission, so that it is the limit of the whole: waiting for a turn, getting a connection,
+    /// for which it is the limit if timeout_ms is none or longer, and the statement with what is left; else 0.
+    pub deadline_covers_wait: i32,
 }
 
-// SAFETY: repr(C); u32, i32, two u64, three i32, u32: no padding.
+// SAFETY: repr(C); u32, i32, two u64, four i32: no padding.
 unsafe impl Growing for holdfast_submit_options {}
 
 /// Options as the core knows them.
@@ -63,6 +65,7 @@ pub(super) struct Options {
     pub(super) format: ResultFormat,
     pub(super) pack: bool,
     idempotent: bool,
+    deadline_covers_wait: bool,
 }
 
 impl Options {
@@ -78,13 +81,11 @@ impl Options {
                 format: ResultFormat::Text,
                 pack: false,
                 idempotent: false,
+                deadline_covers_wait: false,
             });
         }
         // SAFETY: as promised.
         let options = unsafe { structs::read(options, NAME)? };
-        if options.reserved != 0 {
-            return Err(Failure::argument("holdfast_submit_options: reserved must be 0"));
-        }
         let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
         Ok(Self {
             retries: count(options.retries, "holdfast_submit_options: retries")?,
@@ -93,6 +94,7 @@ impl Options {
             format: result_format(options.result_format)?,
             pack: flag(options.pack, NAME, "pack")?,
             idempotent: flag(options.idempotent, NAME, "idempotent")?,
+            deadline_covers_wait: flag(options.deadline_covers_wait, NAME, "deadline_covers_wait")?,
         })
     }
 
@@ -125,8 +127,9 @@ impl Options {
     }
 
     pub(super) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
-        let Self { retries, timeout, deadline, format: _, pack: _, idempotent: _ } = self;
-        Submission { tag, kind, task, timeout, retries, deadline }
+        let Self { retries, timeout, deadline, format: _, pack: _, idempotent: _, deadline_covers_wait } =
+            self;
+        Submission { tag, kind, task, timeout, retries, deadline, deadline_covers_wait }
     }
 }
 

@@ -33,6 +33,16 @@ both('counters are right at once after a query was asked for, and after it', asy
   assert.deepEqual([made.totalCount, made.idleCount, made.waitingCount], [1, 1, 0])
 })
 
+both('clients in hand that are past their lifetime are counted as expired, and closed when they are given back', async ({ pool }) => {
+  const made = pool({ max: 2, maxLifetimeSeconds: 1 })
+  const client = await made.connect()
+  assert.equal(made.expiredCount, 0)
+  await until('it counts as expired', () => made.expiredCount === 1)
+  client.release()
+  await until('it is gone', () => made.totalCount === 0)
+  assert.equal(made.expiredCount, 0)
+})
+
 both('requests beyond max wait, and are counted as waiting', async ({ pool }) => {
   const made = pool({ max: 1 })
   const client = await made.connect()

@@ -221,3 +221,34 @@ ours('options that cannot be are refused by name', async ({ pool }) => {
   await assert.rejects(made.query('select 1', [], { deadline: 'soon' }), /deadline must be a number of milliseconds/)
   await assert.rejects(made.query('select 1', [], { signal: {} }), /signal must be an AbortSignal/)
 })
+
+ours('a deadline is the limit of the whole: of waiting for a client and of the statement together', async ({ pool }) => {
+  const made = pool({ max: 1 })
+  const client = await made.connect()
+  setTimeout(() => client.release(), 300)
+  const begun = performance.now()
+  await assert.rejects(made.query('select pg_sleep(20)', [], { deadline: 500 }), { kind: 'query_timeout' })
+  const took = performance.now() - begun
+  assert.ok(took >= 490 && took < 780, `it took ${took} ms`)
+})
+
+ours('a deadline is the limit of waiting for a client, whatever the query goes through', async ({ pool }) => {
+  const made = pool({ max: 1 })
+  const listening = pool({ max: 1 })
+  listening.on('acquire', () => {})
+  for (const each of [made, listening]) {
+    const client = await each.connect()
+    const runs = [
+      () => each.query('select 1', [], { deadline: 200 }),
+      () => each.query('select 1; select 2', [], { deadline: 200 }),
+      () => each.transaction((inside) => inside.query('select 1'), { deadline: 200 }),
+    ]
+    for (const run of runs) {
+      const begun = performance.now()
+      await assert.rejects(run(), { kind: 'pool_timeout' })
+      const took = performance.now() - begun
+      assert.ok(took >= 190 && took < 2000, `it took ${took} ms`)
+    }
+    client.release()
+  }
+})

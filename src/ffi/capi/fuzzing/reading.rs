@@ -74,10 +74,15 @@ pub(super) unsafe fn look_at_error(error: *const holdfast_error) -> String {
             holdfast_error_phase(error),
             holdfast_error_sqlstate(error),
             holdfast_error_target(error),
+            holdfast_error_remedy(error),
         ];
         texts.into_iter().for_each(|text| all.push_str(said(text)));
         FIELDS.into_iter().for_each(|field| all.push_str(said(holdfast_error_field(error, field))));
         let _ = (holdfast_error_is_retryable(error), holdfast_error_elapsed_us(error));
+        let (mut wanted, mut given) = (0, 0);
+        if holdfast_error_parameter_count(error, &raw mut wanted, &raw mut given) {
+            assert_ne!(wanted, given);
+        }
         let count = holdfast_error_attempt_count(error);
         let mut attempt: holdfast_attempt = std::mem::zeroed();
         attempt.struct_size = size_of_val(&attempt) as u32;

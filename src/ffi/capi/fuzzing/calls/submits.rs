@@ -29,7 +29,7 @@ pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
 }
 
 fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
-    let options = holdfast_submit_options {
+    let mut options = holdfast_submit_options {
         struct_size: 0,
         retries: draws.one_of(&[HOLDFAST_NO_RETRY, 1, -2]),
         timeout_ms: 1,
@@ -37,8 +37,10 @@ fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
         result_format: format(draws),
         pack: draws.one_of(&[0, 0, 0, 1, 2]),
         idempotent: draws.one_of(&[0, 0, 1, 2]),
-        reserved: 0,
+        deadline_covers_wait: 0,
     };
+    // Not drawn, so that what was found before still means what it did.
+    options.deadline_covers_wait = i32::from(options.deadline_ms == 20);
     Place::of(options, draws)
 }
 

@@ -320,6 +320,6 @@ fn submit_options(format: i32) -> holdfast_submit_options {
         result_format: format,
         pack: 0,
         idempotent: 0,
-        reserved: 0,
+        deadline_covers_wait: 0,
     }
 }
