@@ -48,6 +48,7 @@ class Pool extends ShownPool {
     this._whenQuiet = undefined
     this._opening = undefined
     this._password = undefined
+    hide(this, '_password')
     this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError)
     this._listener = listen(this)
     this._parameters = parameters(this.options)

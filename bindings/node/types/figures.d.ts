@@ -3,7 +3,7 @@ export interface PoolStats {
   maxSize: number
   /** How many it may own at present: the server may have less room than maxSize. */
   limit: number
-  limitedBy: 'nothing' | 'server' | (string & {})
+  limitedBy: 'nothing' | 'server' | 'reserved' | 'role' | 'database' | 'pooler' | 'fleet' | (string & {})
   total: number
   idle: number
   inUse: number
@@ -21,7 +21,7 @@ export interface PoolStats {
   validations: number
   fleetShare: number
   fleetPeers: number
-  circuit: 'closed' | 'open' | 'half_open' | (string & {})
+  circuit: 'closed' | 'probing' | 'open' | 'refused' | (string & {})
   circuitMillis: number
   /** Connections closed, by reason. */
   closed: Record<

@@ -94,7 +94,9 @@ both('a certificate of the client is what a role may demand', async ({ pool }) =
     assert.equal((await session(pool({ user, ssl: { ca: ca(), ...pair } }))).subject, SUBJECT)
   }
   await assert.rejects(session(pool({ user, ssl: { ca: ca() } })), { code: '28000', message: /valid client certificate/ })
-  await assert.rejects(session(pool({ user: 'only_tls', ssl: { ca: ca(), cert: certificates.text('stranger.crt'), key: certificates.text('stranger.key') } })))
+  const [stranger, strangersKey] = ['stranger.crt', 'stranger.key'].map((name) => certificates.text(name))
+  const ssl = { ca: ca(), cert: stranger, key: strangersKey }
+  await assert.rejects(session(pool({ user: 'only_tls', ssl, retryMax: 0 })))
 })
 
 both('a certificate of somebody else opens no session', async ({ pool }) => {
@@ -223,4 +225,14 @@ ours('a failure of TLS names the server and comes with a remedy', async ({ pool,
       return true
     })
   }
+})
+
+// With TLS 1.3 the server looks at the client's certificate when the client takes the handshake to be over.
+ours('a client certificate that the server does not believe is a failure of TLS, and is not tried again', async ({ pool }) => {
+  const ssl = { ca: ca(), cert: certificates.text('stranger.crt'), key: certificates.text('stranger.key') }
+  await assert.rejects(session(pool({ user: 'with_cert', ssl, retryBaseDelay: 1 })), (error) => {
+    assert.equal(error.kind, 'tls', error.summary)
+    assert.equal(error.attempts.length, 1)
+    return true
+  })
 })
