@@ -52,11 +52,16 @@ export interface Happening {
     | 'server_message' | 'rolled_back' | 'alert_raised' | 'alert_cleared' | 'exhaustion_explained'
   /** Milliseconds since 1970. */
   time: number
-  /** The pool's name. */
+  /** The pool's name, and where it leads to. */
   pool: string
+  /** The pool's number for the connection; 0 where it is about none. */
+  connection: number
+  /** The server's process for it, or 0. */
   processID: number
+  /** Of what moved: the number before, and now. */
   from: number
   to: number
+  /** A stable name: why a connection was closed, what the breaker is now, which alert. */
   reason: string
   message: string
   tookMillis?: number
