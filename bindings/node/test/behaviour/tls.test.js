@@ -1,6 +1,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
+const { spawnSync } = require('node:child_process')
 const { tlsSuite, session, surrounded } = require('../support/tls')
 
 // TLS as node-postgres has it, against servers with certificates of the tests' own.
@@ -177,6 +178,18 @@ ours('ssl: true believes whom sslrootcert or the surroundings name', async ({ po
   const file = certificates.path('authority.crt')
   assert.equal((await session(pool({ ssl: true, sslrootcert: file }))).ssl, true)
   await surrounded({ PGSSLROOTCERT: file }, async () => assert.equal((await session(pool({ ssl: true }))).ssl, true))
+})
+
+// Whose authorities those are is looked up when a process starts.
+both("ssl: true believes the authorities of the surroundings' own store", ({ name, server }) => {
+  const program = `
+    const { Pool } = require(${JSON.stringify(require.resolve(name === 'pg' ? 'pg' : '../..'))})
+    const pool = new Pool({ ...${JSON.stringify(server.config)}, ssl: true })
+    pool.query('select ssl from pg_stat_ssl where pid = pg_backend_pid()').then(({ rows }) => { console.log(rows[0].ssl); return pool.end() })`
+  const file = certificates.path('authority.crt')
+  const env = { ...process.env, [name === 'pg' ? 'NODE_EXTRA_CA_CERTS' : 'SSL_CERT_FILE']: file }
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env, timeout: 20000 })
+  assert.equal(stdout, 'true\n', stderr)
 })
 
 // libpq's default, on purpose: node-postgres has no TLS unless it is asked for.
