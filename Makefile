@@ -43,13 +43,17 @@ unit: doc
 	@{ ended=0; $(CARGO) test --all-features --no-fail-fast $(ARGS) || ended=$$?; \
 		$(if $(ARGS),,$(MAKE) --no-print-directory node || ended=$$?;) exit $$ended; } 2>&1 | awk -f scripts/count-tests.awk
 
+# Versions of Node beside the installed one, as scripts/test-versions.js takes them; none if it is empty. npm has them.
+NODE_VERSIONS ?= 18 22:conformance 24
+
 # Tests need a library that is built soon; whoever installs the package gets the fast one.
 .PHONY: node
-node: ## Build the Node package and run its tests (part of `make test`)
+node: ## Build the Node package and run its tests, with other versions of Node too (part of `make test`)
 	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
 	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
 	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
-	cd bindings/node && npm test
+	@cd bindings/node && ended=0; npm test || ended=$$?; \
+		$(if $(NODE_VERSIONS),node scripts/test-versions.js $(NODE_VERSIONS) || ended=$$?;) exit $$ended
 
 # Part of `make test`; here by itself.
 .PHONY: sanitize

@@ -42,6 +42,9 @@ impl Error {
             ErrorKind::Refused => "check that the server runs and listens at this address and port",
             ErrorKind::Resolve => "check the host name and the resolver",
             ErrorKind::Unreachable => "check routing, firewall and the address",
+            ErrorKind::Tls => {
+                "check sslmode against what the server offers, that sslrootcert has the issuer of the server's certificate, that the certificate is for the host you connect to, and that sslcert and sslkey are what the server expects"
+            }
             ErrorKind::Auth => "check user, password (or password file) and the server's pg_hba.conf",
             ErrorKind::ServerFull => {
                 "every slot is taken: lower max_size in the processes that share this server, close what is left idle, or raise the server's limit"

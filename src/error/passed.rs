@@ -6,7 +6,6 @@ use super::Error;
 
 /// Of the try that the error is of, whichever other tries it mentions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
 pub(crate) struct Passed {
     /// Looking the name up.
     pub(crate) resolve: Option<Duration>,
@@ -26,7 +25,6 @@ impl Error {
     }
 
     /// How far the opening got that failed.
-    #[cfg(feature = "diagnose")]
     pub(crate) fn passed(&self) -> Passed {
         self.0.passed
     }

@@ -338,7 +338,8 @@ fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
     match (failure.layer, second) {
         (Layer::TlsIfOffered, Layer::Plain) => {
             let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
-            tls_failed || refused_by_server
+            // Where TLS was not offered, the refused try was plain already, and another would send the password once more.
+            tls_failed || (refused_by_server && error.passed().tls.is_some())
         }
         _ => refused_by_server,
     }

@@ -74,6 +74,12 @@ fn startup_error(error: postgres::Error, link: &Link) -> Error {
             .in_phase(Phase::Auth)
             .with_source(error);
     }
+    // Of TLS 1.3 a client takes the handshake to be over before the server has looked at its certificate.
+    if let Some(alert) = find_source::<openssl::ssl::Error>(&error).and_then(openssl::ssl::Error::ssl_error) {
+        return Error::new(ErrorKind::Tls, format!("the server refused TLS after the handshake: {alert}"))
+            .in_phase(Phase::Tls)
+            .with_source(error);
+    }
     if let Some(io) = find_source::<io::Error>(&error) {
         let cause = io::Error::new(io.kind(), io.to_string());
         return Error::from_connect_io(cause, Phase::Auth, "the connection broke during authentication")

@@ -212,6 +212,46 @@ fn a_client_certificate_opens_the_door_and_a_key_open_to_others_does_not() {
 }
 
 #[test]
+fn a_client_certificate_that_the_server_does_not_believe_is_a_failure_of_tls_and_final() {
+    let (certs, strangers) = (Certs::new(), Certs::new());
+    let server =
+        own_server(|s| s.tls(certs.server_that_knows_clients(&certs.good)).sql("create role app login"));
+    server.change_hba(&["hostssl all app all cert", "host all all all trust"]).unwrap();
+    // With TLS 1.3 the server looks at it when the client takes the handshake to be over, with 1.2 before.
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let error = refused(&format!(
+            "postgresql://app@localhost:{}/postgres?sslmode=require&sslcert={}&sslkey={}&ssl_max_protocol_version={version}",
+            server.port(),
+            strangers.client.cert.display(),
+            strangers.client.key.display()
+        ));
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Tls, Some(Phase::Tls)), "{version}: {error}");
+        assert!(!error.is_retryable() && error.attempts().len() <= 1, "{version}: {error}");
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("sslcert")), "{version}: {error}");
+    }
+}
+
+#[test]
+fn a_refused_password_is_sent_once_where_encryption_makes_no_difference() {
+    let refusals = |server: &EmbeddedPostgres, parameters: &str| {
+        server.change_hba(&["host all app all scram-sha-256", "host all all all trust"]).unwrap();
+        let log = || server.log().matches("password authentication failed").count();
+        let before = log();
+        let url = format!("postgresql://app:wr0ng@localhost:{}/postgres?{parameters}", server.port());
+        assert_eq!(refused(&url).kind(), ErrorKind::Auth);
+        log() - before
+    };
+    let plain = own_server(|s| s.role("app", "right"));
+    assert_eq!(refusals(&plain, "sslmode=prefer"), 1);
+    assert_eq!(refusals(&plain, "sslmode=disable"), 1);
+    let certs = Certs::new();
+    let encrypting = own_server(|s| s.tls(certs.server(&certs.good)).role("app", "right"));
+    // libpq tries the other choice as well where there is one.
+    assert_eq!(refusals(&encrypting, "sslmode=prefer"), 2);
+    assert_eq!(refusals(&encrypting, "sslmode=require"), 1);
+}
+
+#[test]
 fn deadlines_cancels_and_large_results_work_over_tls() {
     let certs = Certs::new();
     let server = own_server(|s| s.tls(certs.server(&certs.good)));

@@ -24,26 +24,37 @@ function readSocket(string) {
   return { options: { host: decode(path), ...(database && { database }) }, text: undefined, hasHost: true }
 }
 
+const SSL = new Map([['true', true], ['1', true], ['false', false], ['0', false]])
+
 function readSsl(parameters) {
-  const { ssl, sslmode, uselibpqcompat } = parameters
-  if (uselibpqcompat === 'true') return { sslmode }
+  const { ssl, sslmode, sslnegotiation, uselibpqcompat } = parameters
   const files = {}
   for (const name of ['sslrootcert', 'sslcert', 'sslkey']) if (parameters[name]) files[name] = parameters[name]
-  if (sslmode === 'disable' || ssl === 'false' || ssl === '0') return { ssl: false }
-  if (sslmode === 'no-verify' || ssl === 'no-verify') return { ssl: { rejectUnauthorized: false, ...files } }
-  // node-postgres verifies for all of these, where libpq would for the last two only.
-  if (sslmode || ssl === 'true' || ssl === '1' || Object.keys(files).length > 0) return { ssl: files }
-  return {}
+  if (uselibpqcompat === 'true' && sslmode) {
+    // node-postgres believes the system's authorities then, libpq none.
+    if (sslmode === 'verify-full') return { ssl: files }
+    return { ssl: null, sslmode, ...files }
+  }
+  if (sslmode === 'disable') return { ssl: false }
+  if (sslmode === 'no-verify') return { ssl: { rejectUnauthorized: false, ...files } }
+  // node-postgres verifies for all others, where libpq would for the last two only.
+  if (sslmode || Object.keys(files).length > 0) return { ssl: files }
+  if (ssl !== undefined) return { ssl: SSL.get(ssl) ?? ssl }
+  return sslnegotiation === 'direct' ? { ssl: true } : {}
 }
 
 /**
  * @param {string} string
  * @param {(name: string) => boolean} isKnown whether the library has an option of this name
- * @returns {{ options: object, text: string | undefined, hasHost: boolean }} options for JavaScript, the rest for the library
+ * @returns {{ options: object, text: string | undefined, hasHost: boolean, host?: string, says?: (name: string) => boolean }}
+ * options for JavaScript, the rest for the library, and whether that names something
  */
 function readConnectionString(string, isKnown) {
   if (string.startsWith('/') || string.startsWith('socket:')) return readSocket(string)
-  if (!/^postgres(ql)?:\/\//.test(string)) return { options: {}, text: string, hasHost: /\bhost(addr)?\s*=/.test(string) }
+  if (!/^postgres(ql)?:\/\//.test(string)) {
+    const says = (name) => new RegExp(`\\b${name}\\s*=`).test(string)
+    return { options: {}, text: string, hasHost: says('host(addr)?'), says }
+  }
   const at = string.indexOf('?')
   const base = at < 0 ? string : string.slice(0, at)
   const authority = base.slice(base.indexOf('//') + 2).split('/')[0]
@@ -62,6 +73,7 @@ function readConnectionString(string, isKnown) {
   return {
     options,
     text: kept.length > 0 ? `${base}?${kept.join('&')}` : base,
+    host: parameters.host || host.replace(/:\d*$/, '').replace(/^\[|\]$/g, ''),
     hasHost: (host !== '' && !host.startsWith(':')) || Boolean(parameters.host || parameters.hostaddr),
   }
 }

@@ -3,6 +3,7 @@
 // Options of a Pool, as node-postgres and Holdfast name them, into the pairs that holdfast_config_set takes. One table says
 // what becomes of node-postgres' names; Holdfast's own come from the library, in camelCase or as it writes them.
 
+const net = require('node:net')
 const { addon } = require('./native')
 const { readConnectionString } = require('./connection-string')
 const { tlsPairs } = require('./tls')
@@ -124,7 +125,8 @@ function readOptions(options, password) {
   const push = (pair) => {
     if (pair) pairs.push(pair[0], pair[1])
   }
-  const merged = { ...options }
+  // The pool hides it, so that it is not copied with the rest.
+  const merged = { ...options, sslpassword: options.sslpassword }
   if (merged.max === undefined && merged.poolSize !== undefined) merged.max = merged.poolSize
   const url = options.connectionString ? readConnectionString(String(options.connectionString), (name) => known.has(name)) : undefined
   // What a connection string says wins over single fields, as in node-postgres.
@@ -146,10 +148,18 @@ function readOptions(options, password) {
   if (secret !== undefined && secret !== null && secret !== '') push(['password', String(secret)])
   if (url?.text) pairs.push('', url.text)
   if (settings.length > 0) push(['options', [process.env.PGOPTIONS && !merged.options ? process.env.PGOPTIONS : '', ...settings].join(' ').trim()])
-  const tls = tlsPairs(merged.ssl)
+  checkServername(merged, url)
+  const says = (name) => Boolean(merged[name] || url?.says?.(name))
+  const tls = tlsPairs(merged.ssl, { hasMode: says('sslmode'), hasRoot: says('sslrootcert') })
   for (const pair of tls.pairs) push(pair)
   if (merged.allowExitOnIdle !== undefined) push(['allow_exit_on_idle', String(Boolean(merged.allowExitOnIdle))])
   return { pairs, queryTimeout: Number(merged.query_timeout) || 0, files: tls.files }
+}
+
+/** The name that a certificate is checked against. node-postgres has it looked at only where the host is an address. */
+function checkServername({ ssl, host = process.env.PGHOST }, url) {
+  if (!ssl?.servername || ssl.servername === host || net.isIP(url?.host || host || '') === 0) return
+  throw new TypeError('ssl.servername cannot be used with pg-holdfast: give the name as `host` and the address as `hostaddr`')
 }
 
 /** Whether nothing says where the server is: node-postgres then goes to localhost, libpq to a socket. */

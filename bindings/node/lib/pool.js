@@ -18,9 +18,10 @@ const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
 const HOLD_MILLIS = 100
 
 /** Pools that were dropped without end(): nobody can use them, so their connections go. */
-const dropped = new FinalizationRegistry(({ handle, listener }) => {
+const dropped = new FinalizationRegistry(({ handle, listener, files }) => {
   deafen(listener)
   addon.freePool(handle)
+  files.remove()
 })
 
 class Pool extends ShownPool {
@@ -30,7 +31,8 @@ class Pool extends ShownPool {
     if (typeof options === 'string') options = { connectionString: options }
     this.options = { ...options }
     hide(this.options, 'password')
-    if (this.options.ssl?.key) hide(this.options.ssl, 'key')
+    hide(this.options, 'sslpassword')
+    if (this.options.ssl) this.options.ssl = withHiddenKey(this.options.ssl)
     this.log = this.options.log || NOOP
     this.Promise = this.options.Promise || Promise
     this.ending = false
@@ -48,6 +50,7 @@ class Pool extends ShownPool {
     this._whenQuiet = undefined
     this._opening = undefined
     this._password = undefined
+    hide(this, '_password')
     this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError)
     this._listener = listen(this)
     this._parameters = parameters(this.options)
@@ -68,10 +71,17 @@ class Pool extends ShownPool {
     const level = this.options.log ? (this.options.logLevel ?? 3) : 0
     this._password = password
     this._queryTimeout = queryTimeout
-    this._files = files
     const name = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
-    this._handle = now(addon.openPool(pairs, this._listener, level, name))
-    dropped.register(this, { handle: this._handle, listener: this._listener }, this)
+    try {
+      this._handle = now(addon.openPool(pairs, this._listener, level, name))
+    } catch (error) {
+      files.remove()
+      throw error
+    }
+    // With another password, those of the pool before.
+    this._files?.remove()
+    this._files = files
+    dropped.register(this, { handle: this._handle, listener: this._listener, files }, this)
   }
 
   /** A password may have to be waited for: `then` is called once the pool is open. */
@@ -436,6 +446,18 @@ const NO_LIMIT = 0
 function hide(object, name) {
   if (!(name in object)) return
   Object.defineProperty(object, name, { configurable: true, enumerable: false, writable: true, value: object[name] })
+}
+
+/** A copy, since hiding the key in the program's own object would hide it from who copies that. */
+function withHiddenKey(ssl) {
+  if (typeof ssl !== 'object') return ssl
+  const copy = { ...ssl }
+  for (const name of ['key', 'passphrase']) {
+    if (ssl[name] === undefined) continue
+    copy[name] = ssl[name]
+    hide(copy, name)
+  }
+  return copy
 }
 
 function defaultMax() {

@@ -8,10 +8,14 @@ const os = require('node:os')
 const path = require('node:path')
 
 const directories = new Set()
+let removedAtExit = false
 const remove = (directory) => {
   directories.delete(directory)
   fs.rmSync(directory, { recursive: true, force: true })
 }
+
+/** The text of one certificate or key; Node takes keys with their passphrase, too. */
+const pem = (value) => (typeof value === 'string' ? value : Buffer.from(value.pem ?? value).toString())
 
 class Files {
   constructor() {
@@ -20,10 +24,11 @@ class Files {
 
   /** The name of a file that has this text; what names a file already stays. */
   put(name, value) {
-    const content = Array.isArray(value) ? value.map(String).join('\n') : value
+    const content = Array.isArray(value) ? value.map(pem).join('\n') : value
     if (typeof content === 'string' && !content.includes('-----BEGIN')) return content
     if (this.directory === null) {
-      if (directories.size === 0) process.once('exit', () => [...directories].forEach(remove))
+      if (!removedAtExit) process.once('exit', () => [...directories].forEach(remove))
+      removedAtExit = true
       this.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pg-holdfast-'))
       directories.add(this.directory)
     }
@@ -62,31 +67,63 @@ function fromEnvironment() {
   }
 }
 
-/** @returns {{ pairs: string[][], files: Files }} */
-function tlsPairs(given) {
-  const files = new Files()
-  const ssl = given === undefined ? fromEnvironment() : given
-  if (ssl === undefined || ssl === null) return { pairs: [], files }
-  if (ssl === false || ssl === 'false') return { pairs: [['sslmode', 'disable']], files }
-  if (ssl === 'no-verify') return { pairs: [['sslmode', 'require']], files }
-  if (ssl === true || ssl === 'true') return { pairs: [['sslmode', 'verify-full'], ['sslrootcert', process.env.PGSSLROOTCERT || 'system']], files }
-  if (typeof ssl !== 'object') throw new TypeError(`ssl must be true, false, 'no-verify' or an object, not ${JSON.stringify(ssl)}`)
-  for (const [name, remedy] of Object.entries(REFUSED)) {
-    if (ssl[name] !== undefined) throw new TypeError(`ssl.${name} cannot be used with pg-holdfast: ${remedy}`)
+/** What is taken from `ssl`, or has nothing to say here. The servername is looked at where the host is known. */
+const TAKEN = new Set([
+  'rejectUnauthorized', 'ca', 'cert', 'key', 'crl', 'passphrase', 'minVersion', 'maxVersion', 'servername', 'sslrootcert', 'sslcert', 'sslkey',
+])
+
+const warned = new Set()
+function check(ssl) {
+  for (const name of Object.keys(ssl).filter((each) => ssl[each] !== undefined)) {
+    if (REFUSED[name]) throw new TypeError(`ssl.${name} cannot be used with pg-holdfast: ${REFUSED[name]}`)
+    if (TAKEN.has(name) || warned.has(name)) continue
+    warned.add(name)
+    process.emitWarning(`pg-holdfast does not know ssl.${name} and ignores it: see MIGRATING.md, TLS`)
   }
-  const verify = ssl.rejectUnauthorized !== false
-  const pairs = [['sslmode', verify ? 'verify-full' : 'require']]
+}
+
+/** libpq verifies for sslmode=require, too, where there is a root certificate: in a file that cannot be there is none. */
+const NO_ROOT = '/dev/null/none'
+const UNVERIFIED = [['sslmode', 'require'], ['sslrootcert', NO_ROOT]]
+
+/** Whom `ssl` trusts where it does not say so. */
+const system = () => process.env.PGSSLROOTCERT || 'system'
+
+function ofObject(ssl, hasRoot, files) {
+  check(ssl)
+  const pairs = []
   const ca = ssl.ca ?? ssl.sslrootcert
-  // Without verification a root certificate has nothing to say, and would make libpq's `require` verify after all.
-  if (verify) pairs.push(['sslrootcert', ca ? files.put('root.crt', ca) : 'system'])
+  if (ssl.rejectUnauthorized === false) pairs.push(...UNVERIFIED)
+  else {
+    pairs.push(['sslmode', 'verify-full'])
+    if (ca || !hasRoot) pairs.push(['sslrootcert', ca ? files.put('root.crt', ca) : system()])
+  }
   const cert = ssl.cert ?? ssl.sslcert
   if (cert) pairs.push(['sslcert', files.put('client.crt', cert)])
   const key = ssl.key ?? ssl.sslkey
-  if (key) pairs.push(['sslkey', files.put('client.key', key)])
-  if (ssl.passphrase) pairs.push(['sslpassword', ssl.passphrase])
+  if (key) pairs.push(['sslkey', files.put('client.key', key?.pem ?? key)])
+  const passphrase = [key].flat()[0]?.passphrase ?? ssl.passphrase
+  if (passphrase) pairs.push(['sslpassword', passphrase])
+  if (ssl.crl) pairs.push(['sslcrl', files.put('revoked.crl', ssl.crl)])
   if (ssl.minVersion) pairs.push(['ssl_min_protocol_version', ssl.minVersion])
   if (ssl.maxVersion) pairs.push(['ssl_max_protocol_version', ssl.maxVersion])
-  return { pairs, files }
+  return pairs
+}
+
+/**
+ * @param {unknown} given the option `ssl`
+ * @param {{ hasMode: boolean, hasRoot: boolean }} said whether sslmode and sslrootcert are given as options of their own
+ * @returns {{ pairs: string[][], files: Files }}
+ */
+function tlsPairs(given, { hasMode, hasRoot }) {
+  const files = new Files()
+  const ssl = given === undefined && !hasMode ? fromEnvironment() : given
+  if (ssl === undefined || ssl === null) return { pairs: [], files }
+  if (ssl === false || ssl === 'false') return { pairs: [['sslmode', 'disable']], files }
+  if (ssl === 'no-verify') return { pairs: UNVERIFIED, files }
+  if (ssl === true || ssl === 'true') return { pairs: ofObject({}, hasRoot, files), files }
+  if (typeof ssl !== 'object') throw new TypeError(`ssl must be true, false, 'no-verify' or an object, not ${JSON.stringify(ssl)}`)
+  return { pairs: ofObject(ssl, hasRoot, files), files }
 }
 
 module.exports = { tlsPairs }

@@ -167,12 +167,9 @@ napi_value submit_transaction(napi_env env, napi_callback_info info)
     holdfast_status status =
         holdfast_submit_transaction(pool, self.queue, static_cast<uint64_t>(tag), &options, &transaction, run_body, work,
                                     forget_work, &request, &error);
-    if (status != HOLDFAST_STATUS_OK) {
+    if (status != HOLDFAST_STATUS_OK)
         delete work;
-        return describe_and_free(env, error);
-    }
-    self.begun(env);
-    return make(env, static_cast<double>(request));
+    return submitted(env, self, tag, status, request, error);
 }
 
 // (body, connection, status): the connection belongs to the library, and is not given back but forgotten.

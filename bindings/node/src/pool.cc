@@ -133,11 +133,12 @@ holdfast_submit_options submit_options()
     return options;
 }
 
-static napi_value submitted(napi_env env, Runtime &self, holdfast_status status, uint64_t request, holdfast_error *error)
+napi_value submitted(napi_env env, Runtime &self, int32_t tag, holdfast_status status, uint64_t request,
+                     holdfast_error *error)
 {
     if (status != HOLDFAST_STATUS_OK)
         return describe_and_free(env, error);
-    self.begun(env);
+    self.begun(env, tag, request);
     return make(env, static_cast<double>(request));
 }
 
@@ -166,7 +167,7 @@ napi_value submit_query(napi_env env, napi_callback_info info)
     holdfast_status status =
         holdfast_submit_query(pool, self.queue, static_cast<uint64_t>(arguments.integer(1)), &options, text.ptr, text.len,
                               count > 0 ? self.params.data() : nullptr, count, &request, &error);
-    return submitted(env, self, status, request, error);
+    return submitted(env, self, arguments.integer(1), status, request, error);
 }
 
 // (pool, tag, retries, timeout) -> number of the request, or what is wrong.
@@ -184,7 +185,7 @@ napi_value submit_acquire(napi_env env, napi_callback_info info)
     holdfast_error *error = nullptr;
     holdfast_status status = holdfast_submit_acquire(pool, self.queue, static_cast<uint64_t>(arguments.integer(1)), &options,
                                                      &request, &error);
-    return submitted(env, self, status, request, error);
+    return submitted(env, self, arguments.integer(1), status, request, error);
 }
 
 // (connection, tag, text, parameters, count, format, deadline) -> number of the request, or what is wrong.
@@ -209,7 +210,7 @@ napi_value submit_connection_query(napi_env env, napi_callback_info info)
     holdfast_status status = holdfast_submit_connection_query(
         connection, self.queue, static_cast<uint64_t>(arguments.integer(1)), &options, text.ptr, text.len,
         count > 0 ? self.params.data() : nullptr, count, &request, &error);
-    return submitted(env, self, status, request, error);
+    return submitted(env, self, arguments.integer(1), status, request, error);
 }
 
 // (connection, tag, text, deadline) -> number of the request, or what is wrong.
@@ -229,7 +230,7 @@ napi_value submit_connection_script(napi_env env, napi_callback_info info)
     holdfast_status status =
         holdfast_submit_connection_script(connection, self.queue, static_cast<uint64_t>(arguments.integer(1)), &options,
                                           text.ptr, text.len, &request, &error);
-    return submitted(env, self, status, request, error);
+    return submitted(env, self, arguments.integer(1), status, request, error);
 }
 
 // (number of a request)

@@ -161,6 +161,15 @@ void Runtime::begun(napi_env env)
         napi_ref_threadsafe_function(env, mailbox->function);
 }
 
+void Runtime::begun(napi_env env, int32_t tag, uint64_t request)
+{
+    size_t place = static_cast<size_t>(tag);
+    if (requests.size() <= place)
+        requests.resize(place + 64);
+    requests[place] = request;
+    begun(env);
+}
+
 void Runtime::ended(napi_env env, size_t count)
 {
     if (count == 0)
@@ -212,6 +221,7 @@ void Runtime::drain(napi_env env)
         for (size_t i = 0; i < drained; i++) {
             holdfast_completion &each = completions[i];
             int32_t tag = static_cast<int32_t>(each.tag);
+            requests[each.tag] = 0;
             done++;
             if (each.error != nullptr) {
                 attach_payload(describe_and_free(env, each.error));
@@ -284,6 +294,11 @@ void Runtime::turned(napi_env env)
 
 void Runtime::shut()
 {
+    // Nobody waits for them any more, and a statement that runs on would keep its connection from others.
+    for (uint64_t request : requests) {
+        if (request != 0)
+            holdfast_request_cancel(queue, request, nullptr);
+    }
     mailbox->close();
     napi_release_threadsafe_function(mailbox->function, napi_tsfn_abort);
     for (Slot &slot : slots) {

@@ -105,6 +105,8 @@ struct Runtime {
     std::chrono::steady_clock::time_point turn_ends;
     // What keeps the process alive: requests under way.
     size_t in_flight = 0;
+    // The queue's numbers of those that it has, by tag; 0 for none.
+    std::vector<uint64_t> requests;
     std::vector<Slot> slots;
     std::vector<uint32_t> free_slots;
     std::vector<char> text;
@@ -120,6 +122,8 @@ struct Runtime {
     }
     void *remove(int32_t handle, HandleKind kind);
     void begun(napi_env env);
+    // The same of one that is in the queue.
+    void begun(napi_env env, int32_t tag, uint64_t request);
     void ended(napi_env env, size_t count);
     void drain(napi_env env);
     void called(napi_env env);

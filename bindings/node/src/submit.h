@@ -19,6 +19,9 @@ bool copy_params(napi_env env, napi_value buffer, size_t count, OwnParams &own);
 // For a submission; all else is as the pool is configured.
 holdfast_submit_options submit_options();
 
+// What a submission with this tag returns: the number of the request, or what is wrong.
+napi_value submitted(napi_env env, Runtime &self, int32_t tag, holdfast_status status, uint64_t request, holdfast_error *error);
+
 // Does what may block on a thread of its own, never on those of libuv, which files and names need. What it returns is made
 // into JavaScript by the payload.
 using Outcome = std::pair<holdfast_status, std::function<napi_value(napi_env, Runtime &)>>;

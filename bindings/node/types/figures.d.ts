@@ -5,7 +5,7 @@ export interface PoolStats {
   maxSize: number
   /** How many it may own at present: the server may have less room than maxSize. */
   limit: number
-  limitedBy: 'nothing' | 'server' | (string & {})
+  limitedBy: 'nothing' | 'server' | 'reserved' | 'role' | 'database' | 'pooler' | 'fleet' | (string & {})
   total: number
   idle: number
   inUse: number
@@ -23,7 +23,7 @@ export interface PoolStats {
   validations: number
   fleetShare: number
   fleetPeers: number
-  circuit: 'closed' | 'open' | 'half_open' | (string & {})
+  circuit: 'closed' | 'probing' | 'open' | 'refused' | (string & {})
   circuitMillis: number
   /** Connections closed, by reason. */
   closed: Record<
@@ -54,11 +54,16 @@ export interface Happening {
     | 'server_message' | 'rolled_back' | 'alert_raised' | 'alert_cleared' | 'exhaustion_explained'
   /** Milliseconds since 1970. */
   time: number
-  /** The pool's name. */
+  /** The pool's name, and where it leads to. */
   pool: string
+  /** The pool's number for the connection; 0 where it is about none. */
+  connection: number
+  /** The server's process for it, or 0. */
   processID: number
+  /** Of what moved: the number before, and now. */
   from: number
   to: number
+  /** A stable name: why a connection was closed, what the breaker is now, which alert. */
   reason: string
   message: string
   tookMillis?: number

@@ -110,18 +110,6 @@ ours('a pool serves its metrics over HTTP until it is told to stop', async ({ po
   assert.throws(() => made.serve('0.0.0.0:0'), /loopback/)
 })
 
-ours('retries are told, and go on until the server is there', async ({ pool, server }) => {
-  server.stop()
-  const made = pool({ retryMax: 20, retryBaseDelay: 50, retryMaxDelay: 200 })
-  const retries = []
-  made.on('retry', (retry) => retries.push(retry))
-  const waiting = made.query('select 1 as one')
-  await until('a retry is told', () => retries.length > 0)
-  assert.equal(retries[0].failure, 'refused')
-  server.start()
-  assert.equal((await waiting).rows[0].one, 1)
-})
-
 ours('what failed for good says kind, attempts and remedy', async ({ pool }) => {
   const made = pool({ port: 1, retryMax: 1, retryBaseDelay: 1 })
   await assert.rejects(made.query('select 1'), (error) => {

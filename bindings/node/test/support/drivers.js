@@ -11,12 +11,12 @@ const drivers = [
 
 /**
  * Tests of one file, run against each driver on one server. `both('a sentence', async ({ Pool, pool, server }) => ...)`;
- * pools that `pool(options)` made are ended afterwards.
+ * pools that `pool(options)` made are ended afterwards. `start` starts a server other than the usual one.
  */
-function suite() {
+function suite(start = startServer) {
   let server
   before(async () => {
-    server = await startServer()
+    server = await start()
   })
   after(() => server?.remove())
 

@@ -94,11 +94,26 @@ class Server {
   }
 }
 
+/** Settings for TLS, for which the server gets copies that are its own: of others' keys it wants none. */
+function tlsSettings(server, { certificate, key, authority }) {
+  const { uid, gid } = account()
+  const own = (name, from) => {
+    const file = path.join(server.data, name)
+    fs.writeFileSync(file, fs.readFileSync(from), { mode: 0o600 })
+    if (uid !== undefined) fs.chownSync(file, uid, gid)
+    return name
+  }
+  return { ssl: 'on', ssl_cert_file: own('own.crt', certificate), ssl_key_file: own('own.key', key), ssl_ca_file: own('clients.crt', authority) }
+}
+
 /**
  * Starts one; `settings` are of postgresql.conf.
  * @param {Record<string, string | number>} [settings]
+ * @param {object} [more]
+ * @param {string[]} [more.access] lines of pg_hba.conf that come before those there are, which let everybody in
+ * @param {{ certificate: string, key: string, authority: string }} [more.tls] files: the server's, and whose clients it believes
  */
-async function startServer(settings = {}) {
+async function startServer(settings = {}, { access = [], tls } = {}) {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pg-holdfast-'))
   const { uid, gid } = account()
   if (uid !== undefined) fs.chownSync(directory, uid, gid)
@@ -110,10 +125,13 @@ async function startServer(settings = {}) {
     unix_socket_directories: directory,
     fsync: 'off',
     max_connections: 50,
+    ...(tls && tlsSettings(server, tls)),
     ...settings,
   }
   const lines = Object.entries(all).map(([name, value]) => `${name} = '${value}'\n`)
   fs.appendFileSync(path.join(server.data, 'postgresql.conf'), lines.join(''))
+  const hba = path.join(server.data, 'pg_hba.conf')
+  fs.writeFileSync(hba, [...access, fs.readFileSync(hba, 'utf8')].join('\n'))
   server.start()
   return server
 }
