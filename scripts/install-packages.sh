@@ -9,8 +9,9 @@ purpose=${1:-test}
 packages=(build-essential pkg-config libssl-dev postgresql)
 if [[ $purpose == test ]]; then
     # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler, how C programs find the
-    # library, whether it still is what they were compiled against, an example in Python, promtool, a browser for the dashboard.
-    packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3 prometheus chromium chromium-driver)
+    # library, whether it still is what they were compiled against, an example in Python, promtool, a browser for the dashboard,
+    # certificates.
+    packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3 prometheus chromium chromium-driver openssl)
     # Node with its headers, unless a Node 18 or later is there, wherever it came from.
     if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; } >/dev/null 2>&1; then
         packages+=(nodejs npm libnode-dev)

@@ -2,6 +2,8 @@
 
 const assert = require('node:assert/strict')
 const { spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
 const { tlsSuite, session, surrounded } = require('../support/tls')
 
 // TLS as node-postgres has it, against servers with certificates of the tests' own.
@@ -198,6 +200,32 @@ ours('without a word about TLS it is used where the server has it', async ({ poo
   assert.equal((await session(pool({ ...(await plain()).config }))).ssl, false)
 })
 
+// As in libpq; node-postgres looks at neither.
+ours('a certificate of the client may be where libpq looks for it, and a key that others can read is refused', async ({ pool }) => {
+  const user = 'with_cert'
+  const ssl = { ca: ca() }
+  const file = (name) => certificates.path(name)
+  await surrounded({ PGSSLCERT: file('client.crt'), PGSSLKEY: file('client.key') }, async () => {
+    assert.equal((await session(pool({ user, ssl }))).subject, SUBJECT)
+  })
+  const place = path.join(process.env.HOME, '.postgresql')
+  fs.mkdirSync(place)
+  try {
+    fs.copyFileSync(file('client.crt'), path.join(place, 'postgresql.crt'))
+    fs.copyFileSync(file('client.key'), path.join(place, 'postgresql.key'))
+    fs.chmodSync(path.join(place, 'postgresql.key'), 0o600)
+    assert.equal((await session(pool({ user, ssl }))).subject, SUBJECT)
+    fs.chmodSync(path.join(place, 'postgresql.key'), 0o644)
+    assert.throws(() => pool({ user, ssl }), /postgresql\.key" is open to others \(mode 644\): set it to 0600/)
+  } finally {
+    fs.rmSync(place, { recursive: true })
+  }
+})
+
+ours('on a Unix socket there is no TLS, whatever is asked for', async ({ pool, server }) => {
+  assert.equal((await session(pool({ host: server.directory, ssl: true }))).ssl, false)
+})
+
 ours('options of ssl that cannot be had are refused or warned of, by name', async ({ Pool, pool, server }) => {
   const warnings = []
   const listener = (warning) => warnings.push(warning.message)
@@ -240,12 +268,15 @@ ours('a failure of TLS names the server and comes with a remedy', async ({ pool,
   }
 })
 
-// With TLS 1.3 the server looks at the client's certificate when the client takes the handshake to be over.
-ours('a client certificate that the server does not believe is a failure of TLS, and is not tried again', async ({ pool }) => {
-  const ssl = { ca: ca(), cert: certificates.text('stranger.crt'), key: certificates.text('stranger.key') }
-  await assert.rejects(session(pool({ user: 'with_cert', ssl, retryBaseDelay: 1 })), (error) => {
-    assert.equal(error.kind, 'tls', error.summary)
-    assert.equal(error.attempts.length, 1)
-    return true
+// With TLS 1.3 the server looks at the client's certificate when the client takes the handshake to be over, and what it
+// says of that may be lost as it hangs up.
+for (const version of ['TLSv1.2', 'TLSv1.3']) {
+  ours(`${version}: a client certificate that the server does not believe is a failure of TLS, and is not tried again`, async ({ pool }) => {
+    const ssl = { ca: ca(), cert: certificates.text('stranger.crt'), key: certificates.text('stranger.key'), maxVersion: version }
+    await assert.rejects(session(pool({ user: 'with_cert', ssl, retryBaseDelay: 1 })), (error) => {
+      assert.equal(error.kind, 'tls', error.summary)
+      assert.equal(error.attempts.length, 1)
+      return true
+    })
   })
-})
+}

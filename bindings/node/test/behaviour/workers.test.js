@@ -259,6 +259,40 @@ threads('a thread that has ended its pool hears no more of it', async ({ thread,
   assert.equal(await worker.run('return state.told.length'), before)
 })
 
+threads('a shared pool whose password changed is closed by end() with all its sessions', async ({ shared, admin, sessions, server }) => {
+  const fs = require('node:fs')
+  await admin.query("create role changing login password 'first'")
+  const hba = `${server.data}/pg_hba.conf`
+  fs.writeFileSync(hba, `host all changing 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
+  await admin.query('select pg_reload_conf()')
+  let password = 'wrong'
+  const made = shared({ user: 'changing', max: 2, password: () => password })
+  await until('the server asks for passwords', () => made.query('select 1').then(() => false, ({ code }) => code === '28P01'), SECONDS)
+  password = 'first'
+  const client = await made.connect()
+  await admin.query("alter role changing password 'second'")
+  password = 'second'
+  assert.notEqual(await pidOf(made), client.processID)
+  client.release()
+  await made.end()
+  await until('no session is left', async () => (await sessions()).length === 0)
+})
+
+threads('a shared pool that was dropped without end() is collected, with its sessions', async ({ thread, options, sessions }) => {
+  // As a shared one of the thread's own, which nothing but the program holds.
+  const worker = thread({}, { shared: false })
+  await worker.run(`
+    const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+    require('node:v8').setFlagsFromString('--expose-gc')
+    state.gc = require('node:vm').runInNewContext('gc')
+    await new Pool({ ...${JSON.stringify(options)}, shared: true }).query('select 1')`)
+  assert.equal((await sessions()).length, 1)
+  await until('its session is gone', async () => {
+    await worker.run('state.gc(); await new Promise((resolve) => setTimeout(resolve, 20))')
+    return (await sessions()).length === 0
+  })
+})
+
 threads('many threads that come and go leave one pool', async ({ thread, shared, sessions }) => {
   const made = shared({ max: 2 })
   await pidOf(made)

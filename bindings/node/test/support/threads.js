@@ -11,7 +11,7 @@ const LOOP = `
   const state = {}
   parentPort.on('message', async ({ id, body }) => {
     try {
-      parentPort.postMessage({ id, value: await new AsyncFunction('pool', 'state', 'parentPort', body)(pool, state, parentPort) })
+      parentPort.postMessage({ id, value: await new AsyncFunction('pool', 'state', 'parentPort', 'require', body)(pool, state, parentPort, require) })
     } catch (error) {
       parentPort.postMessage({ id, error: { message: error.message, kind: error.kind, code: error.code } })
     }
@@ -33,7 +33,7 @@ class Thread {
     })
   }
 
-  /** Runs the text of an asynchronous function of (pool, state, parentPort) there, and returns what that does. */
+  /** Runs the text of an asynchronous function of (pool, state, parentPort, require) there, and returns what that does. */
   run(body) {
     this.last += 1
     const id = this.last
