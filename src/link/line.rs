@@ -17,7 +17,7 @@ use super::deadline::Alarm;
 use super::framing::Framing;
 use super::socket::{Reading, Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
-use crate::error::LinkFault;
+use crate::error::{LinkFault, find_source};
 
 pub(crate) enum Transport {
     Plain(SocketIo),
@@ -47,6 +47,17 @@ impl Transport {
         match self {
             Self::Plain(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        }
+    }
+
+    /// Why nothing can be sent any more: where the server said that by an alert of TLS, which has come already, as it does when
+    /// it refuses a certificate, the alert and not that the connection was reset thereafter.
+    fn why_not_sent(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
+        let Self::Tls(tls) = self else { return error };
+        let mut byte = [0; 1];
+        match Pin::new(tls.as_mut()).poll_read(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Err(alert)) if find_source::<openssl::ssl::Error>(&alert).is_some() => alert,
+            _ => error,
         }
     }
 }
@@ -154,7 +165,10 @@ impl Line {
         }
         // A TLS layer may read while it writes; it must not wait for a reply that this write has yet to ask for.
         socket.read_by(Reading::Awaking);
-        let sent = self.transport.poll_write(cx, bytes);
+        let sent = match self.transport.poll_write(cx, bytes) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.transport.why_not_sent(cx, error))),
+            sent => sent,
+        };
         self.write_stalled = sent.is_pending();
         let n = ready!(self.or_deadline(cx, socket, sent))?;
         self.follow_sent(tap, &bytes[..n]);

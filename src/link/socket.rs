@@ -287,6 +287,11 @@ impl Socket {
         }
     }
 
+    /// What had come before the connection broke, if any.
+    fn receive_left(&self, buffer: &mut [u8]) -> usize {
+        rustix::net::recv(self, buffer, RecvFlags::DONTWAIT).map_or(0, |(n, _)| n)
+    }
+
     /// Receives what is there, or has the runtime wake the task when something is.
     fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
@@ -454,8 +459,14 @@ impl AsyncRead for SocketIo {
 }
 
 impl AsyncWrite for SocketIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.socket.poll_send(cx, bytes)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let sent = this.socket.poll_send(cx, bytes);
+        if matches!(sent, Poll::Ready(Err(_))) && !this.holds_bytes() {
+            // The kernel still has what the server sent before the connection broke, which may say why.
+            (this.start, this.end) = (0, this.socket.receive_left(&mut this.ahead));
+        }
+        sent
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

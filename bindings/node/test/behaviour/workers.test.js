@@ -266,7 +266,7 @@ threads('a shared pool whose password changed is closed by end() with all its se
   fs.writeFileSync(hba, `host all changing 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
   await admin.query('select pg_reload_conf()')
   let password = 'wrong'
-  const made = shared({ user: 'changing', max: 2, password: () => password })
+  const made = shared({ name: 'changing', user: 'changing', max: 2, password: () => password })
   await until('the server asks for passwords', () => made.query('select 1').then(() => false, ({ code }) => code === '28P01'), SECONDS)
   password = 'first'
   const client = await made.connect()
