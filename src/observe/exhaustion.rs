@@ -153,9 +153,15 @@ impl Exhaustion {
                 "{forgotten} of {held} loans do nothing: they are held during other work, or leaked"
             );
         }
-        match held as u32 >= self.limit {
-            true => format!("all {held} connections are busy with statements: more load than connections"),
-            false => format!("{held} of {} connections are lent: there is room at present", self.limit),
+        if (held as u32) < self.limit {
+            return format!("{held} of {} connections are lent: there is room at present", self.limit);
+        }
+        match self.holders.iter().filter(|holder| holder.busy).count() {
+            busy if busy == held => {
+                format!("all {held} connections are busy with statements: more load than connections")
+            }
+            0 => format!("all {held} connections are lent, and no statement runs on any of them at present"),
+            busy => format!("all {held} connections are lent; statements run on {busy} of them"),
         }
     }
 }

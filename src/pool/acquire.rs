@@ -396,7 +396,7 @@ impl<'a> Acquisition<'a> {
 
     fn report(self, error: Error) -> Error {
         let (snapshot, _) = self.inner.admission.snapshot();
-        self.inner.admission.count(|c| c.failed(error.kind()));
+        self.inner.admission.count(|c| c.call_failed(error.kind()));
         let took = self.started.elapsed();
         let error = error.with_attempts(self.attempts).with_elapsed(took).with_snapshot(snapshot);
         self.inner.watch_from_now();

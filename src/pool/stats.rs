@@ -77,6 +77,8 @@ pub(crate) struct Counters {
     pub(crate) retries: u64,
     pub(crate) probes: u64,
     pub(crate) rolled_back: u64,
+    /// Calls that got no connection, whatever they tried, where that is not how they were made or that the pool was closed.
+    pub(crate) failed_calls: u64,
     closes: [u64; CloseReason::ALL.len()],
     errors: [u64; ErrorKind::ALL.len()],
 }
@@ -86,8 +88,16 @@ impl Counters {
         self.closes[reason as usize] += 1;
     }
 
+    /// A try at opening a connection, or a call.
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
+    }
+
+    /// A call, after all its tries.
+    pub(crate) fn call_failed(&mut self, kind: ErrorKind) {
+        self.failed(kind);
+        self.failed_calls +=
+            u64::from(!matches!(kind, ErrorKind::PoolClosed | ErrorKind::Misuse | ErrorKind::Config));
     }
 }
 
@@ -187,6 +197,7 @@ pub struct Stats {
     pub statements: u64,
     /// Connections that came back with an open or failed transaction, which was rolled back.
     pub rolled_back: u64,
+    pub(crate) failed_calls: u64,
     closes: Vec<(CloseReason, u64)>,
     errors: Vec<(ErrorKind, u64)>,
 }
@@ -218,6 +229,7 @@ impl Stats {
             validations: 0,
             statements: 0,
             rolled_back: counters.rolled_back,
+            failed_calls: counters.failed_calls,
             closes,
             errors,
         }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::figures::Figures;
 use super::inner::Inner;
 use super::stats::{Circuit, Stats};
-use crate::error::{ErrorKind, human};
+use crate::error::human;
 use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
 use crate::observe::event::EventKind;
 use crate::observe::history::{History, Moment, Quantiles};
@@ -131,8 +131,8 @@ impl Inner {
             retries: stats.retries,
             connect_timeouts: figures.connect_timeouts,
             in_vain: stats.timeouts + stats.shed,
-            tried: stats.gets + figures.traffic.statements(),
-            failed: failed_calls(stats) + failed_statements(figures),
+            tried: stats.gets + stats.failed_calls + figures.traffic.statements(),
+            failed: stats.failed_calls + failed_statements(figures),
             circuit_open_for: stats.circuit_for.filter(|_| circuit_open),
             circuit_says: if circuit_open { self.why_unreachable() } else { String::new() },
             connection_timeout: self.settings.connection_timeout,
@@ -201,13 +201,6 @@ impl Inner {
                 );
         }
     }
-}
-
-/// Calls of the pool that failed, but not because it was closed or used in a way it does not allow.
-fn failed_calls(stats: &Stats) -> u64 {
-    const NO_FAULT: [ErrorKind; 4] =
-        [ErrorKind::PoolClosed, ErrorKind::Misuse, ErrorKind::Config, ErrorKind::Database];
-    stats.errors().iter().filter(|(kind, _)| !NO_FAULT.contains(kind)).map(|(_, n)| n).sum()
 }
 
 /// Statements that failed, but not for what is in them or because they met others.

@@ -108,3 +108,27 @@ fn errors_alarm_when_it_is_not_the_statements_fault() {
     let cause = raised(&pool, AlertKind::ErrorRateHigh);
     assert!(cause.contains("statements and loans failed within 30 s"), "{cause}");
 }
+
+#[test]
+fn openings_that_a_retry_mends_are_no_errors_of_those_who_asked() {
+    let server = own_server(|s| s);
+    let pool =
+        Pool::new(config(&server, "mended").max_size(1).retry_base_delay(ms(300)).retry_max(20)).unwrap();
+    for _ in 0..3 {
+        server.stop(StopMode::Fast).unwrap();
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| pool.batch_execute("select 1"));
+            thread::sleep(ms(400));
+            server.start_again().unwrap();
+            asked.join().unwrap().unwrap();
+        });
+    }
+    let failed: u64 = pool.stats().errors().iter().map(|(_, count)| count).sum();
+    assert!(failed >= 3, "an opening failed each time: {failed}");
+    for _ in 0..20 {
+        pool.batch_execute("select 1").unwrap();
+    }
+    thread::sleep(ms(2_500));
+    let high = pool.alerts().into_iter().find(|alert| alert.kind == AlertKind::ErrorRateHigh);
+    assert!(high.is_none(), "{high:?}");
+}

@@ -57,6 +57,7 @@ fn a_call_in_vain_has_it_looked_into_once_a_minute_and_logged() {
     let story = pool.last_exhaustion().unwrap();
     assert_eq!(story.holders.len(), 1, "as of then, not of when the server had answered: {story}");
     assert!(story.server.is_some(), "asked over the connection that came back: {story}");
+    assert!(story.verdict().contains("no statement runs on any of them"), "{story}");
     let message = logged.recv_timeout(ms(10_000)).unwrap();
     assert!(message.starts_with("who holds the connections: "), "{message}");
     thread::sleep(ms(300));
