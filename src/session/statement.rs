@@ -183,7 +183,12 @@ mod tests {
         let text = Sql::from("select $1");
         assert_eq!(key(text, &[typed(23)]), key(text, &[typed(23)]));
         assert_ne!(key(text, &[typed(23)]), key(text, &[typed(25)]));
-        assert_ne!(key(text, &[typed(0)]), key(text, &[]));
+        assert_ne!(key(text, &[typed(0), typed(23)]), key(text, &[typed(23)]));
+        assert_eq!(
+            key(text, &[typed(23), typed(0)]),
+            key(text, &[typed(23)]),
+            "the server finds out how many there are"
+        );
         let statement = Statement::new("select $1", &[23], [].into());
         assert_eq!(key(Sql::from(&statement), &[typed(0)]), key(text, &[typed(23)]));
     }
