@@ -1226,6 +1226,16 @@ holdfast_status holdfast_connection_set_deadline(holdfast_connection *connection
 HOLDFAST_API
 uint32_t holdfast_connection_backend_pid(const holdfast_connection *connection);
 
+/**
+ * The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and nothing is
+ * submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 tells what has come, or that the
+ * connection is lost. That is to be called until it has nothing more before the next wait, since some may have been received
+ * already. It is for waiting only: who reads, writes or closes it breaks the connection. It is the connection's until that is
+ * given back. -1 for NULL. Any thread; does not block.
+ */
+HOLDFAST_API
+int holdfast_connection_socket(const holdfast_connection *connection);
+
 /** The server it leads to, as host:port or a socket path. Belongs to the connection. Any thread; does not block. */
 HOLDFAST_API
 holdfast_str holdfast_connection_target(const holdfast_connection *connection);

@@ -33,6 +33,8 @@ mod tls;
 mod tls_cache;
 
 use std::fmt;
+#[cfg(feature = "capi")]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,6 +133,12 @@ impl Link {
             return TransactionStatus::Unknown;
         }
         self.transaction_status()
+    }
+
+    /// The socket, for those who wait for it.
+    #[cfg(feature = "capi")]
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.socket.as_fd()
     }
 
     pub(crate) fn backend_key(&self) -> Option<BackendKey> {

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <poll.h>
 
 static holdfast_result *run(holdfast_connection *connection, const char *sql, const holdfast_param *params, size_t n,
                             int32_t format)
@@ -197,7 +198,17 @@ static void notifications_arrive_and_waiting_for_them_ends(holdfast_pool *pool, 
     OK(holdfast_connection_script(connection, "listen news", HOLDFAST_NUL, NULL, &error));
     OK(holdfast_connection_notification(connection, 20, &notification, &error));
     CHECK(notification == NULL);
+    struct pollfd socket = {.fd = holdfast_connection_socket(connection), .events = POLLIN};
+    CHECK(socket.fd >= 0 && holdfast_connection_socket(NULL) == -1);
+    CHECK(poll(&socket, 1, 50) == 0);
     OK(holdfast_pool_acquire(pool, NULL, &sender, &error));
+    OK(holdfast_connection_script(sender, "notify news, 'cold'", HOLDFAST_NUL, NULL, &error));
+    CHECK(poll(&socket, 1, 5000) == 1);
+    OK(holdfast_connection_notification(connection, 0, &notification, &error));
+    CHECK(notification != NULL && is(holdfast_notification_payload(notification), "cold"));
+    holdfast_notification_free(notification);
+    OK(holdfast_connection_notification(connection, 0, &notification, &error));
+    CHECK(notification == NULL && poll(&socket, 1, 0) == 0);
     OK(holdfast_connection_script(sender, "notify news, 'hot'", HOLDFAST_NUL, NULL, &error));
     OK(holdfast_connection_notification(connection, 5000, &notification, &error));
     CHECK(notification != NULL && is(holdfast_notification_channel(notification), "news"));

@@ -183,7 +183,7 @@ static void what_the_server_remarks_and_notifies_arrives(const pool &pool)
     }
     CHECK(said == "0000001000" && c.notices().empty());
 
-    CHECK(!c.notification(0ms) && !c.notification(20ms));
+    CHECK(!c.notification(0ms) && !c.notification(20ms) && c.socket() >= 0);
     pool.query("select pg_notify('news', $1)", "it rains");
     auto notification = c.notification(5s);
     CHECK(notification && notification->channel() == "news" && notification->payload() == "it rains");

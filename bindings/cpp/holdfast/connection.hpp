@@ -298,6 +298,9 @@ public:
 
     /// The server's process id for this session, as in pg_stat_activity. Any thread.
     std::uint32_t backend_pid() const noexcept { return holdfast_connection_backend_pid(it_); }
+    /// Its socket, for an event loop to wait for while nothing runs on it: once it is readable, notification(0ms) tells what has
+    /// come or that the connection is lost, and is to be called until it has nothing more. Not to be read, written or closed.
+    int socket() const noexcept { return holdfast_connection_socket(it_); }
     /// The server it leads to, as host:port or a socket path. Any thread.
     std::string_view target() const noexcept { return detail::view(holdfast_connection_target(it_)); }
 

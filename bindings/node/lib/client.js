@@ -29,6 +29,8 @@ class Client extends EventEmitter {
     this._ended = false
     this._poolUseCount = 0
     this._openedAt = Infinity
+    /** The number under which its socket is waited for, or 0. */
+    this._wait = 0
     this._borrowed = false
     this._unreferenced = false
     this._whenIdle = undefined
@@ -91,6 +93,7 @@ class Client extends EventEmitter {
     if (encoded === undefined) return
     query.owner = this
     this._pending += 1
+    watch.busy(this)
     const tag = take(query)
     query.number = submitted(tag, query.isScript
       ? addon.submitConnectionScript(this._handle, tag, query.text, query.deadline)
@@ -110,6 +113,7 @@ class Client extends EventEmitter {
     if (this._pending === 0) {
       if (this.listenerCount('notice') > 0 && this._handle !== NONE) this._tellNotices()
       if (this.listenerCount('notification') > 0) this._look()
+      watch.idle(this)
     }
     // A limit that the server kept itself, such as statement_timeout, leaves the session as it is.
     if (error && LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))

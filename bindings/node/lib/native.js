@@ -13,12 +13,15 @@ const MOST_IN_A_BATCH = 32
 const WORDS = 6
 const ARENA = 1 << 20
 
+/** As large as what the addon hands back. */
+const MOST_WAITS = 2 ** 31 - 1
+
 /** As a handle: there is none. */
 const NONE = -1
 /** As the fourth word of a completion: what its payload is. src/runtime.h has the same list. */
 const PAYLOAD = { none: 0, packInArena: 1, packOfItsOwn: 2, packs: 3, error: 4, connection: 5, value: 6 }
 /** As the second word: what comes from elsewhere than the queue. */
-const HAPPENING = { done: 32, event: 33, log: 34, body: 35 }
+const HAPPENING = { done: 32, event: 33, log: 34, body: 35, readable: 36 }
 
 function load() {
   const name = platformName()
@@ -43,6 +46,9 @@ function start(addon) {
   /** Pools by the number under which the library tells of them. Weak: being told of is no reason to live. */
   const listeners = new Map()
   let listenerCount = 0
+  /** What is told of sockets that become readable, by number. */
+  const waits = new Map()
+  let waitNumber = 0
 
   const words = new Int32Array(MOST_IN_A_BATCH * WORDS)
   const arena = Buffer.allocUnsafeSlow(ARENA)
@@ -106,6 +112,12 @@ function start(addon) {
         slots[tag].body(payload)
         return
       }
+      if (kind === HAPPENING.readable) {
+        const told = waits.get(tag)
+        waits.delete(tag)
+        told?.()
+        return
+      }
       const pool = listeners.get(tag)?.deref()
       if (pool === undefined) return
       if (kind === HAPPENING.event) pool._onEvent(payload)
@@ -166,7 +178,19 @@ function start(addon) {
     listeners.delete(tag)
   }
 
-  return { addon, NONE, take, submitted, promise, now, listen, deafen }
+  /** Calls `told` once when a connection's socket is readable. Returns a number to forget it by; 0 if it cannot be waited for. */
+  function awaitReadable(connection, told) {
+    waitNumber = (waitNumber % MOST_WAITS) + 1
+    if (!addon.awaitReadable(connection, waitNumber)) return 0
+    waits.set(waitNumber, told)
+    return waitNumber
+  }
+
+  function forgetReadable(number) {
+    if (waits.delete(number)) addon.forgetReadable(number)
+  }
+
+  return { awaitReadable, forgetReadable, addon, NONE, take, submitted, promise, now, listen, deafen }
 }
 
 // A module that is loaded again, as development servers do it, may find the addon in use by the pools of before.

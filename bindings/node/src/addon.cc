@@ -37,6 +37,8 @@ static napi_value init(napi_env env, napi_value exports)
         {"transactionStatus", transaction_status},
         {"notices", take_notices},
         {"notification", take_notification},
+        {"awaitReadable", await_readable},
+        {"forgetReadable", forget_readable},
         {"openStream", open_stream},
         {"nextOfStream", next_of_stream},
         {"freeStream", free_stream},

@@ -1,4 +1,5 @@
 // Connections in hand.
+#include "socket_watch.h"
 #include "submit.h"
 
 #include <cstring>
@@ -127,6 +128,23 @@ napi_value take_notification(napi_env env, napi_callback_info info)
                            .value();
     holdfast_notification_free(notification);
     return value;
+}
+
+// (connection, number) -> whether it is told once, under this number, when the socket of the connection is readable
+napi_value await_readable(napi_env env, napi_callback_info info)
+{
+    Arguments arguments(env, info);
+    Runtime &self = runtime(env);
+    int socket = holdfast_connection_socket(self.connection(arguments.integer(0)));
+    return make_bool(env, SocketWatch::process().wait(socket, self.mailbox, arguments.integer(1)));
+}
+
+// (number)
+napi_value forget_readable(napi_env env, napi_callback_info info)
+{
+    Arguments arguments(env, info);
+    SocketWatch::process().forget(runtime(env).mailbox, arguments.integer(0));
+    return undefined(env);
 }
 
 } // namespace holdfast_node

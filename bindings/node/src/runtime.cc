@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "held_pool.h"
+#include "socket_watch.h"
 #include "values.h"
 
 namespace holdfast_node {
@@ -294,6 +295,7 @@ void Runtime::turned(napi_env env)
 
 void Runtime::shut()
 {
+    SocketWatch::process().forget_all(mailbox);
     // Nobody waits for them any more, and a statement that runs on would keep its connection from others.
     for (uint64_t request : requests) {
         if (request != 0)

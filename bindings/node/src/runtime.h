@@ -27,7 +27,7 @@ enum class HandleKind : uint8_t { free, pool, connection, stream, server, body }
 enum class Payload : int32_t { none, pack_in_arena, pack_of_its_own, packs, error, connection, value };
 
 // As the kind of a completion that is no completion of the queue. Those of the queue are below 32.
-enum class Happening : int32_t { done = 32, event = 33, log = 34, body = 35 };
+enum class Happening : int32_t { done = 32, event = 33, log = 34, body = 35, readable = 36 };
 
 // Something from another thread, made into JavaScript on the thread of the environment.
 struct Message {

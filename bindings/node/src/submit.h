@@ -46,6 +46,8 @@ napi_value give_back(napi_env env, napi_callback_info info);
 napi_value transaction_status(napi_env env, napi_callback_info info);
 napi_value take_notices(napi_env env, napi_callback_info info);
 napi_value take_notification(napi_env env, napi_callback_info info);
+napi_value await_readable(napi_env env, napi_callback_info info);
+napi_value forget_readable(napi_env env, napi_callback_info info);
 
 napi_value open_stream(napi_env env, napi_callback_info info);
 napi_value next_of_stream(napi_env env, napi_callback_info info);

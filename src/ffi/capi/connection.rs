@@ -8,6 +8,8 @@
 //! before its end is ended by the next call: the server is asked to cancel it, by which an open transaction fails, or told
 //! that no more data comes, and what it still sends is skipped; all that within the deadline of that call.
 
+use std::ffi::c_int;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -214,6 +216,17 @@ pub unsafe extern "C" fn holdfast_connection_set_deadline(
 pub unsafe extern "C" fn holdfast_connection_backend_pid(connection: *const holdfast_connection) -> u32 {
     // SAFETY: the caller gives NULL or a live connection.
     or_default(0, || Ok(unsafe { look(connection)? }.backend_pid))
+}
+
+/// The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and nothing is
+/// submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 tells what has come, or that the
+/// connection is lost. That is to be called until it has nothing more before the next wait, since some may have been received
+/// already. It is for waiting only: who reads, writes or closes it breaks the connection. It is the connection's until that is
+/// given back. -1 for NULL. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holdfast_connection_socket(connection: *const holdfast_connection) -> c_int {
+    // SAFETY: the caller gives NULL or a live connection.
+    or_default(-1, || Ok(unsafe { look(connection)? }.link.descriptor().as_raw_fd()))
 }
 
 /// The server it leads to, as host:port or a socket path. Belongs to the connection. Any thread; does not block.

@@ -196,3 +196,52 @@ ours('await using gives a client back', async ({ pool }) => {
   await client[Symbol.asyncDispose]()
   assert.equal(made.idleCount, 1)
 })
+
+both('notifications are told whether they come while the client does nothing, runs a query, or between two', async ({ pool }) => {
+  const made = pool()
+  const client = await made.connect()
+  const told = []
+  client.on('notification', ({ payload }) => told.push(payload))
+  await client.query('listen news')
+  const sent = []
+  const send = async (payload) => {
+    sent.push(payload)
+    await made.query("select pg_notify('news', $1)", [payload])
+  }
+  for (let round = 0; round < 5; round++) {
+    await send(`idle ${round}`)
+    await until('it is told', () => told.length === sent.length)
+    const running = client.query('select pg_sleep(0.05)')
+    await send(`running ${round}`)
+    await running
+    for (let i = 0; i < 5; i++) await Promise.all([client.query('select 1'), send(`between ${round} ${i}`)])
+    await until('those are told', () => told.length === sent.length)
+  }
+  assert.deepEqual(told, sent)
+  client.release(true)
+})
+
+ours('a client that listens and hears nothing costs nothing', async ({ pool }) => {
+  const client = await pool().connect()
+  const told = []
+  client.on('notification', ({ payload }) => told.push(payload))
+  await client.query('listen nothing')
+  await sleep(200)
+  const { addon } = require('../../lib/native')
+  const looked = addon.notification
+  let looks = 0
+  addon.notification = (handle) => {
+    looks += 1
+    return looked(handle)
+  }
+  try {
+    await sleep(300)
+    assert.equal(looks, 0)
+    await client.query("notify nothing, 'something'")
+    await until('it hears that', () => told.length === 1)
+    assert.ok(looks > 0)
+  } finally {
+    addon.notification = looked
+  }
+  client.release()
+})
