@@ -1,8 +1,10 @@
 'use strict'
 
-// Ten processes share a server that has 17 slots for them, each with a pool of 8 and 16 requests in flight: who gets how
-// much, and what fails. `node bench/fleet.js [pg-holdfast | pg] [seconds]`. With pg each request retries twice, after 1 s and 2 s,
-// when the server is full, as careful programs do; with pg-holdfast the pool does what it does.
+const HELP = `usage: npm run bench:fleet -- [pg-holdfast | pg] [SECONDS]
+
+Ten processes share a server that has 17 slots for them, each with a pool of 8 and 16 requests in flight: who gets how much,
+and what fails. For 20 seconds, if not told otherwise. With pg each request retries twice, after 1 s and 2 s, when the server
+is full, as careful programs do; with pg-holdfast, which is the default, the pool does what it does.`
 
 const { fork } = require('node:child_process')
 const fs = require('node:fs')
@@ -114,6 +116,7 @@ function report(name, seconds, results, log) {
 
 async function main() {
   const [first, ...others] = process.argv.slice(2)
+  if (first === '--help') return console.log(HELP)
   if (first === '--member') return member(others[0], Number(others[1]), JSON.parse(others[2]))
   const name = first ?? 'pg-holdfast'
   const seconds = Number(others[0] ?? 20)

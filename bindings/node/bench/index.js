@@ -6,22 +6,28 @@ const { makeContenders, names } = require('./contenders')
 const { SCHEMA, WORKLOADS } = require('./workloads')
 const { measure, measureIdle, medians } = require('./measure')
 
-/**
- * npm run bench [-- --quick] [--json] [--rounds=N] [--millis=N] [--max=N] [--only=pg,pg-holdfast]
- *
- * All contenders in one run, on a server of its own: in each round each of them runs each workload, in another order every
- * time, so that what else the machine does hits all alike. Ratios of medians are what to look at, not absolute figures.
- */
+const HELP = `usage: npm run bench -- [--quick] [--json] [--rounds=N] [--millis=N] [--max=N] [--only=NAME,...]
+
+All contenders in one run, on a server of its own: in each round each of them runs each workload, in another order every
+time, so that what else the machine does hits all alike. Ratios of medians are what to look at, not absolute figures.
+
+  --quick      3 rounds of 300 ms
+  --rounds=N   rounds (7)
+  --millis=N   how long each workload runs in a round (1000)
+  --max=N      connections of each contender (10)
+  --only=...   contenders, of ${names.join(', ')}
+  --json       for programs; progress goes to standard error`
 
 function readArguments(given) {
   const read = { rounds: 7, millis: 1000, max: 10, only: names, json: false }
   for (const each of given) {
     const [name, value] = each.replace(/^--/, '').split('=')
-    if (name === 'quick') Object.assign(read, { rounds: 3, millis: 300 })
+    if (name === 'help') read.help = true
+    else if (name === 'quick') Object.assign(read, { rounds: 3, millis: 300 })
     else if (name === 'json') read.json = true
     else if (name === 'only' && value) read.only = value.split(',')
     else if (['rounds', 'millis', 'max'].includes(name) && Number(value) > 0) read[name] = Number(value)
-    else throw new Error(`${each} is no argument of this: give --quick, --json, --rounds=N, --millis=N, --max=N or --only=pg,pg-holdfast`)
+    else throw new Error(`${each} is no argument of this: --help lists them`)
   }
   return read
 }
@@ -63,6 +69,10 @@ function printTable(tables) {
 
 async function main() {
   const options = readArguments(process.argv.slice(2))
+  if (options.help) {
+    console.log(HELP)
+    return
+  }
   const server = await startServer({ max_connections: 100, shared_buffers: '64MB' })
   try {
     const contenders = makeContenders(options.only, server.config, options.max)
@@ -84,6 +94,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  console.error(error)
+  console.error(error.message)
   process.exitCode = 1
 })
