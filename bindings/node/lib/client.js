@@ -4,8 +4,9 @@ const { EventEmitter } = require('node:events')
 const { addon, NONE, take, submitted } = require('./native')
 const { toError, toNotice, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
-const { readQuery } = require('./query')
+const { readQuery, NOOP } = require('./query')
 const { iterate } = require('./stream')
+const { submitCursor } = require('./cursor')
 const TypeOverrides = require('./type-overrides')
 const watch = require('./watch')
 
@@ -31,9 +32,11 @@ class Client extends EventEmitter {
     this._openedAt = Infinity
     /** The number under which its socket is waited for, or 0. */
     this._wait = 0
+    /** Who reads a large result, or is about to: the first has the session to itself. Behind each are the queries that wait for it. */
+    this._readers = []
     this._borrowed = false
     this._unreferenced = false
-    this._whenIdle = undefined
+    this._whenIdle = []
     this.processID = processID
     this.binary = Boolean(pool.options.binary)
     this.pipeline = Boolean(pool.options.pipeline)
@@ -52,6 +55,7 @@ class Client extends EventEmitter {
   _takeBack() {
     const handle = this._handle
     this._handle = NONE
+    for (const { reader } of [...this._readers]) reader.abandon()
     watch.update(this)
     return handle
   }
@@ -81,6 +85,7 @@ class Client extends EventEmitter {
    * @param {string | object} config
    */
   query(config, values, third, fourth) {
+    if (typeof config?.submit === 'function') return submitCursor(this, config, typeof values === 'function' ? values : third)
     const query = readQuery(config, values, third, fourth)
     const result = query.promised(this._pool.Promise)
     this._submit(query)
@@ -88,6 +93,10 @@ class Client extends EventEmitter {
   }
 
   _submit(query) {
+    if (this._readers.length > 0) {
+      this._readers.at(-1).behind.push(query)
+      return
+    }
     query.inherit(this._types, this.binary, this._pool._queryTimeout)
     const encoded = query.encode(this._fault() || query.fault(this._names))
     if (encoded === undefined) return
@@ -99,6 +108,35 @@ class Client extends EventEmitter {
       ? addon.submitConnectionScript(this._handle, tag, query.text, query.deadline)
       : addon.submitConnectionQuery(this._handle, tag, query.text, encoded.buffer, encoded.count, query.format, query.deadline))
     query.watch(addon.cancel)
+  }
+
+  /**
+   * The session for one reader alone, once what was asked for before is done: `begins` then. Queries that are asked for meanwhile
+   * are submitted after `end()`, in their order.
+   */
+  _claim(reader) {
+    watch.busy(this)
+    const claim = { reader, behind: [], begin: NOOP }
+    const begins = new Promise((resolve) => {
+      claim.begin = () => this._idle().then(resolve)
+    })
+    if (this._readers.push(claim) === 1) claim.begin()
+    return { begins, end: () => this._endClaim(claim) }
+  }
+
+  _endClaim(claim) {
+    const at = this._readers.indexOf(claim)
+    this._readers.splice(at, 1)
+    // Of one that never had its turn, whose queries wait for the one before it.
+    if (at > 0) this._readers[at - 1].behind.push(...claim.behind)
+    else {
+      const later = this._readers
+      this._readers = []
+      for (const query of claim.behind) this._submit(query)
+      this._readers = later
+      later[0]?.begin()
+      watch.idle(this)
+    }
   }
 
   _fault() {
@@ -115,17 +153,21 @@ class Client extends EventEmitter {
       if (this.listenerCount('notification') > 0) this._look()
       watch.idle(this)
     }
-    // A limit that the server kept itself, such as statement_timeout, leaves the session as it is.
-    if (error && LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))
+    if (error) this._failed(error)
     if (this._pending > 0) return
     // Not before the result is out.
-    if (this._whenIdle !== undefined || this.listenerCount('drain') > 0) {
+    if (this._whenIdle.length > 0 || this.listenerCount('drain') > 0) {
       setImmediate(() => {
         if (this._pending > 0) return
-        this._whenIdle?.()
+        this._whenIdle.splice(0).forEach((told) => told())
         this.emit('drain')
       })
     }
+  }
+
+  /** Whether the session is of no use any more. A limit that the server kept itself, such as statement_timeout, leaves it as it is. */
+  _failed(error) {
+    if (LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))
   }
 
   _tellNotices() {
@@ -143,7 +185,7 @@ class Client extends EventEmitter {
 
   /** Takes what has come without being asked for. */
   _look() {
-    while (this._pending === 0 && this._handle !== NONE) {
+    while (!this._isBusy && this._handle !== NONE) {
       const message = addon.notification(this._handle)
       if (message === undefined) return
       if (message.failed !== undefined) {
@@ -169,15 +211,15 @@ class Client extends EventEmitter {
     this.emit('end')
   }
 
+  /** Whether something runs on the session, so that what comes is an answer. */
+  get _isBusy() {
+    return this._pending > 0 || this._readers.length > 0
+  }
+
   /** Waits until nothing submitted is left to run. */
   _idle() {
     if (this._pending === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      this._whenIdle = () => {
-        this._whenIdle = undefined
-        resolve()
-      }
-    })
+    return new Promise((resolve) => this._whenIdle.push(resolve))
   }
 
   /**

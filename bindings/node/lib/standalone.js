@@ -7,6 +7,12 @@ const { recapture, callBack } = require('./query')
 
 const FORWARDED = ['notice', 'notification', 'error', 'end', 'drain']
 
+/** As PostgreSQL's protocol has it: what a server reports without being asked, with the upper and lower case it gives them. */
+const REPORTED = [
+  'application_name', 'client_encoding', 'DateStyle', 'default_transaction_read_only', 'in_hot_standby', 'integer_datetimes',
+  'IntervalStyle', 'is_superuser', 'server_encoding', 'server_version', 'session_authorization', 'standard_conforming_strings', 'TimeZone',
+]
+
 class Client extends EventEmitter {
   constructor(options) {
     super()
@@ -14,6 +20,11 @@ class Client extends EventEmitter {
     this._pool = new Pool({ ...(typeof options === 'string' ? { connectionString: options } : options), max: 1, fleetShare: false })
     this._client = undefined
     this._connecting = false
+    /**
+     * Of node-postgres' connection only what Sequelize looks at: the settings that the server reports as a session begins.
+     * It is no property that shows, since it is not the client's own business.
+     */
+    Object.defineProperty(this, 'connection', { value: new EventEmitter(), enumerable: false })
     Object.assign(this, this._pool._parameters)
   }
 
@@ -30,8 +41,14 @@ class Client extends EventEmitter {
     this._connecting = true
     this._client = await this._pool.connect()
     this.processID = this._client.processID
+    if (this.connection.listenerCount('parameterStatus') > 0) await this._tellParameters()
     for (const name of FORWARDED) if (this.listenerCount(name) > 0) this._forward(name)
     this.emit('connect')
+  }
+
+  async _tellParameters() {
+    const { rows } = await this._client.query('select name, setting from pg_settings where name = any ($1)', [REPORTED])
+    for (const { name, setting } of rows) this.connection.emit('parameterStatus', { name: 'parameterStatus', parameterName: name, parameterValue: setting })
   }
 
   _forward(name) {

@@ -3,11 +3,93 @@
 // Rows of a large result in portions: the server is held back while nobody asks for more.
 
 const { addon, promise } = require('./native')
-const { decodeResult } = require('./decode')
+const { decodeResult, Result } = require('./decode')
 const { encodeValues } = require('./values')
 const { FORMAT } = require('./query')
 
 const BATCH = 500
+
+/** Reads the result of one statement on a client, which does nothing else from when this is made until it is over. */
+class Reader {
+  /**
+   * @param {import('./client').Client} client
+   * @param {{ text: string, values?: unknown[], rowMode?: string, types?: object }} statement
+   */
+  constructor(client, { text, values, rowMode, types }) {
+    this.over = false
+    this.result = new Result()
+    this._client = client
+    this._statement = { text, values }
+    this._decoding = { rowMode, types: types ?? client._types, binary: false }
+    this._stream = undefined
+    this._error = undefined
+    /** What was asked for last; portions are read in the order in which they were asked for. */
+    this._last = undefined
+    this._turn = client._claim(this)
+  }
+
+  /** At most so many further rows; fewer at the end. Once it has failed it fails always. */
+  read(count) {
+    return this._inOrder(() => this._read(count))
+  }
+
+  /** Lets go of what was not read: before the end the server is asked to stop before the connection does anything else. */
+  close() {
+    return this._inOrder(() => this._finish())
+  }
+
+  /** The client goes back to its pool. */
+  abandon() {
+    this._finish()
+  }
+
+  _inOrder(next) {
+    const asked = this._last === undefined ? next() : this._last.then(next, next)
+    this._last = asked?.catch?.(() => {})
+    return Promise.resolve(asked)
+  }
+
+  async _read(count) {
+    if (this._error !== undefined) throw this._error
+    const rows = []
+    try {
+      if (this._stream === undefined && !this.over) await this._open()
+      while (rows.length < count && !this.over) {
+        const pack = await promise((tag) => addon.nextOfStream(this._stream, tag, count - rows.length))
+        if (pack === undefined) this._finish()
+        else {
+          this.result = decodeResult(pack, this._decoding)
+          for (const row of this.result.rows) rows.push(row)
+        }
+      }
+    } catch (error) {
+      this._error = error
+      this._finish()
+      this._client._failed(error)
+      throw error
+    }
+    return rows
+  }
+
+  async _open() {
+    await this._turn.begins
+    const { text, values } = this._statement
+    const fault = this._client._fault()
+    if (fault) throw fault
+    const encoded = encodeValues(values)
+    const stream = await promise((tag) => addon.openStream(this._client._handle, tag, text, encoded.buffer, encoded.count, FORMAT.automatic))
+    // Abandoned meanwhile: then nobody else would free it.
+    if (this.over) addon.freeStream(stream)
+    else this._stream = stream
+  }
+
+  _finish() {
+    if (this.over) return
+    this.over = true
+    if (this._stream !== undefined) addon.freeStream(this._stream)
+    this._turn.end()
+  }
+}
 
 function batchSize(options) {
   const size = options?.batchSize ?? BATCH
@@ -16,7 +98,7 @@ function batchSize(options) {
 }
 
 /**
- * @param {import('./client').Client} client on which nothing else runs meanwhile
+ * @param {import('./client').Client} client
  * @param {{ batchSize?: number, rowMode?: string, types?: object, signal?: AbortSignal }} [options]
  */
 async function* iterate(client, text, values, options = {}) {
@@ -24,23 +106,16 @@ async function* iterate(client, text, values, options = {}) {
   const fault = client._fault()
   if (fault) throw fault
   if (typeof text !== 'string') throw new TypeError(`iterate takes a text, not ${typeof text}: give iterate(text, values, options)`)
-  const decoding = { rowMode: options.rowMode, types: options.types ?? client._types, binary: false }
-  await client._idle()
   options.signal?.throwIfAborted()
-  const encoded = encodeValues(values)
-  const stream = await promise((tag) =>
-    addon.openStream(client._handle, tag, text, encoded.buffer, encoded.count, FORMAT.automatic))
+  const reader = new Reader(client, { text, values, rowMode: options.rowMode, types: options.types })
   try {
-    for (;;) {
+    while (!reader.over) {
       options.signal?.throwIfAborted()
-      const pack = await promise((tag) => addon.nextOfStream(stream, tag, size))
-      if (pack === undefined) return
-      yield* decodeResult(pack, decoding).rows
+      yield* await reader.read(size)
     }
   } finally {
-    // Before the end, the server is asked to stop before the connection does anything else.
-    addon.freeStream(stream)
+    reader.close()
   }
 }
 
-module.exports = { iterate }
+module.exports = { Reader, iterate }

@@ -38,16 +38,16 @@ function idle(client) {
 
 function settle() {
   timer = null
-  for (const client of watched) if (client._pending === 0 && client._wait === 0) listen(client)
+  for (const client of watched) if (!client._isBusy && client._wait === 0) listen(client)
 }
 
 function listen(client) {
   // Some may have been received already, with an answer.
   client._look()
-  if (!watched.has(client) || client._pending > 0 || client._wait !== 0) return
+  if (!watched.has(client) || client._isBusy || client._wait !== 0) return
   client._wait = awaitReadable(client._handle, () => {
     client._wait = 0
-    if (client._pending === 0) listen(client)
+    if (!client._isBusy) listen(client)
   })
   // The system has no room for it: then it is looked at every now and then.
   if (client._wait === 0) idle(client)

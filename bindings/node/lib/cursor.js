@@ -1,0 +1,66 @@
+'use strict'
+
+// pg-cursor and pg-query-stream, which ORMs read large results with. They speak the wire protocol of node-postgres, which there is
+// none of here: so their objects stay what they are, but read and close through the library.
+
+const { Reader } = require('./stream')
+
+/** What a cursor of pg-cursor has, or the one inside a pg-query-stream. */
+function cursorOf(object) {
+  const cursor = object.cursor ?? object
+  const is = typeof cursor.read === 'function' && typeof cursor.close === 'function' && typeof cursor.text === 'string'
+  return is ? cursor : undefined
+}
+
+/** As pg-cursor answers: to a callback, or by a promise. */
+function answered(answer, callback, Promise) {
+  if (callback === undefined) return new Promise((resolve, reject) => answer.then(([value]) => resolve(value), reject))
+  answer.then(([value, more]) => process.nextTick(callback, null, value, more), (error) => process.nextTick(callback, error))
+  return undefined
+}
+
+/**
+ * @param {import('./client').Client} client
+ * @param {object} object a cursor or a stream; it is returned as it is
+ */
+function submitCursor(client, object, callback) {
+  const cursor = cursorOf(object)
+  if (cursor === undefined) {
+    throw new TypeError('objects with submit() speak the wire protocol themselves, which is not possible here, but for pg-cursor and pg-query-stream: give a text and values instead, and use node-postgres for COPY')
+  }
+  if (typeof callback === 'function') object.callback ??= callback
+  const { rowMode, types, Promise = global.Promise } = cursor._conf ?? {}
+  const reader = new Reader(client, { text: cursor.text, values: cursor.values, rowMode, types })
+  let told = false
+  const ended = () => {
+    if (!reader.over || told) return
+    told = true
+    cursor.state = 'done'
+    cursor.emit('end', reader.result)
+  }
+  const read = async (count) => {
+    try {
+      const rows = await reader.read(count)
+      if (cursor.listenerCount('row') > 0) for (const row of rows) cursor.emit('row', row, reader.result)
+      process.nextTick(ended)
+      return [rows, reader.result]
+    } catch (error) {
+      // Told once, and not as an end.
+      if (!told && cursor.listenerCount('error') > 0) cursor.emit('error', error)
+      told = true
+      cursor.state = 'error'
+      throw error
+    }
+  }
+  const close = async () => {
+    await reader.close()
+    ended()
+    return []
+  }
+  cursor.state = 'submitted'
+  cursor.read = (count, whenRead) => answered(read(count), whenRead, Promise)
+  cursor.close = (whenClosed) => answered(close(), whenClosed, Promise)
+  return object
+}
+
+module.exports = { submitCursor }
