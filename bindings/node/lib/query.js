@@ -226,7 +226,7 @@ function readQuery(config, values, third, fourth) {
     query = new Query(config, undefined)
   } else {
     if (typeof config.submit === 'function') {
-      throw new TypeError('objects with submit(), such as pg-cursor and pg-query-stream, speak the wire protocol themselves, which is not possible here: use pool.iterate() or client.iterate()')
+      throw new TypeError('cursors and streams are for clients, which somebody gives back when they are over: use client.query(), or pool.iterate()')
     }
     query = new Query(config.text, config.values)
     query.name = config.name || undefined

@@ -95,7 +95,7 @@ export interface Notice extends ServerFields {
 
 export type TransactionStatus = 'I' | 'T' | 'E' | null
 
-/** pg-cursor, pg-query-stream and pg.Query speak the wire protocol themselves, which cannot work here: use iterate(). */
+/** pg-cursor's and pg-query-stream's objects. Others, such as pg.Query and pg-copy-streams, speak the wire protocol themselves and are refused. */
 export interface Submittable {
   submit: (connection: any) => void
 }
@@ -116,8 +116,8 @@ interface Absent {
 
 /** The forms of query() that pools and clients have. */
 interface Queryable {
-  /** @deprecated It throws: use iterate() instead of cursors and streams. */
-  query<T extends Submittable>(queryStream: T): never
+  /** A cursor or a query stream, on a client; on a pool it throws, since nobody could say when the client is free again: use iterate(). */
+  query<T extends Submittable>(queryStream: T): T
   query<R extends any[] = any[], I = any[]>(
     queryConfig: QueryArrayConfig<I>,
     values?: QueryConfigValues<I>,

@@ -62,4 +62,8 @@ expectType<string | undefined>(error.remedy)
 
 /** There is nothing to be done with these here, and the compiler says so. */
 expectType<never>(client.copyFrom)
-expectType<never>(pool.query({ submit() {} }))
+
+class Cursor {
+  submit() {}
+}
+expectType<Cursor>(client.query(new Cursor()))
