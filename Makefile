@@ -37,10 +37,12 @@ lint: deps
 doc: lint
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
+# Where nothing is kept for a second build, the sanitizers' builds (3 GB) make room for other versions of Node.
 # Last, so that the output ends with the counts. With ARGS, which are for cargo, nothing but what they choose.
 .PHONY: unit
 unit: doc
 	@{ ended=0; $(CARGO) test --all-features --no-fail-fast $(ARGS) || ended=$$?; \
+		$(if $(filter 0,$(CARGO_INCREMENTAL)),rm -rf '$(TARGET)/sanitize';) \
 		$(if $(ARGS),,$(MAKE) --no-print-directory node || ended=$$?;) exit $$ended; } 2>&1 | awk -f scripts/count-tests.awk
 
 # Versions of Node beside the installed one, as scripts/test-versions.js takes them; none if it is empty. npm has them.
