@@ -37,8 +37,8 @@ lint: deps
 doc: lint
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
-# Where nothing is kept for a second build, the sanitizers' builds (3 GB) make room for other versions of Node.
-# Last, so that the output ends with the counts. With ARGS, which are for cargo, nothing but what they choose.
+# Last, so that the output ends with the counts. With ARGS, which are for cargo, nothing but what they choose. Where nothing is kept
+# for a second build, as in CI, the sanitizers' builds (3 GB) go before other versions of Node come.
 .PHONY: unit
 unit: doc
 	@{ ended=0; $(CARGO) test --all-features --no-fail-fast $(ARGS) || ended=$$?; \

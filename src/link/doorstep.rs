@@ -20,6 +20,7 @@ use r2d2_postgres::PostgresConnectionManager;
 use super::Link;
 use super::dial::{Dial, Dialled};
 use super::stream::LinkStream;
+use super::tls::alert_of;
 use crate::error::LinkFault;
 use crate::error::{Error, ErrorKind, Phase, find_source, server_message};
 
@@ -75,7 +76,7 @@ fn startup_error(error: postgres::Error, link: &Link) -> Error {
             .with_source(error);
     }
     // Of TLS 1.3 a client takes the handshake to be over before the server has looked at its certificate.
-    if let Some(alert) = find_source::<openssl::ssl::Error>(&error).and_then(openssl::ssl::Error::ssl_error) {
+    if let Some(alert) = alert_of(&error) {
         return Error::new(ErrorKind::Tls, format!("the server refused TLS after the handshake: {alert}"))
             .in_phase(Phase::Tls)
             .with_source(error);

@@ -17,7 +17,8 @@ use super::deadline::Alarm;
 use super::framing::Framing;
 use super::socket::{Reading, Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
-use crate::error::{LinkFault, find_source};
+use super::tls::alert_of;
+use crate::error::LinkFault;
 
 pub(crate) enum Transport {
     Plain(SocketIo),
@@ -56,7 +57,7 @@ impl Transport {
         let Self::Tls(tls) = self else { return error };
         let mut byte = [0; 1];
         match Pin::new(tls.as_mut()).poll_read(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Err(alert)) if find_source::<openssl::ssl::Error>(&alert).is_some() => alert,
+            Poll::Ready(Err(alert)) if alert_of(&alert).is_some() => alert,
             _ => error,
         }
     }

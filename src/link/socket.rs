@@ -462,8 +462,9 @@ impl AsyncWrite for SocketIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let sent = this.socket.poll_send(cx, bytes);
-        if matches!(sent, Poll::Ready(Err(_))) && !this.holds_bytes() {
-            // The kernel still has what the server sent before the connection broke, which may say why.
+        let closed = || this.socket.fault() == Some(LinkFault::ClosedByServer);
+        if matches!(sent, Poll::Ready(Err(_))) && closed() && !this.holds_bytes() {
+            // The kernel still has what the server sent before it closed, which may say why.
             (this.start, this.end) = (0, this.socket.receive_left(&mut this.ahead));
         }
         sent

@@ -15,7 +15,7 @@ use openssl::x509::store::{X509Lookup, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
 
 use crate::config::settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion};
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, find_source};
 
 /// How far the server's certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,15 @@ impl TlsContext {
         configuration.set_use_server_name_indication(self.sni && is_name);
         Ok(configuration)
     }
+}
+
+/// By which alert the server ended TLS, if that is what is behind an error. An end without one, as of a server that was killed, is
+/// none.
+pub(super) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ErrorStack> {
+    // SSL_AD_REASON_OFFSET of OpenSSL's ssl.h: reasons from there on are alerts that were received.
+    const RECEIVED: i32 = 1000;
+    let stack = find_source::<openssl::ssl::Error>(error)?.ssl_error()?;
+    stack.errors().iter().any(|each| each.reason_code() >= RECEIVED).then_some(stack)
 }
 
 /// Every file the settings name or stand for, whether or not it exists.

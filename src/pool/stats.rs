@@ -77,7 +77,8 @@ pub(crate) struct Counters {
     pub(crate) retries: u64,
     pub(crate) probes: u64,
     pub(crate) rolled_back: u64,
-    /// Calls that got no connection, whatever they tried, where that is not how they were made or that the pool was closed.
+    /// Calls that got no connection, whatever they tried. Not for how they were made, nor because the pool was closed, nor for what
+    /// a statement of the session's start met.
     pub(crate) failed_calls: u64,
     closes: [u64; CloseReason::ALL.len()],
     errors: [u64; ErrorKind::ALL.len()],
@@ -96,8 +97,11 @@ impl Counters {
     /// A call, after all its tries.
     pub(crate) fn call_failed(&mut self, kind: ErrorKind) {
         self.failed(kind);
-        self.failed_calls +=
-            u64::from(!matches!(kind, ErrorKind::PoolClosed | ErrorKind::Misuse | ErrorKind::Config));
+        let no_fault = matches!(
+            kind,
+            ErrorKind::PoolClosed | ErrorKind::Misuse | ErrorKind::Config | ErrorKind::Database
+        );
+        self.failed_calls += u64::from(!no_fault);
     }
 }
 

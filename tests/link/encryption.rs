@@ -1,10 +1,13 @@
 //! `sslmode` and its companions mean what they mean in libpq: each combination is tried with `psql`, too.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool};
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 
 use crate::support::certs::{CertFiles, Certs};
 use crate::support::fake::{FakeServer, Script};
@@ -229,6 +232,31 @@ fn a_client_certificate_that_the_server_does_not_believe_is_a_failure_of_tls_and
         assert!(!error.is_retryable() && error.attempts().len() <= 1, "{version}: {error}");
         assert!(error.remedy().is_some_and(|remedy| remedy.contains("sslcert")), "{version}: {error}");
     }
+}
+
+#[test]
+fn a_server_that_hangs_up_over_tls_before_the_session_stands_is_lost_and_tried_again() {
+    let certs = Certs::new();
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+    acceptor.set_certificate_chain_file(&certs.good.cert).unwrap();
+    acceptor.set_private_key_file(&certs.good.key, SslFiletype::PEM).unwrap();
+    let acceptor = acceptor.build();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut asked = [0; 8];
+            stream.read_exact(&mut asked).unwrap();
+            stream.write_all(b"S").unwrap();
+            let mut tls = acceptor.accept(stream).unwrap();
+            // The start-up packet, then an end without TLS' own, as of a server that is killed.
+            let _ = tls.read(&mut [0; 1024]).unwrap();
+        }
+    });
+    let error =
+        refused(&format!("postgresql://app@127.0.0.1:{port}/postgres?sslmode=require&connection_timeout=5s"));
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionLost, Some(Phase::Auth)), "{error}");
+    assert!(error.is_retryable(), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ const { EventEmitter } = require('node:events')
 const { addon, NONE, take, submitted } = require('./native')
 const { toError, toNotice, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
-const { readQuery, NOOP } = require('./query')
+const { readQuery } = require('./query')
 const { iterate } = require('./stream')
 const { submitCursor } = require('./cursor')
 const TypeOverrides = require('./type-overrides')
@@ -55,7 +55,7 @@ class Client extends EventEmitter {
   _takeBack() {
     const handle = this._handle
     this._handle = NONE
-    for (const { reader } of [...this._readers]) reader.abandon()
+    for (const { reader } of [...this._readers]) reader.finish()
     watch.update(this)
     return handle
   }
@@ -97,6 +97,10 @@ class Client extends EventEmitter {
       this._readers.at(-1).behind.push(query)
       return
     }
+    this._send(query)
+  }
+
+  _send(query) {
     query.inherit(this._types, this.binary, this._pool._queryTimeout)
     const encoded = query.encode(this._fault() || query.fault(this._names))
     if (encoded === undefined) return
@@ -116,27 +120,26 @@ class Client extends EventEmitter {
    */
   _claim(reader) {
     watch.busy(this)
-    const claim = { reader, behind: [], begin: NOOP }
+    let begin
     const begins = new Promise((resolve) => {
-      claim.begin = () => this._idle().then(resolve)
+      begin = () => this._idle().then(resolve)
     })
-    if (this._readers.push(claim) === 1) claim.begin()
+    const claim = { reader, behind: [], begin }
+    if (this._readers.push(claim) === 1) begin()
     return { begins, end: () => this._endClaim(claim) }
   }
 
   _endClaim(claim) {
     const at = this._readers.indexOf(claim)
     this._readers.splice(at, 1)
-    // Of one that never had its turn, whose queries wait for the one before it.
-    if (at > 0) this._readers[at - 1].behind.push(...claim.behind)
-    else {
-      const later = this._readers
-      this._readers = []
-      for (const query of claim.behind) this._submit(query)
-      this._readers = later
-      later[0]?.begin()
-      watch.idle(this)
+    if (at > 0) {
+      // It never had its turn, so what waits for it waits for the one before it.
+      this._readers[at - 1].behind.push(...claim.behind)
+      return
     }
+    claim.behind.forEach((query) => this._send(query))
+    this._readers[0]?.begin()
+    watch.idle(this)
   }
 
   _fault() {

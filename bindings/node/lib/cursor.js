@@ -14,8 +14,8 @@ function cursorOf(object) {
 
 /** As pg-cursor answers: to a callback, or by a promise. */
 function answered(answer, callback, Promise) {
-  if (callback === undefined) return new Promise((resolve, reject) => answer.then(([value]) => resolve(value), reject))
-  answer.then(([value, more]) => process.nextTick(callback, null, value, more), (error) => process.nextTick(callback, error))
+  if (callback === undefined) return new Promise((resolve, reject) => answer.then(resolve, reject))
+  answer.then((rows) => process.nextTick(callback, null, rows), (error) => process.nextTick(callback, error))
   return undefined
 }
 
@@ -43,7 +43,7 @@ function submitCursor(client, object, callback) {
       const rows = await reader.read(count)
       if (cursor.listenerCount('row') > 0) for (const row of rows) cursor.emit('row', row, reader.result)
       process.nextTick(ended)
-      return [rows, reader.result]
+      return rows
     } catch (error) {
       // Told once, and not as an end.
       if (!told && cursor.listenerCount('error') > 0) cursor.emit('error', error)
@@ -55,10 +55,9 @@ function submitCursor(client, object, callback) {
   const close = async () => {
     await reader.close()
     ended()
-    return []
   }
   cursor.state = 'submitted'
-  cursor.read = (count, whenRead) => answered(read(count), whenRead, Promise)
+  cursor.read = (count, whenRead) => answered(read(count), whenRead && ((error, rows) => whenRead(error, rows, reader.result)), Promise)
   cursor.close = (whenClosed) => answered(close(), whenClosed, Promise)
   return object
 }

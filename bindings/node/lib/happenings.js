@@ -30,8 +30,9 @@ function translate(pool, happening) {
   const name = KIND[happening.kind]
   const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
   if (happening.error !== undefined) told.error = toError(happening.error)
-  pool.emit('happening', told)
   if (name === 'opened') pool._openedAt.set(told.processID, told.time)
+  if (name === 'closed') pool._openedAt.delete(told.processID)
+  pool.emit('happening', told)
   if (name === 'closed') sessionClosed(pool, told)
   const event = EVENTS[name]
   if (event === 'alert') told.raised = name === 'alert_raised'
@@ -39,7 +40,6 @@ function translate(pool, happening) {
 }
 
 function sessionClosed(pool, told) {
-  pool._openedAt.delete(told.processID)
   let client = pool._clients.get(told.processID)
   // One in hand learns of it by its next query, or because somebody listens.
   if (client !== undefined && pool._lent.has(client)) {

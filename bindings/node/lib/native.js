@@ -13,7 +13,7 @@ const MOST_IN_A_BATCH = 32
 const WORDS = 6
 const ARENA = 1 << 20
 
-/** As large as what the addon hands back. */
+/** Numbers of waits are handed back as signed words. */
 const MOST_WAITS = 2 ** 31 - 1
 
 /** As a handle: there is none. */

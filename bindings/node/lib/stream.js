@@ -5,7 +5,7 @@
 const { addon, promise } = require('./native')
 const { decodeResult, Result } = require('./decode')
 const { encodeValues } = require('./values')
-const { FORMAT } = require('./query')
+const { FORMAT, NOOP } = require('./query')
 
 const BATCH = 500
 
@@ -24,7 +24,7 @@ class Reader {
     this._stream = undefined
     this._error = undefined
     /** What was asked for last; portions are read in the order in which they were asked for. */
-    this._last = undefined
+    this._last = Promise.resolve()
     this._turn = client._claim(this)
   }
 
@@ -33,20 +33,15 @@ class Reader {
     return this._inOrder(() => this._read(count))
   }
 
-  /** Lets go of what was not read: before the end the server is asked to stop before the connection does anything else. */
+  /** Lets go of what was not read, after the reads that were asked for. */
   close() {
-    return this._inOrder(() => this._finish())
-  }
-
-  /** The client goes back to its pool. */
-  abandon() {
-    this._finish()
+    return this._inOrder(() => this.finish())
   }
 
   _inOrder(next) {
-    const asked = this._last === undefined ? next() : this._last.then(next, next)
-    this._last = asked?.catch?.(() => {})
-    return Promise.resolve(asked)
+    const asked = this._last.then(next)
+    this._last = asked.catch(NOOP)
+    return asked
   }
 
   async _read(count) {
@@ -56,7 +51,7 @@ class Reader {
       if (this._stream === undefined && !this.over) await this._open()
       while (rows.length < count && !this.over) {
         const pack = await promise((tag) => addon.nextOfStream(this._stream, tag, count - rows.length))
-        if (pack === undefined) this._finish()
+        if (pack === undefined) this.finish()
         else {
           this.result = decodeResult(pack, this._decoding)
           for (const row of this.result.rows) rows.push(row)
@@ -64,7 +59,7 @@ class Reader {
       }
     } catch (error) {
       this._error = error
-      this._finish()
+      this.finish()
       this._client._failed(error)
       throw error
     }
@@ -83,7 +78,8 @@ class Reader {
     else this._stream = stream
   }
 
-  _finish() {
+  /** Lets go at once: before the end the server is asked to stop before the connection does anything else. */
+  finish() {
     if (this.over) return
     this.over = true
     if (this._stream !== undefined) addon.freeStream(this._stream)
@@ -114,7 +110,7 @@ async function* iterate(client, text, values, options = {}) {
       yield* await reader.read(size)
     }
   } finally {
-    reader.close()
+    await reader.close()
   }
 }
 

@@ -8,9 +8,9 @@ namespace {
 
 // What environments of this process share, by name, with a handle of its own. The program asked for that, and names are few.
 struct Shared {
-    holdfast_pool *pool;
+    holdfast_pool *pool = nullptr;
     std::shared_ptr<Audience> audience;
-    size_t users;
+    size_t users = 0;
 };
 std::mutex shared_lock;
 std::map<std::string, Shared> &shared_pools()
@@ -18,6 +18,17 @@ std::map<std::string, Shared> &shared_pools()
     // Never destroyed, since threads may end after the process has begun to.
     static auto *pools = new std::map<std::string, Shared>;
     return *pools;
+}
+
+// Under the lock: one more has the pool of this name, with a handle of his own. false if there is none that is open.
+bool join(const std::string &name, Shared &own)
+{
+    auto found = shared_pools().find(name);
+    if (found == shared_pools().end() || holdfast_pool_is_closed(found->second.pool))
+        return false;
+    found->second.users++;
+    own = {holdfast_pool_clone(found->second.pool), found->second.audience, 0};
+    return true;
 }
 
 } // namespace
@@ -58,41 +69,31 @@ bool HeldPool::leave()
 
 HeldPool *join_shared(const std::string &name, const Listener &listener)
 {
-    holdfast_pool *pool;
-    std::shared_ptr<Audience> audience;
+    Shared there{};
     {
         std::lock_guard<std::mutex> lock(shared_lock);
-        auto found = shared_pools().find(name);
-        if (found == shared_pools().end() || holdfast_pool_is_closed(found->second.pool))
+        if (!join(name, there))
             return nullptr;
-        found->second.users++;
-        pool = holdfast_pool_clone(found->second.pool);
-        audience = found->second.audience;
     }
-    return new HeldPool(pool, std::move(audience), listener, name);
+    return new HeldPool(there.pool, std::move(there.audience), listener, name);
 }
 
-HeldPool *share(std::unique_ptr<HeldPool> own, const std::string &name, std::shared_ptr<Audience> audience, const Listener &listener)
+HeldPool *HeldPool::share(std::unique_ptr<HeldPool> own)
 {
-    for (;;) {
-        // Before the lock: what is not kept is freed after it.
-        if (HeldPool *there = join_shared(name, listener))
-            return there;
-        holdfast_pool *closed = nullptr;
-        {
-            std::lock_guard<std::mutex> lock(shared_lock);
-            auto found = shared_pools().find(name);
-            if (found != shared_pools().end() && !holdfast_pool_is_closed(found->second.pool))
-                continue;
-            if (found != shared_pools().end()) {
-                closed = found->second.pool;
-                shared_pools().erase(found);
-            }
-            shared_pools().emplace(name, Shared{holdfast_pool_clone(own->pool()), std::move(audience), 1});
+    Shared there{};
+    holdfast_pool *closed = nullptr;
+    bool joined;
+    {
+        std::lock_guard<std::mutex> lock(shared_lock);
+        joined = join(own->name_, there);
+        if (!joined) {
+            Shared &place = shared_pools()[own->name_];
+            closed = place.pool;
+            place = {holdfast_pool_clone(own->pool_), own->audience_, 1};
         }
-        holdfast_pool_free(closed);
-        return own.release();
     }
+    holdfast_pool_free(closed);
+    return joined ? new HeldPool(there.pool, std::move(there.audience), own->listener_, own->name_) : own.release();
 }
 
 } // namespace holdfast_node

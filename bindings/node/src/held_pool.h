@@ -15,6 +15,9 @@ class HeldPool {
     HeldPool(const HeldPool &) = delete;
     HeldPool &operator=(const HeldPool &) = delete;
 
+    // Shares it under its name, unless another thread was faster: then there is that one, and this one goes.
+    static HeldPool *share(std::unique_ptr<HeldPool> own);
+
     holdfast_pool *pool() const { return pool_; }
     // No longer one of those who share it. Whether nobody does any more.
     bool leave();
@@ -28,7 +31,5 @@ class HeldPool {
 
 // The pool that is shared under this name, or NULL.
 HeldPool *join_shared(const std::string &name, const Listener &listener);
-// Shares this one under its name, unless another thread was faster: then that one, and this one goes.
-HeldPool *share(std::unique_ptr<HeldPool> own, const std::string &name, std::shared_ptr<Audience> audience, const Listener &listener);
 
 } // namespace holdfast_node

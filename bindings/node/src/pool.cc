@@ -81,7 +81,7 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     if (status != HOLDFAST_STATUS_OK)
         return describe_and_free(env, error);
     auto held = std::make_unique<HeldPool>(pool, audience, listener, name);
-    HeldPool *kept = name.empty() ? held.release() : share(std::move(held), name, audience, listener);
+    HeldPool *kept = name.empty() ? held.release() : HeldPool::share(std::move(held));
     return make(env, self.add(HandleKind::pool, kept));
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <unordered_set>
 
 namespace holdfast_node {
 
@@ -49,40 +50,48 @@ bool SocketWatch::wait(int socket, const std::shared_ptr<Mailbox> &mailbox, int3
     int own = socket < 0 ? -1 : fcntl(socket, F_DUPFD_CLOEXEC, 0);
     if (own < 0)
         return false;
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!start()) {
-        close(own);
-        return false;
+    bool running;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        running = start();
+        if (running)
+            waits_.push_back({own, mailbox, tag});
     }
-    waits_.push_back({own, mailbox, tag});
-    interrupt();
-    return true;
+    if (running)
+        interrupt();
+    else
+        close(own);
+    return running;
 }
 
 void SocketWatch::forget(const std::shared_ptr<Mailbox> &mailbox, int32_t tag)
 {
-    std::lock_guard<std::mutex> lock(mutex_);
-    auto found = std::find_if(waits_.begin(), waits_.end(),
-                              [&](const Wait &each) { return each.mailbox == mailbox && each.tag == tag; });
-    if (found == waits_.end())
-        return;
-    // The thread may be waiting for this very number, which another file could get: it looks again, and what it is told of a
-    // descriptor that is in nobody's list it leaves alone.
-    close(found->socket);
-    waits_.erase(found);
-    interrupt();
+    forget_where([&](const Wait &each) { return each.mailbox == mailbox && each.tag == tag; });
 }
 
 void SocketWatch::forget_all(const std::shared_ptr<Mailbox> &mailbox)
 {
+    forget_where([&](const Wait &each) { return each.mailbox == mailbox; });
+}
+
+void SocketWatch::forget_where(const std::function<bool(const Wait &)> &is_meant)
+{
+    std::vector<Wait> forgotten = take(is_meant);
+    // The thread may be waiting for these very numbers, which other files could get: it looks again, and what it is told of a
+    // descriptor that is in nobody's list it leaves alone.
+    for (const Wait &each : forgotten)
+        close(each.socket);
+    if (!forgotten.empty())
+        interrupt();
+}
+
+std::vector<SocketWatch::Wait> SocketWatch::take(const std::function<bool(const Wait &)> &is_meant)
+{
     std::lock_guard<std::mutex> lock(mutex_);
-    auto kept = std::stable_partition(waits_.begin(), waits_.end(),
-                                      [&](const Wait &each) { return each.mailbox != mailbox; });
-    if (kept == waits_.end())
-        return;
-    std::for_each(kept, waits_.end(), [](const Wait &each) { close(each.socket); });
-    waits_.erase(kept, waits_.end());
-    interrupt();
+    auto first = std::stable_partition(waits_.begin(), waits_.end(), [&](const Wait &each) { return !is_meant(each); });
+    std::vector<Wait> taken(std::make_move_iterator(first), std::make_move_iterator(waits_.end()));
+    waits_.erase(first, waits_.end());
+    return taken;
 }
 
 void SocketWatch::run()
@@ -100,17 +109,12 @@ void SocketWatch::run()
         char bytes[64];
         while (polled[0].revents != 0 && read(pipe_[0], bytes, sizeof bytes) == sizeof bytes) {
         }
-        std::vector<Wait> ready;
-        {
-            std::lock_guard<std::mutex> lock(mutex_);
-            auto is_ready = [&](const Wait &wait) {
-                return std::any_of(polled.begin() + 1, polled.end(),
-                                   [&](const pollfd &each) { return each.fd == wait.socket && each.revents != 0; });
-            };
-            auto first = std::stable_partition(waits_.begin(), waits_.end(), [&](const Wait &each) { return !is_ready(each); });
-            ready.assign(std::make_move_iterator(first), std::make_move_iterator(waits_.end()));
-            waits_.erase(first, waits_.end());
+        std::unordered_set<int> readable;
+        for (const pollfd &each : polled) {
+            if (each.revents != 0)
+                readable.insert(each.fd);
         }
+        std::vector<Wait> ready = take([&](const Wait &each) { return readable.count(each.socket) > 0; });
         for (const Wait &each : ready) {
             close(each.socket);
             each.mailbox->send({Happening::readable, each.tag, HOLDFAST_STATUS_OK, nullptr});

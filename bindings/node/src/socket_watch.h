@@ -26,6 +26,8 @@ class SocketWatch {
         int32_t tag;
     };
     bool start();
+    void forget_where(const std::function<bool(const Wait &)> &is_meant);
+    std::vector<Wait> take(const std::function<bool(const Wait &)> &is_meant);
     void run();
     void interrupt();
 

@@ -80,6 +80,9 @@ test('the packages install without a network and without a compiler, and work', 
     const pool = new Pool(process.argv[2])
     console.log((await pool.query('select $1::int + 1 as n', [1])).rows[0].n)`)
   assert.equal(run(process.execPath, ['program.mjs', server.url], place), '2\n')
+  // What pg-cursor asks for where this package is called `pg`.
+  const parts = "require('pg-holdfast/lib/utils.js').prepareValue(1) + new (require('pg-holdfast/lib/result.js'))().rows.length"
+  assert.equal(run(process.execPath, ['-p', parts], place), '10\n')
 
   // Without the addon's package there is nothing to build from, which is said.
   fs.rmSync(path.join(place, 'node_modules', '@pg-holdfast'), { recursive: true })

@@ -102,7 +102,7 @@ export interface Submittable {
 
 /** What is typed in @types/pg and neither it nor this package has. */
 interface Absent {
-  /** @deprecated There is no such thing at a native connection. */
+  /** @deprecated Of it there is only what Sequelize looks at: an emitter of the settings that a server reports. */
   readonly connection: never
   /** @deprecated Not there in node-postgres either. */
   readonly copyFrom: never

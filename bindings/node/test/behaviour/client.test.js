@@ -221,6 +221,24 @@ both('notifications are told whether they come while the client does nothing, ru
   client.release(true)
 })
 
+ours('a client hears notifications also where its socket cannot be waited for', async ({ pool }) => {
+  const { addon } = require('../../lib/native')
+  const wait = addon.awaitReadable
+  addon.awaitReadable = () => false
+  try {
+    const made = pool()
+    const client = await made.connect()
+    const told = []
+    client.on('notification', ({ payload }) => told.push(payload))
+    await client.query('listen crowded')
+    await made.query("notify crowded, 'all the same'")
+    await until('it hears that', () => told.length === 1)
+    client.release()
+  } finally {
+    addon.awaitReadable = wait
+  }
+})
+
 ours('a client that listens and hears nothing costs nothing', async ({ pool }) => {
   const client = await pool().connect()
   const told = []

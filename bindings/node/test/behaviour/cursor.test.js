@@ -153,6 +153,10 @@ ours('a client that is watched for notifications reads a large result all the sa
   client.removeAllListeners('notification')
 }))
 
+ours('a pool refuses cursors, and says what to use', async ({ pool }) => {
+  await assert.rejects(pool().query(new Cursor(NUMBERS, [1])), /use client\.query\(\), or pool\.iterate\(\)/)
+})
+
 ours('other objects with submit() are refused with what to use instead', ({ pool }) => withClient(pool(), (client) => {
   assert.throws(() => client.query({ submit() {}, text: 'copy x from stdin' }), /use node-postgres for COPY/)
 }))
