@@ -69,9 +69,10 @@ impl Stress<'_> {
                 let _ = conn.batch_execute("select pg_sleep(0.01)");
             }
             7 => {
+                // Until it is gone: the server counts a backend for a moment after its last words, and one that was only asked to
+                // end may meet a later borrower.
                 if let Some(pid) = conn.backend_pid() {
-                    let mut killer = self.killer.lock().unwrap();
-                    killer.0.execute("select pg_terminate_backend($1)", &[&(pid as i32)]).unwrap();
+                    self.killer.lock().unwrap().terminate(pid as i32);
                 }
             }
             8 => {
@@ -84,6 +85,15 @@ impl Stress<'_> {
             10 => thread::sleep(ms(random.u64(..8))),
             _ => {}
         }
+    }
+}
+
+/// Has the threads stop however the test ends: they are waited for, so that one that fails would hang.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -144,6 +154,7 @@ fn whatever_threads_do_the_figures_agree_and_in_the_end_all_is_at_rest() {
         seed,
     };
     thread::scope(|scope| {
+        let _stop = StopAtEnd(&stress.stop);
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let stress = &stress;
@@ -163,7 +174,6 @@ fn whatever_threads_do_the_figures_agree_and_in_the_end_all_is_at_rest() {
             }
             cut_before = cut_openings(&pool);
         }
-        stress.stop.store(true, Ordering::Relaxed);
     });
     let served = stress.served.load(Ordering::Relaxed);
     assert!(served > 100, "seed {seed}: only {served} loans were made");
