@@ -31,7 +31,8 @@ mod run {
     use holdfast::embedded::EmbeddedPostgres;
 
     use crate::measurements::{
-        Bench, capi, direct_lane, footprint, free_get, opening, point_query, rows, scarcity,
+        Bench, capi, direct_lane, first_row, footprint, free_get, instructions, opening, point_query, rows,
+        scarcity,
     };
     use crate::support::json::{Report, Surroundings};
     use crate::support::options::{Asked, HELP, Options};
@@ -58,22 +59,26 @@ mod run {
             rows::NAME => rows::child(subject, url),
             footprint::NAME => footprint::child(subject, url),
             capi::NAME => capi::child(subject, url),
+            instructions::NAME => instructions::child(subject, url),
+            first_row::NAME => first_row::child(subject, url),
             other => Err(format!("no child measures {other}").into()),
         }
     }
 
     type Part = (&'static str, fn(&Bench<'_>) -> Outcome<Vec<Measurement>>);
 
-    const PARTS: [Part; 10] = [
+    const PARTS: [Part; 12] = [
         ("get", free_get::measure),
         ("crowd", scarcity::crowd),
         ("hold", scarcity::hold),
         ("point", point_query::prepared),
         ("text", point_query::text),
+        ("instructions", instructions::measure),
         ("rows", rows::measure),
         ("lane", direct_lane::measure),
         ("capi", capi::measure),
         ("open", opening::measure),
+        ("first", first_row::measure),
         ("footprint", footprint::measure),
     ];
 

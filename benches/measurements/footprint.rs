@@ -6,7 +6,7 @@ use r2d2_postgres::PostgresConnectionManager;
 
 use super::Bench;
 use crate::support::procfs::Holdings;
-use crate::support::report::{Better, Measurement};
+use crate::support::report::{Better, Bound, Judged, Measurement};
 use crate::support::rounds::{Contender, interleave_cold};
 use crate::support::subjects::{HOLDFAST, LIBPQ, Libpq, POINT, R2D2, StockPool, any_key};
 use crate::support::{Outcome, children};
@@ -15,6 +15,8 @@ pub const NAME: &str = "footprint";
 /// Averages what allocators take in steps.
 const CONNECTIONS: u32 = 50;
 const FURTHER_POOLS: usize = 10;
+/// Memory in KiB, descriptors, threads.
+const MOST_PER_CONNECTION: [f64; 3] = [16.0, 1.0, 0.0];
 
 pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
     let contenders = [HOLDFAST, R2D2, LIBPQ]
@@ -29,14 +31,17 @@ pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
     let mut results = Vec::new();
     for (i, (thing, title)) in things.into_iter().enumerate() {
         for (j, (quantity, unit, digits)) in units.into_iter().enumerate() {
-            results.push(
-                Measurement::new(
-                    format!("footprint/{thing}/{quantity}"),
-                    format!("{title}: {quantity}"),
-                    (unit, digits, Better::Less),
-                )
-                .of(&series, i * units.len() + j),
-            );
+            let result = Measurement::new(
+                format!("footprint/{thing}/{quantity}"),
+                format!("{title}: {quantity}"),
+                (unit, digits, Better::Less),
+            )
+            .of(&series, i * units.len() + j);
+            let most = MOST_PER_CONNECTION[j];
+            results.push(match thing {
+                "connection" => result.target(Judged::Median, Bound::AtMost(most)),
+                _ => result,
+            });
         }
     }
     Ok(results)

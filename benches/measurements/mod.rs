@@ -2,8 +2,10 @@
 
 pub mod capi;
 pub mod direct_lane;
+pub mod first_row;
 pub mod footprint;
 pub mod free_get;
+pub mod instructions;
 pub mod opening;
 pub mod point_query;
 pub mod rows;

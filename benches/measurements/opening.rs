@@ -80,7 +80,7 @@ where
 }
 
 /// A server with a certificate that it signed itself.
-fn server_with_tls() -> Outcome<EmbeddedPostgres> {
+pub(super) fn server_with_tls() -> Outcome<EmbeddedPostgres> {
     let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
     let mut name = X509Name::builder()?;
     name.append_entry_by_text("CN", "localhost")?;

@@ -8,7 +8,7 @@ use holdfast::postgres::Row;
 
 use super::Bench;
 use crate::support::libpq::{Format, Rows};
-use crate::support::report::{Better, Measurement};
+use crate::support::report::{Better, Bound, Judged, Measurement};
 use crate::support::rounds::{Contender, interleave, interleave_cold, millis};
 use crate::support::subjects::{self, BARE, Bare, HOLDFAST, LIBPQ, Libpq, MANY, MANY_ROWS};
 use crate::support::{Outcome, children, procfs};
@@ -41,7 +41,8 @@ pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
             "100,000 rows of 4 columns, received and every value read",
             ("ms", 1, Better::Less),
         )
-        .of(&time, 0),
+        .of(&time, 0)
+        .target(Judged::RatioTo(LIBPQ), Bound::AtMost(0.95)),
         Measurement::new(
             "rows/memory",
             "the same: memory at its peak, above that of the connected process",

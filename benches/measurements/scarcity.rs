@@ -70,7 +70,7 @@ pub fn crowd(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
             ("queries/s", 0, Better::More),
         )
         .of(&series, 0)
-        .target(Judged::RatioTo(LIBPQ), Bound::AtLeast(0.6)),
+        .target(Judged::RatioTo(LIBPQ), Bound::AtLeast(0.66)),
         Measurement::new(
             "crowd/wait",
             "the longest wait for a connection meanwhile",

@@ -21,10 +21,12 @@ What is measured:
   hold           64 threads on 8 connections, each held for 2 ms: longest wait, and how even the turns are
   point          a prepared point query with 1 and with 8 threads, on one CPU and on all, against the bare driver and libpq
   text           the same statement given as text, against r2d2, whose users prepare it every time
+  instructions   the client's instructions for a prepared point query, counted by callgrind, against the bare driver and libpq
   rows           100,000 rows of 4 columns: time and peak memory
   lane           the direct lane: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
   capi           the C library: point queries, 100,000 rows, against libpq (needs `make lib`, which `make bench` runs)
   open           opening a connection, without and with TLS
+  first          a process from its start to its first row, over TLS, against libpq
   footprint      memory, descriptors and threads of a pool and of an open connection
 
 How to read it: subjects take turns round by round, after one round of warming up. Shown are the median of the rounds, the
@@ -37,8 +39,20 @@ For figures worth keeping let nothing else run, and look at the load printed fir
 ";
 
 /// The names that `--only` takes.
-pub const NAMES: [&str; 10] =
-    ["get", "crowd", "hold", "point", "text", "rows", "lane", "capi", "open", "footprint"];
+pub const NAMES: [&str; 12] = [
+    "get",
+    "crowd",
+    "hold",
+    "point",
+    "text",
+    "instructions",
+    "rows",
+    "lane",
+    "capi",
+    "open",
+    "first",
+    "footprint",
+];
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
