@@ -26,6 +26,7 @@ mod lending;
 mod observing;
 mod open_connection;
 mod opening;
+mod own_statements;
 mod parameter_types;
 mod prober;
 mod proof;

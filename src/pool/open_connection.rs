@@ -1,9 +1,9 @@
 //! One open server connection and what the pool remembers about it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use postgres::Client;
 
 use super::admission::Pooled;
 use super::in_doubt::Origin;
@@ -12,7 +12,6 @@ use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
-use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
@@ -30,8 +29,7 @@ pub(super) struct OpenConnection {
     pub(super) client: Client,
     pub(super) link: Link,
     pub(super) statements: StatementCache,
-    /// Made when the direct lane is first used.
-    pub(super) lane: Option<Box<LaneState>>,
+    pub(super) lane: LaneState,
     pub(super) cancel: CancelHandle,
     pub(super) loans: Loans,
     /// `host:port`, for messages.
@@ -72,7 +70,7 @@ impl OpenConnection {
             client: opened.client,
             link: opened.link,
             statements: StatementCache::new(settings.statement_cache),
-            lane: None,
+            lane: LaneState::new(settings.statement_cache),
             cancel: opened.cancel,
             loans: Loans::default(),
             target: opened.target,
@@ -91,30 +89,10 @@ impl OpenConnection {
         }
     }
 
-    /// Runs something of the pool's own, which does not count as statements of its users.
-    pub(super) fn off_the_record<T>(&mut self, run: impl FnOnce(&mut Client) -> T) -> T {
-        let traffic = self.link.traffic();
-        let counted = traffic.counts_statements();
-        traffic.count_statements(false);
-        let done = run(&mut self.client);
-        self.link.traffic().count_statements(counted);
-        done
-    }
-
-    /// Asks the server something for the pool, to be answered by `deadline`.
-    pub(super) fn ask_for_pool(
-        &mut self,
-        sql: &str,
-        deadline: Instant,
-    ) -> Result<Vec<SimpleQueryRow>, Error> {
-        self.link.set_deadline(Some(deadline));
-        let answered = self.off_the_record(|client| client.simple_query(sql));
-        self.link.set_deadline(None);
-        let rows = answered?.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
+    /// Whether it is in the state in which connections are lent: between two requests, outside of a transaction, usable.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.link.is_clean() && !self.lane.is_unfinished() && !self.client_has_given_up()
     }
 
     pub(super) fn has_expired(&self, now: Tick) -> bool {

@@ -136,20 +136,21 @@ impl Inner {
     pub(super) fn ask(&self, conn: &mut OpenConnection, limit: Duration) -> Answer {
         let era = self.trust.era();
         let asked = Instant::now();
-        conn.link.set_deadline(Some(asked + limit));
+        let mut run = |sql: &str| conn.run_for_pool(sql, asked + limit);
         let answer = if self.asks_for_role {
-            match self.connector.misfit(&mut conn.client, &conn.link) {
+            let mut first_row =
+                |sql: &str| Ok(run(sql)?.into_iter().next().unwrap_or_default().into_values());
+            match self.connector.misfit(&mut first_row) {
                 Ok(None) => Answer::Fit,
                 Ok(Some(why)) => Answer::Unfit(why),
                 Err(_) => Answer::Dead,
             }
-        } else if conn.client.batch_execute("").is_ok() {
+        } else if run("").is_ok() {
             Answer::Fit
         } else {
             Answer::Dead
         };
         let answer = if conn.link.is_clean() { answer } else { Answer::Dead };
-        conn.link.set_deadline(None);
         if answer == Answer::Fit {
             self.meters.proved(asked.elapsed());
             conn.heard_at = Tick::now();
