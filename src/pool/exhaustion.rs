@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 
 use super::Pool;
 use super::admission::{Grant, Request};
+use super::capacity::Granted;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::Parked;
 use super::own_statements::TextRow;
@@ -131,12 +133,7 @@ impl Inner {
         self.explained.wanted.store(true, Ordering::Release);
         let inner = self.clone();
         self.workers.run(move || inner.ask_over_idle());
-        let pool = Arc::downgrade(self);
-        self.workers.after(PATIENCE, move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.explain_without_server();
-            }
-        });
+        self.later(PATIENCE, |inner| inner.explain_without_server());
     }
 
     /// On a worker: over what is idle now. If nothing is, [`ask_over`](Self::ask_over) is called with what comes back.
@@ -158,6 +155,7 @@ impl Inner {
     }
 
     fn answer_over(self: &Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "exhaustion question");
         let pending = self.explained.take();
         let answer = pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + BRIEFLY));
         self.give_back(conn);
@@ -212,22 +210,19 @@ impl Inner {
         let request =
             Request { since: Instant::now(), deadline, opens_from: None, backs_off: false, is_new: false };
         loop {
-            match self.admission.wait(request) {
+            match self.wait(request) {
                 Err(_) => return Err("no connection came free for the question".to_owned()),
-                Ok(Grant::Closed) => return Err("the pool was closed".to_owned()),
-                Ok(Grant::Refused) => return Err(self.why_unreachable()),
-                Ok(Grant::Connection(parked)) => {
+                Ok(Granted::Closed) => return Err("the pool was closed".to_owned()),
+                Ok(Granted::Refused) => return Err(self.why_unreachable()),
+                Ok(Granted::Connection(parked)) => {
                     if let Proof::Given(parked) = self.prove(parked, deadline) {
                         self.admission.count(|c| c.gets -= 1);
                         return Ok(parked);
                     }
                 }
-                Ok(Grant::Capacity) => match self.known_failure() {
-                    Some(error) => {
-                        self.admission.opening_failed();
-                        return Err(error.summary());
-                    }
-                    None => return self.open(deadline).map_err(|error| error.summary()),
+                Ok(Granted::Capacity(capacity)) => match self.known_failure() {
+                    Some(error) => return Err(error.summary()),
+                    None => return self.open(capacity, deadline).map_err(|error| error.summary()),
                 },
             }
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::admission::{NextThought, OfIdle, Releases, Returned, SHORTEST_TIMER};
 use super::alarm::Alarm;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::Parked;
 use super::own_statements::TextRow;
@@ -143,6 +144,7 @@ impl Inner {
     }
 
     fn look(self: &Arc<Self>, conn: &mut Parked) {
+        failpoint!(self, "fleet look");
         let seen = look_over(conn, self.settings.validation_timeout);
         if let Err(error) = &seen {
             self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
@@ -168,12 +170,7 @@ impl Inner {
         if !self.fleet.alarm.advance_to(due) {
             return;
         }
-        let pool = Arc::downgrade(self);
-        self.workers.after(due.since(Tick::exact()), move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.fleet_alarm_rings(due);
-            }
-        });
+        self.later(due.since(Tick::exact()), move |inner| inner.fleet_alarm_rings(due));
     }
 
     /// On the timer thread.
@@ -181,12 +178,21 @@ impl Inner {
         if !self.fleet.alarm.rings(due) {
             return;
         }
+        let _next = NextPlan(self);
         match self.admission.think_of_share() {
             Some(OfIdle::Give(conn)) => self.see_off(conn, CloseReason::Shared),
             Some(OfIdle::Look(conn, taken)) => self.look_over_idle(conn, taken),
             None => {}
         }
-        self.plan_for_fleet();
+    }
+}
+
+/// Sets the fleet's next alarm on every way out.
+struct NextPlan<'a>(&'a Arc<Inner>);
+
+impl Drop for NextPlan<'_> {
+    fn drop(&mut self) {
+        self.0.plan_for_fleet();
     }
 }
 

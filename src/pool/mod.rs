@@ -5,11 +5,13 @@ mod admission;
 mod alarm;
 mod background_open;
 mod cached;
+mod capacity;
 mod circuit;
 mod closing;
 mod connection;
 mod exhaustion;
 mod failover;
+mod failpoint;
 mod figures;
 mod fleet;
 mod full_server;
@@ -28,6 +30,7 @@ mod open_connection;
 mod opening;
 mod own_statements;
 mod parameter_types;
+mod place;
 mod prober;
 mod proof;
 mod recycle;
@@ -35,6 +38,7 @@ mod refused;
 mod registry;
 mod release;
 mod retrying;
+mod single_flight;
 mod slot;
 mod statements;
 mod stats;
@@ -47,6 +51,8 @@ mod voice;
 mod watch;
 #[cfg(feature = "http")]
 mod weak;
+#[cfg(test)]
+mod whole_tests;
 mod workers;
 
 use std::fmt;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use super::admission::Pooled;
+use super::admission::{Account, Pooled};
 use super::in_doubt::Origin;
+use super::inner::Inner;
+use super::place::Place;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
-use crate::config::settings::PoolSettings;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
@@ -55,13 +56,16 @@ pub(super) struct OpenConnection {
     pub(super) deadline_changed: bool,
     /// Who has it, and what its loans took.
     pub(super) loan: Arc<LoanRecord>,
-    /// Dropped last: the slot is free only once the client is gone.
+    /// Dropped behind all that is open: the slot is free only once the client is gone.
     _slot: SlotLease,
+    /// Dropped last: the capacity is offered to the next only once the slot is free.
+    place: Place,
 }
 
 impl OpenConnection {
     /// `era`: as of before it was opened.
-    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, settings: &PoolSettings) -> Self {
+    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, pool: &Arc<Inner>) -> Self {
+        let settings = &pool.settings;
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
@@ -86,6 +90,7 @@ impl OpenConnection {
             deadline_changed: false,
             loan: Arc::new(LoanRecord::new(settings.metrics)),
             _slot: slot,
+            place: Place::new(pool, id),
         }
     }
 
@@ -119,6 +124,11 @@ impl Pooled for Parked {
 
     fn idle_since(&self) -> Tick {
         self.parked_at
+    }
+
+    #[inline]
+    fn counts_as(&mut self, account: Account) {
+        self.place.account = account;
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked, ThreadMark};
 use super::proof::LOOK_AFTER;
@@ -18,6 +19,7 @@ impl Inner {
     /// Takes a lent connection back.
     #[inline]
     pub(super) fn give_back(self: &Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "returned");
         if conn.deadline_changed {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
@@ -87,6 +89,7 @@ impl Inner {
         if self.explained.is_wanted() {
             return self.ask_over(conn);
         }
+        failpoint!(self, "parking");
         conn.parked_at = now;
         conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());
@@ -99,6 +102,7 @@ impl Inner {
 
     /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
     fn settle(self: Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "settling");
         let end = Instant::now() + self.settings.settle_timeout;
         if !end_abandoned_work(&self, &mut conn, end) {
             return self.retire(conn, CloseReason::Unclean);
@@ -106,6 +110,7 @@ impl Inner {
         if roll_back(&self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
+        failpoint!(self, "settled");
         if conn.is_at_rest() {
             self.give_back_clean(conn);
         } else {
@@ -114,8 +119,9 @@ impl Inner {
     }
 
     /// Closes a lent connection. It counts against the pool until the server has let go of it or it was cut.
-    pub(super) fn retire(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        self.admission.retire_lent(|counters| counters.closed(reason));
+    pub(super) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
+        self.admission.retire_lent(&mut conn, |counters| counters.closed(reason));
+        failpoint!(self, "retired");
         self.see_off(conn, reason);
     }
 
@@ -140,9 +146,10 @@ impl Inner {
         // A server process closes its end when it ends, and with it what it was doing.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
         let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
+        failpoint!(self, "closing");
         conn.link.retire();
         if gone && !abandoned_work {
-            return self.departed(conn);
+            return departed(conn);
         }
         let inner = self.clone();
         // Counted from now, not from when a worker is free: a server that answers nobody keeps all workers waiting, and
@@ -162,17 +169,15 @@ impl Inner {
             if !conn.link.wait_for_hangup(left()) {
                 conn.link.reset_on_close();
             }
-            inner.departed(conn);
+            failpoint!(inner, "departing");
+            departed(conn);
         });
     }
+}
 
-    fn departed(self: &Arc<Self>, conn: Parked) {
-        self.registry.remove(conn.id);
-        // The slot goes back to r2d2 before the capacity is offered to anybody.
-        drop(conn);
-        self.admission.departed();
-        self.refill();
-    }
+/// The server has let go of it, or it is cut now. Its place becomes free.
+fn departed(conn: Parked) {
+    drop(conn);
 }
 
 /// Ends what the borrower left half-way. `false` when it cannot be known to have ended: a cancel request that may still be
