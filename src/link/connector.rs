@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, SimpleQueryMessage};
 
 use super::Link;
 use super::abort::Abort;
@@ -14,7 +14,7 @@ use super::doorstep::open_client;
 use super::inside::Inside;
 use super::orphans::limit_orphans;
 use super::resolve::resolve;
-use super::role::{check_role, misfit};
+use super::role::{FirstRow, check_role, misfit};
 use super::silent_hosts::SilentHosts;
 use super::timing::Timing;
 use super::tls_cache::Tls;
@@ -101,9 +101,9 @@ impl Connector {
         )
     }
 
-    /// Asks the server of an open session for its role; what is wrong with it, if something is. Under the link's deadline.
-    pub(crate) fn misfit(&self, client: &mut Client, link: &Link) -> Result<Option<&'static str>, Error> {
-        misfit(client, link, self.server.target_session_attrs)
+    /// Asks the server of an open session for its role; what is wrong with it, if something is.
+    pub(crate) fn misfit(&self, ask: FirstRow<'_>) -> Result<Option<&'static str>, Error> {
+        misfit(ask, self.server.target_session_attrs)
     }
 
     /// Opens a session by `deadline`, unless it is given up before.
@@ -289,7 +289,7 @@ impl Opening<'_> {
             session: began.elapsed().saturating_sub(dialled.connecting + dialled.encrypting),
         };
         let link = dialled.link;
-        check_role(&mut client, &link, wanted)
+        check_role(&mut |sql| first_row(&mut client, sql), wanted)
             .and_then(|()| limit_orphans(&mut client, &link, &self.server.orphans))
             .map_err(|error| error.having_passed(|passed| timing.note(passed)))?;
         let cancel = CancelHandle::new(
@@ -323,6 +323,17 @@ impl Opening<'_> {
         }
         startup
     }
+}
+
+/// The values of the first row of an answer.
+fn first_row(client: &mut Client, sql: &str) -> Result<Vec<Option<String>>, Error> {
+    let row = client.simple_query(sql)?.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(row.map_or_else(Vec::new, |row| {
+        (0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()
+    }))
 }
 
 /// A failed try and the layer it was made on.

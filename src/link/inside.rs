@@ -26,8 +26,13 @@ impl Inside {
     /// The client's end of a new connection.
     pub(crate) fn connect(&self) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
-        (self.accept)(theirs)?;
+        self.accept(theirs)?;
         Ok(ours)
+    }
+
+    /// Gives the server its end of a connection.
+    pub(crate) fn accept(&self, theirs: UnixStream) -> io::Result<()> {
+        (self.accept)(theirs)
     }
 
     /// What stands where other servers have host and port.

@@ -1,15 +1,20 @@
 //! Whether a server has the role that `target_session_attrs` asks for.
 
-use postgres::{Client, SimpleQueryMessage};
-
-use super::Link;
 use crate::config::settings::TargetSessionAttrs;
-use crate::error::LinkFault;
 use crate::error::{Error, ErrorKind, Phase};
 
+/// Runs one statement and returns the values of its first row, none when there is no row. How depends on who has the
+/// session.
+pub(crate) type FirstRow<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<Option<String>>, Error>;
+
+/// Read at one round trip, the same way on every supported version (a hot standby is always read-only). Names are qualified,
+/// and nothing is compared, since a borrower may have set another `search_path`.
+const ASK: &str =
+    "select pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery()";
+
 /// Checks a fresh session.
-pub(super) fn check_role(client: &mut Client, link: &Link, wanted: TargetSessionAttrs) -> Result<(), Error> {
-    let Some(what) = misfit(client, link, wanted)? else { return Ok(()) };
+pub(super) fn check_role(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Result<(), Error> {
+    let Some(what) = misfit(ask, wanted)? else { return Ok(()) };
     // Roles change in a failover, so asking again later is right.
     Err(Error::new(ErrorKind::Unreachable, format!("the server does not have the role asked for: {what}"))
         .in_phase(Phase::Role)
@@ -18,15 +23,11 @@ pub(super) fn check_role(client: &mut Client, link: &Link, wanted: TargetSession
 
 /// Asks the server for its role; what is wrong with it, if something is. `PreferStandby` here means "must be a standby":
 /// preferring is done by asking twice.
-pub(super) fn misfit(
-    client: &mut Client,
-    link: &Link,
-    wanted: TargetSessionAttrs,
-) -> Result<Option<&'static str>, Error> {
+pub(super) fn misfit(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Result<Option<&'static str>, Error> {
     if wanted == TargetSessionAttrs::Any {
         return Ok(None);
     }
-    let (read_only, standby) = read_role(client, link)?;
+    let (read_only, standby) = read_role(ask)?;
     let (fits, what) = match wanted {
         TargetSessionAttrs::Any => (true, ""),
         TargetSessionAttrs::ReadWrite => (!read_only, "its sessions are read-only"),
@@ -37,26 +38,38 @@ pub(super) fn misfit(
     Ok((!fits).then_some(what))
 }
 
-/// Reads both at one round trip, the same way on every supported version (a hot standby is always read-only).
-fn read_role(client: &mut Client, link: &Link) -> Result<(bool, bool), Error> {
-    let sql =
-        "select pg_catalog.current_setting('transaction_read_only') = 'on', pg_catalog.pg_is_in_recovery()";
-    let answer = client.simple_query(sql).map_err(|e| {
-        if link.fault() == Some(LinkFault::DeadlinePassed) {
+/// Whether its sessions are read-only, and whether it is a standby.
+fn read_role(ask: FirstRow<'_>) -> Result<(bool, bool), Error> {
+    let row = ask(ASK).map_err(|e| match e.kind() {
+        ErrorKind::QueryTimeout => {
             Error::new(ErrorKind::ConnectTimeout, "the server did not tell its role in time")
                 .in_phase(Phase::Role)
                 .with_source(e)
-        } else {
-            Error::from(e).in_phase(Phase::Role).set_retryable(true)
         }
+        _ => e.in_phase(Phase::Role).set_retryable(true),
     })?;
-    let row = answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let flag = |index| row.and_then(|row| row.get(index)).map(|text| text == "t");
-    match (flag(0), flag(1)) {
+    let flag = |column: usize, yes: &str| Some(row.get(column)?.as_deref()? == yes);
+    match (flag(0, "on"), flag(1, "t")) {
         (Some(read_only), Some(standby)) => Ok((read_only, standby)),
         _ => Err(Error::new(ErrorKind::Database, "the server did not tell its role").in_phase(Phase::Role)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_with_fewer_columns_than_asked_for_is_an_error() {
+        for answer in [vec![], vec![Some("on".to_owned())], vec![None, Some("t".to_owned())]] {
+            let error = misfit(&mut |_| Ok(answer.clone()), TargetSessionAttrs::Primary).unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (ErrorKind::Database, Some(Phase::Role)));
+        }
+        let standby = || Ok(vec![Some("on".to_owned()), Some("t".to_owned())]);
+        assert_eq!(misfit(&mut |_| standby(), TargetSessionAttrs::Standby).unwrap(), None);
+        assert_eq!(
+            misfit(&mut |_| standby(), TargetSessionAttrs::ReadWrite).unwrap(),
+            Some("its sessions are read-only")
+        );
     }
 }

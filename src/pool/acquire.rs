@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::admission::{Denied, Grant, Request, Shed};
 use super::background_open::IN_A_HURRY;
+use super::capacity::{Capacity, Granted};
 use super::connection::PooledConnection;
+use super::failpoint::failpoint;
 use super::inner::{Inner, OpenFailure};
 use super::open_connection::Parked;
 use super::proof::Proof;
@@ -52,14 +54,17 @@ impl Inner {
     #[inline]
     pub(super) fn get(self: &Arc<Self>, call: Call) -> Result<PooledConnection, Error> {
         self.check_caller()?;
-        let mut grant = self.admission.try_idle();
-        if let Some(Grant::Connection(mut parked)) = grant {
-            if self.needs_no_look(&mut parked) {
-                return Ok(PooledConnection::new(self.clone(), parked, call.place, Duration::ZERO));
+        let found = match self.admission.try_idle() {
+            Some(Grant::Connection(mut parked)) => {
+                if self.needs_no_look(&mut parked) {
+                    return Ok(PooledConnection::new(self.clone(), parked, call.place, Duration::ZERO));
+                }
+                Some(Granted::Connection(parked))
             }
-            grant = Some(Grant::Connection(parked));
-        }
-        Acquisition::start(self, call).run(grant)
+            Some(Grant::Closed) => Some(Granted::Closed),
+            None | Some(Grant::Capacity | Grant::Refused) => None,
+        };
+        Acquisition::start(self, call).run(found)
     }
 
     /// What a call is told that has waited elsewhere, until its time was up.
@@ -155,7 +160,7 @@ impl<'a> Acquisition<'a> {
         }
     }
 
-    fn run(mut self, mut grant: Option<Grant>) -> Result<PooledConnection, Error> {
+    fn run(mut self, mut grant: Option<Granted>) -> Result<PooledConnection, Error> {
         if grant.is_none()
             && let Some(error) = self.inner.refused_at_once()
         {
@@ -218,47 +223,47 @@ impl<'a> Acquisition<'a> {
         Request { since: self.started, deadline, opens_from, backs_off, is_new: !backs_off }
     }
 
-    fn pass(&self, grant: Option<Grant>, request: Request) -> Pass {
+    fn pass(&self, grant: Option<Granted>, request: Request) -> Pass {
         let grant = match grant.map_or_else(|| self.wait(request), Ok) {
             Ok(grant) => grant,
             Err(Denied::TimedOut) => return Pass::TimedOut,
             Err(Denied::Shed(shed)) => return Pass::Shed(shed),
         };
         match grant {
-            Grant::Closed => Pass::failed(pool_closed()),
-            Grant::Refused => match self.inner.tell_refusal() {
+            Granted::Closed => Pass::failed(pool_closed()),
+            Granted::Refused => match self.inner.tell_refusal() {
                 Told::Wait => Pass::Again,
                 Told::Refused(error) => Pass::failed(error),
             },
-            Grant::Connection(parked) => match self.inner.prove(parked, request.deadline) {
+            Granted::Connection(parked) => match self.inner.prove(parked, request.deadline) {
                 Proof::Given(parked) => Pass::Got(parked),
                 Proof::Failed => Pass::Again,
                 Proof::Elsewhere { patience } => Pass::ProvenElsewhere(patience),
             },
-            Grant::Capacity => self.use_capacity(request.deadline),
+            Granted::Capacity(capacity) => self.use_capacity(capacity, request.deadline),
         }
     }
 
-    fn wait(&self, request: Request) -> Result<Grant, Denied> {
+    fn wait(&self, request: Request) -> Result<Granted, Denied> {
         self.inner.watch_from_now();
         let asked = Instant::now();
-        let got = self.inner.admission.wait(request);
+        let got = self.inner.wait(request);
         if asked.elapsed() >= WORTH_TELLING {
             self.queued.set(true);
         }
         got
     }
 
-    fn use_capacity(&self, deadline: Instant) -> Pass {
+    fn use_capacity(&self, capacity: Capacity, deadline: Instant) -> Pass {
+        failpoint!(self.inner, "capacity");
         if let Some(error) = self.inner.known_failure() {
-            self.inner.admission.opening_failed();
             return Pass::Failed { error, tried: false };
         }
         if time_left(deadline) < IN_A_HURRY {
-            self.inner.open_in_background();
+            self.inner.open_in_background(capacity);
             return Pass::OpenedElsewhere;
         }
-        match self.inner.open(deadline) {
+        match self.inner.open(capacity, deadline) {
             Ok(parked) => {
                 self.inner.admission.count(|c| c.gets += 1);
                 // What stood back for this one.

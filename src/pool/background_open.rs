@@ -6,9 +6,10 @@
 //! not hold up all workers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::capacity::Capacity;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 
 /// Whoever has less time than this does not open connections himself.
@@ -16,14 +17,13 @@ pub(super) const IN_A_HURRY: Duration = Duration::from_millis(100);
 
 impl Inner {
     /// Takes over the capacity that was granted to a caller in a hurry.
-    pub(super) fn open_in_background(self: &Arc<Self>) {
-        if self.opens_in_background.swap(true, Ordering::AcqRel) {
-            return self.admission.opening_failed();
-        }
+    pub(super) fn open_in_background(self: &Arc<Self>, capacity: Capacity) {
+        let Some(flight) = self.opens_in_background.begin() else { return };
         let inner = self.clone();
         self.workers.run(move || {
-            let opened = inner.open(Instant::now() + inner.settings.connection_timeout);
-            inner.opens_in_background.store(false, Ordering::Release);
+            failpoint!(inner, "opening in the background");
+            let opened = inner.open(capacity, Instant::now() + inner.settings.connection_timeout);
+            drop(flight);
             match opened {
                 Ok(conn) => inner.give_back(conn),
                 Err(error) => {

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::observe::loan::Place;
-use crate::session::{Lane, LaneState};
+use crate::session::Lane;
 
 /// Query parameters, as [`postgres::Client`] takes them.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -74,7 +74,7 @@ impl PooledConnection {
     /// The client, with nothing of the lane in its way.
     #[inline]
     fn client_mut(&mut self) -> &mut Client {
-        if self.conn().lane.as_ref().is_some_and(|lane| lane.is_unfinished()) {
+        if self.conn().lane.is_unfinished() {
             self.end_what_the_lane_left();
         }
         &mut self.conn_mut().client
@@ -83,9 +83,7 @@ impl PooledConnection {
     #[cold]
     fn end_what_the_lane_left(&mut self) {
         let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
-        if let Some(lane) = lane {
-            Lane::new(link, cancel, lane).make_way();
-        }
+        Lane::new(link, cancel, lane).make_way();
     }
 
     /// Limits every statement from now until the connection goes back; `None` lifts the limit. A statement that runs
@@ -124,13 +122,11 @@ impl PooledConnection {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
     pub fn lane(&mut self) -> Result<Lane<'_>> {
-        let capacity = self.inner.settings.statement_cache;
         let conn = self.conn_mut();
-        if conn.lane.as_ref().is_none_or(|lane| !lane.is_unfinished()) && conn.link.is_busy() {
+        if !conn.lane.is_unfinished() && conn.link.is_busy() {
             return Err(Error::misuse("a result of this connection is still being read"));
         }
-        let lane = conn.lane.get_or_insert_with(|| Box::new(LaneState::new(capacity)));
-        Ok(Lane::new(&conn.link, &conn.cancel, lane))
+        Ok(Lane::new(&conn.link, &conn.cancel, &mut conn.lane))
     }
 
     /// Closes this connection instead of giving it back; the pool opens another when one is needed.
@@ -216,6 +212,23 @@ impl PooledConnection {
     /// An error of a statement, with where it happened.
     fn explain(&self, error: postgres::Error) -> Error {
         explain(error, self.link(), self.target())
+    }
+}
+
+impl OpenConnection {
+    /// Whether the client takes no more statements, for reasons of its own: the link may be in order.
+    #[inline]
+    pub(super) fn client_has_given_up(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Has the client read what it left half-way, under the link's deadline. Its answer may be the error of a statement that
+    /// was cancelled or its own; what counts is the link's state afterwards.
+    pub(super) fn finish_what_the_client_left(&mut self) {
+        let _ = self.client.batch_execute("");
+        if self.link.is_busy() {
+            let _ = self.client.batch_execute("");
+        }
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use postgres::SimpleQueryRow;
 
 use super::Pool;
 use super::admission::{Grant, Request};
+use super::capacity::Granted;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::Parked;
+use super::own_statements::TextRow;
 use super::proof::Proof;
 use super::registry::Registered;
 use crate::clock::Tick;
@@ -32,15 +34,18 @@ const MOST_SLOTS: usize = 100;
 
 /// One row for each group of sessions, and in each the limits.
 const ASK: &str = "\
-select current_setting('max_connections'), current_setting('superuser_reserved_connections')::int \
-+ coalesce(nullif(current_setting('reserved_connections', true), '')::int, 0), \
+select pg_catalog.current_setting('max_connections'), \
+pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 operator(pg_catalog.+) \
+coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4, \
 case when r.rolsuper then -1 else r.rolconnlimit end, case when r.rolsuper then -1 else d.datconnlimit end, \
-coalesce(a.application_name, ''), coalesce(a.usename::text, ''), coalesce(a.state, ''), count(*), \
-max(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.state_change)), \
-count(*) filter (where a.usename = session_user), count(*) filter (where a.datname = pg_catalog.current_database()) \
+coalesce(a.application_name, ''), coalesce(a.usename::pg_catalog.text, ''), coalesce(a.state, ''), pg_catalog.count(*), \
+pg_catalog.max(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() operator(pg_catalog.-) a.state_change)), \
+pg_catalog.count(*) filter (where a.usename operator(pg_catalog.=) session_user), \
+pg_catalog.count(*) filter (where a.datname operator(pg_catalog.=) pg_catalog.current_database()) \
 from pg_catalog.pg_stat_activity a, pg_catalog.pg_roles r, pg_catalog.pg_database d \
-where r.rolname = session_user and d.datname = pg_catalog.current_database() \
-and a.usesysid is not null and a.datid is not null and coalesce(a.backend_type, 'client backend') = 'client backend' \
+where r.rolname operator(pg_catalog.=) session_user and d.datname operator(pg_catalog.=) pg_catalog.current_database() \
+and a.usesysid is not null and a.datid is not null \
+and coalesce(a.backend_type, 'client backend') operator(pg_catalog.=) 'client backend' \
 group by 1, 2, 3, 4, 5, 6, 7 order by 8 desc, 5, 6, 7";
 
 /// When it was last looked into, and what was found.
@@ -128,12 +133,7 @@ impl Inner {
         self.explained.wanted.store(true, Ordering::Release);
         let inner = self.clone();
         self.workers.run(move || inner.ask_over_idle());
-        let pool = Arc::downgrade(self);
-        self.workers.after(PATIENCE, move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.explain_without_server();
-            }
-        });
+        self.later(PATIENCE, |inner| inner.explain_without_server());
     }
 
     /// On a worker: over what is idle now. If nothing is, [`ask_over`](Self::ask_over) is called with what comes back.
@@ -155,6 +155,7 @@ impl Inner {
     }
 
     fn answer_over(self: &Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "exhaustion question");
         let pending = self.explained.take();
         let answer = pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + BRIEFLY));
         self.give_back(conn);
@@ -209,22 +210,19 @@ impl Inner {
         let request =
             Request { since: Instant::now(), deadline, opens_from: None, backs_off: false, is_new: false };
         loop {
-            match self.admission.wait(request) {
+            match self.wait(request) {
                 Err(_) => return Err("no connection came free for the question".to_owned()),
-                Ok(Grant::Closed) => return Err("the pool was closed".to_owned()),
-                Ok(Grant::Refused) => return Err(self.why_unreachable()),
-                Ok(Grant::Connection(parked)) => {
+                Ok(Granted::Closed) => return Err("the pool was closed".to_owned()),
+                Ok(Granted::Refused) => return Err(self.why_unreachable()),
+                Ok(Granted::Connection(parked)) => {
                     if let Proof::Given(parked) = self.prove(parked, deadline) {
                         self.admission.count(|c| c.gets -= 1);
                         return Ok(parked);
                     }
                 }
-                Ok(Grant::Capacity) => match self.known_failure() {
-                    Some(error) => {
-                        self.admission.opening_failed();
-                        return Err(error.summary());
-                    }
-                    None => return self.open(deadline).map_err(|error| error.summary()),
+                Ok(Granted::Capacity(capacity)) => match self.known_failure() {
+                    Some(error) => return Err(error.summary()),
+                    None => return self.open(capacity, deadline).map_err(|error| error.summary()),
                 },
             }
         }
@@ -232,7 +230,7 @@ impl Inner {
 }
 
 fn slots_of_server(conn: &mut Parked, deadline: Instant) -> Result<ServerSlots, String> {
-    let rows = conn.ask_for_pool(ASK, deadline).map_err(|error| error.summary())?;
+    let rows = conn.run_for_pool(ASK, deadline).map_err(|error| error.summary())?;
     understand(&rows).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
 }
 
@@ -256,10 +254,10 @@ fn holder(conn: &Registered) -> Option<Holder> {
     })
 }
 
-fn understand(rows: &[SimpleQueryRow]) -> Option<ServerSlots> {
+fn understand(rows: &[TextRow]) -> Option<ServerSlots> {
     let mut slots: Option<ServerSlots> = None;
     for row in rows {
-        let number = |column: usize| row.get(column)?.parse::<i64>().ok();
+        let number = |column: usize| row.number::<i64>(column);
         let count = |column: usize| u32::try_from(number(column)?).ok();
         let limit = |column: usize| Some(u32::try_from(number(column)?).ok().map(|limit| (limit, 0)));
         let found = match &mut slots {
@@ -275,27 +273,48 @@ fn understand(rows: &[SimpleQueryRow]) -> Option<ServerSlots> {
             }),
         };
         let (sessions, of_role, of_database) = (count(7)?, count(9)?, count(10)?);
-        found.used += sessions;
+        found.used = found.used.saturating_add(sessions);
         if let Some((_, used)) = &mut found.role_limit {
-            *used += of_role;
+            *used = used.saturating_add(of_role);
         }
         if let Some((_, used)) = &mut found.database_limit {
-            *used += of_database;
+            *used = used.saturating_add(of_database);
         }
-        let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
+        let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
         let slot = SlotUse {
             application: text(4),
             user: text(5),
             state: text(6),
             count: sessions,
-            oldest: row.get(8).and_then(|s| s.parse().ok()).and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            oldest: row.number(8).and_then(|s| Duration::try_from_secs_f64(s).ok()),
         };
         if slot.state.starts_with("idle in transaction") {
-            found.idle_in_transaction += sessions;
+            found.idle_in_transaction = found.idle_in_transaction.saturating_add(sessions);
         }
         if found.slots.len() < MOST_SLOTS {
             found.slots.push(slot);
         }
     }
     slots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(columns: [&str; 11]) -> Vec<Option<String>> {
+        columns.iter().map(|text| Some((*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_server_that_sends_fewer_columns_or_counts_beyond_belief_panics_nobody() {
+        let many = "4294967295";
+        let whole = row(["100", "3", "5", "-1", "app", "me", "idle in transaction", many, "1.5", many, many]);
+        for columns in 0..whole.len() {
+            assert_eq!(understand(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
+        }
+        let slots = understand(&[whole.clone().into(), whole.into()]).unwrap();
+        assert_eq!((slots.used, slots.idle_in_transaction), (u32::MAX, u32::MAX));
+        assert_eq!((slots.role_limit, slots.database_limit), (Some((5, u32::MAX)), None));
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::proof::Answer;
@@ -52,13 +53,16 @@ impl Inner {
     pub(super) fn doubt_role(self: &Arc<Self>, mut conn: Parked, sign: RoleSign) {
         self.heed(&conn, sign);
         let inner = self.clone();
-        self.workers.run(move || match inner.ask(&mut conn, inner.settings.validation_timeout) {
-            Answer::Fit => inner.park(conn),
-            Answer::Unfit(why) => {
-                inner.tell_of_wrong_role(&conn, why);
-                inner.retire(conn, CloseReason::WrongRole);
+        self.workers.run(move || {
+            failpoint!(inner, "role in doubt");
+            match inner.ask(&mut conn, inner.settings.validation_timeout) {
+                Answer::Fit => inner.park(conn),
+                Answer::Unfit(why) => {
+                    inner.tell_of_wrong_role(&conn, why);
+                    inner.retire(conn, CloseReason::WrongRole);
+                }
+                Answer::Dead => inner.retire_broken(conn),
             }
-            Answer::Dead => inner.retire_broken(conn),
         });
     }
 

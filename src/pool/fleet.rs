@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use postgres::SimpleQueryRow;
-
 use super::admission::{NextThought, OfIdle, Releases, Returned, SHORTEST_TIMER};
 use super::alarm::Alarm;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::Parked;
+use super::own_statements::TextRow;
 use super::proof::Answer;
 use super::stats::CloseReason;
 use crate::clock::Tick;
@@ -27,17 +27,18 @@ const LONGEST_NAME: usize = 63;
 /// no database. `superuser_reserved_connections` is kept free by superusers as well, whom nothing else binds.
 const LOOK: &str = "\
 select pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), \
-current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
-- coalesce(current_setting('reserved_connections', true), '0')::int, \
+pg_catalog.current_setting('max_connections')::pg_catalog.int4 \
+operator(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 \
+operator(pg_catalog.-) coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4, \
 case when r.rolsuper then -1 else r.rolconnlimit end, case when r.rolsuper then -1 else d.datconnlimit end, \
 s.mark, s.sessions, s.of_role, s.of_database \
-from (select pg_catalog.substring(a.application_name, '(?:^| )hf:([0-9a-f]{8})$') as mark, count(*) as sessions, \
-count(*) filter (where a.usename = session_user) as of_role, \
-count(*) filter (where a.datname = pg_catalog.current_database()) as of_database \
+from (select pg_catalog.substring(a.application_name, '(?:^| )hf:([0-9a-f]{8})$') as mark, pg_catalog.count(*) as sessions, \
+pg_catalog.count(*) filter (where a.usename operator(pg_catalog.=) session_user) as of_role, \
+pg_catalog.count(*) filter (where a.datname operator(pg_catalog.=) pg_catalog.current_database()) as of_database \
 from pg_catalog.pg_stat_activity a where a.usesysid is not null and a.datid is not null \
-and coalesce(a.backend_type, 'client backend') = 'client backend' group by 1) s, \
+and coalesce(a.backend_type, 'client backend') operator(pg_catalog.=) 'client backend' group by 1) s, \
 pg_catalog.pg_roles r, pg_catalog.pg_database d \
-where r.rolname = session_user and d.datname = pg_catalog.current_database()";
+where r.rolname operator(pg_catalog.=) session_user and d.datname operator(pg_catalog.=) pg_catalog.current_database()";
 
 /// When the pool has to think of its fleet; read on every return, so it is one atomic.
 pub(super) struct FleetWatch {
@@ -130,7 +131,7 @@ impl Inner {
         self.workers.run(move || {
             let era = inner.trust.era();
             inner.look(&mut conn);
-            if !conn.link.is_clean() || conn.client.is_closed() {
+            if !conn.is_at_rest() {
                 if let Some(reason) = inner.tell_of_answer(&conn, Answer::Dead) {
                     inner.retire(conn, reason);
                 }
@@ -143,6 +144,7 @@ impl Inner {
     }
 
     fn look(self: &Arc<Self>, conn: &mut Parked) {
+        failpoint!(self, "fleet look");
         let seen = look_over(conn, self.settings.validation_timeout);
         if let Err(error) = &seen {
             self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
@@ -168,12 +170,7 @@ impl Inner {
         if !self.fleet.alarm.advance_to(due) {
             return;
         }
-        let pool = Arc::downgrade(self);
-        self.workers.after(due.since(Tick::exact()), move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.fleet_alarm_rings(due);
-            }
-        });
+        self.later(due.since(Tick::exact()), move |inner| inner.fleet_alarm_rings(due));
     }
 
     /// On the timer thread.
@@ -181,12 +178,21 @@ impl Inner {
         if !self.fleet.alarm.rings(due) {
             return;
         }
+        let _next = NextPlan(self);
         match self.admission.think_of_share() {
             Some(OfIdle::Give(conn)) => self.see_off(conn, CloseReason::Shared),
             Some(OfIdle::Look(conn, taken)) => self.look_over_idle(conn, taken),
             None => {}
         }
-        self.plan_for_fleet();
+    }
+}
+
+/// Sets the fleet's next alarm on every way out.
+struct NextPlan<'a>(&'a Arc<Inner>);
+
+impl Drop for NextPlan<'_> {
+    fn drop(&mut self) {
+        self.0.plan_for_fleet();
     }
 }
 
@@ -196,11 +202,9 @@ fn tick_of(at: Instant) -> Tick {
 
 /// Asks the server, in bounded time. What this costs does not count as statements of the pool's users.
 fn look_over(conn: &mut Parked, limit: Duration) -> Result<Look, Error> {
-    let rows = conn.ask_for_pool(LOOK, Instant::now() + limit)?;
+    let rows = conn.run_for_pool(LOOK, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
-    let texts = |row: &SimpleQueryRow| (0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect();
-    let rows: Vec<Vec<Option<String>>> = rows.iter().map(texts).collect();
-    let sees_itself = |row: &Vec<Option<String>>| row.first().is_some_and(|pid| *pid == process);
+    let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
     if !rows.iter().any(sees_itself) {
         return Err(Error::misuse("a pooler in between shows its own sessions"));
     }
@@ -216,20 +220,21 @@ struct Limit {
 }
 
 /// Of the limits that bind this pool, the one that leaves least for each.
-fn understand(rows: &[Vec<Option<String>>]) -> Option<Look> {
-    let number =
-        |row: &[Option<String>], column: usize| -> Option<i64> { row.get(column)?.as_ref()?.parse().ok() };
+fn understand(rows: &[TextRow]) -> Option<Look> {
     let first = rows.first()?;
-    let clock = Duration::try_from_secs_f64(first.get(1)?.as_ref()?.parse().ok()?).ok()?;
+    let clock = Duration::try_from_secs_f64(first.number(1)?).ok()?;
     let mut limits: [Limit; 3] = Default::default();
     for (index, limit) in limits.iter_mut().enumerate() {
-        limit.slots = number(first, 2 + index)?;
+        limit.slots = first.number(2 + index)?;
         for row in rows {
-            let sessions = u32::try_from(number(row, 6 + index)?).ok().filter(|sessions| *sessions > 0);
-            let mark = row.get(5)?.as_ref().and_then(|mark| u32::from_str_radix(mark, 16).ok());
+            let sessions = u32::try_from(row.number::<i64>(6 + index)?).ok().filter(|sessions| *sessions > 0);
+            let mark = row.text(5).and_then(|mark| u32::from_str_radix(mark, 16).ok());
             match (mark, sessions) {
-                (Some(mark), Some(sessions)) => *limit.peers.entry(Id(mark)).or_default() += sessions,
-                (None, Some(sessions)) => limit.others += sessions,
+                (Some(mark), Some(sessions)) => {
+                    let held = limit.peers.entry(Id(mark)).or_default();
+                    *held = held.saturating_add(sessions);
+                }
+                (None, Some(sessions)) => limit.others = limit.others.saturating_add(sessions),
                 (_, None) => {}
             }
         }
@@ -257,12 +262,12 @@ mod tests {
         assert_eq!(umlauts.chars().filter(|c| *c == 'ä').count(), 51 / 8);
     }
 
-    fn row(limits: [i64; 3], mark: Option<&str>, sessions: [u32; 3]) -> Vec<Option<String>> {
+    fn row(limits: [i64; 3], mark: Option<&str>, sessions: [u32; 3]) -> TextRow {
         let mut row = vec![Some("4711".to_owned()), Some("1000.5".to_owned())];
         row.extend(limits.map(|limit| Some(limit.to_string())));
         row.push(mark.map(str::to_owned));
         row.extend(sessions.map(|count| Some(count.to_string())));
-        row
+        row.into()
     }
 
     #[test]
@@ -283,6 +288,18 @@ mod tests {
         let database = look([17, -1, 10]);
         assert_eq!((database.slots, database.others, database.peers.len(), database.free()), (10, 0, 2, 1));
         assert_eq!(understand(&[]), None);
-        assert_eq!(understand(&[vec![None, Some("soon".to_owned())]]), None);
+        assert_eq!(understand(&[vec![None, Some("soon".to_owned())].into()]), None);
+    }
+
+    #[test]
+    fn a_server_that_sends_fewer_columns_or_counts_beyond_belief_panics_nobody() {
+        let whole = row([17, -1, -1], None, [u32::MAX; 3]).into_values();
+        for columns in 0..whole.len() {
+            assert_eq!(understand(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
+        }
+        let many = || row([17, -1, -1], Some("0000000a"), [u32::MAX; 3]);
+        let others = || TextRow::from(whole.clone());
+        let look = understand(&[many(), many(), others(), others()]).unwrap();
+        assert_eq!((look.held(), look.others, look.free(), look.tightness()), (u32::MAX, u32::MAX, 0, 0));
     }
 }

@@ -2,10 +2,11 @@
 //! and then. [`LearnedLimit`](crate::resilience::limit::LearnedLimit) decides; this carries it out, and tells.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::admission::Learned;
+use super::capacity::Capacity;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use crate::clock::Tick;
 use crate::error::{Error, LimitedBy};
@@ -17,8 +18,9 @@ const SOONER: u32 = 4;
 
 impl Inner {
     /// An opening was refused by a limit.
-    pub(super) fn refused(self: &Arc<Self>, error: &Error, by: LimitedBy) {
-        let refused = self.admission.opening_refused(by);
+    pub(super) fn refused(self: &Arc<Self>, capacity: Capacity, error: &Error, by: LimitedBy) {
+        failpoint!(self, "full");
+        let refused = capacity.refused(by);
         self.plan_for_fleet();
         if let Some(Moved { from, to }) = refused.moved {
             self.tell(EventKind::LimitMoved).moved(from, to).reason(by.name()).warn(
@@ -38,38 +40,44 @@ impl Inner {
     }
 
     fn try_one_more_at(self: &Arc<Self>, at: Instant) {
-        if self.tries_one_more.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let pool = Arc::downgrade(self);
-        self.workers.after(at.saturating_duration_since(Instant::now()), move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.try_one_more();
-            }
+        let Some(flight) = self.tries_one_more.begin() else { return };
+        self.later(at.saturating_duration_since(Instant::now()), |inner| {
+            drop(flight);
+            inner.try_one_more();
         });
     }
 
     /// On the timer thread.
     fn try_one_more(self: &Arc<Self>) {
-        self.tries_one_more.store(false, Ordering::Release);
+        // Until it is known when the next try is due.
+        let mut next = NextTry { inner: self, at: Some(Instant::now() + self.settings.retry_max_delay) };
+        failpoint!(self, "one more");
         let Learned { moved, next_try } = self.admission.try_one_more();
+        next.at = next_try;
         if let Some(Moved { from, to }) = moved {
             self.tell(EventKind::LimitMoved)
                 .moved(from, to)
                 .debug(&[], format_args!("the limit rises from {from} to {to} connections"));
-        }
-        if let Some(at) = next_try {
-            self.try_one_more_at(at);
         }
     }
 
     /// How long a connection may be idle at present.
     pub(super) fn idle_timeout(&self) -> Duration {
         let usual = self.settings.idle_timeout;
-        if self.tries_one_more.load(Ordering::Relaxed) || self.fleet.is_scarce() {
-            usual / SOONER
-        } else {
-            usual
+        if self.tries_one_more.is_under_way() || self.fleet.is_scarce() { usual / SOONER } else { usual }
+    }
+}
+
+/// Sets the timer for the next try on every way out: a limit that was learned never rises without one.
+struct NextTry<'a> {
+    inner: &'a Arc<Inner>,
+    at: Option<Instant>,
+}
+
+impl Drop for NextTry<'_> {
+    fn drop(&mut self) {
+        if let Some(at) = self.at {
+            self.inner.try_one_more_at(at);
         }
     }
 }

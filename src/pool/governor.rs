@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::inner::Inner;
+use super::single_flight::SingleFlight;
 use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
@@ -17,7 +18,7 @@ pub(super) struct Governor {
     /// There is an outage. To be looked at before the lock is taken.
     out: AtomicBool,
     /// A probe is under way.
-    pub(super) probing: AtomicBool,
+    pub(super) probing: SingleFlight,
     known: Mutex<Known>,
 }
 
@@ -44,7 +45,7 @@ impl Governor {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             out: AtomicBool::new(false),
-            probing: AtomicBool::new(false),
+            probing: SingleFlight::default(),
             known: Mutex::new(Known::default()),
         })
     }
@@ -141,6 +142,8 @@ impl Governor {
         self.out.store(true, Ordering::Release);
         drop(known);
         if let Verdict::Begins { first_probe } = verdict {
+            // First of all: an outage is ended by a probe.
+            self.probe_at(first_probe, &pool.workers);
             pool.log.info(
                 &[("kind", error.kind().name().into())],
                 format_args!(
@@ -152,7 +155,6 @@ impl Governor {
                 pool.note_circuit();
             }
             self.apply_ramp();
-            self.probe_at(first_probe, &pool.workers);
         }
     }
 

@@ -2,10 +2,10 @@
 //! without idle connections not even that.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::admission::ForMinIdle;
+use super::capacity::{Capacity, MinIdle};
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::stats::CloseReason;
 use crate::clock::Tick;
@@ -24,12 +24,7 @@ impl Inner {
         if !self.alarm.advance_to(due) {
             return;
         }
-        let pool = Arc::downgrade(self);
-        self.workers.after(due.since(Tick::exact()), move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.alarm_rings(due);
-            }
-        });
+        self.later(due.since(Tick::exact()), move |inner| inner.alarm_rings(due));
     }
 
     /// On the timer thread: closes what is due and sets the next alarm. An alarm that was set for a connection used
@@ -38,12 +33,13 @@ impl Inner {
         if !self.alarm.rings(due) {
             return;
         }
+        let _next = NextAlarm(self.clone());
+        failpoint!(self, "housekeeping");
         let now = Tick::exact();
         self.notice_late_alarm(due, now);
         self.notice_standstill(now);
         self.close_due(now);
         self.prove_idle(now);
-        self.set_next_alarm();
     }
 
     pub(super) fn set_next_alarm(self: &Arc<Self>) {
@@ -96,40 +92,63 @@ impl Inner {
         if self.settings.min_idle == 0 || self.rests() {
             return;
         }
-        match self.admission.reserve_for_min_idle(self.settings.min_idle) {
-            ForMinIdle::Enough => return,
+        let capacity = match self.reserve_for_min_idle() {
+            MinIdle::IsMet => return,
             // Others open just now, or the server refuses.
-            ForMinIdle::NoCapacity => return self.refill_later(),
-            ForMinIdle::Reserved if self.governor.is_out() => {
-                self.admission.opening_failed();
-                return self.refill_later();
-            }
-            ForMinIdle::Reserved => {}
-        }
-        let inner = self.clone();
-        self.workers.run(move || match inner.open(Instant::now() + inner.settings.connection_timeout) {
-            Ok(conn) if inner.rests() => inner.retire(conn, CloseReason::Released),
-            Ok(conn) => {
-                inner.give_back(conn);
-                inner.refill();
-            }
-            Err(e) => {
-                inner.log.warn(&[], format_args!("could not fill min_idle: {e}"));
-                inner.refill_later();
-            }
-        });
+            MinIdle::HasNoCapacity => return self.refill_later(),
+            MinIdle::MayOpen(_) if self.governor.is_out() => return self.refill_later(),
+            MinIdle::MayOpen(capacity) => capacity,
+        };
+        let refill = Refill { inner: self.clone(), is_done: false };
+        self.workers.run(move || refill.run(capacity));
     }
 
     fn refill_later(self: &Arc<Self>) {
-        if self.refills_later.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let pool = Arc::downgrade(self);
-        self.workers.after(self.settings.retry_max_delay, move || {
-            if let Some(inner) = pool.upgrade() {
-                inner.refills_later.store(false, Ordering::Release);
+        let Some(flight) = self.refills_later.begin() else { return };
+        self.later(self.settings.retry_max_delay, |inner| {
+            drop(flight);
+            inner.refill();
+        });
+    }
+}
+
+/// Sets the next alarm on every way out.
+pub(super) struct NextAlarm(pub(super) Arc<Inner>);
+
+impl Drop for NextAlarm {
+    fn drop(&mut self) {
+        self.0.set_next_alarm();
+    }
+}
+
+/// Opens one connection for `min_idle`. If that fails, in whatever way, it is tried again later.
+struct Refill {
+    inner: Arc<Inner>,
+    is_done: bool,
+}
+
+impl Refill {
+    fn run(mut self, capacity: Capacity) {
+        let inner = self.inner.clone();
+        failpoint!(inner, "refilling");
+        match inner.open(capacity, Instant::now() + inner.settings.connection_timeout) {
+            Ok(conn) => {
+                self.is_done = true;
+                if inner.rests() {
+                    return inner.retire(conn, CloseReason::Released);
+                }
+                inner.give_back(conn);
                 inner.refill();
             }
-        });
+            Err(e) => inner.log.warn(&[], format_args!("could not fill min_idle: {e}")),
+        }
+    }
+}
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.inner.refill_later();
+        }
     }
 }

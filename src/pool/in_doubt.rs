@@ -31,18 +31,18 @@ macro_rules! signs {
     () => {
         "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN \
          pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) END, \
-         (SELECT extract(epoch FROM stats_reset)::text FROM pg_catalog.pg_stat_bgwriter)"
+         (SELECT pg_catalog.date_part('epoch', stats_reset)::pg_catalog.text FROM pg_catalog.pg_stat_bgwriter)"
     };
 }
 macro_rules! system {
     () => {
-        "(SELECT system_identifier::text FROM pg_catalog.pg_control_system())"
+        "(SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system())"
     };
 }
 /// A standby gives out no ids; nothing is ever committed there either.
 macro_rules! id {
     () => {
-        "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_xact_id()::text END"
+        "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_xact_id()::pg_catalog.text END"
     };
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 #[cfg(feature = "capi")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -18,6 +18,7 @@ use super::governor::Governor;
 use super::lender::Follower;
 use super::refused::RefusedForGood;
 use super::registry::Registry;
+use super::single_flight::SingleFlight;
 use super::slot::Slots;
 use super::thaw::Ahead;
 use super::trust::Trust;
@@ -62,18 +63,18 @@ pub(super) struct Inner {
     /// Why the last opening failed and when, for those who time out in the queue.
     pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
     /// A worker opens a connection for callers in a hurry.
-    pub(super) opens_in_background: AtomicBool,
+    pub(super) opens_in_background: SingleFlight,
     /// A timer is set for the next try to have more connections than the server was found to allow.
-    pub(super) tries_one_more: AtomicBool,
+    pub(super) tries_one_more: SingleFlight,
     pub(super) governor: Arc<Governor>,
     /// When somebody last wanted a connection that could not be opened.
     pub(super) wanted_at: AtomicU64,
     pub(super) refused_for_good: Mutex<Option<RefusedForGood>>,
     pub(super) retry_budget: Mutex<RetryBudget>,
     /// A worker lets idle connections prove themselves.
-    pub(super) proves_idle: AtomicBool,
+    pub(super) proves_idle: SingleFlight,
     /// A timer is set for the next try to fill `min_idle`.
-    pub(super) refills_later: AtomicBool,
+    pub(super) refills_later: SingleFlight,
     /// What was idle was released, and nothing was opened since.
     pub(super) rests: AtomicBool,
     pub(super) fleet: FleetWatch,
@@ -104,7 +105,7 @@ impl Inner {
         Self::with(config, settings, Connector::to_inside(server, echo::server()), None)
     }
 
-    fn with(
+    pub(super) fn with(
         config: &PoolConfig,
         settings: PoolSettings,
         connector: Connector,
@@ -129,10 +130,10 @@ impl Inner {
             trust: Trust::default(),
             ahead: Ahead::now(),
             last_open_failure: Mutex::new(None),
-            opens_in_background: AtomicBool::new(false),
-            tries_one_more: AtomicBool::new(false),
-            proves_idle: AtomicBool::new(false),
-            refills_later: AtomicBool::new(false),
+            opens_in_background: SingleFlight::default(),
+            tries_one_more: SingleFlight::default(),
+            proves_idle: SingleFlight::default(),
+            refills_later: SingleFlight::default(),
             rests: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
@@ -161,6 +162,15 @@ impl Inner {
     /// Whether this process is a child that inherited the pool by `fork`: nothing of it may be touched.
     pub(super) fn is_inherited(&self) -> bool {
         self.born.is_past()
+    }
+
+    /// Runs `job` after `delay` on the thread that keeps time, if the pool is still there. It must not block.
+    pub(super) fn later(self: &Arc<Self>, delay: Duration, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
+        self.workers.after_if_alive(self, delay, move |inner| {
+            if !inner.is_inherited() {
+                job(inner);
+            }
+        });
     }
 
     /// Every entry that gets a connection calls this before it touches a lock.

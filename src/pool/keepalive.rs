@@ -5,14 +5,23 @@
 //! while somebody waits. It does not count as used: what nobody borrows is closed after `idle_timeout`, as ever.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::admission::Releases;
+use super::failpoint::failpoint;
+use super::housekeeping::NextAlarm;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::proof::Answer;
+use super::single_flight::Flight;
 use crate::clock::Tick;
 use crate::link::Look;
+
+/// Idle connections are being validated, one after another. When that ends, in whatever way, the next time is set.
+struct ProvingIdle {
+    /// Ends first: while it lasts there is no next time.
+    _flight: Flight,
+    _next: NextAlarm,
+}
 
 impl Inner {
     /// When housekeeping has to look at a connection that is parked now.
@@ -29,7 +38,7 @@ impl Inner {
 
     /// When the next idle connection has to prove itself; nothing while that is being done.
     pub(super) fn next_proof_due(&self) -> Option<Tick> {
-        if self.settings.keepalive_interval.is_none() || self.proves_idle.load(Ordering::Acquire) {
+        if self.settings.keepalive_interval.is_none() || self.proves_idle.is_under_way() {
             return None;
         }
         let dues = self.admission.inspect_idle(|conn| self.proof_due(conn));
@@ -40,13 +49,13 @@ impl Inner {
     /// On the timer thread: has a worker see to those that are due.
     pub(super) fn prove_idle(self: &Arc<Self>, now: Tick) {
         let is_due = |conn: &Parked| self.has_to_prove_itself(conn, now);
-        if self.settings.keepalive_interval.is_none()
-            || !self.admission.inspect_idle(is_due).contains(&true)
-            || self.proves_idle.swap(true, Ordering::AcqRel)
+        if self.settings.keepalive_interval.is_none() || !self.admission.inspect_idle(is_due).contains(&true)
         {
             return;
         }
-        self.prove_next();
+        if let Some(flight) = self.proves_idle.begin() {
+            self.prove_next(ProvingIdle { _flight: flight, _next: NextAlarm(self.clone()) });
+        }
     }
 
     fn has_to_prove_itself(&self, conn: &OpenConnection, now: Tick) -> bool {
@@ -56,7 +65,7 @@ impl Inner {
     }
 
     /// One connection a job: behind a server that does not answer each takes its time, and others need the workers too.
-    fn prove_next(self: &Arc<Self>) {
+    fn prove_next(self: &Arc<Self>, proving: ProvingIdle) {
         let inner = self.clone();
         self.workers.run(move || {
             let now = Tick::exact();
@@ -64,14 +73,14 @@ impl Inner {
                 inner.admission.take_for_proof(|conn| inner.has_to_prove_itself(conn, now))
             {
                 inner.prove_taken(conn, taken);
-                return inner.prove_next();
+                return inner.prove_next(proving);
             }
-            inner.proves_idle.store(false, Ordering::Release);
-            inner.set_next_alarm();
+            drop(proving);
         });
     }
 
     fn prove_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+        failpoint!(self, "keepalive");
         let answer = match conn.link.look() {
             Look::Gone => Answer::Dead,
             Look::Quiet | Look::Spoke => self.ask(&mut conn, self.settings.validation_timeout),

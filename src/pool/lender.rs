@@ -134,10 +134,8 @@ impl PooledConnection {
             conn.link.set_statement_limit(limit);
             conn.deadline_changed = false;
         }
-        if let Some(lane) = &mut conn.lane {
-            lane.forget_messages();
-        }
-        conn.link.is_clean() && !conn.client.is_closed() && !conn.has_expired(Tick::now())
+        conn.lane.forget_messages();
+        conn.is_at_rest() && !conn.has_expired(Tick::now())
     }
 
     /// Whether so many statements of several callers may be on it at once: each is prepared, with room for all in the cache,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::OpenConnection;
 use crate::observe::event::EventKind;
@@ -16,6 +17,7 @@ impl Inner {
         place: Option<Place>,
         waited: Duration,
     ) {
+        failpoint!(self, "lent");
         conn.loan.begin(place, waited);
         conn.link.traffic().count_statements(true);
         self.watch_from_now();

@@ -1,18 +1,18 @@
 //! One open server connection and what the pool remembers about it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use postgres::Client;
 
-use super::admission::Pooled;
+use super::admission::{Account, Pooled};
 use super::in_doubt::Origin;
+use super::inner::Inner;
+use super::place::Place;
 use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
-use crate::config::settings::PoolSettings;
-use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::link::connector::Opened;
@@ -30,8 +30,7 @@ pub(super) struct OpenConnection {
     pub(super) client: Client,
     pub(super) link: Link,
     pub(super) statements: StatementCache,
-    /// Made when the direct lane is first used.
-    pub(super) lane: Option<Box<LaneState>>,
+    pub(super) lane: LaneState,
     pub(super) cancel: CancelHandle,
     pub(super) loans: Loans,
     /// `host:port`, for messages.
@@ -57,13 +56,16 @@ pub(super) struct OpenConnection {
     pub(super) deadline_changed: bool,
     /// Who has it, and what its loans took.
     pub(super) loan: Arc<LoanRecord>,
-    /// Dropped last: the slot is free only once the client is gone.
+    /// Dropped behind all that is open: the slot is free only once the client is gone.
     _slot: SlotLease,
+    /// Dropped last: the capacity is offered to the next only once the slot is free.
+    place: Place,
 }
 
 impl OpenConnection {
     /// `era`: as of before it was opened.
-    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, settings: &PoolSettings) -> Self {
+    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, pool: &Arc<Inner>) -> Self {
+        let settings = &pool.settings;
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
@@ -72,7 +74,7 @@ impl OpenConnection {
             client: opened.client,
             link: opened.link,
             statements: StatementCache::new(settings.statement_cache),
-            lane: None,
+            lane: LaneState::new(settings.statement_cache),
             cancel: opened.cancel,
             loans: Loans::default(),
             target: opened.target,
@@ -88,33 +90,14 @@ impl OpenConnection {
             deadline_changed: false,
             loan: Arc::new(LoanRecord::new(settings.metrics)),
             _slot: slot,
+            place: Place::new(pool, id),
         }
     }
 
-    /// Runs something of the pool's own, which does not count as statements of its users.
-    pub(super) fn off_the_record<T>(&mut self, run: impl FnOnce(&mut Client) -> T) -> T {
-        let traffic = self.link.traffic();
-        let counted = traffic.counts_statements();
-        traffic.count_statements(false);
-        let done = run(&mut self.client);
-        self.link.traffic().count_statements(counted);
-        done
-    }
-
-    /// Asks the server something for the pool, to be answered by `deadline`.
-    pub(super) fn ask_for_pool(
-        &mut self,
-        sql: &str,
-        deadline: Instant,
-    ) -> Result<Vec<SimpleQueryRow>, Error> {
-        self.link.set_deadline(Some(deadline));
-        let answered = self.off_the_record(|client| client.simple_query(sql));
-        self.link.set_deadline(None);
-        let rows = answered?.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
+    /// Whether it is in the state in which connections are lent: between two requests, outside of a transaction, usable.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.link.is_clean() && !self.lane.is_unfinished() && !self.client_has_given_up()
     }
 
     pub(super) fn has_expired(&self, now: Tick) -> bool {
@@ -141,6 +124,11 @@ impl Pooled for Parked {
 
     fn idle_since(&self) -> Tick {
         self.parked_at
+    }
+
+    #[inline]
+    fn counts_as(&mut self, account: Account) {
+        self.place.account = account;
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::acquire::pool_closed;
+use super::capacity::Capacity;
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::refused::is_for_good;
@@ -13,10 +15,11 @@ use crate::observe::event::EventKind;
 
 impl Inner {
     /// Opens a connection for which capacity was granted.
-    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Parked, Error> {
-        let opening = Opening { inner: self, finished: false };
+    pub(super) fn open(self: &Arc<Self>, capacity: Capacity, deadline: Instant) -> Result<Parked, Error> {
+        failpoint!(self, "granted");
         self.end_rest();
         self.watch_from_now();
+        // On every way out what follows here is dropped before the capacity, and before anybody is told that there is some.
         let slot = self.slots.lease().ok_or_else(|| {
             Error::misuse("no slot is free although capacity was granted: please report this as a bug")
         })?;
@@ -25,15 +28,16 @@ impl Inner {
         if self.admission.is_closed() {
             return Err(pool_closed());
         }
+        failpoint!(self, "leased");
         let began = Instant::now();
         let opened = match self.connector.open(deadline, &registered.abort) {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
             Err(e) => {
-                // Before anybody is told that there is capacity.
                 drop((registered, slot));
+                failpoint!(self, "not opened");
                 self.meters.open_failed(&e);
-                opening.failed(&e, began);
+                self.opening_failed(capacity, &e, began);
                 self.tell(EventKind::OpenFailed)
                     .error(&e)
                     .took(began.elapsed())
@@ -41,15 +45,20 @@ impl Inner {
                 return Err(e);
             }
         };
-        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, &self.settings));
+        failpoint!(self, "connected");
+        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, self));
         self.registry.add(&conn);
+        failpoint!(self, "registered");
         let took = began.elapsed();
         self.meters.opened(took);
         self.tell(EventKind::Opened)
             .of(&conn)
             .took(took)
             .debug(&[], format_args!("opened a connection to {} in {}", conn.target, human(took)));
-        let still_wanted = opening.succeeded();
+        self.forget_refusal();
+        let still_wanted = capacity.opened(&mut conn);
+        failpoint!(self, "opened");
+        self.governor.reached(true);
         self.plan_for_fleet();
         if still_wanted {
             return Ok(conn);
@@ -57,46 +66,19 @@ impl Inner {
         self.retire(conn, CloseReason::PoolClosed);
         Err(pool_closed())
     }
-}
 
-/// An opening under way: capacity is given back on every way out but success, panics included.
-struct Opening<'a> {
-    inner: &'a Arc<Inner>,
-    finished: bool,
-}
-
-impl Opening<'_> {
-    fn failed(mut self, error: &Error, began: Instant) {
-        let inner = self.inner;
+    /// What everybody learns from a failed opening.
+    fn opening_failed(self: &Arc<Self>, capacity: Capacity, error: &Error, began: Instant) {
         if is_for_good(error) {
-            self.finished = true;
-            inner.governor.reached(false);
-            inner.note_refusal(error);
-            inner.admission.opening_refused_for_good();
+            self.governor.reached(false);
+            self.note_refusal(error);
+            capacity.refused_for_good();
         } else if let Some(by) = LimitedBy::of(error) {
-            self.finished = true;
-            inner.governor.reached(false);
-            inner.forget_refusal();
-            inner.refused(error, by);
+            self.governor.reached(false);
+            self.forget_refusal();
+            self.refused(capacity, error, by);
         } else {
-            inner.governor.failed(inner, error, began.elapsed());
-        }
-    }
-
-    /// `false` when the pool was closed meanwhile.
-    fn succeeded(mut self) -> bool {
-        self.finished = true;
-        self.inner.forget_refusal();
-        let still_wanted = self.inner.admission.opened();
-        self.inner.governor.reached(true);
-        still_wanted
-    }
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.inner.admission.opening_failed();
+            self.governor.failed(self, error, began.elapsed());
         }
     }
 }

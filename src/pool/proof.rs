@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
@@ -121,6 +122,7 @@ impl Inner {
     fn prove_in_background(self: &Arc<Self>, mut parked: Parked) {
         let inner = self.clone();
         self.workers.run(move || {
+            failpoint!(inner, "validating in the background");
             let answer = inner.ask(&mut parked, inner.settings.validation_timeout);
             if let Some(reason) = inner.tell_of_answer(&parked, answer) {
                 return inner.retire_unlent(parked, reason);
@@ -134,22 +136,25 @@ impl Inner {
     /// A round trip, in bounded time. Where a role is asked for that is what the server is asked for: an answer costs it no
     /// more than an empty one, and roles change while connections are idle.
     pub(super) fn ask(&self, conn: &mut OpenConnection, limit: Duration) -> Answer {
+        failpoint!(self, "validating");
         let era = self.trust.era();
         let asked = Instant::now();
-        conn.link.set_deadline(Some(asked + limit));
+        let mut run = |sql: &str| conn.run_for_pool(sql, asked + limit);
         let answer = if self.asks_for_role {
-            match self.connector.misfit(&mut conn.client, &conn.link) {
+            let mut first_row =
+                |sql: &str| Ok(run(sql)?.into_iter().next().unwrap_or_default().into_values());
+            match self.connector.misfit(&mut first_row) {
                 Ok(None) => Answer::Fit,
                 Ok(Some(why)) => Answer::Unfit(why),
                 Err(_) => Answer::Dead,
             }
-        } else if conn.client.batch_execute("").is_ok() {
+        } else if run("").is_ok() {
             Answer::Fit
         } else {
             Answer::Dead
         };
         let answer = if conn.link.is_clean() { answer } else { Answer::Dead };
-        conn.link.set_deadline(None);
+        failpoint!(self, "validated");
         if answer == Answer::Fit {
             self.meters.proved(asked.elapsed());
             conn.heard_at = Tick::now();

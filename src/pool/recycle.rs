@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked, ThreadMark};
 use super::proof::LOOK_AFTER;
@@ -18,6 +19,7 @@ impl Inner {
     /// Takes a lent connection back.
     #[inline]
     pub(super) fn give_back(self: &Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "returned");
         if conn.deadline_changed {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
@@ -26,11 +28,8 @@ impl Inner {
         conn.link.set_deadline(None);
         conn.loans.end_loan();
         let OpenConnection { link, cancel, lane, .. } = &mut *conn;
-        if let Some(lane) = lane {
-            Lane::new(link, cancel, lane).end_loan();
-        }
-        // The driver may have given up for reasons of its own; it is never of use again.
-        if conn.link.is_clean() && !conn.client.is_closed() {
+        Lane::new(link, cancel, lane).end_loan();
+        if conn.is_at_rest() {
             return self.give_back_clean(conn);
         }
         self.give_back_unclean(conn);
@@ -53,7 +52,7 @@ impl Inner {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
             Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
             Some(_) => self.retire_broken(conn),
-            None if conn.client.is_closed() => self.retire_broken(conn),
+            None if conn.client_has_given_up() => self.retire_broken(conn),
             None => {
                 let inner = self.clone();
                 self.workers.run(move || inner.settle(conn));
@@ -90,6 +89,7 @@ impl Inner {
         if self.explained.is_wanted() {
             return self.ask_over(conn);
         }
+        failpoint!(self, "parking");
         conn.parked_at = now;
         conn.heard_at = now;
         conn.last_user = Some(ThreadMark::here());
@@ -102,16 +102,16 @@ impl Inner {
 
     /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
     fn settle(self: Arc<Self>, mut conn: Parked) {
-        conn.link.set_deadline(Some(Instant::now() + self.settings.settle_timeout));
-        if conn.link.is_busy() && !end_abandoned_work(&self, &mut conn) {
+        failpoint!(self, "settling");
+        let end = Instant::now() + self.settings.settle_timeout;
+        if !end_abandoned_work(&self, &mut conn, end) {
             return self.retire(conn, CloseReason::Unclean);
         }
-        let rolled_back = roll_back(&self, &mut conn);
-        conn.link.set_deadline(None);
-        if rolled_back {
+        if roll_back(&self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
-        if conn.link.is_clean() && !conn.client.is_closed() {
+        failpoint!(self, "settled");
+        if conn.is_at_rest() {
             self.give_back_clean(conn);
         } else {
             self.retire(conn, CloseReason::Unclean);
@@ -119,8 +119,9 @@ impl Inner {
     }
 
     /// Closes a lent connection. It counts against the pool until the server has let go of it or it was cut.
-    pub(super) fn retire(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        self.admission.retire_lent(|counters| counters.closed(reason));
+    pub(super) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
+        self.admission.retire_lent(&mut conn, |counters| counters.closed(reason));
+        failpoint!(self, "retired");
         self.see_off(conn, reason);
     }
 
@@ -145,9 +146,10 @@ impl Inner {
         // A server process closes its end when it ends, and with it what it was doing.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
         let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
+        failpoint!(self, "closing");
         conn.link.retire();
         if gone && !abandoned_work {
-            return self.departed(conn);
+            return departed(conn);
         }
         let inner = self.clone();
         // Counted from now, not from when a worker is free: a server that answers nobody keeps all workers waiting, and
@@ -167,44 +169,48 @@ impl Inner {
             if !conn.link.wait_for_hangup(left()) {
                 conn.link.reset_on_close();
             }
-            inner.departed(conn);
+            failpoint!(inner, "departing");
+            departed(conn);
         });
-    }
-
-    fn departed(self: &Arc<Self>, conn: Parked) {
-        self.registry.remove(conn.id);
-        // The slot goes back to r2d2 before the capacity is offered to anybody.
-        drop(conn);
-        self.admission.departed();
-        self.refill();
     }
 }
 
-/// Ends what the borrower left running. `false` when it cannot be known to have ended: a cancel request that may still be
+/// The server has let go of it, or it is cut now. Its place becomes free.
+fn departed(conn: Parked) {
+    drop(conn);
+}
+
+/// Ends what the borrower left half-way. `false` when it cannot be known to have ended: a cancel request that may still be
 /// on its way would hit the next borrower's statement.
-fn end_abandoned_work(inner: &Inner, conn: &mut Parked) -> bool {
-    if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
+fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
+    let is_of_lane = conn.lane.is_unfinished();
+    if !is_of_lane && !conn.link.is_busy() {
+        return true;
+    }
+    if conn.link.is_busy()
+        && let Err(e) = conn.cancel.cancel_within(end.saturating_duration_since(Instant::now()))
+    {
         inner.log.debug(
             &[("connection", conn.id.into())],
             format_args!("could not cancel an abandoned statement: {e}"),
         );
         return false;
     }
-    let OpenConnection { lane, link, cancel, .. } = &mut **conn;
-    if let Some(lane) = lane {
-        let _ = Lane::new(link, cancel, lane).drain();
+    conn.link.set_deadline(Some(end));
+    if is_of_lane {
+        let OpenConnection { lane, link, cancel, .. } = &mut **conn;
+        let _ = Lane::new(link, cancel, lane).clear();
+    } else {
+        conn.finish_what_the_client_left();
     }
-    // The empty query drains what is on the way. Its answer may be the cancelled statement's error or its own; what counts
-    // is the state afterwards.
-    let _ = conn.client.batch_execute("");
-    if conn.link.is_busy() {
-        let _ = conn.client.batch_execute("");
-    }
+    conn.link.set_deadline(None);
+    // The server has sent the signal when it closes the connection of the request. It is met by this statement at the latest.
+    let _ = conn.run_for_pool("", end);
     true
 }
 
 /// Whether a transaction had to be rolled back.
-fn roll_back(inner: &Inner, conn: &mut Parked) -> bool {
+fn roll_back(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
     let status = conn.link.transaction_status();
     let open = matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed);
     if !open || conn.link.fault().is_some() {
@@ -216,5 +222,5 @@ fn roll_back(inner: &Inner, conn: &mut Parked) -> bool {
             "a connection came back with an open transaction, which was rolled back: is a commit missing?"
         ),
     );
-    conn.client.batch_execute("ROLLBACK").is_ok()
+    conn.run_for_pool("ROLLBACK", end).is_ok()
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::Asking;
+use super::capacity::{AskAgain, AskingAgain};
+use super::failpoint::failpoint;
 use super::inner::Inner;
 use crate::error::{Error, ErrorKind, human};
 use crate::resilience::refusal::Refusal;
@@ -87,19 +88,21 @@ impl Inner {
         }
         let told = error.again();
         drop(refused);
-        match self.admission.ask_again() {
-            Asking::Begins => {
+        match self.begin_asking_again() {
+            AskAgain::Begins(asking) => {
                 let inner = self.clone();
-                self.workers.run(move || inner.ask_again());
+                self.workers.run(move || inner.ask_again(asking));
                 Told::Wait
             }
-            Asking::IsUnderWay => Told::Wait,
-            Asking::HasNoRoom => Told::Refused(told),
+            AskAgain::IsUnderWay => Told::Wait,
+            AskAgain::HasNoRoom => Told::Refused(told),
         }
     }
 
-    fn ask_again(self: Arc<Self>) {
-        match self.open(Instant::now() + self.settings.connection_timeout) {
+    fn ask_again(self: Arc<Self>, mut asking: AskingAgain) {
+        failpoint!(self, "asked again");
+        let Some(capacity) = asking.take_capacity() else { return };
+        match self.open(capacity, Instant::now() + self.settings.connection_timeout) {
             Ok(conn) => self.give_back(conn),
             Err(error) => {
                 self.remember_open_failure(&error);

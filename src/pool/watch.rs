@@ -2,13 +2,15 @@
 //! goes on is not looked at.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::failpoint::failpoint;
 use super::figures::Figures;
 use super::inner::Inner;
+use super::single_flight::{Flight, SingleFlight};
 use super::stats::{Circuit, Stats};
 use crate::error::human;
 use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
@@ -22,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Watch {
     /// A timer is set for the next look.
-    active: AtomicBool,
+    active: SingleFlight,
     /// The circuit as it was last told, by its place in [`Circuit::ALL`].
     circuit: AtomicU8,
     seen: Mutex<Seen>,
@@ -45,13 +47,13 @@ struct Look {
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { active: AtomicBool::new(false), circuit: AtomicU8::new(0), seen: Mutex::default() }
+        Self { active: SingleFlight::default(), circuit: AtomicU8::new(0), seen: Mutex::default() }
     }
 
     /// Whether the pool is looked at: read at every loan.
     #[inline]
     pub(super) fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
+        self.active.is_under_way()
     }
 
     pub(super) fn alerts(&self) -> Vec<Alert> {
@@ -67,22 +69,18 @@ impl Inner {
     /// Something goes on in the pool.
     #[cold]
     pub(super) fn watch(self: &Arc<Self>) {
-        if !self.watch.active.swap(true, Ordering::AcqRel) {
-            self.look_later();
+        if let Some(flight) = self.watch.active.begin() {
+            self.look_later(flight);
         }
     }
 
-    fn look_later(self: &Arc<Self>) {
-        let pool = Arc::downgrade(self);
-        self.workers.after(EVERY, move || {
-            if let Some(inner) = pool.upgrade().filter(|inner| !inner.is_inherited()) {
-                inner.look_at_itself();
-            }
-        });
+    fn look_later(self: &Arc<Self>, flight: Flight) {
+        self.later(EVERY, |inner| inner.look_at_itself(flight));
     }
 
     /// On the timer thread.
-    fn look_at_itself(self: &Arc<Self>) {
+    fn look_at_itself(self: &Arc<Self>, flight: Flight) {
+        failpoint!(self, "watched");
         self.note_circuit();
         self.look_for_leaks();
         let (changes, quiet) = self.take_note();
@@ -90,9 +88,9 @@ impl Inner {
             self.tell_of_alert(&change);
         }
         if !quiet {
-            return self.look_later();
+            return self.look_later(flight);
         }
-        self.watch.active.store(false, Ordering::Release);
+        drop(flight);
         // Who came before this moment found it active.
         let (gauges, _) = self.admission.snapshot();
         if gauges.in_use + gauges.opening + gauges.waiting > 0 {

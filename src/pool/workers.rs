@@ -4,13 +4,15 @@
 //! what may block for a bounded time: cleaning a returned connection, seeing a retired one off, refilling `min_idle`.
 //! They end with the last pool.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ffi::fork::Generation;
 
 const WORKERS: usize = 4;
@@ -19,6 +21,8 @@ pub(super) struct Workers {
     timer: Arc<ScheduledThreadPool>,
     /// Started at the first job: a pool that is never used costs one thread.
     blocking: OnceLock<ScheduledThreadPool>,
+    /// Held while they are started.
+    starting: Mutex<()>,
 }
 
 /// The process that first had workers.
@@ -30,7 +34,7 @@ impl Workers {
     /// The process' workers, started if no pool has any.
     ///
     /// # Errors
-    /// In a forked child whose parent had workers. Threads that slept at the fork do not exist in the child, yet the
+    /// When the system has no threads; in a forked child whose parent had workers. Threads that slept at the fork do not exist in the child, yet the
     /// process' table of sleeping threads still lists them, in memory that the child's own threads are given next: sooner
     /// or later a wake-up there goes round in circles. Nothing but `exec` clears that table.
     pub(super) fn shared() -> Result<Arc<Self>, Error> {
@@ -44,18 +48,27 @@ impl Workers {
         if let Some(workers) = shared.upgrade() {
             return Ok(workers);
         }
-        let workers = Arc::new(Self::start());
+        let workers = Arc::new(Self::start()?);
         *shared = Arc::downgrade(&workers);
         Ok(workers)
     }
 
-    fn start() -> Self {
-        let timer = ScheduledThreadPool::builder()
-            .num_threads(1)
-            .thread_name_pattern("holdfast-timer")
-            .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
-            .build();
-        Self { timer: Arc::new(timer), blocking: OnceLock::new() }
+    /// # Errors
+    /// When the system has no thread for it.
+    fn start() -> Result<Self, Error> {
+        let start = || {
+            ScheduledThreadPool::builder()
+                .num_threads(1)
+                .thread_name_pattern("holdfast-timer")
+                .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
+                .build()
+        };
+        let timer = started(start).ok_or_else(|| {
+            let message =
+                "the system gave the pool no thread to keep time on: it is out of threads or of memory";
+            Error::new(ErrorKind::Config, message)
+        })?;
+        Ok(Self { timer: Arc::new(timer), blocking: OnceLock::new(), starting: Mutex::new(()) })
     }
 
     fn start_blocking() -> ScheduledThreadPool {
@@ -66,6 +79,18 @@ impl Workers {
             .build()
     }
 
+    /// `None` when the system has no threads for them now.
+    fn blocking(&self) -> Option<&ScheduledThreadPool> {
+        if self.blocking.get().is_none() {
+            let starting = self.starting.lock();
+            if self.blocking.get().is_none() {
+                let _ = self.blocking.set(started(Self::start_blocking)?);
+            }
+            drop(starting);
+        }
+        self.blocking.get()
+    }
+
     /// The thread r2d2 makes its slots on.
     pub(super) fn timer(&self) -> Arc<ScheduledThreadPool> {
         self.timer.clone()
@@ -73,11 +98,74 @@ impl Workers {
 
     /// Runs `job` after `delay` on the thread that keeps time. It must not block.
     pub(super) fn after(&self, delay: Duration, job: impl FnOnce() + Send + 'static) {
-        self.timer.execute_after(delay, job);
+        self.timer.execute_after(delay, move || contained(job));
     }
 
-    /// Runs `job` soon, on a thread that may block.
+    /// The same for something that is not kept alive by it, if it is still there then.
+    pub(super) fn after_if_alive<T: Send + Sync + 'static>(
+        &self,
+        owner: &Arc<T>,
+        delay: Duration,
+        job: impl FnOnce(&Arc<T>) + Send + 'static,
+    ) {
+        let owner = Arc::downgrade(owner);
+        self.after(delay, move || {
+            if let Some(owner) = owner.upgrade() {
+                job(&owner);
+            }
+        });
+    }
+
+    /// Runs `job` soon, on a thread that may block. Where the system has no threads it is dropped, and what it holds with it:
+    /// capacity, flights and connections are given back by that.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        self.blocking.get_or_init(Self::start_blocking).execute(job);
+        match self.blocking() {
+            Some(workers) => drop(workers.execute(move || contained(job))),
+            None => {
+                log::error!(target: "holdfast", "the system gave the pools no threads to work on: a job is dropped")
+            }
+        }
+    }
+}
+
+/// Runs a job. A panic ends neither the thread nor what else waits for it.
+fn contained(job: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+        log::error!(target: "holdfast", "a job of a pool panicked, please report this as a bug: {}", told(&*panic));
+    }
+}
+
+fn told(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not told")
+}
+
+/// Threads that were started; `None` when the system has none, of which their pool says so by a panic.
+fn started(start: impl FnOnce() -> ScheduledThreadPool) -> Option<ScheduledThreadPool> {
+    catch_unwind(AssertUnwindSafe(start)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_ends_no_thread() {
+        let workers = Workers::shared().unwrap();
+        for _ in 0..3 * WORKERS {
+            workers.run(|| panic!("on purpose"));
+            workers.after(Duration::ZERO, || panic!("on purpose"));
+        }
+        let (sender, done) = mpsc::channel();
+        for _ in 0..2 {
+            let sender = sender.clone();
+            workers.run(move || sender.send(()).unwrap());
+        }
+        workers.after(Duration::ZERO, move || sender.send(()).unwrap());
+        for _ in 0..3 {
+            done.recv_timeout(Duration::from_secs(10)).unwrap();
+        }
     }
 }

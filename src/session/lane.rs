@@ -166,6 +166,18 @@ impl<'c> Lane<'c> {
         exchange.skip_to_ready().map(drop)
     }
 
+    /// Reads to the end of all that is under way, even of an exchange that somebody could go on with: for a connection whose
+    /// borrower is gone. What is to end soon has to be cancelled before.
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        self.state.standing = Standing::Left;
+        self.drain()?;
+        while self.link.is_busy() {
+            self.state.standing = Standing::Left;
+            self.drain()?;
+        }
+        Ok(())
+    }
+
     /// Begins a call: its time starts, and the connection is brought to rest.
     pub(super) fn start(&mut self) -> Result<()> {
         // A connection that was lost half-way is lost, not misused.

@@ -14,6 +14,7 @@ mod keepalive;
 mod logging;
 mod opening;
 mod outage;
+mod own_statements;
 mod pooling;
 mod refused;
 mod releasing;

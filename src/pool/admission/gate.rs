@@ -127,6 +127,15 @@ impl<P: Pooled> Admission<P> {
         Asking::Begins
     }
 
+    /// Whoever asked again is gone. If nothing came of it, the server still refuses, as far as is known.
+    pub(in crate::pool) fn asking_ends(&self) {
+        self.free_capacity(|state| {
+            if state.gate.welcome == Welcome::AskedAgain {
+                state.gate.welcome = Welcome::Refused;
+            }
+        });
+    }
+
     /// The server does not refuse any more, or did not answer.
     pub(in crate::pool) fn no_longer_refused(&self) {
         self.free_capacity(|state| state.gate.welcome = Welcome::Given);
@@ -186,7 +195,7 @@ mod tests {
         let askers: Vec<_> = (0..5).map(|_| ask(&queue, None)).collect();
         wait_for_waiters(&queue, 3);
         assert_eq!(queue.snapshot().0.opening, 2);
-        assert!(queue.opened());
+        assert!(queue.opened(&mut 0));
         wait_for_waiters(&queue, 2);
         assert_eq!(queue.snapshot().0.opening, 2);
         queue.opening_failed();
@@ -218,16 +227,19 @@ mod tests {
         for _ in 0..2 {
             assert!(is_capacity(ask(&queue, None)));
         }
-        assert!(queue.opened());
+        assert!(queue.opened(&mut 0));
         queue.opening_refused_for_good();
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
-        queue.retire_lent(|_| {});
+        queue.retire_lent(&mut 0, |_| {});
         queue.departed();
         assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Refused)));
         assert!(matches!(ask(&queue, None).join().expect("no panic"), Ok(Grant::Refused)));
         assert!(matches!(queue.ask_again(), Asking::Begins));
         assert!(matches!(queue.ask_again(), Asking::IsUnderWay));
+        queue.opening_failed();
+        queue.asking_ends();
+        assert!(matches!(queue.ask_again(), Asking::Begins), "who asked is gone, without an answer");
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
         queue.opening_failed();
@@ -239,7 +251,7 @@ mod tests {
     fn a_newcomer_waits_for_what_is_looked_over_and_opens_when_that_takes_too_long() {
         let queue = queue();
         assert!(is_capacity(ask(&queue, None)));
-        assert!(queue.opened());
+        assert!(queue.opened(&mut 0));
         queue.state.lock().gate.look_begins(Instant::now() + Duration::from_secs(3600));
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);

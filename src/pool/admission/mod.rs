@@ -38,6 +38,19 @@ pub(super) trait Pooled {
 
     /// The end of its last use.
     fn idle_since(&self) -> Tick;
+
+    /// It is counted there from now on. Called under the lock, together with the change of the counts.
+    fn counts_as(&mut self, account: Account);
+}
+
+/// Which of the counts a connection is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Account {
+    /// None of its own yet: the capacity for its opening counts.
+    Opening,
+    Idle,
+    InUse,
+    Departing,
 }
 
 /// What a thread that asked for a connection is given.
@@ -121,10 +134,16 @@ impl<P: Pooled> State<P> {
         self.idle.pop()
     }
 
-    fn lend(&mut self, parked: P) -> Grant<P> {
+    fn lend(&mut self, mut parked: P) -> Grant<P> {
+        parked.counts_as(Account::InUse);
         self.in_use += 1;
         self.counters.gets += 1;
         Grant::Connection(parked)
+    }
+
+    fn put_idle(&mut self, mut parked: P) {
+        parked.counts_as(Account::Idle);
+        self.idle.push(parked);
     }
 
     fn remove(&mut self, waiter: &Arc<Waiter<P>>) {
@@ -231,7 +250,7 @@ impl<P: Pooled> Admission<P> {
         }
         state.in_use -= 1;
         if state.waiters.is_empty() {
-            state.idle.push(parked);
+            state.put_idle(parked);
         } else {
             self.serve_waiters(state, parked);
         }
@@ -239,10 +258,11 @@ impl<P: Pooled> Admission<P> {
     }
 
     /// An opening succeeded: the connection is in use. `false` when the pool was closed meanwhile; it still counts.
-    pub(super) fn opened(&self) -> bool {
+    pub(super) fn opened(&self, conn: &mut P) -> bool {
         let mut still_wanted = false;
         // The next may begin.
         self.free_capacity(|state| {
+            conn.counts_as(Account::InUse);
             state.opening -= 1;
             state.in_use += 1;
             state.counters.opens += 1;
@@ -269,20 +289,6 @@ impl<P: Pooled> Admission<P> {
     /// An opening failed: the capacity goes to whoever is next.
     pub(super) fn opening_failed(&self) {
         self.free_capacity(|state| state.opening -= 1);
-    }
-
-    /// A lent connection will be closed; it counts until [`departed`](Self::departed).
-    pub(super) fn retire_lent(&self, count: impl FnOnce(&mut Counters)) {
-        let mut state = self.state.lock();
-        state.in_use -= 1;
-        state.departing += 1;
-        state.let_go();
-        count(&mut state.counters);
-    }
-
-    /// A retired connection is gone from the server, or was cut.
-    pub(super) fn departed(&self) {
-        self.free_capacity(|state| state.departing -= 1);
     }
 
     fn free_capacity(&self, change: impl FnOnce(&mut State<P>)) {
@@ -325,8 +331,8 @@ impl<P: Pooled> Admission<P> {
         let mut state = self.state.lock();
         let (picked, kept) = std::mem::take(&mut state.idle).into_iter().partition(|p| pick(p));
         state.idle = kept;
-        let picked: Vec<P> = picked;
-        state.departing += picked.len() as u32;
+        let mut picked: Vec<P> = picked;
+        picked.iter_mut().for_each(|parked| state.departs(parked));
         if !picked.is_empty() {
             state.let_go();
         }

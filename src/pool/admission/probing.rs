@@ -1,11 +1,21 @@
 //! Lending an idle connection to the pool itself, for as long as it takes to prove itself.
 
-use super::{Admission, Pooled};
+use super::{Account, Admission, Pooled, State};
 use crate::pool::stats::CloseReason;
 
 /// How often everything idle was let go of before a connection was taken: it must not come back if that happened since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pool) struct Releases(pub(super) u32);
+
+impl<P: Pooled> State<P> {
+    /// Takes an idle one for the pool's own use: in use, but not lent.
+    pub(super) fn take_for_pool(&mut self, place: usize) -> P {
+        let mut taken = self.idle.remove(place);
+        taken.counts_as(Account::InUse);
+        self.in_use += 1;
+        taken
+    }
+}
 
 impl<P: Pooled> Admission<P> {
     /// Takes the longest idle of those that `pick` chooses, unless somebody waits: then whatever is idle is about to be
@@ -16,13 +26,17 @@ impl<P: Pooled> Admission<P> {
             return None;
         }
         let place = state.idle.iter().position(pick)?;
-        state.in_use += 1;
-        Some((state.idle.remove(place), Releases(state.releases)))
+        let taken = state.take_for_pool(place);
+        Some((taken, Releases(state.releases)))
     }
 
     /// It has proved itself: it goes back to its place in the stack, as it was not used, or to whoever waits. Returned, with
     /// the reason, if it has to be closed.
-    pub(in crate::pool) fn back_from_proof(&self, parked: P, taken: Releases) -> Option<(P, CloseReason)> {
+    pub(in crate::pool) fn back_from_proof(
+        &self,
+        mut parked: P,
+        taken: Releases,
+    ) -> Option<(P, CloseReason)> {
         let mut state = self.state.lock();
         if state.closed {
             return Some((parked, CloseReason::PoolClosed));
@@ -35,6 +49,7 @@ impl<P: Pooled> Admission<P> {
             let since = parked.idle_since();
             // Before those of the same tick: it was taken from below them.
             let place = state.idle.partition_point(|other| other.idle_since() < since);
+            parked.counts_as(Account::Idle);
             state.idle.insert(place, parked);
         } else {
             self.serve_waiters(state, parked);
@@ -46,9 +61,9 @@ impl<P: Pooled> Admission<P> {
     pub(in crate::pool) fn release_idle(&self) -> Vec<P> {
         let mut state = self.state.lock();
         state.releases = state.releases.wrapping_add(1);
-        let idle: Vec<P> = state.idle.drain(..).collect();
-        state.departing += idle.len() as u32;
-        for _ in &idle {
+        let mut idle: Vec<P> = state.idle.drain(..).collect();
+        for parked in &mut idle {
+            state.departs(parked);
             state.counters.closed(CloseReason::Released);
         }
         idle
@@ -76,6 +91,8 @@ mod tests {
         fn idle_since(&self) -> Tick {
             Tick::from_word(1)
         }
+
+        fn counts_as(&mut self, _: Account) {}
     }
 
     #[test]
@@ -87,7 +104,7 @@ mod tests {
             let request =
                 Request { since: now, deadline: now, opens_from: None, backs_off: false, is_new: true };
             assert!(matches!(queue.wait(request), Ok(Grant::Capacity)), "number {number}");
-            assert!(queue.opened());
+            assert!(queue.opened(&mut Twin(number)));
         }
         assert!(queue.park(Twin(0)).is_none() && queue.park(Twin(1)).is_none());
         let Some((taken, releases)) = queue.take_for_proof(|_| true) else { panic!("nobody waits") };

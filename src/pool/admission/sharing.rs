@@ -111,15 +111,14 @@ impl<P: Pooled> Admission<P> {
         if let Some(share) = state.limit.share_mut().filter(|share| share.looks_over_idle(now)) {
             share.looks(now);
             state.gate.look_begins(now);
-            state.in_use += 1;
             let taken = Releases(state.releases);
-            return Some(OfIdle::Look(state.idle.remove(0), taken));
+            return Some(OfIdle::Look(state.take_for_pool(0), taken));
         }
         if !state.has_one_too_many(now) {
             return None;
         }
-        let given = state.idle.remove(0);
-        state.departing += 1;
+        let mut given = state.idle.remove(0);
+        state.departs(&mut given);
         state.let_go();
         state.counters.closed(CloseReason::Shared);
         Some(OfIdle::Give(given))

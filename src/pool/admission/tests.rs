@@ -15,6 +15,8 @@ impl Pooled for u32 {
     fn idle_since(&self) -> Tick {
         Tick::from_word(u64::from(*self))
     }
+
+    fn counts_as(&mut self, _: Account) {}
 }
 
 /// From this number on a connection counts as just used by the thread that asks.
@@ -36,7 +38,7 @@ fn all_lent(size: u32) -> Admission<u32> {
     let admission = Admission::new(size, Cap::new(size, PACE, None));
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
-        assert!(admission.opened());
+        assert!(admission.opened(&mut 0));
     }
     admission
 }
@@ -105,7 +107,7 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
                     continue;
                 }
                 assert!(live.fetch_add(1, Ordering::SeqCst) < size, "more connections than the limit");
-                assert!(admission.opened());
+                assert!(admission.opened(&mut 0));
             }
             Some(Grant::Connection(_)) => {}
         }
@@ -113,7 +115,7 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
             thread::sleep(Duration::from_micros(random.u64(..2000)));
         }
         if random.u8(..8) == 0 {
-            admission.retire_lent(|_| {});
+            admission.retire_lent(&mut 0, |_| {});
             live.fetch_sub(1, Ordering::SeqCst);
             admission.departed();
         } else if random.u8(..8) == 0 {
@@ -199,7 +201,7 @@ fn closing_wakes_all_who_wait() {
         }
     });
     assert_eq!(admission.park(0), Some(0), "a closed pool gives it back to be closed");
-    admission.retire_lent(|_| {});
+    admission.retire_lent(&mut 0, |_| {});
     admission.departed();
     assert!(admission.wait_drained(Instant::now()));
 }

@@ -153,7 +153,7 @@ impl<P: Pooled> Admission<P> {
                 let grant = state.lend(parked);
                 *first.mailbox.lock() = Some(grant);
             }
-            None => state.idle.push(parked),
+            None => state.put_idle(parked),
         }
         let nudged = state.next_to_nudge();
         drop(state);

@@ -29,11 +29,11 @@ pub(crate) struct Look {
 impl Look {
     /// Slots that the fleet holds.
     pub(crate) fn held(&self) -> u32 {
-        self.peers.iter().map(|peer| peer.held).sum()
+        self.peers.iter().fold(0, |held, peer| held.saturating_add(peer.held))
     }
 
     pub(crate) fn free(&self) -> u32 {
-        self.slots.saturating_sub(self.others + self.held())
+        self.slots.saturating_sub(self.others.saturating_add(self.held()))
     }
 
     /// What there would be for each pool of the fleet if all wanted the same, in thousandths: of several limits the one

@@ -1,6 +1,6 @@
 //! A connection, of which the queue knows next to nothing.
 
-use super::admission::Pooled;
+use super::admission::{Account, Pooled};
 use crate::clock::Tick;
 
 #[derive(Debug)]
@@ -14,4 +14,6 @@ impl Pooled for Parked {
     fn idle_since(&self) -> Tick {
         Tick::from_word(u64::from(self.0))
     }
+
+    fn counts_as(&mut self, _: Account) {}
 }

@@ -45,7 +45,7 @@ fn use_up(queue: &Queue, grant: Grant) {
         Grant::Connection(parked) => give_back(queue, parked),
         Grant::Capacity if thread_rng().gen_bool(0.3) => queue.opening_failed(),
         Grant::Capacity => {
-            queue.opened();
+            queue.opened(&mut Parked(0));
             give_back(queue, Parked(1));
         }
         Grant::Refused | Grant::Closed => {}
@@ -54,11 +54,11 @@ fn use_up(queue: &Queue, grant: Grant) {
 
 fn give_back(queue: &Queue, parked: Parked) {
     if thread_rng().gen_bool(0.3) {
-        queue.retire_lent(|_| {});
+        queue.retire_lent(&mut Parked(0), |_| {});
         queue.departed();
     } else if let Some(refused) = queue.park(parked) {
         assert!(queue.is_closed(), "{refused:?} came back from an open pool");
-        queue.retire_lent(|_| {});
+        queue.retire_lent(&mut Parked(0), |_| {});
         queue.departed();
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn two_who_keep_what_they_opened_both_open() {
             let Ok(Grant::Capacity) = queue.wait(patient()) else {
                 panic!("nothing comes back before both have one")
             };
-            assert!(queue.opened());
+            assert!(queue.opened(&mut Parked(0)));
             both.wait();
             give_back(&queue, Parked(1));
         })

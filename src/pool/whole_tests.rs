@@ -1,0 +1,332 @@
+//! Whatever unwinds, nothing of a pool is lost: a panic at each point of a connection's life leaves it whole.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::failpoint::Armed;
+use super::inner::Inner;
+use super::stats::Circuit;
+use super::{Handle, Pool, PooledConnection};
+use crate::config::PoolConfig;
+use crate::echo;
+use crate::link::connector::Connector;
+use crate::link::inside::Inside;
+use crate::resilience::fleet::look::Id;
+
+const SIZE: u32 = 2;
+
+/// Longer than anything here takes, unless something is lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What the server does with those who come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Serves,
+    IsAway,
+    /// It refuses them with this SQLSTATE.
+    Says(&'static [u8; 5]),
+}
+
+/// A pool, and the server that it leads to.
+struct Subject {
+    pool: Pool,
+    mood: Arc<parking_lot::Mutex<Mood>>,
+}
+
+fn refuse(mut stream: UnixStream, code: [u8; 5]) {
+    thread::spawn(move || {
+        let _ = stream.read(&mut [0; 1024]);
+        let fields = [b"SFATAL\0VFATAL\0C", &code[..], b"\0Mno\0\0"].concat();
+        let length = (fields.len() as u32 + 4).to_be_bytes();
+        let _ = stream.write_all(&[b"E", &length[..], &fields[..]].concat());
+    });
+}
+
+impl Subject {
+    fn new(config: PoolConfig, fleet: bool) -> Self {
+        let mood = Arc::new(parking_lot::Mutex::new(Mood::Serves));
+        let (server, now) = (echo::server(), mood.clone());
+        let inside = Inside::new("moody", move |stream| match *now.lock() {
+            Mood::Serves => server.accept(stream),
+            Mood::IsAway => Err(io::ErrorKind::ConnectionRefused.into()),
+            Mood::Says(code) => {
+                refuse(stream, *code);
+                Ok(())
+            }
+        });
+        let (settings, server) = config.settings_within_process().unwrap();
+        let fleet = fleet.then_some(Id(7));
+        let inner = Inner::with(&config, settings, Connector::to_inside(server, inside), fleet).unwrap();
+        inner.refill();
+        Self { pool: Pool { _handle: Arc::new(Handle(inner.clone())), inner }, mood }
+    }
+
+    fn is(&self, mood: Mood) {
+        *self.mood.lock() = mood;
+    }
+}
+
+/// Borrows and uses a connection, whatever becomes of it.
+fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        if let Ok(mut conn) = pool.get_with(0, Some(limit)) {
+            let _ = conn.lane().and_then(|mut lane| lane.script("select 1"));
+            with(conn);
+        }
+    }));
+}
+
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "did not happen: {what}");
+        thread::sleep(ms(5));
+    }
+}
+
+fn is_at_rest(pool: &Pool) -> bool {
+    let stats = pool.stats();
+    let counted = (stats.in_use, stats.opening, stats.waiting) == (0, 0, 0) && stats.total == stats.idle;
+    counted && pool.inner.registry.all().len() == stats.idle as usize
+}
+
+/// Nothing is counted that is not there, all connections can be had, and no single flight goes on.
+fn assert_whole(pool: &Pool, point: &str) {
+    soon(&format!("the end of an outage after a panic at {point}"), || {
+        use_one(pool, ms(300), drop);
+        pool.stats().circuit == Circuit::Closed
+    });
+    soon(&format!("rest after a panic at {point}: {:?}", pool.stats()), || is_at_rest(pool));
+    let min_idle = pool.inner.settings.min_idle;
+    soon(&format!("min_idle after a panic at {point}"), || pool.stats().idle >= min_idle);
+    let all: Vec<_> = (0..SIZE)
+        .map(|_| pool.get_timeout(PATIENCE).unwrap_or_else(|e| panic!("after a panic at {point}: {e}")))
+        .collect();
+    for mut conn in all {
+        conn.lane().unwrap().script("select 1").unwrap();
+    }
+    soon(&format!("rest after all were used after a panic at {point}: {:?}", pool.stats()), || {
+        is_at_rest(pool)
+    });
+    let inner = &pool.inner;
+    let flights = [&inner.opens_in_background, &inner.proves_idle, &inner.governor.probing];
+    soon(&format!("the end of flights after a panic at {point}"), || {
+        flights.iter().all(|f| !f.is_under_way())
+    });
+}
+
+/// Makes a pool, has it panic at `point` while `drive` is done again and again, and finds it whole.
+fn panics_at(
+    point: &'static str,
+    configure: impl FnOnce(PoolConfig) -> PoolConfig,
+    drive: impl Fn(&Subject),
+) {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let injected = panic.payload_as_str().is_some_and(|text| text.starts_with("injected at"));
+            if !injected {
+                tell(panic);
+            }
+        }));
+    });
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = format!("whole-{}", NUMBER.fetch_add(1, Relaxed));
+    let config = PoolConfig::new()
+        .name(&name)
+        .max_size(SIZE)
+        .validate_after_idle(ms(3_600_000))
+        .retry_base_delay(ms(5))
+        .retry_max_delay(ms(20))
+        .breaker_after(None);
+    let armed = Armed::new(&name, point);
+    let subject = Subject::new(configure(config), point.starts_with("fleet"));
+    soon(&format!("{point} is reached"), || {
+        drive(&subject);
+        armed.was_reached()
+    });
+    subject.is(Mood::Serves);
+    drop(armed);
+    assert_whole(&subject.pool, point);
+}
+
+fn plainly(subject: &Subject) {
+    use_one(&subject.pool, ms(2_000), drop);
+}
+
+/// And leaves it idle for a while.
+fn now_and_then(subject: &Subject) {
+    plainly(subject);
+    thread::sleep(ms(100));
+}
+
+#[test]
+fn a_panic_while_a_connection_is_opened_loses_nothing() {
+    for point in ["capacity", "granted", "leased", "connected", "registered", "opened"] {
+        panics_at(point, |c| c, plainly);
+    }
+    panics_at(
+        "not opened",
+        |c| c,
+        |subject| {
+            subject.is(Mood::IsAway);
+            use_one(&subject.pool, ms(50), drop);
+        },
+    );
+    panics_at("opening in the background", |c| c, |subject| use_one(&subject.pool, ms(50), drop));
+    panics_at("refilling", |c| c.min_idle(SIZE), |_| {});
+    panics_at("registered", |c| c.min_idle(SIZE), |_| {});
+}
+
+#[test]
+fn a_panic_while_a_connection_is_validated_loses_nothing() {
+    for point in ["validating", "validated"] {
+        panics_at(
+            point,
+            |c| c.validate_after_idle(ms(0)),
+            |subject| {
+                plainly(subject);
+                thread::sleep(ms(15));
+            },
+        );
+    }
+    let in_a_hurry = |subject: &Subject| {
+        plainly(subject);
+        thread::sleep(ms(15));
+        use_one(&subject.pool, ms(100), drop);
+    };
+    panics_at("validating in the background", |c| c.validate_after_idle(ms(0)), in_a_hurry);
+    panics_at(
+        "keepalive",
+        |c| c.keepalive_interval(ms(1_000)),
+        |subject| {
+            plainly(subject);
+            thread::sleep(ms(1_500));
+        },
+    );
+}
+
+#[test]
+fn a_panic_while_a_connection_is_lent_or_comes_back_loses_nothing() {
+    for point in ["lent", "returned", "parking"] {
+        panics_at(point, |c| c, plainly);
+    }
+    for point in ["settling", "settled"] {
+        panics_at(
+            point,
+            |c| c,
+            |subject| {
+                use_one(&subject.pool, ms(2_000), |mut conn| {
+                    let _ = conn.lane().and_then(|mut lane| lane.script("begin"));
+                });
+            },
+        );
+    }
+}
+
+#[test]
+fn a_panic_of_the_borrower_loses_nothing() {
+    let subject = Subject::new(PoolConfig::new().max_size(SIZE), false);
+    let borrower = catch_unwind(AssertUnwindSafe(|| {
+        let mut conn = subject.pool.get().unwrap();
+        conn.lane().unwrap().script("begin").unwrap();
+        panic!("injected at the borrower");
+    }));
+    assert!(borrower.is_err());
+    assert_whole(&subject.pool, "the borrower");
+    assert_eq!(subject.pool.stats().opens, 2, "the connection is kept");
+}
+
+#[test]
+fn a_panic_while_a_connection_is_closed_loses_nothing() {
+    for point in ["retired", "closing", "departing"] {
+        panics_at(point, |c| c, |subject| use_one(&subject.pool, ms(2_000), PooledConnection::discard));
+        panics_at(
+            point,
+            |c| c.min_idle(1),
+            |subject| {
+                use_one(&subject.pool, ms(2_000), PooledConnection::discard);
+            },
+        );
+    }
+    panics_at("closing", |c| c.idle_timeout(ms(20)), now_and_then);
+    panics_at(
+        "closing",
+        |c| c,
+        |subject| {
+            plainly(subject);
+            let _ = catch_unwind(AssertUnwindSafe(|| subject.pool.release_idle()));
+        },
+    );
+    panics_at("housekeeping", |c| c.idle_timeout(ms(20)), now_and_then);
+}
+
+#[test]
+fn a_panic_while_a_server_is_away_or_refuses_loses_nothing() {
+    let away = |subject: &Subject| {
+        subject.is(Mood::IsAway);
+        use_one(&subject.pool, ms(300), drop);
+    };
+    for point in ["probe due", "probing"] {
+        panics_at(point, |c| c, away);
+    }
+    let refused_first = |subject: &Subject| {
+        subject.is(Mood::Says(b"28P01"));
+        use_one(&subject.pool, ms(300), drop);
+        thread::sleep(ms(50));
+    };
+    panics_at("asked again", |c| c, refused_first);
+    let full = |subject: &Subject| {
+        let held = subject.pool.get_timeout(ms(300));
+        subject.is(Mood::Says(b"53300"));
+        use_one(&subject.pool, ms(300), drop);
+        drop(held);
+    };
+    for point in ["full", "one more"] {
+        panics_at(point, |c| c, full);
+    }
+}
+
+#[test]
+fn a_panic_while_the_pool_looks_around_loses_nothing() {
+    panics_at("fleet look", |c| c, plainly);
+    panics_at("watched", |c| c, plainly);
+    panics_at(
+        "exhaustion question",
+        |c| c,
+        |subject| {
+            let all: Vec<_> = (0..SIZE).filter_map(|_| subject.pool.get_timeout(ms(300)).ok()).collect();
+            use_one(&subject.pool, ms(5), drop);
+            drop(catch_unwind(AssertUnwindSafe(|| drop(all))));
+        },
+    );
+}
+
+#[test]
+#[cfg(feature = "embedded")]
+fn a_panic_while_a_role_is_in_doubt_loses_nothing() {
+    let server = crate::embedded::EmbeddedPostgres::start().unwrap();
+    let mut config = PoolConfig::from_url(&server.url()).unwrap();
+    config.set("target_session_attrs", "read-write").unwrap();
+    let pool = Pool::new(config.name("whole-role").max_size(SIZE)).unwrap();
+    let armed = Armed::new("whole-role", "role in doubt");
+    soon("the role is in doubt", || {
+        use_one(&pool, PATIENCE, |mut conn| {
+            let mut lane = conn.lane().unwrap();
+            lane.script("begin read only; create table refused ()").unwrap_err();
+            lane.script("rollback").unwrap();
+        });
+        armed.was_reached()
+    });
+    assert_whole(&pool, "role in doubt");
+}
