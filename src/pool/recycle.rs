@@ -183,6 +183,13 @@ impl Inner {
 /// Ends what the borrower left running. `false` when it cannot be known to have ended: a cancel request that may still be
 /// on its way would hit the next borrower's statement.
 fn end_abandoned_work(inner: &Inner, conn: &mut Parked) -> bool {
+    let OpenConnection { lane, link, cancel, .. } = &mut **conn;
+    if let Some(lane) = lane {
+        let mut lane = Lane::new(link, cancel, lane);
+        if lane.is_only_unanswered() {
+            return lane.bring_to_rest().is_ok();
+        }
+    }
     if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
         inner.log.debug(
             &[("connection", conn.id.into())],
