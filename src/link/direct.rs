@@ -117,6 +117,27 @@ impl DirectLine<'_> {
         Ok(())
     }
 
+    /// Sends all of `bytes` if the kernel takes them at once; else nothing, and the result is `false`. What was taken in part
+    /// cannot be taken back: that ends the connection.
+    pub(crate) fn send_now(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let socket = &self.shared.socket;
+        socket.read_by(Reading::Glancing);
+        let mut cx = Context::from_waker(Waker::noop());
+        let sent = match self.line.transport.poll_write(&mut cx, bytes) {
+            Poll::Ready(sent) => sent?,
+            // TLS may have made a record of them that it still has to send.
+            Poll::Pending if self.is_encrypted() => return Err(self.give_up()),
+            Poll::Pending => return Ok(false),
+        };
+        self.line.follow_sent(&self.shared.tap, &bytes[..sent]);
+        if sent < bytes.len() { Err(self.give_up()) } else { Ok(true) }
+    }
+
+    fn give_up(&self) -> io::Error {
+        self.shared.socket.fail(LinkFault::NotCancelled);
+        LinkFault::NotCancelled.into()
+    }
+
     /// Whether what is received comes in TLS records.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(self.line.transport, Transport::Tls(_))

@@ -187,6 +187,12 @@ fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
     if !is_of_lane && !conn.link.is_busy() {
         return true;
     }
+    if Lane::new(&conn.link, &conn.cancel, &mut conn.lane).is_only_unanswered() {
+        conn.link.set_deadline(Some(end));
+        let rested = Lane::new(&conn.link, &conn.cancel, &mut conn.lane).bring_to_rest().is_ok();
+        conn.link.set_deadline(None);
+        return rested;
+    }
     if conn.link.is_busy()
         && let Err(e) = conn.cancel.cancel_within(end.saturating_duration_since(Instant::now()))
     {

@@ -42,7 +42,7 @@ impl Lane<'_> {
         self.start()?;
         sql.check(params)?;
         let (prepared, _) = self.prepared(sql, params)?;
-        check_count(prepared.parameters.len(), params.len())?;
+        check_count(prepared.parameters().len(), params.len())?;
         Ok(Some(Ready { prepared, format }))
     }
 

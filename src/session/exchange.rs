@@ -32,6 +32,8 @@ pub(super) enum Reply {
     /// See [`Exchange::tag`].
     Complete,
     EmptyQuery,
+    /// A portal has more rows than were asked for.
+    Suspended,
     Error(Box<ServerMessage>),
     CopyIn,
     CopyOut,
@@ -194,6 +196,7 @@ impl<'a> Exchange<'a> {
             b'n' => Reply::NoRows,
             b'C' => Reply::Complete,
             b'I' => Reply::EmptyQuery,
+            b's' => Reply::Suspended,
             b'E' => Reply::Error(Box::new(parse_server_message(body)?)),
             b'G' => Reply::CopyIn,
             b'H' => Reply::CopyOut,
@@ -239,6 +242,18 @@ impl<'a> Exchange<'a> {
         let first_error = self.skip_one()?;
         self.finish();
         Ok(first_error)
+    }
+
+    /// Sends `state.out` without waiting, for an answer that is left to the next call. `false` if the kernel does not take
+    /// it at once.
+    pub(super) fn send_for_later(mut line: DirectLine<'a>, state: &'a mut LaneState) -> io::Result<bool> {
+        let out = state.out.split();
+        let sent = line.send_now(&out)?;
+        if sent {
+            state.standing = Standing::Unanswered;
+        }
+        line.pause();
+        Ok(sent)
     }
 
     /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.

@@ -128,19 +128,53 @@ impl<'c> Lane<'c> {
         Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
     }
 
-    /// The loan is over. What is left of an exchange is skipped if all of it has come.
+    /// The loan is over, and with it what a cursor of it had open, even if the cursor is still somewhere. What is left of an
+    /// exchange is skipped if all of it has come.
     pub(crate) fn end_loan(&mut self) {
         self.state.forget_messages();
+        self.state.standing.revoke();
         self.skip_what_has_come();
     }
 
-    /// The client is about to use the connection: ends what is open or was given up, as the next call of the lane would.
-    /// What goes wrong is the connection's end, and shows in what the client does.
+    /// Brings the connection to rest, as the next call would: what is open or was given up is ended. Blocks within the
+    /// deadline in force.
+    ///
+    /// # Errors
+    /// The connection's, which is lost then.
+    pub(crate) fn bring_to_rest(&mut self) -> Result<()> {
+        self.state.standing.revoke();
+        self.start()
+    }
+
+    /// The client is about to use the connection: ends what is open or was given up. What goes wrong is the connection's end,
+    /// and shows in what the client does.
     pub(crate) fn make_way(&mut self) {
-        self.state.standing = Standing::Left;
-        if let Err(e) = self.start() {
+        if let Err(e) = self.bring_to_rest() {
             log::debug!(target: "holdfast", "could not end what was left half-way: {e}");
         }
+    }
+
+    /// Sends ROLLBACK for a transaction whose guard was dropped, and waits for nothing. Its answer is skipped by the next call,
+    /// or by the pool, which ends what is still open if nothing could be sent: then the result is `false`.
+    pub(crate) fn send_rollback(&mut self) -> bool {
+        if !self.state.standing.is_at_rest() || self.link.is_busy() || !self.is_in_transaction() {
+            return false;
+        }
+        self.state.out.clear();
+        let sent = request::query("ROLLBACK", &mut self.state.out).is_ok()
+            && self.link.direct(None).is_ok_and(|line| {
+                Exchange::send_for_later(line, self.state).unwrap_or_else(|e| {
+                    log::debug!(target: "holdfast", "could not send a ROLLBACK: {e}");
+                    false
+                })
+            });
+        self.state.out.clear();
+        sent
+    }
+
+    /// Whether only the answer to a [ROLLBACK](Self::send_rollback) is missing, for which nothing has to be cancelled.
+    pub(crate) fn is_only_unanswered(&self) -> bool {
+        matches!(self.state.standing, Standing::Unanswered)
     }
 
     /// Skips the rest of an exchange if all of it has come. Does not block.
@@ -190,7 +224,8 @@ impl<'c> Lane<'c> {
         }
         self.state.standing.refuse_if_open()?;
         // The server does not look at cancel requests while it waits for data.
-        if self.link.is_busy() && !self.link.in_copy_in() {
+        let is_running = self.link.is_busy() && !self.link.in_copy_in();
+        if is_running && !self.is_only_unanswered() {
             self.cancel_what_was_left()?;
         }
         self.drain()

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, LaneState};
-use super::request::ResultFormat;
+use super::request::{Param, ResultFormat};
+use crate::error::ErrorKind;
 use crate::link::played::Played;
 
 /// What a server has said at the end of a start-up.
@@ -60,6 +61,74 @@ fn the_longest_patience_there_is_can_be_had() {
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     assert!(lane.notification(Duration::MAX).unwrap().is_some());
     late.join().unwrap();
+}
+
+/// What a server says to `Parse`, `Describe` and `Sync` of a statement with one int4 column.
+const DESCRIBED: &[u8] =
+    b"1\0\0\0\x04t\0\0\0\x06\0\0T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0\
+    Z\0\0\0\x05T";
+const BOUND_IN_TRANSACTION: &[u8] = b"2\0\0\0\x04Z\0\0\0\x05T";
+const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
+
+#[test]
+fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
+    let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
+    let suspended: &[u8] = b"s\0\0\0\x04";
+    let mut server = Played::begin(IN_TRANSACTION, false).unwrap();
+    let mut state = LaneState::new(10);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    (&server.server).write_all(&[DESCRIBED, BOUND_IN_TRANSACTION].concat()).unwrap();
+    let params: &[Param<'_>] = &[];
+    let portal = lane.bind_portal("p", "select n from t".into(), params, ResultFormat::Text).unwrap();
+    assert_eq!((portal.columns()[0].name.as_str(), portal.statement().columns()[0].type_oid), ("n", 23));
+    (&server.server).write_all(&[&row(b'1'), &row(b'2'), suspended, IN_TRANSACTION].concat()).unwrap();
+    let (block, more) = lane.execute_portal(&portal, 2).unwrap();
+    assert_eq!((block.rows(), block.cell(1, 0), more), (2, Some(&b"2"[..]), true));
+    let done: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
+    (&server.server).write_all(&[&row(b'3'), done, IN_TRANSACTION].concat()).unwrap();
+    let (block, more) = lane.execute_portal(&portal, 2).unwrap();
+    assert_eq!((block.rows(), block.command_tag(), more), (1, "SELECT 1", false));
+    server.say(&[b"3\0\0\0\x04", IN_TRANSACTION].concat());
+    Lane::new(&server.link, &server.cancel, &mut state).close_portal(&portal).unwrap();
+}
+
+#[test]
+fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_request() {
+    // Cancel requests are refused: one would end the connection.
+    let mut server = Played::begin(IN_TRANSACTION, false).unwrap();
+    let mut state = LaneState::new(0);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    assert!(lane.send_rollback());
+    assert!(!lane.send_rollback(), "one is on its way");
+    lane.end_loan();
+    assert!(server.link.is_busy() && state.is_unfinished());
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    assert!(lane.is_only_unanswered());
+    (&server.server).write_all(b"C\0\0\0\x0dROLLBACK\0Z\0\0\0\x05I").unwrap();
+    lane.bring_to_rest().unwrap();
+    assert!(server.link.is_clean() && !state.is_unfinished());
+    assert!(!Lane::new(&server.link, &server.cancel, &mut state).send_rollback(), "no transaction is open");
+    server.say(DONE);
+    assert_eq!(
+        Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap()[0].command_tag(),
+        "SELECT 1"
+    );
+}
+
+#[test]
+fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
+    const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
+    let mut server = Played::begin(READY, true).unwrap();
+    let mut state = LaneState::new(0);
+    server.say(BOUND);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    std::mem::forget(lane.open_stream("select 1", &[], ResultFormat::Text).unwrap());
+    assert_eq!(lane.script("select 1").unwrap_err().kind(), ErrorKind::Misuse);
+    lane.end_loan();
+    (&server.server).write_all(DONE).unwrap();
+    lane.bring_to_rest().unwrap();
+    (&server.server).write_all(DONE).unwrap();
+    assert!(lane.script("select 1").is_ok());
 }
 
 /// In the extended protocol the server swallows the `Sync` behind a COPY FROM STDIN while it waits for data. If it fails the copy

@@ -33,6 +33,7 @@ mod lane;
 mod lane_tests;
 pub(crate) mod pack;
 mod pipeline;
+mod portal;
 mod query;
 mod request;
 mod standing;
@@ -42,6 +43,7 @@ mod stream;
 mod tag;
 pub(crate) mod text_form;
 mod transaction;
+mod values;
 mod wire;
 
 pub use block::{Column, ResultBlock, WireFormat};
@@ -51,8 +53,12 @@ pub use copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
 pub(crate) use lane::LaneState;
 pub use lane::{Lane, Notification};
 pub use pipeline::PipelineMode;
+#[allow(unused_imports)] // by the calls of the Rust API that bind portals and values of their own
+pub(crate) use portal::BoundPortal;
 pub use request::{Param, Request, ResultFormat};
 pub use statement::{Sql, Statement};
+#[allow(unused_imports)]
+pub(crate) use statements::Prepared;
 pub use stream::{RowStream, StreamCursor};
 #[cfg(feature = "capi")]
 pub(crate) use tag::Tag;
@@ -61,3 +67,5 @@ pub(crate) use text_form::float4_as_printed;
 pub(crate) use text_form::oid;
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
+#[allow(unused_imports)]
+pub(crate) use values::{BindValues, Unwritable};

@@ -96,7 +96,7 @@ impl Lane<'_> {
                 _ => self.plan_one(request, index, &mut parsed).map_err(|e| at(e, index))?,
             };
             if let How::Known(prepared) = &step.how {
-                check_count(prepared.parameters.len(), request.params.len()).map_err(|e| at(e, index))?;
+                check_count(prepared.parameters().len(), request.params.len()).map_err(|e| at(e, index))?;
             }
             steps.push(step);
         }

@@ -6,11 +6,14 @@ use super::block::ResultBlock;
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
 use super::request::{self, Param, ResultFormat};
-use super::statement::{Sql, Statement, check_count};
+use super::statement::{Sql, Statement};
 use super::statements::Prepared;
+use super::values::BindValues;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
 use crate::link::settings::TextSettings;
+
+const NO_PARAMS: &[Param<'static>] = &[];
 
 impl Lane<'_> {
     /// Runs one statement and returns its rows: a text, prepared at first use and kept with the connection unless
@@ -29,13 +32,27 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<ResultBlock> {
         let sql = sql.into();
+        if self.keeps_statements() {
+            return self.query_values(sql, params, format).map(|(block, _)| block);
+        }
         self.start()?;
         sql.check(params)?;
-        if self.keeps_statements() {
-            self.with_prepared(sql, params, |lane, prepared| lane.execute(prepared, params, format))
-        } else {
-            self.query_unnamed(sql, params, format)
-        }
+        self.query_unnamed(sql, params, format)
+    }
+
+    /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
+    #[inline]
+    pub(crate) fn query_values<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<(ResultBlock, Arc<Prepared>)> {
+        self.start()?;
+        sql.check(values)?;
+        self.with_prepared(sql, values, |lane, prepared| {
+            lane.execute(prepared, values, format).map(|block| (block, prepared.clone()))
+        })
     }
 
     /// Prepares a statement for use on any connection. `types` are those of its parameters, as in `pg_type`; what is 0 or
@@ -49,21 +66,21 @@ impl Lane<'_> {
         self.request()?;
         let prepared = self.parse(name, sql, types)?;
         let columns = prepared.shape(ResultFormat::Text, self.text_settings()).columns.clone();
-        let statement = Statement::new(sql, &prepared.parameters, columns);
-        self.statements().keep(Sql::from(&statement), &[], Arc::new(prepared));
+        let statement = Statement::new(sql, prepared.parameters(), columns);
+        self.statements().keep(Sql::from(&statement), NO_PARAMS, Arc::new(prepared));
         Ok(statement)
     }
 
     /// Runs a statement that is prepared by name, a second time if the name turns out to be stale.
-    pub(super) fn with_prepared<T>(
+    pub(super) fn with_prepared<V: BindValues + ?Sized, T>(
         &mut self,
         sql: Sql<'_>,
-        params: &[Param<'_>],
-        mut run: impl FnMut(&mut Self, &Prepared) -> Result<T>,
+        params: &V,
+        mut run: impl FnMut(&mut Self, &Arc<Prepared>) -> Result<T>,
     ) -> Result<T> {
         let outside_transaction = self.is_outside_transaction();
         let (prepared, fresh) = self.prepared(sql, params)?;
-        check_count(prepared.parameters.len(), params.len())?;
+        params.fit(self, &prepared)?;
         match run(self, &prepared) {
             Err(e) if !fresh && is_stale(&e) && !self.ran_last_statement() => {
                 self.statements().forget(sql, params);
@@ -78,7 +95,11 @@ impl Lane<'_> {
     }
 
     /// The statement for a text; whether it was prepared just now.
-    pub(super) fn prepared(&mut self, sql: Sql<'_>, params: &[Param<'_>]) -> Result<(Arc<Prepared>, bool)> {
+    pub(super) fn prepared<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        params: &V,
+    ) -> Result<(Arc<Prepared>, bool)> {
         if let Some(prepared) = self.statements().find(sql, params) {
             return Ok((prepared, false));
         }
@@ -87,7 +108,11 @@ impl Lane<'_> {
     }
 
     /// Prepares a statement and keeps it. What stands in the buffer is sent before.
-    pub(super) fn prepare_named(&mut self, sql: Sql<'_>, params: &[Param<'_>]) -> Result<Arc<Prepared>> {
+    pub(super) fn prepare_named<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        params: &V,
+    ) -> Result<Arc<Prepared>> {
         let name = self.statements().next_name();
         let prepared = Arc::new(self.parse(name, sql.text(), &sql.types(params))?);
         self.statements().keep(sql, params, prepared.clone());
@@ -117,15 +142,16 @@ impl Lane<'_> {
         }
     }
 
-    fn execute(
+    #[inline]
+    fn execute<V: BindValues + ?Sized>(
         &mut self,
         prepared: &Prepared,
-        params: &[Param<'_>],
+        values: &V,
         format: ResultFormat,
     ) -> Result<ResultBlock> {
         let shape = prepared.shape(format, self.text_settings());
         let out = self.request()?;
-        request::bind(&prepared.name, params, &shape.codes, out)?;
+        request::bind_values("", prepared, values, &shape.codes, out)?;
         request::execute(out)?;
         request::sync(out);
         let mut exchange = self.begin()?;

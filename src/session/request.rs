@@ -9,7 +9,9 @@ use postgres_protocol::message::frontend::{self, BindError};
 
 use super::block::{Column, WireFormat};
 use super::statement::Sql;
+use super::statements::Prepared;
 use super::text_form;
+use super::values::{BindValues, Unwritable};
 use crate::error::{Error, Phase};
 use crate::link::settings::TextSettings;
 
@@ -28,6 +30,17 @@ impl<'a> Param<'a> {
     /// A value as the server reads it from a literal; its type is inferred.
     pub fn text(value: &'a str) -> Self {
         Self { value: Some(value.as_bytes()), format: WireFormat::Text, type_oid: 0 }
+    }
+
+    #[inline]
+    pub(super) fn write(&self, out: &mut BytesMut) -> std::result::Result<IsNull, Unwritable> {
+        match self.value {
+            Some(value) => {
+                out.extend_from_slice(value);
+                Ok(IsNull::No)
+            }
+            None => Ok(IsNull::Yes),
+        }
     }
 }
 
@@ -118,7 +131,7 @@ pub(super) fn close_statement(name: &str, out: &mut BytesMut) -> Result<(), Erro
     frontend::close(b'S', name, out).map_err(unsendable)
 }
 
-/// `Bind` to the unnamed portal.
+/// `Bind` of parameters as they are, to the unnamed portal.
 pub(super) fn bind(
     name: &str,
     params: &[Param<'_>],
@@ -126,31 +139,52 @@ pub(super) fn bind(
     out: &mut BytesMut,
 ) -> Result<(), Error> {
     let formats = params.iter().map(|p| p.format.code());
-    let bound = frontend::bind(
-        "",
-        name,
-        formats,
-        params.iter(),
-        |param, buffer| match param.value {
-            Some(value) => {
-                buffer.extend_from_slice(value);
-                Ok(IsNull::No)
-            }
-            None => Ok(IsNull::Yes),
-        },
-        result_formats.iter().copied(),
-        out,
-    );
+    let codes = result_formats.iter().copied();
+    written(frontend::bind("", name, formats, params.iter(), |param, out| param.write(out), codes, out))
+}
+
+/// `Bind` of values to a statement that was described; an empty name is the unnamed portal.
+#[inline]
+pub(super) fn bind_values<V: BindValues + ?Sized>(
+    portal: &str,
+    statement: &Prepared,
+    values: &V,
+    result_formats: &[i16],
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    let formats = (0..values.len()).map(|index| values.format(statement, index));
+    let write = |index, out: &mut BytesMut| values.write(statement, index, out);
+    let codes = result_formats.iter().copied();
+    written(frontend::bind(portal, &statement.name, formats, 0..values.len(), write, codes, out))
+}
+
+fn written(bound: std::result::Result<(), BindError>) -> Result<(), Error> {
     match bound {
         Ok(()) => Ok(()),
         Err(BindError::Serialization(e)) => Err(unsendable(e)),
-        Err(BindError::Conversion(e)) => Err(Error::misuse(e.to_string()).in_phase(Phase::Query)),
+        Err(BindError::Conversion(e)) => {
+            let message = format!("a parameter cannot be written: {e}");
+            Err(Error::misuse(message).in_phase(Phase::Query).with_source(e))
+        }
     }
 }
 
-/// `Execute` without a limit.
+/// `Execute` of the unnamed portal without a limit.
 pub(super) fn execute(out: &mut BytesMut) -> Result<(), Error> {
-    frontend::execute("", 0, out).map_err(unsendable)
+    execute_portal("", 0, out)
+}
+
+/// `Execute` of a portal for at most so many rows; 0 for all.
+pub(super) fn execute_portal(name: &str, most: i32, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::execute(name, most, out).map_err(unsendable)
+}
+
+pub(super) fn describe_portal(name: &str, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::describe(b'P', name, out).map_err(unsendable)
+}
+
+pub(super) fn close_portal(name: &str, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::close(b'P', name, out).map_err(unsendable)
 }
 
 /// Has the server send what it holds back. It gathers replies up to 8 KiB or the end of the request.

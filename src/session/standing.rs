@@ -42,11 +42,20 @@ pub(super) enum Standing {
     Open(Kind, Weak<()>),
     /// In the middle of an exchange that a call is about, or that nobody will go on with.
     Left,
+    /// A whole request was sent whose answer, which comes at once, was not waited for.
+    Unanswered,
 }
 
 impl Standing {
     pub(super) fn is_at_rest(&self) -> bool {
         matches!(self, Self::Rest)
+    }
+
+    /// An exchange that was open is to be given up, whoever has its ticket.
+    pub(super) fn revoke(&mut self) {
+        if matches!(self, Self::Open(..)) {
+            *self = Self::Left;
+        }
     }
 
     /// Keeps the exchange for the ticket returned.
@@ -114,6 +123,17 @@ mod tests {
         assert!(standing.admits(&second) && !standing.admits(&first));
         standing = Standing::Rest;
         assert!(!standing.admits(&second));
+    }
+
+    #[test]
+    fn a_ticket_that_was_leaked_keeps_nothing_open_once_it_is_revoked() {
+        let mut standing = Standing::Rest;
+        let leaked = standing.open(Kind::Stream);
+        standing.revoke();
+        assert!(standing.refuse_if_open().is_ok() && !standing.admits(&leaked) && !standing.is_at_rest());
+        standing = Standing::Unanswered;
+        standing.revoke();
+        assert!(matches!(standing, Standing::Unanswered));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::block::Column;
 use super::request::Param;
+use super::values::BindValues;
 use crate::error::{Error, Phase, Result};
 
 /// A statement and its description, as [`Lane::prepare`](super::Lane::prepare) made it. It belongs to no connection and no
@@ -50,9 +51,8 @@ impl Statement {
     }
 
     /// The first parameter whose own type is neither 0 nor that of the statement.
-    pub(crate) fn first_of_another_type(&self, params: &[Param<'_>]) -> Option<usize> {
-        let types = params.iter().zip(self.parameters());
-        types.into_iter().position(|(param, known)| param.type_oid != 0 && param.type_oid != *known)
+    pub(crate) fn first_of_another_type(&self, declared: impl Iterator<Item = u32>) -> Option<usize> {
+        declared.zip(self.parameters()).position(|(declared, known)| declared != 0 && declared != *known)
     }
 }
 
@@ -92,36 +92,38 @@ impl<'a> Sql<'a> {
     }
 
     /// The types to parse it with, 0 for what the server has to infer.
-    pub(super) fn types(self, params: &[Param<'_>]) -> Vec<u32> {
+    pub(super) fn types<V: BindValues + ?Sized>(self, values: &V) -> Vec<u32> {
         match self {
-            Self::Text(_) => declared(params).iter().map(|p| p.type_oid).collect(),
+            Self::Text(_) => declared(values).collect(),
             Self::Statement(statement) => statement.parameters().to_vec(),
         }
     }
 
     /// Under which a connection keeps it; written into `room` if need be.
-    pub(super) fn key<'k>(self, params: &[Param<'_>], room: &'k mut Vec<u8>) -> &'k [u8]
+    #[inline]
+    pub(super) fn key<'k, V: BindValues + ?Sized>(self, values: &V, room: &'k mut Vec<u8>) -> &'k [u8]
     where
         'a: 'k,
     {
         match self {
             Self::Text(text) => {
                 room.clear();
-                write_key(text, declared(params).iter().map(|p| p.type_oid), room);
+                write_key(text, declared(values), room);
                 room
             }
             Self::Statement(statement) => &statement.0.key,
         }
     }
 
-    /// Fails if the parameters cannot be those of the statement.
-    pub(super) fn check(self, params: &[Param<'_>]) -> Result<()> {
+    /// Fails if the values cannot be those of the statement.
+    #[inline]
+    pub(super) fn check<V: BindValues + ?Sized>(self, values: &V) -> Result<()> {
         let Self::Statement(statement) = self else { return Ok(()) };
-        check_count(statement.parameters().len(), params.len())?;
-        match statement.first_of_another_type(params) {
+        check_count(statement.parameters().len(), values.len())?;
+        match statement.first_of_another_type((0..values.len()).map(|index| values.declared(index))) {
             None => Ok(()),
             Some(index) => {
-                let (given, known) = (params[index].type_oid, statement.parameters()[index]);
+                let (given, known) = (values.declared(index), statement.parameters()[index]);
                 Err(Error::misuse(format!(
                     "parameter ${} of the statement is of type {known}, but one of type {given} was given",
                     index + 1
@@ -146,11 +148,12 @@ impl<'a> Sql<'a> {
     }
 }
 
-/// Those whose type is worth telling: up to the last that has one. What is declared without a type and not in the text is an
-/// error of its own to the server (42P18), which says less than how many there should be.
-fn declared<'p, 'v>(params: &'p [Param<'v>]) -> &'p [Param<'v>] {
-    let count = params.iter().rposition(|p| p.type_oid != 0).map_or(0, |last| last + 1);
-    &params[..count]
+/// The types worth telling: up to the last that is one. What is declared without a type and not in the text is an error of its
+/// own to the server (42P18), which says less than how many there should be.
+#[inline]
+fn declared<V: BindValues + ?Sized>(values: &V) -> impl Iterator<Item = u32> {
+    let count = (0..values.len()).rposition(|index| values.declared(index) != 0).map_or(0, |last| last + 1);
+    (0..count).map(|index| values.declared(index))
 }
 
 /// The text, which holds no NUL, then a NUL, then the types.

@@ -1,25 +1,29 @@
 //! Prepared statements of the direct lane: prepared at first use, kept by text and parameter types, least recently used
 //! first out.
 
+use std::any::Any;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
 use lru::LruCache;
 
 use super::block::{Column, LastSize, ResultBlock};
-use super::request::{Param, ResultFormat};
+use super::request::ResultFormat;
 use super::statement::Sql;
+use super::values::BindValues;
 use crate::link::settings::TextSettings;
 
 /// A statement the server knows by name, with its description.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
+    /// Empty for one that is parsed anew with each request.
     pub(super) name: String,
     /// Types of the parameters, as the server settled them.
-    pub(super) parameters: Vec<u32>,
+    parameters: Vec<u32>,
     /// What it returns, as the server described it.
     columns: Box<[Column]>,
     last_size: LastSize,
+    typed: OnceLock<Box<dyn Any + Send + Sync>>,
     /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
     shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
 }
@@ -43,8 +47,27 @@ impl Prepared {
             parameters,
             columns: columns.into(),
             last_size: LastSize::default(),
+            typed: OnceLock::new(),
             shapes: Default::default(),
         }
+    }
+
+    /// Types of the parameters, as in `pg_type`.
+    #[inline]
+    pub(crate) fn parameters(&self) -> &[u32] {
+        &self.parameters
+    }
+
+    /// What it returns, as the server described it; the formats are those of the description, not of a result.
+    #[inline]
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Room for what the caller's types make of the description. It lasts as long as the description holds.
+    #[inline]
+    pub(crate) fn typed(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.typed
     }
 
     /// Reads a result in the columns of a shape, into room for one as large as the last.
@@ -103,8 +126,9 @@ impl Statements {
         self.cache.is_some()
     }
 
-    pub(super) fn find(&mut self, sql: Sql<'_>, params: &[Param<'_>]) -> Option<Arc<Prepared>> {
-        self.cache.as_mut()?.get(sql.key(params, &mut self.key)).cloned()
+    #[inline]
+    pub(super) fn find<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Option<Arc<Prepared>> {
+        self.cache.as_mut()?.get(sql.key(values, &mut self.key)).cloned()
     }
 
     pub(super) fn next_name(&mut self) -> String {
@@ -112,8 +136,8 @@ impl Statements {
         format!("h{}", self.named)
     }
 
-    pub(super) fn keep(&mut self, sql: Sql<'_>, params: &[Param<'_>], prepared: Arc<Prepared>) {
-        let key = sql.key(params, &mut self.key);
+    pub(super) fn keep<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V, prepared: Arc<Prepared>) {
+        let key = sql.key(values, &mut self.key);
         if let Some(cache) = &mut self.cache
             && let Some((_, pushed_out)) = cache.push(key.into(), prepared)
         {
@@ -122,8 +146,8 @@ impl Statements {
     }
 
     /// The server does not know it any more, or knows it wrongly.
-    pub(super) fn forget(&mut self, sql: Sql<'_>, params: &[Param<'_>]) {
-        let key = sql.key(params, &mut self.key);
+    pub(super) fn forget<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) {
+        let key = sql.key(values, &mut self.key);
         if let Some(gone) = self.cache.as_mut().and_then(|cache| cache.pop(key)) {
             self.to_close.push(gone.name.clone());
         }

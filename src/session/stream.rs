@@ -9,7 +9,9 @@ use super::lane::{Lane, end};
 use super::request::{self, Param, ResultFormat};
 use super::standing::{Course, Kind};
 use super::statement::Sql;
+use super::statements::Prepared;
 use super::tag::Tag;
+use super::values::BindValues;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
 
@@ -61,18 +63,31 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<StreamCursor> {
         let sql = sql.into();
-        self.start()?;
-        sql.check(params)?;
         if !self.keeps_statements() {
+            self.start()?;
+            sql.check(params)?;
             let (format, settings) = (format.unless_automatic(), self.text_settings());
             request::bind_unnamed(sql, params, format, self.request()?)?;
             return self
                 .begin_stream(|described| format.applied_to(&described.unwrap_or_default(), settings));
         }
-        self.with_prepared(sql, params, |lane, prepared| {
+        self.stream_values(sql, params, format).map(|(cursor, _)| cursor)
+    }
+
+    /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
+    pub(crate) fn stream_values<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<(StreamCursor, Arc<Prepared>)> {
+        self.start()?;
+        sql.check(values)?;
+        self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(format, lane.text_settings());
-            request::bind(&prepared.name, params, &shape.codes, lane.request()?)?;
-            lane.begin_stream(|_| shape.columns.clone())
+            request::bind_values("", prepared, values, &shape.codes, lane.request()?)?;
+            let cursor = lane.begin_stream(|_| shape.columns.clone())?;
+            Ok((cursor, prepared.clone()))
         })
     }
 

@@ -239,7 +239,7 @@ impl Lane<'_> {
         self.script(&format!("RELEASE SAVEPOINT {}", quoted(name))).map(drop)
     }
 
-    fn is_in_transaction(&self) -> bool {
+    pub(super) fn is_in_transaction(&self) -> bool {
         let status = self.link().transaction_status();
         matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed)
     }

@@ -183,7 +183,9 @@ impl Arguments {
 }
 
 pub(super) fn check_types(statement: &Statement, params: &[Param<'_>]) -> Outcome {
-    let Some(index) = statement.first_of_another_type(params) else { return Ok(()) };
+    let Some(index) = statement.first_of_another_type(params.iter().map(|p| p.type_oid)) else {
+        return Ok(());
+    };
     let (given, known) = (params[index].type_oid, statement.parameters()[index]);
     Err(Failure::argument(format!(
         "params[{index}].type_oid is {given}, but the statement was prepared with type {known}; 0 means that"

@@ -1,0 +1,110 @@
+//! Portals with a name: a statement bound once, and executed for some rows at a time while other statements run in between.
+//! They last until the transaction ends.
+
+use std::sync::Arc;
+
+use super::block::{Column, ResultBlock};
+use super::exchange::{Exchange, Reply, copy_by_query, refused};
+use super::lane::{Lane, end};
+use super::request::{self, ResultFormat};
+use super::statement::Sql;
+use super::statements::Prepared;
+use super::values::BindValues;
+use crate::error::{Error, Result};
+use crate::link::CopyIn;
+
+/// A portal that the server has.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundPortal {
+    name: Box<str>,
+    columns: Arc<[Column]>,
+    statement: Arc<Prepared>,
+}
+
+impl BoundPortal {
+    /// The columns of its rows.
+    pub(crate) fn columns(&self) -> &Arc<[Column]> {
+        &self.columns
+    }
+
+    /// The statement that was bound.
+    pub(crate) fn statement(&self) -> &Arc<Prepared> {
+        &self.statement
+    }
+}
+
+impl Lane<'_> {
+    /// Binds a statement to a portal. `name` must be one that no other portal of the transaction has, and not empty.
+    ///
+    /// # Errors
+    /// What the server says. Outside a transaction the portal is gone when the call returns.
+    pub(crate) fn bind_portal<V: BindValues + ?Sized>(
+        &mut self,
+        name: &str,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<BoundPortal> {
+        self.start()?;
+        sql.check(values)?;
+        self.with_prepared(sql, values, |lane, prepared| {
+            let shape = prepared.shape(format, lane.text_settings());
+            let out = lane.request()?;
+            request::bind_values(name, prepared, values, &shape.codes, out)?;
+            request::sync(out);
+            let mut exchange = lane.begin()?;
+            let bound = exchange.await_bound();
+            end(exchange, bound)?;
+            Ok(BoundPortal { name: name.into(), columns: shape.columns.clone(), statement: prepared.clone() })
+        })
+    }
+
+    /// The next rows of a portal, at most so many; 0 for all. Whether there may be more.
+    ///
+    /// # Errors
+    /// What the server says, for instance (34000) that the transaction of the portal is over.
+    pub(crate) fn execute_portal(&mut self, portal: &BoundPortal, most: i32) -> Result<(ResultBlock, bool)> {
+        self.start()?;
+        let out = self.request()?;
+        request::execute_portal(&portal.name, most, out)?;
+        request::sync(out);
+        let mut exchange = self.begin()?;
+        let mut block = ResultBlock::new(portal.columns.clone());
+        let read = read_some(&mut exchange, &mut block);
+        end(exchange, read).map(|suspended| (block, suspended))
+    }
+
+    /// Has the server drop a portal, in a request of its own. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// The connection's; and 25P02 in a transaction that has failed, with which the portal goes anyway.
+    pub(crate) fn close_portal(&mut self, portal: &BoundPortal) -> Result<()> {
+        self.start()?;
+        let out = self.request()?;
+        request::close_portal(&portal.name, out)?;
+        request::sync(out);
+        let exchange = self.begin()?;
+        end(exchange, Ok(()))
+    }
+}
+
+/// Whether the portal has been suspended at the limit, rather than ended.
+fn read_some(exchange: &mut Exchange<'_>, block: &mut ResultBlock) -> Result<bool, Error> {
+    loop {
+        let (reply, message) = exchange.next()?;
+        match reply {
+            Reply::Row => exchange.push_row(block, &message)?,
+            Reply::Suspended => return Ok(true),
+            Reply::Complete => {
+                block.finish(exchange.tag(&message)?);
+                return Ok(false);
+            }
+            Reply::EmptyQuery => return Ok(false),
+            Reply::Closed => {}
+            Reply::Error(e) => return Err(refused(*e)),
+            Reply::CopyIn => return Err(exchange.refuse_copy(CopyIn::Extended)),
+            Reply::CopyOut => return Err(copy_by_query()),
+            _ => return Err(exchange.unexpected()),
+        }
+    }
+}
