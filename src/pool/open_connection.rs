@@ -12,12 +12,12 @@ use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
+use crate::connect::{Guest, Opened, open_guest};
 use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
-use crate::link::connector::Opened;
 use crate::observe::loan::LoanRecord;
-use crate::session::LaneState;
+use crate::session::{Lane, LaneState};
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).
@@ -27,10 +27,11 @@ const LIFETIME_SPREAD: f64 = 0.25;
 pub(super) type Parked = Box<OpenConnection>;
 
 pub(super) struct OpenConnection {
-    pub(super) client: Client,
+    /// Made as soon as the connection is open, since the pool and its users ask the client still.
+    pub(super) client: Guest,
     pub(super) link: Link,
     pub(super) statements: StatementCache,
-    /// Made when the direct lane is first used.
+    /// Always there: the session is opened with it.
     pub(super) lane: Option<Box<LaneState>>,
     pub(super) cancel: CancelHandle,
     pub(super) loans: Loans,
@@ -63,16 +64,23 @@ pub(super) struct OpenConnection {
 
 impl OpenConnection {
     /// `era`: as of before it was opened.
-    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, settings: &PoolSettings) -> Self {
+    pub(super) fn new(
+        opened: Opened,
+        client: Guest,
+        slot: SlotLease,
+        id: u64,
+        era: Era,
+        settings: &PoolSettings,
+    ) -> Self {
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
         opened.link.traffic().time_statements(settings.metrics);
         Self {
-            client: opened.client,
+            client,
             link: opened.link,
             statements: StatementCache::new(settings.statement_cache),
-            lane: None,
+            lane: Some(opened.state),
             cancel: opened.cancel,
             loans: Loans::default(),
             target: opened.target,
@@ -89,6 +97,23 @@ impl OpenConnection {
             loan: Arc::new(LoanRecord::new(settings.metrics)),
             _slot: slot,
         }
+    }
+
+    /// The client of a session that was opened just now.
+    pub(super) fn client_of(opened: Opened) -> Result<(Opened, Guest), Error> {
+        match open_guest(&opened.link, &opened.start) {
+            Ok(client) => Ok((opened, client)),
+            Err(e) => {
+                opened.end();
+                Err(e)
+            }
+        }
+    }
+
+    /// The session, for a question of the pool's own.
+    pub(super) fn session(&mut self) -> Lane<'_> {
+        let state = self.lane.get_or_insert_with(|| Box::new(LaneState::new(0)));
+        Lane::new(&self.link, &self.cancel, state)
     }
 
     /// Runs something of the pool's own, which does not count as statements of its users.

@@ -26,7 +26,9 @@ impl Inner {
             return Err(pool_closed());
         }
         let began = Instant::now();
-        let opened = match self.connector.open(deadline, &registered.abort) {
+        let cache = self.settings.statement_cache;
+        let opening_up = self.connector.open(deadline, &registered.abort, cache);
+        let (opened, client) = match opening_up.and_then(OpenConnection::client_of) {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
             Err(e) => {
@@ -41,7 +43,7 @@ impl Inner {
                 return Err(e);
             }
         };
-        let conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, &self.settings));
+        let conn = Box::new(OpenConnection::new(opened, client, slot, registered.id, era, &self.settings));
         self.registry.add(&conn);
         let took = began.elapsed();
         self.meters.opened(took);

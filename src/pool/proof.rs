@@ -138,7 +138,7 @@ impl Inner {
         let asked = Instant::now();
         conn.link.set_deadline(Some(asked + limit));
         let answer = if self.asks_for_role {
-            match self.connector.misfit(&mut conn.client, &conn.link) {
+            match self.connector.misfit(&mut conn.session()) {
                 Ok(None) => Answer::Fit,
                 Ok(Some(why)) => Answer::Unfit(why),
                 Err(_) => Answer::Dead,

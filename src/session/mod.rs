@@ -61,3 +61,4 @@ pub(crate) use text_form::float4_as_printed;
 pub(crate) use text_form::oid;
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
+pub(crate) use wire::parse_server_message;
