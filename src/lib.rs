@@ -55,6 +55,7 @@
 mod callback;
 mod clock;
 pub mod config;
+mod connect;
 #[cfg(any(feature = "diagnose", feature = "embedded"))]
 pub mod diagnose;
 mod echo;

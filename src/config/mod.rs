@@ -7,6 +7,7 @@ mod environment;
 mod hosts;
 mod options;
 mod passfile;
+pub(crate) mod require_auth;
 mod resolve;
 mod row;
 mod service;
@@ -21,7 +22,9 @@ use std::fmt;
 
 pub(crate) use environment::Environment;
 pub use row::{Group, OptionInfo, option, options, reference_table};
-pub use settings::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
+pub use settings::{
+    ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+};
 use settings::{PoolSettings, ServerSettings};
 
 use crate::error::{Error, Result};

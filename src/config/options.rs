@@ -11,12 +11,17 @@ use std::time::Duration;
 
 use super::PoolConfig;
 use super::row::{Default, Group, OptionInfo};
-use super::settings::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion};
+use super::settings::{
+    ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+};
 use super::value::{Bare, DAY, Kind, write_duration};
 
 /// Far above what one process can use and below what would be a slip of the keyboard.
 const MOST_CONNECTIONS: u32 = 10_000;
 const MOST_WAITING: u32 = 1_000_000;
+/// A server that can make a client hash for minutes can stop it from working (CVE-2026-42198 of pgjdbc). The default passes the
+/// 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is 4,096.
+const MOST_ITERATIONS: u32 = 10_000_000;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A duration of Holdfast's own, of which zero is an ordinary value.
@@ -242,6 +247,14 @@ options! {
         ssl_max_protocol_version(TlsVersion) ["PGSSLMAXPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), none;
         /// Whether a password exchange is tied to the TLS connection it runs over.
         channel_binding(ChannelBinding) ["PGCHANNELBINDING"] Kind::Choice(ChannelBinding::NAMES), "prefer";
+        /// Methods of authentication that are acceptable, comma-separated: `password`, `md5`, `gss`, `sspi`, `scram-sha-256`, `oauth`, `none`; each with `!` before it are those that are not.
+        require_auth(text) ["PGREQUIREAUTH"] Kind::Text, none;
+        /// The most often a server may have the password hashed by SCRAM: each time costs the client as much as an attacker.
+        scram_max_iterations(u32) [] Kind::Integer { min: 1, max: MOST_ITERATIONS }, "1000000";
+        /// Oldest version of the protocol accepted.
+        min_protocol_version(ProtocolVersion) ["PGMINPROTOCOLVERSION"] Kind::Choice(ProtocolVersion::NAMES), "3.0";
+        /// Newest version of the protocol asked for: 3.2 (PostgreSQL 18) has longer keys for cancelling, which some poolers do not know.
+        max_protocol_version(ProtocolVersion) ["PGMAXPROTOCOLVERSION"] Kind::Choice(ProtocolVersion::NAMES), "3.0";
         /// TCP keepalive, which finds a peer that died in silence.
         keepalives(bool) [] Kind::Flag, "true";
         /// Silence after which the first keepalive probe is sent; 0 leaves it to the system.
@@ -276,12 +289,6 @@ options! {
         sslkeylogfile(none) [] Kind::Inert { harmless: &[], because: "session keys are never written down" }, none;
         /// Operating-system user that the server must run as.
         requirepeer(none) ["PGREQUIREPEER"] Kind::Inert { harmless: &[], because: "the server's user cannot be checked" }, none;
-        /// Authentication methods that are acceptable.
-        require_auth(none) ["PGREQUIREAUTH"] Kind::Inert { harmless: &[], because: "the authentication method cannot be restricted; channel_binding=require insists on SCRAM over TLS" }, none;
-        /// Oldest protocol version accepted.
-        min_protocol_version(none) ["PGMINPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0"], because: "protocol 3.0 is spoken" }, none;
-        /// Newest protocol version accepted.
-        max_protocol_version(none) ["PGMAXPROTOCOLVERSION"] Kind::Inert { harmless: &["3.0", "3.2", "latest"], because: "protocol 3.0 is spoken" }, none;
         /// SCRAM client key.
         scram_client_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, none;
         /// SCRAM server key.

@@ -11,11 +11,13 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::hosts::{self, Passwords, Places};
 use super::passfile::Passfile;
+use super::require_auth::RequireAuth;
 use super::row::{self, Default, OptionInfo};
 use super::service;
 use super::settings::{
-    ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, RootCertificates, Secret,
-    ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
+    AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, ProtocolVersion,
+    RootCertificates, Secret, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings,
+    TlsVersion,
 };
 use super::value::{self, Bare};
 use crate::error::{Error, Result};
@@ -152,6 +154,7 @@ from_text! {
     ChannelBinding => ChannelBinding::from_name;
     TargetSessionAttrs => TargetSessionAttrs::from_name;
     TlsVersion => TlsVersion::from_name;
+    ProtocolVersion => ProtocolVersion::from_name;
 }
 
 impl Resolved {
@@ -269,6 +272,7 @@ impl Resolved {
             orphans: self.orphans()?,
             load_balance_hosts: self.get("load_balance_hosts") == Some("random"),
             tls: self.tls()?,
+            auth: self.auth()?,
             keepalive: KeepaliveSettings {
                 enabled: self.read("keepalives")?,
                 idle: self.read("keepalives_idle")?,
@@ -333,6 +337,21 @@ impl Resolved {
             "the oldest version must not be newer than the newest",
         )?;
         Ok(settings)
+    }
+
+    fn auth(&self) -> Result<AuthSettings> {
+        let versions: (ProtocolVersion, ProtocolVersion) =
+            (self.read("min_protocol_version")?, self.read("max_protocol_version")?);
+        self.forbid(
+            versions.0.number() > versions.1.number(),
+            ["min_protocol_version", "max_protocol_version"],
+            "the oldest version must not be newer than the newest",
+        )?;
+        let text = self.get("require_auth").unwrap_or_default();
+        let required = RequireAuth::parse(text).map_err(|why| {
+            Error::config(format!("require_auth \"{}\" is not valid: {why}", text.escape_debug()))
+        })?;
+        Ok(AuthSettings { required, scram_max_iterations: self.read("scram_max_iterations")?, versions })
     }
 
     /// `options`, followed by the parameters that libpq takes from the environment, so that these win as they do there.

@@ -67,7 +67,8 @@ impl OptionInfo {
 
     /// Whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret) || self.key.contains("secret") || self.key.starts_with("scram_")
+        let is_scram_key = self.key.starts_with("scram_") && self.key.ends_with("_key");
+        matches!(self.kind, Kind::Secret) || self.key.contains("secret") || is_scram_key
     }
 
     /// The default, in words where it depends on the machine; empty where there is none.

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::require_auth::RequireAuth;
+
 /// An enum whose variants have a name that users write: the same in URLs, in the environment and in `Display`.
 macro_rules! named_values {
     ($(#[$meta:meta])* pub enum $Name:ident { $($(#[$doc:meta])* $Variant:ident = $text:literal,)+ }) => {
@@ -178,6 +180,40 @@ named_values! {
     }
 }
 
+named_values! {
+    /// A version of PostgreSQL's protocol.
+    #[derive(PartialOrd, Ord)]
+    pub enum ProtocolVersion {
+        /// 3.0, which every server speaks.
+        V3_0 = "3.0",
+        /// 3.2, which came with PostgreSQL 18: longer keys for cancelling.
+        V3_2 = "3.2",
+        /// The newest there is.
+        Latest = "latest",
+    }
+}
+
+impl ProtocolVersion {
+    /// As the start-up packet has it: major and minor version in 16 bits each.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::V3_0 => 0x3_0000,
+            Self::V3_2 | Self::Latest => 0x3_0002,
+        }
+    }
+}
+
+/// Which methods of authentication are acceptable, and at what price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuthSettings {
+    /// `None`: any.
+    pub(crate) required: Option<RequireAuth>,
+    /// How often a server may have a password hashed.
+    pub(crate) scram_max_iterations: u32,
+    /// The oldest and the newest version of the protocol.
+    pub(crate) versions: (ProtocolVersion, ProtocolVersion),
+}
+
 /// Where one server is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
@@ -249,6 +285,7 @@ pub(crate) struct ServerSettings {
     /// `load_balance_hosts=random`.
     pub(crate) load_balance_hosts: bool,
     pub(crate) tls: TlsSettings,
+    pub(crate) auth: AuthSettings,
     pub(crate) keepalive: KeepaliveSettings,
 }
 
@@ -283,6 +320,11 @@ impl ServerSettings {
                 min_version: None,
                 max_version: None,
                 channel_binding: ChannelBinding::Disable,
+            },
+            auth: AuthSettings {
+                required: None,
+                scram_max_iterations: 1,
+                versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0),
             },
             keepalive: KeepaliveSettings {
                 enabled: false,

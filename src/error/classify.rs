@@ -147,7 +147,7 @@ pub(crate) fn is_transaction_conflict(sqlstate: &str) -> bool {
     matches!(sqlstate, "40001" | "40P01")
 }
 
-pub(crate) fn server_message(db: &DbError) -> ServerMessage {
+fn server_message(db: &DbError) -> ServerMessage {
     let text = |field: Option<&str>| field.map(str::to_owned);
     let (position, internal_position, internal_query) = match db.position() {
         Some(ErrorPosition::Original(at)) => (Some(at.to_string()), None, None),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
-pub(crate) use classify::{find_source, is_connection_failure, is_transaction_conflict, server_message};
+pub(crate) use classify::{find_source, is_connection_failure, is_transaction_conflict};
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;

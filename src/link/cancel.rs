@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use openssl::ssl::{HandshakeError, SslStream};
 use rustix::net::SendFlags;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
-use super::dial::{Address, SSL_REQUEST};
+use super::address::{Address, unix_address};
+use super::dial::SSL_REQUEST;
 use super::tap::BackendKey;
 use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
@@ -112,7 +113,7 @@ impl CancelHandle {
         {
             return Ok(());
         }
-        let key = self.key.ok_or_else(|| {
+        let key = self.key.as_ref().ok_or_else(|| {
             Error::misuse(
                 "the server gave this session no cancellation key, so nothing on it can be cancelled",
             )
@@ -128,7 +129,7 @@ impl CancelHandle {
         })
     }
 
-    fn deliver(&self, key: BackendKey, deadline: Instant) -> io::Result<()> {
+    fn deliver(&self, key: &BackendKey, deadline: Instant) -> io::Result<()> {
         let request = cancel_request(key);
         let socket = match &self.address {
             Address::Unix(path) => connect_unix(path, deadline)?,
@@ -155,9 +156,11 @@ impl CancelHandle {
                 return Err(io::Error::other("the server no longer speaks TLS"));
             }
         }
-        let configuration =
-            tls.context().and_then(|t| t.configure(&self.host_name)).map_err(io::Error::other)?;
-        configuration.connect(&self.host_name, stream).map_err(handshake_failed)
+        let context = tls.context().map_err(io::Error::other)?;
+        let ssl = context.prepare(&self.host_name).map_err(io::Error::other)?;
+        let stream = ssl.connect(stream).map_err(handshake_failed)?;
+        context.check_protocol(stream.ssl()).map_err(io::Error::other)?;
+        Ok(stream)
     }
 }
 
@@ -198,12 +201,8 @@ fn handshake_failed(error: HandshakeError<Timed>) -> io::Error {
     io::Error::new(kind, error.to_string())
 }
 
-/// A leading `@` means Linux' abstract name space, which is a leading NUL to the system.
 fn connect_unix(path: &std::path::Path, deadline: Instant) -> io::Result<Socket> {
-    let address = match path.to_str().and_then(|p| p.strip_prefix('@')) {
-        Some(name) => SockAddr::unix(format!("\0{name}"))?,
-        None => SockAddr::unix(path)?,
-    };
+    let address = unix_address(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // On Linux it also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
     socket.set_write_timeout(Some(left(deadline)?))?;
@@ -227,13 +226,15 @@ fn send_and_await_close(stream: &mut (impl Read + Write), request: &[u8]) -> io:
     }
 }
 
-/// `CancelRequest`: length 16, code 1234.5678, process id, secret key.
-fn cancel_request(key: BackendKey) -> [u8; 16] {
-    let mut request = [0; 16];
-    request[..4].copy_from_slice(&16u32.to_be_bytes());
-    request[4..8].copy_from_slice(&80_877_102u32.to_be_bytes());
-    request[8..12].copy_from_slice(&key.process_id.to_be_bytes());
-    request[12..].copy_from_slice(&key.secret.to_be_bytes());
+/// `CancelRequest`: length, code 1234.5678, process id, secret key.
+fn cancel_request(key: &BackendKey) -> Vec<u8> {
+    let length = 12 + key.secret.len();
+    let mut request = Vec::with_capacity(length);
+    // A key is 256 bytes at most.
+    request.extend_from_slice(&(length as u32).to_be_bytes());
+    request.extend_from_slice(&80_877_102u32.to_be_bytes());
+    request.extend_from_slice(&key.process_id.to_be_bytes());
+    request.extend_from_slice(&key.secret);
     request
 }
 
@@ -249,7 +250,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(200);
 
     fn handle(address: Address, tls: Option<Arc<Tls>>) -> CancelHandle {
-        CancelHandle::new(address, "localhost".into(), tls, Some(BackendKey { process_id: 1, secret: 2 }))
+        CancelHandle::new(address, "localhost".into(), tls, BackendKey::parse(&[0, 0, 0, 1, 0, 0, 0, 2]))
     }
 
     fn assert_gives_up_in_time(handle: &CancelHandle) {
@@ -277,6 +278,15 @@ mod tests {
             }
         });
         assert_gives_up_in_time(&handle(Address::Tcp(address), Some(Arc::new(Tls::new(server.tls)))));
+    }
+
+    #[test]
+    fn a_request_carries_the_whole_key() {
+        let key = BackendKey::parse(&[&[0, 0, 0, 9][..], &[5; 200]].concat()).expect("a key of protocol 3.2");
+        let request = cancel_request(&key);
+        assert_eq!(request.len(), 212);
+        assert_eq!(request[..12], [0, 0, 0, 212, 4, 210, 22, 46, 0, 0, 0, 9]);
+        assert!(request[12..].iter().all(|byte| *byte == 5));
     }
 
     #[test]

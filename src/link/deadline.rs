@@ -1,13 +1,8 @@
 //! When a connection's present work must end. Written by one thread, read by the socket of the same connection.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-
-use tokio::time::Sleep;
 
 /// Instants are stored as nanoseconds since this moment, so that they fit one atomic word.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -95,29 +90,6 @@ impl Deadlines {
             (NONE, only) | (only, NONE) => from_word(only),
             (a, b) => from_word(a.min(b)),
         }
-    }
-}
-
-/// Wakes a task at the deadline in force. The timer is only looked at while something is awaited.
-#[derive(Default)]
-pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Ready once `deadline` has passed; otherwise the task is woken then, if there is one.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        let Some(end) = deadline.map(tokio::time::Instant::from_std) else {
-            self.0 = None;
-            return Poll::Pending;
-        };
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
-        if sleep.deadline() != end {
-            sleep.as_mut().reset(end);
-        }
-        sleep.as_mut().poll(cx)
     }
 }
 

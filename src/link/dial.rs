@@ -1,47 +1,30 @@
 //! From an address to a line that is ready for the start-up packet: connect, socket options, TLS.
+//!
+//! All of it runs on the calling thread, under one deadline, and costs one descriptor.
 
-use std::fmt;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::tls::TlsConnect;
-use postgres_openssl::TlsConnector;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout_at;
+use openssl::ssl::{ErrorCode, SslStream};
+use openssl::x509::X509VerifyResult;
+use rustix::event::PollFlags;
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use super::Link;
 use super::abort::Abort;
-use super::inside::Inside;
+use super::address::{Address, unix_address};
 use super::line::{Line, Transport};
-use super::socket::{Socket, SocketIo};
+use super::not_postgresql::{NotPostgreSql, is_readable};
+use super::socket::{Reading, Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
-use crate::error::{Error, ErrorKind, Passed, Phase, find_source};
+use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source};
 
-/// Where to connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
-    Tcp(SocketAddr),
-    /// The socket's own path; a leading `@` means Linux' abstract name space.
-    Unix(PathBuf),
-    /// Within this process.
-    Inside(Inside),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => path.display().fmt(f),
-            Self::Inside(inside) => f.write_str(inside.name()),
-        }
-    }
-}
+/// While nothing can wake a thread that connects, it looks this often whether it should go on.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
 
 /// Whether a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +57,7 @@ pub(crate) struct Dialled {
 
 impl Dialled {
     /// For what fails on it before a session comes about.
-    pub(super) fn note(&self, passed: &mut Passed) {
+    pub(crate) fn note(&self, passed: &mut Passed) {
         passed.connect = Some(self.connecting);
         passed.tls = self.encrypted.then_some(self.encrypting);
     }
@@ -84,19 +67,18 @@ impl Dialled {
 pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 impl Dial {
-    pub(crate) async fn run(&self) -> Result<Dialled, Error> {
+    /// # Errors
+    /// Those of connecting and of TLS; [`ErrorKind::PoolClosed`] when it was given up.
+    pub(crate) fn run(&self) -> Result<Dialled, Error> {
         let began = Instant::now();
-        let socket = Arc::new(self.connect().await?);
+        let socket = self.connect()?;
         let connecting = began.elapsed();
-        socket.deadlines().set_fixed(Some(self.deadline));
-        self.abort.watch(&socket);
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
             _ => self
-                .in_time(Phase::Tls, self.encrypt(io))
-                .await
-                .and_then(|done| done)
+                .encrypt(&socket, io)
+                .map_err(|error| self.explain(error, &socket, Phase::Tls))
                 .map_err(|error| error.having_passed(|passed| passed.connect = Some(connecting)))?,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
@@ -104,50 +86,107 @@ impl Dial {
         Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted, connecting, encrypting })
     }
 
-    async fn connect(&self) -> Result<Socket, Error> {
+    /// Makes a failure say that the deadline passed or that the opening was given up, if that is what it was.
+    fn explain(&self, error: Error, socket: &Socket, phase: Phase) -> Error {
+        match socket.fault() {
+            Some(LinkFault::DeadlinePassed) => timed_out(phase).with_source(error),
+            Some(LinkFault::Interrupted) => given_up(phase),
+            _ => error,
+        }
+    }
+
+    fn connect(&self) -> Result<Arc<Socket>, Error> {
         let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
         match &self.address {
-            Address::Tcp(address) => {
-                let stream =
-                    self.in_time(Phase::Connect, TcpStream::connect(address)).await?.map_err(doing)?;
-                self.set_tcp_options(&stream).map_err(doing)?;
-                Socket::tcp(stream).map_err(doing)
-            }
-            Address::Unix(path) => {
-                let path = abstract_or_plain(path);
-                let stream = self.in_time(Phase::Connect, UnixStream::connect(path)).await?.map_err(doing)?;
-                Socket::unix(stream).map_err(doing)
-            }
+            Address::Tcp(address) => self.connect_tcp(address),
+            Address::Unix(path) => self.connect_unix(path),
             Address::Inside(inside) => {
-                let stream = inside.connect().and_then(|stream| {
-                    stream.set_nonblocking(true)?;
-                    UnixStream::from_std(stream)
-                });
-                stream.and_then(Socket::unix).map_err(doing)
+                let stream = inside.connect().map_err(doing)?;
+                Ok(self.watched(stream.into()))
             }
         }
     }
 
-    async fn in_time<T>(&self, phase: Phase, work: impl Future<Output = T>) -> Result<T, Error> {
-        match timeout_at(self.deadline.into(), self.abort.or_done(work)).await {
-            Ok(Some(done)) => Ok(done),
-            Ok(None) => {
-                let message = "the opening was given up because the pool was closed";
-                Err(Error::new(ErrorKind::PoolClosed, message).in_phase(phase))
+    /// From now on the deadline is in force, and the opening can be given up by cutting the socket.
+    fn watched(&self, descriptor: std::os::fd::OwnedFd) -> Arc<Socket> {
+        let socket = Arc::new(Socket::new(descriptor));
+        socket.deadlines().set_fixed(Some(self.deadline));
+        self.abort.watch(&socket);
+        socket
+    }
+
+    fn connect_tcp(&self, address: &SocketAddr) -> Result<Arc<Socket>, Error> {
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
+        let opened = socket2::Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))
+            .map_err(no_socket)?;
+        opened.set_nonblocking(true).map_err(doing)?;
+        let socket = self.watched(opened.into());
+        match SockRef::from(&*socket).connect(&SockAddr::from(*address)) {
+            Ok(()) => {}
+            Err(e) if is_under_way(&e) => self.await_connected(&socket)?,
+            Err(e) => return Err(self.explain(doing(e), &socket, Phase::Connect)),
+        }
+        self.set_tcp_options(&socket)
+            .and_then(|()| SockRef::from(&*socket).set_nonblocking(false))
+            .map_err(|e| self.explain(doing(e), &socket, Phase::Connect))?;
+        Ok(socket)
+    }
+
+    fn await_connected(&self, socket: &Socket) -> Result<(), Error> {
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
+        loop {
+            let left = self.time_left()?;
+            // On Linux a socket that is shut down while it connects wakes the poll; elsewhere the thread looks itself.
+            let ready = socket.poll_for(PollFlags::OUT, Some(left.min(LOOK_UP_EVERY))).map_err(doing)?;
+            if self.abort.is_requested() {
+                return Err(given_up(Phase::Connect));
             }
-            Err(_) => {
-                let message = match phase {
-                    Phase::Tls => "the server accepted the connection, but TLS was not established in time",
-                    _ => "no answer to the connection request in time",
-                };
-                Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase))
+            if !ready.is_empty() {
+                let failed = SockRef::from(socket).take_error().map_err(doing)?;
+                return failed.map_or(Ok(()), |e| Err(doing(e)));
             }
         }
     }
 
-    fn set_tcp_options(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(stream);
+    /// Connecting to a local socket is over at once, unless its listener has no room: then it waits, and nothing wakes it
+    /// but the send time-out, which on Linux bounds that wait too.
+    fn connect_unix(&self, path: &Path) -> Result<Arc<Socket>, Error> {
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
+        let address = unix_address(path).map_err(|e| {
+            let message = format!(
+                "the path of the socket is longer than the {LONGEST_PATH} bytes that the system allows: \"{}\"",
+                path.display()
+            );
+            Error::config(message).in_phase(Phase::Connect).with_source(e)
+        })?;
+        let opened = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).map_err(no_socket)?;
+        let socket = self.watched(opened.into());
+        let local = SockRef::from(&*socket);
+        loop {
+            let left = self.time_left()?;
+            local.set_write_timeout(Some(left.min(LOOK_UP_EVERY))).map_err(doing)?;
+            let connected = local.connect(&address);
+            if self.abort.is_requested() {
+                return Err(given_up(Phase::Connect));
+            }
+            match connected {
+                Ok(()) => break,
+                Err(e) if is_full(&e) => {}
+                Err(e) => return Err(doing(e)),
+            }
+        }
+        local.set_write_timeout(None).map_err(doing)?;
+        Ok(socket)
+    }
+
+    fn time_left(&self) -> Result<Duration, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(timed_out(Phase::Connect)) } else { Ok(left) }
+    }
+
+    fn set_tcp_options(&self, socket: &Socket) -> io::Result<()> {
+        let socket = SockRef::from(socket);
+        socket.set_tcp_nodelay(true)?;
         if self.keepalive.enabled {
             socket.set_tcp_keepalive(&keepalive_of(&self.keepalive))?;
         }
@@ -158,10 +197,11 @@ impl Dial {
         Ok(())
     }
 
-    async fn encrypt(&self, io: SocketIo) -> Result<Transport, Error> {
+    fn encrypt(&self, socket: &Socket, io: SocketIo) -> Result<Transport, Error> {
+        socket.read_by(Reading::Waiting);
         let io = match self.tls.settings.negotiation {
             SslNegotiation::Direct => io,
-            SslNegotiation::Postgres => match self.ask_for_tls(io).await? {
+            SslNegotiation::Postgres => match ask_for_tls(socket, io)? {
                 (io, true) => io,
                 (io, false) if self.encryption == Encryption::IfOffered => return Ok(Transport::Plain(io)),
                 (_, false) => {
@@ -172,37 +212,89 @@ impl Dial {
         };
         // Needed only now: most servers of a private network never ask for it.
         let context = self.tls.context()?;
-        let connector = TlsConnector::new(context.configure(&self.host_name)?, &self.host_name);
-        let stream = TlsConnect::<SocketIo>::connect(connector, io)
-            .await
-            .map_err(|e| handshake_error(e, &self.host_name))?;
+        let ssl = context.prepare(&self.host_name)?;
+        let mut stream = SslStream::new(ssl, io).map_err(|e| {
+            Error::new(ErrorKind::Tls, format!("could not set up TLS: {e}"))
+                .in_phase(Phase::Tls)
+                .with_source(e)
+        })?;
+        loop {
+            match stream.connect() {
+                Ok(()) => break,
+                Err(e) if e.code() == ErrorCode::WANT_WRITE => socket
+                    .wait_for_room()
+                    .map_err(|e| Error::from_connect_io(e, Phase::Tls, "the TLS handshake broke off"))?,
+                Err(e) => {
+                    return Err(handshake_error(e, &self.host_name, stream.ssl().verify_result()));
+                }
+            }
+        }
+        context.check_protocol(stream.ssl())?;
         Ok(Transport::Tls(Box::new(stream)))
     }
+}
 
-    /// Sends `SSLRequest` and reads the one byte of the answer: whether the server will speak TLS.
-    async fn ask_for_tls(&self, mut io: SocketIo) -> Result<(SocketIo, bool), Error> {
-        let failed = |e| Error::from_connect_io(e, Phase::Tls, "could not ask for TLS");
-        io.write_all(&SSL_REQUEST).await.map_err(failed)?;
-        let mut answer = [0];
-        io.read_exact(&mut answer).await.map_err(failed)?;
+/// How long the path of a local socket may be (`sun_path`, less the NUL behind it).
+#[cfg(target_os = "linux")]
+const LONGEST_PATH: usize = 107;
+#[cfg(not(target_os = "linux"))]
+const LONGEST_PATH: usize = 103;
+
+fn no_socket(e: io::Error) -> Error {
+    Error::from_connect_io(e, Phase::Connect, "could not open a socket")
+}
+
+fn timed_out(phase: Phase) -> Error {
+    let message = match phase {
+        Phase::Tls => "the server accepted the connection, but TLS was not established in time",
+        _ => "no answer to the connection request in time",
+    };
+    Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase)
+}
+
+fn given_up(phase: Phase) -> Error {
+    let message = "the opening was given up because the pool was closed";
+    Error::new(ErrorKind::PoolClosed, message).in_phase(phase)
+}
+
+/// The connection is being established; a signal changes nothing about that.
+fn is_under_way(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::INPROGRESS, Errno::INTR].map(|known| Some(known.raw_os_error())).contains(&error.raw_os_error())
+}
+
+/// The listener has no room for another connection yet, or a signal came meanwhile.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut)
+}
+
+/// Sends `SSLRequest` and reads the one byte of the answer: whether the server will speak TLS.
+fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Error> {
+    let failed = |e| Error::from_connect_io(e, Phase::Tls, "could not ask for TLS");
+    let mut request = &SSL_REQUEST[..];
+    while !request.is_empty() {
+        match io.write(request) {
+            Ok(n) => request = &request[n..],
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => socket.wait_for_room().map_err(failed)?,
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    let mut answer = [0];
+    io.read_exact(&mut answer).map_err(failed)?;
+    match (answer[0], io.held()) {
+        (b'S', []) => Ok((io, true)),
+        (b'N', []) => Ok((io, false)),
+        // An error sent before authentication cannot be trusted, nor shown (CVE-2024-10977).
+        (b'E', _) => {
+            let message = "the server answered the TLS request with an error";
+            Err(Error::new(ErrorKind::ConnectionLost, message).in_phase(Phase::Tls).set_retryable(true))
+        }
         // Bytes behind the answer came in the clear and would be taken for encrypted ones (CVE-2021-23222).
-        if io.holds_bytes() && answer != *b"E" {
+        (b'S' | b'N', rest) if !is_readable(rest) => {
             let message = "received unencrypted data after the answer to the TLS request: someone may be tampering with the connection";
-            return Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls));
+            Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls))
         }
-        match answer[0] {
-            b'S' => Ok((io, true)),
-            b'N' => Ok((io, false)),
-            // An error sent before authentication cannot be trusted, nor shown (CVE-2024-10977).
-            b'E' => Err(Error::new(ErrorKind::ConnectionLost, "the server answered the TLS request with an error")
-                .in_phase(Phase::Tls)
-                .set_retryable(true)),
-            other => Err(Error::new(
-                ErrorKind::Tls,
-                format!("the server answered the TLS request with the byte {other:#04x}: is this a PostgreSQL server?"),
-            )
-            .in_phase(Phase::Tls)),
-        }
+        (first, rest) => Err(NotPostgreSql::answered_tls_request(first, rest)),
     }
 }
 
@@ -221,19 +313,13 @@ fn keepalive_of(settings: &KeepaliveSettings) -> TcpKeepalive {
     keepalive
 }
 
-fn abstract_or_plain(path: &std::path::Path) -> PathBuf {
-    match path.to_str().and_then(|p| p.strip_prefix('@')) {
-        Some(name) => PathBuf::from(format!("\0{name}")),
-        None => path.to_path_buf(),
+fn handshake_error(error: openssl::ssl::Error, host: &str, verified: X509VerifyResult) -> Error {
+    if let Some(io) = find_source::<io::Error>(&error) {
+        let cause = io::Error::new(io.kind(), io.to_string());
+        return Error::from_connect_io(cause, Phase::Tls, "the TLS handshake broke off").with_source(error);
     }
-}
-
-fn handshake_error(error: Box<dyn std::error::Error + Send + Sync>, host: &str) -> Error {
-    if let Some(io) = find_source::<io::Error>(&*error) {
-        let io = io::Error::new(io.kind(), io.to_string());
-        return Error::from_connect_io(io, Phase::Tls, "the TLS handshake broke off");
-    }
-    Error::new(ErrorKind::Tls, format!("TLS handshake with \"{host}\" failed: {error}"))
+    let why = if verified == X509VerifyResult::OK { String::new() } else { format!(": {verified}") };
+    Error::new(ErrorKind::Tls, format!("TLS handshake with \"{host}\" failed: {error}{why}"))
         .in_phase(Phase::Tls)
         .with_source(error)
 }

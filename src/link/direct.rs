@@ -1,14 +1,11 @@
-//! The second way onto a line: whole exchanges on the calling thread, without the runtime of `postgres::Client`.
+//! The session's way onto a line: whole exchanges on the calling thread.
 //!
-//! Used by `session` while the client is at rest. What is received beyond the last reply (a notification, say) is handed
-//! back to the line, where either lane finds it.
+//! What is received beyond the last reply (a notification, say) is handed back to the line, where the next user finds it.
 
 use std::io;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use tokio::io::ReadBuf;
 
 use super::line::{Transport, Turn, busy};
 use super::settings::TextSettings;
@@ -73,18 +70,16 @@ impl DirectLine<'_> {
     fn read(&mut self, buffer: &mut [u8], may_wait: bool) -> io::Result<Option<usize>> {
         let socket = &self.shared.socket;
         socket.read_by(if may_wait { Reading::Waiting } else { Reading::Glancing });
-        let mut target = ReadBuf::new(buffer);
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.line.transport.poll_read(&mut cx, &mut target) {
-            Poll::Ready(read) => read?,
-            Poll::Pending => return Ok(None),
-        }
-        let n = target.filled().len();
+        let n = match self.line.transport.read(buffer) {
+            Ok(n) => n,
+            Err(e) if !may_wait && e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(e) => return Err(e),
+        };
         if n == 0 {
             socket.fail(LinkFault::ClosedByServer);
             return Err(LinkFault::ClosedByServer.into());
         }
-        self.line.follow_received(socket, &self.shared.tap, &buffer[..n])?;
+        self.line.follow_received(socket, &self.shared.tap, &buffer[..n]);
         Ok(Some(n))
     }
 
@@ -98,20 +93,16 @@ impl DirectLine<'_> {
         let socket = &self.shared.socket;
         // Nothing was owed between the two parts of the call: that lifted its deadline.
         socket.deadlines().set_statement(self.end);
-        let mut cx = Context::from_waker(Waker::noop());
         while !bytes.is_empty() {
             socket.read_by(Reading::Glancing);
-            match self.line.transport.poll_write(&mut cx, bytes) {
-                Poll::Ready(sent) => {
-                    let n = sent?;
-                    self.line.follow_sent(&self.shared.tap, &bytes[..n]);
-                    bytes = &bytes[n..];
-                }
-                Poll::Pending => {
+            match self.line.write(&self.shared.tap, bytes) {
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     if socket.wait_for_room_or_bytes()?.contains(PollFlags::IN) {
                         drain(self)?;
                     }
                 }
+                Err(e) => return Err(e),
             }
         }
         Ok(())
@@ -122,14 +113,13 @@ impl DirectLine<'_> {
     pub(crate) fn send_now(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let socket = &self.shared.socket;
         socket.read_by(Reading::Glancing);
-        let mut cx = Context::from_waker(Waker::noop());
-        let sent = match self.line.transport.poll_write(&mut cx, bytes) {
-            Poll::Ready(sent) => sent?,
+        let sent = match self.line.write(&self.shared.tap, bytes) {
+            Ok(sent) => sent,
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(e),
             // TLS may have made a record of them that it still has to send.
-            Poll::Pending if self.is_encrypted() => return Err(self.give_up()),
-            Poll::Pending => return Ok(false),
+            Err(_) if self.is_encrypted() => return Err(self.give_up()),
+            Err(_) => return Ok(false),
         };
-        self.line.follow_sent(&self.shared.tap, &bytes[..sent]);
         if sent < bytes.len() { Err(self.give_up()) } else { Ok(true) }
     }
 
@@ -141,6 +131,11 @@ impl DirectLine<'_> {
     /// Whether what is received comes in TLS records.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(self.line.transport, Transport::Tls(_))
+    }
+
+    /// What a password exchange over it is bound to.
+    pub(crate) fn channel_binding(&self) -> Option<Vec<u8>> {
+        self.line.transport.channel_binding()
     }
 
     /// Whether something can be read within `patience`.

@@ -66,6 +66,29 @@ impl Framing {
         self.broken
     }
 
+    /// How many bytes of the present message have been seen, header included; 0 between two messages.
+    pub(crate) fn seen_of_present(&self) -> usize {
+        if self.have < 5 { self.have } else { 1 + self.length() - self.body_left }
+    }
+
+    /// Whether the stream stands inside a row or a piece of a copy, behind its header.
+    pub(crate) fn is_within_data(&self) -> bool {
+        self.have == 5 && matches!(self.header[0], b'D' | b'd')
+    }
+
+    /// The header of a message of the same kind that has for its body what is still to come.
+    pub(crate) fn header_of_rest(&self) -> [u8; 5] {
+        // It is less than the length that came in four bytes.
+        let [a, b, c, d] = (self.body_left as u32 + 4).to_be_bytes();
+        [self.header[0], a, b, c, d]
+    }
+
+    /// The length that the present header has, which counts itself.
+    fn length(&self) -> usize {
+        let [_, a, b, c, d] = self.header;
+        u32::from_be_bytes([a, b, c, d]) as usize
+    }
+
     /// Takes the next bytes of the stream and reports each message they complete. `keep` says of which kinds the head
     /// of the body is wanted.
     pub(crate) fn feed(
@@ -110,8 +133,7 @@ impl Framing {
         self.header[self.have..self.have + n].copy_from_slice(&bytes[..n]);
         self.have += n;
         if self.have == 5 {
-            let [_, a, b, c, d] = self.header;
-            match (u32::from_be_bytes([a, b, c, d]) as usize).checked_sub(4) {
+            match self.length().checked_sub(4) {
                 Some(length) => self.body_left = length,
                 None => self.broken = true,
             }

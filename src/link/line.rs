@@ -1,64 +1,76 @@
-//! The line: transport and framing of both directions. `postgres::Client` uses it through its stream; a second lane
-//! that speaks the protocol itself can use the same line whenever the client is at rest.
+//! The line: transport and framing of both directions. The session uses it directly; a driver that is a guest on the
+//! connection uses it whenever the session is at rest ([`driver`](super::driver)).
 //!
-//! At any moment one user has the line: whoever passes its [`Turnstile`].
+//! At any moment one user has the line: the one that passes its [`Turnstile`].
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::io::{self, Read, Write};
 
 use bytes::BytesMut;
+use openssl::ssl::SslStream;
 use parking_lot::{Mutex, MutexGuard};
-use postgres::tls::{ChannelBinding, TlsStream as _};
-use postgres_openssl::TlsStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::deadline::Alarm;
 use super::framing::Framing;
-use super::socket::{Reading, Socket, SocketIo};
+use super::socket::{Socket, SocketIo};
 use super::tap::{Owed, Tap, wants_backend_body};
-use super::tls::alert_of;
+use super::tls::{alert_of, server_end_point};
 use crate::error::LinkFault;
 
 pub(crate) enum Transport {
     Plain(SocketIo),
-    Tls(Box<TlsStream<SocketIo>>),
+    Tls(Box<SslStream<SocketIo>>),
+}
+
+/// What was agreed on for an encrypted connection, in OpenSSL's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TlsFacts {
+    /// `TLSv1.3`, for instance.
+    pub(crate) version: &'static str,
+    /// Empty where OpenSSL has no name for it.
+    pub(crate) cipher: &'static str,
 }
 
 impl Transport {
-    pub(super) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    /// Reads as the socket is set to: [`WouldBlock`](io::ErrorKind::WouldBlock) where it does not wait and nothing has come.
+    #[inline]
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
+            Self::Plain(io) => io.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
         }
     }
 
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Writes what the kernel takes now.
+    #[inline]
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(io) => Pin::new(io).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Plain(io) => io.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
         }
     }
 
     /// Why nothing can be sent any more: where the server said that by an alert of TLS, which has come already, as it does when
     /// it refuses a certificate, the alert and not that the connection was reset thereafter.
-    fn why_not_sent(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
+    #[cold]
+    fn why_not_sent(&mut self, error: io::Error) -> io::Error {
         let Self::Tls(tls) = self else { return error };
-        let mut byte = [0; 1];
-        match Pin::new(tls.as_mut()).poll_read(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Err(alert)) if alert_of(&alert).is_some() => alert,
+        match tls.read(&mut [0; 1]) {
+            Err(alert) if alert_of(&alert).is_some() => alert,
             _ => error,
+        }
+    }
+
+    pub(super) fn tls_facts(&self) -> Option<TlsFacts> {
+        let Self::Tls(tls) = self else { return None };
+        let ssl = tls.ssl();
+        let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
+        Some(TlsFacts { version: ssl.version_str(), cipher })
+    }
+
+    /// What SCRAM binds to (`tls-server-end-point`, RFC 5929): nothing on a plain connection.
+    pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => server_end_point(tls.ssl()),
         }
     }
 }
@@ -67,9 +79,6 @@ pub(crate) struct Line {
     pub(super) transport: Transport,
     front: Framing,
     back: Framing,
-    /// The kernel took no more of a request: the reply cannot be waited for until it does.
-    write_stalled: bool,
-    alarm: Alarm,
     /// Received by the direct lane beyond its last reply, and already followed by the framing: the next reader, of
     /// either lane, gets it first.
     handed_back: BytesMut,
@@ -83,50 +92,26 @@ impl Line {
             transport,
             front: Framing::frontend(),
             back: Framing::backend(),
-            write_stalled: false,
-            alarm: Alarm::default(),
             handed_back: BytesMut::new(),
             client_took_part: false,
         }
     }
 
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        tap: &Tap,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(n) = self.take_handed_back(buffer.remaining()) {
-            buffer.put_slice(&n);
-            self.client_took_part = true;
-            return Poll::Ready(Ok(()));
-        }
-        let reply_owed = tap.owed() == Owed::Replies && !tap.in_copy_in();
-        let may_wait = reply_owed && !self.write_stalled && self.front.at_boundary();
-        socket.read_by(if may_wait { Reading::Waiting } else { Reading::Awaking });
-        let before = buffer.filled().len();
-        let read = self.transport.poll_read(cx, buffer);
-        ready!(self.or_deadline(cx, socket, read))?;
-        Poll::Ready(self.follow_received(socket, tap, &buffer.filled()[before..]))
-    }
-
     /// Has framing and tap follow what was received just now.
-    pub(super) fn follow_received(&mut self, socket: &Socket, tap: &Tap, fresh: &[u8]) -> io::Result<()> {
+    ///
+    /// What was read is handed on even if it ends the connection: it holds the server's reason, or shows what it is that
+    /// speaks no protocol of PostgreSQL's.
+    pub(super) fn follow_received(&mut self, socket: &Socket, tap: &Tap, fresh: &[u8]) {
         tap.traffic.received(fresh.len());
         self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
         if self.back.is_broken() {
             socket.fail(LinkFault::ProtocolBroken);
-            return Err(LinkFault::ProtocolBroken.into());
-        }
-        if tap.has_ended() {
-            // What was read is still handed on: it holds the server's reason.
+        } else if tap.has_ended() {
             socket.fail(LinkFault::ClosedByServer);
         }
         if tap.owed() == Owed::Nothing {
             socket.deadlines().statement_ends();
         }
-        Ok(())
     }
 
     /// Up to `room` bytes that the direct lane received too much of.
@@ -136,6 +121,16 @@ impl Line {
         }
         let n = self.handed_back.len().min(room);
         Some(self.handed_back.split_to(n))
+    }
+
+    /// A driver has taken a part of what was handed back.
+    pub(super) fn is_read_in_part(&mut self) {
+        self.client_took_part = true;
+    }
+
+    /// No message to the server was written in part.
+    pub(super) fn has_sent_whole_messages(&self) -> bool {
+        self.front.at_boundary()
     }
 
     /// Bytes that the direct lane received and leaves to whoever reads next. They begin with a message.
@@ -154,26 +149,16 @@ impl Line {
         self.front.at_boundary() && reader_is
     }
 
-    pub(crate) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        tap: &Tap,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if tap.owed() == Owed::Nothing && self.front.at_boundary() && !self.write_stalled {
-            socket.deadlines().statement_starts();
+    /// Writes what the kernel takes now. The socket must not be set to wait for bytes: a TLS layer may read while it writes.
+    pub(super) fn write(&mut self, tap: &Tap, bytes: &[u8]) -> io::Result<usize> {
+        match self.transport.write(bytes) {
+            Ok(n) => {
+                self.follow_sent(tap, &bytes[..n]);
+                Ok(n)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(e),
+            Err(e) => Err(self.transport.why_not_sent(e)),
         }
-        // A TLS layer may read while it writes; it must not wait for a reply that this write has yet to ask for.
-        socket.read_by(Reading::Awaking);
-        let sent = match self.transport.poll_write(cx, bytes) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.transport.why_not_sent(cx, error))),
-            sent => sent,
-        };
-        self.write_stalled = sent.is_pending();
-        let n = ready!(self.or_deadline(cx, socket, sent))?;
-        self.follow_sent(tap, &bytes[..n]);
-        Poll::Ready(Ok(n))
     }
 
     pub(super) fn follow_sent(&mut self, tap: &Tap, bytes: &[u8]) {
@@ -181,45 +166,11 @@ impl Line {
         self.front.feed(bytes, |_| false, |message| tap.sent(&message));
     }
 
-    /// The client's runtime sleeps after a flush until the reply comes: it has to wake at the deadline too.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<()>> {
-        ready!(self.transport.poll_flush(cx))?;
-        match self.or_deadline(cx, socket, Poll::Pending) {
-            Poll::Ready(passed) => Poll::Ready(passed),
-            Poll::Pending => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// What is pending ends at the deadline in force.
-    fn or_deadline<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        work: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if work.is_ready() {
-            return work;
-        }
-        let deadline = socket.deadlines().current();
-        if (deadline.is_some() || self.alarm.is_set()) && self.alarm.poll(cx, deadline).is_ready() {
-            return Poll::Ready(Err(socket.deadline_passed()));
-        }
-        work
-    }
-
-    pub(crate) fn channel_binding(&self) -> ChannelBinding {
-        match &self.transport {
-            Transport::Plain(_) => ChannelBinding::none(),
-            Transport::Tls(tls) => tls.channel_binding(),
-        }
-    }
-
     /// Says goodbye as the protocol wants it, as far as the kernel takes it at once.
     pub(crate) fn say_terminate(&mut self) {
         const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
         if self.front.at_boundary() {
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            let _ = self.transport.poll_write(&mut cx, &TERMINATE);
+            let _ = self.transport.write(&TERMINATE);
         }
     }
 }

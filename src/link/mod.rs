@@ -1,51 +1,48 @@
 //! The link: every byte of a connection passes here.
 //!
-//! `postgres` bounds only the TCP connect, so the transport is ours: deadlines, interruption from other threads, a look
-//! at an idle connection, and a tap that follows the protocol. `connector` makes links, `doorstep` slips them under the
-//! `postgres` crate. The link knows nothing of pools.
+//! Transport and no more: dialling, TLS, deadlines, interruption from other threads, a look at an idle connection, framing,
+//! and a tap that follows the protocol. It knows nothing of who speaks over it: the session, the start-up in `connect`, a
+//! driver that is a guest.
 
 pub(crate) mod abort;
+pub(crate) mod address;
 pub(crate) mod cancel;
-pub(crate) mod connector;
 mod deadline;
-mod dial;
+pub(crate) mod dial;
 pub(crate) mod direct;
-mod doorstep;
+pub(crate) mod driver;
 mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
-mod orphans;
+pub(crate) mod not_postgresql;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]
 pub(crate) mod put_off;
 pub(crate) mod resolve;
-mod role;
 mod role_signs;
 pub(crate) mod settings;
-mod silent_hosts;
 mod socket;
-mod stream;
 mod tap;
-pub(crate) mod timing;
 mod tls;
-mod tls_cache;
+pub(crate) mod tls_cache;
 
 use std::fmt;
-#[cfg(feature = "capi")]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
+pub(crate) use line::TlsFacts;
 use line::Turnstile;
 pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
-use tap::{BackendKey, Owed, Tap};
-pub(crate) use tap::{CopyIn, TransactionStatus};
+pub(crate) use tap::{BackendKey, CopyIn, TransactionStatus};
+use tap::{Owed, Tap};
+pub(crate) use tls::alert_of;
 
 use crate::error::{LinkFault, ServerMessage};
 use crate::observe::traffic::Traffic;
@@ -135,13 +132,23 @@ impl Link {
     }
 
     /// The socket, for those who wait for it.
-    #[cfg(feature = "capi")]
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.socket.as_fd()
     }
 
-    pub(crate) fn backend_key(&self) -> Option<BackendKey> {
+    pub(crate) fn backend_key(&self) -> Option<&BackendKey> {
         self.0.tap.backend_key()
+    }
+
+    /// The key of the session that begins, as its start-up was told it.
+    pub(crate) fn keep_backend_key(&self, key: BackendKey) {
+        self.0.tap.keep_backend_key(key);
+    }
+
+    /// What was agreed on with the server for an encrypted connection; `None` for a plain one, and while another uses it.
+    #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
+    pub(crate) fn tls(&self) -> Option<TlsFacts> {
+        self.0.turnstile.enter()?.transport.tls_facts()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {

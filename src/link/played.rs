@@ -1,6 +1,5 @@
 //! A server played by hand, over a socket pair: it says what it is told to, when it is told to, and what it says at once is
-//! received at once, and nothing else with it, as segments of TCP might be. Registered with a runtime that
-//! does not run meanwhile, which the direct lane does not need, so that thousands can be played in a second.
+//! received at once, and nothing else with it, as segments of TCP might be.
 
 use std::io::{self, Write};
 use std::net::Shutdown;
@@ -9,19 +8,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use tokio::runtime::{Builder, Runtime};
 
 use super::Link;
+use super::address::Address;
 use super::cancel::CancelHandle;
-use super::dial::Address;
 use super::inside::Inside;
 use super::line::{Line, Transport, busy};
 use super::socket::{Socket, SocketIo};
 use super::tap::BackendKey;
-
-thread_local! {
-    static RUNTIME: Runtime = Builder::new_current_thread().enable_io().build().expect("a runtime");
-}
 
 /// A start-up packet without a word in it: every conversation begins with one.
 const STARTUP: [u8; 8] = [0, 0, 0, 8, 0, 3, 0, 0];
@@ -39,17 +33,20 @@ pub(crate) struct Played {
 impl Played {
     /// `greeting` was said when the connection was made. Cancel requests are taken or refused.
     pub(crate) fn begin(greeting: &[u8], takes_cancel_requests: bool) -> io::Result<Self> {
-        let (ours, server) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let (ours, server) = (UnixStream::from(ours), UnixStream::from(server));
-        server.set_nonblocking(true)?;
-        let link = link_over(ours)?;
+        let (ours, server) = pair()?;
+        let link = link_over(ours);
         {
             let mut line = link.0.turnstile.enter().ok_or_else(busy)?;
             line.follow_sent(&link.0.tap, &STARTUP);
-            line.follow_received(&link.0.socket, &link.0.tap, greeting)?;
+            line.follow_received(&link.0.socket, &link.0.tap, greeting);
         }
         Ok(Self { link, cancel: cancel_handle(takes_cancel_requests), server })
+    }
+
+    /// A connection on which nothing has been said yet, for start-ups.
+    pub(crate) fn fresh() -> io::Result<Self> {
+        let (ours, server) = pair()?;
+        Ok(Self { link: link_over(ours), cancel: cancel_handle(false), server })
     }
 
     /// Says something, as far as it fits into the socket; what does not is as good as never said.
@@ -68,17 +65,17 @@ impl Played {
     }
 }
 
-fn link_over(stream: UnixStream) -> io::Result<Link> {
-    stream.set_nonblocking(true)?;
-    let stream = RUNTIME.with(|runtime| {
-        // It gives back what it held for sockets that are closed.
-        runtime.block_on(tokio::task::yield_now());
-        let _entered = runtime.enter();
-        tokio::net::UnixStream::from_std(stream)
-    })?;
-    let socket = Arc::new(Socket::unix(stream)?);
+fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (ours, server) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let (ours, server) = (UnixStream::from(ours), UnixStream::from(server));
+    server.set_nonblocking(true)?;
+    Ok((ours, server))
+}
+
+fn link_over(stream: UnixStream) -> Link {
+    let socket = Arc::new(Socket::new(stream.into()));
     let io = SocketIo::new(socket.clone());
-    Ok(Link::new(socket, Line::new(Transport::Plain(io))))
+    Link::new(socket, Line::new(Transport::Plain(io)))
 }
 
 fn cancel_handle(takes_requests: bool) -> CancelHandle {
@@ -92,6 +89,6 @@ fn cancel_handle(takes_requests: bool) -> CancelHandle {
         *last.lock() = Some(stream);
         Ok(())
     };
-    let key = BackendKey { process_id: 1, secret: 2 };
-    CancelHandle::new(Address::Inside(Inside::new("played", accept)), String::new(), None, Some(key))
+    let key = BackendKey::parse(&[0, 0, 0, 1, 0, 0, 0, 2]);
+    CancelHandle::new(Address::Inside(Inside::new("played", accept)), String::new(), None, key)
 }

@@ -1,25 +1,19 @@
-//! A TCP or Unix-domain socket whose descriptor we know, that keeps a deadline and can be cut from any thread.
+//! A TCP or Unix-domain socket that keeps a deadline and can be cut from any thread.
 //!
-//! It reads in three ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll`
-//! and `recv` under a deadline): the runtime of `postgres::Client` would spend an `epoll_wait` on the same wait, and the
-//! direct lane has no runtime. Otherwise (the first bytes of a reply, notifications, a COPY that is fed meanwhile) it
-//! goes through the client's own runtime, where it is registered; or takes what is there, for the direct lane.
+//! It reads in two ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll` and
+//! `recv` under a deadline). Otherwise it takes what is there, and says [`WouldBlock`](io::ErrorKind::WouldBlock) when
+//! nothing is.
 //!
-//! The descriptor is put into blocking mode after registration; every call that must not block says so by flag.
+//! The descriptor is in blocking mode once it is connected; every call that must not block says so by flag.
 
-use std::io;
-use std::mem;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::deadline::Deadlines;
 #[cfg(feature = "capi")]
@@ -34,14 +28,9 @@ const READ_AHEAD: usize = 4 * 1024;
 /// A reader with less room than this is served from what was read ahead.
 const WORTH_A_CALL: usize = 4 * 1024;
 
-enum Io {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
 /// The part of a socket that any thread may hold: look, cut, set a deadline.
 pub(crate) struct Socket {
-    io: Io,
+    descriptor: OwnedFd,
     deadlines: Deadlines,
     fault: AtomicU8,
     /// A [`Reading`]; set by the line above, which knows if a reply is owed.
@@ -52,8 +41,6 @@ pub(crate) struct Socket {
 /// What a read does when nothing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// It leaves; the runtime wakes the task when something comes.
-    Awaking,
     /// It waits on the calling thread.
     Waiting,
     /// It leaves.
@@ -72,22 +59,13 @@ pub(crate) enum Look {
 }
 
 impl Socket {
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&stream, false)?;
-        Ok(Self::new(Io::Tcp(stream)))
-    }
-
-    pub(crate) fn unix(stream: UnixStream) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&stream, false)?;
-        Ok(Self::new(Io::Unix(stream)))
-    }
-
-    fn new(io: Io) -> Self {
+    /// A socket that is connected or about to be. It is put into blocking mode when [`dial`](super::dial) is done with it.
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
         Self {
-            io,
+            descriptor,
             deadlines: Deadlines::new(),
             fault: AtomicU8::new(0),
-            reading: AtomicU8::new(Reading::Awaking as u8),
+            reading: AtomicU8::new(Reading::Waiting as u8),
             born: Generation::watch(),
         }
     }
@@ -174,18 +152,42 @@ impl Socket {
         Ok(!self.poll_for(PollFlags::IN, Some(patience))?.is_empty())
     }
 
-    fn poll_for(&self, wanted: PollFlags, patience: Option<Duration>) -> io::Result<PollFlags> {
+    /// Waits until bytes can be sent, up to the deadline in force.
+    pub(super) fn wait_for_room(&self) -> io::Result<()> {
+        self.check()?;
+        let left = self.time_left()?;
+        if self.poll_for(PollFlags::OUT, left)?.is_empty() {
+            Err(self.deadline_passed())
+        } else {
+            self.check()
+        }
+    }
+
+    /// Waits until something of `wanted` is so. Empty flags mean that `patience` has passed, however long it was: what one
+    /// `poll` cannot wait for takes several.
+    pub(super) fn poll_for(&self, wanted: PollFlags, patience: Option<Duration>) -> io::Result<PollFlags> {
+        self.poll_in_slices(wanted, patience, LONGEST_POLL)
+    }
+
+    fn poll_in_slices(
+        &self,
+        wanted: PollFlags,
+        patience: Option<Duration>,
+        longest: Duration,
+    ) -> io::Result<PollFlags> {
         // A moment that no clock can tell is as good as none.
         let end = patience.and_then(|p| Instant::now().checked_add(p));
+        let mut left = if end.is_some() { patience } else { None };
         loop {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            let timeout = left.map(timespec);
+            let timeout = left.map(|left| timespec(left.min(longest)));
             let mut descriptors = [PollFd::new(self, wanted)];
             match rustix::event::poll(&mut descriptors, timeout.as_ref()) {
+                Ok(0) if left.is_some_and(|left| left <= longest) => return Ok(PollFlags::empty()),
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => return Ok(descriptors[0].revents()),
-                Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
+            left = end.map(|end| end.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -244,45 +246,16 @@ impl Socket {
         }
     }
 
-    /// Receives on the calling thread straight into the reader's buffer; `None` when the runtime does not let it.
-    fn receive_direct(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<usize>> {
-        self.await_readable()?;
-        let received = if buffer.initialized().len() == buffer.capacity() {
-            let received = rustix::net::recv(self, buffer.initialize_unfilled(), RecvFlags::empty());
-            received.map_err(io::Error::from).map(|(n, _)| {
-                buffer.advance(n);
-                n
-            })
-        } else {
-            // Memory that was never written to: only the runtime's own call takes it, if it believes the socket ready.
-            match &self.io {
-                Io::Tcp(s) => s.try_read_buf(buffer),
-                Io::Unix(s) => s.try_read_buf(buffer),
-            }
-        };
-        match received {
-            Ok(n) => self.received(n).map(Some),
-            Err(e) if retry(&e) => Ok(None),
-            Err(e) => Err(self.broke(e)),
-        }
-    }
-
-    /// A short read emptied the socket. Telling the runtime so saves the `recv` that would find nothing; new data makes
-    /// a new event, since the registration is edge-triggered.
-    fn forget_readiness(&self) {
-        let _ = self.try_io::<()>(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
-    }
-
     /// Receives what is there.
-    fn receive_now(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.check()?;
             self.time_left()?;
             match rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((n, _)) => return Poll::Ready(self.received(n)),
+                Ok((n, _)) => return self.received(n),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Poll::Pending,
-                Err(e) => return Poll::Ready(Err(self.broke(e))),
+                Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(e) => return Err(self.broke(e)),
             }
         }
     }
@@ -292,52 +265,16 @@ impl Socket {
         rustix::net::recv(self, buffer, RecvFlags::DONTWAIT).map_or(0, |(n, _)| n)
     }
 
-    /// Receives what is there, or has the runtime wake the task when something is.
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            self.check()?;
-            self.time_left()?;
-            match &self.io {
-                Io::Tcp(s) => ready!(s.poll_read_ready(cx))?,
-                Io::Unix(s) => ready!(s.poll_read_ready(cx))?,
-            }
-            let receive = || Ok(rustix::net::recv(self, &mut *buffer, RecvFlags::DONTWAIT)?.0);
-            match self.try_io(Interest::READABLE, receive) {
-                Ok(n) => return Poll::Ready(self.received(n)),
-                Err(e) if retry(&e) => {}
-                Err(e) => return Poll::Ready(Err(self.broke(e))),
-            }
-        }
-    }
-
-    /// Sends what the kernel takes now; otherwise the runtime wakes the task when there is room.
-    fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+    /// Sends what the kernel takes now.
+    fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;
         loop {
-            match rustix::net::send(self, bytes, FLAGS) {
-                Ok(n) => return Poll::Ready(Ok(n)),
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(rustix::io::Errno::AGAIN) => {}
-                Err(e) => return Poll::Ready(Err(self.broke(e))),
+            match rustix::net::send(self, bytes, SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL)) {
+                Ok(n) => return Ok(n),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(e) => return Err(self.broke(e)),
             }
-            match &self.io {
-                Io::Tcp(s) => ready!(s.poll_write_ready(cx))?,
-                Io::Unix(s) => ready!(s.poll_write_ready(cx))?,
-            }
-            // Readiness is only forgotten through the runtime's own `try_io`; asking there as well avoids spinning.
-            match self.try_io(Interest::WRITABLE, || Ok(rustix::net::send(self, bytes, FLAGS)?)) {
-                Ok(n) => return Poll::Ready(Ok(n)),
-                Err(e) if retry(&e) => {}
-                Err(e) => return Poll::Ready(Err(self.broke(e))),
-            }
-        }
-    }
-
-    fn try_io<T>(&self, interest: Interest, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        match &self.io {
-            Io::Tcp(s) => s.try_io(interest, f),
-            Io::Unix(s) => s.try_io(interest, f),
         }
     }
 
@@ -366,23 +303,17 @@ impl Socket {
 
 const GONE: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags::ERR).union(PollFlags::NVAL);
 
-fn retry(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
+/// One `poll` waits for this at most, so that the time fits any system's type.
+const LONGEST_POLL: Duration = Duration::from_secs(3600 * 24);
 
-/// Rounded up, so that a deadline is never missed early; bounded, so that it fits any system's type.
+/// Of a time that is no longer than [`LONGEST_POLL`].
 fn timespec(duration: Duration) -> Timespec {
-    const LONGEST: Duration = Duration::from_secs(3600 * 24);
-    let duration = duration.min(LONGEST);
     Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos()) }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.io {
-            Io::Tcp(s) => s.as_fd(),
-            Io::Unix(s) => s.as_fd(),
-        }
+        self.descriptor.as_fd()
     }
 }
 
@@ -393,89 +324,90 @@ pub(crate) struct SocketIo {
     /// The part of `ahead` that was received and not yet handed on.
     start: usize,
     end: usize,
-    /// The last receive emptied the socket.
-    drained: bool,
 }
 
 impl SocketIo {
     pub(crate) fn new(socket: Arc<Socket>) -> Self {
         let ahead = vec![0; READ_AHEAD].into_boxed_slice();
-        Self { socket, ahead, start: 0, end: 0, drained: false }
+        Self { socket, ahead, start: 0, end: 0 }
     }
 
-    /// Bytes were received beyond what has been read from here.
-    pub(crate) fn holds_bytes(&self) -> bool {
+    /// Bytes that were received beyond what has been read from here.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.ahead[self.start..self.end]
+    }
+
+    fn holds_bytes(&self) -> bool {
         self.start < self.end
     }
-
-    /// Receives ahead of the reader.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let received = if self.socket.reads_by(Reading::Waiting) {
-            self.socket.receive_waiting(&mut self.ahead)?
-        } else if self.socket.reads_by(Reading::Glancing) {
-            ready!(self.socket.receive_now(&mut self.ahead))?
-        } else {
-            if mem::take(&mut self.drained) {
-                self.socket.forget_readiness();
-            }
-            ready!(self.socket.poll_receive(cx, &mut self.ahead))?
-        };
-        self.drained = received < self.ahead.len();
-        (self.start, self.end) = (0, received);
-        Poll::Ready(Ok(()))
-    }
 }
 
-impl SocketIo {
-    /// The middle of a large result goes to the reader without a copy, if it has room for a piece worth the call.
-    fn receive_direct(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
-        let room = buffer.remaining();
-        if room < WORTH_A_CALL || !self.socket.reads_by(Reading::Waiting) {
-            return Ok(false);
-        }
-        let received = self.socket.receive_direct(buffer)?;
-        self.drained = received.is_some_and(|n| n < room);
-        Ok(received.is_some())
-    }
-}
-
-impl AsyncRead for SocketIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl Read for SocketIo {
+    /// A large piece goes to the reader without a copy.
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.holds_bytes() {
-            if self.receive_direct(buffer)? {
-                return Poll::Ready(Ok(()));
+            let waits = self.socket.reads_by(Reading::Waiting);
+            let straight = buffer.len() >= WORTH_A_CALL;
+            let target: &mut [u8] = if straight { &mut *buffer } else { &mut self.ahead };
+            let received =
+                if waits { self.socket.receive_waiting(target)? } else { self.socket.receive_now(target)? };
+            if straight {
+                return Ok(received);
             }
-            ready!(self.fill(cx))?;
+            (self.start, self.end) = (0, received);
         }
-        let n = (self.end - self.start).min(buffer.remaining());
-        buffer.put_slice(&self.ahead[self.start..self.start + n]);
+        let n = (self.end - self.start).min(buffer.len());
+        buffer[..n].copy_from_slice(&self.ahead[self.start..self.start + n]);
         self.start += n;
-        Poll::Ready(Ok(()))
+        Ok(n)
     }
 }
 
-impl AsyncWrite for SocketIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let sent = this.socket.poll_send(cx, bytes);
-        let closed = || this.socket.fault() == Some(LinkFault::ClosedByServer);
-        if matches!(sent, Poll::Ready(Err(_))) && closed() && !this.holds_bytes() {
+impl Write for SocketIo {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.socket.send_now(bytes);
+        let closed = || self.socket.fault() == Some(LinkFault::ClosedByServer);
+        if matches!(&sent, Err(e) if e.kind() != io::ErrorKind::WouldBlock) && closed() && !self.holds_bytes()
+        {
             // The kernel still has what the server sent before it closed, which may say why.
-            (this.start, this.end) = (0, this.socket.receive_left(&mut this.ahead));
+            (self.start, self.end) = (0, self.socket.receive_left(&mut self.ahead));
         }
         sent
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_is_longer_than_one_poll_does_not_end_with_it() {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let socket = Socket::new(ours.into());
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(20));
+                theirs.write_all(b"x").expect("it is open");
+            });
+            let slice = Duration::from_millis(1);
+            let ready = socket.poll_in_slices(PollFlags::IN, Some(Duration::from_secs(60)), slice);
+            assert!(ready.expect("a poll").contains(PollFlags::IN));
+            let ready = socket.poll_for(PollFlags::IN, Some(Duration::MAX));
+            assert!(ready.expect("a poll").contains(PollFlags::IN));
+        });
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.finish_writing();
-        Poll::Ready(Ok(()))
+    #[test]
+    fn a_wait_that_is_over_says_so() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
+        let socket = Socket::new(ours.into());
+        for patience in [Duration::ZERO, Duration::from_millis(5)] {
+            assert!(socket.poll_for(PollFlags::IN, Some(patience)).expect("a poll").is_empty());
+        }
     }
 }

@@ -4,7 +4,9 @@
 //! lane alike. Its state is read by other threads and written only by the one that drives the connection, hence plain
 //! loads and stores on atomics.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -17,7 +19,7 @@ use crate::observe::traffic::{OTHER_CODE, Traffic};
 
 /// Kinds of messages whose bodies the tap looks into.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
-    matches!(kind, b'Z' | b'E' | b'K' | b'S')
+    matches!(kind, b'Z' | b'E' | b'S')
 }
 
 /// The server's transaction status, from `ReadyForQuery`.
@@ -31,10 +33,27 @@ pub(crate) enum TransactionStatus {
 }
 
 /// What identifies a session in a cancel request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BackendKey {
     pub(crate) process_id: u32,
-    pub(crate) secret: u32,
+    /// Four bytes in protocol 3.0, up to 256 since 3.2.
+    pub(crate) secret: Arc<[u8]>,
+}
+
+impl BackendKey {
+    /// The body of a `BackendKeyData`; `None` for one that no server sends.
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let (process_id, secret) = body.split_first_chunk::<4>()?;
+        let known = (4..=256).contains(&secret.len());
+        known.then(|| Self { process_id: u32::from_be_bytes(*process_id), secret: secret.into() })
+    }
+}
+
+impl fmt::Debug for BackendKey {
+    /// The secret is one: with it anyone can cancel.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendKey").field("process_id", &self.process_id).finish_non_exhaustive()
+    }
 }
 
 /// A COPY FROM STDIN that waits for data.
@@ -64,7 +83,8 @@ pub(crate) struct Tap {
     bound: AtomicBool,
     /// Whether the last reply was that a statement had completed, and no error came instead.
     completed: AtomicBool,
-    backend_key: AtomicU64,
+    /// Set once, when the session begins.
+    backend_key: OnceLock<BackendKey>,
     /// SQLSTATE of the last error as its five bytes, 0 for none.
     sqlstate: AtomicU64,
     /// The same of the error that failed the present transaction. What follows in a failed one is 25P02, which tells nothing.
@@ -133,7 +153,6 @@ impl Tap {
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
-            b'K' => self.key(message.head),
             b'S' => {
                 self.settings.take_in(message.head);
                 self.role_signs.note_report(message.head);
@@ -191,12 +210,6 @@ impl Tap {
         }
     }
 
-    fn key(&self, head: &[u8]) {
-        if let [a, b, c, d, e, f, g, h] = *head {
-            self.backend_key.store(u64::from_be_bytes([a, b, c, d, e, f, g, h]), Relaxed);
-        }
-    }
-
     pub(crate) fn owed(&self) -> Owed {
         if self.owed.load(Relaxed) == 0 { Owed::Nothing } else { Owed::Replies }
     }
@@ -250,9 +263,13 @@ impl Tap {
         self.owed.load(Relaxed) == 0 && self.status.load(Relaxed) == b'I' && !self.in_copy_in()
     }
 
-    pub(crate) fn backend_key(&self) -> Option<BackendKey> {
-        let word = self.backend_key.load(Relaxed);
-        (word != 0).then_some(BackendKey { process_id: (word >> 32) as u32, secret: word as u32 })
+    pub(crate) fn backend_key(&self) -> Option<&BackendKey> {
+        self.backend_key.get()
+    }
+
+    /// The key of the session that begins. A second one changes nothing.
+    pub(crate) fn keep_backend_key(&self, key: BackendKey) {
+        let _ = self.backend_key.set(key);
     }
 
     /// SQLSTATE of the last error the server sent on this connection.
@@ -432,11 +449,13 @@ mod tests {
     }
 
     #[test]
-    fn the_backend_key_is_kept_for_cancelling() {
-        let tap = started();
-        assert_eq!(tap.backend_key(), None);
-        received(&tap, b'K', &[0, 0, 1, 2, 9, 8, 7, 6]);
-        let key = tap.backend_key().expect("a key was received");
-        assert_eq!((key.process_id, key.secret), (258, 0x0908_0706));
+    fn a_backend_key_has_four_to_256_secret_bytes_and_shows_none_of_them() {
+        let key = BackendKey::parse(&[0, 0, 1, 2, 9, 8, 7, 6]).expect("one of protocol 3.0");
+        assert_eq!((key.process_id, &*key.secret), (258, &[9, 8, 7, 6][..]));
+        assert_eq!(format!("{key:?}"), "BackendKey { process_id: 258, .. }");
+        assert_eq!(BackendKey::parse(&[7; 4 + 256]).expect("one of protocol 3.2").secret.len(), 256);
+        for length in [0, 3, 4, 7, 4 + 257] {
+            assert_eq!(BackendKey::parse(&vec![7; length]), None, "{length}");
+        }
     }
 }

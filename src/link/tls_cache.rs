@@ -1,8 +1,8 @@
 //! One OpenSSL context for many connections.
 //!
-//! Building one costs 10 ms and more, since OpenSSL's connector reads the system's bundle of roots before it can be told
-//! not to. But certificates are renewed under a running service, and libpq reads them anew for every connection; so a
-//! context is kept only as long as the files it was made from are what they were.
+//! Building one reads and parses certificates; with the system's roots that takes 10 ms and more. But certificates are
+//! renewed under a running service, and libpq reads them anew for every connection; so a context is kept only as long as
+//! the files it was made from are what they were.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -25,7 +25,7 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(settings: TlsSettings) -> Self {
+    pub(crate) fn new(settings: TlsSettings) -> Self {
         Self { settings, made: Mutex::new(None) }
     }
 
@@ -33,7 +33,7 @@ impl Tls {
     ///
     /// # Errors
     /// As for [`TlsContext::new`].
-    pub(super) fn context(&self) -> Result<Arc<TlsContext>, Error> {
+    pub(crate) fn context(&self) -> Result<Arc<TlsContext>, Error> {
         // Stamped before they are read: a change meanwhile is noticed the next time.
         let stamps = self.stamps();
         if let Some((made_from, context)) = &*self.made.lock()

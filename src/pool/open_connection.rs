@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::Client;
 
 use super::admission::{Account, Pooled};
 use super::in_doubt::Origin;
@@ -13,11 +12,12 @@ use super::slot::SlotLease;
 use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
+use crate::connect::{Guest, Opened, open_guest};
+use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
-use crate::link::connector::Opened;
 use crate::observe::loan::LoanRecord;
-use crate::session::LaneState;
+use crate::session::{Lane, LaneState};
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).
@@ -27,7 +27,8 @@ const LIFETIME_SPREAD: f64 = 0.25;
 pub(super) type Parked = Box<OpenConnection>;
 
 pub(super) struct OpenConnection {
-    pub(super) client: Client,
+    /// Made as soon as the connection is open, since the pool and its users ask the client still.
+    pub(super) client: Guest,
     pub(super) link: Link,
     pub(super) statements: StatementCache,
     pub(super) lane: LaneState,
@@ -64,17 +65,24 @@ pub(super) struct OpenConnection {
 
 impl OpenConnection {
     /// `era`: as of before it was opened.
-    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, pool: &Arc<Inner>) -> Self {
+    pub(super) fn new(
+        opened: Opened,
+        client: Guest,
+        slot: SlotLease,
+        id: u64,
+        era: Era,
+        pool: &Arc<Inner>,
+    ) -> Self {
         let settings = &pool.settings;
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
         opened.link.traffic().time_statements(settings.metrics);
         Self {
-            client: opened.client,
+            client,
             link: opened.link,
             statements: StatementCache::new(settings.statement_cache),
-            lane: LaneState::new(settings.statement_cache),
+            lane: *opened.state,
             cancel: opened.cancel,
             loans: Loans::default(),
             target: opened.target,
@@ -98,6 +106,22 @@ impl OpenConnection {
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
         self.link.is_clean() && !self.lane.is_unfinished() && !self.client_has_given_up()
+    }
+
+    /// The client of a session that was opened just now.
+    pub(super) fn client_of(opened: Opened) -> Result<(Opened, Guest), Error> {
+        match open_guest(&opened.link, &opened.start) {
+            Ok(client) => Ok((opened, client)),
+            Err(e) => {
+                opened.end();
+                Err(e)
+            }
+        }
+    }
+
+    /// The session, for a question of the pool's own.
+    pub(super) fn session(&mut self) -> Lane<'_> {
+        Lane::new(&self.link, &self.cancel, &mut self.lane)
     }
 
     pub(super) fn has_expired(&self, now: Tick) -> bool {

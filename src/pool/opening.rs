@@ -30,7 +30,9 @@ impl Inner {
         }
         failpoint!(self, "leased");
         let began = Instant::now();
-        let opened = match self.connector.open(deadline, &registered.abort) {
+        let cache = self.settings.statement_cache;
+        let opening_up = self.connector.open(deadline, &registered.abort, cache);
+        let (opened, client) = match opening_up.and_then(OpenConnection::client_of) {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
             Err(e) => {
@@ -46,7 +48,7 @@ impl Inner {
             }
         };
         failpoint!(self, "connected");
-        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, self));
+        let mut conn = Box::new(OpenConnection::new(opened, client, slot, registered.id, era, self));
         self.registry.add(&conn);
         failpoint!(self, "registered");
         let took = began.elapsed();

@@ -69,3 +69,4 @@ pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
 #[allow(unused_imports)]
 pub(crate) use values::{BindValues, Unwritable};
+pub(crate) use wire::parse_server_message;

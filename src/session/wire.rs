@@ -213,7 +213,7 @@ pub(super) fn take_text(bytes: &[u8]) -> io::Result<(String, &[u8])> {
 }
 
 /// The fields of an `ErrorResponse` or `NoticeResponse`.
-pub(super) fn parse_server_message(mut body: &[u8]) -> io::Result<ServerMessage> {
+pub(crate) fn parse_server_message(mut body: &[u8]) -> io::Result<ServerMessage> {
     let mut message = ServerMessage::new("", SqlState::INTERNAL_ERROR, "");
     while let Some((kind, rest)) = body.split_first() {
         if *kind == 0 {

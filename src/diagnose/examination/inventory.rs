@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::{SimpleQueryMessage, SimpleQueryRow};
-
 use super::Questions;
 use super::expectation::Expectation;
 use super::sessions::{self, Blocked, CLIENTS, Session, SessionGroup};
+use crate::connect::Opened;
 use crate::error::Error;
-use crate::link::connector::Opened;
+use crate::session::ResultBlock;
 
 /// Who answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,17 +109,27 @@ pub(in crate::diagnose) struct Answers<'a> {
     pub(in crate::diagnose) timeout: Duration,
 }
 
-/// One row of texts.
-pub(in crate::diagnose) struct Row(SimpleQueryRow);
+/// One row of texts; `None` is NULL.
+pub(in crate::diagnose) struct Row(Vec<Option<String>>);
 
 impl Row {
+    fn of(block: &ResultBlock, row: usize) -> Self {
+        let columns = 0..block.columns().len();
+        Self(columns.map(|column| block.text(row, column).map(Into::into)).collect())
+    }
+
+    /// `None` for NULL, and for a column that the server did not send.
+    fn get(&self, column: usize) -> Option<&str> {
+        self.0.get(column)?.as_deref()
+    }
+
     pub(in crate::diagnose) fn text(&self, column: usize) -> String {
-        self.0.get(column).unwrap_or_default().to_owned()
+        self.get(column).unwrap_or_default().to_owned()
     }
 
     /// 0 for what is no number.
     pub(in crate::diagnose) fn count(&self, column: usize) -> u32 {
-        self.0.get(column).and_then(|text| text.parse().ok()).unwrap_or_default()
+        self.get(column).and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
     pub(super) fn seconds(&self, column: usize) -> Duration {
@@ -129,33 +138,28 @@ impl Row {
 
     /// `None` for NULL.
     pub(super) fn known_seconds(&self, column: usize) -> Option<Duration> {
-        let seconds = self.0.get(column)?.parse().ok()?;
+        let seconds = self.get(column)?.parse().ok()?;
         // Clocks that were set back are no reason to say nothing.
         Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
     }
 
     pub(in crate::diagnose) fn is_true(&self, column: usize) -> bool {
-        self.0.get(column) == Some("t")
+        self.get(column) == Some("t")
     }
 
     /// `None` for -1, which stands for no limit.
     fn limit(&self, column: usize, used: u32) -> Option<Limit> {
-        self.0.get(column).and_then(|text| text.parse().ok()).map(|limit| Limit { limit, used })
+        self.get(column).and_then(|text| text.parse().ok()).map(|limit| Limit { limit, used })
     }
 }
 
 impl Answers<'_> {
     pub(in crate::diagnose) fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
         self.session.link.set_deadline(Some(Instant::now() + self.timeout));
-        let answered = self.session.client.simple_query(sql);
+        let answered = self.session.lane().script(sql);
         self.session.link.set_deadline(None);
-        Ok(answered?
-            .into_iter()
-            .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(Row(row)),
-                _ => None,
-            })
-            .collect())
+        let rows = |block: &ResultBlock| (0..block.rows()).map(|row| Row::of(block, row)).collect::<Vec<_>>();
+        Ok(answered?.iter().flat_map(rows).collect())
     }
 
     pub(in crate::diagnose) fn row(&mut self, sql: &str) -> Result<Row, Error> {

@@ -8,7 +8,8 @@ use crate::config::settings::{
     Host, HostSettings, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs,
 };
 use crate::error::{Error, Phase, Result};
-use crate::link::connector::{Connector, Opened};
+
+use crate::connect::{Connector, Opened};
 use crate::link::resolve::resolve;
 
 /// What one phase took.
@@ -75,7 +76,7 @@ fn reach_one(
     timeout: Duration,
 ) -> (HostReach, Option<Opened>) {
     let began = Instant::now();
-    let opened = connector.open(began + timeout, &Arc::default());
+    let opened = connector.open(began + timeout, &Arc::default(), 0);
     let took = began.elapsed();
     let addresses = addresses(host, timeout);
     let is_local = addresses.iter().all(|address| address.ip().is_loopback());

@@ -8,10 +8,10 @@ use postgres::error::SqlState;
 use super::advice::{Opening, ServiceTime};
 use super::spread::Spread;
 use super::workload::Workload;
+use crate::connect::{Connector, Timing};
 use crate::diagnose::examination::Answers;
 use crate::error::{Error, Result};
-use crate::link::connector::Connector;
-use crate::link::timing::Timing;
+use crate::session::ResultFormat;
 
 /// Enough for a 99th percentile; on a slow network the time runs out first.
 const ROUND_TRIPS: usize = 300;
@@ -68,15 +68,15 @@ fn statement_times(answers: &mut Answers<'_>, sql: &str) -> Result<Vec<Duration>
     answers.rows("begin transaction read only")?;
     let within = Instant::now() + answers.timeout;
     answers.session.link.set_deadline(Some(within));
-    let prepared = answers.session.client.prepare(sql)?;
-    if !prepared.params().is_empty() {
+    let prepared = answers.session.lane().prepare(sql, &[])?;
+    if !prepared.parameters().is_empty() {
         return Err(Error::config("the statement has parameters: write values in their place"));
     }
     // Its first run finds caches cold, and is not counted unless it takes all the time there is.
     for turn in 0..=STATEMENTS {
         answers.session.link.set_deadline(Some(Instant::now() + answers.timeout));
         let asked = Instant::now();
-        answers.session.client.query(&prepared, &[]).map_err(|error| refused(error.into()))?;
+        answers.session.lane().query(&prepared, &[], ResultFormat::Binary).map_err(refused)?;
         let took = asked.elapsed();
         let time_is_up = begun.elapsed() > TIME_FOR_STATEMENTS;
         if turn > 0 || time_is_up {
@@ -106,8 +106,9 @@ fn refused(error: Error) -> Error {
 pub(super) fn opening(connector: &Connector, first: Timing, timeout: Duration) -> Result<Opening> {
     let mut timings = vec![first];
     for _ in 0..OPENINGS {
-        let opened = connector.open(Instant::now() + timeout, &Arc::default())?;
+        let opened = connector.open(Instant::now() + timeout, &Arc::default(), 0)?;
         timings.push(opened.timing);
+        opened.end();
     }
     let median = |part: fn(&Timing) -> Duration| -> Result<Duration> {
         Ok(spread(timings.iter().map(part).collect())?.median)

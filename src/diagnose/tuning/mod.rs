@@ -34,9 +34,9 @@ pub use spread::Spread;
 pub use workload::Workload;
 
 use crate::config::PoolConfig;
+use crate::connect::Connector;
 use crate::diagnose::examination::{Answers, identity};
 use crate::error::Result;
-use crate::link::connector::Connector;
 
 /// What its sessions are called at the server.
 const APPLICATION: &str = "holdfast tune";
@@ -57,7 +57,7 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     let connector = Connector::new(server)?;
     let target = connector.target();
     tell(&format!("connecting to {target}"));
-    let mut opened = connector.open(Instant::now() + workload.timeout, &Arc::default())?;
+    let mut opened = connector.open(Instant::now() + workload.timeout, &Arc::default(), 1)?;
     let first = opened.timing;
     let key = opened.link.backend_key().map(|key| key.process_id);
     let mut answers = Answers { session: &mut opened, timeout: workload.timeout };
@@ -68,7 +68,7 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     tell("measuring round trips");
     let round_trip = measure::round_trip(&mut answers)?;
     let service = measure::service_time(&mut answers, workload, round_trip.mean, tell)?;
-    drop(opened);
+    opened.end();
     tell("measuring what it takes to open a connection");
     let opening = measure::opening(&connector, first, workload.timeout)?;
 

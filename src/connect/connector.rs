@@ -1,33 +1,32 @@
-//! Opens connections: goes through hosts and addresses, applies `sslmode` and `target_session_attrs`, keeps one
-//! deadline over name look-up, connecting, TLS, authentication and role check.
+//! Opens sessions: goes through hosts and addresses, and keeps one deadline over name look-up, connecting, TLS,
+//! authentication and role check.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use postgres::{Client, SimpleQueryMessage};
-
-use super::Link;
-use super::abort::Abort;
-use super::cancel::CancelHandle;
-use super::dial::{Address, Dial, Encryption};
-use super::doorstep::open_client;
-use super::inside::Inside;
-use super::orphans::limit_orphans;
-use super::resolve::resolve;
-use super::role::{FirstRow, check_role, misfit};
-use super::silent_hosts::SilentHosts;
+use super::role::{FirstRow, misfit};
+use super::startup::SessionStart;
 use super::timing::Timing;
-use super::tls_cache::Tls;
+use super::unresponsive_hosts::UnresponsiveHosts;
 use crate::clock::Tick;
-use crate::config::settings::{
-    ChannelBinding, Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs,
-};
-use crate::error::{Error, ErrorKind, Phase};
+use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs};
+use crate::error::Error;
+use crate::link::Link;
+use crate::link::abort::Abort;
+use crate::link::address::Address;
+use crate::link::cancel::CancelHandle;
+use crate::link::inside::Inside;
+use crate::link::resolve::resolve;
+use crate::link::tls_cache::Tls;
+use crate::session::{Lane, LaneState};
 
 /// A session that is ready for statements.
 pub(crate) struct Opened {
-    pub(crate) client: Client,
     pub(crate) link: Link,
+    /// What the session remembers between exchanges.
+    pub(crate) state: Box<LaneState>,
+    /// What its start was told; for a guest.
+    pub(crate) start: SessionStart,
     /// `host:port` as the user named it; for messages.
     pub(crate) target: String,
     pub(crate) cancel: CancelHandle,
@@ -35,27 +34,31 @@ pub(crate) struct Opened {
     pub(crate) timing: Timing,
 }
 
+impl Opened {
+    /// The session, for a call.
+    pub(crate) fn lane(&mut self) -> Lane<'_> {
+        Lane::new(&self.link, &self.cancel, &mut self.state)
+    }
+
+    /// Closes the session, with a word to the server.
+    pub(crate) fn end(self) {
+        self.link.retire();
+    }
+}
+
 /// Makes connections to one configured target.
 pub(crate) struct Connector {
     server: ServerSettings,
-    silent: SilentHosts,
+    unresponsive: UnresponsiveHosts,
     tls: Arc<Tls>,
     /// Instead of the server's hosts.
     inside: Option<Inside>,
 }
 
 /// One address to try.
-struct Candidate<'a> {
-    host: &'a HostSettings,
-    address: Address,
-}
-
-/// How one try goes about encryption.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layer {
-    Plain,
-    TlsIfOffered,
-    Tls,
+pub(super) struct Candidate<'a> {
+    pub(super) host: &'a HostSettings,
+    pub(super) address: Address,
 }
 
 impl Connector {
@@ -69,13 +72,13 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { silent: SilentHosts::new(server.hosts.len()), server, tls, inside: None })
+        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, inside: None })
     }
 
     /// Connects to a server within this process, whatever hosts the settings have.
     pub(crate) fn to_inside(server: ServerSettings, inside: Inside) -> Self {
-        let silent = SilentHosts::new(server.hosts.len());
-        Self { silent, tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
+        let unresponsive = UnresponsiveHosts::new(server.hosts.len());
+        Self { unresponsive, tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
     }
 
     /// The server as the user named it, for messages: `db:5432`, or several.
@@ -106,20 +109,27 @@ impl Connector {
         misfit(ask, self.server.target_session_attrs)
     }
 
-    /// Opens a session by `deadline`, unless it is given up before.
-    pub(crate) fn open(&self, deadline: Instant, abort: &Arc<Abort>) -> Result<Opened, Error> {
-        let (server, silent, tls) = (&self.server, &self.silent, &self.tls);
-        Opening { server, silent, tls, inside: self.inside.as_ref(), abort }.run(deadline)
+    /// Opens a session by `deadline`, unless it is given up before. It keeps at most `statement_cache` prepared statements.
+    pub(crate) fn open(
+        &self,
+        deadline: Instant,
+        abort: &Arc<Abort>,
+        statement_cache: usize,
+    ) -> Result<Opened, Error> {
+        let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
+        Opening { server, unresponsive, tls, inside: self.inside.as_ref(), abort, statement_cache }
+            .run(deadline)
     }
 }
 
 /// One call of [`Connector::open`].
-struct Opening<'a> {
-    server: &'a ServerSettings,
-    silent: &'a SilentHosts,
-    tls: &'a Arc<Tls>,
+pub(super) struct Opening<'a> {
+    pub(super) server: &'a ServerSettings,
+    unresponsive: &'a UnresponsiveHosts,
+    pub(super) tls: &'a Arc<Tls>,
     inside: Option<&'a Inside>,
-    abort: &'a Arc<Abort>,
+    pub(super) abort: &'a Arc<Abort>,
+    pub(super) statement_cache: usize,
 }
 
 impl Opening<'_> {
@@ -161,11 +171,11 @@ impl Opening<'_> {
                 match self.open_candidate(&candidate, wanted, candidate_deadline) {
                     Ok(mut opened) => {
                         opened.timing.resolve = resolved_in;
-                        self.silent.note(number, None, asked, Tick::now());
+                        self.unresponsive.note(number, None, asked, Tick::now());
                         return Ok(opened);
                     }
                     Err(e) => {
-                        self.silent.note(number, Some(&e), asked, Tick::now());
+                        self.unresponsive.note(number, Some(&e), asked, Tick::now());
                         let final_answer = is_final(&e);
                         let e = e.having_passed(|passed| passed.resolve = Some(resolved_in));
                         failures.push(e.at_target(name_of(&candidate)));
@@ -187,7 +197,7 @@ impl Opening<'_> {
         }
         // To those who take any server the order says which they prefer.
         if wanted != TargetSessionAttrs::Any {
-            self.silent.put_last(&mut order, Tick::now());
+            self.unresponsive.put_last(&mut order, Tick::now());
         }
         order.into_iter().filter_map(|number| Some((number, self.server.hosts.get(number)?))).collect()
     }
@@ -211,158 +221,6 @@ impl Opening<'_> {
             fastrand::shuffle(&mut candidates);
         }
         Ok(candidates)
-    }
-
-    /// `sslmode` for one address, with libpq's second tries: `allow` goes over to TLS when the server refuses a plain
-    /// session, `prefer` to plain when TLS fails or the server refuses an encrypted session. A refusal that encryption
-    /// cannot change (no slots left, starting up, no such database) is not asked for twice, unlike in libpq.
-    fn open_candidate(
-        &self,
-        candidate: &Candidate<'_>,
-        wanted: TargetSessionAttrs,
-        deadline: Instant,
-    ) -> Result<Opened, Error> {
-        let (first, second) = match (&candidate.address, self.server.tls.mode) {
-            // libpq: sslmode is ignored for Unix-domain sockets.
-            (Address::Unix(_) | Address::Inside(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
-            (_, SslMode::Allow) => (Layer::Plain, Some(Layer::Tls)),
-            (_, SslMode::Prefer) => (Layer::TlsIfOffered, Some(Layer::Plain)),
-            (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Layer::Tls, None),
-        };
-        let failure = match self.open_layer(candidate, first, wanted, deadline) {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => failure,
-        };
-        let another = second.filter(|second| worth_another_layer(&failure, *second));
-        match another {
-            Some(layer) => self
-                .open_layer(candidate, layer, wanted, deadline)
-                .map_err(|second| telling(failure.error, second.error)),
-            None => Err(failure.error),
-        }
-    }
-
-    fn open_layer(
-        &self,
-        candidate: &Candidate<'_>,
-        layer: Layer,
-        wanted: TargetSessionAttrs,
-        deadline: Instant,
-    ) -> Result<Opened, Failure> {
-        let began = Instant::now();
-        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| {
-            let error = error.having_passed(|passed| {
-                let before = passed.connect.unwrap_or_default() + passed.tls.unwrap_or_default();
-                passed.failing = began.elapsed().saturating_sub(before);
-            });
-            Failure { error, layer }
-        })
-    }
-
-    fn try_layer(
-        &self,
-        candidate: &Candidate<'_>,
-        layer: Layer,
-        wanted: TargetSessionAttrs,
-        deadline: Instant,
-    ) -> Result<Opened, Error> {
-        let encryption = match layer {
-            Layer::Plain => Encryption::Never,
-            Layer::TlsIfOffered => Encryption::IfOffered,
-            Layer::Tls => Encryption::Always,
-        };
-        let dial = Dial {
-            address: candidate.address.clone(),
-            host_name: host_name(candidate.host),
-            encryption,
-            tls: self.tls.clone(),
-            keepalive: self.server.keepalive.clone(),
-            deadline,
-            abort: self.abort.clone(),
-        };
-        let began = Instant::now();
-        let (mut client, dialled) = open_client(dial, self.startup(candidate.host))?;
-        let timing = Timing {
-            resolve: Duration::ZERO,
-            connect: dialled.connecting,
-            tls: dialled.encrypted.then_some(dialled.encrypting),
-            session: began.elapsed().saturating_sub(dialled.connecting + dialled.encrypting),
-        };
-        let link = dialled.link;
-        check_role(&mut |sql| first_row(&mut client, sql), wanted)
-            .and_then(|()| limit_orphans(&mut client, &link, &self.server.orphans))
-            .map_err(|error| error.having_passed(|passed| timing.note(passed)))?;
-        let cancel = CancelHandle::new(
-            candidate.address.clone(),
-            host_name(candidate.host),
-            dialled.encrypted.then(|| self.tls.clone()),
-            link.backend_key(),
-        );
-        link.set_deadline(None);
-        Ok(Opened { client, link, target: name_of(candidate), cancel, timing })
-    }
-
-    /// What the start-up packet and authentication need.
-    fn startup(&self, host: &HostSettings) -> postgres::Config {
-        let server = self.server;
-        let mut startup = postgres::Config::new();
-        startup.user(&server.user).dbname(&server.dbname);
-        startup.channel_binding(match server.tls.channel_binding {
-            ChannelBinding::Disable => postgres::config::ChannelBinding::Disable,
-            ChannelBinding::Prefer => postgres::config::ChannelBinding::Prefer,
-            ChannelBinding::Require => postgres::config::ChannelBinding::Require,
-        });
-        if let Some(password) = &host.password {
-            startup.password(password.reveal());
-        }
-        if let Some(name) = &server.application_name {
-            startup.application_name(name);
-        }
-        if let Some(options) = &server.options {
-            startup.options(options);
-        }
-        startup
-    }
-}
-
-/// The values of the first row of an answer.
-fn first_row(client: &mut Client, sql: &str) -> Result<Vec<Option<String>>, Error> {
-    let row = client.simple_query(sql)?.into_iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    Ok(row.map_or_else(Vec::new, |row| {
-        (0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()
-    }))
-}
-
-/// A failed try and the layer it was made on.
-struct Failure {
-    error: Error,
-    layer: Layer,
-}
-
-fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
-    let error = &failure.error;
-    // A mere network failure would meet the plain try as well, and time is short.
-    let refused_by_server = error.phase() == Some(Phase::Auth) && error.kind() == ErrorKind::Auth;
-    match (failure.layer, second) {
-        (Layer::TlsIfOffered, Layer::Plain) => {
-            let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
-            // Where TLS was not offered, the refused try was plain already, and another would send the password once more.
-            tls_failed || (refused_by_server && error.passed().tls.is_some())
-        }
-        _ => refused_by_server,
-    }
-}
-
-/// Which of two failed layers to report. The first is what the mode asked for and tells more, unless the second got past
-/// what stopped it and met something that passes: a full server must not be reported as wrong credentials, for good.
-fn telling(first: Error, second: Error) -> Error {
-    if second.is_retryable() {
-        second.with_note(format!("before that, with the other choice of encryption: {}", first.summary()))
-    } else {
-        first
     }
 }
 
@@ -395,7 +253,7 @@ fn halfway(deadline: Instant) -> Instant {
     share(deadline, 2)
 }
 
-fn host_name(host: &HostSettings) -> String {
+pub(super) fn host_name(host: &HostSettings) -> String {
     match &host.host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(_) => String::new(),
@@ -411,7 +269,7 @@ fn label(host: &HostSettings) -> String {
 }
 
 /// The host as the user named it, with the address where that adds something.
-fn name_of(candidate: &Candidate<'_>) -> String {
+pub(super) fn name_of(candidate: &Candidate<'_>) -> String {
     let address = candidate.address.to_string();
     if let Address::Inside(_) = candidate.address {
         return address;

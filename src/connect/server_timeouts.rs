@@ -1,15 +1,15 @@
-//! Has the server itself end sessions whose client is gone or asleep.
+//! Sets `idle_session_timeout` and `client_connection_check_interval` on new sessions, so that the server ends those whose
+//! client vanished.
 //!
 //! Servers refuse what they do not know in the start-up packet, and poolers much of what they do know, so it is said
 //! afterwards, in a round trip of its own, to servers of which it is known that they understand.
 
 use std::time::Duration;
 
-use postgres::Client;
-
-use super::Link;
 use crate::config::settings::OrphanSettings;
-use crate::error::{Error, ErrorKind, LinkFault, Phase};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::link::Link;
+use crate::session::Lane;
 
 /// Both settings came with PostgreSQL 14.
 const SINCE: u8 = 14;
@@ -19,21 +19,17 @@ const SINCE: u8 = 14;
 const NOT_TO_BE_HAD: [&str; 3] = ["42704", "22023", "42501"];
 
 /// Tells a fresh session. A server that cannot do one of the two is left as it is.
-pub(super) fn limit_orphans(
-    client: &mut Client,
-    link: &Link,
-    settings: &OrphanSettings,
-) -> Result<(), Error> {
+pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
     if statements.is_empty() {
         return Ok(());
     }
     // Both in one message; if that fails, each by itself, since the first failure keeps the second from being tried.
-    if say(client, link, &statements.join("; "))? {
+    if say(lane, &statements.join("; "))? {
         return Ok(());
     }
     for statement in &statements {
-        if !say(client, link, statement)? {
+        if !say(lane, statement)? {
             log::debug!(target: "holdfast", "the server does not take this: {statement}");
         }
     }
@@ -54,16 +50,16 @@ fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
 }
 
 /// `false` when the server cannot do it.
-fn say(client: &mut Client, link: &Link, sql: &str) -> Result<bool, Error> {
-    let Err(error) = client.batch_execute(sql) else { return Ok(true) };
-    if error.code().is_some_and(|code| NOT_TO_BE_HAD.contains(&code.code())) {
+fn say(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
+    let Err(error) = lane.script(sql) else { return Ok(true) };
+    if error.sqlstate().is_some_and(|code| NOT_TO_BE_HAD.contains(&code.code())) {
         return Ok(false);
     }
-    if link.fault() == Some(LinkFault::DeadlinePassed) {
+    if error.kind() == ErrorKind::QueryTimeout {
         let message = "the server did not answer in time when the session was set up";
         return Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(Phase::Auth).with_source(error));
     }
-    Err(Error::from(error).in_phase(Phase::Auth).set_retryable(true))
+    Err(error.in_phase(Phase::Auth).set_retryable(true))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Hosts that were silent lately.
+//! Hosts that gave no answer lately.
 //!
 //! A host that refuses costs nothing; one that does not answer costs each opening its share of the time, half of it where
 //! there are two. Where a role is asked for, the order of hosts decides nothing but who is asked first, so one that let an
@@ -17,12 +17,12 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_millis(900);
 
 #[derive(Debug)]
-pub(super) struct SilentHosts {
+pub(super) struct UnresponsiveHosts {
     /// For each host, until when it is asked last.
     until: Vec<AtomicU64>,
 }
 
-impl SilentHosts {
+impl UnresponsiveHosts {
     pub(super) fn new(hosts: usize) -> Self {
         Self { until: (0..hosts).map(|_| AtomicU64::new(0)).collect() }
     }
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn a_host_that_was_silent_is_asked_last_until_it_speaks_or_that_is_long_ago() {
-        let hosts = SilentHosts::new(3);
+        let hosts = UnresponsiveHosts::new(3);
         let at = |seconds: u64| Tick::from_word((1_000 + seconds) * 1_000_000_000);
         let silent = Error::new(ErrorKind::ConnectTimeout, "no answer");
-        let order = |hosts: &SilentHosts, now| {
+        let order = |hosts: &UnresponsiveHosts, now| {
             let mut order = [0, 1, 2];
             hosts.put_last(&mut order, now);
             order

@@ -2,6 +2,7 @@
 
 use crate::config::settings::TargetSessionAttrs;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::session::Lane;
 
 /// Runs one statement and returns the values of its first row, none when there is no row. How depends on who has the
 /// session.
@@ -53,6 +54,14 @@ fn read_role(ask: FirstRow<'_>) -> Result<(bool, bool), Error> {
         (Some(read_only), Some(standby)) => Ok((read_only, standby)),
         _ => Err(Error::new(ErrorKind::Database, "the server did not tell its role").in_phase(Phase::Role)),
     }
+}
+
+/// Runs one statement on a fresh session and returns the values of its first row, none when there is no row.
+pub(super) fn first_row(lane: &mut Lane<'_>, sql: &str) -> Result<Vec<Option<String>>, Error> {
+    let blocks = lane.script(sql)?;
+    let Some(block) = blocks.first().filter(|block| block.rows() > 0) else { return Ok(Vec::new()) };
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    Ok((0..block.columns().len()).map(|column| block.cell(0, column).map(text)).collect())
 }
 
 #[cfg(test)]

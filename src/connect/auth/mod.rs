@@ -1,0 +1,283 @@
+//! Authentication: by what the server asks for, and no more than the settings allow to be answered.
+
+mod scram;
+
+use std::time::Instant;
+
+use openssl::hash::{MessageDigest, hash};
+
+use self::scram::{Binding, Expected, Scram};
+use super::messages::{Message, Messages};
+use crate::config::require_auth::{AuthMethod, RequireAuth};
+use crate::config::settings::{ChannelBinding, Secret};
+use crate::error::{Error, ErrorKind, Phase};
+
+const SCRAM: &str = "SCRAM-SHA-256";
+const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
+
+/// What the client can show, and to whom.
+pub(super) struct Credentials<'a> {
+    pub(super) password: Option<&'a Secret>,
+    pub(super) channel_binding: ChannelBinding,
+    /// `None`: any method is acceptable.
+    pub(super) require_auth: Option<&'a RequireAuth>,
+    pub(super) scram_max_iterations: u32,
+}
+
+/// What an authentication request calls for.
+pub(super) enum Step {
+    /// This has to be sent.
+    Goes(Vec<u8>),
+    /// The server goes on by itself.
+    Waits,
+    /// The server lets us in.
+    IsOver,
+}
+
+/// Where a SCRAM exchange stands.
+enum Exchange {
+    None,
+    Begun(Scram),
+    Answered(Expected),
+    Verified,
+}
+
+/// One authentication.
+pub(super) struct Authentication<'a> {
+    credentials: &'a Credentials<'a>,
+    user: &'a str,
+    deadline: Instant,
+    exchange: Exchange,
+    /// The exchange is bound to the TLS connection.
+    is_bound: bool,
+    /// What was asked for has been shown.
+    has_finished: bool,
+}
+
+/// A failure that no other try can mend.
+fn failed(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Auth, message).in_phase(Phase::Auth).set_retryable(false)
+}
+
+impl<'a> Authentication<'a> {
+    pub(super) fn new(credentials: &'a Credentials<'a>, user: &'a str, deadline: Instant) -> Self {
+        Self { credentials, user, deadline, exchange: Exchange::None, is_bound: false, has_finished: false }
+    }
+
+    /// What follows from one authentication request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Auth`], final: a method that is not spoken or not allowed, no password, a proof that is wrong.
+    pub(super) fn answer(&mut self, messages: &Messages<'_>, message: &Message) -> Result<Step, Error> {
+        let body = messages.body(message);
+        let Some((code, body)) = body.split_first_chunk::<4>() else {
+            return Err(messages.malformed(message.kind));
+        };
+        match u32::from_be_bytes(*code) {
+            0 => self.check_end().map(|()| Step::IsOver),
+            3 => {
+                self.allow(AuthMethod::Password)?;
+                self.forbid_without_binding()?;
+                let password = self.password("a password in the clear")?.to_owned();
+                self.has_finished = true;
+                Ok(Step::Goes(password_message(password.as_bytes())))
+            }
+            5 => {
+                self.allow(AuthMethod::Md5)?;
+                self.forbid_without_binding()?;
+                let Ok(salt) = <[u8; 4]>::try_from(body) else {
+                    return Err(messages.malformed(message.kind));
+                };
+                let answer = md5_answer(self.user, self.password("a password (md5)")?, salt)?;
+                self.has_finished = true;
+                Ok(Step::Goes(password_message(answer.as_bytes())))
+            }
+            10 => self.begin_scram(messages, body),
+            11 => self.go_on_with_scram(body),
+            12 => self.end_scram(body),
+            other => Err(self.unsupported(other)),
+        }
+    }
+
+    fn password(&self, asked: &str) -> Result<&'a str, Error> {
+        let password = self.credentials.password.map(Secret::reveal).filter(|password| !password.is_empty());
+        password.ok_or_else(|| {
+            failed(format!(
+                "the server asks for {asked}, and no password is given: set password or PGPASSWORD, or put it into the password file"
+            ))
+        })
+    }
+
+    fn allow(&self, method: AuthMethod) -> Result<(), Error> {
+        match self.credentials.require_auth {
+            Some(required) if !required.allows(method) => Err(failed(format!(
+                "authentication method requirement \"{required}\" failed: the server asks for {}",
+                method.words()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A password must not be shown to a server that does not prove to be at the end of the TLS connection, where that is
+    /// demanded.
+    fn forbid_without_binding(&self) -> Result<(), Error> {
+        if self.credentials.channel_binding != ChannelBinding::Require {
+            return Ok(());
+        }
+        Err(failed(
+            "channel binding is required (channel_binding), and the server's authentication request does not support it",
+        ))
+    }
+
+    /// The server says that we are in.
+    fn check_end(&self) -> Result<(), Error> {
+        if matches!(self.exchange, Exchange::Begun(_) | Exchange::Answered(_)) {
+            return Err(failed(
+                "the server let the client in in the middle of SCRAM, without a proof that it knows the password",
+            ));
+        }
+        if self.credentials.channel_binding == ChannelBinding::Require && !self.is_bound {
+            return Err(failed(
+                "channel binding is required (channel_binding), and the server authenticated the client without it",
+            ));
+        }
+        match self.credentials.require_auth {
+            Some(required) if required.demands_authentication() && !self.has_finished => {
+                Err(failed(format!(
+                    "authentication method requirement \"{required}\" failed: the server did not complete authentication"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin_scram(&mut self, messages: &Messages<'_>, body: &[u8]) -> Result<Step, Error> {
+        if !matches!(self.exchange, Exchange::None) {
+            return Err(failed("the server began SCRAM twice"));
+        }
+        let offered: Vec<&[u8]> = body.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
+        let offers = |name: &str| offered.contains(&name.as_bytes());
+        let demanded = self.credentials.channel_binding == ChannelBinding::Require;
+        if offers(SCRAM_PLUS) && !messages.is_encrypted() {
+            return Err(failed("the server offered SCRAM-SHA-256-PLUS over a connection without TLS"));
+        }
+        if !offers(SCRAM) && !offers(SCRAM_PLUS) {
+            let names: Vec<String> = offered.iter().map(|name| name.escape_ascii().to_string()).collect();
+            return Err(failed(format!(
+                "the server offers no mechanism of SASL that is spoken here: it has {}, and this is SCRAM-SHA-256",
+                names.join(", ")
+            )));
+        }
+        self.allow(AuthMethod::ScramSha256)?;
+        let binding = match self.credentials.channel_binding {
+            ChannelBinding::Disable => None,
+            ChannelBinding::Prefer | ChannelBinding::Require => messages.channel_binding(),
+        };
+        let (mechanism, binding) = match binding {
+            Some(hash) if offers(SCRAM_PLUS) => (SCRAM_PLUS, Binding::ServerEndPoint(hash)),
+            _ if demanded => {
+                return Err(failed(
+                    "channel binding is required (channel_binding), and the server offered no method of authentication that supports it",
+                ));
+            }
+            // Says that it could have been had: a server that offered it knows then that it was hidden on the way.
+            Some(_) => (SCRAM, Binding::NotOffered),
+            None if offers(SCRAM) => (SCRAM, Binding::Unsupported),
+            None => {
+                return Err(failed(
+                    "the server offers SCRAM with channel binding only, which this connection does not support",
+                ));
+            }
+        };
+        self.is_bound = mechanism == SCRAM_PLUS;
+        let scram = Scram::new(self.password("a password (scram-sha-256)")?, binding)?;
+        let first = scram.first_message();
+        self.exchange = Exchange::Begun(scram);
+        let mut answer = [mechanism.as_bytes(), b"\0"].concat();
+        answer.extend_from_slice(&(first.len() as u32).to_be_bytes());
+        answer.extend_from_slice(first.as_bytes());
+        Ok(Step::Goes(typed(&answer)))
+    }
+
+    fn go_on_with_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
+        let Exchange::Begun(scram) = std::mem::replace(&mut self.exchange, Exchange::None) else {
+            return Err(failed("the server went on with SCRAM before it began it"));
+        };
+        let (answer, expected) = scram.answer(body, self.credentials.scram_max_iterations)?;
+        // Hashing a million times takes a while, during which nothing looks at the clock.
+        if Instant::now() >= self.deadline {
+            let message = "the time was over before the password was hashed as often as the server asks for";
+            return Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(Phase::Auth));
+        }
+        self.exchange = Exchange::Answered(expected);
+        Ok(Step::Goes(typed(answer.as_bytes())))
+    }
+
+    fn end_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
+        let Exchange::Answered(expected) = std::mem::replace(&mut self.exchange, Exchange::None) else {
+            return Err(failed("the server ended SCRAM before the client had answered"));
+        };
+        expected.verify(body)?;
+        self.exchange = Exchange::Verified;
+        self.has_finished = true;
+        Ok(Step::Waits)
+    }
+
+    fn unsupported(&self, code: u32) -> Error {
+        let (name, method) = match code {
+            2 => ("Kerberos V5", None),
+            6 => ("SCM credentials", None),
+            7 | 8 => ("GSSAPI", Some(AuthMethod::Gss)),
+            9 => ("SSPI", Some(AuthMethod::Sspi)),
+            _ => {
+                return failed(format!(
+                    "the server asks for authentication by a method that is not known (number {code})"
+                ));
+            }
+        };
+        if let Some(Err(forbidden)) = method.map(|method| self.allow(method)) {
+            return forbidden;
+        }
+        failed(format!(
+            "the server asks for authentication by {name}, which is not supported: choose scram-sha-256, or a client certificate, for this user in the server's pg_hba.conf"
+        ))
+    }
+}
+
+/// `PasswordMessage` and its relatives: they have one kind.
+fn typed(body: &[u8]) -> Vec<u8> {
+    let mut message = vec![b'p'];
+    message.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+    message.extend_from_slice(body);
+    message
+}
+
+fn password_message(password: &[u8]) -> Vec<u8> {
+    typed(&[password, b"\0"].concat())
+}
+
+/// `md5` and the hash of salt and a hash of password and user, in hexadecimal.
+fn md5_answer(user: &str, password: &str, salt: [u8; 4]) -> Result<String, Error> {
+    let md5 = |bytes: &[u8]| {
+        let hashed = hash(MessageDigest::md5(), bytes).map_err(|e| {
+            failed(format!(
+                "the server asks for a password hashed by MD5, which this system does not allow: {e}"
+            ))
+        })?;
+        Ok::<String, Error>(hashed.iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    let inner = md5(&[password.as_bytes(), user.as_bytes()].concat())?;
+    Ok(format!("md5{}", md5(&[inner.as_bytes(), &salt].concat())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_hashed_by_md5_as_postgresql_does() {
+        // The example of `postgres-protocol`.
+        let answer = md5_answer("md5_user", "password", [0x2a, 0x3d, 0x8f, 0xe0]).unwrap();
+        assert_eq!(answer, "md562af4dd09bbb41884907a838a3233294");
+    }
+}

@@ -1,0 +1,178 @@
+//! A driver as a guest on an open session: a `postgres::Client` that speaks over our link and believes that it opened it.
+//!
+//! The crate hands its TLS hook a socket that it has connected itself, and it can connect only to addresses. So a loopback
+//! listener is bound for that moment; the hook drops the socket it is handed and returns a stream over the link. The
+//! stream answers the client's start-up packet from what the session's own start was told, and passes bytes from then on.
+//! `SslMode::Require` with direct negotiation makes the crate call the hook at once.
+
+mod farewell;
+mod stream;
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postgres::tls::{MakeTlsConnect, TlsConnect};
+use postgres::{Client, Socket};
+use r2d2::ManageConnection;
+use r2d2_postgres::PostgresConnectionManager;
+
+use self::stream::{GuestStream, Seat};
+use super::startup::SessionStart;
+use crate::error::{Error, ErrorKind, Phase};
+use crate::link::Link;
+
+/// The client, for as long as it may use the session.
+pub(crate) struct Guest {
+    /// Always there until `drop` takes it.
+    client: Option<Client>,
+    seat: Arc<Mutex<Seat>>,
+}
+
+/// Makes a client on a session that is at rest.
+///
+/// # Errors
+/// [`ErrorKind::Misuse`] in async code, where the client's own runtime cannot run. [`ErrorKind::Unreachable`] when the process
+/// is out of descriptors, or has no loopback interface.
+pub(crate) fn open_guest(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
+    if farewell::is_in_async_code() {
+        return Err(in_async_code());
+    }
+    farewell::drop_deferred();
+    // The crate panics where it cannot make its runtime. What it needs is tried first, and a panic is no more than an error.
+    catch_unwind(AssertUnwindSafe(|| try_open(link, start))).unwrap_or_else(|_| {
+        Err(cannot_open(
+            "the driver panicked: in async code, or out of descriptors, it cannot make its runtime",
+        ))
+    })
+}
+
+fn in_async_code() -> Error {
+    Error::misuse(
+        "a postgres::Client runs an async runtime of its own and cannot be used in async code: move the work into tokio::task::spawn_blocking, or use the connection's own methods",
+    )
+}
+
+fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .map_err(|e| cannot_open(&format!("no runtime for it: {e}")).with_source(e))?
+        .shutdown_background();
+    let (listener, address) = bind_loopback()?;
+    let seat = Arc::new(Mutex::new(Seat::new(link, start)));
+    let hook = Hook { seat: seat.clone(), listener: Arc::new(Mutex::new(Some(listener))) };
+    let mut config = postgres::Config::new();
+    config
+        .user("guest")
+        .host("loopback")
+        .hostaddr(address.ip())
+        .port(address.port())
+        .ssl_mode(postgres::config::SslMode::Require)
+        .ssl_negotiation(postgres::config::SslNegotiation::Direct);
+    let client = PostgresConnectionManager::new(config, hook)
+        .connect()
+        .map_err(|e| cannot_open(&words(&e)).with_source(e))?;
+    Ok(Guest { client: Some(client), seat })
+}
+
+fn bind_loopback() -> Result<(TcpListener, SocketAddr), Error> {
+    let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    TcpListener::bind(v4)
+        .or_else(|_| TcpListener::bind(v6))
+        .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
+        .map_err(|e| cannot_open(&e.to_string()).with_source(e))
+}
+
+fn cannot_open(cause: &str) -> Error {
+    let message = format!(
+        "could not make a postgres::Client, which needs a socket on the loopback interface (127.0.0.1 or ::1) for a moment: {cause}"
+    );
+    Error::new(ErrorKind::Unreachable, message).in_phase(Phase::Connect)
+}
+
+/// An error of the driver with its cause, which its own text leaves out.
+fn words(error: &postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+impl Guest {
+    /// The session is its owner's again: what the client still says goes nowhere. Returns the names of the statements that it
+    /// leaves on the server.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn leave(mut self) -> Vec<String> {
+        self.give_up_seat()
+    }
+
+    fn give_up_seat(&mut self) -> Vec<String> {
+        // Only the client's own calls use the seat, and nobody makes one now.
+        self.seat.try_lock().map_or_else(Vec::new, |mut seat| seat.leave())
+    }
+}
+
+impl Deref for Guest {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.as_ref().unwrap_or_else(|| unreachable!("only drop takes the client out"))
+    }
+}
+
+impl DerefMut for Guest {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client.as_mut().unwrap_or_else(|| unreachable!("only drop takes the client out"))
+    }
+}
+
+impl Drop for Guest {
+    /// Does not block: the client talks to nothing any more.
+    fn drop(&mut self) {
+        self.give_up_seat();
+        if let Some(client) = self.client.take() {
+            farewell::drop_client(client);
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Hook {
+    seat: Arc<Mutex<Seat>>,
+    listener: Arc<Mutex<Option<TcpListener>>>,
+}
+
+impl MakeTlsConnect<Socket> for Hook {
+    type Stream = GuestStream;
+    type TlsConnect = Hook;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, _: &str) -> io::Result<Hook> {
+        Ok(self.clone())
+    }
+}
+
+impl TlsConnect<Socket> for Hook {
+    type Stream = GuestStream;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<GuestStream>> + Send>>;
+
+    fn connect(self, handed: Socket) -> Self::Future {
+        Box::pin(async move {
+            drop(handed);
+            let listener = self.listener.lock().take();
+            drop(listener);
+            // Within the client's runtime, where the descriptor is registered.
+            GuestStream::new(self.seat)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

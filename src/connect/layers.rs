@@ -1,0 +1,190 @@
+//! `sslmode` for one address: which layers are tried, and what makes a second one worth trying.
+
+use std::time::{Duration, Instant};
+
+use super::auth::Credentials;
+use super::connector::{Candidate, Opened, Opening, host_name, name_of};
+use super::role::{check_role, first_row};
+use super::server_timeouts::set_timeouts;
+use super::startup::StartUp;
+use super::timing::Timing;
+use crate::config::settings::{HostSettings, SslMode, TargetSessionAttrs};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::link::address::Address;
+use crate::link::cancel::CancelHandle;
+use crate::link::dial::{Dial, Encryption};
+use crate::link::not_postgresql::NotPostgreSql;
+use crate::session::LaneState;
+
+/// How one try goes about encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Plain,
+    TlsIfOffered,
+    Tls,
+}
+
+impl Opening<'_> {
+    /// `sslmode` for one address, with libpq's second tries: `allow` goes over to TLS when the server refuses a plain
+    /// session, `prefer` to plain when TLS fails or the server refuses an encrypted session. A refusal that encryption
+    /// cannot change (no slots left, starting up, no such database) is not asked for twice, unlike in libpq.
+    pub(super) fn open_candidate(
+        &self,
+        candidate: &Candidate<'_>,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Error> {
+        let (first, second) = match (&candidate.address, self.server.tls.mode) {
+            // libpq: sslmode is ignored for Unix-domain sockets.
+            (Address::Unix(_) | Address::Inside(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
+            (_, SslMode::Allow) => (Layer::Plain, Some(Layer::Tls)),
+            (_, SslMode::Prefer) => (Layer::TlsIfOffered, Some(Layer::Plain)),
+            (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Layer::Tls, None),
+        };
+        let failure = match self.open_layer(candidate, first, wanted, deadline) {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failure,
+        };
+        let another = second.filter(|second| worth_another_layer(&failure, *second));
+        match another {
+            Some(layer) => self
+                .open_layer(candidate, layer, wanted, deadline)
+                .map_err(|second| telling(failure.error, second.error)),
+            None => Err(failure.error),
+        }
+    }
+
+    fn open_layer(
+        &self,
+        candidate: &Candidate<'_>,
+        layer: Layer,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Failure> {
+        let began = Instant::now();
+        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| {
+            let error = error.having_passed(|passed| {
+                let before = passed.connect.unwrap_or_default() + passed.tls.unwrap_or_default();
+                passed.failing = began.elapsed().saturating_sub(before);
+            });
+            Failure { error, layer }
+        })
+    }
+
+    fn try_layer(
+        &self,
+        candidate: &Candidate<'_>,
+        layer: Layer,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+    ) -> Result<Opened, Error> {
+        let encryption = match layer {
+            Layer::Plain => Encryption::Never,
+            Layer::TlsIfOffered => Encryption::IfOffered,
+            Layer::Tls => Encryption::Always,
+        };
+        let dial = Dial {
+            address: candidate.address.clone(),
+            host_name: host_name(candidate.host),
+            encryption,
+            tls: self.tls.clone(),
+            keepalive: self.server.keepalive.clone(),
+            deadline,
+            abort: self.abort.clone(),
+        };
+        let dialled = dial.run()?;
+        let began = Instant::now();
+        let start = self
+            .start_up(candidate.host)
+            .run(&dialled.link, deadline)
+            .map_err(|error| error.having_passed(|passed| dialled.note(passed)))?;
+        let timing = Timing {
+            resolve: Duration::ZERO,
+            connect: dialled.connecting,
+            tls: dialled.encrypted.then_some(dialled.encrypting),
+            session: began.elapsed(),
+        };
+        let cancel = CancelHandle::new(
+            candidate.address.clone(),
+            host_name(candidate.host),
+            dialled.encrypted.then(|| self.tls.clone()),
+            start.key().cloned(),
+        );
+        let state = Box::new(LaneState::new(self.statement_cache));
+        let mut opened =
+            Opened { link: dialled.link, state, start, target: name_of(candidate), cancel, timing };
+        match self.make_ready(&mut opened, wanted) {
+            Ok(()) => {
+                opened.link.set_deadline(None);
+                Ok(opened)
+            }
+            Err(error) => {
+                opened.end();
+                Err(error.having_passed(|passed| timing.note(passed)))
+            }
+        }
+    }
+
+    /// Asks for the server's role and sets its time-outs. Not counted as statements of the pool's users.
+    fn make_ready(&self, opened: &mut Opened, wanted: TargetSessionAttrs) -> Result<(), Error> {
+        let link = opened.link.clone();
+        let counted = link.traffic().counts_statements();
+        link.traffic().count_statements(false);
+        let mut lane = opened.lane();
+        let done =
+            check_role(&mut |sql| first_row(&mut lane, sql), wanted)
+                .and_then(|()| set_timeouts(&mut lane, &link, &self.server.orphans));
+        link.traffic().count_statements(counted);
+        done
+    }
+
+    fn start_up<'a>(&'a self, host: &'a HostSettings) -> StartUp<'a> {
+        let server = self.server;
+        StartUp {
+            user: &server.user,
+            dbname: &server.dbname,
+            application_name: server.application_name.as_deref(),
+            options: server.options.as_deref(),
+            versions: server.auth.versions,
+            credentials: Credentials {
+                password: host.password.as_ref(),
+                channel_binding: server.tls.channel_binding,
+                require_auth: server.auth.required.as_ref(),
+                scram_max_iterations: server.auth.scram_max_iterations,
+            },
+        }
+    }
+}
+
+/// A failed try and the layer it was made on.
+struct Failure {
+    error: Error,
+    layer: Layer,
+}
+
+fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
+    let error = &failure.error;
+    if NotPostgreSql::is_behind(error) {
+        return false;
+    }
+    // A mere network failure would meet the plain try as well, and time is short.
+    let refused_by_server = error.phase() == Some(Phase::Auth) && error.kind() == ErrorKind::Auth;
+    match (failure.layer, second) {
+        (Layer::TlsIfOffered, Layer::Plain) => {
+            let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
+            // Where TLS was not offered, the refused try was plain already, and another would send the password once more.
+            tls_failed || (refused_by_server && error.passed().tls.is_some())
+        }
+        _ => refused_by_server,
+    }
+}
+
+/// Which of two failed layers to report. The first is what the mode asked for and tells more, unless the second got past
+/// what stopped it and met something that passes: a full server must not be reported as wrong credentials, for good.
+fn telling(first: Error, second: Error) -> Error {
+    if second.is_retryable() {
+        second.with_note(format!("before that, with the other choice of encryption: {}", first.summary()))
+    } else {
+        first
+    }
+}

@@ -1,0 +1,196 @@
+//! Messages of a server that has not let us in yet: whatever it claims, what is kept of it is bounded.
+
+use std::io;
+
+use crate::error::{Error, ErrorKind, LinkFault, Phase};
+use crate::link::direct::DirectLine;
+use crate::link::{Link, alert_of};
+
+/// What a server may say in all before its session is ready. A real one says less than 2 KiB.
+const LONGEST_START: usize = 1024 * 1024;
+
+/// Received at a time.
+const PIECE: usize = 4 * 1024;
+
+/// The longest message of each kind, its length included. libpq's bounds are 2,000 bytes for authentication and 30,000 for
+/// errors (`PQconnectPoll`, `MAX_ERRLEN`); a key is at most 256 bytes long (protocol 3.2).
+fn longest(kind: u8) -> usize {
+    match kind {
+        b'R' | b'v' => 2_000,
+        b'E' | b'N' => 30_000,
+        b'S' => 64 * 1024,
+        b'K' => 4 + 4 + 256,
+        _ => 16,
+    }
+}
+
+/// The shortest that means something.
+fn shortest(kind: u8) -> usize {
+    match kind {
+        b'R' | b'v' => 8,
+        b'E' => 5,
+        _ => 4,
+    }
+}
+
+/// One whole message, its body still in the buffer.
+pub(super) struct Message {
+    pub(super) kind: u8,
+    body: (usize, usize),
+}
+
+/// The conversation from the start-up packet to the first `ReadyForQuery`.
+pub(super) struct Messages<'a> {
+    line: DirectLine<'a>,
+    link: &'a Link,
+    buffer: Vec<u8>,
+    start: usize,
+    received: usize,
+}
+
+impl<'a> Messages<'a> {
+    /// Takes the line of a fresh connection.
+    pub(super) fn over(link: &'a Link) -> Result<Self, Error> {
+        let line = link.direct(None).map_err(|e| broken(e, link))?;
+        Ok(Self { line, link, buffer: Vec::new(), start: 0, received: 0 })
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // What the server says meanwhile is read when it is its turn: no request is longer than what the kernel takes.
+        self.line.send(bytes, |_| Ok(())).map_err(|e| broken(e, self.link))
+    }
+
+    /// What a password exchange is bound to, on an encrypted connection.
+    pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
+        self.line.channel_binding()
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.line.is_encrypted()
+    }
+
+    /// The kind of the next message, of which maybe no more has come.
+    pub(super) fn next_kind(&mut self) -> Result<u8, Error> {
+        self.await_bytes(1)?;
+        Ok(self.buffer[self.start])
+    }
+
+    /// The next message.
+    pub(super) fn next(&mut self) -> Result<Message, Error> {
+        self.await_bytes(5)?;
+        let (kind, length) = self.header();
+        if !(shortest(kind)..=longest(kind)).contains(&length) {
+            let message =
+                format!("the server sent a message of kind {} that claims {length} bytes", name(kind));
+            return Err(self.unacceptable(message));
+        }
+        self.await_bytes(1 + length)?;
+        let body = (self.start + 5, self.start + 1 + length);
+        self.start += 1 + length;
+        Ok(Message { kind, body })
+    }
+
+    fn header(&self) -> (u8, usize) {
+        match self.buffer.get(self.start..).and_then(<[u8]>::first_chunk::<5>) {
+            Some([kind, a, b, c, d]) => (*kind, u32::from_be_bytes([*a, *b, *c, *d]) as usize),
+            None => (0, 0),
+        }
+    }
+
+    pub(super) fn body(&self, message: &Message) -> &[u8] {
+        &self.buffer[message.body.0..message.body.1]
+    }
+
+    /// What has come and is not read yet, behind the kind of the next message.
+    pub(super) fn behind_kind(&self) -> &[u8] {
+        self.buffer.get(self.start + 1..).unwrap_or_default()
+    }
+
+    /// An error in the form that servers use that cannot serve a connection at all, such as when they cannot fork: no
+    /// length, just a text up to a NUL (`report_fork_failure_to_client`). `None` when the next message has a length.
+    pub(super) fn old_error(&mut self) -> Result<Option<String>, Error> {
+        self.await_bytes(5)?;
+        let (kind, length) = self.header();
+        if kind != b'E' || (8..=longest(kind)).contains(&length) {
+            return Ok(None);
+        }
+        loop {
+            let text = self.behind_kind();
+            let end = text.iter().position(|b| *b == 0);
+            if end.is_none() && text.len() <= longest(kind) && self.receive().is_ok() {
+                continue;
+            }
+            let text = &self.behind_kind()[..end.unwrap_or(self.behind_kind().len())];
+            return Ok(Some(String::from_utf8_lossy(text).trim_end().to_owned()));
+        }
+    }
+
+    /// Ends the conversation. What has come behind its last message is left to the session.
+    pub(super) fn finish(mut self) {
+        if self.start < self.buffer.len() {
+            self.line.hand_back(&self.buffer[self.start..]);
+        }
+    }
+
+    /// The error of a server that says what no server of PostgreSQL does. Final: the next try would meet the same.
+    pub(super) fn unacceptable(&self, message: impl Into<String>) -> Error {
+        self.link.fail(LinkFault::ProtocolBroken);
+        Error::new(ErrorKind::Auth, message).in_phase(Phase::Auth).set_retryable(false)
+    }
+
+    /// The message does not belong where it came.
+    pub(super) fn unexpected(&self, kind: u8) -> Error {
+        self.unacceptable(format!(
+            "the server sent an unexpected message of kind {} at the start",
+            name(kind)
+        ))
+    }
+
+    /// Something in the message is cut off or not as it must be.
+    pub(super) fn malformed(&self, kind: u8) -> Error {
+        self.unacceptable(format!("the server sent a malformed message of kind {} at the start", name(kind)))
+    }
+
+    fn await_bytes(&mut self, count: usize) -> Result<(), Error> {
+        while self.buffer.len() - self.start < count {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), Error> {
+        if self.received >= LONGEST_START {
+            return Err(self.unacceptable("the server sent more than 1 MiB before the session was ready"));
+        }
+        // What was read is of no more use, so the buffer never holds more than one message and a piece.
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let length = self.buffer.len();
+        self.buffer.resize(length + PIECE, 0);
+        let received = self.line.receive(&mut self.buffer[length..]);
+        self.buffer.truncate(length + received.as_ref().map_or(0, |n| *n));
+        self.received += received.map_err(|e| broken(e, self.link))?;
+        Ok(())
+    }
+}
+
+/// The kind of a message, as it can be shown.
+fn name(kind: u8) -> String {
+    format!("'{}'", char::from(kind).escape_default())
+}
+
+/// What went wrong between the start-up packet and the first `ReadyForQuery`.
+fn broken(error: io::Error, link: &Link) -> Error {
+    if link.fault() == Some(LinkFault::DeadlinePassed) {
+        return Error::new(ErrorKind::ConnectTimeout, "the server did not finish authentication in time")
+            .in_phase(Phase::Auth)
+            .with_source(error);
+    }
+    // Of TLS 1.3 a client takes the handshake to be over before the server has looked at its certificate.
+    if let Some(alert) = alert_of(&error) {
+        return Error::new(ErrorKind::Tls, format!("the server refused TLS after the handshake: {alert}"))
+            .in_phase(Phase::Tls)
+            .with_source(error);
+    }
+    Error::from_connect_io(error, Phase::Auth, "the connection broke during authentication")
+}

@@ -1,0 +1,20 @@
+//! Opening sessions: hosts and addresses, `sslmode`, start-up packet, authentication, the server's role.
+//!
+//! [`Connector`] does all of it on the calling thread under one deadline, with one descriptor and no driver. A driver can
+//! be made on the open session later, as a [`Guest`].
+
+mod auth;
+mod connector;
+mod guest;
+mod layers;
+mod messages;
+mod role;
+mod server_timeouts;
+mod startup;
+mod timing;
+mod unresponsive_hosts;
+
+pub(crate) use connector::{Connector, Opened};
+pub(crate) use guest::{Guest, open_guest};
+#[cfg(feature = "diagnose")]
+pub(crate) use timing::Timing;

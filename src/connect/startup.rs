@@ -1,0 +1,189 @@
+//! The start of a session: start-up packet, authentication, and what the server tells before it is ready.
+
+use std::time::Instant;
+
+use super::auth::{Authentication, Credentials, Step};
+use super::messages::{Message, Messages};
+use crate::config::settings::ProtocolVersion;
+use crate::error::{Error, ErrorKind, Phase};
+use crate::link::not_postgresql::NotPostgreSql;
+use crate::link::{BackendKey, Link};
+use crate::session::parse_server_message;
+
+/// What the start-up packet says.
+pub(super) struct StartUp<'a> {
+    pub(super) user: &'a str,
+    pub(super) dbname: &'a str,
+    pub(super) application_name: Option<&'a str>,
+    pub(super) options: Option<&'a str>,
+    /// The oldest and the newest version of the protocol that is acceptable.
+    pub(super) versions: (ProtocolVersion, ProtocolVersion),
+    pub(super) credentials: Credentials<'a>,
+}
+
+/// What a session's start was told, for a driver that is to take it for its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SessionStart {
+    /// The bodies of the `ParameterStatus` messages: name and value, each with a NUL behind it.
+    parameters: Box<[u8]>,
+    key: Option<BackendKey>,
+}
+
+impl SessionStart {
+    /// The settings that the server reported, by name.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut texts = self.parameters.split(|b| *b == 0);
+        std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
+    }
+
+    /// With what the session can be cancelled.
+    pub(crate) fn key(&self) -> Option<&BackendKey> {
+        self.key.as_ref()
+    }
+}
+
+impl StartUp<'_> {
+    /// Begins the session on a fresh connection, by `deadline`, which is the link's as well.
+    ///
+    /// # Errors
+    /// What the server says; what it says that no server should; a broken connection. Only those pass by themselves that
+    /// are about the server's state or the network.
+    pub(super) fn run(&self, link: &Link, deadline: Instant) -> Result<SessionStart, Error> {
+        let mut messages = Messages::over(link)?;
+        messages.send(&self.packet())?;
+        self.authenticate(&mut messages, deadline)?;
+        let start = read_settings(&mut messages)?;
+        messages.finish();
+        if let Some(key) = start.key() {
+            link.keep_backend_key(key.clone());
+        }
+        Ok(start)
+    }
+
+    /// `StartupMessage`: its length, the version, names and values.
+    fn packet(&self) -> Vec<u8> {
+        let mut packet = vec![0; 4];
+        packet.extend_from_slice(&self.versions.1.number().to_be_bytes());
+        let given = [
+            ("client_encoding", Some("UTF8")),
+            ("user", Some(self.user)),
+            ("database", Some(self.dbname)),
+            ("options", self.options),
+            ("application_name", self.application_name),
+        ];
+        for (name, value) in given {
+            let Some(value) = value else { continue };
+            for text in [name, value] {
+                packet.extend_from_slice(text.as_bytes());
+                packet.push(0);
+            }
+        }
+        packet.push(0);
+        // The server refuses packets of more than 10,000 bytes.
+        let length = (packet.len() as u32).to_be_bytes();
+        packet[..4].copy_from_slice(&length);
+        packet
+    }
+
+    fn authenticate(&self, messages: &mut Messages<'_>, deadline: Instant) -> Result<(), Error> {
+        let mut authentication = Authentication::new(&self.credentials, self.user, deadline);
+        let mut has_negotiated = false;
+        loop {
+            match messages.next_kind()? {
+                b'R' => {
+                    let message = messages.next()?;
+                    match authentication.answer(messages, &message)? {
+                        Step::Goes(answer) => messages.send(&answer)?,
+                        Step::Waits => {}
+                        Step::IsOver => return Ok(()),
+                    }
+                }
+                b'E' => {
+                    if let Some(words) = messages.old_error()? {
+                        return Err(cannot_serve(&words));
+                    }
+                    let message = messages.next()?;
+                    return Err(refused(messages, &message));
+                }
+                b'v' if !has_negotiated => {
+                    let message = messages.next()?;
+                    self.check_negotiated(messages, &message)?;
+                    has_negotiated = true;
+                }
+                other => return Err(NotPostgreSql::answered_start(other, messages.behind_kind())),
+            }
+        }
+    }
+
+    /// `NegotiateProtocolVersion`: the newest version that the server knows, and the options that it does not. The rules
+    /// are libpq's (`pqGetNegotiateProtocolVersion3`).
+    fn check_negotiated(&self, messages: &Messages<'_>, message: &Message) -> Result<(), Error> {
+        let body = messages.body(message);
+        let (oldest, newest) = self.versions;
+        let number =
+            |at: usize| body.get(at..).and_then(|b| b.first_chunk::<4>()).map(|n| u32::from_be_bytes(*n));
+        let (Some(version), Some(unknown)) = (number(0), number(4)) else {
+            return Err(messages.malformed(message.kind));
+        };
+        if version > newest.number() || version < ProtocolVersion::V3_0.number() {
+            let words =
+                format!("the server wants protocol version {}, which was not asked for", shown(version));
+            return Err(messages.unacceptable(words));
+        }
+        if unknown > 0 {
+            return Err(messages
+                .unacceptable("the server does not know an option of the protocol that was not asked for"));
+        }
+        if version < oldest.number() {
+            let words = format!(
+                "the server only speaks protocol version {}, and min_protocol_version is {}",
+                shown(version),
+                oldest.name()
+            );
+            return Err(Error::new(ErrorKind::Auth, words).in_phase(Phase::Auth).set_retryable(false));
+        }
+        Ok(())
+    }
+}
+
+fn shown(version: u32) -> String {
+    format!("{}.{}", version >> 16, version & 0xffff)
+}
+
+/// Reads on from the end of authentication to `ReadyForQuery`.
+fn read_settings(messages: &mut Messages<'_>) -> Result<SessionStart, Error> {
+    let mut parameters = Vec::new();
+    let mut key = None;
+    loop {
+        let message = messages.next()?;
+        let body = messages.body(&message);
+        match message.kind {
+            b'S' => match body.strip_suffix(b"\0") {
+                Some(texts) if texts.iter().filter(|b| **b == 0).count() == 1 => {
+                    parameters.extend_from_slice(body)
+                }
+                _ => return Err(messages.malformed(b'S')),
+            },
+            b'K' => key = Some(BackendKey::parse(body).ok_or_else(|| messages.malformed(b'K'))?),
+            b'N' => log::debug!(target: "holdfast", "a notice came at the start of a session"),
+            b'Z' if body.len() == 1 => return Ok(SessionStart { parameters: parameters.into(), key }),
+            b'E' => return Err(refused(messages, &message)),
+            other => return Err(messages.unexpected(other)),
+        }
+    }
+}
+
+fn refused(messages: &Messages<'_>, message: &Message) -> Error {
+    match parse_server_message(messages.body(message)) {
+        Ok(said) => Error::from_server(said, Phase::Auth),
+        Err(_) => messages.malformed(b'E'),
+    }
+}
+
+/// The server cannot serve any connection at the moment.
+fn cannot_serve(words: &str) -> Error {
+    let shown: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Error::new(ErrorKind::ConnectionLost, format!("the server could not serve the connection: {shown}"))
+        .in_phase(Phase::Auth)
+        .set_retryable(true)
+}
