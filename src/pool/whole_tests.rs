@@ -14,7 +14,7 @@ use super::stats::Circuit;
 use super::{Handle, Pool, PooledConnection};
 use crate::config::PoolConfig;
 use crate::echo;
-use crate::link::connector::Connector;
+use crate::connect::Connector;
 use crate::link::inside::Inside;
 use crate::resilience::fleet::look::Id;
 
