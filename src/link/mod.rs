@@ -45,7 +45,7 @@ pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
 use tap::{BackendKey, Owed, Tap};
-pub(crate) use tap::{CopyIn, TransactionStatus};
+pub(crate) use tap::{CopyIn, LostStatements, TransactionStatus};
 
 use crate::error::{LinkFault, ServerMessage};
 use crate::observe::traffic::Traffic;
@@ -168,6 +168,22 @@ impl Link {
     /// SQLSTATE of what failed the present transaction, or ended the session.
     pub(crate) fn failure(&self) -> Option<String> {
         self.0.tap.failure()
+    }
+
+    /// What failed the present transaction was a stale statement.
+    pub(crate) fn note_stale_failure(&self) {
+        self.0.tap.note_stale_failure();
+    }
+
+    /// Whether that is so: run again, it may do better.
+    pub(crate) fn has_failed_stale(&self) -> bool {
+        self.0.tap.has_failed_stale()
+    }
+
+    /// Whether commands took prepared statements away since this was asked last.
+    #[inline]
+    pub(crate) fn take_lost_statements(&self) -> Option<LostStatements> {
+        self.0.tap.take_lost_statements()
     }
 
     /// What the server said when it ended the session, if it did.

@@ -124,12 +124,16 @@ impl PooledConnection {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
     pub fn lane(&mut self) -> Result<Lane<'_>> {
-        let capacity = self.inner.settings.statement_cache;
+        if self.conn_mut().lane.is_none() {
+            let state =
+                LaneState::new(self.inner.settings.statement_cache, self.inner.statement_mode.clone());
+            self.conn_mut().lane = Some(Box::new(state));
+        }
         let conn = self.conn_mut();
-        if conn.lane.as_ref().is_none_or(|lane| !lane.is_unfinished()) && conn.link.is_busy() {
+        let Some(lane) = &mut conn.lane else { unreachable!("it was made just now") };
+        if !lane.is_unfinished() && conn.link.is_busy() {
             return Err(Error::misuse("a result of this connection is still being read"));
         }
-        let lane = conn.lane.get_or_insert_with(|| Box::new(LaneState::new(capacity)));
         Ok(Lane::new(&conn.link, &conn.cancel, lane))
     }
 
