@@ -109,16 +109,15 @@ impl Connector {
         misfit(ask, self.server.target_session_attrs)
     }
 
-    /// Opens a session by `deadline`, unless it is given up before. It keeps at most `statement_cache` prepared statements.
+    /// Opens a session by `deadline`, unless it is given up before. `new_session` makes the state that it begins with.
     pub(crate) fn open(
         &self,
         deadline: Instant,
         abort: &Arc<Abort>,
-        statement_cache: usize,
+        new_session: &dyn Fn() -> LaneState,
     ) -> Result<Opened, Error> {
         let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
-        Opening { server, unresponsive, tls, inside: self.inside.as_ref(), abort, statement_cache }
-            .run(deadline)
+        Opening { server, unresponsive, tls, inside: self.inside.as_ref(), abort, new_session }.run(deadline)
     }
 }
 
@@ -129,7 +128,7 @@ pub(super) struct Opening<'a> {
     pub(super) tls: &'a Arc<Tls>,
     inside: Option<&'a Inside>,
     pub(super) abort: &'a Arc<Abort>,
-    pub(super) statement_cache: usize,
+    pub(super) new_session: &'a dyn Fn() -> LaneState,
 }
 
 impl Opening<'_> {

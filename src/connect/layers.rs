@@ -14,7 +14,6 @@ use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
 use crate::link::dial::{Dial, Encryption};
 use crate::link::not_postgresql::NotPostgreSql;
-use crate::session::LaneState;
 
 /// How one try goes about encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +109,7 @@ impl Opening<'_> {
             dialled.encrypted.then(|| self.tls.clone()),
             start.key().cloned(),
         );
-        let state = Box::new(LaneState::new(self.statement_cache));
+        let state = Box::new((self.new_session)());
         let mut opened =
             Opened { link: dialled.link, state, start, target: name_of(candidate), cancel, timing };
         match self.make_ready(&mut opened, wanted) {
@@ -131,9 +130,8 @@ impl Opening<'_> {
         let counted = link.traffic().counts_statements();
         link.traffic().count_statements(false);
         let mut lane = opened.lane();
-        let done =
-            check_role(&mut |sql| first_row(&mut lane, sql), wanted)
-                .and_then(|()| set_timeouts(&mut lane, &link, &self.server.orphans));
+        let done = check_role(&mut |sql| first_row(&mut lane, sql), wanted)
+            .and_then(|()| set_timeouts(&mut lane, &link, &self.server.orphans));
         link.traffic().count_statements(counted);
         done
     }

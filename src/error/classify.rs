@@ -46,13 +46,29 @@ const POOLER_KNOWS_NO_DATABASE: [&str; 2] = ["no such database", "is disabled"];
 /// PgBouncer's `query_timeout`: it ends the session.
 const POOLER_ENDED_STATEMENT: [&str; 2] = ["query timeout", "query_timeout"];
 
+/// "canceling statement due to statement timeout" in the languages that servers speak (`src/backend/po` of PostgreSQL 15), as far as
+/// it differs from what they say of a user's request. Both have one SQLSTATE, and come from one routine.
+const STATEMENT_TIMEOUT: [&str; 11] = [
+    "statement timeout",
+    "zeitüberschreitung",
+    "tiempo de espera de sentencias",
+    "délai écoulé",
+    "a causa di timeout",
+    "ステートメントのタイムアウト",
+    "명령실행시간 초과",
+    "из-за тайм-аута",
+    "sats-timeout",
+    "через тайм-аут",
+    "语句执行超时",
+];
+
 /// The kind of an error that a server or pooler answered with.
 pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorKind {
     let code = sqlstate.code();
     match code {
         "53300" => return ErrorKind::ServerFull,
         "57P03" => return ErrorKind::ServerStarting,
-        "57014" if message.contains("statement timeout") => return ErrorKind::QueryTimeout,
+        "57014" if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
         "57014" => return ErrorKind::Canceled,
         // Administrator's or idle-timeout termination: the session is gone.
         "57P01" | "57P02" | "57P04" | "57P05" | "25P03" => return ErrorKind::ConnectionLost,
@@ -177,17 +193,37 @@ fn server_message(db: &DbError) -> ServerMessage {
     }
 }
 
+/// Whether these are a session's last words.
+pub(crate) fn ends_the_session(said: &ServerMessage) -> bool {
+    matches!(said.severity.as_str(), "FATAL" | "PANIC")
+}
+
+/// Whether last words of this kind, in reply to a statement, say no more than that the session is lost: whatever the code says
+/// of a statement (40001 of a standby, 53200, XX000), it is the session that it was about. A pooler's words, and what forbids
+/// that a session begins at all, say more.
+fn is_loss(kind: ErrorKind, code: &str) -> bool {
+    code == "57014" || kind == ErrorKind::Database && code != "08P01" && !code.starts_with("3D")
+}
+
 impl Error {
     /// Classifies what the server answered, in the phase it answered in.
     pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
         let mut kind = kind_of_server_error(&server.sqlstate, &server.message);
-        let conflict = is_transaction_conflict(server.sqlstate.code());
+        let code = server.sqlstate.code();
+        let conflict = is_transaction_conflict(code);
         let opening = phase != Phase::Query && phase != Phase::Commit;
+        let ended = !opening && ends_the_session(&server);
+        if ended && is_loss(kind, code) {
+            kind = ErrorKind::ConnectionLost;
+        }
         if !opening && is_connection_failure(kind) && server.severity == "ERROR" {
             // The session goes on: it is about another connection, such as that of a foreign table.
             kind = ErrorKind::Database;
         }
-        let retryable = conflict || is_connection_failure(kind) && (opening || reached_no_server(&server));
+        // It is said to a session that was idle, so nothing that was sent to it was looked at.
+        let was_idle = ended && code == "57P05";
+        let retryable =
+            conflict || was_idle || is_connection_failure(kind) && (opening || reached_no_server(&server));
         Error::new(kind, "the server refused")
             .in_phase(phase)
             .with_server_message(server)

@@ -21,6 +21,8 @@ pub(crate) enum LinkFault {
     ProtocolBroken,
     /// What was left half-way on it could not be cancelled: the request may still come, and would hit what runs then.
     NotCancelled,
+    /// There is no memory for what the server sends.
+    OutOfMemory,
     /// This process is a forked child; the connection belongs to the parent.
     Forked,
 }
@@ -35,6 +37,7 @@ impl LinkFault {
             Self::Forked => 5,
             Self::ProtocolBroken => 6,
             Self::NotCancelled => 7,
+            Self::OutOfMemory => 8,
         }
     }
 
@@ -47,6 +50,7 @@ impl LinkFault {
             5 => Self::Forked,
             6 => Self::ProtocolBroken,
             7 => Self::NotCancelled,
+            8 => Self::OutOfMemory,
             _ => return None,
         })
     }
@@ -61,6 +65,7 @@ impl fmt::Display for LinkFault {
             Self::ClosedByServer => "the server closed the connection",
             Self::ProtocolBroken => "the server sent what the protocol does not allow",
             Self::NotCancelled => "what was left half-way on the connection could not be cancelled",
+            Self::OutOfMemory => "there is not enough memory for what the server sends",
             Self::Forked => {
                 "the connection belongs to the parent of this forked process; open a new pool here"
             }
@@ -78,6 +83,7 @@ impl From<LinkFault> for io::Error {
                 io::ErrorKind::ConnectionAborted
             }
             LinkFault::ClosedByServer => io::ErrorKind::UnexpectedEof,
+            LinkFault::OutOfMemory => io::ErrorKind::OutOfMemory,
             LinkFault::ProtocolBroken => io::ErrorKind::InvalidData,
             LinkFault::Forked => io::ErrorKind::Unsupported,
         };

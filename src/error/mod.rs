@@ -11,13 +11,14 @@ mod fault;
 mod limited_by;
 mod parameter_count;
 mod passed;
+mod stale;
 
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
-pub(crate) use classify::{find_source, is_connection_failure, is_transaction_conflict};
+pub(crate) use classify::{ends_the_session, find_source, is_connection_failure, is_transaction_conflict};
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
@@ -25,6 +26,7 @@ pub(crate) use fault::LinkFault;
 pub use limited_by::LimitedBy;
 pub use parameter_count::ParameterCount;
 pub(crate) use passed::Passed;
+pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
 
 /// The class of a failure: what a program branches on.
 ///

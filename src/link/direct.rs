@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use super::line::{Transport, Turn, busy};
 use super::settings::TextSettings;
 use super::socket::Reading;
-use super::{CopyIn, Link, Shared};
+use super::{CopyIn, Link, LostStatements, Shared};
 use crate::error::LinkFault;
 
 /// The line, taken for as long as a call of the direct lane lasts.
@@ -158,6 +158,16 @@ impl DirectLine<'_> {
         self.shared.tap.text_settings()
     }
 
+    /// Whether commands took prepared statements away since this was asked last.
+    pub(crate) fn take_lost_statements(&self) -> Option<LostStatements> {
+        self.shared.tap.take_lost_statements()
+    }
+
+    /// What failed the present transaction was a stale statement.
+    pub(crate) fn note_stale_failure(&self) {
+        self.shared.tap.note_stale_failure();
+    }
+
     /// The connection has ended, one way or another.
     pub(crate) fn is_broken(&self) -> bool {
         self.shared.socket.fault().is_some()
@@ -166,6 +176,16 @@ impl DirectLine<'_> {
     /// Leaves bytes that were received but not used to the next reader.
     pub(crate) fn hand_back(&mut self, bytes: &[u8]) {
         self.line.hand_back(bytes);
+    }
+
+    /// What is received cannot be read on: there is no memory for it, or it is not the protocol.
+    #[cold]
+    pub(crate) fn fail_reading(&self, error: &io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::OutOfMemory {
+            return self.fail_protocol();
+        }
+        self.shared.socket.fail(LinkFault::OutOfMemory);
+        LinkFault::OutOfMemory.into()
     }
 
     /// Nothing that follows on this connection can be trusted.

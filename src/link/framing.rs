@@ -98,13 +98,14 @@ impl Framing {
         mut complete: impl FnMut(Message<'_>),
     ) {
         while !self.broken {
-            // Whole messages of kinds nobody asks about, rows above all, are stepped over without state.
-            while self.have == 0 && self.body_left == 0 && bytes.len() >= 5 && !keep(bytes[0]) {
+            // Whole messages, rows above all, are stepped over without state.
+            while self.have == 0 && self.body_left == 0 && bytes.len() >= 5 {
                 let length = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize;
                 if length < 4 || bytes.len() <= length {
                     break;
                 }
-                complete(Message { kind: bytes[0], head: &[] });
+                let head = if keep(bytes[0]) { &bytes[5..=length.min(4 + KEPT)] } else { &[] };
+                complete(Message { kind: bytes[0], head });
                 bytes = &bytes[length + 1..];
             }
             if bytes.is_empty() {

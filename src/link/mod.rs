@@ -40,7 +40,7 @@ use line::Turnstile;
 pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
-pub(crate) use tap::{BackendKey, CopyIn, TransactionStatus};
+pub(crate) use tap::{BackendKey, CopyIn, LostStatements, TransactionStatus};
 use tap::{Owed, Tap};
 pub(crate) use tls::alert_of;
 
@@ -174,6 +174,22 @@ impl Link {
     /// SQLSTATE of what failed the present transaction, or ended the session.
     pub(crate) fn failure(&self) -> Option<String> {
         self.0.tap.failure()
+    }
+
+    /// What failed the present transaction was a stale statement.
+    pub(crate) fn note_stale_failure(&self) {
+        self.0.tap.note_stale_failure();
+    }
+
+    /// Whether that is so: run again, it may do better.
+    pub(crate) fn has_failed_stale(&self) -> bool {
+        self.0.tap.has_failed_stale()
+    }
+
+    /// Whether commands took prepared statements away since this was asked last.
+    #[inline]
+    pub(crate) fn take_lost_statements(&self) -> Option<LostStatements> {
+        self.0.tap.take_lost_statements()
     }
 
     /// What the server said when it ended the session, if it did.

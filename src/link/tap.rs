@@ -19,7 +19,7 @@ use crate::observe::traffic::{OTHER_CODE, Traffic};
 
 /// Kinds of messages whose bodies the tap looks into.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
-    matches!(kind, b'Z' | b'E' | b'S')
+    matches!(kind, b'C' | b'Z' | b'E' | b'S')
 }
 
 /// The server's transaction status, from `ReadyForQuery`.
@@ -65,6 +65,19 @@ pub(crate) enum CopyIn {
     Extended,
 }
 
+/// Prepared statements that a command took away, by whichever way it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LostStatements {
+    /// `DEALLOCATE name`: it is not known which, and another may have its name by now.
+    One,
+    /// `DEALLOCATE ALL`, `DISCARD ALL`.
+    All,
+}
+
+const LOST_NONE: u8 = 0;
+const LOST_ONE: u8 = 1;
+const LOST_ALL: u8 = 2;
+
 const COPY_NONE: u8 = 0;
 const COPY_IN_EXTENDED: u8 = 1;
 const COPY_IN_SIMPLE: u8 = 2;
@@ -89,6 +102,10 @@ pub(crate) struct Tap {
     sqlstate: AtomicU64,
     /// The same of the error that failed the present transaction. What follows in a failed one is 25P02, which tells nothing.
     failure: AtomicU64,
+    /// The present transaction failed with a stale statement; as for `failure`.
+    failed_stale: AtomicBool,
+    /// Prepared statements that commands took away.
+    lost: AtomicU8,
     /// Statements, bytes and times.
     pub(crate) traffic: Traffic,
     /// The server has said its last word.
@@ -146,6 +163,9 @@ impl Tap {
             b'C' => {
                 self.traffic.completed();
                 self.completed.store(true, Relaxed);
+                if message.head.first() == Some(&b'D') {
+                    self.may_lose_statements(message.head);
+                }
             }
             // No statement, or a portion of one that is not over yet.
             b'I' | b's' => self.completed.store(true, Relaxed),
@@ -202,6 +222,7 @@ impl Tap {
             // Still that of the last `ReadyForQuery`: whether the transaction was well before this error.
             if self.status.load(Relaxed) != b'E' || ends_the_session(head) {
                 self.failure.store(pack(code), Relaxed);
+                self.failed_stale.store(false, Relaxed);
             }
         }
         if ends_the_session(head) {
@@ -280,6 +301,39 @@ impl Tap {
     /// A transaction is about to begin.
     pub(crate) fn forget_failure(&self) {
         self.failure.store(0, Relaxed);
+        self.failed_stale.store(false, Relaxed);
+    }
+
+    /// What failed the present transaction was that a statement was stale, and nothing but that: it may be run again.
+    pub(crate) fn note_stale_failure(&self) {
+        self.failed_stale.store(true, Relaxed);
+    }
+
+    pub(crate) fn has_failed_stale(&self) -> bool {
+        self.failed_stale.load(Relaxed)
+    }
+
+    /// A command tag. PREPARE is none of those meant here: a name in use cannot be given to another statement, before it
+    /// was taken away.
+    fn may_lose_statements(&self, tag: &[u8]) {
+        match tag {
+            b"DISCARD ALL\0" | b"DEALLOCATE ALL\0" => self.lost.store(LOST_ALL, Relaxed),
+            b"DEALLOCATE\0" if self.lost.load(Relaxed) == LOST_NONE => self.lost.store(LOST_ONE, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Whether commands took prepared statements away since this was asked last.
+    #[inline]
+    pub(crate) fn take_lost_statements(&self) -> Option<LostStatements> {
+        if self.lost.load(Relaxed) == LOST_NONE { None } else { self.take_lost() }
+    }
+
+    #[cold]
+    fn take_lost(&self) -> Option<LostStatements> {
+        let lost = self.lost.load(Relaxed);
+        self.lost.store(LOST_NONE, Relaxed);
+        Some(if lost == LOST_ONE { LostStatements::One } else { LostStatements::All })
     }
 
     /// SQLSTATE of the error that failed the present transaction, or would have if it had not been met inside a savepoint;
@@ -437,6 +491,43 @@ mod tests {
         assert_eq!(tap.failure().as_deref(), Some("40001"));
         fails(b"23505", b"E");
         assert_eq!(tap.failure().as_deref(), Some("23505"));
+    }
+
+    #[test]
+    fn commands_that_take_prepared_statements_away_are_noticed() {
+        let tap = started();
+        for (tag, lost) in [
+            (&b"DEALLOCATE\0"[..], Some(LostStatements::One)),
+            (b"DEALLOCATE ALL\0", Some(LostStatements::All)),
+            (b"DISCARD ALL\0", Some(LostStatements::All)),
+            (b"DISCARD PLANS\0", None),
+            (b"DELETE 1\0", None),
+            (b"PREPARE\0", None),
+        ] {
+            received(&tap, b'C', tag);
+            assert_eq!(tap.take_lost_statements(), lost, "{}", String::from_utf8_lossy(tag));
+            assert_eq!(tap.take_lost_statements(), None);
+        }
+        received(&tap, b'C', b"DISCARD ALL\0");
+        received(&tap, b'C', b"DEALLOCATE\0");
+        assert_eq!(tap.take_lost_statements(), Some(LostStatements::All));
+    }
+
+    #[test]
+    fn a_transaction_that_failed_with_a_stale_statement_is_told_from_what_fails_it_later() {
+        let tap = started();
+        received(&tap, b'Z', b"T");
+        received(&tap, b'E', b"SERROR\0VERROR\0C0A000\0Mno\0\0");
+        tap.note_stale_failure();
+        received(&tap, b'Z', b"E");
+        received(&tap, b'E', b"SERROR\0VERROR\0C25P02\0Mno\0\0");
+        assert!(tap.has_failed_stale());
+        received(&tap, b'Z', b"T"); // back to a savepoint
+        received(&tap, b'E', b"SERROR\0VERROR\0C23505\0Mno\0\0");
+        assert!(!tap.has_failed_stale());
+        tap.note_stale_failure();
+        tap.forget_failure();
+        assert!(!tap.has_failed_stale());
     }
 
     #[test]

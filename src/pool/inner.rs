@@ -38,6 +38,7 @@ use crate::resilience::budget::RetryBudget;
 use crate::resilience::cap::Cap;
 use crate::resilience::fleet::look::Id;
 use crate::resilience::limit::Pace;
+use crate::session::StatementMode;
 
 /// What became of the last opening that failed.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub(super) struct Inner {
     pub(super) connector: Connector,
     /// It matters which role a server has.
     pub(super) asks_for_role: bool,
+    /// Whether its connections prepare statements by name.
+    pub(super) statement_mode: Arc<StatementMode>,
     pub(super) slots: Slots,
     pub(super) admission: Admission,
     pub(super) registry: Registry,
@@ -145,6 +148,7 @@ impl Inner {
             settings,
             backoff,
             asks_for_role: connector.asks_for_role(),
+            statement_mode: Arc::default(),
             connector,
             governor,
             wanted_at: AtomicU64::new(0),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-
 use super::admission::{Account, Pooled};
 use super::in_doubt::Origin;
 use super::inner::Inner;

@@ -12,6 +12,7 @@ use super::refused::is_for_good;
 use super::stats::CloseReason;
 use crate::error::{Error, LimitedBy, human};
 use crate::observe::event::EventKind;
+use crate::session::LaneState;
 
 impl Inner {
     /// Opens a connection for which capacity was granted.
@@ -30,8 +31,8 @@ impl Inner {
         }
         failpoint!(self, "leased");
         let began = Instant::now();
-        let cache = self.settings.statement_cache;
-        let opening_up = self.connector.open(deadline, &registered.abort, cache);
+        let new_session = || LaneState::new(self.settings.statement_cache, self.statement_mode.clone());
+        let opening_up = self.connector.open(deadline, &registered.abort, &new_session);
         let (opened, client) = match opening_up.and_then(OpenConnection::client_of) {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),

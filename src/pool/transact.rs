@@ -216,8 +216,10 @@ fn settle(conn: &mut PooledConnection, voice: Voice, worth_it: bool) {
     }
 }
 
+/// Whether the transaction failed for a reason that is gone when it is run again: a conflict with another, or a prepared
+/// statement that was stale and is prepared anew.
 fn is_conflict(link: &Link) -> bool {
-    link.failure().is_some_and(|code| is_transaction_conflict(&code))
+    link.has_failed_stale() || link.failure().is_some_and(|code| is_transaction_conflict(&code))
 }
 
 /// Whether the connection was lost in a way that the next one may be spared. A session that the server ended because its
@@ -242,5 +244,5 @@ fn lost(fault: LinkFault, link: &Link) -> Ending<(), Error> {
 /// A statement had failed, but the body went on to the end.
 fn rolled_back(link: &Link) -> Ending<(), Error> {
     let error = Error::rolled_back(link.failure().as_deref());
-    if is_conflict(link) { Ending::Again(error) } else { Ending::failed(error) }
+    if is_conflict(link) { Ending::Again(error.set_retryable(true)) } else { Ending::failed(error) }
 }

@@ -13,8 +13,8 @@ use super::inner::Inner;
 use super::stats::Circuit;
 use super::{Handle, Pool, PooledConnection};
 use crate::config::PoolConfig;
-use crate::echo;
 use crate::connect::Connector;
+use crate::echo;
 use crate::link::inside::Inside;
 use crate::resilience::fleet::look::Id;
 

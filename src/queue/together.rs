@@ -9,7 +9,7 @@ use super::repetition::may_run_again;
 use super::request::{Done, Settled, Ticket};
 use super::task::{Answer, Work};
 use super::worker::Loan;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result, ends_the_session};
 use crate::link::cancel::CancelHandle;
 use crate::session::{Burst, Ready, ResultBlock};
 
@@ -148,18 +148,17 @@ impl Replies<'_> {
         if may_run_again(ticket.request(), settled, error) {
             return true;
         }
-        match error.sqlstate().map(|s| s.code()) {
-            Some("57014") => self.cancelled && settled == Settled::Untouched,
-            // Alone, it is prepared anew: the plan no longer fits, or the statement was deallocated.
-            Some("0A000") => error.server_message() == Some("cached plan must not change result type"),
-            Some("26000") => true,
-            _ => false,
+        // Alone, it is prepared anew.
+        if error.is_of_stale_statement() {
+            return true;
         }
+        let was_cancelled = error.sqlstate().is_some_and(|s| s.code() == "57014");
+        was_cancelled && self.cancelled && settled == Settled::Untouched
     }
 }
 
 fn ended_the_session(error: &Error) -> bool {
-    error.server().is_some_and(|said| matches!(said.severity.as_str(), "FATAL" | "PANIC"))
+    error.server().is_some_and(ends_the_session)
 }
 
 fn lost() -> Error {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, refused};
 use super::lane::Lane;
+use super::prepared::Prepared;
 use super::request::{self, Param, ResultFormat};
 use super::statement::{Sql, check_count};
-use super::statements::Prepared;
 use crate::error::{Error, Result};
 
 /// A statement that the server knows by name.
@@ -24,8 +24,8 @@ pub(crate) struct Burst<'a> {
     exchange: Option<Exchange<'a>>,
     /// What became of sending them, if it failed: some may have been sent.
     unsent: Option<Error>,
-    /// The columns of the results to come.
-    expected: VecDeque<Arc<[Column]>>,
+    /// The statements whose results are to come, and their columns.
+    expected: VecDeque<(Arc<Prepared>, Arc<[Column]>)>,
 }
 
 impl Lane<'_> {
@@ -36,14 +36,21 @@ impl Lane<'_> {
         params: &[Param<'_>],
         format: ResultFormat,
     ) -> Result<Option<Ready>> {
-        if !self.keeps_statements() {
+        self.start()?;
+        if !self.statements().is_named() {
             return Ok(None);
         }
-        self.start()?;
         sql.check(params)?;
-        let (prepared, _) = self.prepared(sql, params)?;
+        let prepared = match self.statements().find(sql, params) {
+            Some(prepared) => prepared,
+            None => {
+                // What others push out that are made ready after it is not closed before it has run.
+                self.request_closing_nothing();
+                self.prepare_now(sql, params)?
+            }
+        };
         check_count(prepared.parameters().len(), params.len())?;
-        Ok(Some(Ready { prepared, format }))
+        Ok(prepared.is_named().then_some(Ready { prepared, format }))
     }
 
     /// Sends what `write` writes with the function it is given, in one piece.
@@ -57,16 +64,16 @@ impl Lane<'_> {
         self.start()?;
         let settings = self.text_settings();
         let mut expected = VecDeque::new();
-        let mut out = std::mem::take(self.request()?);
+        let mut out = std::mem::take(self.request_closing_nothing());
         write(&mut |ready, params| {
             let shape = ready.prepared.shape(ready.format, settings);
             request::bind(&ready.prepared.name, params, &shape.codes, &mut out)?;
             request::execute(&mut out)?;
             request::sync(&mut out);
-            expected.push_back(shape.columns.clone());
+            expected.push_back((ready.prepared.clone(), shape.columns.clone()));
             Ok(())
         })?;
-        *self.request()? = out;
+        *self.out() = out;
         Ok(match self.begin() {
             Ok(exchange) => Burst { exchange: Some(exchange), unsent: None, expected },
             Err(e) => Burst { exchange: None, unsent: Some(e), expected },
@@ -75,15 +82,19 @@ impl Lane<'_> {
 }
 
 impl Burst<'_> {
-    /// The next result; `None` after the last one. Nothing follows a connection's error.
+    /// The next result; `None` after the last one. Nothing follows a connection's error. A statement that was stale is prepared
+    /// anew the next time: its error says so.
     pub(crate) fn next(&mut self) -> Option<Result<ResultBlock>> {
         if let Some(error) = self.unsent.take() {
             return Some(Err(error));
         }
-        let columns = self.expected.pop_front()?;
+        let (prepared, columns) = self.expected.pop_front()?;
         let mut exchange = self.exchange.take()?;
         let mut block = ResultBlock::new(columns);
-        let read = exchange.read_rows(&mut block);
+        let read = match exchange.await_bound() {
+            Ok(()) => exchange.read_rows(&mut block),
+            Err(e) => Err(exchange.judge(e, &prepared, false, false)),
+        };
         if exchange.is_given_up() {
             return read.err().map(Err);
         }

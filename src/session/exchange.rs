@@ -3,22 +3,28 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-use super::block::{Column, ResultBlock, WireFormat};
-use super::lane::{LaneState, Notification};
+use super::block::{Column, ResultBlock};
+use super::description::{parse_columns, parse_types};
+use super::lane::LaneState;
+use super::messages::Notification;
 use super::standing::{Kind, Standing, Ticket};
 use super::statements::Statements;
 use super::tag::Tag;
-use super::wire::{Received, malformed, parse_server_message, take_text, text_at};
+use super::wire::{Received, malformed, parse_server_message, text_at};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
 use crate::link::CopyIn;
 use crate::link::direct::DirectLine;
 
+/// A buffer that grew beyond this for one request is given back at its end.
+pub(super) const LARGEST_KEPT: usize = 1 << 20;
+
 /// An exchange under way, for the time of a call: the line is taken, the request was sent.
 pub(super) struct Exchange<'a> {
-    line: DirectLine<'a>,
-    state: &'a mut LaneState,
+    pub(super) line: DirectLine<'a>,
+    pub(super) state: &'a mut LaneState,
     /// The rest of the replies is not worth reading: the statement is cancelled before the next one, or by the pool.
     given_up: bool,
 }
@@ -103,7 +109,7 @@ impl<'a> Exchange<'a> {
                         return Ok(false);
                     }
                 }
-                Err(_) => return Err(self.unexpected()),
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
             }
         }
     }
@@ -121,10 +127,18 @@ impl<'a> Exchange<'a> {
     pub(super) fn send(&mut self) -> Result<(), Error> {
         let out = self.state.out.split();
         let inbound = &mut self.state.inbound;
-        self.line.send(&out, |line| inbound.fill_now(line).map(drop)).map_err(broken)
+        let sent = self.line.send(&out, |line| inbound.fill_now(line).map(drop)).map_err(broken);
+        if out.len() > self.state.longest_request {
+            self.state.longest_request = out.len();
+            if out.len() > LARGEST_KEPT {
+                self.state.out = BytesMut::new();
+                self.state.longest_request = 0;
+            }
+        }
+        sent
     }
 
-    pub(super) fn out(&mut self) -> &mut bytes::BytesMut {
+    pub(super) fn out(&mut self) -> &mut BytesMut {
         &mut self.state.out
     }
 
@@ -148,7 +162,7 @@ impl<'a> Exchange<'a> {
                 Ok(Some(message)) => message,
                 Ok(None) if self.state.inbound.fill_now(&mut self.line).map_err(broken)? => continue,
                 Ok(None) => return Ok(None),
-                Err(_) => return Err(self.unexpected()),
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
             };
             match self.classify(&message) {
                 Ok(Some(reply)) => return Ok(Some((reply, message))),
@@ -308,36 +322,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the replies to `Parse` and `Describe`: types of the parameters, columns.
-    pub(super) fn await_described(&mut self) -> Result<(Vec<u32>, Vec<Column>), Error> {
-        let mut parameters = Vec::new();
-        loop {
-            match self.next()?.0 {
-                Reply::Closed | Reply::Parsed => {}
-                Reply::ParameterTypes(types) => parameters = types,
-                Reply::Described(columns) => return Ok((parameters, columns)),
-                Reply::NoRows => return Ok((parameters, Vec::new())),
-                Reply::Error(e) => return Err(refused(*e)),
-                _ => return Err(self.unexpected()),
-            }
-        }
-    }
-
-    /// Reads up to the end of `Bind`, so that a refusal of the statement is known. Returns the columns if they came.
-    pub(super) fn await_bound(&mut self) -> Result<Option<Vec<Column>>, Error> {
-        let mut described = None;
-        loop {
-            match self.next()?.0 {
-                Reply::Closed | Reply::Parsed | Reply::ParameterTypes(_) => {}
-                Reply::Described(columns) => described = Some(columns),
-                Reply::NoRows => described = Some(Vec::new()),
-                Reply::Bound => return Ok(described),
-                Reply::Error(e) => return Err(refused(*e)),
-                _ => return Err(self.unexpected()),
-            }
-        }
-    }
-
     /// The statement wants data, and the caller asked for something else.
     pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
         match self.give_up_copy(copy, "no data was given") {
@@ -376,7 +360,19 @@ impl<'a> Exchange<'a> {
                 Error::misuse("the result is larger than 4 GiB: read it as a stream").in_phase(Phase::Query)
             );
         }
-        block.push_row(body, self.state.settings).map_err(|_| self.unexpected())
+        match block.push_row(body, self.state.settings) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.row_refused(&e)),
+        }
+    }
+
+    #[cold]
+    fn row_refused(&mut self, error: &io::Error) -> Error {
+        if error.kind() != io::ErrorKind::OutOfMemory {
+            return self.unexpected();
+        }
+        self.given_up = true;
+        Error::misuse("there is not enough memory for the result: read it as a stream").in_phase(Phase::Query)
     }
 }
 
@@ -400,88 +396,4 @@ pub(super) fn refused(message: ServerMessage) -> Error {
 
 pub(super) fn copy_by_query() -> Error {
     Error::misuse("the statement is a COPY: use copy_in or copy_out").in_phase(Phase::Query)
-}
-
-/// `RowDescription`: for each column name, table, column number, type, size, modifier, format.
-fn parse_columns(body: &[u8]) -> io::Result<Vec<Column>> {
-    let (count, mut rest) = body.split_first_chunk::<2>().ok_or_else(malformed)?;
-    let mut columns = Vec::new();
-    for _ in 0..u16::from_be_bytes(*count) {
-        let (name, after) = take_text(rest)?;
-        let (fixed, after) = after.split_first_chunk::<18>().ok_or_else(malformed)?;
-        let [t0, t1, t2, t3, n0, n1, o0, o1, o2, o3, s0, s1, m0, m1, m2, m3, f0, f1] = *fixed;
-        columns.push(Column {
-            name,
-            table_oid: u32::from_be_bytes([t0, t1, t2, t3]),
-            column_number: i16::from_be_bytes([n0, n1]),
-            type_oid: u32::from_be_bytes([o0, o1, o2, o3]),
-            type_size: i16::from_be_bytes([s0, s1]),
-            type_modifier: i32::from_be_bytes([m0, m1, m2, m3]),
-            format: if [f0, f1] == [0, 0] { WireFormat::Text } else { WireFormat::Binary },
-        });
-        rest = after;
-    }
-    Ok(columns)
-}
-
-/// `ParameterDescription`.
-fn parse_types(body: &[u8]) -> io::Result<Vec<u32>> {
-    let (count, rest) = body.split_first_chunk::<2>().ok_or_else(malformed)?;
-    let (types, left) = rest.as_chunks::<4>();
-    if types.len() != usize::from(u16::from_be_bytes(*count)) || !left.is_empty() {
-        return Err(malformed());
-    }
-    Ok(types.iter().map(|t| u32::from_be_bytes(*t)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::link::settings::TextSettings;
-    use crate::session::wire::parse_server_message;
-
-    /// Bodies as a hostile or broken server might send them: right ones, mangled.
-    fn mangled(seed: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
-        let mut bytes = seed.to_vec();
-        for _ in 0..random.usize(..4) {
-            match random.u8(..4) {
-                0 if !bytes.is_empty() => {
-                    let at = random.usize(..bytes.len());
-                    bytes[at] = random.u8(..);
-                }
-                1 => bytes.truncate(random.usize(..=bytes.len())),
-                2 => bytes.push(random.u8(..)),
-                _ => bytes.insert(random.usize(..=bytes.len()), random.u8(..)),
-            }
-        }
-        bytes
-    }
-
-    #[test]
-    fn no_body_that_a_server_could_send_makes_a_parser_panic() {
-        const COLUMNS: &[u8] = b"\0\x01name\0\0\0\0\x07\0\x02\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
-        const SEEDS: [&[u8]; 5] = [
-            COLUMNS,
-            b"\0\x02\0\0\0\x17\0\0\0\x19",
-            b"SERROR\0C42601\0Mno\0\0",
-            b"\0\0\0\x07news\0hello\0",
-            b"\0\x01\0\0\0\x02ab",
-        ];
-        let mut random = fastrand::Rng::with_seed(20_261_123);
-        let columns: Arc<[Column]> = parse_columns(COLUMNS).expect("a right one").into();
-        for _ in 0..100_000 {
-            let body = mangled(SEEDS[random.usize(..SEEDS.len())], &mut random);
-            let _ = parse_columns(&body);
-            let _ = parse_types(&body);
-            let _ = parse_server_message(&body);
-            let _ = Notification::parse(&body);
-            let _ = take_text(&body);
-            let mut block = ResultBlock::new(columns.clone());
-            if block.push_row(&body, TextSettings::ordinary(15)).is_ok() {
-                let _ = (block.cell(0, 0), block.cell(1, 0));
-            }
-        }
-    }
 }

@@ -1,55 +1,37 @@
 //! The lane itself: what an embedder does with a connection.
 
-use std::collections::VecDeque;
-use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 use super::exchange::{Exchange, broken, refused};
+use super::messages::{Messages, Notification};
+use super::mode::StatementMode;
 use super::request;
 use super::standing::{Course, Kind, Standing, Ticket};
 use super::statements::Statements;
 use super::tag::Tag;
-use super::wire::{Inbound, malformed, take_text};
+use super::wire::Inbound;
 use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::settings::TextSettings;
 
-/// Notifications and notices kept for a caller who does not fetch them; older ones are dropped first.
-const MOST_KEPT: usize = 10_000;
+/// Memory of requests that an idle connection keeps.
+const LONGEST_REQUEST_KEPT: usize = 4096;
 
 /// How long it may take to have the server cancel what was given up half-way, if the deadline allows it.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What `NOTIFY` sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// The session that sent it.
-    pub process_id: u32,
-    /// The channel it was sent on.
-    pub channel: String,
-    /// What was sent; empty when nothing was.
-    pub payload: String,
-}
-
-impl Notification {
-    pub(super) fn parse(body: &[u8]) -> io::Result<Self> {
-        let (process_id, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
-        let (channel, rest) = take_text(rest)?;
-        let (payload, _) = take_text(rest)?;
-        Ok(Self { process_id: u32::from_be_bytes(*process_id), channel, payload })
-    }
-}
 
 /// What the lane remembers about a connection between exchanges.
 pub(crate) struct LaneState {
     pub(super) inbound: Inbound,
     pub(super) out: BytesMut,
+    /// The longest request that was written into `out`, of which it may still hold the memory.
+    pub(super) longest_request: usize,
     pub(super) statements: Statements,
-    notifications: VecDeque<Notification>,
-    notices: VecDeque<ServerMessage>,
+    messages: Messages,
     /// The settings under which the values that come now were made.
     pub(super) settings: TextSettings,
     /// What the last statement that ended did.
@@ -57,22 +39,22 @@ pub(crate) struct LaneState {
     pub(super) standing: Standing,
 }
 
-fn keep<T>(kept: &mut VecDeque<T>, new: T) {
-    if kept.len() == MOST_KEPT {
-        kept.pop_front();
+/// The state of a session that belongs to no pool, and prepares nothing by name.
+impl Default for LaneState {
+    fn default() -> Self {
+        Self::new(0, Arc::default())
     }
-    kept.push_back(new);
 }
 
 impl LaneState {
-    /// `statement_cache` as in the configuration.
-    pub(crate) fn new(statement_cache: usize) -> Self {
+    /// `statement_cache` as in the configuration, `mode` that of the pool.
+    pub(crate) fn new(statement_cache: usize, mode: Arc<StatementMode>) -> Self {
         Self {
             inbound: Inbound::new(),
             out: BytesMut::new(),
-            statements: Statements::new(statement_cache),
-            notifications: VecDeque::new(),
-            notices: VecDeque::new(),
+            longest_request: 0,
+            statements: Statements::new(statement_cache, mode),
+            messages: Messages::default(),
             settings: TextSettings::default(),
             last_tag: Tag::default(),
             standing: Standing::Rest,
@@ -80,11 +62,11 @@ impl LaneState {
     }
 
     pub(super) fn notice(&mut self, notice: ServerMessage) {
-        keep(&mut self.notices, notice);
+        self.messages.notices.push(notice);
     }
 
     pub(super) fn notified(&mut self, notification: Notification) {
-        keep(&mut self.notifications, notification);
+        self.messages.notifications.push(notification);
     }
 
     /// Whether an exchange is open, or was given up half-way: the client must not use the connection before its end.
@@ -95,8 +77,18 @@ impl LaneState {
 
     /// The next loan starts with nothing of the last one.
     pub(crate) fn forget_messages(&mut self) {
-        self.notifications.clear();
-        self.notices.clear();
+        self.messages.forget();
+    }
+
+    /// Gives back memory that only the last loan needed. What is left of an idle connection is some kilobytes.
+    #[inline]
+    fn trim(&mut self) {
+        self.inbound.trim();
+        self.statements.trim();
+        if self.longest_request > LONGEST_REQUEST_KEPT {
+            self.out = BytesMut::new();
+            self.longest_request = 0;
+        }
     }
 }
 
@@ -134,6 +126,9 @@ impl<'c> Lane<'c> {
         self.state.forget_messages();
         self.state.standing.revoke();
         self.skip_what_has_come();
+        if !self.state.is_unfinished() {
+            self.state.trim();
+        }
     }
 
     /// Brings the connection to rest, as the next call would: what is open or was given up is ended. Blocks within the
@@ -219,6 +214,9 @@ impl<'c> Lane<'c> {
             return Err(broken(fault.into()));
         }
         self.end = self.link.end_of_statement();
+        if let Some(lost) = self.link.take_lost_statements() {
+            self.state.statements.were_lost(lost);
+        }
         if self.state.standing.is_at_rest() {
             return Ok(());
         }
@@ -273,11 +271,6 @@ impl<'c> Lane<'c> {
         self.link.text_settings()
     }
 
-    /// Whether statements are prepared by name.
-    pub(super) fn keeps_statements(&self) -> bool {
-        self.state.statements.is_on()
-    }
-
     pub(super) fn statements(&mut self) -> &mut Statements {
         &mut self.state.statements
     }
@@ -293,21 +286,30 @@ impl<'c> Lane<'c> {
     }
 
     /// A clean buffer to write a request into. What was pushed out of the cache is closed with it.
+    #[inline]
     pub(super) fn request(&mut self) -> Result<&mut BytesMut> {
-        let all = self.state.statements.to_close();
-        self.request_closing(all)
-    }
-
-    /// The same, where only the first `count` of what was pushed out may be closed.
-    pub(super) fn request_closing(&mut self, count: usize) -> Result<&mut BytesMut> {
         self.state.out.clear();
-        for name in self.state.statements.take_to_close(count) {
-            request::close_statement(&name, &mut self.state.out)?;
+        if self.state.statements.has_to_close() {
+            self.close_statements()?;
         }
         Ok(&mut self.state.out)
     }
 
-    /// The buffer for a request that closes nothing, or that has something in it.
+    #[cold]
+    fn close_statements(&mut self) -> Result<()> {
+        for name in self.state.statements.take_to_close() {
+            request::close_statement(&name, &mut self.state.out)?;
+        }
+        Ok(())
+    }
+
+    /// A clean buffer for a request that closes nothing: it runs statements that may have been pushed out meanwhile.
+    pub(super) fn request_closing_nothing(&mut self) -> &mut BytesMut {
+        self.state.out.clear();
+        &mut self.state.out
+    }
+
+    /// The buffer for a request that has something in it already, perhaps.
     pub(super) fn out(&mut self) -> &mut BytesMut {
         &mut self.state.out
     }
@@ -316,7 +318,7 @@ impl<'c> Lane<'c> {
     pub fn notification(&mut self, patience: Duration) -> Result<Option<Notification>> {
         let end = Instant::now().checked_add(patience);
         loop {
-            if let Some(notification) = self.state.notifications.pop_front() {
+            if let Some(notification) = self.state.messages.notifications.pop() {
                 return Ok(Some(notification));
             }
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -333,9 +335,15 @@ impl<'c> Lane<'c> {
         Exchange::listen(line, self.state, patience)
     }
 
+    /// How many notifications and notices of this loan were dropped because too many had come that nothing fetched: 10,000 of
+    /// each, or half a megabyte.
+    pub fn dropped_messages(&self) -> u64 {
+        self.state.messages.dropped()
+    }
+
     /// What the server remarked since the last call (`NOTICE`, `WARNING`), oldest first.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        self.state.notices.drain(..).collect()
+        self.state.messages.notices.take_all()
     }
 }
 

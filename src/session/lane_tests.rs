@@ -1,6 +1,7 @@
 //! The lane against servers that say things in pieces, or things that no server should.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
 fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used() {
     for cut in 1..NOTIFICATION.len() {
         let mut server = Played::begin(READY, false).unwrap();
-        let mut state = LaneState::new(0);
+        let mut state = LaneState::new(0, Arc::default());
         server.say(&[DONE, &NOTIFICATION[..cut]].concat());
         let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
         lane.script("select 1").unwrap();
@@ -34,7 +35,7 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 #[test]
 fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
     let mut server = Played::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0);
+    let mut state = LaneState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
     let mut rest = server.server.try_clone().unwrap();
     let late = thread::spawn(move || {
@@ -52,7 +53,7 @@ fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
 #[test]
 fn the_longest_patience_there_is_can_be_had() {
     let server = Played::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0);
+    let mut state = LaneState::new(0, Arc::default());
     let mut later = server.server.try_clone().unwrap();
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
@@ -75,7 +76,7 @@ fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
     let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
     let suspended: &[u8] = b"s\0\0\0\x04";
     let mut server = Played::begin(IN_TRANSACTION, false).unwrap();
-    let mut state = LaneState::new(10);
+    let mut state = LaneState::new(10, Arc::default());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     (&server.server).write_all(&[DESCRIBED, BOUND_IN_TRANSACTION].concat()).unwrap();
     let params: &[Param<'_>] = &[];
@@ -96,7 +97,7 @@ fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
 fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_request() {
     // Cancel requests are refused: one would end the connection.
     let mut server = Played::begin(IN_TRANSACTION, false).unwrap();
-    let mut state = LaneState::new(0);
+    let mut state = LaneState::new(0, Arc::default());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     assert!(lane.send_rollback());
     assert!(!lane.send_rollback(), "one is on its way");
@@ -119,7 +120,7 @@ fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_re
 fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     let mut server = Played::begin(READY, true).unwrap();
-    let mut state = LaneState::new(0);
+    let mut state = LaneState::new(0, Arc::default());
     server.say(BOUND);
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     std::mem::forget(lane.open_stream("select 1", &[], ResultFormat::Text).unwrap());
@@ -138,7 +139,7 @@ fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connect
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     const FAILED: &[u8] = b"G\0\0\0\x09\0\0\x01\0\0E\0\0\0\x1eSERROR\0VERROR\0C57014\0Mno\0\0";
     let mut server = Played::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0);
+    let mut state = LaneState::new(0, Arc::default());
     server.say(&[BOUND, FAILED].concat());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     let begun = Instant::now();

@@ -19,21 +19,27 @@
 //!
 //! It alternates freely with the client on one connection. Each exchange begins with the client at rest, ends with
 //! `ReadyForQuery`, and hands bytes received beyond that back to the line. Deadlines, interrupts and the tap are the
-//! link's, so they hold here as they do there. Statement names begin with `h`, the client's with `s`.
+//! link's, so they hold here as they do there. Statement names begin with `hf_`, the client's with `s`.
 
 mod block;
+mod bound;
 #[cfg(feature = "capi")]
 mod burst;
 mod copy;
+mod description;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod lane;
 #[cfg(test)]
 mod lane_tests;
+mod messages;
+mod mode;
 pub(crate) mod pack;
 mod pipeline;
 mod portal;
+mod prepare;
+mod prepared;
 mod query;
 mod request;
 mod standing;
@@ -50,15 +56,17 @@ pub use block::{Column, ResultBlock, WireFormat};
 #[cfg(feature = "capi")]
 pub(crate) use burst::{Burst, Ready};
 pub use copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
+pub use lane::Lane;
 pub(crate) use lane::LaneState;
-pub use lane::{Lane, Notification};
+pub use messages::Notification;
+pub(crate) use mode::StatementMode;
 pub use pipeline::PipelineMode;
 #[allow(unused_imports)] // by the calls of the Rust API that bind portals and values of their own
 pub(crate) use portal::BoundPortal;
+#[allow(unused_imports)]
+pub(crate) use prepared::Prepared;
 pub use request::{Param, Request, ResultFormat};
 pub use statement::{Sql, Statement};
-#[allow(unused_imports)]
-pub(crate) use statements::Prepared;
 pub use stream::{RowStream, StreamCursor};
 #[cfg(feature = "capi")]
 pub(crate) use tag::Tag;

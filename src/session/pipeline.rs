@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::block::ResultBlock;
-use super::exchange::{Exchange, refused};
+use super::block::{Column, ResultBlock};
+use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::Lane;
-use super::query::is_stale;
+use super::prepared::Prepared;
 use super::request::{self, Request, ResultFormat};
 use super::statement::check_count;
-use super::statements::Prepared;
-use crate::error::{Error, Phase, Result, ServerMessage};
+use super::statements::Origin;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerMessage, is_duplicate_name, is_unknown_name};
+use crate::link::CopyIn;
 use crate::link::settings::TextSettings;
 
 /// What a failure in a pipeline means for the other statements.
@@ -27,13 +28,16 @@ pub enum PipelineMode {
 
 /// How the server knows one statement of a pipeline.
 enum How {
-    /// It was prepared before, or is by now.
-    Known(Arc<Prepared>),
+    /// It was described before, or is by now; `fresh` if by this pipeline.
+    Known { prepared: Arc<Prepared>, fresh: bool },
     /// It is parsed with this request, under this name. Unnamed if that is empty.
-    Parsed(String),
+    Parsed { name: String, key: Arc<[u8]> },
     /// It is parsed with the request of this index.
     ParsedBy(usize),
 }
+
+/// The rest of a pipeline that was not begun is run again at most so often: see [`Lane::with_prepared`].
+const MOST_RERUNS: usize = 2;
 
 /// One statement on its way.
 struct Step {
@@ -57,23 +61,42 @@ impl Lane<'_> {
     /// kind [`Database`](crate::ErrorKind::Database) without a SQLSTATE, and never retryable by themselves; if the commit
     /// fails, its error is the last statement's.
     ///
-    /// A prepared statement that turns out to be stale because a table changed is not run again, since that would put it
-    /// behind others; its error is retryable, and it is prepared anew the next time.
+    /// A prepared statement that turns out to be stale because a table changed is run again if nothing behind it was begun: that is
+    /// so if it is the last or all behind it were stale too, or the first of those that stand or fall together. Else it would
+    /// come behind others: its error is retryable, and it is prepared anew the next time.
     pub fn pipeline(
         &mut self,
         requests: &[Request<'_>],
         mode: PipelineMode,
     ) -> Result<Vec<Result<ResultBlock>>> {
         self.start()?;
+        let outside_transaction = self.is_outside_transaction();
+        let mut outcomes = self.run_pipeline(requests, mode)?;
+        for _ in 0..MOST_RERUNS {
+            let begun = begun(&outcomes, mode);
+            if !outside_transaction || begun == outcomes.len() {
+                break;
+            }
+            outcomes.truncate(begun);
+            outcomes.extend(self.run_pipeline(&requests[begun..], mode)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn run_pipeline(
+        &mut self,
+        requests: &[Request<'_>],
+        mode: PipelineMode,
+    ) -> Result<Vec<Result<ResultBlock>>> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
         let outside_transaction = self.is_outside_transaction();
-        // What planning pushes out of the cache may be needed yet.
-        let to_close = self.statements().to_close();
+        // What planning pushes out of the cache may be needed yet: it is closed with a later request.
+        self.request()?;
         let steps = self.plan(requests)?;
         let settings = self.text_settings();
-        let mut out = std::mem::take(self.request_closing(to_close)?);
+        let mut out = std::mem::take(self.out());
         write(requests, &steps, settings, mode, &mut out)?;
         *self.out() = out;
         let exchange = self.begin()?;
@@ -95,7 +118,7 @@ impl Lane<'_> {
                 }
                 _ => self.plan_one(request, index, &mut parsed).map_err(|e| at(e, index))?,
             };
-            if let How::Known(prepared) = &step.how {
+            if let How::Known { prepared, .. } = &step.how {
                 check_count(prepared.parameters().len(), request.params.len()).map_err(|e| at(e, index))?;
             }
             steps.push(step);
@@ -107,7 +130,7 @@ impl Lane<'_> {
         &mut self,
         request: &Request<'_>,
         index: usize,
-        parsed: &mut HashMap<Box<[u8]>, usize>,
+        parsed: &mut HashMap<Arc<[u8]>, usize>,
     ) -> Result<Step> {
         request.sql.check(request.params)?;
         if feeds_a_table(request.sql.text()) {
@@ -115,27 +138,43 @@ impl Lane<'_> {
             return Err(Error::misuse(message).in_phase(Phase::Query));
         }
         let unsettled = request.format.unless_automatic();
-        if !self.keeps_statements() {
-            return Ok(Step { how: How::Parsed(String::new()), format: unsettled });
-        }
         if let Some(prepared) = self.statements().find(request.sql, request.params) {
-            return Ok(Step { how: How::Known(prepared), format: request.format });
+            return Ok(Step { how: How::Known { prepared, fresh: false }, format: request.format });
         }
-        let key = request.sql.key(request.params, &mut Vec::new()).into();
+        let key = self.statements().key_of(request.sql, request.params);
+        if !self.statements().is_named() {
+            return Ok(Step { how: How::Parsed { name: String::new(), key }, format: unsettled });
+        }
         if let Some(earlier) = parsed.get(&key) {
             return Ok(Step { how: How::ParsedBy(*earlier), format: unsettled });
         }
         if request.format == ResultFormat::Automatic {
-            self.out().clear();
-            match self.prepare_named(request.sql, request.params) {
-                Ok(prepared) => return Ok(Step { how: How::Known(prepared), format: request.format }),
+            // What stands in the buffer goes with it.
+            match self.prepare_now(request.sql, request.params) {
+                Ok(prepared) => {
+                    return Ok(Step { how: How::Known { prepared, fresh: true }, format: request.format });
+                }
                 Err(e) if e.server().is_none() || self.link().fault().is_some() => return Err(e),
                 // It will be told in its turn, if it still holds then.
                 Err(_) => {}
             }
         }
-        parsed.insert(key, index);
-        Ok(Step { how: How::Parsed(self.statements().next_name()), format: unsettled })
+        parsed.insert(key.clone(), index);
+        let name = self.statements().name_for(&key, Origin::Kept);
+        Ok(Step { how: How::Parsed { name, key }, format: unsettled })
+    }
+}
+
+/// How many of the outcomes are of statements that were begun, or have one behind them that was. The others were stale, all of
+/// them.
+fn begun(outcomes: &[Result<ResultBlock>], mode: PipelineMode) -> usize {
+    let is_stale = |outcome: &Result<ResultBlock>| outcome.as_ref().is_err_and(Error::is_of_stale_statement);
+    match mode {
+        PipelineMode::Separate => {
+            outcomes.iter().rposition(|outcome| !is_stale(outcome)).map_or(0, |last| last + 1)
+        }
+        PipelineMode::Together if outcomes.first().is_some_and(is_stale) => 0,
+        PipelineMode::Together => outcomes.len(),
     }
 }
 
@@ -157,12 +196,14 @@ impl Step {
     fn again(last: &Self, before: usize, request: &Request<'_>) -> Self {
         let unsettled = request.format.unless_automatic();
         match &last.how {
-            How::Known(prepared) => Self { how: How::Known(prepared.clone()), format: request.format },
-            // The next statement may meet another server connection.
-            How::Parsed(name) if name.is_empty() => {
-                Self { how: How::Parsed(String::new()), format: unsettled }
+            How::Known { prepared, fresh } => {
+                Self { how: How::Known { prepared: prepared.clone(), fresh: *fresh }, format: request.format }
             }
-            How::Parsed(_) => Self { how: How::ParsedBy(before), format: unsettled },
+            // The next statement may meet another server connection.
+            How::Parsed { name, key } if name.is_empty() => {
+                Self { how: How::Parsed { name: String::new(), key: key.clone() }, format: unsettled }
+            }
+            How::Parsed { .. } => Self { how: How::ParsedBy(before), format: unsettled },
             How::ParsedBy(earlier) => Self { how: How::ParsedBy(*earlier), format: unsettled },
         }
     }
@@ -171,11 +212,11 @@ impl Step {
 /// The name under which the server knows the statement of a step.
 fn name<'s>(steps: &'s [Step], step: &'s Step) -> &'s str {
     match &step.how {
-        How::Known(prepared) => &prepared.name,
-        How::Parsed(name) => name,
+        How::Known { prepared, .. } => &prepared.name,
+        How::Parsed { name, .. } => name,
         How::ParsedBy(earlier) => match &steps[*earlier].how {
-            How::Parsed(name) => name,
-            How::Known(prepared) => &prepared.name,
+            How::Parsed { name, .. } => name,
+            How::Known { prepared, .. } => &prepared.name,
             How::ParsedBy(_) => unreachable!("it leads to the request that parses"),
         },
     }
@@ -208,12 +249,12 @@ fn write_one(
     out: &mut BytesMut,
 ) -> Result<()> {
     match &step.how {
-        How::Known(prepared) => {
+        How::Known { prepared, .. } => {
             let codes = &prepared.shape(step.format, settings).codes;
-            request::bind(name, request.params, codes, out)?;
+            request::bind_values("", request.sql, prepared, request.params, codes, out)?;
         }
-        How::Parsed(_) => {
-            request::parse(name, request.sql.text(), &request.sql.types(request.params), out)?;
+        How::Parsed { .. } => {
+            request::parse_named(name, request.sql.text(), &request.sql.types(request.params), out)?;
             request::describe_statement(name, out)?;
             request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
         }
@@ -254,12 +295,19 @@ impl Replies<'_, '_> {
                 read = Err(refused(*late));
             }
             match (&self.steps[index].how, &read) {
-                (How::Parsed(_), Err(e)) => {
+                (How::Parsed { .. }, Err(e)) => {
                     refusals.extend(e.server().cloned().map(|said| (index, said)));
                 }
-                (How::ParsedBy(earlier), Err(e)) if is_stale(e) => {
+                (How::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
                     if let Some(said) = refusals.get(earlier) {
-                        read = Err(refused(said.clone()));
+                        let refusal = refused(said.clone());
+                        // It stood or fell with the text, so it was not begun either.
+                        let stale = e.is_of_stale_statement() || is_duplicate_name(&refusal);
+                        read = Err(if stale {
+                            refusal.of_stale_statement(!self.outside_transaction)
+                        } else {
+                            refusal
+                        });
                     }
                 }
                 _ => {}
@@ -307,32 +355,73 @@ impl Replies<'_, '_> {
     }
 
     fn read_one(&mut self, index: usize) -> Result<ResultBlock> {
-        let request = &self.requests[index];
-        if let How::Parsed(name) = &self.steps[index].how {
-            let (parameters, columns) = self.exchange.await_described()?;
-            let prepared = Arc::new(Prepared::new(name.clone(), parameters, &columns));
-            if !name.is_empty() {
-                self.exchange.statements().keep(request.sql, request.params, prepared.clone());
-            }
-            self.steps[index].how = How::Known(prepared);
+        if let How::Parsed { name, key } = &self.steps[index].how {
+            let (name, key) = (name.clone(), key.clone());
+            let prepared = self.read_description(name, key)?;
+            self.steps[index].how = How::Known { prepared: prepared.clone(), fresh: true };
+            self.exchange.await_bound()?;
+            return self.read_rows(index, &prepared, None);
         }
-        if let Err(e) = self.exchange.await_bound() {
-            if is_stale(&e) && matches!(self.steps[index].how, How::Known(_)) {
-                self.exchange.statements().forget(request.sql, request.params);
-                // Nothing was run, and the next time it is prepared anew.
-                return Err(e.set_retryable(self.outside_transaction));
-            }
-            return Err(e);
-        }
-        let step = &self.steps[index];
-        let known = match &step.how {
+        let known = match &self.steps[index].how {
             How::ParsedBy(earlier) => &self.steps[*earlier].how,
             how => how,
         };
-        // Bound, so it was parsed.
-        let How::Known(prepared) = known else { return Err(self.exchange.unexpected()) };
-        let columns = &prepared.shape(step.format, self.settings).columns;
-        prepared.read(columns, |block| self.exchange.read_rows(block))
+        let How::Known { prepared, fresh } = known else { return self.read_unparsed() };
+        let (prepared, fresh) = (prepared.clone(), *fresh);
+        let bound = if prepared.is_named() {
+            self.exchange.await_bound().map(|()| None)
+        } else {
+            let shape = prepared.shape(self.steps[index].format, self.settings);
+            self.exchange.await_columns(&prepared, shape).map(Some)
+        };
+        match bound {
+            Ok(columns) => self.read_rows(index, &prepared, columns),
+            Err(e) => Err(self.exchange.judge(e, &prepared, fresh, !self.outside_transaction)),
+        }
+    }
+
+    fn read_description(&mut self, name: String, key: Arc<[u8]>) -> Result<Arc<Prepared>> {
+        match self.exchange.await_described() {
+            Ok((parameters, columns)) => {
+                let prepared = Arc::new(Prepared::new(key, name, parameters, &columns));
+                self.exchange.statements().keep(prepared.clone());
+                Ok(prepared)
+            }
+            Err(e) if !name.is_empty() && is_duplicate_name(&e) => {
+                Err(self.exchange.name_was_taken(e, !self.outside_transaction))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read_rows(
+        &mut self,
+        index: usize,
+        prepared: &Prepared,
+        columns: Option<Arc<[Column]>>,
+    ) -> Result<ResultBlock> {
+        let shape = prepared.shape(self.steps[index].format, self.settings);
+        prepared.read(columns.as_ref().unwrap_or(&shape.columns), |block| self.exchange.read_rows(block))
+    }
+
+    /// The reply to a statement whose text another request was to have parsed, and failed to. The server knows no such statement;
+    /// unless it knew one all the time that could not be closed (42P05), and has run it.
+    fn read_unparsed(&mut self) -> Result<ResultBlock> {
+        self.exchange.await_bound()?;
+        loop {
+            match self.exchange.next()?.0 {
+                Reply::Row => {}
+                Reply::Complete | Reply::EmptyQuery => {
+                    let message = "the statement was run under a name that the server had for it before; its result is \
+                                   not known, since it was not described";
+                    return Err(Error::new(ErrorKind::Database, message).in_phase(Phase::Query));
+                }
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::CopyIn => return Err(self.exchange.refuse_copy(CopyIn::Extended)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.exchange.unexpected()),
+            }
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
+use super::prepared::Prepared;
 use super::request::{self, ResultFormat};
 use super::statement::Sql;
-use super::statements::Prepared;
 use super::values::BindValues;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
@@ -50,12 +50,16 @@ impl Lane<'_> {
         self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(format, lane.text_settings());
             let out = lane.request()?;
-            request::bind_values(name, prepared, values, &shape.codes, out)?;
+            request::bind_values(name, sql, prepared, values, &shape.codes, out)?;
             request::sync(out);
             let mut exchange = lane.begin()?;
-            let bound = exchange.await_bound();
-            end(exchange, bound)?;
-            Ok(BoundPortal { name: name.into(), columns: shape.columns.clone(), statement: prepared.clone() })
+            let bound = if prepared.is_named() {
+                exchange.await_bound().map(|()| shape.columns.clone())
+            } else {
+                exchange.await_columns(prepared, shape)
+            };
+            let columns = end(exchange, bound)?;
+            Ok(BoundPortal { name: name.into(), columns, statement: prepared.clone() })
         })
     }
 

@@ -8,8 +8,8 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use super::block::{Column, WireFormat};
+use super::prepared::Prepared;
 use super::statement::Sql;
-use super::statements::Prepared;
 use super::text_form;
 use super::values::{BindValues, Unwritable};
 use crate::error::{Error, Phase};
@@ -123,6 +123,15 @@ pub(super) fn parse(name: &str, text: &str, types: &[u32], out: &mut BytesMut) -
     frontend::parse(name, text, types.iter().copied(), out).map_err(unsendable)
 }
 
+/// `Parse` under a name of which nothing else may stand: what does is closed first, whoever made it. An empty name always stands
+/// for the last statement.
+pub(super) fn parse_named(name: &str, text: &str, types: &[u32], out: &mut BytesMut) -> Result<(), Error> {
+    if !name.is_empty() {
+        close_statement(name, out)?;
+    }
+    parse(name, text, types, out)
+}
+
 pub(super) fn describe_statement(name: &str, out: &mut BytesMut) -> Result<(), Error> {
     frontend::describe(b'S', name, out).map_err(unsendable)
 }
@@ -143,19 +152,39 @@ pub(super) fn bind(
     written(frontend::bind("", name, formats, params.iter(), |param, out| param.write(out), codes, out))
 }
 
-/// `Bind` of values to a statement that was described; an empty name is the unnamed portal.
+/// `Bind` of values to a statement that was described; an empty name is the unnamed portal. One that has no name is parsed before,
+/// and the portal described: its table may have changed since.
 #[inline]
 pub(super) fn bind_values<V: BindValues + ?Sized>(
     portal: &str,
+    sql: Sql<'_>,
     statement: &Prepared,
     values: &V,
     result_formats: &[i16],
     out: &mut BytesMut,
 ) -> Result<(), Error> {
+    if !statement.is_named() {
+        parse_again(sql, statement, values, out)?;
+    }
     let formats = (0..values.len()).map(|index| values.format(statement, index));
     let write = |index, out: &mut BytesMut| values.write(statement, index, out);
     let codes = result_formats.iter().copied();
-    written(frontend::bind(portal, &statement.name, formats, 0..values.len(), write, codes, out))
+    written(frontend::bind(portal, &statement.name, formats, 0..values.len(), write, codes, out))?;
+    if statement.is_named() { Ok(()) } else { describe_portal(portal, out) }
+}
+
+#[cold]
+fn parse_again<V: BindValues + ?Sized>(
+    sql: Sql<'_>,
+    statement: &Prepared,
+    values: &V,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    if V::BY_DESCRIPTION {
+        parse("", sql.text(), statement.parameters(), out)
+    } else {
+        parse("", sql.text(), &sql.types(values), out)
+    }
 }
 
 fn written(bound: std::result::Result<(), BindError>) -> Result<(), Error> {
@@ -193,7 +222,7 @@ pub(super) fn flush(out: &mut BytesMut) {
 }
 
 /// A statement that is parsed, described and bound at once, and leaves nothing on the server. The format is not automatic.
-pub(super) fn bind_unnamed(
+pub(super) fn bind_undescribed(
     sql: Sql<'_>,
     params: &[Param<'_>],
     format: ResultFormat,

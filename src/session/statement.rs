@@ -18,19 +18,17 @@ struct Described {
     parameters: Box<[u32]>,
     columns: Arc<[Column]>,
     /// Under which connections keep it.
-    key: Box<[u8]>,
+    key: Arc<[u8]>,
 }
 
 impl Statement {
     pub(super) fn new(text: &str, parameters: &[u32], columns: Arc<[Column]>) -> Self {
-        let mut key = Vec::new();
-        write_key(text, parameters.iter().copied(), &mut key);
-        Self(Arc::new(Described {
-            text: text.into(),
-            parameters: parameters.into(),
-            columns,
-            key: key.into(),
-        }))
+        let key = key_of(text, parameters);
+        Self(Arc::new(Described { text: text.into(), parameters: parameters.into(), columns, key }))
+    }
+
+    pub(super) fn key(&self) -> &Arc<[u8]> {
+        &self.0.key
     }
 
     /// Its text.
@@ -154,6 +152,13 @@ impl<'a> Sql<'a> {
 fn declared<V: BindValues + ?Sized>(values: &V) -> impl Iterator<Item = u32> {
     let count = (0..values.len()).rposition(|index| values.declared(index) != 0).map_or(0, |last| last + 1);
     (0..count).map(|index| values.declared(index))
+}
+
+/// The key of a text with these types declared.
+pub(super) fn key_of(text: &str, types: &[u32]) -> Arc<[u8]> {
+    let mut key = Vec::new();
+    write_key(text, types.iter().copied(), &mut key);
+    key.into()
 }
 
 /// The text, which holds no NUL, then a NUL, then the types.

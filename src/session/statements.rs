@@ -1,168 +1,270 @@
-//! Prepared statements of the direct lane: prepared at first use, kept by text and parameter types, least recently used
-//! first out.
+//! The statements that a connection knows, kept by text and declared types; least recently used first out.
+//!
+//! With names, the server keeps them as well. Without, only their descriptions are kept here, and each request brings the text.
 
-use std::any::Any;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use lru::LruCache;
+use openssl::sha::Sha256;
 
-use super::block::{Column, LastSize, ResultBlock};
-use super::request::ResultFormat;
+use super::mode::StatementMode;
+use super::prepared::Prepared;
 use super::statement::Sql;
 use super::values::BindValues;
-use crate::link::settings::TextSettings;
+use crate::error::{ServerMessage, Staleness};
+use crate::link::LostStatements;
 
-/// A statement the server knows by name, with its description.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// Empty for one that is parsed anew with each request.
-    pub(super) name: String,
-    /// Types of the parameters, as the server settled them.
-    parameters: Vec<u32>,
-    /// What it returns, as the server described it.
-    columns: Box<[Column]>,
-    last_size: LastSize,
-    typed: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
-    shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
-}
+/// How many descriptions are kept where nothing is prepared by name (`statement_cache=0`). They cost no memory on the server, and
+/// without one a statement takes a round trip more where its types have to be known; and the option does not say how many.
+const MOST_DESCRIPTIONS: usize = 100;
 
-/// The result of a statement in one format.
-#[derive(Debug)]
-pub(super) struct Shape {
-    /// Empty for what returns no rows.
-    pub(super) columns: Arc<[Column]>,
-    /// The format codes of a `Bind`: one for all columns, or one each.
-    pub(super) codes: Vec<i16>,
-}
-
-impl Prepared {
-    /// Text, binary, and automatic under each combination of the settings that it depends on.
-    const SHAPES: usize = 2 + (1 << 3);
-
-    pub(super) fn new(name: String, parameters: Vec<u32>, columns: &[Column]) -> Self {
-        Self {
-            name,
-            parameters,
-            columns: columns.into(),
-            last_size: LastSize::default(),
-            typed: OnceLock::new(),
-            shapes: Default::default(),
-        }
-    }
-
-    /// Types of the parameters, as in `pg_type`.
-    #[inline]
-    pub(crate) fn parameters(&self) -> &[u32] {
-        &self.parameters
-    }
-
-    /// What it returns, as the server described it; the formats are those of the description, not of a result.
-    #[inline]
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    /// Room for what the caller's types make of the description. It lasts as long as the description holds.
-    #[inline]
-    pub(crate) fn typed(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
-        &self.typed
-    }
-
-    /// Reads a result in the columns of a shape, into room for one as large as the last.
-    pub(super) fn read<E>(
-        &self,
-        columns: &Arc<[Column]>,
-        read: impl FnOnce(&mut ResultBlock) -> Result<(), E>,
-    ) -> Result<ResultBlock, E> {
-        let mut block = ResultBlock::like_the_last(columns.clone(), &self.last_size);
-        read(&mut block)?;
-        self.last_size.note(&block);
-        Ok(block)
-    }
-
-    /// Its result in a format, in a session with these settings.
-    pub(super) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &Shape {
-        let index = match format {
-            ResultFormat::Text => 0,
-            ResultFormat::Binary => 1,
-            ResultFormat::Automatic => {
-                2 + usize::from(settings.has_shortest_floats())
-                    + 2 * usize::from(settings.has_iso_dates())
-                    + 4 * usize::from(settings.is_in_utc())
-            }
-        };
-        self.shapes[index].get_or_init(|| {
-            Box::new(Shape {
-                columns: format.applied_to(&self.columns, settings),
-                codes: format.codes(&self.columns, settings),
-            })
-        })
-    }
+/// What a name is derived from; statements of both kinds may differ in what the server inferred.
+#[derive(Clone, Copy)]
+pub(super) enum Origin {
+    /// Text and types under which it is kept.
+    Kept,
+    /// Text and types that were given to be described; it is kept under those that the server settled.
+    ToBeDescribed,
 }
 
 pub(super) struct Statements {
-    /// `None`: nothing is prepared by name (`statement_cache=0`).
-    cache: Option<LruCache<Box<[u8]>, Arc<Prepared>>>,
+    cache: LruCache<Arc<[u8]>, Arc<Prepared>>,
+    /// Whether those kept have names.
+    named: bool,
+    mode: Arc<StatementMode>,
     /// Room to write a key into, so that finding one allocates nothing.
     key: Vec<u8>,
-    named: u64,
-    /// Pushed out; to be closed on the server with the next request.
+    /// Names that are not kept any more; to be closed on the server with the next request.
     to_close: Vec<String>,
+    /// How often one was pushed out.
+    pushed_out: u64,
 }
 
 impl Statements {
-    pub(super) fn new(capacity: usize) -> Self {
-        let cache = NonZeroUsize::new(capacity).map(|capacity| {
-            let mut cache = LruCache::unbounded();
-            cache.resize(capacity);
-            cache
-        });
-        Self { cache, key: Vec::new(), named: 0, to_close: Vec::new() }
+    pub(super) fn new(capacity: usize, mode: Arc<StatementMode>) -> Self {
+        let mut cache = LruCache::unbounded();
+        cache.resize(
+            NonZeroUsize::new(capacity).or(NonZeroUsize::new(MOST_DESCRIPTIONS)).unwrap_or(NonZeroUsize::MIN),
+        );
+        Self { cache, named: capacity > 0, mode, key: Vec::new(), to_close: Vec::new(), pushed_out: 0 }
     }
 
-    pub(super) fn is_on(&self) -> bool {
-        self.cache.is_some()
+    /// Whether statements are prepared by name.
+    #[inline]
+    pub(super) fn is_named(&mut self) -> bool {
+        if self.named && self.mode.is_unnamed() {
+            // A pooler is in between, behind which nothing can be closed either.
+            self.named = false;
+            self.cache.clear();
+            self.to_close.clear();
+        }
+        self.named
     }
 
+    /// The statement as it is known here.
     #[inline]
     pub(super) fn find<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Option<Arc<Prepared>> {
-        self.cache.as_mut()?.get(sql.key(values, &mut self.key)).cloned()
+        self.is_named();
+        self.cache.get(sql.key(values, &mut self.key)).cloned()
     }
 
-    pub(super) fn next_name(&mut self) -> String {
-        self.named += 1;
-        format!("h{}", self.named)
+    /// The key under which a statement is to be kept.
+    pub(super) fn key_of<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Arc<[u8]> {
+        sql.key(values, &mut self.key).into()
     }
 
-    pub(super) fn keep<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V, prepared: Arc<Prepared>) {
-        let key = sql.key(values, &mut self.key);
-        if let Some(cache) = &mut self.cache
-            && let Some((_, pushed_out)) = cache.push(key.into(), prepared)
-        {
-            self.to_close.push(pushed_out.name.clone());
+    /// The name for a key: never another statement's, whatever connection of whatever program it is on, since poolers and servers
+    /// of one session pass sessions on between clients. Empty where nothing is prepared by name.
+    ///
+    /// Text and types decide what a statement means, together with the session it runs in (`search_path` above all): when that
+    /// has changed, the server analyses the statement anew before it is bound (`RevalidateCachedQuery`).
+    pub(super) fn name_for(&mut self, key: &[u8], origin: Origin) -> String {
+        if !self.is_named() {
+            return String::new();
         }
+        let mut hash = Sha256::new();
+        hash.update(match origin {
+            Origin::Kept => b"holdfast statement 1\0",
+            Origin::ToBeDescribed => b"holdfast described 1\0",
+        });
+        hash.update(key);
+        let mut name = String::with_capacity(3 + 2 * NAME_BYTES);
+        name.push_str("hf_");
+        for byte in &hash.finish()[..NAME_BYTES] {
+            name.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
+        }
+        name
     }
 
-    /// The server does not know it any more, or knows it wrongly.
-    pub(super) fn forget<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) {
-        let key = sql.key(values, &mut self.key);
-        if let Some(gone) = self.cache.as_mut().and_then(|cache| cache.pop(key)) {
+    pub(super) fn keep(&mut self, prepared: Arc<Prepared>) {
+        if prepared.is_named() != self.is_named() {
+            return;
+        }
+        // It was closed and prepared anew.
+        self.to_close.retain(|name| *name != prepared.name);
+        let name = prepared.name.clone();
+        if let Some((_, gone)) = self.cache.push(prepared.key.clone(), prepared)
+            && gone.name != name
+        {
+            self.pushed_out += 1;
             self.to_close.push(gone.name.clone());
         }
     }
 
-    /// How many statements wait to be closed.
-    pub(super) fn to_close(&self) -> usize {
-        self.to_close.len()
+    /// Keeps a statement that was described under a name of its own. Another one that had this name is not known any more.
+    pub(super) fn keep_described(&mut self, prepared: Arc<Prepared>) {
+        let others = |(_, other): &(&Arc<[u8]>, &Arc<Prepared>)| {
+            prepared.is_named() && other.name == prepared.name && other.key != prepared.key
+        };
+        if let Some((key, _)) = self.cache.iter().find(others) {
+            let key = key.clone();
+            self.cache.pop(&key);
+        }
+        self.keep(prepared);
     }
 
-    /// The first `count` of them.
-    pub(super) fn take_to_close(&mut self, count: usize) -> Vec<String> {
-        if count == self.to_close.len() {
-            return std::mem::take(&mut self.to_close);
+    /// How often a statement was pushed out by another so far.
+    pub(super) fn pushed_out(&self) -> u64 {
+        self.pushed_out
+    }
+
+    /// It is to be prepared anew when it is used the next time.
+    pub(super) fn forget(&mut self, prepared: &Prepared) {
+        if let Some(gone) = self.cache.pop(&prepared.key)
+            && gone.is_named()
+        {
+            self.to_close.push(gone.name.clone());
         }
-        self.to_close.drain(..count).collect()
+    }
+
+    /// A command took statements away on the server.
+    #[cold]
+    pub(super) fn were_lost(&mut self, lost: LostStatements) {
+        if !self.is_named() {
+            return;
+        }
+        match lost {
+            LostStatements::One => self.to_close.extend(self.cache.iter().map(|(_, p)| p.name.clone())),
+            LostStatements::All => self.to_close.clear(),
+        }
+        self.cache.clear();
+    }
+
+    /// What the server's error says about a statement that was to be bound; `fresh` if it was prepared in this very call, `lost`
+    /// if a command was seen that takes statements away. `true` if it was stale: it is forgotten, and may be run again.
+    #[cold]
+    pub(super) fn judge(
+        &mut self,
+        said: &ServerMessage,
+        prepared: &Prepared,
+        fresh: bool,
+        lost: Option<LostStatements>,
+    ) -> bool {
+        let staleness = Staleness::of(said);
+        match staleness {
+            Staleness::Unknown if !prepared.is_named() => return false,
+            Staleness::Unknown => {
+                // One that is not kept any more was pushed out, or went with the others.
+                let kept = self
+                    .cache
+                    .peek(&prepared.key)
+                    .is_some_and(|kept| std::ptr::eq(&raw const **kept, prepared));
+                if kept && lost.is_none() {
+                    self.mode.name_did_not_last("26000");
+                }
+                self.were_lost(LostStatements::All);
+            }
+            Staleness::Outdated | Staleness::Suspect if !fresh => self.forget(prepared),
+            _ => return false,
+        }
+        staleness.is_stale()
+    }
+
+    /// A name stood that had been closed in the same request.
+    #[cold]
+    pub(super) fn name_was_taken(&mut self) {
+        self.mode.name_did_not_last("42P05");
+    }
+
+    /// The names to close on the server.
+    pub(super) fn take_to_close(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.to_close)
+    }
+
+    #[inline]
+    pub(super) fn has_to_close(&self) -> bool {
+        !self.to_close.is_empty()
+    }
+
+    /// Gives back what was needed for one unusually long text.
+    pub(super) fn trim(&mut self) {
+        if self.key.capacity() > LONGEST_KEY_KEPT {
+            self.key = Vec::new();
+        }
+    }
+}
+
+/// 192 bits: far beyond what could be found twice, or made to.
+const NAME_BYTES: usize = 24;
+
+const LONGEST_KEY_KEPT: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::request::Param;
+
+    fn statements(capacity: usize) -> Statements {
+        Statements::new(capacity, Arc::default())
+    }
+
+    fn kept(statements: &mut Statements, text: &str, types: &[u32]) -> Arc<Prepared> {
+        let params: Vec<_> = types.iter().map(|t| Param { type_oid: *t, ..Param::text("1") }).collect();
+        let key = statements.key_of(Sql::from(text), &params[..]);
+        let name = statements.name_for(&key, Origin::Kept);
+        let prepared = Arc::new(Prepared::new(key, name, types.to_vec(), &[]));
+        statements.keep(prepared.clone());
+        prepared
+    }
+
+    #[test]
+    fn a_name_says_text_and_types_on_every_connection() {
+        let (mut one, mut other) = (statements(10), statements(10));
+        let name = kept(&mut one, "select $1", &[23]).name.clone();
+        kept(&mut other, "select 'in between'", &[]);
+        assert_eq!(kept(&mut other, "select $1", &[23]).name, name);
+        assert_ne!(kept(&mut other, "select $1", &[20]).name, name);
+        assert_ne!(kept(&mut other, "select $1 ", &[23]).name, name);
+        let key = one.key_of(Sql::from("select $1"), &[] as &[Param<'_>]);
+        assert_ne!(one.name_for(&key, Origin::Kept), one.name_for(&key, Origin::ToBeDescribed));
+        assert!(name.len() < 63 && name.starts_with("hf_"), "{name}");
+    }
+
+    #[test]
+    fn what_is_pushed_out_is_closed_unless_it_is_prepared_again() {
+        let mut statements = statements(1);
+        let first = kept(&mut statements, "select 1", &[]);
+        let second = kept(&mut statements, "select 2", &[]);
+        assert_eq!(statements.to_close, [first.name.clone()]);
+        kept(&mut statements, "select 1", &[]);
+        assert_eq!(statements.to_close, [second.name.clone()]);
+        kept(&mut statements, "select 1", &[]);
+        assert_eq!(statements.to_close, [second.name.clone()], "it was prepared once more, under its name");
+    }
+
+    #[test]
+    fn without_names_there_is_nothing_to_close_and_a_pool_that_turns_them_off_forgets_those_it_had() {
+        let mode: Arc<StatementMode> = Arc::default();
+        let mut named = Statements::new(1, mode.clone());
+        kept(&mut named, "select 1", &[]);
+        kept(&mut named, "select 2", &[]);
+        mode.name_did_not_last("26000");
+        assert!(named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_to_close());
+        let unnamed = kept(&mut named, "select 3", &[]);
+        kept(&mut named, "select 4", &[]);
+        assert!(!unnamed.is_named() && named.to_close.is_empty());
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
+use super::prepared::Prepared;
 use super::request::{self, Param, ResultFormat};
 use super::standing::{Course, Kind};
 use super::statement::Sql;
-use super::statements::Prepared;
 use super::tag::Tag;
 use super::values::BindValues;
 use crate::error::{Error, Result};
@@ -63,15 +63,11 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<StreamCursor> {
         let sql = sql.into();
-        if !self.keeps_statements() {
-            self.start()?;
-            sql.check(params)?;
-            let (format, settings) = (format.unless_automatic(), self.text_settings());
-            request::bind_unnamed(sql, params, format, self.request()?)?;
-            return self
-                .begin_stream(|described| format.applied_to(&described.unwrap_or_default(), settings));
+        self.start()?;
+        if !self.statements().is_named() && self.statements().find(sql, params).is_none() {
+            return self.stream_undescribed(sql, params, format);
         }
-        self.stream_values(sql, params, format).map(|(cursor, _)| cursor)
+        self.stream_known(sql, params, format).map(|(cursor, _)| cursor)
     }
 
     /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
@@ -82,19 +78,50 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<(StreamCursor, Arc<Prepared>)> {
         self.start()?;
+        self.stream_known(sql, values, format)
+    }
+
+    fn stream_known<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<(StreamCursor, Arc<Prepared>)> {
         sql.check(values)?;
         self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(format, lane.text_settings());
-            request::bind_values("", prepared, values, &shape.codes, lane.request()?)?;
-            let cursor = lane.begin_stream(|_| shape.columns.clone())?;
+            request::bind_values("", sql, prepared, values, &shape.codes, lane.request()?)?;
+            let cursor = lane.begin_stream(|exchange| {
+                if prepared.is_named() {
+                    exchange.await_bound().map(|()| shape.columns.clone())
+                } else {
+                    exchange.await_columns(prepared, shape)
+                }
+            })?;
             Ok((cursor, prepared.clone()))
+        })
+    }
+
+    fn stream_undescribed(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<StreamCursor> {
+        sql.check(params)?;
+        let (format, settings) = (format.unless_automatic(), self.text_settings());
+        let key = self.statements().key_of(sql, params);
+        request::bind_undescribed(sql, params, format, self.request()?)?;
+        self.begin_stream(|exchange| {
+            let prepared = exchange.await_described_and_bound(key)?;
+            Ok(prepared.shape(format, settings).columns.clone())
         })
     }
 
     /// Sends the `Bind` that stands in the buffer, and reads on until the server has accepted it.
     fn begin_stream(
         &mut self,
-        columns: impl FnOnce(Option<Vec<Column>>) -> Arc<[Column]>,
+        bound: impl FnOnce(&mut Exchange<'_>) -> Result<Arc<[Column]>>,
     ) -> Result<StreamCursor> {
         let out = self.out();
         // Else the server would keep its consent to itself until it has rows to send along.
@@ -102,10 +129,10 @@ impl Lane<'_> {
         request::execute(out)?;
         request::sync(out);
         let mut exchange = self.begin()?;
-        match exchange.await_bound() {
-            Ok(described) => Ok(StreamCursor {
+        match bound(&mut exchange) {
+            Ok(columns) => Ok(StreamCursor {
                 course: Course::Open(exchange.keep_open(Kind::Stream)),
-                columns: columns(described),
+                columns,
                 tag: Tag::default(),
             }),
             Err(e) => end(exchange, Err(e)),

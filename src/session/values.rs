@@ -6,9 +6,9 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull;
 
 use super::lane::Lane;
+use super::prepared::Prepared;
 use super::request::Param;
 use super::statement::check_count;
-use super::statements::Prepared;
 use crate::error::Result;
 
 /// Why a value cannot be written.

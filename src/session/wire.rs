@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
+use super::exchange::LARGEST_KEPT;
 use crate::error::ServerMessage;
 use crate::link::direct::DirectLine;
 
-/// Room for what is received; grows for a message that is larger, and shrinks again.
+/// Room for what is received at first, and what an idle connection keeps: as much as the server sends at a time. Most results fit.
+const FIRST_ROOM: usize = 8 * 1024;
+
+/// Room for a result that turned out to be larger than that; grows for a message that is larger, and shrinks again.
 const ROOM: usize = 32 * 1024;
 
 /// An exchange that has brought this much has a large result, and is received in larger pieces: the server sends 8 kB at a
@@ -109,7 +113,7 @@ impl Inbound {
             match self.parse() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => self.fill(line)?,
-                Err(_) => return Err(line.fail_protocol()),
+                Err(e) => return Err(line.fail_reading(&e)),
             }
         }
     }
@@ -131,7 +135,7 @@ impl Inbound {
         }
         let whole = length + 1;
         if bytes.len() < whole {
-            self.make_room_for(whole);
+            self.make_room_for(whole)?;
             return Ok(None);
         }
         let body = (self.start + 5, self.start + whole);
@@ -139,21 +143,23 @@ impl Inbound {
         Ok(Some(Received { kind, body }))
     }
 
-    fn make_room_for(&mut self, whole: usize) {
+    fn make_room_for(&mut self, whole: usize) -> io::Result<()> {
         if self.start + whole > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             if whole > self.buffer.len() {
                 // In steps: a length is only a claim until the bytes have come.
                 let step = whole.min((self.buffer.len() * 2).max(ROOM));
+                self.buffer.try_reserve_exact(step - self.buffer.len())?;
                 self.buffer.resize(step, 0);
             }
         }
+        Ok(())
     }
 
     /// Receives more behind what is there.
     pub(super) fn fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<()> {
-        self.prepare_to_fill();
+        self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         if let Some(pause) = self.pause() {
             thread::sleep(pause);
         }
@@ -169,23 +175,41 @@ impl Inbound {
         Ok(())
     }
 
-    fn prepare_to_fill(&mut self) {
+    /// How large the buffer should be by now.
+    #[inline]
+    fn room(&self) -> usize {
+        if self.large_since.is_some() {
+            LARGE_ROOM
+        } else if self.received >= FIRST_ROOM || self.buffer.len() == ROOM {
+            ROOM
+        } else {
+            FIRST_ROOM
+        }
+    }
+
+    #[inline]
+    fn prepare_to_fill(&mut self) -> io::Result<()> {
+        let room = self.room();
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            let room = if self.large_since.is_some() { LARGE_ROOM } else { ROOM };
             if self.buffer.len() != room {
                 self.buffer = vec![0; room];
             }
+            Ok(())
+        } else if self.buffer.len() < room {
+            self.make_room_for(room)
         } else if self.end == self.buffer.len() {
             // Only a pipeline gets here with whole messages unread: what is sent meanwhile must not wait for them.
             let doubled = (self.end - self.start) * 2;
-            self.make_room_for(doubled.max(ROOM));
+            self.make_room_for(doubled.max(ROOM))
+        } else {
+            Ok(())
         }
     }
 
     /// Takes what has come already; `false` when nothing has.
     pub(super) fn fill_now(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
-        self.prepare_to_fill();
+        self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         let received = line.receive_now(&mut self.buffer[self.end..])?;
         self.end += received.unwrap_or(0);
         Ok(received.is_some())
@@ -197,6 +221,18 @@ impl Inbound {
             line.hand_back(&self.buffer[self.start..self.end]);
         }
         (self.start, self.end) = (0, 0);
+        if self.buffer.len() > LARGEST_KEPT {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Gives back what is more than an idle connection needs.
+    #[inline]
+    pub(super) fn trim(&mut self) {
+        if self.buffer.len() > FIRST_ROOM && self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            self.buffer = Vec::new();
+        }
     }
 }
 

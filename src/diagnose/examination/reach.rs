@@ -8,6 +8,7 @@ use crate::config::settings::{
     Host, HostSettings, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs,
 };
 use crate::error::{Error, Phase, Result};
+use crate::session::LaneState;
 
 use crate::connect::{Connector, Opened};
 use crate::link::resolve::resolve;
@@ -76,7 +77,7 @@ fn reach_one(
     timeout: Duration,
 ) -> (HostReach, Option<Opened>) {
     let began = Instant::now();
-    let opened = connector.open(began + timeout, &Arc::default(), 0);
+    let opened = connector.open(began + timeout, &Arc::default(), &LaneState::default);
     let took = began.elapsed();
     let addresses = addresses(host, timeout);
     let is_local = addresses.iter().all(|address| address.ip().is_loopback());

@@ -11,6 +11,7 @@ use super::workload::Workload;
 use crate::connect::{Connector, Timing};
 use crate::diagnose::examination::Answers;
 use crate::error::{Error, Result};
+use crate::session::LaneState;
 use crate::session::ResultFormat;
 
 /// Enough for a 99th percentile; on a slow network the time runs out first.
@@ -106,7 +107,7 @@ fn refused(error: Error) -> Error {
 pub(super) fn opening(connector: &Connector, first: Timing, timeout: Duration) -> Result<Opening> {
     let mut timings = vec![first];
     for _ in 0..OPENINGS {
-        let opened = connector.open(Instant::now() + timeout, &Arc::default(), 0)?;
+        let opened = connector.open(Instant::now() + timeout, &Arc::default(), &LaneState::default)?;
         timings.push(opened.timing);
         opened.end();
     }

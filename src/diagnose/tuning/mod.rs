@@ -37,6 +37,7 @@ use crate::config::PoolConfig;
 use crate::connect::Connector;
 use crate::diagnose::examination::{Answers, identity};
 use crate::error::Result;
+use crate::session::LaneState;
 
 /// What its sessions are called at the server.
 const APPLICATION: &str = "holdfast tune";
@@ -57,7 +58,8 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     let connector = Connector::new(server)?;
     let target = connector.target();
     tell(&format!("connecting to {target}"));
-    let mut opened = connector.open(Instant::now() + workload.timeout, &Arc::default(), 1)?;
+    let mut opened =
+        connector.open(Instant::now() + workload.timeout, &Arc::default(), &LaneState::default)?;
     let first = opened.timing;
     let key = opened.link.backend_key().map(|key| key.process_id);
     let mut answers = Answers { session: &mut opened, timeout: workload.timeout };

@@ -6,6 +6,8 @@ mod visit;
 pub use values::binary_values;
 use visit::Visit;
 
+use std::sync::Arc;
+
 use super::lane::LaneState;
 use crate::fuzzing::Draws;
 use crate::link::played::Played;
@@ -36,7 +38,7 @@ pub fn hostile_server(input: &[u8]) {
     server.fall_silent(manner & 2 != 0).expect("a socket");
     // Few enough that statements are pushed out.
     let statement_cache = if manner & 128 == 0 { 2 } else { 0 };
-    let mut visit = Visit::new(server, LaneState::new(statement_cache));
+    let mut visit = Visit::new(server, LaneState::new(statement_cache, Arc::default()));
     for (what, how) in operations {
         visit.perform(what, how);
     }
