@@ -74,12 +74,15 @@ mod pool;
 mod queue;
 mod resilience;
 pub mod session;
+pub mod sql;
 mod sync;
 
 pub use config::PoolConfig;
 pub use error::{
     Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PoolSnapshot, Result, ServerMessage,
 };
+/// The trait of [`RowIter`]: `next` may fail.
+pub use fallible_iterator;
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
 pub use observe::alerts::{Alert, AlertKind, Severity};
@@ -87,12 +90,19 @@ pub use observe::event::{Event, EventKind};
 pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 pub use observe::health::{Health, HealthStatus, LastError};
 pub use observe::history::{Moment, Quantiles};
-pub use pool::{
-    Circuit, CloseReason, CloseReport, Idempotent, Params, Pool, PooledConnection, Stats, Transaction,
-};
-/// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
+pub use pool::{Circuit, CloseReason, CloseReport, Idempotent, Pool, PooledConnection, Stats};
+/// The `postgres` crate, whose client [`PooledConnection::client`] lends.
 pub use postgres;
-pub use session::{Isolation, TransactionOptions};
+pub use postgres::error::SqlState;
+/// Conversions between values in Rust and in PostgreSQL.
+pub use postgres_types as types;
+pub use session::{Isolation, Isolation as IsolationLevel, Notification, TransactionOptions};
+#[doc(inline)]
+pub use sql::{
+    Column, CopyInWriter, CopyOutReader, GenericClient, Notifications, Params, Portal, Row, RowIndex,
+    RowIter, SimpleColumn, SimpleQueryMessage, SimpleQueryRow, Statement, ToStatement, Transaction,
+    TransactionBuilder,
+};
 
 /// The code in the README.
 #[cfg(doctest)]

@@ -11,6 +11,7 @@ mod fault;
 mod limited_by;
 mod parameter_count;
 mod passed;
+mod server_message;
 
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};

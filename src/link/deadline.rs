@@ -54,7 +54,6 @@ impl Deadlines {
     }
 
     /// How long each statement may take.
-    #[cfg(feature = "capi")]
     pub(crate) fn statement_limit(&self) -> Option<Duration> {
         let nanos = self.limit.load(Ordering::Relaxed);
         (nanos != NONE).then(|| Duration::from_nanos(nanos))

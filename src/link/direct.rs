@@ -117,6 +117,20 @@ impl DirectLine<'_> {
         Ok(())
     }
 
+    /// Sends all of `bytes` if the kernel takes them at once. A part of them ends the connection, since the rest would have to
+    /// wait.
+    pub(crate) fn send_now(&mut self, bytes: &[u8]) -> bool {
+        let socket = &self.shared.socket;
+        socket.read_by(Reading::Glancing);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(n)) = self.line.transport.poll_write(&mut cx, bytes) else { return false };
+        self.line.follow_sent(&self.shared.tap, &bytes[..n]);
+        if n < bytes.len() {
+            socket.fail(LinkFault::NotCancelled);
+        }
+        n == bytes.len()
+    }
+
     /// Whether what is received comes in TLS records.
     pub(crate) fn is_encrypted(&self) -> bool {
         matches!(self.line.transport, Transport::Tls(_))

@@ -82,7 +82,6 @@ impl Link {
     }
 
     /// The time every statement may take at present.
-    #[cfg(feature = "capi")]
     pub(crate) fn statement_limit(&self) -> Option<Duration> {
         self.0.socket.deadlines().statement_limit()
     }

@@ -8,7 +8,6 @@ use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::admission::Pooled;
 use super::in_doubt::Origin;
 use super::slot::SlotLease;
-use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::config::settings::PoolSettings;
@@ -29,8 +28,7 @@ pub(super) type Parked = Box<OpenConnection>;
 pub(super) struct OpenConnection {
     pub(super) client: Client,
     pub(super) link: Link,
-    pub(super) statements: StatementCache,
-    /// Made when the direct lane is first used.
+    /// Made when the session is first used.
     pub(super) lane: Option<Box<LaneState>>,
     pub(super) cancel: CancelHandle,
     pub(super) loans: Loans,
@@ -71,7 +69,6 @@ impl OpenConnection {
         Self {
             client: opened.client,
             link: opened.link,
-            statements: StatementCache::new(settings.statement_cache),
             lane: None,
             cancel: opened.cancel,
             loans: Loans::default(),

@@ -183,7 +183,9 @@ impl Inner {
 /// Ends what the borrower left running. `false` when it cannot be known to have ended: a cancel request that may still be
 /// on its way would hit the next borrower's statement.
 fn end_abandoned_work(inner: &Inner, conn: &mut Parked) -> bool {
-    if let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
+    // The answer to a ROLLBACK comes by itself.
+    let needs_cancel = conn.lane.as_ref().is_none_or(|lane| lane.needs_cancel());
+    if needs_cancel && let Err(e) = conn.cancel.cancel_within(inner.settings.settle_timeout) {
         inner.log.debug(
             &[("connection", conn.id.into())],
             format_args!("could not cancel an abandoned statement: {e}"),

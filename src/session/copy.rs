@@ -139,6 +139,21 @@ impl CopyInCursor {
         Ok(())
     }
 
+    /// Sends what was gathered.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
+        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course)?;
+        exchange.send()?;
+        if let Some((reply, _)) = exchange.next_now()? {
+            return end(exchange, Err(failed_early(reply)));
+        }
+        exchange.pause();
+        self.course = Course::Open(ticket);
+        Ok(())
+    }
+
     /// Ends the data; returns the number of rows copied.
     ///
     /// # Errors
@@ -227,6 +242,13 @@ impl CopyOutCursor {
     /// The number of rows copied, once the end was read; 0 before.
     pub fn rows(&self) -> u64 {
         self.tag.rows().unwrap_or(0)
+    }
+
+    /// Gives the copy up.
+    pub(crate) fn give_up(&mut self) {
+        if !matches!(self.course, Course::Ended) {
+            self.course = Course::Broken;
+        }
     }
 }
 

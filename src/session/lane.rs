@@ -2,20 +2,22 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 use super::exchange::{Exchange, broken, refused};
+use super::portal::DroppedPortals;
 use super::request;
-use super::standing::{Course, Kind, Standing, Ticket};
+use super::standing::{Course, Kind, Standing, Ticket, Unread};
 use super::statements::Statements;
 use super::tag::Tag;
 use super::wire::{Inbound, malformed, take_text};
 use crate::error::{LinkFault, Result, ServerMessage};
-use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::settings::TextSettings;
+use crate::link::{CopyIn, Link};
 
 /// Notifications and notices kept for a caller who does not fetch them; older ones are dropped first.
 const MOST_KEPT: usize = 10_000;
@@ -35,6 +37,21 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// As [`process_id`](Self::process_id); under the name that `postgres::Notification` has for it, as an `i32`.
+    pub fn process_id(&self) -> i32 {
+        self.process_id as i32
+    }
+
+    /// The channel it was sent on.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// What was sent; empty when nothing was.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
     pub(super) fn parse(body: &[u8]) -> io::Result<Self> {
         let (process_id, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
         let (channel, rest) = take_text(rest)?;
@@ -55,6 +72,11 @@ pub(crate) struct LaneState {
     /// What the last statement that ended did.
     pub(super) last_tag: Tag,
     pub(super) standing: Standing,
+    pub(super) unread: Unread,
+    /// A statement that the kernel did not take when it was to be sent without waiting: it goes first.
+    pub(super) unsent: Option<Box<str>>,
+    /// Portals that were dropped, to be closed on the server.
+    pub(super) portals: Option<Arc<DroppedPortals>>,
 }
 
 fn keep<T>(kept: &mut VecDeque<T>, new: T) {
@@ -76,6 +98,9 @@ impl LaneState {
             settings: TextSettings::default(),
             last_tag: Tag::default(),
             standing: Standing::Rest,
+            unread: Unread::default(),
+            unsent: None,
+            portals: None,
         }
     }
 
@@ -91,6 +116,16 @@ impl LaneState {
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.standing.is_at_rest()
+    }
+
+    /// Whether what is left half-way has to be cancelled, so that it ends in bounded time.
+    pub(crate) fn needs_cancel(&self) -> bool {
+        !self.unread.only_rollback
+    }
+
+    /// How many statements are prepared and kept.
+    pub(crate) fn cached_statements(&self) -> usize {
+        self.statements.len()
     }
 
     /// The next loan starts with nothing of the last one.
@@ -119,12 +154,12 @@ impl<'c> Lane<'c> {
         Self { link, cancel, state, end: None }
     }
 
-    pub(super) fn link(&self) -> &'c Link {
+    pub(crate) fn link(&self) -> &'c Link {
         self.link
     }
 
     /// The same, for a shorter time.
-    pub(super) fn reborrow(&mut self) -> Lane<'_> {
+    pub(crate) fn reborrow(&mut self) -> Lane<'_> {
         Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
     }
 
@@ -163,7 +198,7 @@ impl<'c> Lane<'c> {
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
         exchange.give_up_any_copy()?;
-        exchange.skip_to_ready().map(drop)
+        exchange.skip_all_left()
     }
 
     /// Begins a call: its time starts, and the connection is brought to rest.
@@ -173,15 +208,24 @@ impl<'c> Lane<'c> {
             return Err(broken(fault.into()));
         }
         self.end = self.link.end_of_statement();
-        if self.state.standing.is_at_rest() {
+        if self.state.standing.is_at_rest() && self.state.unsent.is_none() {
             return Ok(());
         }
+        self.bring_to_rest()
+    }
+
+    #[cold]
+    fn bring_to_rest(&mut self) -> Result<()> {
         self.state.standing.refuse_if_open()?;
         // The server does not look at cancel requests while it waits for data.
-        if self.link.is_busy() && !self.link.in_copy_in() {
+        if self.link.is_busy() && !self.link.in_copy_in() && !self.state.unread.to_the_end {
             self.cancel_what_was_left()?;
         }
-        self.drain()
+        self.drain()?;
+        match self.state.unsent.take() {
+            Some(sql) => self.script(&sql).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Has the server cancel what nobody reads on. If that fails, the request may still come, and hit whatever runs then:
@@ -222,7 +266,7 @@ impl<'c> Lane<'c> {
     }
 
     /// The settings under which values will be made if a request is sent now.
-    pub(super) fn text_settings(&self) -> TextSettings {
+    pub(crate) fn text_settings(&self) -> TextSettings {
         self.link.text_settings()
     }
 
@@ -231,17 +275,62 @@ impl<'c> Lane<'c> {
         self.state.statements.is_on()
     }
 
+    pub(super) fn dropped_portals(&mut self) -> &Arc<DroppedPortals> {
+        self.state.portals.get_or_insert_default()
+    }
+
+    /// What is left of the exchange under way is read to its end, not cancelled.
+    pub(super) fn mark_unread(&mut self) {
+        if !self.state.standing.is_at_rest() {
+            self.state.unread.to_the_end = true;
+        }
+    }
+
+    /// The next call begins with this statement.
+    pub(super) fn keep_unsent(&mut self, sql: &str) {
+        self.state.unsent = Some(sql.into());
+    }
+
+    /// Sends a statement without waiting, behind what is left of the exchange under way; `false` when it was not sent.
+    pub(super) fn try_to_send(&mut self, sql: &str) -> bool {
+        let Ok(mut line) = self.link.direct_again(None) else { return false };
+        self.state.out.clear();
+        match line.copy_in() {
+            None => {}
+            // Its data has not come to an end, and does not any more.
+            Some(CopyIn::Simple) if give_up_copy(&mut self.state.out).is_ok() => {}
+            Some(_) => return false,
+        }
+        if request::query(sql, &mut self.state.out).is_err() {
+            return false;
+        }
+        let out = self.state.out.split();
+        if !line.send_now(&out) {
+            return false;
+        }
+        line.pause();
+        let at_rest = self.state.standing.is_at_rest();
+        self.state.unread.only_rollback = at_rest;
+        self.state.unread.to_the_end = true;
+        self.state.unread.more += u32::from(!at_rest);
+        self.state.standing = Standing::Left;
+        if at_rest {
+            self.state.inbound.begins();
+        }
+        true
+    }
+
     pub(super) fn statements(&mut self) -> &mut Statements {
         &mut self.state.statements
     }
 
     /// Outside a transaction, with nothing under way.
-    pub(super) fn is_outside_transaction(&self) -> bool {
+    pub(crate) fn is_outside_transaction(&self) -> bool {
         self.link.is_clean()
     }
 
     /// Whether the server got as far as running the last statement.
-    pub(super) fn ran_last_statement(&self) -> bool {
+    pub(crate) fn ran_last_statement(&self) -> bool {
         self.link.ran_last_statement()
     }
 
@@ -263,6 +352,15 @@ impl<'c> Lane<'c> {
     /// The buffer for a request that closes nothing, or that has something in it.
     pub(super) fn out(&mut self) -> &mut BytesMut {
         &mut self.state.out
+    }
+
+    pub(crate) fn cancel_of(&self) -> &'c CancelHandle {
+        self.cancel
+    }
+
+    /// How many notifications have come and were not fetched yet.
+    pub(crate) fn kept_notifications(&self) -> usize {
+        self.state.notifications.len()
     }
 
     /// The next notification, waiting for at most `patience`. The connection must be listening.
@@ -290,6 +388,10 @@ impl<'c> Lane<'c> {
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
         self.state.notices.drain(..).collect()
     }
+}
+
+fn give_up_copy(out: &mut BytesMut) -> io::Result<()> {
+    postgres_protocol::message::frontend::copy_fail("the copy was dropped", out)
 }
 
 /// Ends an exchange whose statement is over: reads on to `ReadyForQuery`, so that the connection is at rest even after

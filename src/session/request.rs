@@ -97,8 +97,18 @@ impl ResultFormat {
     }
 }
 
+/// A portal's name, for `Close`.
+pub(super) fn close_portal(name: &str, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::close(b'P', name, out).map_err(unsendable)
+}
+
+/// `Execute` of a portal, for at most `most` rows; 0 or less for all of them.
+pub(super) fn execute_portal(name: &str, most: i32, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::execute(name, most, out).map_err(unsendable)
+}
+
 /// What keeps a request from being written down: a NUL inside a text, more than 65,535 parameters, a value over 1 GB.
-fn unsendable(error: io::Error) -> Error {
+pub(super) fn unsendable(error: io::Error) -> Error {
     Error::misuse(format!("the request cannot be sent: {error}")).in_phase(Phase::Query)
 }
 

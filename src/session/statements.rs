@@ -1,6 +1,7 @@
 //! Prepared statements of the direct lane: prepared at first use, kept by text and parameter types, least recently used
 //! first out.
 
+use std::any::Any;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
@@ -13,15 +14,17 @@ use crate::link::settings::TextSettings;
 
 /// A statement the server knows by name, with its description.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub(super) name: String,
     /// Types of the parameters, as the server settled them.
-    pub(super) parameters: Vec<u32>,
+    pub(crate) parameters: Vec<u32>,
     /// What it returns, as the server described it.
     columns: Box<[Column]>,
     last_size: LastSize,
     /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
     shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
+    /// What the typed API makes of the description, once for all executions.
+    pub(crate) typed: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// The result of a statement in one format.
@@ -44,7 +47,13 @@ impl Prepared {
             columns: columns.into(),
             last_size: LastSize::default(),
             shapes: Default::default(),
+            typed: OnceLock::new(),
         }
+    }
+
+    /// What it returns; empty for what returns no rows.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     /// Reads a result in the columns of a shape, into room for one as large as the last.
@@ -101,6 +110,11 @@ impl Statements {
 
     pub(super) fn is_on(&self) -> bool {
         self.cache.is_some()
+    }
+
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.cache.as_ref().map_or(0, LruCache::len)
     }
 
     pub(super) fn find(&mut self, sql: Sql<'_>, params: &[Param<'_>]) -> Option<Arc<Prepared>> {

@@ -137,7 +137,7 @@ fn the_client_ends_what_the_lane_has_open() {
         assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
         let sink = conn.lane().unwrap().open_copy_in("copy impatient from stdin").unwrap();
         let sink = (!dropped).then_some(sink);
-        assert_eq!(conn.query_one_cached("select 8", &[]).unwrap().get::<_, i32>(0), 8);
+        assert_eq!(conn.query_one("select 8", &[]).unwrap().get::<_, i32>(0), 8);
         for error in [
             kept.map(|mut cursor| cursor.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err()),
             sink.map(|mut sink| sink.write(&mut conn.lane().unwrap(), b"1\n").unwrap_err()),

@@ -37,7 +37,7 @@ fn a_body_returns_what_it_likes_and_fails_with_errors_of_its_own() {
         pool.transaction(|tx| {
             // The one is the library's error, the other the driver's.
             let left: i32 =
-                tx.query_one_cached("update stock set n = n - 1 where item = 7 returning n", &[])?.get(0);
+                tx.query_one("update stock set n = n - 1 where item = 7 returning n", &[])?.get(0);
             tx.batch_execute("select 1")?;
             if left < 0 { Err(Refusal::SoldOut) } else { Ok(left) }
         })
@@ -254,9 +254,9 @@ fn statements_come_out_of_the_connections_cache() {
     for _ in 0..3 {
         let sum: i64 = pool
             .transaction(|tx| -> Result<i64> {
-                let rows = tx.query_cached("select n::int8 from generate_series(1, $1::int4) n", &[&4i32])?;
-                assert!(tx.query_opt_cached("select 1 where false", &[])?.is_none());
-                assert_eq!(tx.execute_cached("select 1 where true", &[])?, 1);
+                let rows = tx.query("select n::int8 from generate_series(1, $1::int4) n", &[&4i32])?;
+                assert!(tx.query_opt("select 1 where false", &[])?.is_none());
+                assert_eq!(tx.execute("select 1 where true", &[])?, 1);
                 Ok(rows.iter().map(|row| row.get::<_, i64>(0)).sum())
             })
             .unwrap();

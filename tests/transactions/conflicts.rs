@@ -60,11 +60,11 @@ fn a_deadlock_is_resolved_by_a_rerun_of_one_of_both() {
         pool.transaction(|tx| -> Result<()> {
             reruns.fetch_add(u32::from(tx.reruns() > 0), Ordering::Relaxed);
             tx.batch_execute("set local deadlock_timeout = '20ms'")?;
-            tx.execute_cached("update rows set n = n + 1 where id = $1", &[&first])?;
+            tx.execute("update rows set n = n + 1 where id = $1", &[&first])?;
             if tx.reruns() == 0 {
                 both_hold_one.wait();
             }
-            tx.execute_cached("update rows set n = n + 1 where id = $1", &[&second])?;
+            tx.execute("update rows set n = n + 1 where id = $1", &[&second])?;
             Ok(())
         })
     };

@@ -5,9 +5,10 @@
 //! each value is asked which of the common types it encodes as.
 
 use bytes::BytesMut;
-use postgres::types::{ToSql, Type};
+use postgres_types::Type;
 
-use crate::error::Error;
+use super::params::Parameters;
+use crate::error::{Error, Phase, Result};
 
 /// Tried in this order; the first that accepts the value is its type. A Rust type that fits several (texts, JSON) gets
 /// the one PostgreSQL itself prefers.
@@ -51,40 +52,34 @@ const CANDIDATES: [Type; 37] = [
     Type::JSONB_ARRAY,
 ];
 
-pub(super) fn guess<'a>(
-    params: &[&'a (dyn ToSql + Sync)],
-) -> Result<Vec<(&'a (dyn ToSql + Sync), Type)>, Error> {
+pub(super) fn guess(params: &dyn Parameters) -> Result<Vec<Type>> {
     let mut scratch = BytesMut::new();
-    params
-        .iter()
-        .enumerate()
-        .map(|(index, value)| {
-            CANDIDATES
-                .iter()
-                .find(|candidate| {
-                    scratch.clear();
-                    value.to_sql_checked(candidate, &mut scratch).is_ok()
-                })
-                .map(|candidate| (*value, candidate.clone()))
-                .ok_or_else(|| unknown(index + 1))
-        })
-        .collect()
+    let of = |index: usize| {
+        let accepts = |candidate: &&Type| {
+            scratch.clear();
+            params.value(index).to_sql_checked(candidate, &mut scratch).is_ok()
+        };
+        CANDIDATES.iter().find(accepts).cloned().ok_or_else(|| unknown(index + 1))
+    };
+    (0..params.count()).map(of).collect()
 }
 
 fn unknown(position: usize) -> Error {
     Error::misuse(format!(
         "with statement_cache=0 the type of parameter ${position} must be known beforehand, and its Rust type is none of the common ones: use query_typed on a connection from get(), or send it as text and cast it in SQL"
     ))
+    .in_phase(Phase::Query)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::Params;
 
     #[test]
     fn common_rust_values_get_the_type_the_server_would_infer() {
-        let params: [&(dyn ToSql + Sync); 6] = [&1i32, &2i64, &"text", &true, &1.5f64, &Option::<&str>::None];
-        let types: Vec<_> = guess(&params).expect("all common").into_iter().map(|(_, t)| t).collect();
+        let params: Params<'_> = &[&1i32, &2i64, &"text", &true, &1.5f64, &Option::<&str>::None];
+        let types = guess(&params).expect("all common");
         assert_eq!(types, [Type::INT4, Type::INT8, Type::TEXT, Type::BOOL, Type::FLOAT8, Type::TEXT]);
     }
 }
