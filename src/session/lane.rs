@@ -201,6 +201,11 @@ impl<'c> Lane<'c> {
         exchange.skip_all_left()
     }
 
+    /// When the call under way has to be over.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.end
+    }
+
     /// Begins a call: its time starts, and the connection is brought to rest.
     pub(super) fn start(&mut self) -> Result<()> {
         // A connection that was lost half-way is lost, not misused.
@@ -248,8 +253,13 @@ impl<'c> Lane<'c> {
     }
 
     /// Goes on, in a call of its own, with the exchange of a cursor. The caller puts the ticket back if the exchange is not
-    /// over with that call.
-    pub(super) fn resume(&mut self, kind: Kind, course: &mut Course) -> Result<(Exchange<'_>, Ticket)> {
+    /// over with that call. It has to be over at `end`, or within the time of a statement.
+    pub(super) fn resume(
+        &mut self,
+        kind: Kind,
+        course: &mut Course,
+        end: Option<Instant>,
+    ) -> Result<(Exchange<'_>, Ticket)> {
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
@@ -258,7 +268,8 @@ impl<'c> Lane<'c> {
             Course::Open(_) => {}
             Course::Ended | Course::Broken => return Err(Course::over(kind)),
         }
-        let line = self.link.direct_again(self.link.end_of_statement()).map_err(broken)?;
+        let end = end.or_else(|| self.link.end_of_statement());
+        let line = self.link.direct_again(end).map_err(broken)?;
         match std::mem::replace(course, Course::Broken) {
             Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
             Course::Ended | Course::Broken => Err(Course::over(kind)),

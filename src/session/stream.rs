@@ -2,6 +2,7 @@
 //! control, so nothing piles up on either side.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
@@ -26,6 +27,8 @@ pub struct StreamCursor {
     course: Course,
     columns: Arc<[Column]>,
     tag: Tag,
+    /// When the statement as a whole has to be over; `None` where the deadline holds for each call by itself.
+    end: Option<Instant>,
 }
 
 /// The rows of one statement, portion by portion. Dropped before the end, it leaves the rest to be cancelled and skipped
@@ -100,6 +103,7 @@ impl Lane<'_> {
                 course: Course::Open(exchange.keep_open(Kind::Stream)),
                 columns: columns(described),
                 tag: Tag::default(),
+                end: None,
             }),
             Err(e) => end(exchange, Err(e)),
         }
@@ -155,12 +159,18 @@ impl StreamCursor {
 
     /// All rows that are left, as one block.
     pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
-        let (mut exchange, _) = lane.resume(Kind::Stream, &mut self.course)?;
+        let (mut exchange, _) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         let read = exchange.read_rows(&mut block);
         end(exchange, read)?;
         self.course = Course::Ended;
         Ok(block)
+    }
+
+    /// The deadline is that of the statement as a whole, which has to be over at `end`.
+    pub(super) fn until(mut self, end: Option<Instant>) -> Self {
+        self.end = end;
+        self
     }
 
     /// Gives the stream up.
@@ -179,7 +189,7 @@ impl StreamCursor {
         if matches!(self.course, Course::Ended) {
             return Ok(None);
         }
-        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course)?;
+        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         match read_portion(&mut exchange, &mut block, most.max(1), only_arrived) {
             Ok(None) => {

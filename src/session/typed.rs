@@ -107,12 +107,14 @@ impl<'c> Lane<'c> {
     pub(crate) fn stream_bound(&mut self, bound: Bound<'_>, write: WriteBind<'_>) -> Result<StreamCursor> {
         let settings = self.text_settings();
         self.write_execution(bound, true, write)?;
-        self.await_stream(|described| match bound {
+        let end = self.end();
+        let cursor = self.await_stream(|described| match bound {
             Bound::Prepared(prepared) => prepared.shape(ResultFormat::Binary, settings).columns.clone(),
             Bound::Unnamed { .. } => {
                 ResultFormat::Binary.applied_to(&described.unwrap_or_default(), settings)
             }
-        })
+        })?;
+        Ok(cursor.until(end))
     }
 
     /// Writes `Parse` if need be, `Bind`, `Execute` and `Sync`; `flushed`: with the reply to `Bind` sent at once.

@@ -264,10 +264,7 @@ fn statements_come_out_of_the_connections_cache() {
     }
     let mut conn = pool.get().unwrap();
     assert_eq!(conn.cached_statements(), 3);
-    let prepared: i64 = conn
-        .query_one("select count(*) from pg_prepared_statements where name like 's%'", &[])
-        .unwrap()
-        .get(0);
+    let prepared: i64 = conn.query_one("select count(*) from pg_prepared_statements", &[]).unwrap().get(0);
     // The one that asks is a fourth.
     assert_eq!(prepared, 4);
 }
