@@ -31,6 +31,11 @@ impl Described {
         self.own_types.as_ref().is_none_or(|(catalog, epoch)| catalog.epoch() == *epoch)
     }
 
+    /// Whether some of the types are the user's own.
+    pub(super) fn has_own_types(&self) -> bool {
+        self.own_types.is_some()
+    }
+
     /// The types of the user's own may have changed since they were looked up: statements that use them look them up again.
     /// Does nothing where there are none, or where that has happened already.
     pub(super) fn suspect_own_types(&self) {

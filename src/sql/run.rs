@@ -49,7 +49,7 @@ impl Handle<'_> {
         let outside_transaction = self.lane().is_outside_transaction();
         let (prepared, mut is_fresh) = self.lane().find_or_prepare(source.text(), source.declared())?;
         let mut described = self.described(&prepared)?;
-        let mut prepared = prepared;
+        let (mut prepared, mut was_healed) = (prepared, false);
         if !is_fresh && !described.is_current() {
             (prepared, described, is_fresh) = self.prepare_anew(source)?;
         }
@@ -60,11 +60,18 @@ impl Handle<'_> {
             };
             let error = match run(self.lane(), Bound::Prepared(&prepared), &mut write) {
                 Ok(done) => return Ok((done, described)),
-                Err(error) if is_fresh => return Err(error),
+                Err(error) if was_healed => return Err(error),
                 Err(error) => error,
             };
-            if !is_wrong_type(&error) {
-                // It was sent.
+            if is_wrong_type(&error) {
+                // Nothing was sent. What was looked up before may have been altered since.
+                if is_fresh && !described.has_own_types() {
+                    return Err(error);
+                }
+            } else {
+                if is_fresh {
+                    return Err(error);
+                }
                 if !(self.lane().failed_as_stale(&error) || self.lost_a_type(&error)) {
                     return Err(error);
                 }
@@ -75,6 +82,7 @@ impl Handle<'_> {
             }
             described.suspect_own_types();
             (prepared, described, is_fresh) = self.prepare_anew(source)?;
+            was_healed = true;
         }
     }
 
