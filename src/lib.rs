@@ -60,7 +60,7 @@ pub mod diagnose;
 mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
-mod error;
+pub mod error;
 pub mod exposition;
 mod ffi;
 #[cfg(feature = "fuzzing")]

@@ -16,7 +16,7 @@ mod server_message;
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
-use postgres::error::SqlState;
+pub use postgres::error::{ErrorPosition, Severity, SqlState};
 
 pub(crate) use classify::{find_source, is_connection_failure, is_transaction_conflict, server_message};
 #[cfg(feature = "capi")]
@@ -496,6 +496,9 @@ impl From<postgres::Error> for Error {
         classify::statement_error(error)
     }
 }
+
+/// The name that the `postgres` crate has for what a server said.
+pub use self::ServerMessage as DbError;
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
