@@ -11,7 +11,8 @@
 //! - Connections come from a pool: there is no `Client::connect`, `Config` nor `NoTls`. `conn.client()` lends a `postgres::Client`
 //!   on the same session to code that insists on one.
 //! - Errors are `holdfast::Error`. `as_db_error`, `code` and `is_closed` are there, and say the same of what the server said;
-//!   `DbError` is `ServerMessage`, whose `position()` is returned by value. The words of other errors are others.
+//!   `DbError` is `ServerMessage`, whose `position()` is returned by value and whose `severity()` is never localized. The words of
+//!   other errors are others.
 //! - `commit()` of a transaction in which a statement had failed is an error: nothing was committed. In `postgres` it is `Ok`.
 //!   A COMMIT whose answer was lost is `CommitUnknown`.
 //! - `transaction()` where one was begun by hand is refused; in `postgres` it goes on in the other.

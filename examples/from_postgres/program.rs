@@ -263,16 +263,13 @@ fn script(conn: &mut Connection, said: &mut String) -> Outcome<()> {
 
 fn listen(conn: &mut Connection, said: &mut String) -> Outcome<()> {
     conn.batch_execute("listen returned; notify returned, 'Walden'; notify returned, 'Ficciones'")?;
-    let mut notifications = conn.notifications();
-    let mut came = notifications.timeout_iter(Duration::from_secs(5));
     for _ in 0..2 {
-        if let Some(notification) = came.next()? {
+        let mut notifications = conn.notifications();
+        if let Some(notification) = notifications.timeout_iter(Duration::from_secs(5)).next()? {
             writeln!(said, "{}: {}", notification.channel(), notification.payload())?;
         }
     }
-    drop(came);
-    writeln!(said, "more: {}", notifications.iter().next()?.is_some())?;
-    drop(notifications);
+    writeln!(said, "more: {}", conn.notifications().iter().next()?.is_some())?;
     conn.batch_execute("unlisten *")?;
     Ok(())
 }

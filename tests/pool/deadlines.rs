@@ -266,7 +266,7 @@ fn a_result_that_never_stops_coming_ends_at_the_deadline_too() {
         match fallible_iterator::FallibleIterator::next(&mut rows) {
             Ok(Some(_)) => {}
             Ok(None) => panic!("the whole result was read in {:?}", start.elapsed()),
-            Err(e) => break holdfast::Error::from(e),
+            Err(e) => break e,
         }
     };
     assert_eq!(error.kind(), ErrorKind::QueryTimeout, "{error}");
