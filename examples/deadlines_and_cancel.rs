@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut conn = pool.get()?;
     conn.set_deadline(Some(Duration::from_millis(200)));
-    let error = conn.query_cached("SELECT pg_sleep(10)", &[]).expect_err("200 ms are not enough");
+    let error = conn.query("SELECT pg_sleep(10)", &[]).expect_err("200 ms are not enough");
     assert_eq!(error.kind(), ErrorKind::QueryTimeout);
     println!("deadline: {} after {:?}", error.kind().name(), started.elapsed());
     drop(conn);
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::sleep(Duration::from_millis(200));
         handle.cancel()
     });
-    let error = conn.query_cached("SELECT pg_sleep(10)", &[]).expect_err("it is cancelled");
+    let error = conn.query("SELECT pg_sleep(10)", &[]).expect_err("it is cancelled");
     assert_eq!(error.kind(), ErrorKind::Canceled);
     canceller.join().expect("the thread does not panic")?;
     let still_works: i32 = conn.query_one("SELECT 1", &[])?.get(0);

@@ -139,9 +139,9 @@ fn transfer(
     amount: i64,
 ) -> holdfast::Result<()> {
     let change = "UPDATE account SET balance = balance + $2 WHERE id = $1";
-    tx.execute_cached(change, &[&giver, &-amount])?;
-    tx.execute_cached(change, &[&taker, &amount])?;
-    tx.execute_cached(
+    tx.execute(change, &[&giver, &-amount])?;
+    tx.execute(change, &[&taker, &amount])?;
+    tx.execute(
         "INSERT INTO entry VALUES ($1, $2, $3, $4, $5)",
         &[&name.0, &name.1, &giver, &taker, &amount],
     )?;

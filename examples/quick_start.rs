@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let row = pool.query_one("SELECT $1::text || ', ' || current_database()", &[&"hello"])?;
     println!("{}", row.get::<_, String>(0));
 
-    // Or borrow a connection: it is a `postgres::Client`, and goes back when dropped.
+    // Or borrow a connection, which goes back when dropped.
     let mut conn = pool.get()?;
     for row in conn.query("SELECT n, n * n FROM generate_series(1, 3) AS n", &[])? {
         println!("{} squared is {}", row.get::<_, i32>(0), row.get::<_, i32>(1));

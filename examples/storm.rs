@@ -61,11 +61,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         seen.push(if stock {
             let manager = PostgresConnectionManager::new(url.parse()?, NoTls);
             let pool = r2d2::Pool::builder().max_size(CONNECTIONS).build(manager)?;
-            let work = || pool.get().is_ok_and(|mut conn| works(&mut conn));
+            let work = || pool.get().is_ok_and(|mut conn| conn.simple_query("select 1").is_ok());
             watch("stock r2d2", &server, &relay, &given, work)?
         } else {
             let pool = Pool::new(PoolConfig::from_url(&url)?.max_size(CONNECTIONS))?;
-            let work = || pool.get().is_ok_and(|mut conn| works(&mut conn));
+            let work = || pool.get().is_ok_and(|mut conn| conn.simple_query("select 1").is_ok());
             watch("Holdfast", &server, &relay, &given, work)?
         });
     }
@@ -74,10 +74,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let limit = BACK_WITHIN + Duration::from_millis(given.number("--slack") as u64);
     let missed = ours.dialled >= MOST_DIALLED || ours.back_after.is_none_or(|back| back > limit);
     Ok(ExitCode::from(u8::from(missed)))
-}
-
-fn works(client: &mut Client) -> bool {
-    client.simple_query("select 1").is_ok()
 }
 
 /// Has all threads work, stops the server, starts it again.

@@ -11,11 +11,11 @@
 //!
 //! let pool = Pool::new(PoolConfig::from_url(&url)?.max_size(4))?; // opens nothing yet
 //!
-//! // Borrow, query through a cached statement, give back: one call.
+//! // Borrow, run a statement, give back: one call.
 //! let answer: i32 = pool.query_one("SELECT $1 + 1", &[&41i32])?.get(0);
 //! assert_eq!(answer, 42);
 //!
-//! // Or keep a connection for a while: it is a `postgres::Client`, and goes back when dropped.
+//! // Or keep a connection for a while; it goes back when dropped.
 //! let mut conn = pool.get()?;
 //! conn.set_deadline(Some(Duration::from_secs(2)));
 //! let mut tx = conn.transaction()?;
@@ -36,9 +36,10 @@
 //!   in development, none while idle.
 //! - [`Pool`] lends connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
 //!   [`query`](Pool::query) and its kind in one call.
-//! - [`PooledConnection`] is a [`postgres::Client`], with deadlines, cancel and a statement cache of its own.
+//! - [`PooledConnection`] and [`Transaction`] have the names and shapes of the `postgres` crate, with deadlines, cancel and
+//!   statements that are prepared once; [`sql`] has the rest of that API. Values are converted by [`types`].
 //! - [`Pool::transaction`] runs a body in a transaction, again if it conflicts with others.
-//! - [`session`] is the direct lane of a connection: results as text or binary in one block, streams, pipelines, COPY.
+//! - [`session`] is the raw view of a connection: results as text or binary in one block, streams, pipelines, COPY.
 //! - [`Error`] says what happened ([`ErrorKind`]), where ([`Phase`]), what was tried ([`Attempt`]), how the pool stood,
 //!   and whether trying again is safe.
 //! - [`Stats`] shows how the pool stands and what it has done; [`CloseReport`] what closing it took.
@@ -47,6 +48,8 @@
 //!
 //! - `embedded`: a private PostgreSQL from installed binaries (`embedded`), and the checks that `holdfast verify` makes
 //!   (`diagnose`).
+//! - `with-chrono-0_4`, `with-uuid-1`, `with-serde_json-1`, `with-time-0_3` and so on: conversions of other crates' types, as the
+//!   `postgres` crate has them under these names.
 //! - `cli`: the program `holdfast`.
 
 #![deny(unsafe_code)]
@@ -61,7 +64,7 @@ pub mod diagnose;
 mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
-mod error;
+pub mod error;
 pub mod exposition;
 mod ffi;
 #[cfg(feature = "fuzzing")]
@@ -75,12 +78,15 @@ mod pool;
 mod queue;
 mod resilience;
 pub mod session;
+pub mod sql;
 mod sync;
 
 pub use config::PoolConfig;
 pub use error::{
     Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PoolSnapshot, Result, ServerMessage,
 };
+/// The trait of [`RowIter`]: `next` may fail.
+pub use fallible_iterator;
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
 pub use observe::alerts::{Alert, AlertKind, Severity};
@@ -88,12 +94,19 @@ pub use observe::event::{Event, EventKind};
 pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 pub use observe::health::{Health, HealthStatus, LastError};
 pub use observe::history::{Moment, Quantiles};
-pub use pool::{
-    Circuit, CloseReason, CloseReport, Idempotent, Params, Pool, PooledConnection, Stats, Transaction,
-};
-/// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
+pub use pool::{Circuit, CloseReason, CloseReport, Idempotent, Pool, PooledConnection, Stats};
+/// The `postgres` crate, whose client [`PooledConnection::client`] lends.
 pub use postgres;
-pub use session::{Isolation, TransactionOptions};
+pub use postgres::error::SqlState;
+/// Conversions between values in Rust and in PostgreSQL.
+pub use postgres_types as types;
+pub use session::{Isolation, Isolation as IsolationLevel, Notification, TransactionOptions};
+#[doc(inline)]
+pub use sql::{
+    Column, CopyInWriter, CopyOutReader, GenericClient, Notifications, Params, Portal, Row, RowIndex,
+    RowIter, SimpleColumn, SimpleQueryMessage, SimpleQueryRow, Statement, ToStatement, Transaction,
+    TransactionBuilder,
+};
 
 /// The code in the README.
 #[cfg(doctest)]

@@ -35,7 +35,7 @@ fn a_statement_comes_back_as_its_own_text() {
     let block = conn.lane().unwrap().query("select ünknown", &[], ResultFormat::Automatic).unwrap();
     assert_eq!((block.columns()[0].name.as_str(), block.columns()[0].type_oid), ("sql", 25));
     assert_eq!((block.text(0, 0).as_deref(), block.command_tag()), (Some("select ünknown"), "SELECT 1"));
-    assert_eq!(conn.query_one_cached("x", &[]).unwrap().get::<_, &str>(0), "x");
+    assert_eq!(conn.query_one("x", &[]).unwrap().get::<_, &str>(0), "x");
     assert_eq!(conn.lane().unwrap().query(" -- \n", &[], ResultFormat::Text).unwrap().columns().len(), 0);
 }
 
@@ -117,13 +117,13 @@ fn errors_are_those_asked_for_and_leave_the_connection_usable() {
             (error.sqlstate().unwrap().code(), error.server_message()),
             ("23505", Some("there is one"))
         );
-        let error = conn.query_cached("echo:error 40001 again", &[]).unwrap_err();
+        let error = conn.query("echo:error 40001 again", &[]).unwrap_err();
         assert_eq!(error.sqlstate().unwrap().code(), "40001");
-        let error = conn.query_cached("echo:fly", &[]).unwrap_err();
+        let error = conn.query("echo:fly", &[]).unwrap_err();
         assert_eq!(error.sqlstate().unwrap().code(), "42601");
     }
     assert_eq!(conn.last_sqlstate().as_deref(), Some("42601"));
-    assert_eq!(conn.query_cached("fine", &[]).unwrap().len(), 1);
+    assert_eq!(conn.query("fine", &[]).unwrap().len(), 1);
     drop(conn);
     assert_eq!(pool.stats().opens, 1);
 }
@@ -221,12 +221,12 @@ fn a_sleep_can_be_cancelled_and_a_late_request_hits_nothing() {
         cancel
     });
     let begun = Instant::now();
-    let error = conn.query_cached("echo:sleep 60000", &[]).unwrap_err();
+    let error = conn.query("echo:sleep 60000", &[]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Canceled, "{error}");
     assert!(begun.elapsed() >= ms(200) && begun.elapsed() < ms(10_000));
     let cancel = canceller.join().unwrap();
     cancel.cancel().unwrap();
-    conn.query_cached("echo:sleep 20", &[]).expect("the request came between two statements");
+    conn.query("echo:sleep 20", &[]).expect("the request came between two statements");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_dropped_connection_is_lost_and_replaced() {
     assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error}");
     drop(conn);
     let mut conn = pool.get().unwrap();
-    assert!(conn.query_cached("echo:drop", &[]).is_err());
+    assert!(conn.query("echo:drop", &[]).is_err());
     drop(conn);
     pool.query("fine", &[]).unwrap();
     assert_eq!(pool.stats().opens, 3);
@@ -265,7 +265,7 @@ fn many_threads_share_few_connections() {
 fn closing_cuts_what_does_not_end() {
     let pool = echo(2);
     let mut conn = pool.get().unwrap();
-    let sleeper = thread::spawn(move || conn.query_cached("echo:sleep 60000", &[]).unwrap_err().kind());
+    let sleeper = thread::spawn(move || conn.query("echo:sleep 60000", &[]).unwrap_err().kind());
     thread::sleep(ms(50));
     let report = pool.close_timeout(ms(300));
     assert_eq!(report.cancelled, 1);

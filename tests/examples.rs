@@ -46,6 +46,16 @@ fn the_quick_start_queries_and_closes() {
 }
 
 #[test]
+fn a_program_for_the_postgres_crate_does_the_same_with_another_type_of_connection() {
+    let said = run("from_postgres");
+    assert!(said.ends_with("the same with both\n"), "{said}");
+    assert!(
+        said.contains("poetry: Duino Elegies\n") && said.contains("lent: 2 to ada, 4 to bob\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_transactions_example_undoes_what_nobody_committed() {
     let said = run("transactions");
     assert!(said.contains("the next borrower finds: [(\"ada\", 3), (\"bob\", 7)]"), "{said}");

@@ -49,9 +49,9 @@ fn live_and_die(url: &str) {
         let mut conns: Vec<_> = (0..3).map(|_| pool.get().expect("a connection")).collect();
         assert!(pool.get_timeout(Duration::from_millis(10)).is_err());
         conns[0].batch_execute("begin").expect("a transaction is left open");
-        assert!(conns[1].query_cached("select 1/0", &[]).is_err());
+        assert!(conns[1].query("select 1/0", &[]).is_err());
         conns[1].set_deadline(Some(Duration::from_millis(50)));
-        assert!(conns[1].query_cached("select pg_sleep(5)", &[]).is_err());
+        assert!(conns[1].query("select pg_sleep(5)", &[]).is_err());
         conns.remove(2).discard();
         drop(conns);
         pool.query("select $1::int4", &[&round]).expect("the pool works on");

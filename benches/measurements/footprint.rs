@@ -67,7 +67,7 @@ fn holdfast(url: &str) -> Outcome<Vec<Holdings>> {
     let (_others, further) = cost(FURTHER_POOLS, || many(FURTHER_POOLS, make))?;
     let open = || -> Outcome<_> {
         let mut conn = pool.get()?;
-        conn.query_one_cached(POINT, &[&any_key()])?;
+        conn.query_one(POINT, &[&any_key()])?;
         Ok(conn)
     };
     // What only the first one costs belongs to no connection.

@@ -4,8 +4,6 @@ use std::hint::black_box;
 use std::str;
 use std::time::{Instant, SystemTime};
 
-use holdfast::postgres::Row;
-
 use super::Bench;
 use crate::support::libpq::{Format, Rows};
 use crate::support::report::{Better, Bound, Judged, Measurement};
@@ -13,6 +11,20 @@ use crate::support::rounds::{Contender, interleave, interleave_cold, millis};
 use crate::support::subjects::{self, BARE, Bare, HOLDFAST, LIBPQ, Libpq, MANY, MANY_ROWS};
 use crate::support::{Outcome, children, procfs};
 
+/// Reads every value of rows, of whichever library.
+macro_rules! read_all {
+    ($rows:expr) => {{
+        let rows = $rows;
+        complete(rows.len())?;
+        for row in &rows {
+            black_box(row.try_get::<_, i32>(0)?);
+            black_box(row.try_get::<_, i64>(1)?);
+            black_box(row.try_get::<_, &str>(2)?);
+            black_box(row.try_get::<_, SystemTime>(3)?);
+        }
+        Ok(())
+    }};
+}
 pub const NAME: &str = "rows";
 const LIBPQ_BINARY: &str = "libpq, binary";
 const SUBJECTS: [&str; 4] = [HOLDFAST, BARE, LIBPQ, LIBPQ_BINARY];
@@ -67,12 +79,12 @@ fn fetcher(subject: &str, url: &str) -> Outcome<Fetcher> {
     Ok(match subject {
         HOLDFAST => {
             let pool = subjects::holdfast(url, 1)?;
-            Box::new(move || read_all(&pool.query(MANY, &[])?))
+            Box::new(move || read_all!(pool.query(MANY, &[])?))
         }
         BARE => {
             let mut client = Bare::open(url)?.client;
             let many = client.prepare(MANY)?;
-            Box::new(move || read_all(&client.query(&many, &[])?))
+            Box::new(move || read_all!(client.query(&many, &[])?))
         }
         LIBPQ => {
             let mut conn = Libpq::open(url)?.0;
@@ -84,17 +96,6 @@ fn fetcher(subject: &str, url: &str) -> Outcome<Fetcher> {
         }
         other => return Err(format!("no such subject: {other}").into()),
     })
-}
-
-fn read_all(rows: &[Row]) -> Outcome<()> {
-    complete(rows.len())?;
-    for row in rows {
-        black_box(row.try_get::<_, i32>(0)?);
-        black_box(row.try_get::<_, i64>(1)?);
-        black_box(row.try_get::<_, &str>(2)?);
-        black_box(row.try_get::<_, SystemTime>(3)?);
-    }
-    Ok(())
 }
 
 /// As programs do that ask for text: numbers are parsed, dates left as they are.

@@ -27,7 +27,7 @@ pub fn crowd(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
                 let asked = Instant::now();
                 let mut conn = pool.get()?;
                 shift.waited(asked.elapsed());
-                conn.query_one_cached(POINT, &[&any_key()])?;
+                conn.query_one(POINT, &[&any_key()])?;
                 shift.turn();
             }
             Ok(())

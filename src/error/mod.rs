@@ -11,12 +11,13 @@ mod fault;
 mod limited_by;
 mod parameter_count;
 mod passed;
+mod server_message;
 mod stale;
 
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
-use postgres::error::SqlState;
+pub use postgres::error::{ErrorPosition, Severity, SqlState};
 
 pub(crate) use classify::{ends_the_session, find_source, is_connection_failure, is_transaction_conflict};
 #[cfg(feature = "capi")]
@@ -497,6 +498,9 @@ impl From<postgres::Error> for Error {
         classify::statement_error(error)
     }
 }
+
+/// The name that the `postgres` crate has for what a server said.
+pub use self::ServerMessage as DbError;
 
 /// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -41,7 +41,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 ///     std::thread::sleep(std::time::Duration::from_millis(50));
 ///     cancel.cancel()
 /// });
-/// let error = conn.query_cached("select pg_sleep(60)", &[]).unwrap_err();
+/// let error = conn.query("select pg_sleep(60)", &[]).unwrap_err();
 /// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);
 /// # Ok(()) }
 /// ```

@@ -2,14 +2,11 @@
 
 use std::fmt;
 use std::mem;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::types::ToSql;
-use postgres::{Client, Row, Statement};
+use postgres::Client;
 
-use super::cached::{Cached, explain};
 use super::inner::Inner;
 use super::open_connection::{OpenConnection, Parked};
 use super::stats::CloseReason;
@@ -19,12 +16,9 @@ use crate::link::cancel::CancelHandle;
 use crate::observe::loan::Place;
 use crate::session::Lane;
 
-/// Query parameters, as [`postgres::Client`] takes them.
-pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
-
 /// A connection borrowed from a [`Pool`](crate::Pool); goes back when dropped.
 ///
-/// It dereferences to [`postgres::Client`], whose whole API is there: transactions, COPY, notifications. What the
+/// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. What the
 /// borrower leaves behind is cleaned up before the next one gets the connection: an open or failed transaction is
 /// rolled back, an unfinished result or COPY is cancelled and drained, off this thread. Session settings (`SET`,
 /// `LISTEN`, advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
@@ -59,7 +53,7 @@ impl PooledConnection {
         Self { conn: Some(conn), inner }
     }
 
-    fn conn(&self) -> &Parked {
+    pub(super) fn conn(&self) -> &Parked {
         self.conn.as_ref().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
@@ -71,13 +65,26 @@ impl PooledConnection {
         self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
-    /// The client, with nothing of the lane in its way.
+    /// The shared state of the pool, and the connection.
     #[inline]
-    fn client_mut(&mut self) -> &mut Client {
+    pub(super) fn parts(&mut self) -> (&Arc<Inner>, &mut Parked) {
+        let conn = self.conn.as_mut();
+        (&self.inner, conn.unwrap_or_else(|| unreachable!("only drop and discard take the connection out")))
+    }
+
+    /// A client of the `postgres` crate on the same session, for what is written for one. What is open or left half-way of this
+    /// connection's own is ended first.
+    ///
+    /// # Errors
+    /// What keeps the client from being made.
+    pub fn client(&mut self) -> Result<&mut Client> {
         if self.conn().lane.is_unfinished() {
             self.end_what_the_lane_left();
         }
-        &mut self.conn_mut().client
+        if self.conn().link.is_busy() && !self.conn().has_guest() {
+            return Err(Error::misuse("a result of this connection is still being read"));
+        }
+        self.conn_mut().guest()
     }
 
     #[cold]
@@ -103,16 +110,9 @@ impl PooledConnection {
         conn.cancel.for_present_loan(&conn.loans)
     }
 
-    /// The same as [`cancel_handle`](Self::cancel_handle). It stands in front of `postgres::Client::cancel_token`, whose
-    /// token would not reach the server: the client does not know the address of the connection it was given.
+    /// The same as [`cancel_handle`](Self::cancel_handle), under the name that `postgres::Client` has for it.
     pub fn cancel_token(&self) -> CancelHandle {
         self.cancel_handle()
-    }
-
-    fn cached(&mut self) -> Cached<'_, Client> {
-        self.client_mut();
-        let OpenConnection { client, statements, link, target, .. } = &mut **self.conn_mut();
-        Cached { client, statements, link, target }
     }
 
     /// The direct lane of this connection: results as text or binary in one block, scripts of several statements,
@@ -122,11 +122,19 @@ impl PooledConnection {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
     pub fn lane(&mut self) -> Result<Lane<'_>> {
+        self.make_lane()?;
+        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
+        Ok(Lane::new(link, cancel, lane))
+    }
+
+    /// Sees to it that the session can be used: it is not the guest client's turn.
+    #[inline]
+    pub(super) fn make_lane(&mut self) -> Result<()> {
         let conn = self.conn_mut();
         if !conn.lane.is_unfinished() && conn.link.is_busy() {
             return Err(Error::misuse("a result of this connection is still being read"));
         }
-        Ok(Lane::new(&conn.link, &conn.cancel, &mut conn.lane))
+        Ok(())
     }
 
     /// Closes this connection instead of giving it back; the pool opens another when one is needed.
@@ -155,94 +163,6 @@ impl PooledConnection {
     /// The server this connection leads to, as `host:port` or a socket path.
     pub fn target(&self) -> &str {
         &self.conn().target
-    }
-
-    /// How many prepared statements this connection holds in its cache.
-    pub fn cached_statements(&self) -> usize {
-        self.conn().statements.len()
-    }
-
-    /// A prepared statement for `sql` out of this connection's cache, prepared now if it is not there. With
-    /// `statement_cache=0` it is prepared anew each time.
-    ///
-    /// # Errors
-    /// What the server says to the text.
-    pub fn prepare_cached(&mut self, sql: &str) -> Result<Statement> {
-        self.cached().prepare(sql)
-    }
-
-    /// Runs a query through the statement cache and returns its rows. A cached statement that no longer fits because a
-    /// table changed is prepared anew, without the caller noticing.
-    ///
-    /// # Errors
-    /// What the server says; [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
-    pub fn query_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        self.cached().query(sql, params)
-    }
-
-    /// Like [`query_cached`](Self::query_cached), for exactly one row.
-    ///
-    /// # Errors
-    /// Also when there is no row or more than one.
-    pub fn query_one_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.cached().query_one(sql, params)
-    }
-
-    /// Like [`query_cached`](Self::query_cached), for one row or none.
-    ///
-    /// # Errors
-    /// Also when there is more than one row.
-    pub fn query_opt_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.cached().query_opt(sql, params)
-    }
-
-    /// Runs a statement through the cache and returns the number of rows it changed.
-    ///
-    /// # Errors
-    /// As for [`query_cached`](Self::query_cached).
-    pub fn execute_cached(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
-        self.cached().execute(sql, params)
-    }
-
-    pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
-        let done = self.client_mut().batch_execute(sql);
-        done.map_err(|e| self.explain(e))
-    }
-
-    /// An error of a statement, with where it happened.
-    fn explain(&self, error: postgres::Error) -> Error {
-        explain(error, self.link(), self.target())
-    }
-}
-
-impl OpenConnection {
-    /// Whether the client takes no more statements, for reasons of its own: the link may be in order.
-    #[inline]
-    pub(super) fn client_has_given_up(&self) -> bool {
-        self.client.is_closed()
-    }
-
-    /// Has the client read what it left half-way, under the link's deadline. Its answer may be the error of a statement that
-    /// was cancelled or its own; what counts is the link's state afterwards.
-    pub(super) fn finish_what_the_client_left(&mut self) {
-        let _ = self.client.batch_execute("");
-        if self.link.is_busy() {
-            let _ = self.client.batch_execute("");
-        }
-    }
-}
-
-impl Deref for PooledConnection {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.conn().client
-    }
-}
-
-impl DerefMut for PooledConnection {
-    fn deref_mut(&mut self) -> &mut Client {
-        self.client_mut()
     }
 }
 

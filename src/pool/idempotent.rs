@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Row;
-
 use super::Pool;
 use super::acquire::Call;
-use super::connection::{Params, PooledConnection};
+use super::connection::PooledConnection;
 use super::inner::Inner;
 use super::retrying::BUDGET_IS_SPENT;
 use crate::error::{Error, Result, human, is_connection_failure};
 use crate::resilience::repeat::Repeats;
+use crate::sql::{Params, Row, ToStatement};
 
 /// A pool, for statements that may be repeated; see [`Pool::idempotent`].
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +51,8 @@ impl Idempotent<'_> {
     /// # Errors
     /// As there; the loss of the last connection, if all were lost. That one is retryable: the caller said so.
     #[track_caller]
-    pub fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        self.run(|mut conn| conn.query_cached(sql, params))
+    pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(|mut conn| conn.query(sql, params))
     }
 
     /// As [`Pool::query_one`].
@@ -61,8 +60,8 @@ impl Idempotent<'_> {
     /// # Errors
     /// As for [`query`](Self::query); also when there is no row or more than one.
     #[track_caller]
-    pub fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.run(|mut conn| conn.query_one_cached(sql, params))
+    pub fn query_one<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Row> {
+        self.run(|mut conn| conn.query_one(sql, params))
     }
 
     /// As [`Pool::query_opt`].
@@ -70,8 +69,8 @@ impl Idempotent<'_> {
     /// # Errors
     /// As for [`query`](Self::query); also when there is more than one row.
     #[track_caller]
-    pub fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.run(|mut conn| conn.query_opt_cached(sql, params))
+    pub fn query_opt<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Option<Row>> {
+        self.run(|mut conn| conn.query_opt(sql, params))
     }
 
     /// As [`Pool::execute`]. The number of rows is that of the run whose answer came: an earlier one may have changed them
@@ -80,8 +79,8 @@ impl Idempotent<'_> {
     /// # Errors
     /// As for [`query`](Self::query).
     #[track_caller]
-    pub fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
-        self.run(|mut conn| conn.execute_cached(sql, params))
+    pub fn execute<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<u64> {
+        self.run(|mut conn| conn.execute(sql, params))
     }
 
     /// As [`Pool::batch_execute`]: the whole text is repeated.
@@ -90,7 +89,7 @@ impl Idempotent<'_> {
     /// As for [`query`](Self::query).
     #[track_caller]
     pub fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.run(|mut conn| conn.batch(sql))
+        self.run(|mut conn| conn.batch_execute(sql))
     }
 
     #[track_caller]

@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use super::acquire::Call;
 use super::connection::PooledConnection;
 use super::inner::Inner;
-use super::voice::Voice;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The signs of a history, in this order; no timeline on a standby.
@@ -89,12 +88,12 @@ pub(super) enum Fate {
 
 impl Origin {
     /// Finds out where a connection leads, if that is not known yet. To be called outside of a transaction.
-    pub(super) fn learn(conn: &mut PooledConnection, voice: Voice) {
+    pub(super) fn learn(conn: &mut PooledConnection) {
         if conn.conn_mut().origin.is_some() {
             return;
         }
-        let system = match conn.say(voice, ASK_ONCE) {
-            Ok(said) => said.row.first().cloned().flatten(),
+        let system = match conn.ask(ASK_ONCE) {
+            Ok(answer) => answer.row.first().cloned().flatten(),
             Err(error) if error.server().is_some() => None,
             // The transaction will meet it too.
             Err(_) => return,
@@ -104,12 +103,12 @@ impl Origin {
 }
 
 impl Mark {
-    pub(super) fn of(conn: &mut PooledConnection, voice: Voice) -> Result<Self> {
+    pub(super) fn of(conn: &mut PooledConnection) -> Result<Self> {
         let system = match &conn.conn_mut().origin {
             Some(Origin::System(system)) => Some(system.clone()),
             Some(Origin::Hidden) | None => None,
         };
-        let row = conn.say(voice, if system.is_some() { ASK_BEFORE } else { ASK_ID })?.row;
+        let row = conn.ask(if system.is_some() { ASK_BEFORE } else { ASK_ID })?.row;
         let value = |at: usize| row.get(at).cloned().flatten();
         let id = value(0).map(|id| id.parse()).transpose();
         let id = id.map_err(|_| Error::misuse("the server gave an id of a transaction that is no number"))?;
@@ -158,7 +157,7 @@ fn ask(inner: &Arc<Inner>, id: u64, history: &History, end: Instant) -> Result<O
         concat!("SELECT pg_catalog.pg_xact_status('{}'::pg_catalog.xid8), ", system!(), ", ", signs!()),
         id
     );
-    let mut row = conn.say(Voice::Client, &sql)?.row.into_iter();
+    let mut row = conn.ask(&sql)?.row.into_iter();
     let mut next = || row.next().flatten();
     let status = next();
     if History::of(next(), next(), next()).as_ref() != Some(history) {

@@ -39,6 +39,7 @@ use crate::resilience::cap::Cap;
 use crate::resilience::fleet::look::Id;
 use crate::resilience::limit::Pace;
 use crate::session::StatementMode;
+use crate::sql::Catalog;
 
 /// What became of the last opening that failed.
 #[derive(Clone)]
@@ -82,6 +83,8 @@ pub(super) struct Inner {
     pub(super) rests: AtomicBool,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
+    /// Types of the user's own, looked up by any of its connections.
+    pub(super) catalog: Arc<Catalog>,
     pub(super) log: Logger,
     pub(super) events: Option<EventSink>,
     /// Every loan is told of, or leaves a backtrace.
@@ -139,6 +142,7 @@ impl Inner {
             refills_later: SingleFlight::default(),
             rests: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
+            catalog: Arc::default(),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
             follows_loans: config.event_sink().is_some() || settings.leak_backtrace,

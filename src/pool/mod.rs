@@ -4,7 +4,6 @@ mod acquire;
 mod admission;
 mod alarm;
 mod background_open;
-mod cached;
 mod capacity;
 mod circuit;
 mod closing;
@@ -29,7 +28,6 @@ mod observing;
 mod open_connection;
 mod opening;
 mod own_statements;
-mod parameter_types;
 mod place;
 mod prober;
 mod proof;
@@ -40,14 +38,13 @@ mod release;
 mod retrying;
 mod single_flight;
 mod slot;
-mod statements;
 mod stats;
 mod telling;
 mod thaw;
 mod transact;
 mod transaction;
 mod trust;
-mod voice;
+mod typed;
 mod watch;
 #[cfg(feature = "http")]
 mod weak;
@@ -61,23 +58,21 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::Row;
-
 pub(crate) use acquire::Call;
-pub use connection::{Params, PooledConnection};
+pub use connection::PooledConnection;
 use inner::Inner;
 #[cfg(feature = "capi")]
 pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
 
 use crate::config::PoolConfig;
 use crate::error::Result;
+use crate::sql::{Params, Row, ToStatement};
 pub use closing::CloseReport;
 pub(crate) use figures::Figures;
 pub use idempotent::Idempotent;
 pub use stats::{Circuit, CloseReason, Stats};
 #[cfg(feature = "capi")]
 pub(crate) use transact::Came;
-pub use transaction::Transaction;
 #[cfg(feature = "http")]
 pub(crate) use weak::WeakPool;
 
@@ -95,7 +90,7 @@ pub(crate) use weak::WeakPool;
 /// let rows = pool.query("select n, n * n from generate_series(1, $1::int4) n", &[&3i32])?;
 /// assert_eq!(rows[2].get::<_, i32>(1), 9);
 ///
-/// let mut conn = pool.get()?; // a `postgres::Client` on loan
+/// let mut conn = pool.get()?;
 /// conn.batch_execute("create temp table seen (n int)")?;
 /// drop(conn);
 /// assert_eq!(pool.stats().idle, 1);
@@ -240,13 +235,14 @@ impl Pool {
         self.inner.try_get(Some(Location::caller()))
     }
 
-    /// Borrows a connection, runs a query through its statement cache, gives it back.
+    /// Borrows a connection, runs a statement, gives it back; see
+    /// [`PooledConnection::query`].
     ///
     /// # Errors
     /// As for [`get`](Self::get), and what the server says.
     #[track_caller]
-    pub fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        self.get()?.query_cached(sql, params)
+    pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
+        self.get()?.query(sql, params)
     }
 
     /// Like [`query`](Self::query), for exactly one row.
@@ -254,8 +250,8 @@ impl Pool {
     /// # Errors
     /// Also when there is no row or more than one.
     #[track_caller]
-    pub fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.get()?.query_one_cached(sql, params)
+    pub fn query_one<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Row> {
+        self.get()?.query_one(sql, params)
     }
 
     /// Like [`query`](Self::query), for one row or none.
@@ -263,17 +259,17 @@ impl Pool {
     /// # Errors
     /// Also when there is more than one row.
     #[track_caller]
-    pub fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.get()?.query_opt_cached(sql, params)
+    pub fn query_opt<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Option<Row>> {
+        self.get()?.query_opt(sql, params)
     }
 
-    /// Borrows a connection, runs a statement through its cache, gives it back; returns the number of rows changed.
+    /// Borrows a connection, runs a statement, gives it back; returns the number of rows changed.
     ///
     /// # Errors
     /// As for [`query`](Self::query).
     #[track_caller]
-    pub fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
-        self.get()?.execute_cached(sql, params)
+    pub fn execute<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<u64> {
+        self.get()?.execute(sql, params)
     }
 
     /// Borrows a connection, runs one or more statements without parameters, gives it back.
@@ -282,7 +278,7 @@ impl Pool {
     /// As for [`query`](Self::query).
     #[track_caller]
     pub fn batch_execute(&self, sql: &str) -> Result<()> {
-        self.get()?.batch(sql)
+        self.get()?.batch_execute(sql)
     }
 
     /// All figures of the pool, as of one moment. Costs two locks, and some hundred nanoseconds for each connection. In a forked child they are all zero.

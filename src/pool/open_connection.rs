@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::Client;
+
 use super::admission::{Account, Pooled};
 use super::in_doubt::Origin;
 use super::inner::Inner;
 use super::place::Place;
 use super::slot::SlotLease;
-use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
-use crate::connect::{Guest, Opened, open_guest};
-use crate::error::Error;
+use crate::connect::{Guest, Opened, SessionStart, open_guest};
+use crate::error::Result;
 use crate::link::Link;
 use crate::link::cancel::{CancelHandle, Loans};
 use crate::observe::loan::LoanRecord;
@@ -26,10 +27,11 @@ const LIFETIME_SPREAD: f64 = 0.25;
 pub(super) type Parked = Box<OpenConnection>;
 
 pub(super) struct OpenConnection {
-    /// Made as soon as the connection is open, since the pool and its users ask the client still.
-    pub(super) client: Guest,
+    /// A client of the `postgres` crate on the session, made when the borrower asks for one and gone with the loan.
+    guest: Option<Guest>,
+    /// What the session's start was told, for the guest.
+    start: SessionStart,
     pub(super) link: Link,
-    pub(super) statements: StatementCache,
     pub(super) lane: LaneState,
     pub(super) cancel: CancelHandle,
     pub(super) loans: Loans,
@@ -64,23 +66,16 @@ pub(super) struct OpenConnection {
 
 impl OpenConnection {
     /// `era`: as of before it was opened.
-    pub(super) fn new(
-        opened: Opened,
-        client: Guest,
-        slot: SlotLease,
-        id: u64,
-        era: Era,
-        pool: &Arc<Inner>,
-    ) -> Self {
+    pub(super) fn new(opened: Opened, slot: SlotLease, id: u64, era: Era, pool: &Arc<Inner>) -> Self {
         let settings = &pool.settings;
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
         opened.link.traffic().time_statements(settings.metrics);
         Self {
-            client,
+            guest: None,
+            start: opened.start,
             link: opened.link,
-            statements: StatementCache::new(settings.statement_cache),
             lane: *opened.state,
             cancel: opened.cancel,
             loans: Loans::default(),
@@ -104,23 +99,48 @@ impl OpenConnection {
     /// Whether it is in the state in which connections are lent: between two requests, outside of a transaction, usable.
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
-        self.link.is_clean() && !self.lane.is_unfinished() && !self.client_has_given_up()
+        self.link.is_clean() && !self.lane.is_unfinished() && !self.guest_has_given_up()
     }
 
-    /// The client of a session that was opened just now.
-    pub(super) fn client_of(opened: Opened) -> Result<(Opened, Guest), Error> {
-        match open_guest(&opened.link, &opened.start) {
-            Ok(client) => Ok((opened, client)),
-            Err(e) => {
-                opened.end();
-                Err(e)
-            }
+    /// The guest client, made now unless it is there. The session is at rest.
+    ///
+    /// # Errors
+    /// What keeps the client from being made.
+    pub(super) fn guest(&mut self) -> Result<&mut Client> {
+        if self.guest.is_none() {
+            self.guest = Some(open_guest(&self.link, &self.start)?);
+        }
+        match &mut self.guest {
+            Some(guest) => Ok(guest),
+            None => unreachable!("it was made"),
         }
     }
 
-    /// The session, for a question of the pool's own.
-    pub(super) fn session(&mut self) -> Lane<'_> {
-        Lane::new(&self.link, &self.cancel, &mut self.lane)
+    pub(super) fn has_guest(&self) -> bool {
+        self.guest.is_some()
+    }
+
+    /// Whether the guest takes no more statements, for reasons of its own: the link may be in order.
+    #[inline]
+    pub(super) fn guest_has_given_up(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.is_closed())
+    }
+
+    /// Has the guest read what it left half-way, under the link's deadline. Its answer may be the error of a statement that
+    /// was cancelled or its own; what counts is the link's state afterwards.
+    pub(super) fn finish_what_the_guest_left(&mut self) {
+        let Some(guest) = &mut self.guest else { return };
+        let _ = guest.batch_execute("");
+        if self.link.is_busy() {
+            let _ = guest.batch_execute("");
+        }
+    }
+
+    /// The loan is over, and with it the guest. What it prepared is closed with the session's next request.
+    pub(super) fn dismiss_guest(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            self.lane.close_later(guest.leave());
+        }
     }
 
     pub(super) fn has_expired(&self, now: Tick) -> bool {

@@ -33,7 +33,7 @@ impl Inner {
         let began = Instant::now();
         let new_session = || LaneState::new(self.settings.statement_cache, self.statement_mode.clone());
         let opening_up = self.connector.open(deadline, &registered.abort, &new_session);
-        let (opened, client) = match opening_up.and_then(OpenConnection::client_of) {
+        let opened = match opening_up {
             Ok(opened) => opened,
             Err(_) if registered.abort.is_requested() => return Err(pool_closed()),
             Err(e) => {
@@ -49,7 +49,7 @@ impl Inner {
             }
         };
         failpoint!(self, "connected");
-        let mut conn = Box::new(OpenConnection::new(opened, client, slot, registered.id, era, self));
+        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, self));
         self.registry.add(&conn);
         failpoint!(self, "registered");
         let took = began.elapsed();

@@ -30,6 +30,7 @@ impl Inner {
         let OpenConnection { link, cancel, lane, .. } = &mut *conn;
         Lane::new(link, cancel, lane).end_loan();
         if conn.is_at_rest() {
+            conn.dismiss_guest();
             return self.give_back_clean(conn);
         }
         self.give_back_unclean(conn);
@@ -52,7 +53,7 @@ impl Inner {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
             Some(LinkFault::Interrupted) => self.retire(conn, CloseReason::PoolClosed),
             Some(_) => self.retire_broken(conn),
-            None if conn.client_has_given_up() => self.retire_broken(conn),
+            None if conn.guest_has_given_up() => self.retire_broken(conn),
             None => {
                 let inner = self.clone();
                 self.workers.run(move || inner.settle(conn));
@@ -107,6 +108,7 @@ impl Inner {
         if !end_abandoned_work(&self, &mut conn, end) {
             return self.retire(conn, CloseReason::Unclean);
         }
+        conn.dismiss_guest();
         if roll_back(&self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
@@ -187,13 +189,9 @@ fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
     if !is_of_lane && !conn.link.is_busy() {
         return true;
     }
-    if Lane::new(&conn.link, &conn.cancel, &mut conn.lane).is_only_unanswered() {
-        conn.link.set_deadline(Some(end));
-        let rested = Lane::new(&conn.link, &conn.cancel, &mut conn.lane).bring_to_rest().is_ok();
-        conn.link.set_deadline(None);
-        return rested;
-    }
+    // The answer to a ROLLBACK comes by itself.
     if conn.link.is_busy()
+        && conn.lane.needs_cancel()
         && let Err(e) = conn.cancel.cancel_within(end.saturating_duration_since(Instant::now()))
     {
         inner.log.debug(
@@ -207,7 +205,7 @@ fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
         let OpenConnection { lane, link, cancel, .. } = &mut **conn;
         let _ = Lane::new(link, cancel, lane).clear();
     } else {
-        conn.finish_what_the_client_left();
+        conn.finish_what_the_guest_left();
     }
     conn.link.set_deadline(None);
     // The server has sent the signal when it closes the connection of the request. It is met by this statement at the latest.

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn transactions_that_lose_their_connection_are_run_again_within_the_budget() {
         let pool = stubborn();
-        let lose = || pool.transaction(|tx| tx.query("echo:drop", &[]).map(drop).map_err(crate::Error::from));
+        let lose = || pool.transaction(|tx| tx.query("echo:drop", &[]).map(drop));
         assert_eq!((lose().unwrap_err().kind(), pool.stats().opens), (ErrorKind::ConnectionLost, 6));
         spend(&pool);
         lose().unwrap_err();

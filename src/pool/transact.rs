@@ -9,7 +9,6 @@ use super::connection::PooledConnection;
 use super::in_doubt::{Fate, Mark, Origin};
 use super::inner::Inner;
 use super::retrying::BUDGET_IS_SPENT;
-use super::voice::Voice;
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
 use crate::link::{Link, Look, TransactionStatus};
 use crate::resilience::transaction::{Ending, RERUNS, Reruns};
@@ -19,7 +18,6 @@ use crate::session::{Commit, TransactionOptions};
 pub(super) trait Body {
     type Value;
     type Error: From<Error>;
-    const VOICE: Voice;
 
     /// Begins a transaction and does the work, the connection's deadline being set. `before` counts the runs there have
     /// been. Gives the connection back with what came of it; fails alone if the connection is not to be had any more.
@@ -66,22 +64,22 @@ impl<'a> Transact<'a> {
         };
         conn.link().set_deadline(self.end);
         if self.options.resolve_commit {
-            Origin::learn(&mut conn, B::VOICE);
+            Origin::learn(&mut conn);
         }
         conn.link().forget_failure();
         match body.run(conn, before) {
             Ok((conn, Ok(value))) => {
                 let target = conn.target().to_owned();
                 let named = |e: Error| if e.target().is_none() { e.at_target(target) } else { e };
-                self.commit(conn, B::VOICE).map(|()| value, |error| named(error).into())
+                self.commit(conn).map(|()| value, |error| named(error).into())
             }
-            Ok((conn, Err(error))) => self.failed(conn, B::VOICE, error),
+            Ok((conn, Err(error))) => self.failed(conn, error),
             Err(error) => Ending::Over(Err(error)),
         }
     }
 
-    fn failed<T, E>(&self, conn: PooledConnection, voice: Voice, error: E) -> Ending<T, E> {
-        if self.may_pass(conn, voice) { Ending::Again(error) } else { Ending::Over(Err(error)) }
+    fn failed<T, E>(&self, conn: PooledConnection, error: E) -> Ending<T, E> {
+        if self.may_pass(conn) { Ending::Again(error) } else { Ending::Over(Err(error)) }
     }
 
     fn call(&self, before: u32) -> Call {
@@ -93,9 +91,9 @@ impl<'a> Transact<'a> {
     }
 
     /// Ends a transaction that failed. Whether it failed for a reason that passes, and certainly came to nothing.
-    fn may_pass(&self, mut conn: PooledConnection, voice: Voice) -> bool {
+    fn may_pass(&self, mut conn: PooledConnection) -> bool {
         let link = conn.link().clone();
-        settle(&mut conn, voice, link.failure().is_some());
+        settle(&mut conn, link.failure().is_some());
         if let Some(fault) = link.fault() {
             return is_loss(fault, &link) && self.inner.may_retry();
         }
@@ -103,20 +101,20 @@ impl<'a> Transact<'a> {
             // Its body has ended it, and what was done before may have been committed.
             return false;
         }
-        self.roll_back(conn, voice);
+        self.roll_back(conn);
         is_conflict(&link)
     }
 
     /// Rolls back what can be rolled back at once; the rest is up to the pool, which cleans every connection that comes
     /// back.
-    fn roll_back(&self, mut conn: PooledConnection, voice: Voice) {
+    fn roll_back(&self, mut conn: PooledConnection) {
         let now = Instant::now();
         let limit = now + self.inner.settings.settle_timeout;
         let end = self.end.map_or(limit, |end| end.min(limit));
         if end > now && !conn.link().is_busy() {
             conn.link().set_deadline(Some(end));
             // If it fails, the connection is not lent again.
-            let _ = conn.say(voice, "ROLLBACK");
+            let _ = conn.ask("ROLLBACK");
         }
     }
 
@@ -131,12 +129,12 @@ impl<'a> Transact<'a> {
         }
     }
 
-    fn commit(&self, mut conn: PooledConnection, voice: Voice) -> Ending<(), Error> {
+    fn commit(&self, mut conn: PooledConnection) -> Ending<(), Error> {
         let link = conn.link().clone();
-        settle(&mut conn, voice, true);
+        settle(&mut conn, true);
         if link.fault().is_none() && link.look() == Look::Gone {
             // To be told why.
-            let _ = conn.say(voice, "");
+            let _ = conn.ask("");
         }
         if let Some(fault) = link.fault() {
             return self.lost(fault, &link);
@@ -144,7 +142,7 @@ impl<'a> Transact<'a> {
         match link.transaction_status() {
             TransactionStatus::InTransaction => {}
             TransactionStatus::Failed => {
-                self.roll_back(conn, voice);
+                self.roll_back(conn);
                 return rolled_back(&link);
             }
             TransactionStatus::Idle | TransactionStatus::Unknown => {
@@ -154,15 +152,15 @@ impl<'a> Transact<'a> {
             }
         }
         if self.end.is_some_and(|end| end <= Instant::now()) {
-            self.roll_back(conn, voice);
+            self.roll_back(conn);
             let message = "the time for the transaction was over before COMMIT was sent: it was rolled back";
             return Ending::failed(Error::new(ErrorKind::QueryTimeout, message).in_phase(Phase::Commit));
         }
-        let mark = match self.options.resolve_commit.then(|| Mark::of(&mut conn, voice)).transpose() {
+        let mark = match self.options.resolve_commit.then(|| Mark::of(&mut conn)).transpose() {
             Ok(mark) => mark,
-            Err(error) => return self.failed(conn, voice, error),
+            Err(error) => return self.failed(conn, error),
         };
-        let answer = conn.say(voice, "COMMIT").map(|said| said.tag);
+        let answer = conn.ask("COMMIT").map(|answer| answer.tag);
         match Commit::of(answer, &link) {
             Commit::Done => Ending::Over(Ok(())),
             Commit::RolledBack => rolled_back(&link),
@@ -208,11 +206,10 @@ impl<'a> Transact<'a> {
     }
 }
 
-/// Reads what the client owes to an error or to a result that was not read to its end, so that the transaction's status is
-/// known. On the lane there is nothing to read, or it is a stream that somebody else has to end.
-fn settle(conn: &mut PooledConnection, voice: Voice, worth_it: bool) {
-    if worth_it && voice == Voice::Client && conn.link().fault().is_none() && conn.link().is_busy() {
-        let _ = conn.say(voice, "");
+/// Reads what is left of a result that was not read to its end, so that the transaction's status is known.
+fn settle(conn: &mut PooledConnection, worth_it: bool) {
+    if worth_it && conn.link().fault().is_none() && conn.link().is_busy() {
+        let _ = conn.ask("");
     }
 }
 

@@ -1,25 +1,14 @@
 //! Transactions that are run again when they meet others: what a user calls, and what the body gets.
 
-use std::fmt;
-use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
-
-use postgres::{IsolationLevel, Row, Statement};
-
 use super::Pool;
 use super::acquire::Call;
-use super::cached::Cached;
-use super::connection::{Params, PooledConnection};
+use super::connection::PooledConnection;
 #[cfg(feature = "capi")]
 use super::lender::Lender;
-use super::open_connection::OpenConnection;
-use super::statements::StatementCache;
 use super::transact::{Body, Came, Transact};
-use super::voice::Voice;
 use crate::error::{Error, Result};
-use crate::link::Link;
-use crate::link::cancel::{CancelHandle, Loans};
-use crate::session::{Isolation, TransactionOptions};
+use crate::session::TransactionOptions;
+use crate::sql::Transaction;
 
 impl Pool {
     /// Borrows a connection, runs `body` in a transaction, and commits if it returns `Ok`. If it returns `Err`, the
@@ -39,7 +28,7 @@ impl Pool {
     /// # let pool = holdfast::Pool::from_url(&url)?;
     /// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
     /// let left = pool.transaction(|tx| -> holdfast::Result<i32> {
-    ///     let left = tx.query_one_cached("update stock set n = n - 1 where item = $1 returning n", &[&7i32])?;
+    ///     let left = tx.query_one("update stock set n = n - 1 where item = $1 returning n", &[&7i32])?;
     ///     Ok(left.get(0))
     /// })?;
     /// # assert_eq!(left, 0);
@@ -47,7 +36,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// Those of the body, and any that a [`holdfast::Error`](Error) can be made into: `?` takes the driver's errors and the
+    /// Those of the body, and any that a [`holdfast::Error`](Error) can be made into: `?` takes the
     /// library's. Unless the kind is [`CommitUnknown`](crate::ErrorKind::CommitUnknown), nothing was committed.
     ///
     /// - As for [`get`](Self::get), when there was no connection for a run.
@@ -97,145 +86,26 @@ impl Pool {
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let transact = Transact::new(&self.inner, &options, Call::default());
-        transact.run(OnClient { options: &options, body })
+        transact.run(Typed { options: &options, body })
     }
 }
 
-/// A transaction of [`Pool::transaction`], for its body: a [`postgres::Transaction`], savepoints and COPY included, and
-/// statements out of the connection's cache. The pool ends it.
-pub struct Transaction<'a> {
-    /// Never ended by its drop, which would wait for the server.
-    driver: ManuallyDrop<postgres::Transaction<'a>>,
-    statements: &'a mut StatementCache,
-    link: &'a Link,
-    target: &'a str,
-    cancel: &'a CancelHandle,
-    loans: &'a Loans,
-    before: u32,
-}
-
-impl<'a> Transaction<'a> {
-    fn begin(conn: &'a mut PooledConnection, options: &TransactionOptions, before: u32) -> Result<Self> {
-        let OpenConnection { client, statements, link, target, cancel, loans, .. } = &mut **conn.conn_mut();
-        let mut builder = client.build_transaction();
-        if let Some(isolation) = options.isolation {
-            builder = builder.isolation_level(match isolation {
-                Isolation::ReadCommitted => IsolationLevel::ReadCommitted,
-                Isolation::RepeatableRead => IsolationLevel::RepeatableRead,
-                Isolation::Serializable => IsolationLevel::Serializable,
-            });
-        }
-        if let Some(read_only) = options.read_only {
-            builder = builder.read_only(read_only);
-        }
-        if let Some(deferrable) = options.deferrable {
-            builder = builder.deferrable(deferrable);
-        }
-        let begun = builder.start().map_err(|e| Error::from(e).at_target(target.as_str()))?;
-        Ok(Self { driver: ManuallyDrop::new(begun), statements, link, target, cancel, loans, before })
-    }
-
-    fn cached(&mut self) -> Cached<'_, postgres::Transaction<'a>> {
-        Cached { client: &mut self.driver, statements: self.statements, link: self.link, target: self.target }
-    }
-
-    /// How many runs of the body came to nothing before this one: 0 in the first.
-    pub fn reruns(&self) -> u32 {
-        self.before
-    }
-
-    /// Something with which any thread can cancel what this transaction is doing.
-    pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.for_present_loan(self.loans)
-    }
-
-    /// The same as [`cancel_handle`](Self::cancel_handle); see [`PooledConnection::cancel_token`].
-    pub fn cancel_token(&self) -> CancelHandle {
-        self.cancel_handle()
-    }
-
-    /// As [`PooledConnection::prepare_cached`].
-    ///
-    /// # Errors
-    /// What the server says to the text.
-    pub fn prepare_cached(&mut self, sql: &str) -> Result<Statement> {
-        self.cached().prepare(sql)
-    }
-
-    /// Runs a query through the connection's statement cache and returns its rows.
-    ///
-    /// # Errors
-    /// What the server says; also that a cached statement does not fit any more because a table changed, after which the
-    /// transaction has failed (outside of transactions that goes unnoticed).
-    pub fn query_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-        self.cached().query(sql, params)
-    }
-
-    /// Like [`query_cached`](Self::query_cached), for exactly one row.
-    ///
-    /// # Errors
-    /// Also when there is no row or more than one.
-    pub fn query_one_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.cached().query_one(sql, params)
-    }
-
-    /// Like [`query_cached`](Self::query_cached), for one row or none.
-    ///
-    /// # Errors
-    /// Also when there is more than one row.
-    pub fn query_opt_cached(&mut self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-        self.cached().query_opt(sql, params)
-    }
-
-    /// Runs a statement through the cache and returns the number of rows it changed.
-    ///
-    /// # Errors
-    /// As for [`query_cached`](Self::query_cached).
-    pub fn execute_cached(&mut self, sql: &str, params: Params<'_>) -> Result<u64> {
-        self.cached().execute(sql, params)
-    }
-}
-
-impl<'a> Deref for Transaction<'a> {
-    type Target = postgres::Transaction<'a>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.driver
-    }
-}
-
-impl DerefMut for Transaction<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.driver
-    }
-}
-
-impl fmt::Debug for Transaction<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction")
-            .field("target", &self.target)
-            .field("reruns", &self.before)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A body that works through the driver.
-struct OnClient<'o, F> {
+/// A body that works with typed values.
+struct Typed<'o, F> {
     options: &'o TransactionOptions,
     body: F,
 }
 
-impl<T, E, F> Body for OnClient<'_, F>
+impl<T, E, F> Body for Typed<'_, F>
 where
     E: From<Error>,
     F: FnMut(&mut Transaction<'_>) -> Result<T, E>,
 {
     type Value = T;
     type Error = E;
-    const VOICE: Voice = Voice::Client;
 
     fn run(&mut self, mut conn: PooledConnection, before: u32) -> Result<Came<T, E>, E> {
-        let came = match Transaction::begin(&mut conn, self.options, before) {
+        let came = match conn.begin_for_pool(self.options, before) {
             Ok(mut transaction) => (self.body)(&mut transaction),
             Err(error) => Err(error.into()),
         };
@@ -272,10 +142,9 @@ where
 {
     type Value = T;
     type Error = E;
-    const VOICE: Voice = Voice::Lane;
 
     fn run(&mut self, mut conn: PooledConnection, _: u32) -> Result<Came<T, E>, E> {
-        match conn.say(Voice::Lane, &self.begin) {
+        match conn.ask(&self.begin) {
             Ok(_) => (self.body)(conn),
             Err(error) => Ok((conn, Err(error.into()))),
         }

@@ -123,7 +123,7 @@ impl CopyInCursor {
     /// # Errors
     /// What the server says to the data so far, in this call or a later one: the copy is then over.
     pub fn write(&mut self, lane: &mut Lane<'_>, data: &[u8]) -> Result<()> {
-        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course)?;
+        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
         for piece in data.chunks(LONGEST_PIECE) {
             let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
             message.write(exchange.out());
@@ -139,12 +139,27 @@ impl CopyInCursor {
         Ok(())
     }
 
+    /// Sends what was gathered.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
+        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        exchange.send()?;
+        if let Some((reply, _)) = exchange.next_now()? {
+            return end(exchange, Err(failed_early(reply)));
+        }
+        exchange.pause();
+        self.course = Course::Open(ticket);
+        Ok(())
+    }
+
     /// Ends the data; returns the number of rows copied.
     ///
     /// # Errors
     /// What the server says to the data: nothing of the copy stays.
     pub fn finish(&mut self, lane: &mut Lane<'_>) -> Result<u64> {
-        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course)?;
+        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
         frontend::copy_done(exchange.out());
         exchange.send()?;
         let (reply, message) = exchange.next()?;
@@ -164,7 +179,7 @@ impl CopyInCursor {
         if reason.contains('\0') {
             return Err(Error::misuse("a reason cannot contain a NUL").in_phase(Phase::Query));
         }
-        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course)?;
+        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
         // What was not sent yet need not be.
         exchange.out().clear();
         exchange.give_up_copy(Begun::Simple, reason)?;
@@ -201,7 +216,7 @@ impl CopyOutCursor {
         if matches!(self.course, Course::Ended) {
             return Ok(false);
         }
-        let (mut exchange, ticket) = lane.resume(Kind::CopyOut, &mut self.course)?;
+        let (mut exchange, ticket) = lane.resume(Kind::CopyOut, &mut self.course, None)?;
         loop {
             let (reply, message) = exchange.next()?;
             match reply {
@@ -227,6 +242,13 @@ impl CopyOutCursor {
     /// The number of rows copied, once the end was read; 0 before.
     pub fn rows(&self) -> u64 {
         self.tag.rows().unwrap_or(0)
+    }
+
+    /// Gives the copy up.
+    pub(crate) fn give_up(&mut self) {
+        if !matches!(self.course, Course::Ended) {
+            self.course = Course::Broken;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::block::{Column, ResultBlock};
 use super::description::{parse_columns, parse_types};
 use super::lane::LaneState;
 use super::messages::Notification;
-use super::standing::{Kind, Standing, Ticket};
+use super::standing::{Kind, Standing, Ticket, Unread};
 use super::statements::Statements;
 use super::tag::Tag;
 use super::wire::{Received, malformed, parse_server_message, text_at};
@@ -58,6 +58,7 @@ impl<'a> Exchange<'a> {
         let mut exchange = Self { line, state, given_up: false };
         exchange.state.settings = exchange.line.text_settings();
         exchange.state.standing = Standing::Left;
+        exchange.state.unread = Unread::default();
         exchange.state.inbound.begins();
         exchange.send()?;
         Ok(exchange)
@@ -249,6 +250,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn finish(mut self) {
         self.state.inbound.hand_back(&mut self.line);
         self.state.standing = Standing::Rest;
+        self.state.unread = Unread::default();
     }
 
     /// Skips to `ReadyForQuery` and ends the exchange; returns the first error on the way.
@@ -258,22 +260,20 @@ impl<'a> Exchange<'a> {
         Ok(first_error)
     }
 
-    /// Sends `state.out` without waiting, for an answer that is left to the next call. `false` if the kernel does not take
-    /// it at once.
-    pub(super) fn send_for_later(mut line: DirectLine<'a>, state: &'a mut LaneState) -> io::Result<bool> {
-        let out = state.out.split();
-        let sent = line.send_now(&out)?;
-        if sent {
-            state.standing = Standing::Unanswered;
+    /// Skips the rest of an exchange, and the replies to what was sent after it without waiting.
+    pub(super) fn skip_all_left(mut self) -> Result<(), Error> {
+        while self.state.unread.more > 0 {
+            self.skip_one()?;
+            self.state.unread.more -= 1;
         }
-        line.pause();
-        Ok(sent)
+        self.skip_to_ready().map(drop)
     }
 
     /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.
     pub(super) fn skip_what_has_come(mut self) {
         while let Ok(Some(message)) = self.state.inbound.parse() {
             match self.classify(&message) {
+                Ok(Some(Reply::Ready)) if self.state.unread.more > 0 => self.state.unread.more -= 1,
                 Ok(Some(Reply::Ready)) => return self.finish(),
                 Ok(_) => {}
                 Err(_) => return drop(self.line.fail_protocol()),
@@ -312,12 +312,45 @@ impl<'a> Exchange<'a> {
                     block.finish(self.tag(&message)?);
                     return Ok(());
                 }
-                Reply::EmptyQuery => return Ok(()),
+                // Of a portal: it ends when its rows have been asked for.
+                Reply::EmptyQuery | Reply::Suspended => return Ok(()),
                 Reply::Error(e) => return Err(refused(*e)),
                 Reply::Bound | Reply::Closed => {}
                 Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
                 Reply::CopyOut => return Err(copy_by_query()),
                 _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// Skips rows until the statement ends; returns how many rows it changed or returned.
+    pub(super) fn count_rows(&mut self) -> Result<u64, Error> {
+        loop {
+            let (reply, message) = self.next()?;
+            match reply {
+                Reply::Complete => return Ok(self.tag(&message)?.rows().unwrap_or(0)),
+                Reply::EmptyQuery => return Ok(0),
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::Row | Reply::Bound | Reply::Closed => {}
+                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// The next message of the reply if it lies in the buffer already.
+    pub(super) fn next_buffered(&mut self) -> Result<Option<(Reply, Received)>, Error> {
+        loop {
+            let message = match self.state.inbound.parse() {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(self.unexpected()),
+            };
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok(Some((reply, message))),
+                Ok(None) => {}
+                Err(_) => return Err(self.unexpected()),
             }
         }
     }

@@ -9,7 +9,7 @@ use super::exchange::{Exchange, broken, refused};
 use super::messages::{Messages, Notification};
 use super::mode::StatementMode;
 use super::request;
-use super::standing::{Course, Kind, Standing, Ticket};
+use super::standing::{Course, Kind, Standing, Ticket, Unread};
 use super::statements::Statements;
 use super::tag::Tag;
 use super::wire::Inbound;
@@ -37,6 +37,9 @@ pub(crate) struct LaneState {
     /// What the last statement that ended did.
     pub(super) last_tag: Tag,
     pub(super) standing: Standing,
+    pub(super) unread: Unread,
+    /// A statement that the kernel did not take when it was to be sent without waiting: it goes first.
+    pub(super) unsent: Option<Box<str>>,
 }
 
 /// The state of a session that belongs to no pool, and prepares nothing by name.
@@ -58,6 +61,8 @@ impl LaneState {
             settings: TextSettings::default(),
             last_tag: Tag::default(),
             standing: Standing::Rest,
+            unread: Unread::default(),
+            unsent: None,
         }
     }
 
@@ -73,6 +78,21 @@ impl LaneState {
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.standing.is_at_rest()
+    }
+
+    /// Whether what is left half-way has to be cancelled, so that it ends in bounded time.
+    pub(crate) fn needs_cancel(&self) -> bool {
+        !self.unread.only_rollback
+    }
+
+    /// Statements that others have prepared on the session are closed with the next request.
+    pub(crate) fn close_later(&mut self, names: Vec<String>) {
+        self.statements.close_later(names);
+    }
+
+    /// How many statements are prepared and kept.
+    pub(crate) fn cached_statements(&self) -> usize {
+        self.statements.len()
     }
 
     /// The next loan starts with nothing of the last one.
@@ -99,9 +119,9 @@ impl LaneState {
 /// server is asked to cancel (a transaction fails by that), or told that no more data comes, and what it still sends is
 /// skipped. That counts as part of the call, also against its deadline.
 pub struct Lane<'c> {
-    link: &'c Link,
+    pub(super) link: &'c Link,
     cancel: &'c CancelHandle,
-    state: &'c mut LaneState,
+    pub(super) state: &'c mut LaneState,
     /// When the call under way has to be over.
     end: Option<Instant>,
 }
@@ -111,12 +131,12 @@ impl<'c> Lane<'c> {
         Self { link, cancel, state, end: None }
     }
 
-    pub(super) fn link(&self) -> &'c Link {
+    pub(crate) fn link(&self) -> &'c Link {
         self.link
     }
 
     /// The same, for a shorter time.
-    pub(super) fn reborrow(&mut self) -> Lane<'_> {
+    pub(crate) fn reborrow(&mut self) -> Lane<'_> {
         Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
     }
 
@@ -149,29 +169,6 @@ impl<'c> Lane<'c> {
         }
     }
 
-    /// Sends ROLLBACK for a transaction whose guard was dropped, and waits for nothing. Its answer is skipped by the next call,
-    /// or by the pool, which ends what is still open if nothing could be sent: then the result is `false`.
-    pub(crate) fn send_rollback(&mut self) -> bool {
-        if !self.state.standing.is_at_rest() || self.link.is_busy() || !self.is_in_transaction() {
-            return false;
-        }
-        self.state.out.clear();
-        let sent = request::query("ROLLBACK", &mut self.state.out).is_ok()
-            && self.link.direct(None).is_ok_and(|line| {
-                Exchange::send_for_later(line, self.state).unwrap_or_else(|e| {
-                    log::debug!(target: "holdfast", "could not send a ROLLBACK: {e}");
-                    false
-                })
-            });
-        self.state.out.clear();
-        sent
-    }
-
-    /// Whether only the answer to a [ROLLBACK](Self::send_rollback) is missing, for which nothing has to be cancelled.
-    pub(crate) fn is_only_unanswered(&self) -> bool {
-        matches!(self.state.standing, Standing::Unanswered)
-    }
-
     /// Skips the rest of an exchange if all of it has come. Does not block.
     pub(super) fn skip_what_has_come(&mut self) {
         if self.state.is_unfinished() && !self.link.is_busy() && self.link.fault().is_none() {
@@ -192,7 +189,12 @@ impl<'c> Lane<'c> {
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
         exchange.give_up_any_copy()?;
-        exchange.skip_to_ready().map(drop)
+        exchange.skip_all_left()
+    }
+
+    /// When the call under way has to be over.
+    pub(crate) fn call_end(&self) -> Option<Instant> {
+        self.end
     }
 
     /// Reads to the end of all that is under way, even of an exchange that somebody could go on with: for a connection whose
@@ -217,16 +219,24 @@ impl<'c> Lane<'c> {
         if let Some(lost) = self.link.take_lost_statements() {
             self.state.statements.were_lost(lost);
         }
-        if self.state.standing.is_at_rest() {
+        if self.state.standing.is_at_rest() && self.state.unsent.is_none() {
             return Ok(());
         }
+        self.end_what_is_left()
+    }
+
+    #[cold]
+    fn end_what_is_left(&mut self) -> Result<()> {
         self.state.standing.refuse_if_open()?;
         // The server does not look at cancel requests while it waits for data.
-        let is_running = self.link.is_busy() && !self.link.in_copy_in();
-        if is_running && !self.is_only_unanswered() {
+        if self.link.is_busy() && !self.link.in_copy_in() && !self.state.unread.to_the_end {
             self.cancel_what_was_left()?;
         }
-        self.drain()
+        self.drain()?;
+        match self.state.unsent.take() {
+            Some(sql) => self.script(&sql).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Has the server cancel what nobody reads on. If that fails, the request may still come, and hit whatever runs then:
@@ -249,8 +259,13 @@ impl<'c> Lane<'c> {
     }
 
     /// Goes on, in a call of its own, with the exchange of a cursor. The caller puts the ticket back if the exchange is not
-    /// over with that call.
-    pub(super) fn resume(&mut self, kind: Kind, course: &mut Course) -> Result<(Exchange<'_>, Ticket)> {
+    /// over with that call. It has to be over at `end`, or within the time of a statement.
+    pub(super) fn resume(
+        &mut self,
+        kind: Kind,
+        course: &mut Course,
+        end: Option<Instant>,
+    ) -> Result<(Exchange<'_>, Ticket)> {
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
@@ -259,7 +274,8 @@ impl<'c> Lane<'c> {
             Course::Open(_) => {}
             Course::Ended | Course::Broken => return Err(Course::over(kind)),
         }
-        let line = self.link.direct_again(self.link.end_of_statement()).map_err(broken)?;
+        let end = end.or_else(|| self.link.end_of_statement());
+        let line = self.link.direct_again(end).map_err(broken)?;
         match std::mem::replace(course, Course::Broken) {
             Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
             Course::Ended | Course::Broken => Err(Course::over(kind)),
@@ -267,7 +283,7 @@ impl<'c> Lane<'c> {
     }
 
     /// The settings under which values will be made if a request is sent now.
-    pub(super) fn text_settings(&self) -> TextSettings {
+    pub(crate) fn text_settings(&self) -> TextSettings {
         self.link.text_settings()
     }
 
@@ -276,12 +292,12 @@ impl<'c> Lane<'c> {
     }
 
     /// Outside a transaction, with nothing under way.
-    pub(super) fn is_outside_transaction(&self) -> bool {
+    pub(crate) fn is_outside_transaction(&self) -> bool {
         self.link.is_clean()
     }
 
     /// Whether the server got as far as running the last statement.
-    pub(super) fn ran_last_statement(&self) -> bool {
+    pub(crate) fn ran_last_statement(&self) -> bool {
         self.link.ran_last_statement()
     }
 
@@ -312,6 +328,15 @@ impl<'c> Lane<'c> {
     /// The buffer for a request that has something in it already, perhaps.
     pub(super) fn out(&mut self) -> &mut BytesMut {
         &mut self.state.out
+    }
+
+    pub(crate) fn cancel_of(&self) -> &'c CancelHandle {
+        self.cancel
+    }
+
+    /// How many notifications have come and were not fetched yet.
+    pub(crate) fn kept_notifications(&self) -> usize {
+        self.state.messages.notifications.len()
     }
 
     /// The next notification, waiting for at most `patience`. The connection must be listening.

@@ -25,6 +25,21 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// As the field, under the type that `postgres::Notification` has for it.
+    pub fn process_id(&self) -> i32 {
+        self.process_id.cast_signed()
+    }
+
+    /// The channel it was sent on.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// What was sent; empty when nothing was.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
     pub(super) fn parse(body: &[u8]) -> io::Result<Self> {
         let (process_id, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
         let (channel, rest) = take_text(rest)?;
@@ -115,6 +130,10 @@ impl<T: Textual> Kept<T> {
             }
             self.dropped += 1;
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {

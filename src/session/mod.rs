@@ -1,6 +1,6 @@
-//! The direct lane: statements, results, streams, COPY and notifications spoken straight on the link, for embedders who
-//! need what `postgres::Client` hides: any type as text or binary, command tags, full descriptions of columns, results in
-//! one block.
+//! The session: statements, results, streams, COPY and notifications spoken straight on the link. Everything runs on it; what is
+//! public here is the raw view, for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags,
+//! full descriptions of columns, results in one block.
 //!
 #![cfg_attr(feature = "embedded", doc = "```")]
 #![cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -42,6 +42,7 @@ mod prepare;
 mod prepared;
 mod query;
 mod request;
+mod script;
 mod standing;
 mod statement;
 mod statements;
@@ -49,6 +50,7 @@ mod stream;
 mod tag;
 pub(crate) mod text_form;
 mod transaction;
+mod unanswered;
 mod values;
 mod wire;
 
@@ -61,9 +63,7 @@ pub(crate) use lane::LaneState;
 pub use messages::Notification;
 pub(crate) use mode::StatementMode;
 pub use pipeline::PipelineMode;
-#[allow(unused_imports)] // by the calls of the Rust API that bind portals and values of their own
 pub(crate) use portal::BoundPortal;
-#[allow(unused_imports)]
 pub(crate) use prepared::Prepared;
 pub use request::{Param, Request, ResultFormat};
 pub use statement::{Sql, Statement};
@@ -75,6 +75,5 @@ pub(crate) use text_form::float4_as_printed;
 pub(crate) use text_form::oid;
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
-#[allow(unused_imports)]
 pub(crate) use values::{BindValues, Unwritable};
 pub(crate) use wire::parse_server_message;

@@ -44,6 +44,9 @@ impl Lane<'_> {
             let (prepared, fresh) = self.fitted(sql, values)?;
             match run(self, &prepared) {
                 Ok(done) => return Ok(done),
+                Err(e) if V::BY_DESCRIPTION && reruns == 0 && values.may_fit_anew(&e, fresh) => {
+                    self.statements().forget(&prepared);
+                }
                 Err(e) => {
                     let e = self.judge(e, &prepared, fresh, outside_transaction)?;
                     if reruns == MOST_RERUNS {

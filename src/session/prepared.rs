@@ -56,7 +56,7 @@ impl Prepared {
 
     /// Whether the server knows it by name.
     #[inline]
-    pub(super) fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         !self.name.is_empty()
     }
 

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::block::ResultBlock;
-use super::exchange::{Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
 use super::prepared::Prepared;
 use super::request::{self, Param, ResultFormat};
 use super::statement::Sql;
 use super::values::BindValues;
 use crate::error::Result;
-use crate::link::CopyIn;
 
 impl Lane<'_> {
     /// Runs one statement and returns its rows: a text, prepared at first use and kept with the connection unless
@@ -85,6 +83,24 @@ impl Lane<'_> {
         end(exchange, read)
     }
 
+    /// Runs a statement with values of any kind and returns how many rows it changed or returned.
+    pub(crate) fn count_values<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<u64> {
+        self.start()?;
+        sql.check(values)?;
+        self.with_prepared(sql, values, |lane, prepared| {
+            let shape = prepared.shape(ResultFormat::Binary, lane.text_settings());
+            let out = lane.request()?;
+            request::bind_values("", sql, prepared, values, &shape.codes, out)?;
+            request::execute(out)?;
+            request::sync(out);
+            let mut exchange = lane.begin()?;
+            let bound =
+                if prepared.is_named() { Ok(()) } else { exchange.await_columns(prepared, shape).map(drop) };
+            let counted = bound.and_then(|()| exchange.count_rows());
+            end(exchange, counted)
+        })
+    }
+
     /// Everything in one request, with what is learnt on the way kept for the next time: where nothing is prepared by name, and
     /// the values need no description. The types of the result are not known beforehand, so automatic format means text here.
     fn query_undescribed(
@@ -106,36 +122,5 @@ impl Lane<'_> {
             prepared.read(columns, |block| exchange.read_rows(block))
         });
         end(exchange, read)
-    }
-
-    /// Runs a text of one or more statements without parameters; a block for each statement, values as text. They form
-    /// one transaction unless the text says otherwise, and an error ends the whole text.
-    pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
-        self.start()?;
-        request::query(sql, self.request()?)?;
-        let mut exchange = self.begin()?;
-        let mut blocks = Vec::new();
-        let mut current = ResultBlock::new([].into());
-        let failure = loop {
-            let (reply, message) = exchange.next()?;
-            match reply {
-                Reply::Described(columns) => current = ResultBlock::new(columns.into()),
-                Reply::Row => exchange.push_row(&mut current, &message)?,
-                Reply::Complete => {
-                    current.finish(exchange.tag(&message)?);
-                    blocks.push(std::mem::replace(&mut current, ResultBlock::new([].into())));
-                }
-                Reply::EmptyQuery | Reply::Closed => {}
-                Reply::Error(e) => break refused(*e),
-                Reply::Ready => {
-                    exchange.finish();
-                    return Ok(blocks);
-                }
-                Reply::CopyIn => break exchange.refuse_copy(CopyIn::Simple),
-                Reply::CopyOut => break copy_by_query(),
-                _ => return Err(exchange.unexpected()),
-            }
-        };
-        end(exchange, Err(failure))
     }
 }

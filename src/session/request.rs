@@ -111,7 +111,7 @@ impl ResultFormat {
 }
 
 /// What keeps a request from being written down: a NUL inside a text, more than 65,535 parameters, a value over 1 GB.
-fn unsendable(error: io::Error) -> Error {
+pub(super) fn unsendable(error: io::Error) -> Error {
     Error::misuse(format!("the request cannot be sent: {error}")).in_phase(Phase::Query)
 }
 

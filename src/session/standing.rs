@@ -33,6 +33,17 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Ticket(Arc<()>);
 
+/// How the replies that are left of an exchange are to be read when nothing more is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Unread {
+    /// They are read to their end, without asking the server to cancel: it would undo what the statement does.
+    pub(super) to_the_end: bool,
+    /// Nothing is left but the answer to a ROLLBACK.
+    pub(super) only_rollback: bool,
+    /// `ReadyForQuery` messages still to come besides the one that ends the exchange.
+    pub(super) more: u32,
+}
+
 /// The state between two calls.
 #[derive(Debug)]
 pub(super) enum Standing {
@@ -42,8 +53,6 @@ pub(super) enum Standing {
     Open(Kind, Weak<()>),
     /// In the middle of an exchange that a call is about, or that nobody will go on with.
     Left,
-    /// A whole request was sent whose answer, which comes at once, was not waited for.
-    Unanswered,
 }
 
 impl Standing {

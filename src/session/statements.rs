@@ -62,6 +62,11 @@ impl Statements {
         self.named
     }
 
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.cache.len()
+    }
+
     /// The statement as it is known here.
     #[inline]
     pub(super) fn find<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Option<Arc<Prepared>> {
@@ -187,6 +192,12 @@ impl Statements {
     #[cold]
     pub(super) fn name_was_taken(&mut self) {
         self.mode.name_did_not_last("42P05");
+    }
+
+    /// Statements that others have prepared, to be closed on the server too.
+    #[cold]
+    pub(super) fn close_later(&mut self, names: Vec<String>) {
+        self.to_close.extend(names);
     }
 
     /// The names to close on the server.

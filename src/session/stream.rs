@@ -2,6 +2,7 @@
 //! control, so nothing piles up on either side.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
@@ -28,6 +29,8 @@ pub struct StreamCursor {
     course: Course,
     columns: Arc<[Column]>,
     tag: Tag,
+    /// When the statement as a whole has to be over; `None` where the deadline holds for each call by itself.
+    end: Option<Instant>,
 }
 
 /// The rows of one statement, portion by portion. Dropped before the end, it leaves the rest to be cancelled and skipped
@@ -134,6 +137,7 @@ impl Lane<'_> {
                 course: Course::Open(exchange.keep_open(Kind::Stream)),
                 columns,
                 tag: Tag::default(),
+                end: None,
             }),
             Err(e) => end(exchange, Err(e)),
         }
@@ -156,6 +160,11 @@ impl StreamCursor {
         matches!(self.course, Course::Ended)
     }
 
+    /// The rows that the statement changed or returned, once the end was read.
+    pub(crate) fn rows_affected(&self) -> Option<u64> {
+        self.is_ended().then(|| self.tag.rows().unwrap_or(0))
+    }
+
     #[cfg(feature = "capi")]
     pub(crate) fn tag(&self) -> &Tag {
         &self.tag
@@ -174,12 +183,49 @@ impl StreamCursor {
     /// [`Misuse`](crate::ErrorKind::Misuse) after that, once the connection has gone back to its pool, and if it is another
     /// one.
     pub fn next_portion(&mut self, lane: &mut Lane<'_>, most: usize) -> Result<Option<ResultBlock>> {
+        self.portion(lane, most, false)
+    }
+
+    /// The next rows: waits for one, and takes those that have come with it.
+    pub(crate) fn next_arrived(&mut self, lane: &mut Lane<'_>) -> Result<Option<ResultBlock>> {
+        self.portion(lane, usize::MAX, true)
+    }
+
+    /// All rows that are left, as one block.
+    pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
+        let (mut exchange, _) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
+        let mut block = ResultBlock::new(self.columns.clone());
+        let read = exchange.read_rows(&mut block);
+        end(exchange, read)?;
+        self.course = Course::Ended;
+        Ok(block)
+    }
+
+    /// The deadline is that of the statement as a whole, which has to be over at `end`.
+    pub(crate) fn until(mut self, end: Option<Instant>) -> Self {
+        self.end = end;
+        self
+    }
+
+    /// Gives the stream up.
+    pub(crate) fn give_up(&mut self) {
+        if !self.is_ended() {
+            self.course = Course::Broken;
+        }
+    }
+
+    fn portion(
+        &mut self,
+        lane: &mut Lane<'_>,
+        most: usize,
+        only_arrived: bool,
+    ) -> Result<Option<ResultBlock>> {
         if matches!(self.course, Course::Ended) {
             return Ok(None);
         }
-        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course)?;
+        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
-        match read_portion(&mut exchange, &mut block, most.max(1)) {
+        match read_portion(&mut exchange, &mut block, most.max(1), only_arrived) {
             Ok(None) => {
                 exchange.pause();
                 self.course = Course::Open(ticket);
@@ -230,9 +276,15 @@ fn read_portion(
     exchange: &mut Exchange<'_>,
     block: &mut ResultBlock,
     most: usize,
+    only_arrived: bool,
 ) -> Result<Option<Tag>, Error> {
     while block.rows() < most && block.bytes() < MOST_BYTES {
-        let (reply, message) = exchange.next()?;
+        let (reply, message) = if only_arrived && block.rows() > 0 {
+            let Some(arrived) = exchange.next_buffered()? else { return Ok(None) };
+            arrived
+        } else {
+            exchange.next()?
+        };
         match reply {
             Reply::Row => exchange.push_row(block, &message)?,
             Reply::Complete => return exchange.tag(&message).map(Some),

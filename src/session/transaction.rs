@@ -11,6 +11,8 @@ use crate::link::{Link, TransactionStatus};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isolation {
+    /// As [`ReadCommitted`](Self::ReadCommitted): PostgreSQL shows nothing that was not committed.
+    ReadUncommitted,
     /// Each statement sees what was committed before it began.
     ReadCommitted,
     /// All statements see what was committed before the first of them.
@@ -91,6 +93,7 @@ impl TransactionOptions {
     /// The statement that begins it.
     pub(crate) fn begin(&self) -> String {
         let isolation = self.isolation.map(|isolation| match isolation {
+            Isolation::ReadUncommitted => "ISOLATION LEVEL READ UNCOMMITTED",
             Isolation::ReadCommitted => "ISOLATION LEVEL READ COMMITTED",
             Isolation::RepeatableRead => "ISOLATION LEVEL REPEATABLE READ",
             Isolation::Serializable => "ISOLATION LEVEL SERIALIZABLE",
@@ -169,6 +172,7 @@ impl Lane<'_> {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when one is open.
     pub fn begin_transaction(&mut self, options: &TransactionOptions) -> Result<()> {
+        self.start()?;
         if self.is_in_transaction() {
             return Err(Error::misuse("a transaction is open on this connection already"));
         }
@@ -239,7 +243,7 @@ impl Lane<'_> {
         self.script(&format!("RELEASE SAVEPOINT {}", quoted(name))).map(drop)
     }
 
-    pub(super) fn is_in_transaction(&self) -> bool {
+    pub(crate) fn is_in_transaction(&self) -> bool {
         let status = self.link().transaction_status();
         matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed)
     }

@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::prepared::Prepared;
 use super::request::Param;
 use super::statement::check_count;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Why a value cannot be written.
 pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
@@ -30,6 +30,12 @@ pub(crate) trait BindValues {
     /// known of its types. An error says that the values are none of this statement's; if it was described some time ago,
     /// it is described anew and they are fitted once more.
     fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()>;
+
+    /// Whether values that could not be written may fit once the statement is described anew: nothing was sent. `fresh`: it
+    /// was described in this very call.
+    fn may_fit_anew(&self, _: &Error, _fresh: bool) -> bool {
+        false
+    }
 
     /// The format code of a value: 0 for text, 1 for binary.
     fn format(&self, statement: &Prepared, index: usize) -> i16;

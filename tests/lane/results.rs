@@ -1,8 +1,8 @@
 //! Values, columns and tags, in every format.
 
 use holdfast::ErrorKind;
+use holdfast::SimpleQueryMessage;
 use holdfast::session::{Param, ResultFormat, WireFormat};
-use postgres::SimpleQueryMessage;
 
 use crate::support::server;
 use crate::{one, text};

@@ -122,7 +122,7 @@ fn a_short_stream_given_up_half_way_leaves_nothing_to_either_lane() {
     drop(open(&mut conn));
     assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next statement");
     drop(open(&mut conn));
-    assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7, "the client");
+    assert_eq!(conn.client().unwrap().query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7, "the client");
     assert_eq!(conn.last_sqlstate(), None, "nothing had to be cancelled");
 }
 
@@ -134,10 +134,10 @@ fn the_client_ends_what_the_lane_has_open() {
     for dropped in [false, true] {
         let cursor = endless(&mut conn);
         let kept = (!dropped).then_some(cursor);
-        assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
+        assert_eq!(conn.client().unwrap().query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
         let sink = conn.lane().unwrap().open_copy_in("copy impatient from stdin").unwrap();
         let sink = (!dropped).then_some(sink);
-        assert_eq!(conn.query_one_cached("select 8", &[]).unwrap().get::<_, i32>(0), 8);
+        assert_eq!(conn.client().unwrap().query_one("select 8", &[]).unwrap().get::<_, i32>(0), 8);
         for error in [
             kept.map(|mut cursor| cursor.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err()),
             sink.map(|mut sink| sink.write(&mut conn.lane().unwrap(), b"1\n").unwrap_err()),

@@ -11,14 +11,15 @@ use crate::{one, text};
 fn take_turns(pool: &Pool) {
     let mut conn = pool.get().unwrap();
     for round in 0..30i32 {
-        let by_client: i32 = conn.query_one("select $1::int4 * 2", &[&round]).unwrap().get(0);
+        let by_client: i32 =
+            conn.client().unwrap().query_one("select $1::int4 * 2", &[&round]).unwrap().get(0);
         let value = round.to_string();
         let by_lane = text(&mut conn, "select $1::int4 * 2", &[Param::text(&value)]).unwrap();
         assert_eq!(by_lane, Some(by_client.to_string()));
     }
-    let rows = conn.query("select generate_series(1, 50000), repeat('y', 40)", &[]).unwrap();
-    assert_eq!(rows.len(), 50_000);
     let sql = "select generate_series(1, 50000), repeat('y', 40)";
+    let rows = conn.client().unwrap().query(sql, &[]).unwrap();
+    assert_eq!(rows.len(), 50_000);
     assert_eq!(conn.lane().unwrap().query(sql, &[], ResultFormat::Text).unwrap().rows(), 50_000);
     let big = "v".repeat(3_000_000);
     assert_eq!(
@@ -29,7 +30,7 @@ fn take_turns(pool: &Pool) {
     conn.batch_execute("create temp table turns (n int)").unwrap();
     conn.batch_execute("begin").unwrap();
     text(&mut conn, "insert into turns values (1) returning n", &[]).unwrap();
-    conn.execute("insert into turns values (2)", &[]).unwrap();
+    conn.client().unwrap().execute("insert into turns values (2)", &[]).unwrap();
     conn.lane().unwrap().script("rollback").unwrap();
     assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("0"));
     let mut lane = conn.lane().unwrap();
@@ -49,7 +50,7 @@ fn take_turns(pool: &Pool) {
     lane.copy_in("copy turns from stdin").unwrap().write(rows.as_bytes()).unwrap();
     assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("200000"));
     assert!(text(&mut conn, "select 1/0", &[]).is_err());
-    assert_eq!(conn.query_one("select 5", &[]).unwrap().get::<_, i32>(0), 5);
+    assert_eq!(conn.client().unwrap().query_one("select 5", &[]).unwrap().get::<_, i32>(0), 5);
 }
 
 #[test]
@@ -78,7 +79,14 @@ fn a_notification_received_by_the_lane_reaches_the_client_and_the_other_way_roun
     let mut conn = pool.get().unwrap();
     conn.batch_execute("listen crossing").unwrap();
     pool.batch_execute("notify crossing, 'for the client'").unwrap();
-    let note = conn.notifications().timeout_iter(crate::ms(2000)).next().unwrap().expect("it came");
+    let note = conn
+        .client()
+        .unwrap()
+        .notifications()
+        .timeout_iter(crate::ms(2000))
+        .next()
+        .unwrap()
+        .expect("it came");
     assert_eq!(note.payload(), "for the client");
     pool.batch_execute("notify crossing, 'for the lane'").unwrap();
     let note = conn.lane().unwrap().notification(crate::ms(2000)).unwrap().expect("it came");
@@ -93,7 +101,7 @@ fn a_clients_result_half_read_keeps_the_lane_out() {
     let mut conn = pool.get().unwrap();
     {
         let none: [&(dyn postgres::types::ToSql + Sync); 0] = [];
-        let mut rows = conn.query_raw("select generate_series(1, 1000000)", none).unwrap();
+        let mut rows = conn.client().unwrap().query_raw("select generate_series(1, 1000000)", none).unwrap();
         rows.next().unwrap();
     }
     assert_eq!(conn.lane().err().unwrap().kind(), holdfast::ErrorKind::Misuse);

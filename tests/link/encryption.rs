@@ -295,13 +295,13 @@ fn deadlines_cancels_and_large_results_work_over_tls() {
             std::thread::sleep(crate::ms(50));
             cancel.cancel().unwrap();
         });
-        assert_eq!(conn.query_cached("select pg_sleep(30)", &[]).unwrap_err().kind(), ErrorKind::Canceled);
+        assert_eq!(conn.query("select pg_sleep(30)", &[]).unwrap_err().kind(), ErrorKind::Canceled);
     });
     let pid = conn.backend_pid().unwrap() as i32;
     conn.set_deadline(Some(crate::ms(200)));
     server.freeze_backend(pid).unwrap();
     let start = std::time::Instant::now();
-    assert_eq!(conn.query_cached("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
+    assert_eq!(conn.query("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
     drop(conn);
     assert!((crate::ms(200)..crate::ms(300)).contains(&start.elapsed()), "took {:?}", start.elapsed());
     server.thaw_backend(pid).unwrap();

@@ -30,7 +30,7 @@ fn packets_that_vanish_end_in_a_timeout_and_the_pool_recovers() {
     conn.set_deadline(Some(ms(300)));
     network.drop_packets().unwrap();
     let start = Instant::now();
-    assert_eq!(conn.query_cached("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
+    assert_eq!(conn.query("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
     drop(conn);
     assert!((ms(300)..ms(450)).contains(&start.elapsed()), "took {:?}", start.elapsed());
     let start = Instant::now();
@@ -52,7 +52,7 @@ fn deaf_proxy_ends_in_a_timeout() {
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(300)));
     proxy.go_deaf();
-    assert_eq!(conn.query_cached("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
+    assert_eq!(conn.query("select 1", &[]).unwrap_err().kind(), ErrorKind::QueryTimeout);
     drop(conn);
     assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::ConnectTimeout);
     proxy.hear_again();

@@ -83,7 +83,7 @@ fn close_cancels_a_statement_that_would_take_too_long() {
     thread::sleep(ms(100));
     let report = pool.close_timeout(ms(1000));
     assert_eq!((report.cancelled, report.cut), (1, 0), "{report:?}");
-    let error = holdfast::Error::from(worker.join().unwrap());
+    let error = worker.join().unwrap();
     assert_eq!(error.kind(), ErrorKind::Canceled);
 }
 
@@ -94,7 +94,7 @@ fn close_cuts_what_does_not_come_back_and_says_so() {
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid().unwrap() as i32;
     let worker = thread::spawn(move || {
-        let error = holdfast::Error::from(conn.batch_execute("select pg_sleep(60)").unwrap_err());
+        let error = conn.batch_execute("select pg_sleep(60)").unwrap_err();
         (error, Instant::now())
     });
     thread::sleep(ms(100));

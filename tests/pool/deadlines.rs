@@ -26,7 +26,7 @@ fn a_query_on_a_frozen_backend_ends_at_its_deadline_and_the_drop_does_not_wait()
     conn.set_deadline(Some(ms(300)));
     server.freeze_backend(pid).unwrap();
     let start = Instant::now();
-    let error = conn.query_cached("select 1", &[]).unwrap_err();
+    let error = conn.query("select 1", &[]).unwrap_err();
     let took = start.elapsed();
     assert_eq!((error.kind(), error.phase()), (ErrorKind::QueryTimeout, Some(Phase::Query)));
     assert!(!error.is_retryable());
@@ -192,7 +192,7 @@ fn any_thread_can_cancel_what_a_connection_does() {
             thread::sleep(ms(100));
             cancel.cancel().expect("the server takes the request");
         });
-        let error = conn.query_cached("select pg_sleep(30)", &[]).unwrap_err();
+        let error = conn.query("select pg_sleep(30)", &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Canceled);
         assert_eq!(error.sqlstate().unwrap().code(), "57014");
     });
@@ -227,12 +227,12 @@ fn it_all_holds_over_a_unix_socket_too() {
             thread::sleep(ms(50));
             cancel.cancel().unwrap();
         });
-        assert_eq!(conn.query_cached("select pg_sleep(30)", &[]).unwrap_err().kind(), ErrorKind::Canceled);
+        assert_eq!(conn.query("select pg_sleep(30)", &[]).unwrap_err().kind(), ErrorKind::Canceled);
     });
     conn.set_deadline(Some(ms(200)));
     server.freeze_backend(pid).unwrap();
     let start = Instant::now();
-    conn.query_cached("select 1", &[]).unwrap_err();
+    conn.query("select 1", &[]).unwrap_err();
     drop(conn);
     assert!((ms(200)..ms(300)).contains(&start.elapsed()), "took {:?}", start.elapsed());
     server.thaw_backend(pid).unwrap();
@@ -266,7 +266,7 @@ fn a_result_that_never_stops_coming_ends_at_the_deadline_too() {
         match fallible_iterator::FallibleIterator::next(&mut rows) {
             Ok(Some(_)) => {}
             Ok(None) => panic!("the whole result was read in {:?}", start.elapsed()),
-            Err(e) => break holdfast::Error::from(e),
+            Err(e) => break e,
         }
     };
     assert_eq!(error.kind(), ErrorKind::QueryTimeout, "{error}");

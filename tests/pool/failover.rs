@@ -191,7 +191,7 @@ fn one_refused_write_makes_all_others_prove_their_role_idle_or_lent() {
             sink.lock().unwrap().push((record.level, record.message.to_owned()));
         })
     });
-    let error = Error::from(refused.execute("insert into done values (1, 1, 1)", &[]).unwrap_err());
+    let error = refused.execute("insert into done values (1, 1, 1)", &[]).unwrap_err();
     assert_eq!(error.sqlstate().map(|s| s.code()), Some("25006"), "the error is what the server said");
     drop(refused);
     drop(unaware);

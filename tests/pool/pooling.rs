@@ -45,10 +45,10 @@ fn without_a_statement_cache_connections_can_be_used_behind_a_pooler() {
     let pool = without_a_cache(&bouncer);
     crowd(|worker, n| {
         let mut conn = pool.get().unwrap();
-        let row = conn.query_one_cached("select $1::int4 * 1000 + $2::int4", &[&worker, &n]).unwrap();
+        let row = conn.query_one("select $1::int4 * 1000 + $2::int4", &[&worker, &n]).unwrap();
         assert_eq!(row.get::<_, i32>(0), worker * 1000 + n);
         // The same text with another type: nothing of the first is left on whichever server this one finds.
-        let rows = conn.query_cached("select $1::text", &[&"text"]).unwrap();
+        let rows = conn.query("select $1::text", &[&"text"]).unwrap();
         assert_eq!(rows[0].get::<_, &str>(0), "text");
     });
 }
@@ -80,9 +80,9 @@ fn transactions_keep_their_server_and_those_of_one_connection_find_several() {
     let servers = std::sync::Mutex::new(BTreeSet::new());
     crowd(|worker, n| {
         let pids = pool.transaction(|tx| -> Result<(i32, i32)> {
-            let first = tx.query_one_cached("select pg_backend_pid()", &[])?.get(0);
-            tx.execute_cached("insert into pooled values ($1, $2)", &[&worker, &n])?;
-            Ok((first, tx.query_one_cached("select pg_backend_pid()", &[])?.get(0)))
+            let first = tx.query_one("select pg_backend_pid()", &[])?.get(0);
+            tx.execute("insert into pooled values ($1, $2)", &[&worker, &n])?;
+            Ok((first, tx.query_one("select pg_backend_pid()", &[])?.get(0)))
         });
         let (first, second) = pids.unwrap();
         assert_eq!(first, second, "within one transaction");

@@ -15,7 +15,7 @@ fn prepared(pool: &Pool) -> i64 {
     answer
         .iter()
         .find_map(|m| match m {
-            postgres::SimpleQueryMessage::Row(row) => row.get(0).map(|n| n.parse().unwrap()),
+            holdfast::SimpleQueryMessage::Row(row) => row.get(0).map(|n| n.parse().unwrap()),
             _ => None,
         })
         .expect("one row")
@@ -44,7 +44,7 @@ fn the_least_recently_used_statement_makes_room() {
     let texts: Vec<_> = left
         .iter()
         .filter_map(|m| match m {
-            postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            holdfast::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         })
         .collect();
@@ -69,13 +69,13 @@ fn inside_a_transaction_a_stale_statement_is_reported_and_forgotten() {
     let pool = one("migrated_inside", 256);
     pool.batch_execute("create table if not exists migrated_inside (a int)").unwrap();
     let mut conn = pool.get().unwrap();
-    conn.query_cached("select * from migrated_inside", &[]).unwrap();
+    conn.query("select * from migrated_inside", &[]).unwrap();
     conn.batch_execute("begin").unwrap();
     Observer::of(server()).0.batch_execute("alter table migrated_inside add column b int").unwrap();
-    let error = conn.query_cached("select * from migrated_inside", &[]).unwrap_err();
+    let error = conn.query("select * from migrated_inside", &[]).unwrap_err();
     assert_eq!(error.sqlstate().unwrap().code(), "0A000");
     conn.batch_execute("rollback").unwrap();
-    conn.query_cached("select * from migrated_inside", &[]).expect("the next try prepares anew");
+    conn.query("select * from migrated_inside", &[]).expect("the next try prepares anew");
     Observer::of(server()).0.batch_execute("drop table migrated_inside").unwrap();
 }
 

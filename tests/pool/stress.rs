@@ -55,8 +55,7 @@ impl Stress<'_> {
     /// One loan, which ends well or in a way that the pool has to clean up after.
     fn use_up(&self, mut conn: PooledConnection, random: &mut Rng) {
         // Whether the session survives to this point is chance: its backend may have been killed while it was lent.
-        let _ =
-            conn.query_cached("select $1::int4", &[&random.i32(..)]).map(|rows| assert_eq!(rows.len(), 1));
+        let _ = conn.query("select $1::int4", &[&random.i32(..)]).map(|rows| assert_eq!(rows.len(), 1));
         match random.u8(..24) {
             0 => drop(conn.batch_execute("select 1/0")),
             1 => drop(conn.batch_execute("begin; select 1")),

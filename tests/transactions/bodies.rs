@@ -37,7 +37,7 @@ fn a_body_returns_what_it_likes_and_fails_with_errors_of_its_own() {
         pool.transaction(|tx| {
             // The one is the library's error, the other the driver's.
             let left: i32 =
-                tx.query_one_cached("update stock set n = n - 1 where item = 7 returning n", &[])?.get(0);
+                tx.query_one("update stock set n = n - 1 where item = 7 returning n", &[])?.get(0);
             tx.batch_execute("select 1")?;
             if left < 0 { Err(Refusal::SoldOut) } else { Ok(left) }
         })
@@ -79,7 +79,7 @@ fn a_read_only_transaction_refuses_to_write() {
     let error = pool
         .transaction_with(TransactionOptions::new().read_only(true), |tx| -> Result<()> {
             runs += 1;
-            Ok(tx.batch_execute("create table never (n int)")?)
+            tx.batch_execute("create table never (n int)")
         })
         .unwrap_err();
     assert_eq!((error.sqlstate().unwrap().code(), runs), ("25006", 1));
@@ -138,7 +138,7 @@ fn a_body_that_ends_its_transaction_by_itself_is_told_so() {
         let error = pool
             .transaction(|tx| -> Result<()> {
                 runs += 1;
-                Ok(tx.batch_execute(statement)?)
+                tx.batch_execute(statement)
             })
             .unwrap_err();
         assert_eq!((error.kind(), runs), (ErrorKind::Misuse, 1), "{error}");
@@ -148,7 +148,7 @@ fn a_body_that_ends_its_transaction_by_itself_is_told_so() {
         .transaction(|tx| -> Result<()> {
             runs += 1;
             tx.batch_execute("commit")?;
-            Ok(tx.batch_execute(&raise("40001"))?)
+            tx.batch_execute(&raise("40001"))
         })
         .unwrap_err();
     assert_eq!((error.sqlstate().unwrap().code(), runs), ("40001", 1), "something was committed before");
@@ -178,7 +178,7 @@ fn the_time_of_a_transaction_ends_its_statements() {
         .transaction_with(TransactionOptions::new().timeout(ms(300)), |tx| -> Result<()> {
             runs += 1;
             tx.batch_execute("select 1")?;
-            Ok(tx.batch_execute("select pg_sleep(30)")?)
+            tx.batch_execute("select pg_sleep(30)")
         })
         .unwrap_err();
     assert_eq!((error.kind(), runs), (ErrorKind::QueryTimeout, 1), "{error}");
@@ -204,8 +204,7 @@ fn nothing_is_committed_after_the_time_is_over() {
 fn the_time_of_a_transaction_ends_with_it() {
     let pool = Pool::new(config(server(), "lender").max_size(1)).unwrap();
     let options = TransactionOptions::new().timeout(ms(100));
-    pool.transaction_with(options.clone(), |tx| Ok::<_, holdfast::Error>(tx.batch_execute("select 1")?))
-        .unwrap();
+    pool.transaction_with(options.clone(), |tx| tx.batch_execute("select 1")).unwrap();
     let _ = catch_unwind(AssertUnwindSafe(|| {
         pool.transaction_with(options, |tx| -> Result<()> {
             tx.batch_execute("commit")?;
@@ -239,7 +238,7 @@ fn any_thread_can_cancel_what_a_transaction_does() {
                     thread::sleep(ms(100));
                     cancel.cancel().expect("the server takes the request");
                 });
-                Ok(tx.batch_execute("select pg_sleep(30)")?)
+                tx.batch_execute("select pg_sleep(30)")
             })
         })
         .unwrap_err();
@@ -254,9 +253,9 @@ fn statements_come_out_of_the_connections_cache() {
     for _ in 0..3 {
         let sum: i64 = pool
             .transaction(|tx| -> Result<i64> {
-                let rows = tx.query_cached("select n::int8 from generate_series(1, $1::int4) n", &[&4i32])?;
-                assert!(tx.query_opt_cached("select 1 where false", &[])?.is_none());
-                assert_eq!(tx.execute_cached("select 1 where true", &[])?, 1);
+                let rows = tx.query("select n::int8 from generate_series(1, $1::int4) n", &[&4i32])?;
+                assert!(tx.query_opt("select 1 where false", &[])?.is_none());
+                assert_eq!(tx.execute("select 1 where true", &[])?, 1);
                 Ok(rows.iter().map(|row| row.get::<_, i64>(0)).sum())
             })
             .unwrap();
@@ -264,10 +263,7 @@ fn statements_come_out_of_the_connections_cache() {
     }
     let mut conn = pool.get().unwrap();
     assert_eq!(conn.cached_statements(), 3);
-    let prepared: i64 = conn
-        .query_one("select count(*) from pg_prepared_statements where name like 's%'", &[])
-        .unwrap()
-        .get(0);
+    let prepared: i64 = conn.query_one("select count(*) from pg_prepared_statements", &[]).unwrap().get(0);
     // The one that asks is a fourth.
     assert_eq!(prepared, 4);
 }

@@ -107,7 +107,6 @@ fn words(error: &postgres::Error) -> String {
 impl Guest {
     /// The session is its owner's again: what the client still says goes nowhere. Returns the names of the statements that it
     /// leaves on the server.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn leave(mut self) -> Vec<String> {
         self.give_up_seat()
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast::Row;
 use holdfast::diagnose::without_literals;
-use holdfast::postgres::Row;
 use holdfast::{Pool, PoolConfig};
 
 use super::look::{ServerLook, Session};

@@ -45,7 +45,7 @@ pub(in crate::diagnose) fn frozen(
     server.freeze()?;
     let frozen = Frozen(server);
     conn.set_deadline(Some(STATEMENT_DEADLINE));
-    let (statement, statement_took) = timed(|| conn.query_cached("SELECT 1", &[]));
+    let (statement, statement_took) = timed(|| conn.query("SELECT 1", &[]));
     let kind = statement.err().map(|e| e.kind());
     evidence.expect(kind == Some(ErrorKind::QueryTimeout), || {
         format!("the statement ended with {kind:?} instead of a statement timeout")

@@ -1,0 +1,239 @@
+//! The methods that a connection and a transaction have in common.
+
+/// Statements, COPY and scripts, for a type with `fn handle(&mut self) -> Result<Handle<'_>>`.
+macro_rules! client_methods {
+    () => {
+        /// Runs a statement and returns all its rows.
+        ///
+        /// A text is prepared when the connection first runs it, and kept; so it takes one round trip from then on. What was
+        /// prepared and does not fit any more, because a table or a type changed, is prepared anew without the caller noticing,
+        /// except inside a transaction, which such an error fails. With `statement_cache=0` nothing is kept on the server.
+        ///
+        /// Blocks until the last row has come, or up to the deadline.
+        ///
+        /// ```
+        /// # fn main() -> holdfast::Result<()> {
+        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+        /// # let mut conn = pool.get()?;
+        /// let rows = conn.query("select $1", &[&"a value"])?;
+        /// assert_eq!(rows[0].get::<_, &str>(0), "a value");
+        /// # Ok(()) }
+        /// ```
+        ///
+        /// # Errors
+        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) where the parameters are not as many as those of the
+        /// statement, or of Rust types that do not go with theirs, or a NUL is in the text;
+        /// [`QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
+        pub fn query<T>(
+            &mut self,
+            query: &T,
+            params: $crate::Params<'_>,
+        ) -> $crate::Result<Vec<$crate::sql::Row>>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            self.handle()?.query(query.__convert(), &params).map(|rows| rows.into_vec())
+        }
+
+        /// Like [`query`](Self::query), for exactly one row.
+        ///
+        /// # Errors
+        /// As there; also [`Misuse`](crate::ErrorKind::Misuse) when there is no row or more than one.
+        pub fn query_one<T>(
+            &mut self,
+            query: &T,
+            params: $crate::Params<'_>,
+        ) -> $crate::Result<$crate::sql::Row>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            self.handle()?.query(query.__convert(), &params)?.exactly_one()
+        }
+
+        /// Like [`query`](Self::query), for one row or none.
+        ///
+        /// # Errors
+        /// As there; also [`Misuse`](crate::ErrorKind::Misuse) when there is more than one row.
+        pub fn query_opt<T>(
+            &mut self,
+            query: &T,
+            params: $crate::Params<'_>,
+        ) -> $crate::Result<Option<$crate::sql::Row>>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            self.handle()?.query(query.__convert(), &params)?.at_most_one()
+        }
+
+        /// Runs a statement whose rows are read one by one, for results larger than memory; parameters come out of an iterator.
+        /// Blocks until the server has begun.
+        ///
+        /// # Errors
+        /// As for [`query`](Self::query), where the statement cannot be begun.
+        pub fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> $crate::Result<$crate::sql::RowIter<'_>>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+            P: $crate::types::BorrowToSql,
+            I: IntoIterator<Item = P>,
+            I::IntoIter: ExactSizeIterator,
+        {
+            let params = $crate::sql::Collected::new(params);
+            $crate::sql::RowIter::open(self.handle()?, query.__convert().sql(), &params, &[])
+        }
+
+        /// Runs an unnamed statement, with parameters of the types given, in one request: nothing is asked beforehand, and nothing
+        /// is kept. For statements that are run once.
+        ///
+        /// # Errors
+        /// As for [`query`](Self::query).
+        pub fn query_typed(
+            &mut self,
+            query: &str,
+            params: &[(&(dyn $crate::types::ToSql + Sync), $crate::types::Type)],
+        ) -> $crate::Result<Vec<$crate::sql::Row>> {
+            self.handle()?.query_typed(query, params).map(|rows| rows.into_vec())
+        }
+
+        /// Like [`query_typed`](Self::query_typed), for exactly one row.
+        ///
+        /// # Errors
+        /// As for [`query_one`](Self::query_one).
+        pub fn query_typed_one(
+            &mut self,
+            query: &str,
+            params: &[(&(dyn $crate::types::ToSql + Sync), $crate::types::Type)],
+        ) -> $crate::Result<$crate::sql::Row> {
+            self.handle()?.query_typed(query, params)?.exactly_one()
+        }
+
+        /// Like [`query_typed`](Self::query_typed), for one row or none.
+        ///
+        /// # Errors
+        /// As for [`query_opt`](Self::query_opt).
+        pub fn query_typed_opt(
+            &mut self,
+            query: &str,
+            params: &[(&(dyn $crate::types::ToSql + Sync), $crate::types::Type)],
+        ) -> $crate::Result<Option<$crate::sql::Row>> {
+            self.handle()?.query_typed(query, params)?.at_most_one()
+        }
+
+        /// Like [`query_typed`](Self::query_typed), for rows that are read one by one.
+        ///
+        /// # Errors
+        /// As for [`query_raw`](Self::query_raw).
+        pub fn query_typed_raw<P, I>(
+            &mut self,
+            query: &str,
+            params: I,
+        ) -> $crate::Result<$crate::sql::RowIter<'_>>
+        where
+            P: $crate::types::BorrowToSql,
+            I: IntoIterator<Item = (P, $crate::types::Type)>,
+        {
+            let (params, types) = $crate::sql::Collected::with_types(params);
+            $crate::sql::RowIter::open(self.handle()?, $crate::session::Sql::Text(query), &params, &types)
+        }
+
+        /// Runs a statement and returns the number of rows it changed or returned, 0 for commands that count none. Prepared as for
+        /// [`query`](Self::query).
+        ///
+        /// # Errors
+        /// As for [`query`](Self::query).
+        pub fn execute<T>(&mut self, query: &T, params: $crate::Params<'_>) -> $crate::Result<u64>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            self.handle()?.execute(query.__convert(), &params)
+        }
+
+        /// Like [`execute`](Self::execute), for parameters out of an iterator.
+        ///
+        /// # Errors
+        /// As for [`query`](Self::query).
+        pub fn execute_raw<T, P, I>(&mut self, query: &T, params: I) -> $crate::Result<u64>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+            P: $crate::types::BorrowToSql,
+            I: IntoIterator<Item = P>,
+            I::IntoIter: ExactSizeIterator,
+        {
+            let params = $crate::sql::Collected::new(params);
+            self.handle()?.execute(query.__convert(), &params)
+        }
+
+        /// Like [`execute`](Self::execute), unnamed and in one request as [`query_typed`](Self::query_typed).
+        ///
+        /// # Errors
+        /// As for [`query`](Self::query).
+        pub fn execute_typed(
+            &mut self,
+            query: &str,
+            params: &[(&(dyn $crate::types::ToSql + Sync), $crate::types::Type)],
+        ) -> $crate::Result<u64> {
+            self.handle()?.execute_typed(query, params)
+        }
+
+        /// Prepares a statement, which any connection can run, and tells the types of its parameters and columns. Takes no round
+        /// trip where the connection has prepared the text before.
+        ///
+        /// # Errors
+        /// What the server says to the text.
+        pub fn prepare(&mut self, query: &str) -> $crate::Result<$crate::sql::Statement> {
+            self.handle()?.prepare(query, &[])
+        }
+
+        /// Like [`prepare`](Self::prepare), with the types of the first parameters; those of the others are inferred.
+        ///
+        /// # Errors
+        /// What the server says to the text.
+        pub fn prepare_typed(
+            &mut self,
+            query: &str,
+            types: &[$crate::types::Type],
+        ) -> $crate::Result<$crate::sql::Statement> {
+            self.handle()?.prepare(query, types)
+        }
+
+        /// Runs a text of any number of statements without parameters, and skips their rows. They form one transaction unless the
+        /// text says otherwise; the first error ends the text.
+        ///
+        /// # Errors
+        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
+        pub fn batch_execute(&mut self, query: &str) -> $crate::Result<()> {
+            self.handle()?.batch_execute(query)
+        }
+
+        /// Like [`batch_execute`](Self::batch_execute), with all that the statements return, values as text.
+        ///
+        /// # Errors
+        /// As for [`batch_execute`](Self::batch_execute).
+        pub fn simple_query(&mut self, query: &str) -> $crate::Result<Vec<$crate::sql::SimpleQueryMessage>> {
+            self.handle()?.simple_query(query)
+        }
+
+        /// Begins a `COPY ... FROM STDIN`, whose data is written and then [finished](crate::sql::CopyInWriter::finish).
+        ///
+        /// # Errors
+        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        pub fn copy_in<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyInWriter<'_>>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            $crate::sql::CopyInWriter::open(self.handle()?, query.__convert().text())
+        }
+
+        /// Begins a `COPY ... TO STDOUT`, whose data is read.
+        ///
+        /// # Errors
+        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        pub fn copy_out<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyOutReader<'_>>
+        where
+            T: ?Sized + $crate::sql::ToStatement,
+        {
+            $crate::sql::CopyOutReader::open(self.handle()?, query.__convert().text())
+        }
+    };
+}
+
+pub(crate) use client_methods;

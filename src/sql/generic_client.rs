@@ -1,0 +1,289 @@
+//! What a connection and a transaction have in common, as a trait.
+
+use postgres_types::{BorrowToSql, ToSql, Type};
+
+use super::copy_in::CopyInWriter;
+use super::copy_out::CopyOutReader;
+use super::params::Params;
+use super::row::Row;
+use super::row_iter::RowIter;
+use super::simple_query::SimpleQueryMessage;
+use super::statement::Statement;
+use super::to_statement::ToStatement;
+use super::transaction::Transaction;
+use crate::error::Result;
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A connection or a transaction: for functions that run statements on either. Its methods are those of
+/// [`PooledConnection`](crate::PooledConnection).
+///
+/// ```
+/// use holdfast::{GenericClient, Pool, PoolConfig};
+///
+/// fn greet(client: &mut impl GenericClient, name: &str) -> holdfast::Result<String> {
+///     Ok(client.query_one("select $1", &[&name])?.get(0))
+/// }
+///
+/// # fn main() -> holdfast::Result<()> {
+/// let pool = Pool::echo(PoolConfig::new())?;
+/// let mut conn = pool.get()?;
+/// assert_eq!(greet(&mut conn, "you")?, "you");
+/// assert_eq!(greet(&mut conn.transaction()?, "you two")?, "you two");
+/// # Ok(()) }
+/// ```
+pub trait GenericClient: sealed::Sealed {
+    /// As [`PooledConnection::execute`](crate::PooledConnection::execute).
+    ///
+    /// # Errors
+    /// As there.
+    fn execute<T>(&mut self, query: &T, params: Params<'_>) -> Result<u64>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::execute_typed`](crate::PooledConnection::execute_typed).
+    ///
+    /// # Errors
+    /// As there.
+    fn execute_typed(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<u64>;
+
+    /// As [`PooledConnection::query`](crate::PooledConnection::query).
+    ///
+    /// # Errors
+    /// As there.
+    fn query<T>(&mut self, query: &T, params: Params<'_>) -> Result<Vec<Row>>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::query_one`](crate::PooledConnection::query_one).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_one<T>(&mut self, query: &T, params: Params<'_>) -> Result<Row>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::query_opt`](crate::PooledConnection::query_opt).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_opt<T>(&mut self, query: &T, params: Params<'_>) -> Result<Option<Row>>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::query_raw`](crate::PooledConnection::query_raw).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> Result<RowIter<'_>>
+    where
+        T: ?Sized + ToStatement,
+        P: BorrowToSql,
+        I: IntoIterator<Item = P>,
+        I::IntoIter: ExactSizeIterator;
+
+    /// As [`PooledConnection::query_typed`](crate::PooledConnection::query_typed).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_typed(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>>;
+
+    /// As [`PooledConnection::query_typed_one`](crate::PooledConnection::query_typed_one).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_typed_one(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Row>;
+
+    /// As [`PooledConnection::query_typed_opt`](crate::PooledConnection::query_typed_opt).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_typed_opt(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)])
+    -> Result<Option<Row>>;
+
+    /// As [`PooledConnection::query_typed_raw`](crate::PooledConnection::query_typed_raw).
+    ///
+    /// # Errors
+    /// As there.
+    fn query_typed_raw<P, I>(&mut self, query: &str, params: I) -> Result<RowIter<'_>>
+    where
+        P: BorrowToSql,
+        I: IntoIterator<Item = (P, Type)> + Sync + Send;
+
+    /// As [`PooledConnection::prepare`](crate::PooledConnection::prepare).
+    ///
+    /// # Errors
+    /// As there.
+    fn prepare(&mut self, query: &str) -> Result<Statement>;
+
+    /// As [`PooledConnection::prepare_typed`](crate::PooledConnection::prepare_typed).
+    ///
+    /// # Errors
+    /// As there.
+    fn prepare_typed(&mut self, query: &str, types: &[Type]) -> Result<Statement>;
+
+    /// As [`PooledConnection::copy_in`](crate::PooledConnection::copy_in).
+    ///
+    /// # Errors
+    /// As there.
+    fn copy_in<T>(&mut self, query: &T) -> Result<CopyInWriter<'_>>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::copy_out`](crate::PooledConnection::copy_out).
+    ///
+    /// # Errors
+    /// As there.
+    fn copy_out<T>(&mut self, query: &T) -> Result<CopyOutReader<'_>>
+    where
+        T: ?Sized + ToStatement;
+
+    /// As [`PooledConnection::simple_query`](crate::PooledConnection::simple_query).
+    ///
+    /// # Errors
+    /// As there.
+    fn simple_query(&mut self, query: &str) -> Result<Vec<SimpleQueryMessage>>;
+
+    /// As [`PooledConnection::batch_execute`](crate::PooledConnection::batch_execute).
+    ///
+    /// # Errors
+    /// As there.
+    fn batch_execute(&mut self, query: &str) -> Result<()>;
+
+    /// As [`PooledConnection::transaction`](crate::PooledConnection::transaction).
+    ///
+    /// # Errors
+    /// As there.
+    fn transaction(&mut self) -> Result<Transaction<'_>>;
+}
+
+/// Implements [`GenericClient`] for a type by its own methods of the same names.
+macro_rules! generic_client {
+    ($client:ty) => {
+        impl $crate::sql::Sealed for $client {}
+
+        const _: () = {
+            use $crate::Result;
+            use $crate::sql::*;
+            use $crate::types::{BorrowToSql, ToSql, Type};
+
+            impl GenericClient for $client {
+                fn execute<T>(&mut self, query: &T, params: Params<'_>) -> Result<u64>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.execute(query, params)
+                }
+
+                fn execute_typed(
+                    &mut self,
+                    query: &str,
+                    params: &[(&(dyn ToSql + Sync), Type)],
+                ) -> Result<u64> {
+                    self.execute_typed(query, params)
+                }
+
+                fn query<T>(&mut self, query: &T, params: Params<'_>) -> Result<Vec<Row>>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.query(query, params)
+                }
+
+                fn query_one<T>(&mut self, query: &T, params: Params<'_>) -> Result<Row>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.query_one(query, params)
+                }
+
+                fn query_opt<T>(&mut self, query: &T, params: Params<'_>) -> Result<Option<Row>>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.query_opt(query, params)
+                }
+
+                fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> Result<RowIter<'_>>
+                where
+                    T: ?Sized + ToStatement,
+                    P: BorrowToSql,
+                    I: IntoIterator<Item = P>,
+                    I::IntoIter: ExactSizeIterator,
+                {
+                    self.query_raw(query, params)
+                }
+
+                fn query_typed(
+                    &mut self,
+                    query: &str,
+                    params: &[(&(dyn ToSql + Sync), Type)],
+                ) -> Result<Vec<Row>> {
+                    self.query_typed(query, params)
+                }
+
+                fn query_typed_one(
+                    &mut self,
+                    query: &str,
+                    params: &[(&(dyn ToSql + Sync), Type)],
+                ) -> Result<Row> {
+                    self.query_typed_one(query, params)
+                }
+
+                fn query_typed_opt(
+                    &mut self,
+                    query: &str,
+                    params: &[(&(dyn ToSql + Sync), Type)],
+                ) -> Result<Option<Row>> {
+                    self.query_typed_opt(query, params)
+                }
+
+                fn query_typed_raw<P, I>(&mut self, query: &str, params: I) -> Result<RowIter<'_>>
+                where
+                    P: BorrowToSql,
+                    I: IntoIterator<Item = (P, Type)> + Sync + Send,
+                {
+                    self.query_typed_raw(query, params)
+                }
+
+                fn prepare(&mut self, query: &str) -> Result<Statement> {
+                    self.prepare(query)
+                }
+
+                fn prepare_typed(&mut self, query: &str, types: &[Type]) -> Result<Statement> {
+                    self.prepare_typed(query, types)
+                }
+
+                fn copy_in<T>(&mut self, query: &T) -> Result<CopyInWriter<'_>>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.copy_in(query)
+                }
+
+                fn copy_out<T>(&mut self, query: &T) -> Result<CopyOutReader<'_>>
+                where
+                    T: ?Sized + ToStatement,
+                {
+                    self.copy_out(query)
+                }
+
+                fn simple_query(&mut self, query: &str) -> Result<Vec<SimpleQueryMessage>> {
+                    self.simple_query(query)
+                }
+
+                fn batch_execute(&mut self, query: &str) -> Result<()> {
+                    self.batch_execute(query)
+                }
+
+                fn transaction(&mut self) -> Result<Transaction<'_>> {
+                    self.transaction()
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use generic_client;

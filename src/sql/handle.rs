@@ -1,0 +1,79 @@
+//! A session in the hands of one call of the typed API.
+
+use std::sync::Arc;
+
+use super::describe::{Context, describe};
+use super::described::Described;
+
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::link::cancel::{CancelHandle, Loans};
+use crate::session::{self, Lane, Prepared};
+
+/// A session, for as long as a call or a guard lasts.
+pub(crate) struct Handle<'c> {
+    lane: Lane<'c>,
+    context: Context<'c>,
+}
+
+impl<'c> Handle<'c> {
+    pub(crate) fn new(lane: Lane<'c>, context: Context<'c>) -> Self {
+        Self { lane, context }
+    }
+
+    /// The same, for a shorter time.
+    #[inline]
+    pub(super) fn reborrow(&mut self) -> Handle<'_> {
+        Handle { lane: self.lane.reborrow(), context: self.context }
+    }
+
+    pub(super) fn lane_ref(&self) -> &Lane<'c> {
+        &self.lane
+    }
+
+    #[inline]
+    pub(super) fn lane(&mut self) -> &mut Lane<'c> {
+        &mut self.lane
+    }
+
+    pub(super) fn link(&self) -> &crate::link::Link {
+        self.lane.link()
+    }
+
+    pub(super) fn target(&self) -> &str {
+        self.context.target
+    }
+
+    pub(crate) fn cancel_handle(&self) -> CancelHandle {
+        self.lane.cancel_of().for_present_loan(self.context.loans)
+    }
+
+    /// An error of a call, with where it happened. Where the server said why it ended the session, that is the error.
+    #[cold]
+    pub(super) fn explain(&self, error: Error) -> Error {
+        let error = match self.link().last_words() {
+            Some(said) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
+                Error::from_server(said, Phase::Query).with_source(error)
+            }
+            _ => error,
+        };
+        if error.target().is_none() { error.at_target(self.target()) } else { error }
+    }
+
+    pub(crate) fn batch_execute(&mut self, sql: &str) -> Result<()> {
+        self.lane.run_batch(sql).map_err(|e| self.explain(e))
+    }
+
+    /// Finds the types of a description, with one look-up for all that are not known. The session is at rest.
+    pub(super) fn describe(&mut self, parameters: &[u32], columns: &[session::Column]) -> Result<Described> {
+        describe(&mut self.lane, self.context, parameters, columns)
+    }
+
+    pub(super) fn context(&self) -> Context<'c> {
+        self.context
+    }
+
+    /// Whether no type of these columns has to be looked up.
+    pub(super) fn knows_types_of(&self, columns: &[session::Column]) -> bool {
+        columns.iter().all(|column| self.context.catalog.find(column.type_oid).is_some())
+    }
+}

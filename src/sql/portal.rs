@@ -1,0 +1,47 @@
+//! Portals: statements whose rows are fetched in portions, inside a transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::described::Described;
+use super::handle::Handle;
+use super::params::Parameters;
+use super::row::Rows;
+use super::to_statement::Source;
+use crate::error::Result;
+use crate::session::{BoundPortal, ResultFormat};
+
+/// A statement bound to its parameters, as [`Transaction::bind`](super::Transaction::bind) made it. It can be asked for rows until
+/// its transaction ends, and with that it is closed on the server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Portal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bound: BoundPortal,
+    described: Arc<Described>,
+}
+
+/// A name that no other portal of the process has, so that a portal of one connection is never taken for that of another.
+fn next_name() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    format!("holdfast_{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+impl Handle<'_> {
+    pub(super) fn bind_portal(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Portal> {
+        let (bound, described) = self.with_values(params, &[], |lane, values| {
+            lane.bind_portal(&next_name(), source.sql(), values, ResultFormat::Binary)
+        })?;
+        let described = self.description_of(bound.columns(), bound.statement(), described)?;
+        Ok(Portal(Arc::new(Inner { bound, described })))
+    }
+
+    /// The next rows of a portal; the number that the server says at its end.
+    pub(super) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<(Arc<Rows>, Option<u64>)> {
+        let Inner { bound, described } = &*portal.0;
+        let (block, _) = self.lane().execute_portal(bound, most).map_err(|e| self.explain(e))?;
+        let affected = block.rows_affected();
+        Ok((Rows::new(block, described.clone()), affected))
+    }
+}

@@ -1,0 +1,95 @@
+//! Running statements: found or prepared by their text, with values of the caller's own types, for rows of them.
+
+use std::sync::Arc;
+
+use postgres_types::{ToSql, Type};
+
+use super::described::Described;
+use super::handle::Handle;
+use super::params::{Parameters, Typed, check_most};
+use super::row::Rows;
+use super::statement::Statement;
+use super::to_statement::Source;
+use super::values::Values;
+use crate::error::Result;
+use crate::session::{self, Lane, Prepared, ResultBlock, ResultFormat, Sql};
+
+/// Values with the types they are sent as.
+pub(super) type TypedParams<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+impl Handle<'_> {
+    /// Runs `run` with the values of a statement, and returns what it returns and the description of the statement.
+    pub(super) fn with_values<T>(
+        &mut self,
+        params: &dyn Parameters,
+        declared: &[Type],
+        run: impl FnOnce(&mut Lane<'_>, &Values<'_>) -> Result<T>,
+    ) -> Result<(T, Option<Arc<Described>>)> {
+        check_most(params)?;
+        let values = Values::new(params, declared, self.context());
+        match run(self.lane(), &values) {
+            Ok(done) => Ok((done, values.into_described())),
+            Err(e) => Err(self.explain(e)),
+        }
+    }
+
+    /// The description of a result: that of its statement, unless the result has turned out to have other columns.
+    pub(super) fn description_of(
+        &mut self,
+        columns: &[session::Column],
+        statement: &Prepared,
+        described: Option<Arc<Described>>,
+    ) -> Result<Arc<Described>> {
+        match described {
+            // A statement that is known by name has the columns that it was described with.
+            Some(described) if statement.is_named() || described.fits(columns) => Ok(described),
+            _ => self.describe(&[], columns).map(Arc::new).map_err(|e| self.explain(e)),
+        }
+    }
+
+    fn rows_of(
+        &mut self,
+        (block, statement): (ResultBlock, Arc<Prepared>),
+        described: Option<Arc<Described>>,
+    ) -> Result<Arc<Rows>> {
+        let described = self.description_of(block.columns(), &statement, described)?;
+        Ok(Rows::new(block, described))
+    }
+
+    pub(crate) fn query(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Arc<Rows>> {
+        let (ran, described) = self.with_values(params, &[], |lane, values| {
+            lane.query_values(source.sql(), values, ResultFormat::Binary)
+        })?;
+        self.rows_of(ran, described)
+    }
+
+    pub(crate) fn execute(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<u64> {
+        let done = self.with_values(params, &[], |lane, values| lane.count_values(source.sql(), values));
+        done.map(|(count, _)| count)
+    }
+
+    pub(crate) fn query_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<Arc<Rows>> {
+        let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
+        let (ran, described) = self.with_values(&Typed(params), &types, |lane, values| {
+            lane.query_values(Sql::Text(text), values, ResultFormat::Binary)
+        })?;
+        self.rows_of(ran, described)
+    }
+
+    pub(crate) fn execute_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<u64> {
+        let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
+        let done = self
+            .with_values(&Typed(params), &types, |lane, values| lane.count_values(Sql::Text(text), values));
+        done.map(|(count, _)| count)
+    }
+
+    pub(crate) fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Statement> {
+        let oids: Vec<u32> = types.iter().map(Type::oid).collect();
+        let prepared = self.lane().prepare(text, &oids);
+        let made = prepared.and_then(|statement| {
+            let described = self.describe(statement.parameters(), statement.columns())?;
+            Ok(Statement::new(statement, Arc::new(described)))
+        });
+        made.map_err(|e| self.explain(e))
+    }
+}

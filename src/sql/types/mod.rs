@@ -1,0 +1,7 @@
+//! Types of the user's own: enums, domains, composites, arrays, ranges and multiranges of them, looked up once per pool.
+
+mod catalog;
+mod lookup;
+
+pub(crate) use catalog::Catalog;
+pub(super) use lookup::{assemble, statement};
