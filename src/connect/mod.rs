@@ -11,6 +11,8 @@ mod messages;
 mod role;
 mod server_timeouts;
 mod startup;
+#[cfg(test)]
+mod startup_tests;
 mod timing;
 mod unresponsive_hosts;
 

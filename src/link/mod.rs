@@ -35,7 +35,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
-pub(crate) use line::TlsFacts;
+#[cfg(feature = "diagnose")]
+use line::TlsFacts;
 use line::Turnstile;
 pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
@@ -147,9 +148,15 @@ impl Link {
     }
 
     /// What was agreed on with the server for an encrypted connection; `None` for a plain one, and while another uses it.
-    #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
+    #[cfg(feature = "diagnose")]
     pub(crate) fn tls(&self) -> Option<TlsFacts> {
         self.0.turnstile.enter()?.transport.tls_facts()
+    }
+
+    /// The certificate that the server showed.
+    #[cfg(feature = "diagnose")]
+    pub(crate) fn certificate(&self) -> Option<openssl::x509::X509> {
+        self.0.turnstile.enter()?.transport.certificate()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {
