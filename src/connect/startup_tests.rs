@@ -9,7 +9,6 @@ use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, ProtocolVersion, Secret};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::link::not_postgresql::NotPostgreSql;
 use crate::link::played::Played;
 
 /// What the client is willing to do.
@@ -139,7 +138,7 @@ fn something_else_than_a_server_is_named_at_once() {
         let error = Client::new().meets(&[words]).unwrap_err();
         let first = char::from(words[0]).escape_default();
         assert_final(&error, &format!("expected authentication request from server, but received {first}"));
-        assert!(NotPostgreSql::is_behind(&error));
+        assert!(error.is_of_other_service());
     }
 }
 
@@ -265,7 +264,7 @@ fn a_method_that_is_not_acceptable_gets_no_answer() {
         let error = Client::requiring(methods).start(&server).unwrap_err();
         assert_final(&error, &format!("authentication method requirement \"{methods}\" failed"));
         let mut sent = [0; 512];
-        server.server.read(&mut sent).unwrap();
+        let _packet = server.server.read(&mut sent).unwrap();
         assert!(server.server.read(&mut sent).is_err(), "nothing but the start-up packet was sent");
     };
     refused("scram-sha-256", &[&request(3, b"")]);

@@ -17,11 +17,10 @@ use super::Link;
 use super::abort::Abort;
 use super::address::{Address, unix_address};
 use super::line::{Line, Transport};
-use super::not_postgresql::{NotPostgreSql, is_readable};
 use super::socket::{Reading, Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
-use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source};
+use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source, is_readable};
 
 /// While nothing can wake a thread that connects, it looks this often whether it should go on.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
@@ -294,7 +293,7 @@ fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Er
             let message = "received unencrypted data after the answer to the TLS request: someone may be tampering with the connection";
             Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls))
         }
-        (first, rest) => Err(NotPostgreSql::answered_tls_request(first, rest)),
+        (first, rest) => Err(Error::answered_tls_request(first, rest)),
     }
 }
 

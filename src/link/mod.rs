@@ -6,6 +6,7 @@
 
 pub(crate) mod abort;
 pub(crate) mod address;
+mod backend_key;
 pub(crate) mod cancel;
 mod deadline;
 pub(crate) mod dial;
@@ -15,7 +16,6 @@ mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
-pub(crate) mod not_postgresql;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]
@@ -33,6 +33,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use backend_key::BackendKey;
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
 #[cfg(feature = "diagnose")]
@@ -41,7 +42,7 @@ use line::Turnstile;
 pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
-pub(crate) use tap::{BackendKey, CopyIn, TransactionStatus};
+pub(crate) use tap::{CopyIn, TransactionStatus};
 use tap::{Owed, Tap};
 pub(crate) use tls::alert_of;
 

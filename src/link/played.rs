@@ -11,11 +11,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::Link;
 use super::address::Address;
+use super::backend_key::BackendKey;
 use super::cancel::CancelHandle;
 use super::inside::Inside;
 use super::line::{Line, Transport, busy};
 use super::socket::{Socket, SocketIo};
-use super::tap::BackendKey;
 
 /// A start-up packet without a word in it: every conversation begins with one.
 const STARTUP: [u8; 8] = [0, 0, 0, 8, 0, 3, 0, 0];

@@ -171,7 +171,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Result<[u8; 32], Error> {
 
 /// Strict: no white space, whole groups of four.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let strict = text.len() % 4 == 0
+    let strict = text.len().is_multiple_of(4)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
     if strict { decode_block(text).ok() } else { None }
 }
@@ -224,20 +224,17 @@ mod tests {
     #[test]
     fn our_exchange_is_that_of_postgres_protocol() {
         use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
-        let bindings: [(fn() -> ChannelBinding, fn() -> Binding); 3] = [
-            (ChannelBinding::unsupported, || Binding::Unsupported),
-            (ChannelBinding::unrequested, || Binding::NotOffered),
-            (
-                || ChannelBinding::tls_server_end_point(vec![1, 2, 3]),
-                || Binding::ServerEndPoint(vec![1, 2, 3]),
-            ),
-        ];
+        let hash = || vec![1, 2, 3];
         for password in ["pencil", "p\u{e4}ss\u{ad}wort\u{aa}", "\u{7}not for SASLprep"] {
-            for (theirs, ours) in &bindings {
-                let mut theirs = ScramSha256::new(password.as_bytes(), theirs());
+            for (theirs, ours) in [
+                (ChannelBinding::unsupported(), Binding::Unsupported),
+                (ChannelBinding::unrequested(), Binding::NotOffered),
+                (ChannelBinding::tls_server_end_point(hash()), Binding::ServerEndPoint(hash())),
+            ] {
+                let mut theirs = ScramSha256::new(password.as_bytes(), theirs);
                 let first = String::from_utf8(theirs.message().to_vec()).unwrap();
                 let nonce = first.rsplit_once("r=").unwrap().1.to_owned();
-                let ours = Scram::with_nonce(password, ours(), nonce.clone());
+                let ours = Scram::with_nonce(password, ours, nonce.clone());
                 assert_eq!(ours.first_message(), first);
                 let challenge = challenge(&format!("{nonce}more"), SALT, "2");
                 theirs.update(&challenge).unwrap();

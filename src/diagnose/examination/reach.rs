@@ -9,7 +9,6 @@ use crate::config::settings::{
 };
 use crate::connect::{Connector, Opened};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::link::not_postgresql::NotPostgreSql;
 use crate::link::resolve::resolve;
 
 /// What one phase took.
@@ -137,7 +136,7 @@ fn may_show_one(server: &ServerSettings, opened: &Result<Opened>) -> bool {
         Err(e) => {
             matches!(e.phase(), Some(Phase::Tls | Phase::Auth))
                 && e.kind() != ErrorKind::ConnectTimeout
-                && !NotPostgreSql::is_behind(e)
+                && !e.is_of_other_service()
         }
     };
     answers && server.tls.mode != SslMode::Disable
