@@ -239,8 +239,11 @@ const LONGEST_PATH: usize = 107;
 #[cfg(not(target_os = "linux"))]
 const LONGEST_PATH: usize = 103;
 
+/// Out of descriptors, or a kind of address that this process may not use: nothing was asked of the server.
 fn no_socket(e: io::Error) -> Error {
-    Error::from_connect_io(e, Phase::Connect, "could not open a socket")
+    Error::new(ErrorKind::Unreachable, format!("could not open a socket: {e}"))
+        .in_phase(Phase::Connect)
+        .with_source(e)
 }
 
 fn timed_out(phase: Phase) -> Error {

@@ -10,6 +10,8 @@ mod backend_key;
 pub(crate) mod cancel;
 mod deadline;
 pub(crate) mod dial;
+#[cfg(test)]
+mod dial_tests;
 pub(crate) mod direct;
 pub(crate) mod driver;
 mod framing;
