@@ -5,6 +5,8 @@
 
 mod auth;
 mod connector;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest;
 mod layers;
 mod messages;
