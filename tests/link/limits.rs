@@ -37,7 +37,7 @@ fn run_out(url: &str) {
         setrlimit(Resource::Nofile, Rlimit { current: Some(open - 1 + more), maximum: usual.maximum })
             .unwrap();
         let got = pool.get();
-        setrlimit(Resource::Nofile, usual.clone()).unwrap();
+        setrlimit(Resource::Nofile, usual).unwrap();
         if let Err(error) = got {
             failed += 1;
             assert!(error.is_retryable(), "{error}");

@@ -149,6 +149,9 @@ impl Expected {
 }
 
 fn checked_iterations(text: &str, most: u32) -> Result<usize, Error> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(malformed("its number of iterations"));
+    }
     let iterations: u64 = text.parse().map_err(|_| malformed("its number of iterations"))?;
     if iterations < 1 {
         return Err(failed("the server asks for a password hashed zero times (SCRAM iterations)"));
@@ -256,6 +259,7 @@ mod tests {
             (good.as_str(), "W22Z aJ0SNY7soEsUEjb6gQ==", "4096"),
             (good.as_str(), SALT, "0"),
             (good.as_str(), SALT, "-1"),
+            (good.as_str(), SALT, "+1"),
             (good.as_str(), SALT, "many"),
             (good.as_str(), SALT, "1000001"),
             (good.as_str(), SALT, "99999999999999999999"),
