@@ -1,6 +1,7 @@
 //! Entry points for fuzzers: each takes any bytes at all, does with the library what they say, and panics when something does
 //! not hold that must. They live beside what they exercise; `fuzz/` has a program for each, and `make fuzz` runs them.
 
+pub use crate::connect::fuzzing::startup;
 pub use crate::ffi::fuzzing::{c_calls, c_texts};
 pub use crate::session::fuzzing::{binary_values, hostile_server};
 

@@ -66,6 +66,11 @@ fn a_server_that_says_anything_gets_errors_and_loses_its_connection() {
 }
 
 #[test]
+fn a_server_that_says_anything_at_the_start_is_never_believed_without_proof() {
+    run("startup", fuzzing::startup);
+}
+
+#[test]
 fn values_of_any_bytes_are_read_or_refused() {
     run("binary_values", fuzzing::binary_values);
 }

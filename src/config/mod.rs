@@ -70,7 +70,7 @@ use crate::observe::event::{Event, EventSink};
 ///
 /// - `keepalives_idle`, `keepalives_interval` and `keepalives_count` default to 3 s, 1 s and 3, so that a dead peer is
 ///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
-/// - An option that cannot be honoured (`require_auth`, `requirepeer`, ...) is an error unless its value would change
+/// - An option that cannot be honoured (`requirepeer`, `sslcrldir`, ...) is an error unless its value would change
 ///   nothing.
 /// - A URL with a bare `@` among its hosts, or in its path when it has no credentials, is refused: nearly always a
 ///   password has an `@` or `/` that should have been written `%40` or `%2F`.

@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
 use crate::link::dial::{Dial, Encryption};
-use crate::link::not_postgresql::NotPostgreSql;
 
 /// How one try goes about encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +161,7 @@ struct Failure {
 
 fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
     let error = &failure.error;
-    if NotPostgreSql::is_behind(error) {
+    if error.is_of_other_service() {
         return false;
     }
     // A mere network failure would meet the plain try as well, and time is short.

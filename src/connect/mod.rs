@@ -5,12 +5,16 @@
 
 mod auth;
 mod connector;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guest;
 mod layers;
 mod messages;
 mod role;
 mod server_timeouts;
 mod startup;
+#[cfg(test)]
+mod startup_tests;
 mod timing;
 mod unresponsive_hosts;
 

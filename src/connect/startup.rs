@@ -6,7 +6,6 @@ use super::auth::{Authentication, Credentials, Step};
 use super::messages::{Message, Messages};
 use crate::config::settings::ProtocolVersion;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::link::not_postgresql::NotPostgreSql;
 use crate::link::{BackendKey, Link};
 use crate::session::parse_server_message;
 
@@ -110,7 +109,7 @@ impl StartUp<'_> {
                     self.check_negotiated(messages, &message)?;
                     has_negotiated = true;
                 }
-                other => return Err(NotPostgreSql::answered_start(other, messages.behind_kind())),
+                other => return Err(Error::answered_start(other, messages.behind_kind())),
             }
         }
     }

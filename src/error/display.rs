@@ -38,6 +38,9 @@ impl Error {
         if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
             return Some(hint);
         }
+        if self.is_of_other_service() {
+            return Some("check host and port: what answers there is another service than PostgreSQL");
+        }
         Some(match self.kind() {
             ErrorKind::Refused => "check that the server runs and listens at this address and port",
             ErrorKind::Resolve => "check the host name and the resolver",

@@ -9,6 +9,7 @@ mod commit;
 mod display;
 mod fault;
 mod limited_by;
+mod other_service;
 mod parameter_count;
 mod passed;
 mod server_message;
@@ -25,6 +26,7 @@ pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub(crate) use fault::LinkFault;
 pub use limited_by::LimitedBy;
+pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
 pub(crate) use passed::Passed;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
@@ -257,6 +259,8 @@ struct Inner {
     passed: Passed,
     parameter_count: Option<ParameterCount>,
     retryable: bool,
+    /// What answered is not PostgreSQL.
+    of_other_service: bool,
     source: Option<Source>,
 }
 
@@ -341,6 +345,7 @@ impl Error {
             passed: Passed::default(),
             parameter_count: None,
             retryable: classify::retryable_by_kind(kind),
+            of_other_service: false,
             source: None,
         }))
     }
@@ -402,7 +407,18 @@ impl Error {
 
     /// The same failure, for another who meets it: without what was its first one's alone, attempts and source.
     pub(crate) fn again(&self) -> Self {
-        let Inner { kind, phase, message, notes, server, target, parameter_count, retryable, .. } = &*self.0;
+        let Inner {
+            kind,
+            phase,
+            message,
+            notes,
+            server,
+            target,
+            parameter_count,
+            retryable,
+            of_other_service,
+            ..
+        } = &*self.0;
         Self(Box::new(Inner {
             kind: *kind,
             phase: *phase,
@@ -416,6 +432,7 @@ impl Error {
             passed: Passed::default(),
             parameter_count: *parameter_count,
             retryable: *retryable,
+            of_other_service: *of_other_service,
             source: None,
         }))
     }

@@ -13,8 +13,8 @@ use rustix::net::SendFlags;
 use socket2::{Domain, Socket, Type};
 
 use super::address::{Address, unix_address};
+use super::backend_key::BackendKey;
 use super::dial::SSL_REQUEST;
-use super::tap::BackendKey;
 use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};

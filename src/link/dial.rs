@@ -17,11 +17,10 @@ use super::Link;
 use super::abort::Abort;
 use super::address::{Address, unix_address};
 use super::line::{Line, Transport};
-use super::not_postgresql::{NotPostgreSql, is_readable};
 use super::socket::{Reading, Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
-use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source};
+use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source, is_readable};
 
 /// While nothing can wake a thread that connects, it looks this often whether it should go on.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
@@ -240,8 +239,11 @@ const LONGEST_PATH: usize = 107;
 #[cfg(not(target_os = "linux"))]
 const LONGEST_PATH: usize = 103;
 
+/// Out of descriptors, or a kind of address that this process may not use: nothing was asked of the server.
 fn no_socket(e: io::Error) -> Error {
-    Error::from_connect_io(e, Phase::Connect, "could not open a socket")
+    Error::new(ErrorKind::Unreachable, format!("could not open a socket: {e}"))
+        .in_phase(Phase::Connect)
+        .with_source(e)
 }
 
 fn timed_out(phase: Phase) -> Error {
@@ -294,7 +296,7 @@ fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Er
             let message = "received unencrypted data after the answer to the TLS request: someone may be tampering with the connection";
             Err(Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls))
         }
-        (first, rest) => Err(NotPostgreSql::answered_tls_request(first, rest)),
+        (first, rest) => Err(Error::answered_tls_request(first, rest)),
     }
 }
 

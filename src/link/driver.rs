@@ -63,20 +63,18 @@ impl Driver {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let shared = &*self.link.0;
         let mut line = shared.turnstile.enter().ok_or_else(busy)?;
-        let n = if let Some(bytes) = line.take_handed_back(buffer.len()) {
+        if let Some(bytes) = line.take_handed_back(buffer.len()) {
             buffer[..bytes.len()].copy_from_slice(&bytes);
-            line.is_read_in_part();
-            bytes.len()
-        } else {
-            let reply_owed = shared.tap.owed() == Owed::Replies && !shared.tap.in_copy_in();
-            let may_wait = reply_owed && !self.is_stalled && line.has_sent_whole_messages();
-            shared.socket.read_by(if may_wait { Reading::Waiting } else { Reading::Glancing });
-            let n = line.transport.read(buffer)?;
-            line.follow_received(&shared.socket, &shared.tap, &buffer[..n]);
-            n
-        };
-        drop(line);
-        self.note_received(&buffer[..n]);
+            let in_part = note_received(&mut self.received, &mut self.part, &bytes);
+            line.is_read_in_part(in_part);
+            return Ok(bytes.len());
+        }
+        let reply_owed = shared.tap.owed() == Owed::Replies && !shared.tap.in_copy_in();
+        let may_wait = reply_owed && !self.is_stalled && line.has_sent_whole_messages();
+        shared.socket.read_by(if may_wait { Reading::Waiting } else { Reading::Glancing });
+        let n = line.transport.read(buffer)?;
+        line.follow_received(&shared.socket, &shared.tap, &buffer[..n]);
+        note_received(&mut self.received, &mut self.part, &buffer[..n]);
         Ok(n)
     }
 
@@ -98,19 +96,6 @@ impl Driver {
         let prepared = &mut self.prepared;
         self.sent.feed(&bytes[..n], |kind| matches!(kind, b'P' | b'C'), |message| note(prepared, &message));
         Ok(n)
-    }
-
-    fn note_received(&mut self, bytes: &[u8]) {
-        self.received.feed(bytes, |_| false, |_| {});
-        let seen = self.received.seen_of_present();
-        if seen == 0 || self.received.is_within_data() {
-            self.part.clear();
-        } else if seen <= bytes.len() {
-            self.part.clear();
-            self.part.extend_from_slice(&bytes[bytes.len() - seen..]);
-        } else if self.part.len() < MOST_KEPT {
-            self.part.extend_from_slice(bytes);
-        }
     }
 
     /// The driver has gone. What it received of a message in part goes back to the line, so that the session finds whole
@@ -135,6 +120,21 @@ impl Driver {
         }
         std::mem::take(&mut self.prepared).into_iter().collect()
     }
+}
+
+/// Keeps what was received of a message in part. Returns whether there is such a message.
+fn note_received(received: &mut Framing, part: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    received.feed(bytes, |_| false, |_| {});
+    let seen = received.seen_of_present();
+    if seen == 0 || received.is_within_data() {
+        part.clear();
+    } else if seen <= bytes.len() {
+        part.clear();
+        part.extend_from_slice(&bytes[bytes.len() - seen..]);
+    } else if part.len() < MOST_KEPT {
+        part.extend_from_slice(bytes);
+    }
+    seen > 0
 }
 
 /// `Parse` begins with the name of the statement, `Close` with what it closes and then the name.

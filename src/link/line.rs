@@ -21,6 +21,7 @@ pub(crate) enum Transport {
 }
 
 /// What was agreed on for an encrypted connection, in OpenSSL's names.
+#[cfg(feature = "diagnose")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TlsFacts {
     /// `TLSv1.3`, for instance.
@@ -59,11 +60,20 @@ impl Transport {
         }
     }
 
+    #[cfg(feature = "diagnose")]
     pub(super) fn tls_facts(&self) -> Option<TlsFacts> {
         let Self::Tls(tls) = self else { return None };
         let ssl = tls.ssl();
         let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
         Some(TlsFacts { version: ssl.version_str(), cipher })
+    }
+
+    #[cfg(feature = "diagnose")]
+    pub(super) fn certificate(&self) -> Option<openssl::x509::X509> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls.ssl().peer_certificate(),
+        }
     }
 
     /// What SCRAM binds to (`tls-server-end-point`, RFC 5929): nothing on a plain connection.
@@ -123,9 +133,9 @@ impl Line {
         Some(self.handed_back.split_to(n))
     }
 
-    /// A driver has taken a part of what was handed back.
-    pub(super) fn is_read_in_part(&mut self) {
-        self.client_took_part = true;
+    /// Whether a driver has taken a part of a message of what was handed back.
+    pub(super) fn is_read_in_part(&mut self, in_part: bool) {
+        self.client_took_part = in_part;
     }
 
     /// No message to the server was written in part.

@@ -6,16 +6,18 @@
 
 pub(crate) mod abort;
 pub(crate) mod address;
+mod backend_key;
 pub(crate) mod cancel;
 mod deadline;
 pub(crate) mod dial;
+#[cfg(test)]
+mod dial_tests;
 pub(crate) mod direct;
 pub(crate) mod driver;
 mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
-pub(crate) mod not_postgresql;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]
@@ -33,14 +35,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use backend_key::BackendKey;
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
-pub(crate) use line::TlsFacts;
+#[cfg(feature = "diagnose")]
+use line::TlsFacts;
 use line::Turnstile;
 pub(crate) use role_signs::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
-pub(crate) use tap::{BackendKey, CopyIn, LostStatements, TransactionStatus};
+pub(crate) use tap::{CopyIn, LostStatements, TransactionStatus};
 use tap::{Owed, Tap};
 pub(crate) use tls::alert_of;
 
@@ -146,9 +150,15 @@ impl Link {
     }
 
     /// What was agreed on with the server for an encrypted connection; `None` for a plain one, and while another uses it.
-    #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
+    #[cfg(feature = "diagnose")]
     pub(crate) fn tls(&self) -> Option<TlsFacts> {
         self.0.turnstile.enter()?.transport.tls_facts()
+    }
+
+    /// The certificate that the server showed.
+    #[cfg(feature = "diagnose")]
+    pub(crate) fn certificate(&self) -> Option<openssl::x509::X509> {
+        self.0.turnstile.enter()?.transport.certificate()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {

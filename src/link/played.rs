@@ -11,11 +11,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::Link;
 use super::address::Address;
+use super::backend_key::BackendKey;
 use super::cancel::CancelHandle;
 use super::inside::Inside;
 use super::line::{Line, Transport, busy};
 use super::socket::{Socket, SocketIo};
-use super::tap::BackendKey;
 
 /// A start-up packet without a word in it: every conversation begins with one.
 const STARTUP: [u8; 8] = [0, 0, 0, 8, 0, 3, 0, 0];
@@ -44,6 +44,7 @@ impl Played {
     }
 
     /// A connection on which nothing has been said yet, for start-ups.
+    #[cfg(test)]
     pub(crate) fn fresh() -> io::Result<Self> {
         let (ours, server) = pair()?;
         Ok(Self { link: link_over(ours), cancel: cancel_handle(false), server })
@@ -59,7 +60,6 @@ impl Played {
     }
 
     /// Says nothing more, so that nobody can wait for it any longer. A deaf one does not even listen: what is sent to it fails.
-    #[cfg(feature = "fuzzing")]
     pub(crate) fn fall_silent(&self, is_deaf: bool) -> io::Result<()> {
         self.server.shutdown(if is_deaf { Shutdown::Both } else { Shutdown::Write })
     }

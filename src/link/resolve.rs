@@ -15,7 +15,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::ffi::fork::Generation;
 
-type Answer = Result<Vec<IpAddr>, String>;
+/// A failure in words, with the system's number for it where it has one (out of descriptors, say).
+type Answer = Result<Vec<IpAddr>, (String, Option<i32>)>;
 
 #[derive(Default)]
 struct Lookup {
@@ -43,7 +44,10 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<So
     }
     match answer.as_ref() {
         Some(Ok(addresses)) => Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
-        Some(Err(cause)) => Err(failed(host, cause)),
+        Some(Err((cause, number))) => Err(match number {
+            Some(number) => failed(host, cause).with_source(io::Error::from_raw_os_error(*number)),
+            None => failed(host, cause),
+        }),
         None => Err(failed(host, "no answer")),
     }
 }
@@ -75,9 +79,9 @@ fn look_up(key: &Question, lookup: &Lookup) {
                     unique.push(address.ip());
                 }
             }
-            if unique.is_empty() { Err("it has no address".to_owned()) } else { Ok(unique) }
+            if unique.is_empty() { Err(("it has no address".to_owned(), None)) } else { Ok(unique) }
         }
-        Err(e) => Err(e.to_string()),
+        Err(e) => Err((e.to_string(), e.raw_os_error())),
     };
     UNDER_WAY.lock().remove(key);
     *lookup.answer.lock() = Some(answer);

@@ -25,12 +25,24 @@ fn a_closed_port_a_wrong_name_and_a_swallowed_connect_are_told_apart() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("postgresql://app@127.0.0.1:{}/orders", silent.local_addr().unwrap().port());
     let silent = diagnose(&silent, &["--timeout", "500ms"]);
-    silent.says("connect_timeout", "critical", "the deadline passed");
+    silent.says("connect_timeout", "critical", "not established in time");
     assert_eq!(silent.status, 3);
     // No system lets one connect to a group of machines.
     let group = diagnose("postgresql://app@224.0.0.1/orders", &[]);
     group.says("unreachable", "critical", "224.0.0.1:5432: failed at connect");
     failed_at(&group, "connect");
+}
+
+#[test]
+fn what_listens_and_is_no_postgresql_is_told_at_once_to_be_none() {
+    for mode in ["disable", "prefer", "require"] {
+        let fake = FakeServer::start(Script::SayBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
+        let begun = std::time::Instant::now();
+        let other = diagnose(&format!("{}?sslmode={mode}", fake.url()), &[]);
+        other.says("not_postgresql", "critical", "HTTP/1.1 400 Bad Request");
+        failed_at(&other, if mode == "disable" { "auth" } else { "tls" });
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "took {:?}", begun.elapsed());
+    }
 }
 
 #[test]
@@ -40,7 +52,7 @@ fn a_server_that_lets_one_in_and_then_says_nothing_answers_no_questions() {
     // Sessions begin without it, and nothing can be asked of it.
     holds.batch_execute("begin; lock table pg_catalog.pg_settings in access exclusive mode").unwrap();
     let deaf = diagnose(&server.url(), &["--timeout", "700ms"]);
-    deaf.says("no_answers", "critical", "ran past its deadline");
+    deaf.says("no_answers", "critical", "the deadline passed");
     assert!(deaf.document["hosts"][0]["error"].is_null() && !deaf.has("connect_timeout"));
     assert_eq!(deaf.status, 3);
     holds.batch_execute("rollback").unwrap();
@@ -59,16 +71,6 @@ fn a_session_that_is_refused_for_other_reasons_is_told_with_the_servers_words() 
     closed.says("not_allowed", "critical", "42501");
     assert!(closed.finding("not_allowed")["remedy"].as_str().unwrap().contains("grant connect"));
     failed_at(&closed, "auth");
-}
-
-#[test]
-fn what_listens_and_is_no_postgresql_is_told_to_be_none() {
-    let web = FakeServer::start(Script::SayBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
-    let url = format!("postgresql://app@127.0.0.1:{}/orders?sslmode=disable", web.port());
-    let diagnosis = diagnose(&url, &[]);
-    diagnosis.says("cannot_connect", "critical", "failed at auth");
-    assert!(diagnosis.finding("cannot_connect")["remedy"].as_str().unwrap().contains("is it PostgreSQL"));
-    failed_at(&diagnosis, "auth");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod failures;
 mod findings;
 mod output;
+mod sandbox;
 mod settings;
 // Ends in a terminal are of those that take its whole screen.
 #[allow(dead_code)]

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool};
-use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
+use openssl::ssl::{AlpnError, SslAcceptor, SslConnector, SslFiletype, SslMethod};
+use postgres_openssl::MakeTlsConnector;
 
 use crate::support::certs::{CertFiles, Certs};
 use crate::support::fake::{FakeServer, Script};
@@ -257,6 +258,81 @@ fn a_server_that_hangs_up_over_tls_before_the_session_stands_is_lost_and_tried_a
         refused(&format!("postgresql://app@127.0.0.1:{port}/postgres?sslmode=require&connection_timeout=5s"));
     assert_eq!((error.kind(), error.phase()), (ErrorKind::ConnectionLost, Some(Phase::Auth)), "{error}");
     assert!(error.is_retryable(), "{error}");
+}
+
+/// A server of TLS that speaks no further. With `protocol` it selects that one (ALPN).
+fn tls_server(certs: &Certs, protocol: Option<&'static [u8]>) -> u16 {
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+    acceptor.set_certificate_chain_file(&certs.good.cert).unwrap();
+    acceptor.set_private_key_file(&certs.good.key, SslFiletype::PEM).unwrap();
+    if let Some(protocol) = protocol {
+        acceptor.set_alpn_select_callback(move |_, offered| {
+            openssl::ssl::select_next_proto(protocol, offered).ok_or(AlpnError::NOACK)
+        });
+    }
+    let acceptor = acceptor.build();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if let Ok(mut tls) = acceptor.accept(stream) {
+                let _ = tls.read(&mut [0; 1024]);
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn with_direct_negotiation_a_server_has_to_select_the_protocol() {
+    let certs = Certs::new();
+    let met = |protocol| {
+        let port = tls_server(&certs, protocol);
+        refused(&format!("postgresql://app@127.0.0.1:{port}/postgres?sslmode=require&sslnegotiation=direct"))
+    };
+    for protocol in [None, Some(&b"\x08http/1.1"[..])] {
+        let error = met(protocol);
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Tls, Some(Phase::Tls)), "{error}");
+        assert!(!error.is_retryable(), "{error}");
+    }
+    assert!(met(None).to_string().contains("ALPN"));
+    // It hangs up then, but TLS is not what failed.
+    assert_eq!(met(Some(b"\x0apostgresql")).phase(), Some(Phase::Auth));
+}
+
+#[test]
+fn a_name_that_begins_with_a_dot_does_not_stand_for_all_below_it() {
+    let certs = Certs::new();
+    let server = own_server(|s| s.tls(certs.server(&certs.wrong_name)));
+    let url = |host: &str| {
+        format!(
+            "host={host} hostaddr=127.0.0.1 port={} user=postgres dbname=postgres sslmode=verify-full sslrootcert={}",
+            server.port(),
+            certs.ca_file.display()
+        )
+    };
+    assert_eq!(ours(&url("elsewhere.invalid")), Outcome::Encrypted);
+    let error = refused(&url(".invalid"));
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Tls, false), "{error}");
+    assert!(error.to_string().contains("\".invalid\""), "{error}");
+}
+
+#[test]
+fn version_cipher_and_channel_binding_are_those_of_the_drivers_own_tls() {
+    let certs = Certs::new();
+    let server = own_server(|s| s.tls(certs.server(&certs.good)).role("app", "s3cret"));
+    server.change_hba(&["hostssl all app all scram-sha-256", "host all all all trust"]).unwrap();
+    let question = "select version || ' ' || cipher from pg_stat_ssl where pid = pg_backend_pid()";
+    let url = format!(
+        "postgresql://app:s3cret@localhost:{}/postgres?sslmode=require&channel_binding=require",
+        server.port()
+    );
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    builder.set_ca_file(&certs.ca_file).unwrap();
+    let mut theirs = postgres::Client::connect(&url, MakeTlsConnector::new(builder.build())).unwrap();
+    let theirs: String = theirs.query_one(question, &[]).unwrap().get(0);
+    let ours: String = Pool::new(config(&url)).unwrap().query_one(question, &[]).unwrap().get(0);
+    assert_eq!(ours, theirs);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 #![cfg(feature = "embedded")]
 
+mod authentication;
 mod encryption;
+mod limits;
 mod network;
 mod refusals;
 mod roles;
+mod services;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -65,6 +65,11 @@ const TABLE = {
     const read = number(name, value, 'give milliseconds')
     return read === 0 ? undefined : ['keepalives_idle', `${Math.max(1, Math.ceil(read / 1000))}s`]
   },
+  // As in node-postgres, 0 is no limit of one's own: what the library allows at most.
+  scramMaxIterations: (value, name) => {
+    const read = number(name, value, 'give a number of iterations')
+    return ['scram_max_iterations', String(read === 0 ? 10_000_000 : read)]
+  },
   allowExitOnIdle: null,
   binary: null,
   closeOnError: null,
@@ -79,7 +84,6 @@ const TABLE = {
   poolSize: null,
   Promise: null,
   query_timeout: null,
-  scramMaxIterations: null,
   shared: null,
   ssl: null,
   types: null,

@@ -6,7 +6,7 @@ mod sources;
 use std::path::Path;
 use std::time::Duration;
 
-use super::settings::{Host, RootCertificates};
+use super::settings::{Host, ProtocolVersion, RootCertificates};
 use super::value::Kind;
 use super::*;
 
@@ -56,7 +56,10 @@ fn with_nothing_said_the_documented_defaults_hold() {
 
 #[test]
 fn every_option_of_the_table_reaches_the_settings() {
-    let base = || bare().sslmode(SslMode::VerifyFull).host("base").dbname("base");
+    let base = || {
+        let newest = ProtocolVersion::Latest;
+        bare().sslmode(SslMode::VerifyFull).host("base").dbname("base").max_protocol_version(newest)
+    };
     let before = format!("{:?}", base().settings().unwrap());
     for row in options().iter().filter(|row| row.group() != Group::Compatibility) {
         let sample = match (row.key(), row.kind) {
@@ -64,6 +67,8 @@ fn every_option_of_the_table_reaches_the_settings() {
             ("passfile" | "service", _) => continue,
             ("hostaddr", _) => "127.0.0.1",
             ("sslmode", _) => "require",
+            ("require_auth", _) => "md5",
+            ("max_protocol_version", _) => "3.2",
             ("retry_base_delay", _) => "2s",
             ("max_size", _) => "9",
             ("server_idle_session_timeout", _) => "7min",

@@ -23,7 +23,8 @@ fn a_bad_value_is_named_with_its_key_and_what_is_allowed() {
         ("target_session_attrs", "master", "standby or prefer-standby"),
         ("port", "65536", "from 1 to 65535"),
         ("gssencmode", "require", "disable or prefer, since GSSAPI encryption is not supported"),
-        ("require_auth", "scram-sha-256", "channel_binding=require"),
+        ("scram_max_iterations", "0", "from 1 to 10000000"),
+        ("max_protocol_version", "3.1", "3.0, 3.2 or latest"),
         ("requirepeer", "postgres", "cannot be checked"),
         ("client_encoding", "LATIN1", "always UTF-8"),
     ] {
@@ -42,15 +43,21 @@ fn libpqs_options_are_accepted_where_they_change_nothing() {
         ("replication", "false"),
         ("sslcompression", "0"),
         ("require_auth", ""),
-        ("max_protocol_version", "latest"),
     ] {
         bare().set(key, value).unwrap();
     }
 }
 
 #[test]
+fn a_method_of_authentication_that_does_not_exist_is_named() {
+    let error = refusal(bare().set("require_auth", "scram").unwrap().settings());
+    assert!(error.contains("require_auth \"scram\" is not valid"), "{error}");
+}
+
+#[test]
 fn impossible_combinations_are_refused_with_both_names() {
     for (text, one, other) in [
+        ("min_protocol_version=3.2", "min_protocol_version \"3.2\"", "max_protocol_version \"3.0\""),
         ("min_idle=6", "min_idle \"6\"", "max_size \"5\""),
         ("retry_base_delay=6s", "retry_base_delay \"6s\"", "retry_max_delay \"5s\""),
         ("sslrootcert=system sslmode=verify-ca", "sslmode \"verify-ca\"", "sslrootcert \"system\""),

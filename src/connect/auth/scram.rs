@@ -149,6 +149,9 @@ impl Expected {
 }
 
 fn checked_iterations(text: &str, most: u32) -> Result<usize, Error> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(malformed("its number of iterations"));
+    }
     let iterations: u64 = text.parse().map_err(|_| malformed("its number of iterations"))?;
     if iterations < 1 {
         return Err(failed("the server asks for a password hashed zero times (SCRAM iterations)"));
@@ -171,7 +174,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Result<[u8; 32], Error> {
 
 /// Strict: no white space, whole groups of four.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let strict = text.len() % 4 == 0
+    let strict = text.len().is_multiple_of(4)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
     if strict { decode_block(text).ok() } else { None }
 }
@@ -224,20 +227,17 @@ mod tests {
     #[test]
     fn our_exchange_is_that_of_postgres_protocol() {
         use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
-        let bindings: [(fn() -> ChannelBinding, fn() -> Binding); 3] = [
-            (ChannelBinding::unsupported, || Binding::Unsupported),
-            (ChannelBinding::unrequested, || Binding::NotOffered),
-            (
-                || ChannelBinding::tls_server_end_point(vec![1, 2, 3]),
-                || Binding::ServerEndPoint(vec![1, 2, 3]),
-            ),
-        ];
+        let hash = || vec![1, 2, 3];
         for password in ["pencil", "p\u{e4}ss\u{ad}wort\u{aa}", "\u{7}not for SASLprep"] {
-            for (theirs, ours) in &bindings {
-                let mut theirs = ScramSha256::new(password.as_bytes(), theirs());
+            for (theirs, ours) in [
+                (ChannelBinding::unsupported(), Binding::Unsupported),
+                (ChannelBinding::unrequested(), Binding::NotOffered),
+                (ChannelBinding::tls_server_end_point(hash()), Binding::ServerEndPoint(hash())),
+            ] {
+                let mut theirs = ScramSha256::new(password.as_bytes(), theirs);
                 let first = String::from_utf8(theirs.message().to_vec()).unwrap();
                 let nonce = first.rsplit_once("r=").unwrap().1.to_owned();
-                let ours = Scram::with_nonce(password, ours(), nonce.clone());
+                let ours = Scram::with_nonce(password, ours, nonce.clone());
                 assert_eq!(ours.first_message(), first);
                 let challenge = challenge(&format!("{nonce}more"), SALT, "2");
                 theirs.update(&challenge).unwrap();
@@ -259,6 +259,7 @@ mod tests {
             (good.as_str(), "W22Z aJ0SNY7soEsUEjb6gQ==", "4096"),
             (good.as_str(), SALT, "0"),
             (good.as_str(), SALT, "-1"),
+            (good.as_str(), SALT, "+1"),
             (good.as_str(), SALT, "many"),
             (good.as_str(), SALT, "1000001"),
             (good.as_str(), SALT, "99999999999999999999"),

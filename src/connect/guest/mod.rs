@@ -59,11 +59,12 @@ fn in_async_code() -> Error {
 }
 
 fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
+    let (listener, address) = bind_loopback()?;
+    // With the listener open, as it will be when the driver makes its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .map_err(|e| cannot_open(&format!("no runtime for it: {e}")).with_source(e))?
         .shutdown_background();
-    let (listener, address) = bind_loopback()?;
     let seat = Arc::new(Mutex::new(Seat::new(link, start)));
     let hook = Hook { seat: seat.clone(), listener: Arc::new(Mutex::new(Some(listener))) };
     let mut config = postgres::Config::new();

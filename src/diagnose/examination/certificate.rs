@@ -5,14 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
-use openssl::x509::X509NameRef;
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode};
+use openssl::x509::{X509NameRef, X509Ref};
 
-use crate::link::SSL_REQUEST;
+use crate::link::{Link, SSL_REQUEST};
 
-/// What a server showed when it was asked for TLS. Version and cipher are those of the look, which takes any: a pool with bounds
-/// of its own (`ssl_min_protocol_version`, ...) may agree on others. Its session could tell, but `postgres-openssl` keeps the
-/// session's OpenSSL handle to itself.
+/// What a server showed when it was asked for TLS. Version and cipher are those of the session; where none came about, of a
+/// look, which takes any: a pool with bounds of its own (`ssl_min_protocol_version`, ...) may agree on others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -30,6 +29,12 @@ pub struct Certificate {
     pub left: Option<Duration>,
 }
 
+/// That of a session; `None` when it is not encrypted.
+pub(super) fn of_session(link: &Link) -> Option<Certificate> {
+    let facts = link.tls()?;
+    describe(&*link.certificate()?, facts.version, facts.cipher)
+}
+
 /// `None` when the server offers no TLS, or it cannot be looked at: the pool's own attempt says why.
 pub(super) fn look(address: SocketAddr, name: &str, direct: bool, timeout: Duration) -> Option<Certificate> {
     let end = Instant::now() + timeout;
@@ -45,24 +50,31 @@ pub(super) fn look(address: SocketAddr, name: &str, direct: bool, timeout: Durat
             return None;
         }
     }
-    let mut builder = SslConnector::builder(SslMethod::tls_client()).ok()?;
+    let mut builder = SslContext::builder(SslMethod::tls_client()).ok()?;
     // Nothing is sent over it, and nothing believed of what comes.
     builder.set_verify(SslVerifyMode::NONE);
     if direct {
         builder.set_alpn_protos(b"\x0apostgresql").ok()?;
     }
-    let configuration = builder.build().configure().ok()?.verify_hostname(false);
-    let tls = configuration.connect(name, stream).ok()?;
+    let mut ssl = Ssl::new(&builder.build()).ok()?;
+    if name.parse::<std::net::IpAddr>().is_err() {
+        ssl.set_hostname(name).ok()?;
+    }
+    let tls = ssl.connect(stream).ok()?;
     let ssl = tls.ssl();
-    let shown = ssl.peer_certificate()?;
+    let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
+    describe(&*ssl.peer_certificate()?, ssl.version_str(), cipher)
+}
+
+fn describe(shown: &X509Ref, protocol: &str, cipher: &str) -> Option<Certificate> {
     let (now, epoch) = (Asn1Time::days_from_now(0).ok()?, Asn1Time::from_unix(0).ok()?);
     let seconds = |from: &openssl::asn1::Asn1TimeRef| {
         let difference = from.diff(shown.not_after()).ok()?;
         Some(i64::from(difference.days) * 86_400 + i64::from(difference.secs))
     };
     Some(Certificate {
-        protocol: ssl.version_str().to_owned(),
-        cipher: ssl.current_cipher().map(|cipher| cipher.name().to_owned()).unwrap_or_default(),
+        protocol: protocol.to_owned(),
+        cipher: cipher.to_owned(),
         subject: words(shown.subject_name()),
         issuer: words(shown.issuer_name()),
         not_after: UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds(&epoch)?).ok()?),

@@ -28,6 +28,11 @@ fn explained(host: &HostReach, error: &Error) -> (&'static str, String, String) 
     let name = &host.name;
     let say = |id, title: &str, remedy: &str| (id, title.to_owned(), remedy.to_owned());
     match error.kind() {
+        _ if error.is_of_other_service() => say(
+            "not_postgresql",
+            "what answers at this address is not PostgreSQL",
+            "check host and port: the evidence shows how the answer begins",
+        ),
         ErrorKind::Resolve => say(
             "name_not_found",
             "the host name leads nowhere",

@@ -7,11 +7,10 @@ use super::certificate::{self, Certificate};
 use crate::config::settings::{
     Host, HostSettings, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs,
 };
-use crate::error::{Error, Phase, Result};
-use crate::session::LaneState;
-
 use crate::connect::{Connector, Opened};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::resolve::resolve;
+use crate::session::LaneState;
 
 /// What one phase took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,13 +80,13 @@ fn reach_one(
     let took = began.elapsed();
     let addresses = addresses(host, timeout);
     let is_local = addresses.iter().all(|address| address.ip().is_loopback());
-    let asks_for_tls = server.tls.mode != SslMode::Disable;
-    let direct = server.tls.negotiation == SslNegotiation::Direct;
+    let of_session = opened.as_ref().ok().and_then(|opened| certificate::of_session(&opened.link));
     let certificate = match (&host.host, addresses.first()) {
-        (Host::Tcp(name), Some(address)) if asks_for_tls => {
+        (Host::Tcp(name), Some(address)) if of_session.is_none() && may_show_one(server, &opened) => {
+            let direct = server.tls.negotiation == SslNegotiation::Direct;
             certificate::look(*address, name, direct, timeout)
         }
-        _ => None,
+        _ => of_session,
     };
     let mut reached = HostReach {
         name: connector.target(),
@@ -128,6 +127,20 @@ fn reach_one(
             (reached, None)
         }
     }
+}
+
+/// Whether the server may have a certificate although no encrypted session came about. One that could not be reached, or is
+/// something else, is not asked again.
+fn may_show_one(server: &ServerSettings, opened: &Result<Opened>) -> bool {
+    let answers = match opened {
+        Ok(_) => true,
+        Err(e) => {
+            matches!(e.phase(), Some(Phase::Tls | Phase::Auth))
+                && e.kind() != ErrorKind::ConnectTimeout
+                && !e.is_of_other_service()
+        }
+    };
+    answers && server.tls.mode != SslMode::Disable
 }
 
 /// A name that is not looked up has no such phase.
