@@ -14,8 +14,9 @@ use super::statements::StatementCache;
 use super::trust::Era;
 use crate::clock::Tick;
 use crate::link::Link;
-use crate::link::cancel::{CancelHandle, Loans};
+use crate::link::cancel::CancelHandle;
 use crate::link::connector::Opened;
+use crate::link::loans::Loans;
 use crate::observe::loan::LoanRecord;
 use crate::session::LaneState;
 

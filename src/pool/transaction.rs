@@ -18,7 +18,8 @@ use super::transact::{Body, Came, Transact};
 use super::voice::Voice;
 use crate::error::{Error, Result};
 use crate::link::Link;
-use crate::link::cancel::{CancelHandle, Loans};
+use crate::link::cancel::CancelHandle;
+use crate::link::loans::Loans;
 use crate::session::{Isolation, TransactionOptions};
 
 impl Pool {

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "embedded")]
 
+mod cancelling;
 mod closing;
 mod deadlines;
 mod failover;
@@ -11,6 +12,7 @@ mod full_server;
 mod idempotent;
 mod idling;
 mod keepalive;
+mod listening;
 mod logging;
 mod opening;
 mod outage;
