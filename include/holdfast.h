@@ -121,7 +121,8 @@ typedef struct holdfast_notification holdfast_notification;
 
 /**
  * With this any thread can cancel what one connection is doing. It belongs to one loan: once the connection has gone back,
- * it does nothing, though a request already on its way cannot be recalled. Free it with holdfast_cancel_free.
+ * it does nothing, and a request that is on its way then is waited for before the connection is lent again. Free it with
+ * holdfast_cancel_free.
  */
 typedef struct holdfast_cancel holdfast_cancel;
 

@@ -170,6 +170,16 @@ fn threads_share_a_pool_and_cancel_and_close_it() {
 }
 
 #[test]
+fn signals_that_interrupt_system_calls_fail_nothing() {
+    toolchain::run_every_way("signals", &server().url());
+}
+
+#[test]
+fn cancel_requests_over_a_unix_socket_are_not_failed_by_signals_either() {
+    toolchain::run_every_way("signals", &server().socket_url());
+}
+
+#[test]
 fn log_records_reach_the_callback_of_their_pool() {
     toolchain::run_every_way("logging", &server().url());
 }

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{HandshakeError, SslStream};
@@ -15,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 use super::address::{Address, unix_address};
 use super::backend_key::BackendKey;
 use super::dial::SSL_REQUEST;
+use super::loans::{Loans, Request};
 use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
@@ -22,12 +22,9 @@ use crate::error::{Error, ErrorKind, Phase};
 /// How long [`CancelHandle::cancel`] may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// More than this is as good as for ever, and adding it to a moment overflows on no system.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
 /// Cancels what one connection is doing, from any thread. Cheap to clone. It belongs to one loan: once the connection has
-/// gone back to the pool it does nothing, so that it cannot hit the next borrower's statement. (A request already on its
-/// way when the connection goes back cannot be recalled.)
+/// gone back to the pool it does nothing, so that it cannot hit the next borrower's statement. A request that is on its way
+/// when the connection goes back is waited for, by the pool, before the connection is lent again.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -54,22 +51,6 @@ pub struct CancelHandle {
     key: Option<BackendKey>,
     /// The loan it was made for.
     loan: Option<(Loans, u64)>,
-}
-
-/// Counts the loans of one connection.
-#[derive(Clone, Default)]
-pub(crate) struct Loans(Arc<AtomicU64>);
-
-impl Loans {
-    /// The present loan is over.
-    pub(crate) fn end_loan(&self) {
-        // Written by the one who holds the connection; only read by others.
-        self.0.store(self.present() + 1, Ordering::Release);
-    }
-
-    fn present(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 impl std::fmt::Debug for CancelHandle {
@@ -108,17 +89,25 @@ impl CancelHandle {
     /// # Errors
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
     pub fn cancel_within(&self, limit: Duration) -> Result<(), Error> {
-        if let Some((loans, number)) = &self.loan
-            && loans.present() != *number
-        {
-            return Ok(());
-        }
+        let mut request = match &self.loan {
+            Some((loans, number)) => match loans.begin_request(*number) {
+                Some(request) => Some(request),
+                None => return Ok(()),
+            },
+            None => None,
+        };
         let key = self.key.as_ref().ok_or_else(|| {
             Error::misuse(
                 "the server gave this session no cancellation key, so nothing on it can be cancelled",
             )
         })?;
-        self.deliver(key, Instant::now() + limit.min(LONGEST)).map_err(|e| match e.kind() {
+        // A limit beyond all time is none.
+        let deadline = Deadline(Instant::now().checked_add(limit));
+        let delivered = self.deliver(key, deadline, &mut request);
+        if let (Ok(()), Some(request)) = (&delivered, &mut request) {
+            request.is_delivered();
+        }
+        delivered.map_err(|e| match e.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 Error::new(ErrorKind::ConnectTimeout, "the server did not take the cancel request in time")
                     .in_phase(Phase::Query)
@@ -129,22 +118,25 @@ impl CancelHandle {
         })
     }
 
-    fn deliver(&self, key: &BackendKey, deadline: Instant) -> io::Result<()> {
-        let request = cancel_request(key);
+    fn deliver(&self, key: &BackendKey, deadline: Deadline, request: &mut Option<Request>) -> io::Result<()> {
         let socket = match &self.address {
             Address::Unix(path) => connect_unix(path, deadline)?,
             Address::Inside(inside) => OwnedFd::from(inside.connect()?).into(),
             Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, left(deadline)?)?;
+                let stream = match deadline.left()? {
+                    Some(left) => TcpStream::connect_timeout(address, left)?,
+                    None => TcpStream::connect(address)?,
+                };
                 stream.set_nodelay(true)?;
                 stream.into()
             }
         };
         let mut stream = Timed { socket, deadline };
-        match &self.tls {
-            None => send_and_await_close(&mut stream, &request),
-            Some(tls) => send_and_await_close(&mut self.encrypt(stream, tls)?, &request),
-        }
+        let Some(tls) = &self.tls else {
+            return send_and_await_close(&mut stream, key, request);
+        };
+        let mut stream = self.encrypt(stream, tls)?;
+        send_and_await_close(&mut stream, key, request)
     }
 
     fn encrypt(&self, mut stream: Timed, tls: &Tls) -> io::Result<SslStream<Timed>> {
@@ -164,28 +156,55 @@ impl CancelHandle {
     }
 }
 
-/// One deadline over however many reads and writes it takes: a timeout of the socket's own starts anew with each byte.
+/// When the request has to be delivered; `None` is never too late.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Option<Instant>);
+
+impl Deadline {
+    fn left(self) -> io::Result<Option<Duration>> {
+        let Some(end) = self.0 else { return Ok(None) };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+/// One deadline over however many reads and writes it takes: a timeout of the socket's own starts anew with each byte. A
+/// signal that interrupts one is no failure.
 #[derive(Debug)]
 struct Timed {
     socket: Socket,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.set_read_timeout(Some(left(self.deadline)?))?;
-        self.socket.read(buffer)
+        uninterrupted(|| {
+            self.socket.set_read_timeout(self.deadline.left()?)?;
+            self.socket.read(buffer)
+        })
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.set_write_timeout(Some(left(self.deadline)?))?;
-        Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+        uninterrupted(|| {
+            self.socket.set_write_timeout(self.deadline.left()?)?;
+            Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Makes a system call again for as long as signals interrupt it.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 
@@ -201,24 +220,28 @@ fn handshake_failed(error: HandshakeError<Timed>) -> io::Error {
     io::Error::new(kind, error.to_string())
 }
 
-fn connect_unix(path: &std::path::Path, deadline: Instant) -> io::Result<Socket> {
+fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<Socket> {
     let address = unix_address(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // On Linux it also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
-    socket.set_write_timeout(Some(left(deadline)?))?;
-    socket.connect(&address)?;
+    uninterrupted(|| {
+        // On Linux it also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
+        socket.set_write_timeout(deadline.left()?)?;
+        socket.connect(&address)
+    })?;
     Ok(socket)
-}
-
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// The server closes the connection once it has sent the signal; waiting for that keeps a late cancellation from
 /// hitting the next statement.
-fn send_and_await_close(stream: &mut (impl Read + Write), request: &[u8]) -> io::Result<()> {
-    stream.write_all(request)?;
+fn send_and_await_close(
+    stream: &mut (impl Read + Write),
+    key: &BackendKey,
+    request: &mut Option<Request>,
+) -> io::Result<()> {
+    if let Some(request) = request {
+        request.is_sent();
+    }
+    stream.write_all(&cancel_request(key))?;
     stream.flush()?;
     match stream.read(&mut [0]) {
         Err(e) if matches!(e.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => Ok(()),
@@ -299,7 +322,7 @@ mod tests {
         socket2::SockRef::from(&listener).listen(0).expect("a short backlog");
         let path = std::path::PathBuf::from(format!("@{name}"));
         // The first is taken into the backlog, and waits there.
-        let first = connect_unix(&path, Instant::now() + LIMIT).expect("room for one");
+        let first = connect_unix(&path, Deadline(Some(Instant::now() + LIMIT))).expect("room for one");
         assert_gives_up_in_time(&handle(Address::Unix(path), None));
         drop(first);
     }

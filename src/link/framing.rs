@@ -1,7 +1,7 @@
 //! Finds the messages in a stream of bytes: one type byte, four bytes of length that count themselves, the body.
 //! (PostgreSQL documentation, "Message Flow" and "Message Formats".)
 //!
-//! Nothing is copied but the head of the few bodies somebody asks for.
+//! Nothing is copied but the head of the few bodies somebody asks for, where a read ends within one.
 
 /// Bytes kept of a body that is asked for: enough for severity and SQLSTATE of an error, a backend key, a status.
 pub(super) const KEPT: usize = 128;
@@ -25,7 +25,7 @@ pub(crate) struct Framing {
 pub(crate) struct Message<'a> {
     /// 0 for the start-up packet.
     pub(crate) kind: u8,
-    /// The first bytes of the body, at most 128.
+    /// The first bytes of the body, at most 128; none of a kind that nobody asks for.
     pub(crate) head: &'a [u8],
 }
 
@@ -98,7 +98,7 @@ impl Framing {
         mut complete: impl FnMut(Message<'_>),
     ) {
         while !self.broken {
-            // Whole messages, rows above all, are stepped over without state.
+            // Whole messages, rows above all, are stepped over without state or copy.
             while self.have == 0 && self.body_left == 0 && bytes.len() >= 5 {
                 let length = u32::from_be_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize;
                 if length < 4 || bytes.len() <= length {

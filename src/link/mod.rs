@@ -18,6 +18,7 @@ mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
+pub(crate) mod loans;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
 #[cfg(feature = "capi")]
@@ -163,6 +164,17 @@ impl Link {
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {
         self.0.tap.last_sqlstate()
+    }
+
+    /// Whether the session may be listening: it was told to (`LISTEN`), or a notification has come.
+    #[inline]
+    pub(crate) fn listens(&self) -> bool {
+        self.0.tap.listens()
+    }
+
+    /// The session was told to stop listening to all channels, and has.
+    pub(crate) fn forget_listening(&self) {
+        self.0.tap.forget_listening();
     }
 
     /// What was seen since the server's role was last checked that speaks against it.

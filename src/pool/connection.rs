@@ -20,8 +20,9 @@ use crate::session::Lane;
 ///
 /// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. What the
 /// borrower leaves behind is cleaned up before the next one gets the connection: an open or failed transaction is
-/// rolled back, an unfinished result or COPY is cancelled and drained, off this thread. Session settings (`SET`,
-/// `LISTEN`, advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
+/// rolled back, an unfinished result or COPY is cancelled and drained, a session that was told to listen does so no longer
+/// (`UNLISTEN *`), a cancel request that is still under way is waited for; all off this thread. Session settings (`SET`,
+/// advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
 ///
 /// Dropping never blocks on the network.
 ///

@@ -135,7 +135,7 @@ impl PooledConnection {
             conn.deadline_changed = false;
         }
         conn.lane.forget_messages();
-        conn.is_at_rest() && !conn.has_expired(Tick::now())
+        conn.is_at_rest() && !conn.link.listens() && !conn.has_expired(Tick::now())
     }
 
     /// Whether so many statements of several callers may be on it at once: each is prepared, with room for all in the cache,

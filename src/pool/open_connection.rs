@@ -15,7 +15,8 @@ use crate::clock::Tick;
 use crate::connect::{Guest, Opened, SessionStart, open_guest};
 use crate::error::Result;
 use crate::link::Link;
-use crate::link::cancel::{CancelHandle, Loans};
+use crate::link::cancel::CancelHandle;
+use crate::link::loans::Loans;
 use crate::observe::loan::LoanRecord;
 use crate::session::{Lane, LaneState};
 

@@ -11,6 +11,7 @@ use super::proof::LOOK_AFTER;
 use super::stats::CloseReason;
 use crate::clock::Tick;
 use crate::error::LinkFault;
+use crate::link::loans::Requests;
 use crate::link::{Look, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::session::Lane;
@@ -26,14 +27,14 @@ impl Inner {
         }
         // That of a transaction.
         conn.link.set_deadline(None);
-        conn.loans.end_loan();
+        let requests = conn.loans.end_loan();
         let OpenConnection { link, cancel, lane, .. } = &mut *conn;
         Lane::new(link, cancel, lane).end_loan();
-        if conn.is_at_rest() {
+        if requests == Requests::Settled && conn.is_at_rest() && !conn.link.listens() {
             conn.dismiss_guest();
             return self.give_back_clean(conn);
         }
-        self.give_back_unclean(conn);
+        self.give_back_unclean(conn, requests);
     }
 
     #[inline]
@@ -45,7 +46,7 @@ impl Inner {
     }
 
     #[cold]
-    fn give_back_unclean(self: &Arc<Self>, conn: Parked) {
+    fn give_back_unclean(self: &Arc<Self>, conn: Parked, requests: Requests) {
         if let Some(sign) = self.role_sign(&conn) {
             self.heed(&conn, sign);
         }
@@ -56,7 +57,7 @@ impl Inner {
             None if conn.guest_has_given_up() => self.retire_broken(conn),
             None => {
                 let inner = self.clone();
-                self.workers.run(move || inner.settle(conn));
+                self.workers.run(move || inner.settle(conn, requests));
             }
         }
     }
@@ -102,18 +103,29 @@ impl Inner {
     }
 
     /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
-    fn settle(self: Arc<Self>, mut conn: Parked) {
+    fn settle(self: Arc<Self>, mut conn: Parked, requests: Requests) {
         failpoint!(self, "settling");
         let end = Instant::now() + self.settings.settle_timeout;
+        if conn.loans.wait_for_requests(end) != Requests::Settled {
+            return self.retire(conn, CloseReason::Unclean);
+        }
         if !end_abandoned_work(&self, &mut conn, end) {
             return self.retire(conn, CloseReason::Unclean);
         }
         conn.dismiss_guest();
+        if requests == Requests::UnderWay {
+            // It may have been sent a moment ago: the server has met it by the end of this, which may be what it cancels.
+            let _ = conn.run_for_pool("", end);
+        }
         if roll_back(&self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
+        if conn.link.listens() && conn.is_at_rest() && conn.run_for_pool("UNLISTEN *", end).is_ok() {
+            // What came until then was dropped.
+            conn.link.forget_listening();
+        }
         failpoint!(self, "settled");
-        if conn.is_at_rest() {
+        if conn.is_at_rest() && !conn.link.listens() {
             self.give_back_clean(conn);
         } else {
             self.retire(conn, CloseReason::Unclean);

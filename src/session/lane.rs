@@ -96,6 +96,7 @@ impl LaneState {
     }
 
     /// The next loan starts with nothing of the last one.
+    #[inline]
     pub(crate) fn forget_messages(&mut self) {
         self.messages.forget();
     }
@@ -142,6 +143,7 @@ impl<'c> Lane<'c> {
 
     /// The loan is over, and with it what a cursor of it had open, even if the cursor is still somewhere. What is left of an
     /// exchange is skipped if all of it has come.
+    #[inline]
     pub(crate) fn end_loan(&mut self) {
         self.state.forget_messages();
         self.state.standing.revoke();
@@ -170,8 +172,12 @@ impl<'c> Lane<'c> {
     }
 
     /// Skips the rest of an exchange if all of it has come. Does not block.
+    #[inline]
     pub(super) fn skip_what_has_come(&mut self) {
-        if self.state.is_unfinished() && !self.link.is_busy() && self.link.fault().is_none() {
+        if !self.state.is_unfinished() {
+            return;
+        }
+        if !self.link.is_busy() && self.link.fault().is_none() {
             // Nothing is awaited: the last reply that was owed lies in the buffer, if the server keeps to the protocol.
             if let Ok(line) = self.link.direct_again(None) {
                 Exchange::resume(line, self.state).skip_what_has_come();

@@ -8,7 +8,7 @@ use super::column::Column;
 use super::described::Described;
 use super::types::{Catalog, assemble, statement};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::link::cancel::Loans;
+use crate::link::loans::Loans;
 use crate::session::{self, Lane};
 
 /// What the typed API needs of a connection besides its session.

@@ -6,7 +6,8 @@ use super::describe::{Context, describe};
 use super::described::Described;
 
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::link::cancel::{CancelHandle, Loans};
+use crate::link::cancel::CancelHandle;
+use crate::link::loans::Loans;
 use crate::session::{self, Lane, Prepared};
 
 /// A session, for as long as a call or a guard lasts.

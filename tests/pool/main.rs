@@ -3,6 +3,7 @@
 #![cfg(feature = "embedded")]
 
 mod async_context;
+mod cancelling;
 mod closing;
 mod deadlines;
 mod failover;
@@ -12,6 +13,7 @@ mod full_server;
 mod idempotent;
 mod idling;
 mod keepalive;
+mod listening;
 mod logging;
 mod opening;
 mod outage;

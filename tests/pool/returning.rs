@@ -192,3 +192,70 @@ fn a_session_that_the_server_ended_between_loans_is_not_lent_again_and_again() {
         assert!(failed <= 1, "round {round}: one ended session failed {failed} statements");
     }
 }
+
+/// Begins something that goes on over several calls, and leaks what would end it.
+fn leak(conn: &mut holdfast::PooledConnection, what: &str) {
+    let mut lane = conn.lane().unwrap();
+    match what {
+        "stream" => {
+            let sql = "select generate_series(1, 100000000)";
+            let mut stream = lane.stream(sql, &[], holdfast::session::ResultFormat::Text).unwrap();
+            stream.next_portion(10).unwrap().expect("some rows");
+            std::mem::forget(stream);
+        }
+        "copy in" => {
+            let mut copy = lane.copy_in("copy leaked from stdin").unwrap();
+            copy.write(b"1\n").unwrap();
+            std::mem::forget(copy);
+        }
+        _ => {
+            let sql = "copy (select generate_series(1, 100000000)) to stdout";
+            let mut copy = lane.copy_out(sql).unwrap();
+            copy.read().unwrap().expect("some data");
+            std::mem::forget(copy);
+        }
+    }
+}
+
+const LEAKS: [&str; 3] = ["stream", "copy in", "copy out"];
+
+#[test]
+fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_kept() {
+    let pool = one("leaker");
+    pool.batch_execute("create table if not exists leaked (n int)").unwrap();
+    for before in ["", "begin"] {
+        for what in LEAKS {
+            let mut conn = pool.get().unwrap();
+            conn.lane().unwrap().script(before).unwrap();
+            leak(&mut conn, what);
+            let start = Instant::now();
+            drop(conn);
+            assert!(start.elapsed() < ms(200), "{what}: the drop took {:?}", start.elapsed());
+            assert_next_borrower_is_undisturbed(&pool);
+            assert_eq!(pool.stats().opens, 1, "{before} {what}");
+        }
+    }
+    let rows: i64 = pool.query_one("select count(*) from leaked", &[]).unwrap().get(0);
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn on_a_frozen_server_what_was_leaked_costs_its_place_for_settle_timeout_and_its_borrower_nothing() {
+    let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
+    let config = config(&server, "frozen-leaker").max_size(3).settle_timeout(ms(400)).fleet_share(false);
+    let pool = Pool::new(config).unwrap();
+    pool.batch_execute("create table leaked (n int)").unwrap();
+    let mut conns = [pool.get().unwrap(), pool.get().unwrap(), pool.get().unwrap()];
+    for (conn, what) in conns.iter_mut().zip(LEAKS) {
+        leak(conn, what);
+    }
+    server.freeze().unwrap();
+    let start = Instant::now();
+    drop(conns);
+    assert!(start.elapsed() < ms(200), "the drops took {:?}", start.elapsed());
+    soon("their places are free", || pool.stats().total == 0);
+    // Cleaning, and then seeing off, each for settle_timeout.
+    assert!(start.elapsed() < ms(2_500), "took {:?}", start.elapsed());
+    server.thaw().unwrap();
+    pool.batch_execute("select 1").unwrap();
+}

@@ -11,7 +11,8 @@ use super::status::holdfast_status;
 use crate::link::cancel::CancelHandle;
 
 /// With this any thread can cancel what one connection is doing. It belongs to one loan: once the connection has gone back,
-/// it does nothing, though a request already on its way cannot be recalled. Free it with holdfast_cancel_free.
+/// it does nothing, and a request that is on its way then is waited for before the connection is lent again. Free it with
+/// holdfast_cancel_free.
 pub struct holdfast_cancel {
     _opaque: [u8; 0],
 }
