@@ -18,6 +18,7 @@ mod framing;
 pub(crate) mod inside;
 mod last_words;
 mod line;
+mod listening;
 pub(crate) mod loans;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod played;
@@ -169,12 +170,12 @@ impl Link {
     /// Whether the session may be listening: it was told to (`LISTEN`), or a notification has come.
     #[inline]
     pub(crate) fn listens(&self) -> bool {
-        self.0.tap.listens()
+        self.0.tap.listening.is_possible()
     }
 
     /// The session was told to stop listening to all channels, and has.
     pub(crate) fn forget_listening(&self) {
-        self.0.tap.forget_listening();
+        self.0.tap.listening.forget();
     }
 
     /// What was seen since the server's role was last checked that speaks against it.

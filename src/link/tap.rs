@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::backend_key::BackendKey;
 use super::framing::Message;
 use super::last_words;
+use super::listening::Listening;
 use super::role_signs::RoleSigns;
 use super::settings::{Reported, TextSettings};
 use crate::error::ServerMessage;
@@ -89,8 +90,7 @@ pub(crate) struct Tap {
     /// That word, as far as it was kept.
     last_words: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
-    /// The session was told to listen, or was told something.
-    listens: AtomicBool,
+    pub(super) listening: Listening,
     pub(super) role_signs: RoleSigns,
 }
 
@@ -144,7 +144,7 @@ impl Tap {
                 if message.head.first() == Some(&b'D') {
                     self.may_lose_statements(message.head);
                 }
-                self.note_tag(message.head);
+                self.listening.note_tag(message.head);
             }
             // No statement, or a portion of one that is not over yet.
             b'I' | b's' => self.completed.store(true, Relaxed),
@@ -152,7 +152,7 @@ impl Tap {
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
-            b'A' => self.listens.store(true, Relaxed),
+            b'A' => self.listening.note_notification(),
             b'S' => {
                 self.settings.take_in(message.head);
                 self.role_signs.note_report(message.head);
@@ -173,26 +173,6 @@ impl Tap {
         }
         self.copy.store(COPY_NONE, Relaxed);
         self.status.store(head.first().copied().unwrap_or(0), Relaxed);
-    }
-
-    /// `UNLISTEN` says nothing: its tag is the same for one channel and for all.
-    #[inline]
-    fn note_tag(&self, tag: &[u8]) {
-        match tag {
-            b"LISTEN\0" => self.listens.store(true, Relaxed),
-            b"DISCARD ALL\0" => self.listens.store(false, Relaxed),
-            _ => {}
-        }
-    }
-
-    /// Whether the session may be listening. What a function did is known only when a notification has come.
-    #[inline]
-    pub(crate) fn listens(&self) -> bool {
-        self.listens.load(Relaxed)
-    }
-
-    pub(crate) fn forget_listening(&self) {
-        self.listens.store(false, Relaxed);
     }
 
     fn copy_in_begins(&self) {
@@ -528,23 +508,6 @@ mod tests {
         tap.note_stale_failure();
         tap.forget_failure();
         assert!(!tap.has_failed_stale());
-    }
-
-    #[test]
-    fn a_session_listens_once_it_was_told_to_or_was_told_something_until_all_is_discarded() {
-        let tap = started();
-        received(&tap, b'C', b"SELECT 1\0");
-        assert!(!tap.listens());
-        received(&tap, b'C', b"LISTEN\0");
-        assert!(tap.listens());
-        received(&tap, b'C', b"UNLISTEN\0");
-        assert!(tap.listens(), "perhaps to others");
-        received(&tap, b'C', b"DISCARD ALL\0");
-        assert!(!tap.listens());
-        received(&tap, b'A', &[]);
-        assert!(tap.listens());
-        tap.forget_listening();
-        assert!(!tap.listens());
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn a_request_that_is_under_way_when_the_connection_goes_back_hits_no_later_borro
         let cancel = conn.cancel_handle();
         let canceller = thread::spawn(move || cancel.cancel());
         // Cancelled or not: the request may come before, meanwhile or behind.
-        let _ = conn.query_cached("select 1", &[]);
+        let _ = conn.query("select 1", &[]);
         drop(conn);
         pool.query_one("select pg_sleep(0.003)", &[]).unwrap_or_else(|e| panic!("round {round}: {e}"));
         canceller.join().unwrap().unwrap();
