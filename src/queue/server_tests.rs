@@ -219,11 +219,7 @@ fn a_transaction_that_met_a_stale_statement_is_run_again() {
     let options = TransactionOptions::new();
     let body = Box::new(move |mut conn: PooledConnection| {
         counted.fetch_add(1, SeqCst);
-        let outcome = conn
-            .lane()
-            .and_then(|mut lane| lane.begin_transaction(&TransactionOptions::new()))
-            .map_err(Trouble::from)
-            .and_then(|()| select(&mut conn).map(drop));
+        let outcome = select(&mut conn).map(drop);
         Ok((conn, outcome))
     });
     let task = Task::Transaction { options, body };

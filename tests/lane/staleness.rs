@@ -1,7 +1,7 @@
 //! Statements that no longer fit what they were prepared for: healed without the caller noticing, by one rule everywhere.
 
-use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
-use holdfast::{ErrorKind, PooledConnection, Result};
+use holdfast::session::{Param, PipelineMode, Request, ResultFormat, WireFormat};
+use holdfast::{ErrorKind, Pool, PoolConfig, PooledConnection, Result};
 
 use crate::support::server;
 use crate::{one, text};
@@ -171,4 +171,44 @@ fn a_pipeline_of_which_nothing_was_begun_is_run_again_and_one_in_the_middle_is_r
     lane(&mut conn, "alter table piped add column k int");
     let outcomes = conn.lane().unwrap().pipeline(&texts, PipelineMode::Together).unwrap();
     assert_eq!(outcomes[2].as_ref().unwrap().columns().len(), 5);
+}
+
+/// With `statement_cache=0` descriptions are kept on this side only: types are known the second time, and results are read
+/// as they come, whatever changed.
+#[test]
+fn without_names_types_are_learnt_once_and_a_changed_table_shows_at_once() {
+    let config = PoolConfig::from_url(&server().url()).unwrap().max_size(1).statement_cache(0);
+    let pool = Pool::new(config.application_name("unnamed")).unwrap();
+    let mut conn = pool.get().unwrap();
+    lane(&mut conn, "create temp table unnamed (n int); insert into unnamed values (7)");
+    let formats = |conn: &mut PooledConnection| {
+        let block =
+            conn.lane().unwrap().query("select * from unnamed", &[], ResultFormat::Automatic).unwrap();
+        assert_eq!(block.text(0, 0).as_deref(), Some("7"));
+        block.columns().iter().map(|c| (c.type_oid, c.format)).collect::<Vec<_>>()
+    };
+    assert_eq!(formats(&mut conn), [(23, WireFormat::Text)]);
+    assert_eq!(formats(&mut conn), [(23, WireFormat::Binary)]);
+    lane(&mut conn, "alter table unnamed alter column n type text");
+    assert_eq!(formats(&mut conn), [(25, WireFormat::Binary)], "as it was asked for, and of its new type");
+    assert_eq!(formats(&mut conn)[0].0, 25);
+    lane(&mut conn, "begin; alter table unnamed alter column n type int using n::int");
+    assert_eq!(formats(&mut conn)[0].0, 23, "inside a transaction too");
+    lane(&mut conn, "commit");
+    let statement = conn.lane().unwrap().prepare("select n from unnamed where n = $1", &[]).unwrap();
+    for _ in 0..2 {
+        let params = [Param::text("7")];
+        let mut lane = conn.lane().unwrap();
+        let mut stream = lane.stream(&statement, &params, ResultFormat::Automatic).unwrap();
+        assert_eq!(stream.columns()[0].format, WireFormat::Binary);
+        assert_eq!(stream.next_portion(10).unwrap().unwrap().rows(), 1);
+        drop(stream);
+        let request = Request { sql: (&statement).into(), params: &params, format: ResultFormat::Automatic };
+        for mode in [PipelineMode::Separate, PipelineMode::Together] {
+            for outcome in lane.pipeline(&[request; 2], mode).unwrap() {
+                assert_eq!(outcome.unwrap().text(0, 0).as_deref(), Some("7"));
+            }
+        }
+    }
+    assert!(names(&mut conn).is_empty());
 }
