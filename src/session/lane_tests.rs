@@ -287,3 +287,22 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
         assert_eq!((error.sqlstate().unwrap().code(), error.is_retryable()), (code, retryable));
     }
 }
+
+#[test]
+fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received() {
+    let mut server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(0, Arc::default());
+    let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
+    server.say(b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0");
+    (0..60).for_each(|_| server.say(&row));
+    server.say(DONE);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let text = format!("select '{}'", "y".repeat(20_000));
+    assert_eq!(lane.script(&text).unwrap()[0].rows(), 60);
+    lane.end_loan();
+    assert!(state.inbound.memory() <= 8 * 1024, "{}", state.inbound.memory());
+    assert_eq!(state.out.capacity(), 0);
+    server.say(DONE);
+    Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
+    assert_eq!(state.inbound.memory(), 8 * 1024, "a small result needs no more");
+}
