@@ -57,9 +57,7 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<(ResultBlock, Arc<Prepared>)> {
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| {
-            lane.execute(sql, prepared, values, format).map(|block| (block, prepared.clone()))
-        })
+        self.with_prepared(sql, values, |lane, prepared| lane.execute(sql, prepared, values, format))
     }
 
     #[inline]
