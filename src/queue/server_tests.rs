@@ -1,6 +1,7 @@
 //! Requests that a real server answers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
-use crate::pool::Pool;
-use crate::session::{Param, ResultBlock, ResultFormat};
+use crate::pool::{Pool, PooledConnection};
+use crate::session::{Param, ResultBlock, ResultFormat, TransactionOptions};
 
 fn pool(max_size: u32) -> Pool {
     static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
@@ -199,6 +200,32 @@ fn a_changed_table_is_noticed_by_none_that_travel_together() {
     for completion in take(&queue, 8) {
         assert_eq!(block(&completion).columns().len(), 3);
     }
+}
+
+/// The body goes on as one written for conflicts does: it passes every failure on.
+#[test]
+fn a_transaction_that_met_a_stale_statement_is_run_again() {
+    let (pool, queue) = (pool(1), Queue::new(100));
+    let select = |conn: &mut PooledConnection| -> Result<usize, Trouble> {
+        Ok(conn.lane()?.query("select * from stale_inside", &[], ResultFormat::Text)?.columns().len())
+    };
+    let make = "drop table if exists stale_inside; create table stale_inside (a int)";
+    pool.get().unwrap().lane().unwrap().script(make).unwrap();
+    assert_eq!(select(&mut pool.get().unwrap()).ok(), Some(1));
+    let alter = "alter table stale_inside add column b int";
+    pool.get().unwrap().lane().unwrap().script(alter).unwrap();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let options = TransactionOptions::new();
+    let body = Box::new(move |mut conn: PooledConnection| {
+        counted.fetch_add(1, SeqCst);
+        let outcome = select(&mut conn).map(drop);
+        Ok((conn, outcome))
+    });
+    let task = Task::Transaction { options, body };
+    submit(&queue, &pool, Submission { task, ..query(1, "", "") });
+    assert!(take(&queue, 1)[0].outcome.is_ok());
+    assert_eq!(runs.load(SeqCst), 2);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The lane against servers that say things in pieces, or things that no server should.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, LaneState};
-use super::request::{Param, ResultFormat};
+use super::mode::StatementMode;
+use super::pipeline::PipelineMode;
+use super::request::{Param, Request, ResultFormat};
 use crate::error::ErrorKind;
 use crate::link::played::Played;
 
@@ -150,4 +152,155 @@ fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connect
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     assert_eq!(lane.script("select 1").unwrap()[0].command_tag(), "SELECT 1");
     assert!(server.link.is_clean());
+}
+
+/// An error as a server with `lc_messages=de_DE.UTF-8` words it.
+fn german(code: &str, routine: &str) -> Vec<u8> {
+    let body = format!("SFEHLER\0VERROR\0C{code}\0Mein Satz auf Deutsch\0R{routine}\0\0");
+    [&b"E"[..], &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat()
+}
+
+const DESCRIBED_AT_REST: &[u8] = b"3\0\0\0\x041\0\0\0\x04t\0\0\0\x06\0\0\
+    T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0Z\0\0\0\x05I";
+const ANSWERED: &[u8] = b"2\0\0\0\x04D\0\0\0\x0b\0\x01\0\0\0\x017C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
+
+/// Says what follows once the server has been sent something that ends so.
+fn say_in_turn(server: &Played, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
+    let mut other_end = server.server.try_clone().unwrap();
+    other_end.set_nonblocking(false).unwrap();
+    thread::spawn(move || {
+        let mut heard = Vec::new();
+        for words in turns {
+            let mut request = vec![0; 4096];
+            let length = other_end.read(&mut request).unwrap();
+            request.truncate(length);
+            heard.push(request);
+            other_end.write_all(&words).unwrap();
+        }
+        heard
+    })
+}
+
+fn has(request: &[u8], kind: u8, name: &[u8]) -> bool {
+    let mut rest = request;
+    while let Some((header, _)) = rest.split_first_chunk::<5>() {
+        let [own, a, b, c, d] = *header;
+        let (message, after) = rest.split_at(u32::from_be_bytes([a, b, c, d]) as usize + 1);
+        if own == kind && message.windows(name.len()).any(|part| part == name) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+#[test]
+fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
+    for (code, routine) in [
+        ("0A000", "RevalidateCachedQuery"),
+        ("26000", "FetchPreparedStatement"),
+        ("42703", "errorMissingColumn"),
+    ] {
+        let server = Played::begin(READY, false).unwrap();
+        let mut state = LaneState::new(10, Arc::default());
+        let stale = [german(code, routine), READY.to_vec()].concat();
+        let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
+        // What follows 26000 has no name any more.
+        let anew = if code == "26000" { unnamed } else { DESCRIBED_AT_REST.to_vec() };
+        let again = if code == "26000" {
+            let bound =
+                b"1\0\0\0\x042\0\0\0\x04T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
+            [bound, &ANSWERED[5..]].concat()
+        } else {
+            ANSWERED.to_vec()
+        };
+        let turns = vec![DESCRIBED_AT_REST.to_vec(), ANSWERED.to_vec(), stale, anew, again];
+        let played = say_in_turn(&server, turns);
+        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+        for _ in 0..2 {
+            let block = lane.query("select n from t", &[], ResultFormat::Text).unwrap();
+            assert_eq!(block.cell(0, 0), Some(&b"7"[..]), "{code}");
+        }
+        let heard = played.join().unwrap();
+        assert!(has(&heard[0], b'C', b"hf_") && has(&heard[0], b'P', b"hf_"), "closed before it is prepared");
+        assert_eq!(has(&heard[3], b'P', b"hf_"), code != "26000", "a name that does not last is given up");
+    }
+}
+
+#[test]
+fn a_name_that_stands_although_it_was_closed_turns_names_off_for_the_whole_pool() {
+    let mode: Arc<StatementMode> = Arc::default();
+    let server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(10, mode.clone());
+    let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
+    let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
+    let bound = b"1\0\0\0\x042\0\0\0\x04T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
+    let played = say_in_turn(&server, vec![taken, unnamed, [bound, &ANSWERED[5..]].concat()]);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    assert_eq!(lane.query("select n from t", &[], ResultFormat::Text).unwrap().rows(), 1);
+    assert!(mode.is_unnamed());
+    let heard = played.join().unwrap();
+    assert!(heard[1..].iter().all(|request| !request.windows(3).any(|part| part == b"hf_")));
+}
+
+/// The pooler's answer to the first of two statements of one text, in both ways that they can be sent.
+#[test]
+fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names() {
+    let request = Request { sql: "select n from t".into(), params: &[], format: ResultFormat::Text };
+    let server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(10, Arc::default());
+    let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
+    let unknown = [german("26000", "FetchPreparedStatement"), READY.to_vec()].concat();
+    let described = &DESCRIBED_AT_REST[5..DESCRIBED_AT_REST.len() - 6];
+    let one = [described, ANSWERED].concat();
+    let played = say_in_turn(&server, vec![[taken.clone(), unknown].concat(), [one.clone(), one].concat()]);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let outcomes = lane.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|block| block.rows() == 1)));
+    played.join().unwrap();
+    // A server that ran the second under the name that stood: nothing is known of its rows.
+    let server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(10, Arc::default());
+    let played = say_in_turn(&server, vec![[taken, ANSWERED.to_vec()].concat()]);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let outcomes = lane.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
+    assert_eq!(outcomes[0].as_ref().unwrap_err().sqlstate().unwrap().code(), "42P05");
+    assert_eq!(outcomes[1].as_ref().unwrap_err().kind(), ErrorKind::Database);
+    assert!(server.link.is_clean(), "the connection is whole");
+    played.join().unwrap();
+}
+
+#[test]
+fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
+    for (code, status, retryable) in
+        [("57P05", b'I', true), ("57P01", b'I', true), ("57P01", b'T', false), ("XX000", b'I', true)]
+    {
+        let mut server = Played::begin(&[b'Z', 0, 0, 0, 5, status], false).unwrap();
+        let mut state = LaneState::new(10, Arc::default());
+        let body = format!("SFATAL\0VFATAL\0C{code}\0Mgone\0\0");
+        server.say(&[&b"E"[..], &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat());
+        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+        let error = lane.query("select 1", &[], ResultFormat::Text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{code}");
+        assert_eq!((error.sqlstate().unwrap().code(), error.is_retryable()), (code, retryable));
+    }
+}
+
+#[test]
+fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received() {
+    let mut server = Played::begin(READY, false).unwrap();
+    let mut state = LaneState::new(0, Arc::default());
+    let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
+    server.say(b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0");
+    (0..60).for_each(|_| server.say(&row));
+    server.say(DONE);
+    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let text = format!("select '{}'", "y".repeat(20_000));
+    assert_eq!(lane.script(&text).unwrap()[0].rows(), 60);
+    lane.end_loan();
+    assert!(state.inbound.memory() <= 8 * 1024, "{}", state.inbound.memory());
+    assert_eq!(state.out.capacity(), 0);
+    server.say(DONE);
+    Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
+    assert_eq!(state.inbound.memory(), 8 * 1024, "a small result needs no more");
 }

@@ -47,7 +47,7 @@ impl Lane<'_> {
     ) -> Result<BoundPortal> {
         self.start()?;
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| {
+        let (columns, statement) = self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(format, lane.text_settings());
             let out = lane.request()?;
             request::bind_values(name, sql, prepared, values, &shape.codes, out)?;
@@ -58,9 +58,9 @@ impl Lane<'_> {
             } else {
                 exchange.await_columns(prepared, shape)
             };
-            let columns = end(exchange, bound)?;
-            Ok(BoundPortal { name: name.into(), columns, statement: prepared.clone() })
-        })
+            end(exchange, bound)
+        })?;
+        Ok(BoundPortal { name: name.into(), columns, statement })
     }
 
     /// The next rows of a portal, at most so many; 0 for all. Whether there may be more.

@@ -30,20 +30,20 @@ impl Lane<'_> {
         Ok(statement)
     }
 
-    /// Runs a statement that is described, and once more if it turns out to be stale.
+    /// Runs a statement that is described, and once more if it turns out to be stale. Also returns the statement as it was run.
     #[inline]
     pub(super) fn with_prepared<V: BindValues + ?Sized, T>(
         &mut self,
         sql: Sql<'_>,
         values: &V,
-        mut run: impl FnMut(&mut Self, &Arc<Prepared>) -> Result<T>,
-    ) -> Result<T> {
+        mut run: impl FnMut(&mut Self, &Prepared) -> Result<T>,
+    ) -> Result<(T, Arc<Prepared>)> {
         let outside_transaction = self.is_outside_transaction();
         let mut reruns = 0;
         loop {
             let (prepared, fresh) = self.fitted(sql, values)?;
             match run(self, &prepared) {
-                Ok(done) => return Ok(done),
+                Ok(done) => return Ok((done, prepared)),
                 Err(e) if V::BY_DESCRIPTION && reruns == 0 && values.may_fit_anew(&e, fresh) => {
                     self.statements().forget(&prepared);
                 }

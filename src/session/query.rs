@@ -55,9 +55,7 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<(ResultBlock, Arc<Prepared>)> {
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| {
-            lane.execute(sql, prepared, values, format).map(|block| (block, prepared.clone()))
-        })
+        self.with_prepared(sql, values, |lane, prepared| lane.execute(sql, prepared, values, format))
     }
 
     #[inline]
@@ -87,7 +85,7 @@ impl Lane<'_> {
     pub(crate) fn count_values<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<u64> {
         self.start()?;
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| {
+        let (count, _) = self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(ResultFormat::Binary, lane.text_settings());
             let out = lane.request()?;
             request::bind_values("", sql, prepared, values, &shape.codes, out)?;
@@ -98,7 +96,8 @@ impl Lane<'_> {
                 if prepared.is_named() { Ok(()) } else { exchange.await_columns(prepared, shape).map(drop) };
             let counted = bound.and_then(|()| exchange.count_rows());
             end(exchange, counted)
-        })
+        })?;
+        Ok(count)
     }
 
     /// Everything in one request, with what is learnt on the way kept for the next time: where nothing is prepared by name, and

@@ -259,11 +259,11 @@ mod tests {
         let mut statements = statements(1);
         let first = kept(&mut statements, "select 1", &[]);
         let second = kept(&mut statements, "select 2", &[]);
-        assert_eq!(statements.to_close, [first.name.clone()]);
+        assert!(statements.to_close.iter().eq([&first.name]));
         kept(&mut statements, "select 1", &[]);
-        assert_eq!(statements.to_close, [second.name.clone()]);
+        assert!(statements.to_close.iter().eq([&second.name]));
         kept(&mut statements, "select 1", &[]);
-        assert_eq!(statements.to_close, [second.name.clone()], "it was prepared once more, under its name");
+        assert!(statements.to_close.iter().eq([&second.name]), "it was prepared once more, under its name");
     }
 
     #[test]

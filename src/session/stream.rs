@@ -94,14 +94,13 @@ impl Lane<'_> {
         self.with_prepared(sql, values, |lane, prepared| {
             let shape = prepared.shape(format, lane.text_settings());
             request::bind_values("", sql, prepared, values, &shape.codes, lane.request()?)?;
-            let cursor = lane.begin_stream(|exchange| {
+            lane.begin_stream(|exchange| {
                 if prepared.is_named() {
                     exchange.await_bound().map(|()| shape.columns.clone())
                 } else {
                     exchange.await_columns(prepared, shape)
                 }
-            })?;
-            Ok((cursor, prepared.clone()))
+            })
         })
     }
 

@@ -226,6 +226,11 @@ impl Inbound {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Gives back what is more than an idle connection needs.
     #[inline]
     pub(super) fn trim(&mut self) {

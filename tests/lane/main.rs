@@ -6,7 +6,9 @@ mod copies;
 mod faults;
 mod messages;
 mod pipelines;
+mod poolers;
 mod results;
+mod staleness;
 mod statements;
 mod streams;
 #[path = "../support/mod.rs"]

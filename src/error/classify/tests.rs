@@ -91,3 +91,36 @@ fn a_pooler_that_says_53300_is_still_a_pooler() {
     assert_eq!(limit("53300", "sorry, too many clients already"), Some(LimitedBy::Server));
     assert_eq!(limit("53300", "too many connections for role \"app\""), Some(LimitedBy::Role));
 }
+
+#[test]
+fn last_words_in_reply_to_a_statement_are_a_lost_session_whatever_their_code() {
+    for code in ["25P04", "40001", "53200", "58030", "XX000", "57014"] {
+        let error = Error::from_server(said("FATAL", code, "gone"), Phase::Query);
+        assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{code}");
+        assert_eq!(error.sqlstate().unwrap().code(), code);
+        assert_ne!(
+            Error::from_server(said("ERROR", code, "no"), Phase::Query).kind(),
+            ErrorKind::ConnectionLost
+        );
+    }
+    let idle = Error::from_server(said("FATAL", "57P05", "idle"), Phase::Query);
+    assert!(idle.is_retryable(), "nothing that was sent to it was looked at");
+    assert!(!Error::from_server(said("FATAL", "57P01", "shut down"), Phase::Query).is_retryable());
+}
+
+#[test]
+fn a_timeout_of_the_server_is_told_in_the_languages_that_it_speaks() {
+    for (message, kind) in [
+        ("canceling statement due to statement timeout", ErrorKind::QueryTimeout),
+        ("storniere Anfrage wegen Zeitüberschreitung der Anfrage", ErrorKind::QueryTimeout),
+        ("выполнение оператора отменено из-за тайм-аута", ErrorKind::QueryTimeout),
+        ("storniere Anfrage wegen Benutzeraufforderung", ErrorKind::Canceled),
+        ("ユーザーからの要求により文をキャンセルしています", ErrorKind::Canceled),
+    ] {
+        assert_eq!(
+            Error::from_server(said("ERROR", "57014", message), Phase::Query).kind(),
+            kind,
+            "{message}"
+        );
+    }
+}
