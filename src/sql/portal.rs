@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::session::{BoundPortal, ResultFormat, Sql};
 
 /// A statement bound to its parameters, as [`Transaction::bind`](super::Transaction::bind) made it. It can be asked for rows until
-/// its transaction ends, and with that it is closed on the server. Cheap to clone.
+/// its transaction ends. Cheap to clone; closed on the server with the next portal that is asked for rows after the last clone was
+/// dropped, or with the transaction.
 #[derive(Debug, Clone)]
 pub struct Portal(Arc<Inner>);
 
