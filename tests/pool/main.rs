@@ -2,6 +2,7 @@
 
 #![cfg(feature = "embedded")]
 
+mod async_context;
 mod closing;
 mod deadlines;
 mod failover;
