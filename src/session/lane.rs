@@ -324,6 +324,7 @@ impl<'c> Lane<'c> {
     }
 
     /// A clean buffer for a request that closes nothing: it runs statements that may have been pushed out meanwhile.
+    #[cfg(feature = "capi")]
     pub(super) fn request_closing_nothing(&mut self) -> &mut BytesMut {
         self.state.out.clear();
         &mut self.state.out

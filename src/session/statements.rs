@@ -259,11 +259,15 @@ mod tests {
         let mut statements = statements(1);
         let first = kept(&mut statements, "select 1", &[]);
         let second = kept(&mut statements, "select 2", &[]);
-        assert_eq!(statements.to_close, [first.name.clone()]);
+        assert_eq!(statements.to_close, std::slice::from_ref(&first.name));
         kept(&mut statements, "select 1", &[]);
-        assert_eq!(statements.to_close, [second.name.clone()]);
+        assert_eq!(statements.to_close, std::slice::from_ref(&second.name));
         kept(&mut statements, "select 1", &[]);
-        assert_eq!(statements.to_close, [second.name.clone()], "it was prepared once more, under its name");
+        assert_eq!(
+            statements.to_close,
+            std::slice::from_ref(&second.name),
+            "it was prepared once more, under its name"
+        );
     }
 
     #[test]
