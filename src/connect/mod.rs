@@ -20,6 +20,6 @@ mod unresponsive_hosts;
 
 pub(crate) use connector::{Connector, Opened};
 pub(crate) use guest::{Guest, open_guest};
-#[cfg(feature = "diagnose")]
 pub(crate) use startup::SessionStart;
+#[cfg(feature = "diagnose")]
 pub(crate) use timing::Timing;

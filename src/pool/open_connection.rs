@@ -18,7 +18,7 @@ use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::loans::Loans;
 use crate::observe::loan::LoanRecord;
-use crate::session::{Lane, LaneState};
+use crate::session::LaneState;
 
 /// Up to this share of `max_lifetime` is cut off per connection, so that connections opened together do not end
 /// together (HikariCP's figure since 6.1).

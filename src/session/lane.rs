@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use super::exchange::{Exchange, broken, refused};
 use super::messages::{Messages, Notification};
 use super::mode::StatementMode;
+use super::portal::DroppedPortals;
 use super::request;
 use super::standing::{Course, Kind, Standing, Ticket, Unread};
 use super::statements::Statements;
@@ -40,6 +41,8 @@ pub(crate) struct LaneState {
     pub(super) unread: Unread,
     /// A statement that the kernel did not take when it was to be sent without waiting: it goes first.
     pub(super) unsent: Option<Box<str>>,
+    /// `None` until a portal is first bound.
+    pub(super) dropped_portals: Option<Arc<DroppedPortals>>,
 }
 
 /// The state of a session that belongs to no pool, and prepares nothing by name.
@@ -63,6 +66,7 @@ impl LaneState {
             standing: Standing::Rest,
             unread: Unread::default(),
             unsent: None,
+            dropped_portals: None,
         }
     }
 
@@ -326,6 +330,7 @@ impl<'c> Lane<'c> {
     }
 
     /// A clean buffer for a request that closes nothing: it runs statements that may have been pushed out meanwhile.
+    #[cfg(feature = "capi")]
     pub(super) fn request_closing_nothing(&mut self) -> &mut BytesMut {
         self.state.out.clear();
         &mut self.state.out

@@ -35,6 +35,7 @@ mod lane;
 mod lane_tests;
 mod messages;
 mod mode;
+mod once;
 pub(crate) mod pack;
 mod pipeline;
 mod portal;

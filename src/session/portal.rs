@@ -1,7 +1,9 @@
 //! Portals with a name: a statement bound once, and executed for some rows at a time while other statements run in between.
 //! They last until the transaction ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
@@ -13,12 +15,25 @@ use super::values::BindValues;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
 
-/// A portal that the server has.
-#[derive(Debug, Clone)]
+/// A portal that the server has. Dropped, it is closed with the next request for a portal of its connection.
+#[derive(Debug)]
 pub(crate) struct BoundPortal {
     name: Box<str>,
     columns: Arc<[Column]>,
     statement: Arc<Prepared>,
+    dropped: Weak<DroppedPortals>,
+}
+
+/// The names of a connection's portals that were dropped, to be closed on the server.
+#[derive(Debug, Default)]
+pub(super) struct DroppedPortals(Mutex<Vec<Box<str>>>);
+
+impl Drop for BoundPortal {
+    fn drop(&mut self) {
+        if let Some(dropped) = self.dropped.upgrade() {
+            dropped.0.lock().push(std::mem::take(&mut self.name));
+        }
+    }
 }
 
 impl BoundPortal {
@@ -60,7 +75,8 @@ impl Lane<'_> {
             };
             end(exchange, bound)
         })?;
-        Ok(BoundPortal { name: name.into(), columns, statement })
+        let dropped = Arc::downgrade(self.dropped_portals());
+        Ok(BoundPortal { name: name.into(), columns, statement, dropped })
     }
 
     /// The next rows of a portal, at most so many; 0 for all. Whether there may be more.
@@ -69,7 +85,12 @@ impl Lane<'_> {
     /// What the server says, for instance (34000) that the transaction of the portal is over.
     pub(crate) fn execute_portal(&mut self, portal: &BoundPortal, most: i32) -> Result<(ResultBlock, bool)> {
         self.start()?;
+        let dropped = std::mem::take(&mut *self.dropped_portals().0.lock());
         let out = self.request()?;
+        for name in dropped {
+            // One that has gone with its transaction is no error.
+            request::close_portal(&name, out)?;
+        }
         request::execute_portal(&portal.name, most, out)?;
         request::sync(out);
         let mut exchange = self.begin()?;
@@ -78,17 +99,8 @@ impl Lane<'_> {
         end(exchange, read).map(|suspended| (block, suspended))
     }
 
-    /// Has the server drop a portal, in a request of its own. One that is gone already is no error.
-    ///
-    /// # Errors
-    /// The connection's; and 25P02 in a transaction that has failed, with which the portal goes anyway.
-    pub(crate) fn close_portal(&mut self, portal: &BoundPortal) -> Result<()> {
-        self.start()?;
-        let out = self.request()?;
-        request::close_portal(&portal.name, out)?;
-        request::sync(out);
-        let exchange = self.begin()?;
-        end(exchange, Ok(()))
+    fn dropped_portals(&mut self) -> &Arc<DroppedPortals> {
+        self.state.dropped_portals.get_or_insert_default()
     }
 }
 

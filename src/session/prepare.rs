@@ -30,6 +30,21 @@ impl Lane<'_> {
         Ok(statement)
     }
 
+    /// The description of a text with these types declared, under which it is also run.
+    pub(crate) fn describe_text<V: BindValues + ?Sized>(
+        &mut self,
+        text: &str,
+        declared: &V,
+    ) -> Result<Arc<Prepared>> {
+        self.start()?;
+        self.prepared(Sql::Text(text), declared).map(|(prepared, _)| prepared)
+    }
+
+    /// The description does not hold any more: the statement is described anew when it is next used.
+    pub(crate) fn forget_description(&mut self, prepared: &Prepared) {
+        self.statements().forget(prepared);
+    }
+
     /// Runs a statement that is described, and once more if it turns out to be stale. Also returns the statement as it was run.
     #[inline]
     pub(super) fn with_prepared<V: BindValues + ?Sized, T>(

@@ -121,7 +121,7 @@ impl Lane<'_> {
     }
 
     /// Sends the `Bind` that stands in the buffer, and reads on until the server has accepted it.
-    fn begin_stream(
+    pub(super) fn begin_stream(
         &mut self,
         bound: impl FnOnce(&mut Exchange<'_>) -> Result<Arc<[Column]>>,
     ) -> Result<StreamCursor> {

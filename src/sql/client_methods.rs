@@ -78,7 +78,7 @@ macro_rules! client_methods {
             I::IntoIter: ExactSizeIterator,
         {
             let params = $crate::sql::Collected::new(params);
-            $crate::sql::RowIter::open(self.handle()?, query.__convert().sql(), &params, &[])
+            $crate::sql::RowIter::open(self.handle()?, query.__convert(), &params)
         }
 
         /// Runs an unnamed statement, with parameters of the types given, in one request: nothing is asked beforehand, and nothing
@@ -132,7 +132,7 @@ macro_rules! client_methods {
             I: IntoIterator<Item = (P, $crate::types::Type)>,
         {
             let (params, types) = $crate::sql::Collected::with_types(params);
-            $crate::sql::RowIter::open(self.handle()?, $crate::session::Sql::Text(query), &params, &types)
+            $crate::sql::RowIter::open_typed(self.handle()?, query, &params, &types)
         }
 
         /// Runs a statement and returns the number of rows it changed or returned, 0 for commands that count none. Prepared as for

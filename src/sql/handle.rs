@@ -1,14 +1,10 @@
 //! A session in the hands of one call of the typed API.
 
-use std::sync::Arc;
-
 use super::describe::{Context, describe};
 use super::described::Described;
-
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::cancel::CancelHandle;
-use crate::link::loans::Loans;
-use crate::session::{self, Lane, Prepared};
+use crate::session::{self, Lane};
 
 /// A session, for as long as a call or a guard lasts.
 pub(crate) struct Handle<'c> {

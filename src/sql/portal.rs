@@ -9,10 +9,11 @@ use super::params::Parameters;
 use super::row::Rows;
 use super::to_statement::Source;
 use crate::error::Result;
-use crate::session::{BoundPortal, ResultFormat};
+use crate::session::{BoundPortal, ResultFormat, Sql};
 
 /// A statement bound to its parameters, as [`Transaction::bind`](super::Transaction::bind) made it. It can be asked for rows until
-/// its transaction ends, and with that it is closed on the server. Cheap to clone.
+/// its transaction ends. Cheap to clone; closed on the server with the next portal that is asked for rows after the last clone was
+/// dropped, or with the transaction.
 #[derive(Debug, Clone)]
 pub struct Portal(Arc<Inner>);
 
@@ -30,8 +31,8 @@ fn next_name() -> String {
 
 impl Handle<'_> {
     pub(super) fn bind_portal(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Portal> {
-        let (bound, described) = self.with_values(params, &[], |lane, values| {
-            lane.bind_portal(&next_name(), source.sql(), values, ResultFormat::Binary)
+        let (bound, described) = self.with_values(params, source.declared(), |lane, values| {
+            lane.bind_portal(&next_name(), Sql::Text(source.text()), values, ResultFormat::Binary)
         })?;
         let described = self.description_of(bound.columns(), bound.statement(), described)?;
         Ok(Portal(Arc::new(Inner { bound, described })))

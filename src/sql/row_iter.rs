@@ -9,6 +9,7 @@ use super::described::Described;
 use super::handle::Handle;
 use super::params::Parameters;
 use super::row::{Row, Rows};
+use super::to_statement::Source;
 use crate::error::{Error, Result};
 use crate::session::{Prepared, ResultFormat, Sql, StreamCursor};
 
@@ -28,26 +29,48 @@ pub struct RowIter<'a> {
 }
 
 impl<'a> RowIter<'a> {
-    /// Runs a statement; `declared` are the types of its parameters where the caller gave them.
-    pub(crate) fn open(
+    /// Runs a statement.
+    pub(crate) fn open(mut handle: Handle<'a>, source: Source<'_>, params: &dyn Parameters) -> Result<Self> {
+        let ((cursor, statement), described) =
+            handle.with_values(params, source.declared(), |lane, values| {
+                let sql = Sql::Text(source.text());
+                let (cursor, statement) = lane.stream_values(sql, values, ResultFormat::Binary)?;
+                // One deadline for the statement as a whole.
+                Ok((cursor.until(lane.call_end()), statement))
+            })?;
+        Self::of(handle, cursor, &statement, described)
+    }
+
+    /// Runs an unnamed statement whose parameters have these types.
+    pub(crate) fn open_typed(
         mut handle: Handle<'a>,
-        sql: Sql<'_>,
+        text: &str,
         params: &dyn Parameters,
-        declared: &[Type],
+        types: &[Type],
     ) -> Result<Self> {
-        let ((cursor, statement), described) = handle.with_values(params, declared, |lane, values| {
-            let (cursor, statement) = lane.stream_values(sql, values, ResultFormat::Binary)?;
-            // One deadline for the statement as a whole.
+        let (cursor, statement) = handle.with_typed(params, types, |lane, oids, values| {
+            let (cursor, statement) = lane.stream_once(text, oids, values)?;
             Ok((cursor.until(lane.call_end()), statement))
         })?;
-        match described {
-            Some(described) if statement.is_named() || described.fits(cursor.columns()) => {
-                let cursor = Some(cursor);
-                Ok(Self { handle, cursor, described, portion: None, next: 0, affected: None })
+        Self::of(handle, cursor, &statement, None)
+    }
+
+    fn of(
+        mut handle: Handle<'a>,
+        cursor: StreamCursor,
+        statement: &Prepared,
+        described: Option<Arc<Described>>,
+    ) -> Result<Self> {
+        let fits = |described: &Arc<Described>| statement.is_named() || described.fits(cursor.columns());
+        let described = match described.filter(fits) {
+            Some(described) => described,
+            None if handle.knows_types_of(cursor.columns()) => {
+                Arc::new(handle.describe(&[], cursor.columns())?)
             }
             // Types cannot be looked up while rows are on the way.
-            _ => Self::all_at_once(handle, cursor, &statement),
-        }
+            None => return Self::all_at_once(handle, cursor, statement),
+        };
+        Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
     }
 
     fn all_at_once(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {

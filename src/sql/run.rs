@@ -6,13 +6,13 @@ use postgres_types::{ToSql, Type};
 
 use super::described::Described;
 use super::handle::Handle;
-use super::params::{Parameters, Typed, check_most};
+use super::params::{Parameters, Typed, check_count, check_most};
 use super::row::Rows;
 use super::statement::Statement;
 use super::to_statement::Source;
-use super::values::Values;
+use super::values::{Values, typed_description, types_were_forgotten};
 use crate::error::Result;
-use crate::session::{self, Lane, Prepared, ResultBlock, ResultFormat, Sql};
+use crate::session::{self, Lane, Param, Prepared, ResultBlock, ResultFormat, Sql};
 
 /// Values with the types they are sent as.
 pub(super) type TypedParams<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
@@ -57,39 +57,60 @@ impl Handle<'_> {
     }
 
     pub(crate) fn query(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Arc<Rows>> {
-        let (ran, described) = self.with_values(params, &[], |lane, values| {
-            lane.query_values(source.sql(), values, ResultFormat::Binary)
+        let (ran, described) = self.with_values(params, source.declared(), |lane, values| {
+            lane.query_values(Sql::Text(source.text()), values, ResultFormat::Binary)
         })?;
         self.rows_of(ran, described)
     }
 
     pub(crate) fn execute(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<u64> {
-        let done = self.with_values(params, &[], |lane, values| lane.count_values(source.sql(), values));
+        let done = self.with_values(params, source.declared(), |lane, values| {
+            lane.count_values(Sql::Text(source.text()), values)
+        });
         done.map(|(count, _)| count)
+    }
+
+    /// Runs `run` with values in the types that the caller gives, for a statement that is not described.
+    pub(super) fn with_typed<T>(
+        &mut self,
+        params: &dyn Parameters,
+        types: &[Type],
+        run: impl FnOnce(&mut Lane<'_>, &[u32], &Values<'_>) -> Result<T>,
+    ) -> Result<T> {
+        check_most(params)?;
+        check_count(types, params)?;
+        let oids: Vec<u32> = types.iter().map(Type::oid).collect();
+        let values = Values::of_types(params, types, self.context());
+        run(self.lane(), &oids, &values).map_err(|e| self.explain(e))
     }
 
     pub(crate) fn query_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<Arc<Rows>> {
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
-        let (ran, described) = self.with_values(&Typed(params), &types, |lane, values| {
-            lane.query_values(Sql::Text(text), values, ResultFormat::Binary)
-        })?;
-        self.rows_of(ran, described)
+        let ran = self
+            .with_typed(&Typed(params), &types, |lane, oids, values| lane.query_once(text, oids, values))?;
+        self.rows_of(ran, None)
     }
 
     pub(crate) fn execute_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<u64> {
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
-        let done = self
-            .with_values(&Typed(params), &types, |lane, values| lane.count_values(Sql::Text(text), values));
-        done.map(|(count, _)| count)
+        self.with_typed(&Typed(params), &types, |lane, oids, values| lane.count_once(text, oids, values))
     }
 
     pub(crate) fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Statement> {
-        let oids: Vec<u32> = types.iter().map(Type::oid).collect();
-        let prepared = self.lane().prepare(text, &oids);
-        let made = prepared.and_then(|statement| {
-            let described = self.describe(statement.parameters(), statement.columns())?;
-            Ok(Statement::new(statement, Arc::new(described)))
-        });
-        made.map_err(|e| self.explain(e))
+        let described = self.describe_text(text, types).map_err(|e| self.explain(e))?;
+        Ok(Statement::new(text, types, described))
+    }
+
+    fn describe_text(&mut self, text: &str, types: &[Type]) -> Result<Arc<Described>> {
+        let declared: Vec<Param<'_>> =
+            types.iter().map(|t| Param { type_oid: t.oid(), ..Param::text("") }).collect();
+        let context = self.context();
+        let prepared = self.lane().describe_text(text, &declared[..])?;
+        if let Some(described) = typed_description(self.lane(), context, &prepared)? {
+            return Ok(described);
+        }
+        self.lane().forget_description(&prepared);
+        let prepared = self.lane().describe_text(text, &declared[..])?;
+        typed_description(self.lane(), context, &prepared)?.ok_or_else(types_were_forgotten)
     }
 }

@@ -7,41 +7,48 @@ use postgres_types::Type;
 
 use super::column::Column;
 use super::described::Described;
-use crate::session;
 
 /// A statement with the types of its parameters and columns, as [`prepare`](crate::PooledConnection::prepare) made it.
 ///
 /// It belongs to no connection: each that runs it prepares it for itself, once, and again when it has to. Cheap to clone.
 #[derive(Clone)]
-pub struct Statement {
-    prepared: session::Statement,
+pub struct Statement(Arc<Inner>);
+
+struct Inner {
+    text: Box<str>,
+    /// The types that were given when it was prepared. Text and these are what connections know it by.
+    declared: Box<[Type]>,
     described: Arc<Described>,
 }
 
 impl Statement {
-    pub(super) fn new(prepared: session::Statement, described: Arc<Described>) -> Self {
-        Self { prepared, described }
+    pub(super) fn new(text: &str, declared: &[Type], described: Arc<Described>) -> Self {
+        Self(Arc::new(Inner { text: text.into(), declared: declared.into(), described }))
     }
 
     /// The types of its parameters, as they were when it was prepared.
     pub fn params(&self) -> &[Type] {
-        &self.described.params
+        &self.0.described.params
     }
 
     /// The columns of its result, as they were when it was prepared; none for what returns no rows.
     pub fn columns(&self) -> &[Column] {
-        &self.described.columns
+        &self.0.described.columns
     }
 
-    pub(super) fn prepared(&self) -> &session::Statement {
-        &self.prepared
+    pub(super) fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    pub(super) fn declared(&self) -> &[Type] {
+        &self.0.declared
     }
 }
 
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Statement")
-            .field("text", &self.prepared.text())
+            .field("text", &self.text())
             .field("params", &self.params())
             .field("columns", &self.columns())
             .finish()

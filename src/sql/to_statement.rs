@@ -1,7 +1,8 @@
 //! What can be run as a statement: a text, or a statement prepared before.
 
+use postgres_types::Type;
+
 use super::statement::Statement;
-use crate::session::Sql;
 
 /// A statement as it was given.
 #[doc(hidden)]
@@ -15,15 +16,15 @@ impl<'a> Source<'a> {
     pub(crate) fn text(self) -> &'a str {
         match self {
             Self::Text(text) => text,
-            Self::Statement(statement) => statement.prepared().text(),
+            Self::Statement(statement) => statement.text(),
         }
     }
 
-    /// As the session takes it.
-    pub(crate) fn sql(self) -> Sql<'a> {
+    /// The types of its first parameters that were given when it was prepared.
+    pub(crate) fn declared(self) -> &'a [Type] {
         match self {
-            Self::Text(text) => Sql::Text(text),
-            Self::Statement(statement) => Sql::Statement(statement.prepared()),
+            Self::Text(_) => &[],
+            Self::Statement(statement) => statement.declared(),
         }
     }
 }

@@ -30,6 +30,12 @@ impl<'v> Values<'v> {
         Self { params, declared, context, described: RefCell::new(None) }
     }
 
+    /// Values in the types that the caller gave for all of them.
+    pub(super) fn of_types(params: &'v dyn Parameters, types: &'v [Type], context: Context<'v>) -> Self {
+        let described = Described::new(types.into(), Box::default(), None);
+        Self { described: RefCell::new(Some(Arc::new(described))), ..Self::new(params, types, context) }
+    }
+
     /// The description of the statement that was run with them.
     pub(super) fn into_described(self) -> Option<Arc<Described>> {
         self.described.into_inner()
@@ -51,17 +57,7 @@ impl BindValues for Values<'_> {
 
     #[inline]
     fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()> {
-        let known = statement.typed().get().and_then(|known| known.downcast_ref::<Arc<Described>>());
-        let described = match known {
-            Some(known) if known.is_current() => known.clone(),
-            Some(_) => return Err(types_were_forgotten()),
-            None => {
-                let made =
-                    Arc::new(describe(lane, self.context, statement.parameters(), statement.columns())?);
-                let _ = statement.typed().set(Box::new(made.clone()));
-                made
-            }
-        };
+        let described = typed_description(lane, self.context, statement)?.ok_or_else(types_were_forgotten)?;
         check_count(&described.params, self.params)?;
         *self.described.borrow_mut() = Some(described);
         Ok(())
@@ -99,8 +95,26 @@ impl BindValues for Values<'_> {
     }
 }
 
+/// The typed description of a statement, made now if it is the first time; `None` if types that it was made of have been forgotten
+/// since.
+#[inline]
+pub(super) fn typed_description(
+    lane: &mut Lane<'_>,
+    context: Context<'_>,
+    statement: &Prepared,
+) -> Result<Option<Arc<Described>>> {
+    match statement.typed().get().and_then(|known| known.downcast_ref::<Arc<Described>>()) {
+        Some(known) => Ok(known.is_current().then(|| known.clone())),
+        None => {
+            let made = Arc::new(describe(lane, context, statement.parameters(), statement.columns())?);
+            let _ = statement.typed().set(Box::new(made.clone()));
+            Ok(Some(made))
+        }
+    }
+}
+
 /// The types of the user's own that a description was made of have been forgotten since.
-fn types_were_forgotten() -> Error {
+pub(super) fn types_were_forgotten() -> Error {
     let message = "types of the statement were altered while it was described: run it again";
     Error::new(ErrorKind::Database, message).in_phase(Phase::Query).set_retryable(true)
 }

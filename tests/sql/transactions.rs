@@ -140,6 +140,7 @@ fn portals_give_rows_in_portions_and_end_with_their_transaction() {
     let mut rows = tx.query_portal_raw(&portal, 10).unwrap();
     assert!(fallible_iterator::FallibleIterator::next(&mut rows).unwrap().is_none());
     drop(rows);
+    // The one that is left, and that of this very question.
     assert_eq!(tx.query_one("select count(*) from pg_cursors", &[]).unwrap().get::<_, i64>(0), 2);
     tx.commit().unwrap();
     let error = conn.transaction().unwrap().query_portal(&portal, 1).unwrap_err();
