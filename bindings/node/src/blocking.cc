@@ -50,7 +50,7 @@ napi_value open_stream(napi_env env, napi_callback_info info)
         return no_such(env, "client");
     auto own = std::make_shared<OwnParams>();
     if (!copy_params(env, arguments.at(3), static_cast<size_t>(arguments.integer(4)), *own))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     std::string text = arguments.string(2);
     int32_t format = arguments.integer(5);
     on_a_thread(env, arguments.integer(1), [connection, text, own, format]() -> Outcome {

@@ -153,7 +153,7 @@ napi_value submit_query(napi_env env, napi_callback_info info)
         return no_such(env, "pool");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.retries = arguments.integer(7);
@@ -198,7 +198,7 @@ napi_value submit_connection_query(napi_env env, napi_callback_info info)
         return no_such(env, "client");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.result_format = arguments.integer(5);
