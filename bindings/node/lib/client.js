@@ -1,6 +1,7 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
+const { setImmediate, nextTick } = require('./timers')
 const { addon, NONE, take, submitted } = require('./native')
 const { toError, toNotice, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
@@ -170,7 +171,7 @@ class Client extends EventEmitter {
 
   /** Whether the session is of no use any more. A limit that the server kept itself, such as statement_timeout, leaves it as it is. */
   _failed(error) {
-    if (LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))
+    if (LOST.has(error.kind) && error.code !== '57014') nextTick(() => this._lost(error))
   }
 
   _tellNotices() {

@@ -4,6 +4,7 @@
 // none of here: so their objects stay what they are, but read and close through the library.
 
 const { Reader } = require('./stream')
+const { nextTick } = require('./timers')
 
 /** What a cursor of pg-cursor has, or the one inside a pg-query-stream. */
 function cursorOf(object) {
@@ -15,7 +16,7 @@ function cursorOf(object) {
 /** As pg-cursor answers: to a callback, or by a promise. */
 function answered(answer, callback, Promise) {
   if (callback === undefined) return new Promise((resolve, reject) => answer.then(resolve, reject))
-  answer.then((rows) => process.nextTick(callback, null, rows), (error) => process.nextTick(callback, error))
+  answer.then((rows) => nextTick(callback, null, rows), (error) => nextTick(callback, error))
   return undefined
 }
 
@@ -42,7 +43,7 @@ function submitCursor(client, object, callback) {
     try {
       const rows = await reader.read(count)
       if (cursor.listenerCount('row') > 0) for (const row of rows) cursor.emit('row', row, reader.result)
-      process.nextTick(ended)
+      nextTick(ended)
       return rows
     } catch (error) {
       // Told once, and not as an end.

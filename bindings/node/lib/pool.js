@@ -1,6 +1,7 @@
 'use strict'
 
 const { addon, NONE, take, submitted, promise, now, listen, deafen } = require('./native')
+const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now: clock } = require('./timers')
 const { toError } = require('./errors')
 const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
 const { readOptions } = require('./options')
@@ -196,7 +197,7 @@ class Pool extends ShownPool {
       over = true
       done(signal.reason, undefined, NOOP)
     }
-    if (signal?.aborted) process.nextTick(abort)
+    if (signal?.aborted) nextTick(abort)
     else signal?.addEventListener('abort', abort, { once: true })
   }
 
@@ -288,7 +289,7 @@ class Pool extends ShownPool {
     } catch (error) {
       const callback = [fourth, third, values].find((each) => typeof each === 'function')
       if (callback === undefined) return this.Promise.reject(error)
-      process.nextTick(callBack, callback, error)
+      nextTick(callBack, callback, error)
       return undefined
     }
     const result = query.promised(this.Promise)
@@ -310,7 +311,7 @@ class Pool extends ShownPool {
       return
     }
     const fault = query.fault(this._names)
-    if (fault) process.nextTick(() => query.fail(fault))
+    if (fault) nextTick(() => query.fail(fault))
     else if (this._throughClients || query.isScript) this._runOnClient(query)
     else this._submit(query)
   }
@@ -345,14 +346,14 @@ class Pool extends ShownPool {
   _runOnClient(query) {
     if (query.deadline === 0) query.deadline = this._queryTimeout
     const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline }
-    const begun = performance.now()
+    const begun = clock()
     this._acquire(options, (error, client) => {
       if (error) {
         query.fail(error)
         return
       }
       // It is the limit of the whole. What is left of it may be nothing, which must not become no limit.
-      if (query.deadline > 0) query.deadline = Math.max(1, Math.ceil(query.deadline - (performance.now() - begun)))
+      if (query.deadline > 0) query.deadline = Math.max(1, Math.ceil(query.deadline - (clock() - begun)))
       const { callback, resolve, reject } = query
       const over = (failure, result) => {
         client.release(failure && (this.options.closeOnError || !client._queryable) ? failure : undefined)

@@ -4,6 +4,7 @@
 // connection is lost. While nothing runs on such a client a thread of the addon waits for its socket.
 
 const { awaitReadable, forgetReadable } = require('./native')
+const { setTimeout, setInterval, clearInterval } = require('./timers')
 const { NOOP } = require('./query')
 
 /** A client that is idle for less is about to run its next query: to wait for that would be for nothing. */
