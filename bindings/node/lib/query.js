@@ -3,6 +3,8 @@
 // One query: what the program gave in node-postgres' forms, and what settles it.
 
 const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
+const { setImmediate, nextTick } = require('./timers')
+const { packsOf } = require('./native')
 const { toError } = require('./errors')
 const { encodeValues } = require('./values')
 
@@ -29,7 +31,7 @@ function callBack(callback, error, value, third) {
   try {
     callback(error, value, third)
   } catch (thrown) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown
     })
   }
@@ -125,7 +127,7 @@ class Query {
       if (fault) throw fault
       return encodeValues(this.values)
     } catch (error) {
-      process.nextTick(() => this.fail(error))
+      nextTick(() => this.fail(error))
       return undefined
     }
   }
@@ -157,8 +159,12 @@ class Query {
     try {
       if (Array.isArray(packs)) this.succeed(this.results(packs))
       else if (packs === undefined) this.succeed(new Result())
-      else if (packs instanceof Uint8Array) this.decodeInTurns(beginResult(packs, this, at))
-      else this.succeed(decodeResult(packs, this, at))
+      else {
+        const bytes = packsOf(packs)
+        // A small one lies in memory that the next batch writes to.
+        if (bytes === packs) this.decodeInTurns(beginResult(bytes, this, at))
+        else this.succeed(decodeResult(bytes, this, at))
+      }
     } catch (error) {
       this.fail(error)
     }
