@@ -26,9 +26,6 @@ function answered(answer, callback, Promise) {
  */
 function submitCursor(client, object, callback) {
   const cursor = cursorOf(object)
-  if (cursor === undefined) {
-    throw new TypeError('objects with submit() speak the wire protocol themselves, which is not possible here, but for pg-cursor and pg-query-stream: give a text and values instead, and use node-postgres for COPY')
-  }
   if (typeof callback === 'function') object.callback ??= callback
   const { rowMode, types, Promise = global.Promise } = cursor._conf ?? {}
   const reader = new Reader(client, { text: cursor.text, values: cursor.values, rowMode, types })
@@ -63,4 +60,4 @@ function submitCursor(client, object, callback) {
   return object
 }
 
-module.exports = { submitCursor }
+module.exports = { cursorOf, submitCursor }

@@ -32,7 +32,7 @@ function promise(call) {
 
 /** What a call returned that answers at once; an error in its place is thrown. */
 function now(answer) {
-  if (answer !== null && typeof answer === 'object' && 'retryable' in answer) throw toError(answer)
+  if (answer !== null && typeof answer === 'object' && 'retryable' in answer) throw Object.assign(toError(answer), answer.option !== undefined && { option: answer.option })
   return answer
 }
 

@@ -5,6 +5,7 @@
 const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
 const { setImmediate, nextTick } = require('./timers')
 const { packsOf } = require('./native')
+const { bound } = require('./context')
 const { toError } = require('./errors')
 const { encodeValues } = require('./values')
 
@@ -74,12 +75,20 @@ class Query {
     this.number = 0
     this.over = false
     this.onAbort = undefined
+    /** The async context in which listeners of the client are called for it. */
+    this.scope = undefined
+    /** What the program gave in its place, where it was an object. */
+    this.config = undefined
     this.again = undefined
+    this.isSecondTry = false
   }
 
   /** A promise of its result, or undefined if it has a callback. */
   promised(Promise) {
-    if (this.callback !== undefined) return undefined
+    if (this.callback !== undefined) {
+      this.callback = bound(this.callback)
+      return undefined
+    }
     return new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -235,6 +244,7 @@ function readQuery(config, values, third, fourth) {
       throw new TypeError('cursors and streams are for clients, which somebody gives back when they are over: use client.query(), or pool.iterate()')
     }
     query = new Query(config.text, config.values)
+    query.config = config
     query.name = config.name || undefined
     query.rowMode = config.rowMode
     query.types = config.types

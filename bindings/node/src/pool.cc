@@ -30,7 +30,9 @@ napi_value list_options(napi_env env, napi_callback_info)
 
 namespace {
 
-holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_config *config, holdfast_error **error)
+// `wrong` becomes the option that is not taken: "url" for the connection string.
+holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_config *config, std::string &wrong,
+                          holdfast_error **error)
 {
     // Key and value, one after the other; first of all the connection string, which single options may then override.
     napi_value pairs = arguments.at(0), each;
@@ -51,6 +53,7 @@ holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_con
         std::string key = text(i), value = text(i + 1);
         status = key.empty() ? holdfast_config_set_url(config, value.data(), value.size(), error)
                              : holdfast_config_set(config, key.data(), key.size(), value.data(), value.size(), error);
+        wrong = key.empty() ? "url" : key;
     }
     return status;
 }
@@ -72,14 +75,20 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     holdfast_config *config = holdfast_config_new();
     holdfast_error *error = nullptr;
     holdfast_pool *pool = nullptr;
-    holdfast_status status = configure(env, arguments, config, &error);
+    std::string wrong;
+    holdfast_status status = configure(env, arguments, config, wrong, &error);
+    if (status == HOLDFAST_STATUS_OK)
+        wrong.clear();
     if (status == HOLDFAST_STATUS_OK)
         status = tell(config, audience, arguments.integer(2), &error);
     if (status == HOLDFAST_STATUS_OK)
         status = holdfast_pool_open(config, &pool, &error);
     holdfast_config_free(config);
-    if (status != HOLDFAST_STATUS_OK)
-        return describe_and_free(env, error);
+    if (status != HOLDFAST_STATUS_OK) {
+        napi_value failure = describe_and_free(env, error);
+        napi_set_named_property(env, failure, "option", make(env, wrong));
+        return failure;
+    }
     auto held = std::make_unique<HeldPool>(pool, audience, listener, name);
     HeldPool *kept = name.empty() ? held.release() : HeldPool::share(std::move(held));
     return make(env, self.add(HandleKind::pool, kept));

@@ -216,7 +216,7 @@ ours('a certificate of the client may be where libpq looks for it, and a key tha
     fs.chmodSync(path.join(place, 'postgresql.key'), 0o600)
     assert.equal((await session(pool({ user, ssl }))).subject, SUBJECT)
     fs.chmodSync(path.join(place, 'postgresql.key'), 0o644)
-    assert.throws(() => pool({ user, ssl }), /postgresql\.key" is open to others \(mode 644\): set it to 0600/)
+    await assert.rejects(pool({ user, ssl }).connect(), /postgresql\.key" is open to others \(mode 644\): set it to 0600/)
   } finally {
     fs.rmSync(place, { recursive: true })
   }

@@ -9,7 +9,7 @@ const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
 const BEYOND_LOOPBACK = 1
 
 /** What a pool shows of itself: node-postgres' counters, and what the library measures. */
-class ShownPool extends EventEmitter {
+class PoolMetrics extends EventEmitter {
   get totalCount() {
     const [idle, inUse, opening, , limit] = this._figures()
     return Math.max(idle + inUse + opening, Math.min(this._busy, limit))
@@ -79,4 +79,4 @@ class ShownPool extends EventEmitter {
   }
 }
 
-module.exports = { ShownPool }
+module.exports = { PoolMetrics }
