@@ -14,6 +14,8 @@ const { submitObject } = require('./submittable')
 const { ReadingTurns } = require('./reading-turns')
 const { TRANSACTION_STATUS, isLost, CLOSED, BROKEN } = require('./session-state')
 const { openOwnPool, endOwnPool, tellParameters } = require('./standalone')
+const Connection = require('./pg/connection')
+const ConnectionParameters = require('./pg/connection-parameters')
 const TypeOverrides = require('./type-overrides')
 const listening = require('./listen')
 
@@ -68,14 +70,12 @@ class Client extends EventEmitter {
      * Of node-postgres' connection only what Sequelize looks at: the settings that the server reports as a session begins.
      * It is no property that shows, since it is not the client's own business.
      */
-    hide(this, 'connection', new EventEmitter())
+    hide(this, 'connection', new Connection())
   }
 
   /** What node-postgres has under this name. */
   get connectionParameters() {
-    const { user, database, host, port, ssl, binary } = this
-    const { connectionString, ...options } = this._options
-    return hide({ ...options, user, database, host, port, ssl, binary }, 'password', this.password)
+    return new ConnectionParameters(this._options)
   }
 
   /** Opens the session. A client that a pool made has one already. */
