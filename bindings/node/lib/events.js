@@ -53,7 +53,11 @@ function translate(pool, happening) {
   const name = KIND[happening.kind]
   const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
   if (happening.error !== undefined) told.error = toError(happening.error)
-  if (name === 'opened') pool._openedAt.set(told.processID, told.time)
+  if (name === 'open_failed' && happening.error !== undefined) pool._causes.failed(happening.error)
+  if (name === 'opened') {
+    pool._causes.opened()
+    pool._openedAt.set(told.processID, told.time)
+  }
   if (name === 'closed') pool._openedAt.delete(told.processID)
   pool.emit('happening', told)
   if (name === 'server_message') pool._lastWords.set(told.processID, told.message)

@@ -1,6 +1,7 @@
 'use strict'
 
 const { addon, NONE, now, listen, deafen } = require('./native')
+const { Causes } = require('./causes')
 const { copyOptions, hide } = require('./hidden')
 const { NOOP } = require('./query')
 const { readOptions } = require('./options')
@@ -28,6 +29,7 @@ class PoolOpening extends PoolMetrics {
     this.ended = false
     this._handle = NONE
     this._opening = undefined
+    hide(this, '_causes', new Causes())
     this._listener = listen(this)
     hide(this, '_password', undefined)
     hide(this, '_parameters', parameters(this.options))
@@ -110,6 +112,11 @@ class PoolOpening extends PoolMetrics {
     }
     this._reopening.then((changed) => again(changed ? undefined : error), again)
     return true
+  }
+
+  /** The error of what the addon describes. */
+  errorOf(description) {
+    return this._causes.errorOf(description)
   }
 
   /** The handle is another's now, who closes it. */

@@ -4,7 +4,6 @@ const { AsyncLocalStorage } = require('node:async_hooks')
 const { addon, NONE, take, submitted, promise, deafen } = require('./native')
 const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now } = require('./timers')
 const { bound } = require('./context')
-const { toError } = require('./errors')
 const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
 const { Client, hasOwnQuery } = require('./client')
 const { askOwnQuery, askOwnConnect } = require('./own-methods')
@@ -117,7 +116,7 @@ class Pool extends PoolOpening {
     const settle = (failure, handle, processID) => {
       signal?.removeEventListener('abort', abort)
       if (failure) {
-        const error = toError(failure)
+        const error = this.errorOf(failure)
         const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, 'again'))
         if (over) this._unbusy()
         else if (known === 'again' || !this._refused(error, again)) failed(error)

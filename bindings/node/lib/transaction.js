@@ -4,7 +4,6 @@
 // language: it begins, waits for the function, commits, runs it again after a conflict, and finds out about lost commits.
 
 const { addon, NONE, take, submitted } = require('./native')
-const { toError } = require('./errors')
 const { recapture, retriesOf } = require('./query')
 const { bound } = require('./context')
 const { introduceInTransaction } = require('./introduction')
@@ -67,7 +66,7 @@ function begin(pool, fn, read, signal, resolve, reject) {
       // What the function threw is what its caller wants to see, unless it was only told of something worse.
       else if (thrown !== undefined && failure.kind === 'rolled_back') reject(thrown.error)
       else if (signal?.aborted && failure.kind === 'canceled') reject(signal.reason)
-      else reject(toError(failure))
+      else reject(pool.errorOf(failure))
     },
     // Called by the library, once for every run: in the caller's context.
     body: bound(async ({ body, connection, processID }) => {

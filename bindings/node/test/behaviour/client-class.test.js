@@ -32,11 +32,13 @@ both('queries that are asked for before the connection is there are run in their
   const order = []
   const connected = client.connect().then(() => order.push('connected'))
   const first = client.query('select 1 as n').then(({ rows }) => order.push(rows[0].n))
-  const second = new Promise((resolve, reject) => {
-    client.query('select $1::int as n', [2], (error, { rows } = {}) => (error ? reject(error) : resolve(order.push(rows[0].n))))
+  const second = client.query('select $1::int as n', [2]).then(({ rows }) => order.push(rows[0].n))
+  const called = new Promise((resolve, reject) => {
+    client.query('select 3 as n', (error, { rows } = {}) => (error ? reject(error) : resolve(rows[0].n)))
   })
   await Promise.all([connected, first, second])
   assert.deepEqual(order, ['connected', 1, 2])
+  assert.equal(await called, 3)
 }))
 
 both('queries wait for a connect() that comes later, too', ({ Client, server }) => alone(Client, server, async (client) => {

@@ -274,3 +274,20 @@ ours('nothing is told any more when the pool has ended', async ({ pool }) => {
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.equal(told.happening.length, count)
 })
+
+ours('every caller that waits at a full server is told by its code and its fields', async ({ pool, server, DatabaseError }) => {
+  const empty = await fill(server)
+  try {
+    for (const options of [{ retryMax: 0 }, { connectionTimeoutMillis: 700 }]) {
+      const made = pool({ max: 4, ...options })
+      const asked = Array.from({ length: 8 }, (_, i) => [() => made.query('select 1'), () => made.connect(), () => made.transaction(() => {})][i % 3]())
+      for (const { status, reason } of await Promise.allSettled(asked)) {
+        assert.equal(status, 'rejected')
+        assert.ok(reason instanceof DatabaseError, reason.summary)
+        assert.deepEqual([reason.code, reason.severity, reason.message, reason.kind], ['53300', 'FATAL', 'sorry, too many clients already', 'server_full'])
+      }
+    }
+  } finally {
+    await empty()
+  }
+})
