@@ -20,7 +20,7 @@ const MOST_WAITS = 2 ** 31 - 1
 /** As the fourth word of a completion: what its payload is. src/runtime.h has the same list. */
 const PAYLOAD = { none: 0, packInArena: 1, packOfItsOwn: 2, packs: 3, error: 4, connection: 5, value: 6 }
 /** As the second word: what comes from elsewhere than the queue. */
-const HAPPENING = { done: 32, event: 33, log: 34, body: 35, readable: 36 }
+const MESSAGE = { done: 32, event: 33, log: 34, body: 35, readable: 36 }
 
 /** The addon hands completions to the one that attached last, so this is done once. */
 function startDispatcher(addon) {
@@ -57,8 +57,8 @@ function startDispatcher(addon) {
       const at = i * WORDS
       const tag = words[at]
       const kind = words[at + 1]
-      if (kind >= HAPPENING.event) {
-        happened(tag, kind, payloads[i])
+      if (kind >= MESSAGE.event) {
+        message(tag, kind, payloads[i])
         continue
       }
       const request = slots[tag]
@@ -81,7 +81,7 @@ function startDispatcher(addon) {
             request.settle(null, payloads[i], 0)
             break
           default:
-            if (kind === HAPPENING.done && words[at + 2] !== 0) request.settle(payloads[i])
+            if (kind === MESSAGE.done && words[at + 2] !== 0) request.settle(payloads[i])
             else request.settle(null, payloads[i], 0)
         }
       } catch (error) {
@@ -92,13 +92,13 @@ function startDispatcher(addon) {
     }
   }
 
-  function happened(tag, kind, payload) {
+  function message(tag, kind, payload) {
     try {
-      if (kind === HAPPENING.body) {
+      if (kind === MESSAGE.body) {
         slots[tag].body(payload)
         return
       }
-      if (kind === HAPPENING.readable) {
+      if (kind === MESSAGE.readable) {
         const told = waits.get(tag)
         waits.delete(tag)
         told?.()
@@ -106,7 +106,7 @@ function startDispatcher(addon) {
       }
       const pool = listeners.get(tag)?.deref()
       if (pool === undefined) return
-      if (kind === HAPPENING.event) pool._onEvent(payload)
+      if (kind === MESSAGE.event) pool._onEvent(payload)
       else pool._onLog(payload)
     } catch (error) {
       nextTick(() => {

@@ -11,7 +11,7 @@ const KIND = {
   12: 'server_message', 13: 'rolled_back', 14: 'alert_raised', 15: 'alert_cleared', 16: 'exhaustion_explained',
 }
 
-/** Under which name each is emitted, besides 'happening', which all are. */
+/** Under which name each is emitted, besides 'event', which all are. */
 const EVENTS = {
   retried: 'retry',
   limit_moved: 'limit',
@@ -49,25 +49,25 @@ function reasonOf(pool, told) {
 }
 
 /** @param {import('./pool')} pool */
-function translate(pool, happening) {
-  const name = KIND[happening.kind]
-  const told = { ...happening, kind: name ?? `kind ${happening.kind}` }
-  if (happening.error !== undefined) told.error = toError(happening.error)
-  if (name === 'open_failed' && happening.error !== undefined) pool._causes.failed(happening.error)
+function translate(pool, event) {
+  const name = KIND[event.kind]
+  const told = { ...event, kind: name ?? `kind ${event.kind}` }
+  if (event.error !== undefined) told.error = toError(event.error)
+  if (name === 'open_failed' && event.error !== undefined) pool._causes.failed(event.error)
   if (name === 'opened') {
     pool._causes.opened()
     pool._openedAt.set(told.processID, told.time)
   }
   if (name === 'closed') pool._openedAt.delete(told.processID)
-  pool.emit('happening', told)
+  pool.emit('event', told)
   if (name === 'server_message') pool._lastWords.set(told.processID, told.message)
   if (name === 'closed') {
     sessionClosed(pool, told)
     pool._lastWords.delete(told.processID)
   }
-  const event = EVENTS[name]
-  if (event === 'alert') told.raised = name === 'alert_raised'
-  if (event !== undefined) pool.emit(event, told)
+  const own = EVENTS[name]
+  if (own === 'alert') told.raised = name === 'alert_raised'
+  if (own !== undefined) pool.emit(own, told)
 }
 
 function sessionClosed(pool, told) {

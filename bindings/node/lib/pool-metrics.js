@@ -3,15 +3,15 @@
 const { EventEmitter } = require('node:events')
 const { addon, NONE, promise, now } = require('./native')
 
-/** Where figures are put: idle, in use, opening, waiting, limit, cap. */
-const figures = new Float64Array(6)
+/** Where counts are put: idle, in use, opening, waiting, limit, cap. */
+const counts = new Float64Array(6)
 const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
 const BEYOND_LOOPBACK = 1
 
 /** What a pool shows of itself: node-postgres' counters, and what the library measures. */
 class PoolMetrics extends EventEmitter {
   get totalCount() {
-    const [idle, inUse, opening, , limit] = this._figures()
+    const [idle, inUse, opening, , limit] = this._counts()
     return Math.max(idle + inUse + opening, Math.min(this._busy, limit))
   }
 
@@ -20,7 +20,7 @@ class PoolMetrics extends EventEmitter {
   }
 
   get waitingCount() {
-    return Math.max(0, this._busy - this._figures()[4])
+    return Math.max(0, this._busy - this._counts()[4])
   }
 
   /** Sessions in hand that are past their age: they are closed at their return, as idle ones are at once. */
@@ -31,10 +31,10 @@ class PoolMetrics extends EventEmitter {
     return count
   }
 
-  _figures() {
-    if (this._handle === NONE) figures.fill(0).fill(this.ending ? 0 : this.options.max, 4)
-    else addon.figures(this._handle, figures)
-    return figures
+  _counts() {
+    if (this._handle === NONE) counts.fill(0).fill(this.ending ? 0 : this.options.max, 4)
+    else addon.counts(this._handle, counts)
+    return counts
   }
 
   /** How the pool stands and what it has done. */

@@ -17,7 +17,7 @@ const { Shared } = require('./shared')
 /** Events that are about single clients: with a listener for one of them, queries go through clients as well. */
 const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
 
-/** Where the most connections stand among the figures. */
+/** Where the most connections stand among the counts. */
 const LIMIT = 5
 
 /** Clients that a program's own connect() is to get for a transaction, which the library has begun on them. */
@@ -48,7 +48,7 @@ class Pool extends PoolOpening {
     this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError || this.options.Client)
     // Only if the program says so an idle session keeps the process alive, as it does by default in node-postgres.
     this._hold = this.options.allowExitOnIdle === false ? setInterval(() => this._holdWhileOpen(), HOLD_MILLIS).unref() : undefined
-    setDefaults(this.options, this._handle === NONE ? undefined : this._figures()[LIMIT])
+    setDefaults(this.options, this._handle === NONE ? undefined : this._counts()[LIMIT])
   }
 
   _holdWhileOpen() {
@@ -418,8 +418,8 @@ class Pool extends PoolOpening {
     })
   }
 
-  _onEvent(happening) {
-    translate(this, happening)
+  _onEvent(event) {
+    translate(this, event)
   }
 
   _onLog(record) {

@@ -13,7 +13,7 @@ void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work)
     self.begun(env);
     auto run = [mailbox, tag, work = std::move(work)]() {
         Outcome outcome = work();
-        mailbox->send({Happening::done, tag, outcome.first, std::move(outcome.second)});
+        mailbox->send({MessageKind::done, tag, outcome.first, std::move(outcome.second)});
     };
     try {
         std::thread(run).detach();
@@ -122,7 +122,7 @@ holdfast_status run_body(void *user_data, holdfast_connection *connection, holdf
     auto *work = static_cast<Work *>(user_data);
     auto body = std::make_shared<Body>();
     work->mailbox->add_body(body);
-    work->mailbox->send({Happening::body, work->tag, HOLDFAST_STATUS_OK, [body, connection](napi_env env, Runtime &self) {
+    work->mailbox->send({MessageKind::body, work->tag, HOLDFAST_STATUS_OK, [body, connection](napi_env env, Runtime &self) {
                              return Object(env)
                                  .set("body", make(env, self.add(HandleKind::body, new std::shared_ptr<Body>(body))))
                                  .set("connection", make(env, self.add(HandleKind::connection, connection, true)))

@@ -1,7 +1,7 @@
 // Pools: options, opening, closing, and what is submitted to a pool.
 #include "submit.h"
 
-#include "held_pool.h"
+#include "shared_pool.h"
 
 namespace holdfast_node {
 
@@ -68,10 +68,10 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     std::string name = arguments.string(3);
     Listener listener{self.mailbox, arguments.integer(1)};
     if (!name.empty()) {
-        if (HeldPool *there = join_shared(name, listener))
+        if (SharedPool *there = join_shared(name, listener))
             return make(env, self.add(HandleKind::pool, there));
     }
-    auto audience = std::make_shared<Audience>();
+    auto fanout = std::make_shared<EventFanout>();
     holdfast_config *config = holdfast_config_new();
     holdfast_error *error = nullptr;
     holdfast_pool *pool = nullptr;
@@ -80,7 +80,7 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     if (status == HOLDFAST_STATUS_OK)
         wrong.clear();
     if (status == HOLDFAST_STATUS_OK)
-        status = tell(config, audience, arguments.integer(2), &error);
+        status = tell(config, fanout, arguments.integer(2), &error);
     if (status == HOLDFAST_STATUS_OK)
         status = holdfast_pool_open(config, &pool, &error);
     holdfast_config_free(config);
@@ -89,8 +89,8 @@ napi_value open_pool(napi_env env, napi_callback_info info)
         napi_set_named_property(env, failure, "option", make(env, wrong));
         return failure;
     }
-    auto held = std::make_unique<HeldPool>(pool, audience, listener, name);
-    HeldPool *kept = name.empty() ? held.release() : HeldPool::share(std::move(held));
+    auto held = std::make_unique<SharedPool>(pool, fanout, listener, name);
+    SharedPool *kept = name.empty() ? held.release() : SharedPool::share(std::move(held));
     return make(env, self.add(HandleKind::pool, kept));
 }
 
@@ -98,7 +98,7 @@ napi_value open_pool(napi_env env, napi_callback_info info)
 napi_value free_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    delete static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
+    delete static_cast<SharedPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
     return undefined(env);
 }
 
@@ -107,8 +107,8 @@ napi_value close_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     // Until it is closed it tells what happens.
-    std::shared_ptr<HeldPool> held(
-        static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
+    std::shared_ptr<SharedPool> held(
+        static_cast<SharedPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
     if (held == nullptr)
         return no_such(env, "pool");
     uint64_t limit = arguments.number(2) < 0 ? HOLDFAST_CONFIGURED : arguments.milliseconds(2);

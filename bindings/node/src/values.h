@@ -6,7 +6,7 @@
 namespace holdfast_node {
 
 // The arguments of a call. What is missing is undefined, and a value of a wrong type reads as the given default: the only
-// caller is lib/native.js, which has checked what the user gave.
+// caller is lib/, which has checked what the user gave.
 class Arguments {
   public:
     Arguments(napi_env env, napi_callback_info info) : env_(env)

@@ -5,10 +5,10 @@ import pgTypes = require('pg-types')
 import {
   ClientConfig, ConnectOptions, CustomTypesConfig, IterateOptions, PoolConfig, PoolOptions, QueryOptions, TransactionOptions,
 } from './config'
-import { Alert, Happening, PoolHealth, PoolStats } from './figures'
+import { Alert, PoolEvent, PoolHealth, PoolStats } from './metrics'
 
 export * from './config'
-export * from './figures'
+export * from './metrics'
 
 /** As in @types/pg: the parameters of a query, which have to be an array. */
 export type QueryConfigValues<T> = T extends Array<infer U> ? T : never
@@ -264,7 +264,7 @@ export class Pool extends EventEmitter {
     event: K,
     listener: K extends 'error' | 'release' ? (err: Error, client: PoolClient) => void : (client: PoolClient) => void,
   ): this
-  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'happening', listener: (happening: Happening) => void): this
+  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'event', listener: (event: PoolEvent) => void): this
   on(event: 'alert', listener: (alert: Alert) => void): this
 }
 

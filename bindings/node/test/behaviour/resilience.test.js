@@ -81,7 +81,7 @@ test('a server that is full for two seconds fails nobody', { timeout: 60000 }, a
     }
     const pool = new Pool({ ...server.config, max: 4, retryMax: 3 })
     const full = []
-    pool.on('happening', ({ kind, failure }) => kind === 'open_failed' && full.push(failure))
+    pool.on('event', ({ kind, failure }) => kind === 'open_failed' && full.push(failure))
     const answers = Promise.all(Array.from({ length: 12 }, (_, i) => pool.query('select $1::int as n', [i])))
     await sleep(2000)
     assert.ok(full.includes('server_full'), full.join())
