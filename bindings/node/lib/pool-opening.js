@@ -115,7 +115,7 @@ class PoolOpening extends PoolMetrics {
   }
 
   /** The error of what the addon describes. */
-  errorOf(description) {
+  _errorOf(description) {
     return this._causes.errorOf(description)
   }
 

@@ -116,7 +116,7 @@ class Pool extends PoolOpening {
     const settle = (failure, handle, processID) => {
       signal?.removeEventListener('abort', abort)
       if (failure) {
-        const error = this.errorOf(failure)
+        const error = this._errorOf(failure)
         const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, 'again'))
         if (over) this._unbusy()
         else if (known === 'again' || !this._refused(error, again)) failed(error)

@@ -157,7 +157,7 @@ class Query {
   settle(failure, packs, at) {
     if (this.signal !== undefined) this.signal.removeEventListener('abort', this.onAbort)
     if (failure) {
-      const error = this.owner?.errorOf ? this.owner.errorOf(failure) : toError(failure)
+      const error = this.owner?._errorOf ? this.owner._errorOf(failure) : toError(failure)
       if (this.again !== undefined && this.again(error)) return
       this.owner?.queryOver(this, error)
       this.fail(error)

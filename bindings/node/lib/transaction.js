@@ -66,7 +66,7 @@ function begin(pool, fn, read, signal, resolve, reject) {
       // What the function threw is what its caller wants to see, unless it was only told of something worse.
       else if (thrown !== undefined && failure.kind === 'rolled_back') reject(thrown.error)
       else if (signal?.aborted && failure.kind === 'canceled') reject(signal.reason)
-      else reject(pool.errorOf(failure))
+      else reject(pool._errorOf(failure))
     },
     // Called by the library, once for every run: in the caller's context.
     body: bound(async ({ body, connection, processID }) => {
