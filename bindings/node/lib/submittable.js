@@ -4,13 +4,16 @@
 // they are, and are served by the library.
 
 const { cursorOf, submitCursor } = require('./cursor')
+const { isCopyIn, isCopyOut, submitCopyIn, submitCopyOut } = require('./copy-stream')
 const { isQueryObject, submitQueryObject } = require('./query-object')
 
 /** @param {import('./client').Client} client */
 function submitObject(client, object, callback) {
   if (cursorOf(object) !== undefined) return submitCursor(client, object, callback)
+  if (isCopyIn(object)) return submitCopyIn(client, object)
+  if (isCopyOut(object)) return submitCopyOut(client, object)
   if (isQueryObject(object)) return submitQueryObject(client, object, callback)
-  throw new TypeError('objects with submit() speak the wire protocol themselves, which is not possible here, but for Query, pg-cursor and pg-query-stream: give a text and values instead, and use node-postgres for COPY')
+  throw new TypeError('objects with submit() speak the wire protocol themselves, which is not possible here, but for Query, pg-cursor, pg-query-stream and the streams into and out of tables of pg-copy-streams: give a text and values instead')
 }
 
 module.exports = { submitObject }

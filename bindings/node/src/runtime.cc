@@ -308,6 +308,12 @@ void Runtime::shut()
         case HandleKind::stream:
             delete static_cast<std::shared_ptr<holdfast_stream> *>(slot.object);
             break;
+        case HandleKind::copy_in:
+            delete static_cast<std::shared_ptr<holdfast_copy_in> *>(slot.object);
+            break;
+        case HandleKind::copy_out:
+            delete static_cast<std::shared_ptr<holdfast_copy_out> *>(slot.object);
+            break;
         case HandleKind::connection:
             if (!slot.borrowed)
                 holdfast_connection_discard(static_cast<holdfast_connection *>(slot.object));

@@ -21,7 +21,7 @@
 
 namespace holdfast_node {
 
-enum class HandleKind : uint8_t { free, pool, connection, stream, server, body };
+enum class HandleKind : uint8_t { free, pool, connection, stream, copy_in, copy_out, server, body };
 
 // As the last of a completion's words: what its payload is. lib/dispatcher.js has the same list.
 enum class Payload : int32_t { none, pack_in_arena, pack_of_its_own, packs, error, connection, value };
