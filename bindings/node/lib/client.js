@@ -17,6 +17,7 @@ const { openOwnPool, endOwnPool, tellParameters } = require('./standalone')
 const Connection = require('./pg/connection')
 const ConnectionParameters = require('./pg/connection-parameters')
 const TypeOverrides = require('./type-overrides')
+const { traceQuery } = require('./tracing')
 const listening = require('./listen')
 
 const HEARD = new Set(['notification', 'error', 'end'])
@@ -173,9 +174,7 @@ class Client extends EventEmitter {
   query(config, values, third, fourth) {
     if (typeof config?.submit === 'function') return submitObject(this, config, typeof values === 'function' ? values : third)
     const query = readQuery(config, values, third, fourth)
-    const result = query.promised(this._Promise)
-    this._submit(query)
-    return result
+    return traceQuery(query, this, this._Promise, () => this._submit(query))
   }
 
   _submit(query) {

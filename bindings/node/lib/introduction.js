@@ -4,7 +4,7 @@
 
 const { NOOP, Query } = require('./query')
 const { hasOwnConnect } = require('./client')
-const { askOwnClientConnect } = require('./own-methods')
+const { askOwnClientConnect, throughOwnConnect } = require('./own-methods')
 
 /** Whether something is to be done for it that asks the server: then it is not done within a transaction. */
 function hasIntroduction(pool, client) {
@@ -71,7 +71,7 @@ async function introduceInTransaction(pool, client, options) {
   await new Promise((resolve, reject) => introduce(pool, client, (error) => (error ? reject(error) : resolve())))
   const { verify } = pool.options
   if (isNew && verify) await new Promise((resolve, reject) => verify(client, (error) => (error ? reject(error) : resolve())))
-  const given = pool._hasOwnConnect ? await pool._throughOwnConnect(client) : client
+  const given = pool._hasOwnConnect ? await throughOwnConnect(pool, client) : client
   await run(client, begin(options))
   return given
 }

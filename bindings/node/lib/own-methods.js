@@ -3,6 +3,8 @@
 // Methods that a program has put over this package's, by a subclass or a patch, as tenants' wrappers and tracers do. They answer by a
 // callback or by a promise.
 
+const { AsyncLocalStorage } = require('node:async_hooks')
+
 /** Calls `call(callback)` and tells the first of its answers: what the callback is given, or what the promise becomes. */
 function firstAnswer(call, done) {
   let told = false
@@ -32,6 +34,22 @@ function askOwnConnect(pool, done) {
   if (typeof answer?.then === 'function') answer.then((client) => once(undefined, client), once)
 }
 
+/** Clients that a program's own connect() is to get for a transaction, which the library has begun on them. */
+const handedOut = new AsyncLocalStorage()
+
+/** A client that a transaction has already, through the connect() of the program's own. */
+function throughOwnConnect(pool, client) {
+  return new Promise((resolve, reject) => {
+    handedOut.run(client, () => askOwnConnect(pool, (error, given) => (error ? reject(error) : resolve(given))))
+  })
+}
+
+/** The client that this package's connect() is to hand on, called by one of the program's own, or undefined. */
+function handedTo(pool) {
+  const client = handedOut.getStore()
+  return client?._pool === pool ? client : undefined
+}
+
 /** It gets what the program gave, as from node-postgres' pool. */
 function askOwnQuery(client, query, done) {
   const { text, values, config, deadline, signal } = query
@@ -40,4 +58,4 @@ function askOwnQuery(client, query, done) {
   firstAnswer((callback) => client.query(given, values, callback), done)
 }
 
-module.exports = { askOwnClientConnect, askOwnConnect, askOwnQuery }
+module.exports = { askOwnClientConnect, askOwnConnect, throughOwnConnect, handedTo, askOwnQuery }

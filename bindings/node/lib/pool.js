@@ -1,12 +1,12 @@
 'use strict'
 
-const { AsyncLocalStorage } = require('node:async_hooks')
 const { addon, NONE, take, submitted, promise, deafen } = require('./native')
 const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now } = require('./timers')
 const { bound } = require('./context')
 const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
 const { Client, hasOwnQuery } = require('./client')
-const { askOwnQuery, askOwnConnect } = require('./own-methods')
+const { askOwnQuery, askOwnConnect, handedTo } = require('./own-methods')
+const { traceQuery, traceLoan } = require('./tracing')
 const { introduce } = require('./introduction')
 const { transaction } = require('./transaction')
 const { translate } = require('./events')
@@ -19,9 +19,6 @@ const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
 
 /** Where the most connections stand among the counts. */
 const LIMIT = 5
-
-/** Clients that a program's own connect() is to get for a transaction, which the library has begun on them. */
-const handedOut = new AsyncLocalStorage()
 
 /** How often a pool that keeps the process alive while it has sessions looks whether it has any. */
 const HOLD_MILLIS = 100
@@ -75,19 +72,22 @@ class Pool extends PoolOpening {
       const error = new Error('Cannot use a pool after calling end on the pool')
       return callback ? callback(error) : this.Promise.reject(error)
     }
-    const handed = handedOut.getStore()
-    if (handed?._pool === this) {
+    const handed = handedTo(this)
+    if (handed !== undefined) {
       if (callback === undefined) return this.Promise.resolve(handed)
       nextTick(callback, undefined, handed, handed.release)
       return undefined
     }
-    if (callback === undefined) {
-      return new this.Promise((resolve, reject) => {
-        this._acquire(typeof given === 'object' && given !== null ? given : {}, (error, client) => (error ? reject(error) : resolve(client)))
-      }).catch(recapture)
-    }
-    this._acquire({}, (error, client, release) => callBack(callback, error, client, release))
-    return undefined
+    const options = typeof given === 'object' && given !== null ? given : {}
+    return traceLoan(this._parameters, callback, (told) => {
+      if (told === undefined) {
+        return new this.Promise((resolve, reject) => {
+          this._acquire(options, (error, client) => (error ? reject(error) : resolve(client)))
+        }).catch(recapture)
+      }
+      this._acquire({}, (error, client, release) => callBack(told, error, client, release))
+      return undefined
+    })
   }
 
   /** A client by connect(), where the program has put its own over this package's. */
@@ -262,10 +262,10 @@ class Pool extends PoolOpening {
       nextTick(callBack, callback, error)
       return undefined
     }
-    const result = query.promised(this.Promise)
-    if (this.ending) query.fail(new Error('Cannot use a pool after calling end on the pool'))
-    else this._run(query)
-    return result
+    return traceQuery(query, this._parameters, this.Promise, () => {
+      if (this.ending) query.fail(new Error('Cannot use a pool after calling end on the pool'))
+      else this._run(query)
+    })
   }
 
   _run(query) {
@@ -344,13 +344,6 @@ class Pool extends PoolOpening {
       }
       query.callback = bound(over)
       client._submit(query)
-    })
-  }
-
-  /** A client that a transaction has already, through a connect() of the program's own. */
-  _throughOwnConnect(client) {
-    return new Promise((resolve, reject) => {
-      handedOut.run(client, () => this._borrow({}, (error, given) => (error ? reject(error) : resolve(given))))
     })
   }
 
