@@ -1,6 +1,7 @@
 'use strict'
 
 const { addon, NONE, now, listen, deafen } = require('./native')
+const { nextTick } = require('./timers')
 const { Causes } = require('./causes')
 const { copyOptions, hide } = require('./hidden')
 const { NOOP } = require('./query')
@@ -18,6 +19,9 @@ const dropped = new FinalizationRegistry(({ handle, listener, files }) => {
 
 /** The library's options that say where a pool leads to. */
 const OF_TARGET = new Set(['url', 'host', 'hostaddr', 'port', 'user', 'dbname', 'password', 'service'])
+
+/** What a request fails with whose password is refused, or whose pool is replaced by one with another. */
+const REFUSALS = new Set(['auth', 'pool_closed'])
 
 /** A pool's options and password, and the library's pool that is opened with them. */
 class PoolOpening extends PoolMetrics {
@@ -92,10 +96,18 @@ class PoolOpening extends PoolMetrics {
 
   /**
    * A password that changes, as tokens do: the function is asked again when the server refuses what it said before, and
-   * sessions are opened with what it says now. Those there are stay.
+   * sessions are opened with what it says now. Those there are stay. Each request has it asked once at most; one that was
+   * made to a pool that was replaced meanwhile is made to the new one.
+   * @param {number} handle of the pool that the request was made to
+   * @param {boolean} isSecondTry whether it has had it asked
    */
-  _refused(error, again) {
-    if (error.kind !== 'auth' || typeof this.options.password !== 'function' || this.ending) return false
+  _refused(error, again, handle, isSecondTry) {
+    if (!REFUSALS.has(error.kind) || typeof this.options.password !== 'function' || this.ending) return false
+    if (handle !== this._handle && this._handle !== NONE) {
+      nextTick(again)
+      return true
+    }
+    if (error.kind !== 'auth' || isSecondTry) return false
     const before = this._password
     if (this._reopening === undefined) {
       this._reopening = (async () => {

@@ -112,6 +112,7 @@ class Pool extends PoolOpening {
       return
     }
     const { signal, maxRetries, timeout = 0 } = options
+    const poolHandle = this._handle
     let over = false
     const settle = (failure, handle, processID) => {
       signal?.removeEventListener('abort', abort)
@@ -119,7 +120,7 @@ class Pool extends PoolOpening {
         const error = this._errorOf(failure)
         const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, 'again'))
         if (over) this._unbusy()
-        else if (known === 'again' || !this._refused(error, again)) failed(error)
+        else if (!this._refused(error, again, poolHandle, known === 'again')) failed(error)
         return
       }
       if (over) {
@@ -297,7 +298,9 @@ class Pool extends PoolOpening {
     if (encoded === undefined) return
     this._busy += 1
     query.owner = this
-    if (typeof this.options.password === 'function' && !query.isSecondTry) {
+    if (typeof this.options.password === 'function') {
+      const { _handle: handle } = this
+      const { isSecondTry } = query
       query.again = (error) => {
         query.again = undefined
         query.isSecondTry = true
@@ -305,7 +308,7 @@ class Pool extends PoolOpening {
           this._unbusy()
           if (refused) query.fail(refused)
           else this._submit(query)
-        })
+        }, handle, isSecondTry)
       }
     }
     const tag = take(query)
