@@ -80,6 +80,12 @@ class PoolOpening extends PoolMetrics {
     })
   }
 
+  /** The library's pool; what is wrong with the options is thrown. */
+  _usable() {
+    if (this._handle === NONE && !this.ending && typeof this.options.password !== 'function') this._open(this.options.password)
+    return this._handle
+  }
+
   /** A password may have to be waited for. */
   async _openLate() {
     const password = await this._askPassword()

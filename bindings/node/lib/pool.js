@@ -100,9 +100,8 @@ class Pool extends PoolOpening {
   }
 
   /** `done(error, client, release)` is never called before this returns. */
-  _acquire(options, given, known) {
+  _acquire(options, done, known) {
     if (known === undefined) this._busy += 1
-    const done = known === undefined ? bound(given) : given
     const failed = (error) => {
       this._unbusy()
       done(error, undefined, NOOP)
@@ -130,8 +129,7 @@ class Pool extends PoolOpening {
       }
       this._handOut(handle, processID, done)
     }
-    const scoped = bound(settle)
-    const tag = take({ settle: scoped })
+    const tag = take({ settle: bound(settle) })
     const number = submitted(tag, addon.submitAcquire(this._handle, tag, retriesOf(maxRetries), timeout))
     const abort = () => {
       addon.cancel(number)

@@ -29,6 +29,8 @@ ours('a pool whose environment comes later works then', async ({ Pool, server })
   const made = new Pool(options)
   await assert.rejects(made.query('select 1'), { kind: 'config' })
   await assert.rejects(made.transaction(() => {}), { kind: 'config' })
+  assert.throws(() => made.stats(), { kind: 'config' })
+  assert.equal(made.totalCount, 0)
   made.options.connectionString = server.url
   assert.equal((await made.query('select 1 as n')).rows[0].n, 1)
   await made.end()
