@@ -26,6 +26,8 @@ class Copy {
     this.over = false
     this._client = client
     this._free = free
+    /** The call that runs on a thread: until it returns, the session is of no use to others. */
+    this._running = Promise.resolve()
     this._turn = client._turns.claim(this)
     this.opened = this._open(text, open)
     this.opened.catch(NOOP)
@@ -36,7 +38,9 @@ class Copy {
     const client = this._client
     const fault = client._fault()
     if (fault) throw fault
+    if (this.over) throw new Error('the copy was given up before it began')
     const copy = await promise((tag) => open(client._handle, tag, text))
+    // Given up meanwhile.
     if (this.over) this._free(copy)
     this._copy = copy
     return copy
@@ -46,7 +50,9 @@ class Copy {
   async call(run) {
     try {
       const copy = await this.opened
-      return await promise((tag) => run(copy, tag))
+      const answer = promise((tag) => run(copy, tag))
+      this._running = answer.catch(NOOP)
+      return await answer
     } catch (error) {
       this.finish()
       this._client._failed(error)
@@ -54,12 +60,12 @@ class Copy {
     }
   }
 
-  /** Lets go of it at once: before its end the server is asked to stop before the connection does anything else. */
+  /** Lets go of it: before its end the server is asked to stop before the connection does anything else. */
   finish() {
     if (this.over) return
     this.over = true
     if (this._copy !== undefined) this._free(this._copy)
-    this._turn.end()
+    this.opened.catch(NOOP).then(() => this._running).then(() => this._turn.end())
   }
 }
 

@@ -84,6 +84,21 @@ ours('a reader that goes away gives the rest up, and queries behind it are run',
   assert.equal(await behind, 20_000)
 }))
 
+ours('a copy that is given up while it is opened or read leaves the client to the queries behind it', ({ pool }) => withTable(pool, async (client) => {
+  await client.query("insert into items select i, repeat('x', 1000) from generate_series(1, 5000) i")
+  for (let i = 0; i < 20; i++) {
+    const out = client.query(to('copy items to stdout'))
+    if (i % 2 === 0) out.read(0)
+    if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, i))
+    out.destroy()
+    const into = client.query(from('copy items from stdin'))
+    into.on('error', () => {})
+    into.write('100000\tgiven up\n')
+    into.destroy()
+    assert.equal(await count(client), 5000)
+  }
+}))
+
 ours('the server is held back while nothing is read', ({ pool }) => withTable(pool, async (client) => {
   await client.query("insert into items select i, repeat('x', 10000) from generate_series(1, 20000) i")
   const before = process.memoryUsage().rss
