@@ -2,67 +2,154 @@
 
 const { EventEmitter } = require('node:events')
 const { addon, NONE, take, submitted } = require('./native')
+const { setImmediate, nextTick } = require('./timers')
+const { AsyncResource, bound } = require('./context')
 const { toError, toNotice, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
-const { readQuery } = require('./query')
+const { parameters } = require('./parameters')
+const { readQuery, recapture, callBack } = require('./query')
+const { hide, copyOptions } = require('./hidden')
 const { iterate } = require('./stream')
-const { submitCursor } = require('./cursor')
+const { submitObject } = require('./submittable')
+const { ReadingTurns } = require('./reading-turns')
+const { TRANSACTION_STATUS, isLost, CLOSED, BROKEN } = require('./session-state')
+const { openOwnPool, endOwnPool, tellParameters } = require('./standalone')
+const Connection = require('./pg/connection')
+const ConnectionParameters = require('./pg/connection-parameters')
 const TypeOverrides = require('./type-overrides')
-const watch = require('./watch')
+const { traceQuery } = require('./tracing')
+const listening = require('./listen')
 
-/** By the library's constants. */
-const TRANSACTION_STATUS = ['I', 'T', 'E', null]
-/** Failures after which a session is of no use. */
-const LOST = new Set(['connection_lost', 'query_timeout', 'pool_closed'])
 const HEARD = new Set(['notification', 'error', 'end'])
 
-/** One session, as a pool hands it out. The object stays the same for as long as the session lives, as in node-postgres. */
+/**
+ * One session: as a pool hands it out, where the object stays the same for as long as the session lives, or by itself, for a
+ * script or for LISTEN. By itself it opens its session with connect(), from a pool of its own that has no other.
+ */
 class Client extends EventEmitter {
-  constructor(pool, processID) {
+  /** @param {string | object} [config] node-postgres' options and Holdfast's own */
+  constructor(config) {
     super()
-    this._pool = pool
+    const options = copyOptions(config)
+    hide(this, '_options', options)
+    hide(this, '_pool', undefined)
+    hide(this, '_own', undefined)
     this._handle = NONE
     this._pending = 0
-    this._types = new TypeOverrides(pool.options.types)
+    this._types = new TypeOverrides(options.types)
     this._names = new Map()
+    this._connecting = false
+    this._connected = false
     this._queryable = true
     this._ending = false
     this._ended = false
+    /** Queries that were asked for before the session is there; undefined once it is. */
+    this._waiting = []
+    hide(this, '_opened', undefined)
+    hide(this, '_over', undefined)
+    this._introduced = false
     this._poolUseCount = 0
     this._openedAt = Infinity
     /** The number under which its socket is waited for, or 0. */
     this._wait = 0
-    /** Who reads a large result, or is about to: the first has the session to itself. Behind each are the queries that wait for it. */
-    this._readers = []
+    hide(this, '_scope', undefined)
+    hide(this, '_turns', new ReadingTurns(this))
     this._borrowed = false
     this._unreferenced = false
     this._whenIdle = []
-    this.processID = processID
-    this.binary = Boolean(pool.options.binary)
-    this.pipeline = Boolean(pool.options.pipeline)
-    const { user, database, host, port } = pool._parameters
-    Object.assign(this, { user, database, host, port, ssl: pool.options.ssl || false })
+    this._whenOpen = []
+    this._Promise = options.Promise || Promise
+    this.processID = null
+    this.secretKey = null
+    this.binary = Boolean(options.binary)
+    this.pipeline = Boolean(options.pipeline)
+    const { password, ...leads } = parameters(options)
+    Object.assign(this, leads)
+    hide(this, 'password', password)
+    this.ssl = options.ssl || false
+    /**
+     * Of node-postgres' connection only what Sequelize looks at: the settings that the server reports as a session begins.
+     * It is no property that shows, since it is not the client's own business.
+     */
+    hide(this, 'connection', new Connection())
   }
 
-  /** It is handed out: `handle` is the library's. `borrowed` if the library takes it back itself. */
-  _lend(handle, borrowed) {
+  /** What node-postgres has under this name. */
+  get connectionParameters() {
+    return new ConnectionParameters(this._options)
+  }
+
+  /** Opens the session. A client that a pool made has one already. */
+  connect(callback) {
+    if (callback) {
+      const told = bound(callback)
+      this._connect((error) => callBack(told, error))
+      return undefined
+    }
+    return new this._Promise((resolve, reject) => {
+      this._connect((error) => (error ? reject(error) : resolve(this)))
+    }).catch(recapture)
+  }
+
+  /** `done(error)` is not called before this returns. */
+  _connect(done) {
+    if (this._connecting) {
+      nextTick(done, new Error('Client has already been connected. You cannot reuse a client.'))
+      return
+    }
+    this._connecting = true
+    if (this._pool !== undefined) {
+      this._begin()
+      nextTick(done, null)
+      return
+    }
+    this._opened = openOwnPool(this).then(() => {
+      const waiting = this._waiting
+      this._waiting = undefined
+      this._begin()
+      done(null)
+      for (const query of waiting) this._send(query)
+      for (const told of this._whenOpen.splice(0)) told()
+    }, (error) => {
+      this._queryable = false
+      this._ended = true
+      for (const query of this._waiting.splice(0)) query.fail(error)
+      for (const told of this._whenOpen.splice(0)) told()
+      done(error)
+    })
+  }
+
+  _begin() {
+    this._connected = true
+    this.emit('connect')
+  }
+
+  /**
+   * It is handed out: `handle` is the library's. `borrowed` if the library takes it back itself.
+   * @param {import('./pool')} pool
+   */
+  _lend(pool, handle, processID, borrowed) {
+    this._pool = pool
     this._handle = handle
     this._borrowed = borrowed
-    watch.update(this)
+    this.processID = processID
+    // By itself it has queries to send first.
+    if (this._own === undefined) this._waiting = undefined
+    listening.update(this)
   }
 
   /** It was given back. Returns the handle. */
   _takeBack() {
     const handle = this._handle
     this._handle = NONE
-    for (const { reader } of [...this._readers]) reader.finish()
-    watch.update(this)
+    this._turns.finish()
+    listening.update(this)
     return handle
   }
 
   on(name, listener) {
     super.on(name, listener)
-    if (HEARD.has(name) && this._handle !== NONE) watch.update(this)
+    if (HEARD.has(name) && this._handle !== NONE) listening.update(this)
     return this
   }
 
@@ -72,7 +159,7 @@ class Client extends EventEmitter {
 
   removeListener(name, listener) {
     super.removeListener(name, listener)
-    if (HEARD.has(name) && this._handle !== NONE) watch.update(this)
+    if (HEARD.has(name) && this._handle !== NONE) listening.update(this)
     return this
   }
 
@@ -85,28 +172,31 @@ class Client extends EventEmitter {
    * @param {string | object} config
    */
   query(config, values, third, fourth) {
-    if (typeof config?.submit === 'function') return submitCursor(this, config, typeof values === 'function' ? values : third)
+    if (typeof config?.submit === 'function') return submitObject(this, config, typeof values === 'function' ? values : third)
     const query = readQuery(config, values, third, fourth)
-    const result = query.promised(this._pool.Promise)
-    this._submit(query)
-    return result
+    return traceQuery(query, this, this._Promise, () => this._submit(query))
   }
 
   _submit(query) {
-    if (this._readers.length > 0) {
-      this._readers.at(-1).behind.push(query)
-      return
-    }
-    this._send(query)
+    const fault = this._fault()
+    if (fault) nextTick(() => query.fail(fault))
+    else if (!this._turns.postpone(query)) this._queue(query)
+  }
+
+  /** Sends it once there is a session. */
+  _queue(query) {
+    if (this._waiting === undefined) this._send(query)
+    else this._waiting.push(query)
   }
 
   _send(query) {
     query.inherit(this._types, this.binary, this._pool._queryTimeout)
-    const encoded = query.encode(this._fault() || query.fault(this._names))
+    const encoded = query.encode(this._broken() || query.fault(this._names))
     if (encoded === undefined) return
     query.owner = this
+    if (this.listenerCount('notice') > 0 || this.listenerCount('drain') > 0) query.scope = new AsyncResource('PG_HOLDFAST')
     this._pending += 1
-    watch.busy(this)
+    listening.busy(this)
     const tag = take(query)
     query.number = submitted(tag, query.isScript
       ? addon.submitConnectionScript(this._handle, tag, query.text, query.deadline)
@@ -114,47 +204,31 @@ class Client extends EventEmitter {
     query.watch(addon.cancel)
   }
 
-  /**
-   * The session for one reader alone, once what was asked for before is done: `begins` then. Queries that are asked for meanwhile
-   * are submitted after `end()`, in their order.
-   */
-  _claim(reader) {
-    watch.busy(this)
-    let begin
-    const begins = new Promise((resolve) => {
-      begin = () => this._idle().then(resolve)
-    })
-    const claim = { reader, behind: [], begin }
-    if (this._readers.push(claim) === 1) begin()
-    return { begins, end: () => this._endClaim(claim) }
-  }
-
-  _endClaim(claim) {
-    const at = this._readers.indexOf(claim)
-    this._readers.splice(at, 1)
-    if (at > 0) {
-      // It never had its turn, so what waits for it waits for the one before it.
-      this._readers[at - 1].behind.push(...claim.behind)
-      return
-    }
-    claim.behind.forEach((query) => this._send(query))
-    this._readers[0]?.begin()
-    watch.idle(this)
-  }
-
+  /** Why nothing can be asked for any more. */
   _fault() {
-    if (this._ending) return new Error('Client was closed and is not queryable')
-    if (!this._queryable) return new Error('Client has encountered a connection error and is not queryable')
+    if (this._ending) return new Error(CLOSED)
+    if (this._waiting !== undefined && this._queryable) return undefined
+    return this._broken()
+  }
+
+  /** Why nothing can be sent. */
+  _broken() {
+    if (!this._queryable) return new Error(BROKEN)
     if (this._handle !== NONE) return undefined
     return new HoldfastError('this client was given back to its pool and cannot be used any more: call pool.connect() for another')
   }
 
   queryOver(query, error) {
+    if (query.scope === undefined) this._queryOver(error)
+    else query.scope.runInAsyncScope(this._queryOver, this, error)
+  }
+
+  _queryOver(error) {
     this._pending -= 1
     if (this._pending === 0) {
       if (this.listenerCount('notice') > 0 && this._handle !== NONE) this._tellNotices()
       if (this.listenerCount('notification') > 0) this._look()
-      watch.idle(this)
+      listening.idle(this)
     }
     if (error) this._failed(error)
     if (this._pending > 0) return
@@ -168,9 +242,8 @@ class Client extends EventEmitter {
     }
   }
 
-  /** Whether the session is of no use any more. A limit that the server kept itself, such as statement_timeout, leaves it as it is. */
   _failed(error) {
-    if (LOST.has(error.kind) && error.code !== '57014') process.nextTick(() => this._lost(error))
+    if (isLost(error)) nextTick(() => this._lost(error))
   }
 
   _tellNotices() {
@@ -186,6 +259,12 @@ class Client extends EventEmitter {
     return !this._unreferenced && this.listenerCount('notification') > 0
   }
 
+  /** To listeners, in the context of the caller that has the client. */
+  _tell(name, ...given) {
+    if (this._scope === undefined) this.emit(name, ...given)
+    else this._scope.runInAsyncScope(this.emit, this, name, ...given)
+  }
+
   /** Takes what has come without being asked for. */
   _look() {
     while (!this._isBusy && this._handle !== NONE) {
@@ -195,28 +274,30 @@ class Client extends EventEmitter {
         this._lost(toError(message.failed))
         return
       }
-      this.emit('notification', { name: 'notification', length: 0, ...message })
+      this._tell('notification', { name: 'notification', length: 0, ...message })
     }
   }
 
-  /** The connection broke. Nobody who does not listen dies of it: the next query says so, and the pool opens another. */
+  /** The connection broke. Without a listener the process goes on: the next query says so, and the pool opens another. */
   _lost(error) {
     if (!this._queryable) return
     this._queryable = false
-    watch.update(this)
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    if (this.listenerCount('error') > 0) this._tell('error', error)
+    nextTick(() => this._closed())
+    listening.update(this)
+    if (this._own !== undefined) this._over ??= endOwnPool(this)
   }
 
   _closed() {
     this._queryable = false
     if (this._ended) return
     this._ended = true
-    this.emit('end')
+    this._tell('end')
   }
 
   /** Whether something runs on the session, so that what comes is an answer. */
   get _isBusy() {
-    return this._pending > 0 || this._readers.length > 0
+    return this._pending > 0 || this._turns.isTaken
   }
 
   /** Waits until nothing submitted is left to run. */
@@ -225,22 +306,38 @@ class Client extends EventEmitter {
     return new Promise((resolve) => this._whenIdle.push(resolve))
   }
 
+  /** Waits until there is a session, or there will be none, and nothing is left to run. */
+  async _ready() {
+    if (this._waiting !== undefined && this._queryable) await new Promise((resolve) => this._whenOpen.push(resolve))
+    await this._idle()
+  }
+
   /**
    * Gives the client back; with an error or true, closes it. Every loan has its own of these.
    * @param {Error | boolean} [error]
    */
   release(error) {
+    if (this._own !== undefined || this._pool === undefined) throw new Error('this client belongs to no pool: call end()')
     this._pool._release(this, error)
   }
 
-  /** Closes the session; the pool lets go of it when it is released. */
+  /** Closes the session, once what runs on it is done; a pool lets go of it when it is released. */
   end(callback) {
     this._ending = true
-    watch.update(this)
-    const over = this._idle().then(() => this._closed())
-    if (callback === undefined) return over
-    over.then(() => callback())
+    listening.update(this)
+    this._over ??= this._end()
+    if (callback === undefined) return this._over
+    this._over.then(bound(() => callBack(callback)))
     return undefined
+  }
+
+  async _end() {
+    // One that was never connected has nothing to close, and tells of no end.
+    if (!this._connecting) return
+    await this._opened
+    await this._idle()
+    await endOwnPool(this)
+    this._closed()
   }
 
   /** Rows of a large result one by one, without having all of them in memory. */
@@ -270,24 +367,33 @@ class Client extends EventEmitter {
 
   ref() {
     this._unreferenced = false
-    watch.update(this)
+    listening.update(this)
   }
 
   unref() {
     this._unreferenced = true
-    watch.update(this)
+    listening.update(this)
   }
 
   isConnected() {
-    return this._queryable && !this._ending
+    return this._connected && this._queryable && !this._ending
   }
 }
 
 if (Symbol.asyncDispose) {
   Client.prototype[Symbol.asyncDispose] = async function dispose() {
+    if (this._own !== undefined || this._pool === undefined) return this.end()
     await this._idle()
     if (this._handle !== NONE) this.release()
+    return undefined
   }
 }
 
-module.exports = { Client }
+/** As this package has them, whatever a program puts in their place. */
+const { query, connect } = Client.prototype
+
+/** Whether a program has put a query() of its own in the place of this package's, for this client or for all. */
+const hasOwnQuery = (client = Client.prototype) => client.query !== query
+const hasOwnConnect = (client) => client.connect !== connect
+
+module.exports = { Client, hasOwnQuery, hasOwnConnect }

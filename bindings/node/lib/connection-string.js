@@ -9,6 +9,19 @@ const OURS = new Set([
   'keepAliveInitialDelayMillis', 'options',
 ])
 
+const SCHEME = /^([a-z][a-z\d+.-]*):\/\//i
+const BARE_PERCENT = /%(?![\da-f]{2})/gi
+
+/**
+ * A URL as the library takes it. node-postgres has it read by Node's URL, which takes any scheme, in upper case too, leaves out
+ * line ends and blanks around it, and escapes what needs it.
+ */
+function normalUrl(string) {
+  const trimmed = string.trim().replace(/[\t\n\r]/g, '')
+  if (!SCHEME.test(trimmed)) return trimmed
+  return trimmed.replace(SCHEME, 'postgresql://').replace(BARE_PERCENT, '%25').replace(/ /g, '%20')
+}
+
 function decode(part) {
   return decodeURIComponent(part.replace(/\+/g, ' '))
 }
@@ -44,12 +57,13 @@ function readSsl(parameters) {
 }
 
 /**
- * @param {string} string
+ * @param {string} given
  * @param {(name: string) => boolean} isKnown whether the library has an option of this name
  * @returns {{ options: object, text: string | undefined, hasHost: boolean, host?: string, says?: (name: string) => boolean }}
  * options for JavaScript, the rest for the library, and whether that names something
  */
-function readConnectionString(string, isKnown) {
+function readConnectionString(given, isKnown) {
+  const string = normalUrl(given)
   if (string.startsWith('/') || string.startsWith('socket:')) return readSocket(string)
   if (!/^postgres(ql)?:\/\//.test(string)) {
     const says = (name) => new RegExp(`\\b${name}\\s*=`).test(string)
@@ -78,4 +92,4 @@ function readConnectionString(string, isKnown) {
   }
 }
 
-module.exports = { readConnectionString }
+module.exports = { readConnectionString, normalUrl }

@@ -4,6 +4,7 @@
 // none of here: so their objects stay what they are, but read and close through the library.
 
 const { Reader } = require('./stream')
+const { nextTick } = require('./timers')
 
 /** What a cursor of pg-cursor has, or the one inside a pg-query-stream. */
 function cursorOf(object) {
@@ -15,7 +16,7 @@ function cursorOf(object) {
 /** As pg-cursor answers: to a callback, or by a promise. */
 function answered(answer, callback, Promise) {
   if (callback === undefined) return new Promise((resolve, reject) => answer.then(resolve, reject))
-  answer.then((rows) => process.nextTick(callback, null, rows), (error) => process.nextTick(callback, error))
+  answer.then((rows) => nextTick(callback, null, rows), (error) => nextTick(callback, error))
   return undefined
 }
 
@@ -25,9 +26,6 @@ function answered(answer, callback, Promise) {
  */
 function submitCursor(client, object, callback) {
   const cursor = cursorOf(object)
-  if (cursor === undefined) {
-    throw new TypeError('objects with submit() speak the wire protocol themselves, which is not possible here, but for pg-cursor and pg-query-stream: give a text and values instead, and use node-postgres for COPY')
-  }
   if (typeof callback === 'function') object.callback ??= callback
   const { rowMode, types, Promise = global.Promise } = cursor._conf ?? {}
   const reader = new Reader(client, { text: cursor.text, values: cursor.values, rowMode, types })
@@ -42,7 +40,7 @@ function submitCursor(client, object, callback) {
     try {
       const rows = await reader.read(count)
       if (cursor.listenerCount('row') > 0) for (const row of rows) cursor.emit('row', row, reader.result)
-      process.nextTick(ended)
+      nextTick(ended)
       return rows
     } catch (error) {
       // Told once, and not as an end.
@@ -62,4 +60,4 @@ function submitCursor(client, object, callback) {
   return object
 }
 
-module.exports = { submitCursor }
+module.exports = { cursorOf, submitCursor }

@@ -1,6 +1,7 @@
 'use strict'
 
-const os = require('os')
+const os = require('node:os')
+const { messageOf, addressOf, STATUS } = require('./error-messages')
 
 /**
  * Errors, made of what the addon describes. What came from the server is shaped like node-postgres' DatabaseError; what
@@ -41,27 +42,6 @@ const FIELDS = [
 
 function fieldOf(description, name) {
   return name === 'code' ? description.sqlstate ?? description.code : description[name]
-}
-
-/** Numbers of statuses, for the table below. */
-const STATUS = {
-  resolve: 2, refused: 3, unreachable: 4, connectTimeout: 9, poolTimeout: 10, poolClosed: 12, connectionLost: 13, queryTimeout: 14,
-}
-
-/** node-postgres' own messages, which programs compare. */
-const MESSAGES = {
-  [STATUS.connectTimeout]: 'Connection terminated due to connection timeout',
-  [STATUS.poolTimeout]: 'timeout exceeded when trying to connect',
-  [STATUS.poolClosed]: 'Cannot use a pool after calling end on the pool',
-  [STATUS.connectionLost]: 'Connection terminated unexpectedly',
-  [STATUS.queryTimeout]: 'Query read timeout',
-}
-
-/** What Node's own errors have for these. */
-const NETWORK = {
-  [STATUS.resolve]: { code: 'ENOTFOUND', syscall: 'getaddrinfo', errno: -3008 },
-  [STATUS.refused]: { code: 'ECONNREFUSED', syscall: 'connect' },
-  [STATUS.unreachable]: { code: 'EHOSTUNREACH', syscall: 'connect' },
 }
 
 /** The library counts parameters before it sends anything, and says what the server would have said in node-postgres. */
@@ -110,25 +90,17 @@ function setHoldfast(error, description, enumerable) {
   }
 }
 
-function setNetwork(error, { status, target = '' }) {
-  const network = NETWORK[status]
-  if (network === undefined) return
-  error.errno = network.errno ?? -os.constants.errno[network.code]
-  error.code = network.code
-  error.syscall = network.syscall
-  const host = /^\[?(.*?)\]?:(\d+)$/.exec(target)
-  if (status === STATUS.resolve) error.hostname = host === null ? target : host[1]
+/** What Node's own errors of the network have. */
+function setNetwork(error, { status, target }, { code, syscall, errno }) {
+  error.errno = errno ?? -os.constants.errno[code]
+  error.code = code
+  error.syscall = syscall
+  const { host, port } = addressOf(target)
+  if (status === STATUS.resolve) error.hostname = host
   else {
-    error.address = host === null ? target : host[1]
-    if (host !== null) error.port = Number(host[2])
+    error.address = host
+    if (port !== undefined) error.port = port
   }
-}
-
-function messageOf(description) {
-  const network = NETWORK[description.status]
-  const summary = description.summary ?? description.message
-  if (network !== undefined) return `${network.syscall} ${network.code} ${description.target ?? ''}: ${summary}`
-  return MESSAGES[description.status] ?? summary
 }
 
 /**
@@ -144,9 +116,10 @@ function toError(description) {
     setHoldfast(error, description, false)
     return error
   }
-  const error = new HoldfastError(messageOf(description))
-  if (description.sqlstate) error.code = description.sqlstate
-  setNetwork(error, description)
+  const { message, code, network } = messageOf(description)
+  const error = new HoldfastError(message)
+  if (description.sqlstate || code) error.code = description.sqlstate || code
+  if (network) setNetwork(error, description, network)
   setHoldfast(error, description, true)
   return error
 }

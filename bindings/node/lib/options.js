@@ -6,6 +6,8 @@
 const net = require('node:net')
 const { addon } = require('./native')
 const { readConnectionString } = require('./connection-string')
+const { setDefaultsFor } = require('./defaults')
+const { defaultMax } = require('./pool-defaults')
 const { tlsPairs } = require('./tls')
 
 const HOUR = 3_600_000
@@ -72,6 +74,7 @@ const TABLE = {
   },
   allowExitOnIdle: null,
   binary: null,
+  Client: null,
   closeOnError: null,
   connectionString: null,
   enableChannelBinding: null,
@@ -92,7 +95,6 @@ const TABLE = {
 
 /** What cannot be had, and why. */
 const REFUSED = {
-  Client: 'the pool makes its clients itself; leave it out',
   stream: 'connections are opened by the library, not by Node; leave it out',
   connection: 'connections are opened by the library, not by Node; leave it out',
 }
@@ -113,8 +115,25 @@ function ownOption(name, value) {
   return [option.key, String(value)]
 }
 
+/** What node-postgres takes for not given if it is empty, as variables of the environment may be. */
+const OPEN_IF_EMPTY = new Set(['user', 'host', 'port', 'database', 'application_name', 'fallback_application_name', 'client_encoding', 'connectionString', 'options'])
+
 function given(options) {
-  return Object.entries(options).filter(([, value]) => value !== undefined && value !== null)
+  return Object.entries(options).filter(([name, value]) => {
+    if (value === undefined || value === null || Number.isNaN(value)) return false
+    return value || !OPEN_IF_EMPTY.has(name)
+  })
+}
+
+/** As node-postgres has it: `min` says only how many idle ones are kept. */
+function limitMinimum(options) {
+  if (options.min > 0 && options.min > (options.max || defaultMax())) options.min = options.max || defaultMax()
+}
+
+/** A class of clients is built upon this package's, of whichever registry of modules. */
+function checkClient(Class) {
+  if (Class === undefined || Class === null || typeof Class.prototype?._lend === 'function') return
+  throw new TypeError('the option Client must be a class that extends the Client of pg-holdfast, since the library opens the connections')
 }
 
 /**
@@ -130,12 +149,14 @@ function readOptions(options, password) {
     if (pair) pairs.push(pair[0], pair[1])
   }
   // The pool hides it, so that it is not copied with the rest.
-  const merged = { ...options, sslpassword: options.sslpassword }
+  const merged = { ...options, sslpassword: options.sslpassword, ...setDefaultsFor(options) }
+  checkClient(options.Client)
   if (merged.max === undefined && merged.poolSize !== undefined) merged.max = merged.poolSize
-  const url = options.connectionString ? readConnectionString(String(options.connectionString), (name) => known.has(name)) : undefined
+  const url = merged.connectionString ? readConnectionString(String(merged.connectionString), (name) => known.has(name)) : undefined
   // What a connection string says wins over single fields, as in node-postgres.
   if (url) Object.assign(merged, url.options)
 
+  limitMinimum(merged)
   if (hostIsOpen(merged, url)) push(['host', 'localhost'])
   for (const [name, value] of given(merged)) {
     if (REFUSED[name]) throw new TypeError(`the option ${name} cannot be used with pg-holdfast: ${REFUSED[name]}`)
@@ -148,7 +169,7 @@ function readOptions(options, password) {
       else warnUnknown(name)
     }
   }
-  const secret = typeof options.password === 'function' ? password : options.password
+  const secret = typeof options.password === 'function' ? password : options.password || merged.password
   if (secret !== undefined && secret !== null && secret !== '') push(['password', String(secret)])
   if (url?.text) pairs.push('', url.text)
   if (settings.length > 0) push(['options', [process.env.PGOPTIONS && !merged.options ? process.env.PGOPTIONS : '', ...settings].join(' ').trim()])

@@ -1,42 +1,35 @@
 'use strict'
 
-const { addon, NONE, take, submitted, promise, now, listen, deafen } = require('./native')
-const { toError } = require('./errors')
+const { addon, NONE, take, submitted, promise, deafen } = require('./native')
+const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now } = require('./timers')
+const { bound } = require('./context')
 const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
-const { readOptions } = require('./options')
-const { parameters } = require('./parameters')
-const { Client } = require('./client')
+const { Client, hasOwnQuery } = require('./client')
+const { askOwnQuery, askOwnConnect, handedTo } = require('./own-methods')
+const { traceQuery, traceLoan } = require('./tracing')
+const { introduce } = require('./introduction')
 const { transaction } = require('./transaction')
-const { translate } = require('./happenings')
-const { ShownPool } = require('./shown')
+const { translate } = require('./events')
+const { PoolOpening } = require('./pool-opening')
+const { setDefaults, closeTimeout } = require('./pool-defaults')
 const { Shared } = require('./shared')
 
 /** Events that are about single clients: with a listener for one of them, queries go through clients as well. */
 const OF_CLIENTS = new Set(['connect', 'acquire', 'release', 'remove'])
 
+/** Where the most connections stand among the counts. */
+const LIMIT = 5
+
 /** How often a pool that keeps the process alive while it has sessions looks whether it has any. */
 const HOLD_MILLIS = 100
 
-/** Pools that were dropped without end(): nobody can use them, so their connections go. */
-const dropped = new FinalizationRegistry(({ handle, listener, files }) => {
-  deafen(listener)
-  addon.freePool(handle)
-  files.remove()
-})
-
-class Pool extends ShownPool {
-  /** @param {object} [options] node-postgres' options and Holdfast's own, in camelCase */
+class Pool extends PoolOpening {
+  /** @param {string | object} [options] node-postgres' options and Holdfast's own, in camelCase */
   constructor(options) {
-    super()
-    if (typeof options === 'string') options = { connectionString: options }
-    this.options = { ...options }
-    hide(this.options, 'password')
-    hide(this.options, 'sslpassword')
-    if (this.options.ssl) this.options.ssl = withHiddenKey(this.options.ssl)
+    super(options)
     this.log = this.options.log || NOOP
     this.Promise = this.options.Promise || Promise
-    this.ending = false
-    this.ended = false
+    this.Client = this.options.Client || Client
     /** Requests under way and clients handed out. */
     this._busy = 0
     /** Clients by the server's process, for as long as their session lives. */
@@ -44,92 +37,20 @@ class Pool extends ShownPool {
     this._lent = new Set()
     /** When sessions were opened, by the server's process. One of another thread, which shares the pool, may not be there. */
     this._openedAt = new Map()
+    /** What the server said as it ended them. */
+    this._lastWords = new Map()
     this._names = new Map()
     this._types = this.options.types
-    this._handle = NONE
     this._whenQuiet = undefined
-    this._opening = undefined
-    this._password = undefined
-    hide(this, '_password')
-    this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError)
-    this._listener = listen(this)
-    this._parameters = parameters(this.options)
-    if (typeof this.options.password !== 'function') this._open(this.options.password)
-    // Only who says so has an idle session keep the process alive, as it does by default in node-postgres.
+    this._throughClients = Boolean(this.options.onConnect || this.options.verify || this.options.maxUses || this.options.closeOnError || this.options.Client)
+    // Only if the program says so an idle session keeps the process alive, as it does by default in node-postgres.
     this._hold = this.options.allowExitOnIdle === false ? setInterval(() => this._holdWhileOpen(), HOLD_MILLIS).unref() : undefined
-    this._setDefaults()
+    setDefaults(this.options, this._handle === NONE ? undefined : this._counts()[LIMIT])
   }
 
   _holdWhileOpen() {
     if (this.totalCount > 0) this._hold.ref()
     else this._hold.unref()
-  }
-
-  /** Opens the library's pool, which opens no connection yet. */
-  _open(password) {
-    const { pairs, queryTimeout, files } = readOptions(this.options, password)
-    const level = this.options.log ? (this.options.logLevel ?? 3) : 0
-    this._password = password
-    this._queryTimeout = queryTimeout
-    const name = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
-    try {
-      this._handle = now(addon.openPool(pairs, this._listener, level, name))
-    } catch (error) {
-      files.remove()
-      throw error
-    }
-    // With another password, those of the pool before.
-    this._files?.remove()
-    this._files = files
-    dropped.register(this, { handle: this._handle, listener: this._listener, files }, this)
-  }
-
-  /** A password may have to be waited for: `then` is called once the pool is open. */
-  _whenOpen(then, failed) {
-    this._opening ??= (async () => {
-      const password = await this.options.password(this._parameters)
-      if (password !== undefined && password !== null && typeof password !== 'string') throw new TypeError('Password must be a string')
-      // The pool's options have it under the same name.
-      if (this._handle === NONE) this._open(password)
-    })()
-    this._opening.then(then, (error) => {
-      this._opening = undefined
-      failed(error)
-    })
-  }
-
-  /**
-   * A password that changes, as tokens do: the function is asked again when the server refuses what it said before, and
-   * sessions are opened with what it says now. Those there are stay.
-   */
-  _refused(error, again) {
-    if (error.kind !== 'auth' || typeof this.options.password !== 'function' || this.ending) return false
-    const before = this._password
-    if (this._reopening === undefined) {
-      this._reopening = (async () => {
-        const password = await this.options.password(this._parameters)
-        if (password === before) return false
-        const old = this._handle
-        dropped.unregister(this)
-        this._open(password)
-        addon.freePool(old)
-        return true
-      })().finally(() => {
-        this._reopening = undefined
-      })
-    }
-    this._reopening.then((changed) => again(changed ? undefined : error), again)
-    return true
-  }
-
-  _setDefaults() {
-    const { options } = this
-    options.max = this._handle === NONE ? options.max || options.poolSize || defaultMax() : this._figures()[5]
-    options.min ||= 0
-    options.maxUses ||= Infinity
-    options.maxLifetimeSeconds ??= 1800
-    options.idleTimeoutMillis ??= 15000
-    options.allowExitOnIdle ??= true
   }
 
   on(name, listener) {
@@ -151,13 +72,31 @@ class Pool extends ShownPool {
       const error = new Error('Cannot use a pool after calling end on the pool')
       return callback ? callback(error) : this.Promise.reject(error)
     }
-    if (callback === undefined) {
-      return new this.Promise((resolve, reject) => {
-        this._acquire(typeof given === 'object' && given !== null ? given : {}, (error, client) => (error ? reject(error) : resolve(client)))
-      }).catch(recapture)
+    const handed = handedTo(this)
+    if (handed !== undefined) {
+      if (callback === undefined) return this.Promise.resolve(handed)
+      nextTick(callback, undefined, handed, handed.release)
+      return undefined
     }
-    this._acquire({}, (error, client, release) => callBack(callback, error, client, release))
-    return undefined
+    const options = typeof given === 'object' && given !== null ? given : {}
+    return traceLoan(this._parameters, callback, (told) => {
+      if (told === undefined) {
+        return new this.Promise((resolve, reject) => {
+          this._acquire(options, (error, client) => (error ? reject(error) : resolve(client)))
+        }).catch(recapture)
+      }
+      this._acquire({}, (error, client, release) => callBack(told, error, client, release))
+      return undefined
+    })
+  }
+
+  /** A client by connect(), where the program has put its own over this package's. */
+  _borrow(options, done) {
+    if (!this._hasOwnConnect) {
+      this._acquire(options, done)
+      return
+    }
+    askOwnConnect(this, done)
   }
 
   /** `done(error, client, release)` is never called before this returns. */
@@ -168,18 +107,19 @@ class Pool extends ShownPool {
       done(error, undefined, NOOP)
     }
     if (this._handle === NONE) {
-      this._whenOpen(() => this._acquire(options, done, true), failed)
+      this._whenOpen(() => this._acquire(options, done, 'open'), failed)
       return
     }
     const { signal, maxRetries, timeout = 0 } = options
+    const poolHandle = this._handle
     let over = false
     const settle = (failure, handle, processID) => {
       signal?.removeEventListener('abort', abort)
       if (failure) {
-        const error = toError(failure)
-        const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, true))
+        const error = this._errorOf(failure)
+        const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, 'again'))
         if (over) this._unbusy()
-        else if (known === 'again' || !this._refused(error, again)) failed(error)
+        else if (!this._refused(error, again, poolHandle, known === 'again')) failed(error)
         return
       }
       if (over) {
@@ -189,56 +129,77 @@ class Pool extends ShownPool {
       }
       this._handOut(handle, processID, done)
     }
-    const tag = take({ settle })
+    const tag = take({ settle: bound(settle) })
     const number = submitted(tag, addon.submitAcquire(this._handle, tag, retriesOf(maxRetries), timeout))
     const abort = () => {
       addon.cancel(number)
       over = true
       done(signal.reason, undefined, NOOP)
     }
-    if (signal?.aborted) process.nextTick(abort)
+    if (signal?.aborted) nextTick(abort)
     else signal?.addEventListener('abort', abort, { once: true })
   }
 
-  _handOut(handle, processID, done) {
+  /** The client of the session: the one there is, or a new one. */
+  _clientOf(processID) {
     let client = this._clients.get(processID)
-    const isNew = client === undefined
-    if (isNew) {
-      client = new Client(this, processID)
+    if (client === undefined) {
+      client = this._makeClient()
       client._openedAt = this._openedAt.get(processID) ?? Date.now()
       this._clients.set(processID, client)
     }
-    client._lend(handle, false)
+    return client
+  }
+
+  /** For events of a session that no client was handed out of: one that cannot be used. */
+  _unseenClient(processID) {
+    const client = this._makeClient()
+    client.processID = processID
+    client._waiting = undefined
+    client._pool = this
+    client._connecting = true
+    return client
+  }
+
+  _makeClient() {
+    return new this.Client(this.options)
+  }
+
+  _handOut(handle, processID, done) {
+    const client = this._clientOf(processID)
+    const isNew = !client._introduced
+    client._lend(this, handle, processID, false)
     this._lent.add(client)
-    const out = () => {
-      this.emit('acquire', client)
-      let released = false
-      client.release = (error) => {
-        if (released) throw new Error('Release called on client which has already been released to the pool.')
-        released = true
-        this._release(client, error)
+    introduce(this, client, (failure) => {
+      if (failure) {
+        this._giveBack(client, true)
+        done(failure, undefined, NOOP)
+        return
       }
+      this._setRelease(client)
+      this.emit('acquire', client)
+      const { release } = client
       if (!isNew || !this.options.verify) {
-        done(undefined, client, client.release)
+        done(undefined, client, release)
         return
       }
       this.options.verify(client, (error) => {
-        if (!error) return done(undefined, client, client.release)
-        client.release(error)
+        if (!error) return done(undefined, client, release)
+        release(error)
         return done(error, undefined, NOOP)
       })
-    }
-    if (!isNew) return out()
-    const begin = () => {
-      this.emit('connect', client)
-      out()
-    }
-    if (!this.options.onConnect) return begin()
-    new Promise((resolve) => resolve(this.options.onConnect(client))).then(begin, (error) => {
-      this._giveBack(client, true)
-      done(error, undefined, NOOP)
     })
-    return undefined
+  }
+
+  /** Every loan has a release() of its own, which works once. */
+  _setRelease(client) {
+    if (client._own !== undefined) return
+    let released = false
+    client.release = (error) => {
+      if (released) throw new Error('Release called on client which has already been released to the pool.')
+      released = true
+      this._release(client, error)
+    }
   }
 
   _release(client, error) {
@@ -247,6 +208,15 @@ class Pool extends ShownPool {
     const worn = client._poolUseCount >= this.options.maxUses
     if (worn) this.log('remove expended client')
     this._giveBack(client, Boolean(error) || worn || !client._queryable || client._ending)
+  }
+
+  /** The library takes it back itself. */
+  _endLoan(client) {
+    this.emit('release', undefined, client)
+    this._lent.delete(client)
+    client._takeBack()
+    // Its session was lost in the transaction.
+    if (!client._queryable || this._clients.get(client.processID) !== client) this._forget(client)
   }
 
   _giveBack(client, close) {
@@ -288,13 +258,13 @@ class Pool extends ShownPool {
     } catch (error) {
       const callback = [fourth, third, values].find((each) => typeof each === 'function')
       if (callback === undefined) return this.Promise.reject(error)
-      process.nextTick(callBack, callback, error)
+      nextTick(callBack, callback, error)
       return undefined
     }
-    const result = query.promised(this.Promise)
-    if (this.ending) query.fail(new Error('Cannot use a pool after calling end on the pool'))
-    else this._run(query)
-    return result
+    return traceQuery(query, this._parameters, this.Promise, () => {
+      if (this.ending) query.fail(new Error('Cannot use a pool after calling end on the pool'))
+      else this._run(query)
+    })
   }
 
   _run(query) {
@@ -310,9 +280,14 @@ class Pool extends ShownPool {
       return
     }
     const fault = query.fault(this._names)
-    if (fault) process.nextTick(() => query.fail(fault))
-    else if (this._throughClients || query.isScript) this._runOnClient(query)
+    if (fault) nextTick(() => query.fail(fault))
+    else if (this._needsClient() || query.isScript) this._runOnClient(query)
     else this._submit(query)
+  }
+
+  /** Whether the program wants to see its queries go through clients: by events, or by methods of its own. */
+  _needsClient() {
+    return this._throughClients || this._hasOwnConnect || hasOwnQuery()
   }
 
   _submit(query) {
@@ -322,13 +297,16 @@ class Pool extends ShownPool {
     this._busy += 1
     query.owner = this
     if (typeof this.options.password === 'function') {
+      const { _handle: handle } = this
+      const { isSecondTry } = query
       query.again = (error) => {
         query.again = undefined
+        query.isSecondTry = true
         return this._refused(error, (refused) => {
           this._unbusy()
           if (refused) query.fail(refused)
           else this._submit(query)
-        })
+        }, handle, isSecondTry)
       }
     }
     const tag = take(query)
@@ -345,24 +323,33 @@ class Pool extends ShownPool {
   _runOnClient(query) {
     if (query.deadline === 0) query.deadline = this._queryTimeout
     const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline }
-    const begun = performance.now()
-    this._acquire(options, (error, client) => {
+    const begun = now()
+    this._borrow(options, (error, client) => {
       if (error) {
         query.fail(error)
         return
       }
       // It is the limit of the whole. What is left of it may be nothing, which must not become no limit.
-      if (query.deadline > 0) query.deadline = Math.max(1, Math.ceil(query.deadline - (performance.now() - begun)))
+      if (query.deadline > 0) query.deadline = Math.max(1, Math.ceil(query.deadline - (now() - begun)))
       const { callback, resolve, reject } = query
       const over = (failure, result) => {
+        // Through a client of another class, whose connect() the program has, nothing is known but the error.
         client.release(failure && (this.options.closeOnError || !client._queryable) ? failure : undefined)
         if (callback !== undefined) callBack(callback, failure, result)
         else if (failure) reject(failure)
         else resolve(result)
       }
-      query.callback = over
+      if (hasOwnQuery(client)) {
+        askOwnQuery(client, query, over)
+        return
+      }
+      query.callback = bound(over)
       client._submit(query)
     })
+  }
+
+  get _hasOwnConnect() {
+    return this.connect !== connect
   }
 
   /** Runs `fn(client)` in a transaction, which is run again when it conflicted with others. */
@@ -400,8 +387,7 @@ class Pool extends ShownPool {
     await this._opening?.catch(NOOP)
     if (this._handle !== NONE) {
       await this._quiet()
-      dropped.unregister(this)
-      const handle = this._handle
+      const handle = this._takeHandle()
       await promise((tag) => addon.closePool(handle, tag, NO_LIMIT))
       this._files.remove()
       this._handle = NONE
@@ -426,8 +412,8 @@ class Pool extends ShownPool {
     })
   }
 
-  _onEvent(happening) {
-    translate(this, happening)
+  _onEvent(event) {
+    translate(this, event)
   }
 
   _onLog(record) {
@@ -443,40 +429,13 @@ class Pool extends ShownPool {
 /** As closePool takes it: what waits was waited for. */
 const NO_LIMIT = 0
 
-function hide(object, name) {
-  if (!(name in object)) return
-  Object.defineProperty(object, name, { configurable: true, enumerable: false, writable: true, value: object[name] })
-}
-
-/** A copy, since hiding the key in the program's own object would hide it from who copies that. */
-function withHiddenKey(ssl) {
-  if (typeof ssl !== 'object') return ssl
-  const copy = { ...ssl }
-  for (const name of ['key', 'passphrase']) {
-    if (ssl[name] === undefined) continue
-    copy[name] = ssl[name]
-    hide(copy, name)
-  }
-  return copy
-}
-
-function defaultMax() {
-  return (process.env.HOLDFAST_ENV || process.env.NODE_ENV) === 'production' ? 8 : 5
-}
-
-const MILLIS = { us: 1e-3, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** In milliseconds, from what the library has accepted when the pool was opened: a number, or '5s'. */
-function closeTimeout(options) {
-  const given = options.closeTimeout ?? options.close_timeout ?? process.env.HOLDFAST_CLOSE_TIMEOUT ?? 5000
-  const [, count, unit] = /^(\d+)\s*([a-z]*)$/.exec(String(given).trim()) ?? []
-  return Number(count ?? 5000) * (MILLIS[unit] ?? 1)
-}
-
 if (Symbol.asyncDispose) {
   Pool.prototype[Symbol.asyncDispose] = function dispose() {
     return this.ending ? Promise.resolve() : this.end()
   }
 }
+
+/** As this package has it, whatever a program puts in its place. */
+const { connect } = Pool.prototype
 
 module.exports = Pool

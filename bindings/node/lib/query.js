@@ -3,6 +3,9 @@
 // One query: what the program gave in node-postgres' forms, and what settles it.
 
 const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
+const { setImmediate, nextTick } = require('./timers')
+const { packsOf } = require('./native')
+const { bound } = require('./context')
 const { toError } = require('./errors')
 const { encodeValues } = require('./values')
 
@@ -29,7 +32,7 @@ function callBack(callback, error, value, third) {
   try {
     callback(error, value, third)
   } catch (thrown) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown
     })
   }
@@ -72,12 +75,20 @@ class Query {
     this.number = 0
     this.over = false
     this.onAbort = undefined
+    /** The async context in which listeners of the client are called for it. */
+    this.scope = undefined
+    /** What the program gave in its place, where it was an object. */
+    this.config = undefined
     this.again = undefined
+    this.isSecondTry = false
   }
 
   /** A promise of its result, or undefined if it has a callback. */
   promised(Promise) {
-    if (this.callback !== undefined) return undefined
+    if (this.callback !== undefined) {
+      this.callback = bound(this.callback)
+      return undefined
+    }
     return new Promise((resolve, reject) => {
       this.resolve = resolve
       this.reject = reject
@@ -125,7 +136,7 @@ class Query {
       if (fault) throw fault
       return encodeValues(this.values)
     } catch (error) {
-      process.nextTick(() => this.fail(error))
+      nextTick(() => this.fail(error))
       return undefined
     }
   }
@@ -146,7 +157,7 @@ class Query {
   settle(failure, packs, at) {
     if (this.signal !== undefined) this.signal.removeEventListener('abort', this.onAbort)
     if (failure) {
-      const error = toError(failure)
+      const error = this.owner?._errorOf ? this.owner._errorOf(failure) : toError(failure)
       if (this.again !== undefined && this.again(error)) return
       this.owner?.queryOver(this, error)
       this.fail(error)
@@ -157,8 +168,12 @@ class Query {
     try {
       if (Array.isArray(packs)) this.succeed(this.results(packs))
       else if (packs === undefined) this.succeed(new Result())
-      else if (packs instanceof Uint8Array) this.decodeInTurns(beginResult(packs, this, at))
-      else this.succeed(decodeResult(packs, this, at))
+      else {
+        const bytes = packsOf(packs)
+        // A small one lies in memory that the next batch writes to.
+        if (bytes === packs) this.decodeInTurns(beginResult(bytes, this, at))
+        else this.succeed(decodeResult(bytes, this, at))
+      }
     } catch (error) {
       this.fail(error)
     }
@@ -229,6 +244,7 @@ function readQuery(config, values, third, fourth) {
       throw new TypeError('cursors and streams are for clients, which somebody gives back when they are over: use client.query(), or pool.iterate()')
     }
     query = new Query(config.text, config.values)
+    query.config = config
     query.name = config.name || undefined
     query.rowMode = config.rowMode
     query.types = config.types

@@ -2,10 +2,9 @@
 
 // A client without a pool, as programs use one for a script or for LISTEN: it has a pool of its own with one session.
 
-const { EventEmitter } = require('node:events')
-const { recapture, callBack } = require('./query')
-
-const FORWARDED = ['notice', 'notification', 'error', 'end', 'drain']
+const { NONE } = require('./native')
+const { copyOptions } = require('./hidden')
+const { NOOP, Query } = require('./query')
 
 /** As PostgreSQL's protocol has it: what a server reports without being asked, with the upper and lower case it gives them. */
 const REPORTED = [
@@ -13,88 +12,48 @@ const REPORTED = [
   'IntervalStyle', 'is_superuser', 'server_encoding', 'server_version', 'session_authorization', 'standard_conforming_strings', 'TimeZone',
 ]
 
-class Client extends EventEmitter {
-  constructor(options) {
-    super()
-    const Pool = require('./pool')
-    this._pool = new Pool({ ...(typeof options === 'string' ? { connectionString: options } : options), max: 1, fleetShare: false })
-    this._client = undefined
-    this._connecting = false
-    /**
-     * Of node-postgres' connection only what Sequelize looks at: the settings that the server reports as a session begins.
-     * It is no property that shows, since it is not the client's own business.
-     */
-    Object.defineProperty(this, 'connection', { value: new EventEmitter(), enumerable: false })
-    Object.assign(this, this._pool._parameters)
-  }
+/** Options that are a pool's business: it has one session, for as long as the program wants it. */
+const OF_OWN_POOL = { max: 1, min: 0, fleetShare: false, onConnect: undefined, verify: undefined, maxUses: undefined, Client: undefined }
 
-  connect(callback) {
-    if (callback) {
-      this._connect().then(() => callBack(callback, null, this), (error) => callBack(callback, error))
-      return undefined
-    }
-    return this._connect().then(() => this).catch(recapture)
-  }
-
-  async _connect() {
-    if (this._connecting) throw new Error('Client has already been connected. You cannot reuse a client.')
-    this._connecting = true
-    this._client = await this._pool.connect()
-    this.processID = this._client.processID
-    if (this.connection.listenerCount('parameterStatus') > 0) await this._tellParameters()
-    for (const name of FORWARDED) if (this.listenerCount(name) > 0) this._forward(name)
-    this.emit('connect')
-  }
-
-  async _tellParameters() {
-    const { rows } = await this._client.query('select name, setting from pg_settings where name = any ($1)', [REPORTED])
-    for (const { name, setting } of rows) this.connection.emit('parameterStatus', { name: 'parameterStatus', parameterName: name, parameterValue: setting })
-  }
-
-  _forward(name) {
-    const forward = (...args) => this.emit(name, ...args)
-    this._client.on(name, forward)
-  }
-
-  on(name, listener) {
-    if (this._client && FORWARDED.includes(name) && this.listenerCount(name) === 0) this._forward(name)
-    return super.on(name, listener)
-  }
-
-  addListener(name, listener) {
-    return this.on(name, listener)
-  }
-
-  query(...given) {
-    if (this._client) return this._client.query(...given)
-    // Before connect(), as there: it waits.
-    return this.connect().then(() => this._client.query(...given))
-  }
-
-  end(callback) {
-    const over = (async () => {
-      if (this._client) {
-        await this._client._idle()
-        this._client.release(true)
-      }
-      await this._pool.end()
-    })()
-    if (callback === undefined) return over
-    over.then(() => callBack(callback), (error) => callBack(callback, error))
-    return undefined
+/**
+ * Opens the session of a client by itself.
+ * @param {import('./client').Client} client
+ */
+async function openOwnPool(client) {
+  const Pool = require('./pool')
+  client._own = new Pool(Object.assign(copyOptions(client._options), OF_OWN_POOL))
+  client._own._makeClient = () => client
+  // connect() is what runs: there is nothing else to be done for a new session.
+  client._introduced = true
+  try {
+    await new Promise((resolve, reject) => {
+      client._own._acquire({}, (error) => (error ? reject(error) : resolve()))
+    })
+    await tellParameters(client)
+  } catch (error) {
+    client._over = endOwnPool(client)
+    throw error
   }
 }
 
-for (const name of ['iterate', 'setTypeParser', 'getTypeParser', 'getTransactionStatus', 'ref', 'unref', 'escapeIdentifier', 'escapeLiteral']) {
-  Client.prototype[name] = function forwarded(...given) {
-    return this._client[name](...given)
-  }
+/** Closes it, once what was asked for before is done. */
+async function endOwnPool(client) {
+  const pool = client._own
+  if (pool === undefined) return
+  if (client._handle !== NONE) pool._release(client, true)
+  if (!pool.ending) await pool.end().catch(NOOP)
 }
 
-if (Symbol.asyncDispose) {
-  Client.prototype[Symbol.asyncDispose] = function dispose() {
-    return this.end()
-  }
+/** Tells Sequelize, which listens for them, what the server reports as a session begins. */
+async function tellParameters(client) {
+  const { connection } = client
+  if (connection.listenerCount('parameterStatus') === 0) return
+  const query = new Query('select name, setting from pg_settings where name = any ($1)', [REPORTED])
+  const asked = query.promised(Promise)
+  // Before the queries that wait for the session.
+  client._send(query)
+  const { rows } = await asked
+  for (const { name, setting } of rows) connection.emit('parameterStatus', { name: 'parameterStatus', parameterName: name, parameterValue: setting })
 }
 
-module.exports = { Client }
+module.exports = { openOwnPool, endOwnPool, tellParameters }

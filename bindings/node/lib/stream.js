@@ -25,7 +25,7 @@ class Reader {
     this._error = undefined
     /** What was asked for last; portions are read in the order in which they were asked for. */
     this._last = Promise.resolve()
-    this._turn = client._claim(this)
+    this._turn = client._turns.claim(this)
   }
 
   /** At most so many further rows; fewer at the end. Once it has failed it fails always. */

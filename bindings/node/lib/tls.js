@@ -119,7 +119,7 @@ function tlsPairs(given, { hasMode, hasRoot }) {
   const files = new Files()
   const ssl = given === undefined && !hasMode ? fromEnvironment() : given
   if (ssl === undefined || ssl === null) return { pairs: [], files }
-  if (ssl === false || ssl === 'false') return { pairs: [['sslmode', 'disable']], files }
+  if (ssl === false || ssl === 'false' || ssl === '') return { pairs: [['sslmode', 'disable']], files }
   if (ssl === 'no-verify') return { pairs: UNVERIFIED, files }
   if (ssl === true || ssl === 'true') return { pairs: ofObject({}, hasRoot, files), files }
   if (typeof ssl !== 'object') throw new TypeError(`ssl must be true, false, 'no-verify' or an object, not ${JSON.stringify(ssl)}`)

@@ -4,9 +4,9 @@
 // language: it begins, waits for the function, commits, runs it again after a conflict, and finds out about lost commits.
 
 const { addon, NONE, take, submitted } = require('./native')
-const { toError } = require('./errors')
 const { recapture, retriesOf } = require('./query')
-const { Client } = require('./client')
+const { bound } = require('./context')
+const { introduceInTransaction } = require('./introduction')
 
 const STATUS = { ok: 0, rolledBack: 71 }
 const ISOLATION = { default: 0, 'read committed': 1, 'repeatable read': 2, serializable: 3 }
@@ -40,7 +40,7 @@ function readTransactionOptions(options) {
 
 /**
  * @param {import('./pool')} pool
- * @param {(client: Client) => Promise<unknown>} fn may run several times: it must not do what cannot be done twice
+ * @param {(client: import('./client').Client) => Promise<unknown>} fn may run several times: it must not do what cannot be done twice
  * @param {object} [options] isolation, readOnly, deferrable, maxReruns, resolveCommit, deadline, maxRetries, signal
  */
 function transaction(pool, fn, options = {}) {
@@ -66,26 +66,30 @@ function begin(pool, fn, read, signal, resolve, reject) {
       // What the function threw is what its caller wants to see, unless it was only told of something worse.
       else if (thrown !== undefined && failure.kind === 'rolled_back') reject(thrown.error)
       else if (signal?.aborted && failure.kind === 'canceled') reject(signal.reason)
-      else reject(toError(failure))
+      else reject(pool._errorOf(failure))
     },
-    async body({ body, connection, processID }) {
-      const client = new Client(pool, processID)
-      client._lend(connection, true)
+    // Called by the library, once for every run: in the caller's context.
+    body: bound(async ({ body, connection, processID }) => {
+      const client = pool._clientOf(processID)
+      client._lend(pool, connection, processID, true)
+      pool._lent.add(client)
       client.release = () => {
         throw new Error('the client of a transaction goes back by itself: leave out release()')
       }
       let status = STATUS.ok
       thrown = undefined
       try {
-        value = await fn(client)
+        const given = await introduceInTransaction(pool, client, read)
+        pool.emit('acquire', client)
+        value = await fn(given)
       } catch (error) {
         thrown = { error }
         status = STATUS.rolledBack
       }
       await client._idle()
-      client._takeBack()
+      pool._endLoan(client)
       addon.finishBody(body, connection, status)
-    },
+    }),
   }
   const tag = take(work)
   const number = submitted(tag, addon.submitTransaction(pool._handle, tag, read.retries, 0, read.isolation, read.access,

@@ -1,4 +1,4 @@
-// What the addon exports. lib/native.js is the only one that calls it.
+// What the addon exports. Only lib/ calls it.
 #include "submit.h"
 
 using namespace holdfast_node;
@@ -42,7 +42,15 @@ static napi_value init(napi_env env, napi_value exports)
         {"openStream", open_stream},
         {"nextOfStream", next_of_stream},
         {"freeStream", free_stream},
-        {"figures", figures},
+        {"openCopyIn", open_copy_in},
+        {"writeCopyIn", write_copy_in},
+        {"finishCopyIn", finish_copy_in},
+        {"abortCopyIn", abort_copy_in},
+        {"freeCopyIn", free_copy_in},
+        {"openCopyOut", open_copy_out},
+        {"readCopyOut", read_copy_out},
+        {"freeCopyOut", free_copy_out},
+        {"counts", counts},
         {"stats", stats},
         {"health", health},
         {"metrics", metrics},

@@ -13,7 +13,7 @@ void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work)
     self.begun(env);
     auto run = [mailbox, tag, work = std::move(work)]() {
         Outcome outcome = work();
-        mailbox->send({Happening::done, tag, outcome.first, std::move(outcome.second)});
+        mailbox->send({MessageKind::done, tag, outcome.first, std::move(outcome.second)});
     };
     try {
         std::thread(run).detach();
@@ -50,7 +50,7 @@ napi_value open_stream(napi_env env, napi_callback_info info)
         return no_such(env, "client");
     auto own = std::make_shared<OwnParams>();
     if (!copy_params(env, arguments.at(3), static_cast<size_t>(arguments.integer(4)), *own))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     std::string text = arguments.string(2);
     int32_t format = arguments.integer(5);
     on_a_thread(env, arguments.integer(1), [connection, text, own, format]() -> Outcome {
@@ -122,7 +122,7 @@ holdfast_status run_body(void *user_data, holdfast_connection *connection, holdf
     auto *work = static_cast<Work *>(user_data);
     auto body = std::make_shared<Body>();
     work->mailbox->add_body(body);
-    work->mailbox->send({Happening::body, work->tag, HOLDFAST_STATUS_OK, [body, connection](napi_env env, Runtime &self) {
+    work->mailbox->send({MessageKind::body, work->tag, HOLDFAST_STATUS_OK, [body, connection](napi_env env, Runtime &self) {
                              return Object(env)
                                  .set("body", make(env, self.add(HandleKind::body, new std::shared_ptr<Body>(body))))
                                  .set("connection", make(env, self.add(HandleKind::connection, connection, true)))

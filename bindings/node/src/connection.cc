@@ -8,31 +8,43 @@ namespace holdfast_node {
 
 namespace {
 
+constexpr size_t head = 8;
+constexpr size_t alignment = 4;
+constexpr int32_t null_length = -1;
+// The protocol counts them in 16 bits.
+constexpr size_t most_params = 65535;
+
+// Only -1 is NULL. Any other length or position that lib/values/encode.js cannot have written is refused: read on from there,
+// the bytes of one value would be taken for another.
 bool walk(const uint8_t *bytes, size_t size, size_t count, std::vector<holdfast_param> &params)
 {
+    if (count > most_params)
+        return false;
     params.resize(count);
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        if (at + 8 > size)
+        if (at > size || size - at < head)
             return false;
         int32_t length;
-        memcpy(&length, bytes + at, 4);
+        memcpy(&length, bytes + at, sizeof length);
         holdfast_param &param = params[i];
         param.format = bytes[at + 4];
         param.type_oid = 0;
-        at += 8;
-        if (length < 0) {
+        at += head;
+        if (param.format > 1)
+            return false;
+        if (length == null_length) {
             param.value = nullptr;
             param.len = 0;
             continue;
         }
-        if (static_cast<size_t>(length) > size - at)
+        if (length < 0 || static_cast<size_t>(length) > size - at)
             return false;
         param.value = bytes + at;
         param.len = static_cast<size_t>(length);
-        at += (static_cast<size_t>(length) + 3) & ~static_cast<size_t>(3);
+        at += (param.len + alignment - 1) / alignment * alignment;
     }
-    return true;
+    return at <= size;
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // Pools: options, opening, closing, and what is submitted to a pool.
 #include "submit.h"
 
-#include "held_pool.h"
+#include "shared_pool.h"
 
 namespace holdfast_node {
 
@@ -30,7 +30,9 @@ napi_value list_options(napi_env env, napi_callback_info)
 
 namespace {
 
-holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_config *config, holdfast_error **error)
+// `wrong` becomes the option that is not taken: "url" for the connection string.
+holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_config *config, std::string &wrong,
+                          holdfast_error **error)
 {
     // Key and value, one after the other; first of all the connection string, which single options may then override.
     napi_value pairs = arguments.at(0), each;
@@ -51,6 +53,7 @@ holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_con
         std::string key = text(i), value = text(i + 1);
         status = key.empty() ? holdfast_config_set_url(config, value.data(), value.size(), error)
                              : holdfast_config_set(config, key.data(), key.size(), value.data(), value.size(), error);
+        wrong = key.empty() ? "url" : key;
     }
     return status;
 }
@@ -65,23 +68,29 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     std::string name = arguments.string(3);
     Listener listener{self.mailbox, arguments.integer(1)};
     if (!name.empty()) {
-        if (HeldPool *there = join_shared(name, listener))
+        if (SharedPool *there = join_shared(name, listener))
             return make(env, self.add(HandleKind::pool, there));
     }
-    auto audience = std::make_shared<Audience>();
+    auto fanout = std::make_shared<EventFanout>();
     holdfast_config *config = holdfast_config_new();
     holdfast_error *error = nullptr;
     holdfast_pool *pool = nullptr;
-    holdfast_status status = configure(env, arguments, config, &error);
+    std::string wrong;
+    holdfast_status status = configure(env, arguments, config, wrong, &error);
     if (status == HOLDFAST_STATUS_OK)
-        status = tell(config, audience, arguments.integer(2), &error);
+        wrong.clear();
+    if (status == HOLDFAST_STATUS_OK)
+        status = tell(config, fanout, arguments.integer(2), &error);
     if (status == HOLDFAST_STATUS_OK)
         status = holdfast_pool_open(config, &pool, &error);
     holdfast_config_free(config);
-    if (status != HOLDFAST_STATUS_OK)
-        return describe_and_free(env, error);
-    auto held = std::make_unique<HeldPool>(pool, audience, listener, name);
-    HeldPool *kept = name.empty() ? held.release() : HeldPool::share(std::move(held));
+    if (status != HOLDFAST_STATUS_OK) {
+        napi_value failure = describe_and_free(env, error);
+        napi_set_named_property(env, failure, "option", make(env, wrong));
+        return failure;
+    }
+    auto held = std::make_unique<SharedPool>(pool, fanout, listener, name);
+    SharedPool *kept = name.empty() ? held.release() : SharedPool::share(std::move(held));
     return make(env, self.add(HandleKind::pool, kept));
 }
 
@@ -89,7 +98,7 @@ napi_value open_pool(napi_env env, napi_callback_info info)
 napi_value free_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    delete static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
+    delete static_cast<SharedPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool));
     return undefined(env);
 }
 
@@ -98,8 +107,8 @@ napi_value close_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     // Until it is closed it tells what happens.
-    std::shared_ptr<HeldPool> held(
-        static_cast<HeldPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
+    std::shared_ptr<SharedPool> held(
+        static_cast<SharedPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
     if (held == nullptr)
         return no_such(env, "pool");
     uint64_t limit = arguments.number(2) < 0 ? HOLDFAST_CONFIGURED : arguments.milliseconds(2);
@@ -153,7 +162,7 @@ napi_value submit_query(napi_env env, napi_callback_info info)
         return no_such(env, "pool");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.retries = arguments.integer(7);
@@ -198,7 +207,7 @@ napi_value submit_connection_query(napi_env env, napi_callback_info info)
         return no_such(env, "client");
     size_t count = static_cast<size_t>(arguments.integer(4));
     if (!read_params(env, arguments.at(3), count, self))
-        return no_such(env, "buffer of parameters");
+        return malformed_params(env);
     holdfast_submit_options options = submit_options();
     options.pack = 1;
     options.result_format = arguments.integer(5);

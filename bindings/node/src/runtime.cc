@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "held_pool.h"
+#include "shared_pool.h"
 #include "socket_watch.h"
 #include "values.h"
 
@@ -12,7 +12,7 @@ namespace holdfast_node {
 namespace {
 
 // How many completions are taken from the queue at a time, and how long they are collected. How many make a batch is
-// lib/native.js' to say.
+// lib/dispatcher.js' to say.
 constexpr size_t taken_most = 32;
 constexpr std::chrono::milliseconds batch_time{2};
 // How long batches may follow each other in one turn of the event loop.
@@ -140,7 +140,7 @@ void *Runtime::get(int32_t handle, HandleKind kind) const
 
 holdfast_pool *Runtime::pool(int32_t handle) const
 {
-    auto *held = static_cast<HeldPool *>(get(handle, HandleKind::pool));
+    auto *held = static_cast<SharedPool *>(get(handle, HandleKind::pool));
     return held == nullptr ? nullptr : held->pool();
 }
 
@@ -202,13 +202,13 @@ void Runtime::drain(napi_env env)
     };
     napi_create_array(env, &payloads);
 
-    // Messages first: what happened to a connection is told before it is lent again.
+    // Messages first: what copy to a connection is told before it is lent again.
     Message message;
     while (count < most && mailbox->take(message)) {
         if (message.payload)
             attach_payload(message.payload(env, *this));
         put(message.tag, static_cast<int32_t>(message.kind), message.status, Payload::value, 0, 0);
-        if (message.kind == Happening::done)
+        if (message.kind == MessageKind::done)
             done++;
         message = Message{};
     }
@@ -308,6 +308,12 @@ void Runtime::shut()
         case HandleKind::stream:
             delete static_cast<std::shared_ptr<holdfast_stream> *>(slot.object);
             break;
+        case HandleKind::copy_in:
+            delete static_cast<std::shared_ptr<holdfast_copy_in> *>(slot.object);
+            break;
+        case HandleKind::copy_out:
+            delete static_cast<std::shared_ptr<holdfast_copy_out> *>(slot.object);
+            break;
         case HandleKind::connection:
             if (!slot.borrowed)
                 holdfast_connection_discard(static_cast<holdfast_connection *>(slot.object));
@@ -325,7 +331,7 @@ void Runtime::shut()
     // What was lent goes before what it is of.
     for (Slot &slot : slots) {
         if (slot.kind == HandleKind::pool)
-            delete static_cast<HeldPool *>(slot.object);
+            delete static_cast<SharedPool *>(slot.object);
     }
     holdfast_queue_free(queue);
 }

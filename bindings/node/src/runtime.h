@@ -21,17 +21,17 @@
 
 namespace holdfast_node {
 
-enum class HandleKind : uint8_t { free, pool, connection, stream, server, body };
+enum class HandleKind : uint8_t { free, pool, connection, stream, copy_in, copy_out, server, body };
 
-// As the last of a completion's words: what its payload is. lib/native.js has the same list.
+// As the last of a completion's words: what its payload is. lib/dispatcher.js has the same list.
 enum class Payload : int32_t { none, pack_in_arena, pack_of_its_own, packs, error, connection, value };
 
 // As the kind of a completion that is no completion of the queue. Those of the queue are below 32.
-enum class Happening : int32_t { done = 32, event = 33, log = 34, body = 35, readable = 36 };
+enum class MessageKind : int32_t { done = 32, event = 33, log = 34, body = 35, readable = 36 };
 
 // Something from another thread, made into JavaScript on the thread of the environment.
 struct Message {
-    Happening kind;
+    MessageKind kind;
     int32_t tag;
     holdfast_status status;
     // Makes the payload; NULL for none. It may be dropped without being called, and frees then what it holds.

@@ -117,7 +117,7 @@ void SocketWatch::run()
         std::vector<Wait> ready = take([&](const Wait &each) { return readable.count(each.socket) > 0; });
         for (const Wait &each : ready) {
             close(each.socket);
-            each.mailbox->send({Happening::readable, each.tag, HOLDFAST_STATUS_OK, nullptr});
+            each.mailbox->send({MessageKind::readable, each.tag, HOLDFAST_STATUS_OK, nullptr});
         }
     }
 }

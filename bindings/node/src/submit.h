@@ -53,7 +53,16 @@ napi_value open_stream(napi_env env, napi_callback_info info);
 napi_value next_of_stream(napi_env env, napi_callback_info info);
 napi_value free_stream(napi_env env, napi_callback_info info);
 
-napi_value figures(napi_env env, napi_callback_info info);
+napi_value open_copy_in(napi_env env, napi_callback_info info);
+napi_value write_copy_in(napi_env env, napi_callback_info info);
+napi_value finish_copy_in(napi_env env, napi_callback_info info);
+napi_value abort_copy_in(napi_env env, napi_callback_info info);
+napi_value free_copy_in(napi_env env, napi_callback_info info);
+napi_value open_copy_out(napi_env env, napi_callback_info info);
+napi_value read_copy_out(napi_env env, napi_callback_info info);
+napi_value free_copy_out(napi_env env, napi_callback_info info);
+
+napi_value counts(napi_env env, napi_callback_info info);
 napi_value stats(napi_env env, napi_callback_info info);
 napi_value health(napi_env env, napi_callback_info info);
 napi_value metrics(napi_env env, napi_callback_info info);

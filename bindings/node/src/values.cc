@@ -189,7 +189,9 @@ napi_value describe_and_free(napi_env env, holdfast_error *error)
     return value;
 }
 
-napi_value no_such(napi_env env, const char *what)
+namespace {
+
+napi_value misuse(napi_env env, const std::string &message)
 {
     Object object(env);
     holdfast_status status = HOLDFAST_STATUS_MISUSE;
@@ -198,8 +200,20 @@ napi_value no_such(napi_env env, const char *what)
         .set("phase", make(env, std::string()))
         .set("retryable", make_bool(env, false))
         .set("answered", make_bool(env, false))
-        .set("message", make(env, std::string("this ") + what + " was given back or closed before"));
+        .set("message", make(env, message));
     return object.value();
+}
+
+} // namespace
+
+napi_value no_such(napi_env env, const char *what)
+{
+    return misuse(env, std::string("this ") + what + " was given back or closed before");
+}
+
+napi_value malformed_params(napi_env env)
+{
+    return misuse(env, "the encoded parameters are malformed: lib/ and the addon are of different releases, so install again");
 }
 
 } // namespace holdfast_node

@@ -6,7 +6,7 @@
 namespace holdfast_node {
 
 // The arguments of a call. What is missing is undefined, and a value of a wrong type reads as the given default: the only
-// caller is lib/native.js, which has checked what the user gave.
+// caller is lib/, which has checked what the user gave.
 class Arguments {
   public:
     Arguments(napi_env env, napi_callback_info info) : env_(env)
@@ -66,6 +66,8 @@ napi_value describe(napi_env env, const holdfast_error *error);
 napi_value describe_and_free(napi_env env, holdfast_error *error);
 // Of a call with a handle that is none.
 napi_value no_such(napi_env env, const char *what);
+// What is returned where parameters are not as lib/values/encode.js writes them.
+napi_value malformed_params(napi_env env);
 // One field of an error or a notice.
 using FieldOf = std::function<holdfast_str(int32_t)>;
 void set_fields(Object &object, const FieldOf &field);

@@ -143,12 +143,16 @@ export interface PoolConfig extends ClientConfig, HoldfastConfig {
   allowExitOnIdle?: boolean | undefined
   maxUses?: number | undefined
   maxLifetimeSeconds?: number | undefined
+  /** The class of the pool's clients, which extends Client. */
+  Client?: (new(config?: any) => ClientBase) | undefined
+  /** Runs once for each session, before anything uses it. */
   onConnect?: ((client: ClientBase) => void | Promise<void>) | undefined
   verify?: ((client: PoolClient, done: (err?: Error) => void) => void) | undefined
 }
 
 /** As a pool has them: with the defaults. */
-export interface PoolOptions extends Omit<PoolConfig, 'onConnect' | 'verify' | 'ssl'> {
+export interface PoolOptions extends Omit<PoolConfig, 'onConnect' | 'verify' | 'ssl' | 'Client'> {
+  Client?: any
   ssl?: any
   // Of any client, so that a pool may stand where one of node-postgres is asked for, whose clients have less.
   onConnect?: ((client: any) => void | Promise<void>) | undefined

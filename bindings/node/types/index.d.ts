@@ -5,10 +5,10 @@ import pgTypes = require('pg-types')
 import {
   ClientConfig, ConnectOptions, CustomTypesConfig, IterateOptions, PoolConfig, PoolOptions, QueryOptions, TransactionOptions,
 } from './config'
-import { Alert, Happening, PoolHealth, PoolStats } from './figures'
+import { Alert, PoolEvent, PoolHealth, PoolStats } from './metrics'
 
 export * from './config'
-export * from './figures'
+export * from './metrics'
 
 /** As in @types/pg: the parameters of a query, which have to be an array. */
 export type QueryConfigValues<T> = T extends Array<infer U> ? T : never
@@ -95,7 +95,7 @@ export interface Notice extends ServerFields {
 
 export type TransactionStatus = 'I' | 'T' | 'E' | null
 
-/** pg-cursor's and pg-query-stream's objects. Others, such as pg.Query and pg-copy-streams, speak the wire protocol themselves and are refused. */
+/** A Query, or an object of pg-cursor or pg-query-stream. Others, such as those of pg-copy-streams, speak the wire protocol themselves and are refused. */
 export interface Submittable {
   submit: (connection: any) => void
 }
@@ -103,7 +103,7 @@ export interface Submittable {
 /** What is typed in @types/pg and neither it nor this package has. */
 interface Absent {
   /** @deprecated Of it there is only what Sequelize looks at: an emitter of the settings that a server reports. */
-  readonly connection: never
+  readonly connection: any
   /** @deprecated Not there in node-postgres either. */
   readonly copyFrom: never
   /** @deprecated Not there in node-postgres either. */
@@ -264,7 +264,7 @@ export class Pool extends EventEmitter {
     event: K,
     listener: K extends 'error' | 'release' ? (err: Error, client: PoolClient) => void : (client: PoolClient) => void,
   ): this
-  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'happening', listener: (happening: Happening) => void): this
+  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'event', listener: (event: PoolEvent) => void): this
   on(event: 'alert', listener: (alert: Alert) => void): this
 }
 
@@ -324,14 +324,44 @@ export class TypeOverrides {
   getTypeParser: typeof pgTypes.getTypeParser
 }
 
+/** A query as an object, for client.query(), which tells of its rows, its end and its error by events. */
+export class Query<R extends QueryResultRow = any, I extends any[] = any[]> extends EventEmitter implements Submittable {
+  constructor(queryTextOrConfig?: string | QueryConfig<I>, callback?: (err: Error | undefined, result: QueryResult<R>) => void)
+  constructor(
+    queryTextOrConfig?: string | QueryConfig<I>,
+    values?: QueryConfigValues<I>,
+    callback?: (err: Error | undefined, result: QueryResult<R>) => void,
+  )
+  submit: (connection: any) => void
+  on<E extends 'row' | 'error' | 'end'>(
+    event: E,
+    listener: E extends 'row' ? (row: R, result?: QueryResult<R>) => void
+      : E extends 'error' ? (err: Error) => void
+      : (result: QueryResult<R>) => void,
+  ): this
+}
+
+/** node-postgres' class of this name, of which there is only the name: connections are opened by the library. */
+export class Connection extends EventEmitter {}
+
 export const types: typeof pgTypes
+
+export const utils: {
+  prepareValue(value: unknown): any
+  normalizeQueryConfig(config: any, values?: any, callback?: any): any
+  escapeIdentifier: typeof escapeIdentifier
+  escapeLiteral: typeof escapeLiteral
+}
 
 export function escapeIdentifier(str: string): string
 export function escapeLiteral(str: string): string
 
-export const defaults: {
-  parseInputDatesAsUTC: boolean
-  parseInt8: boolean
+/** What neither an option nor the environment says. */
+export const defaults: ClientConfig & {
+  poolSize?: number | undefined
+  binary?: boolean | undefined
+  parseInt8?: boolean | undefined
+  parseInputDatesAsUTC?: boolean | undefined
 }
 
 import * as Holdfast from '.'

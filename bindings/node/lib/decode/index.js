@@ -6,6 +6,7 @@ const { parseBinaryColumn } = require('./binary')
 const { shapeOf } = require('./shape')
 const { types: defaultTypes, readerFor } = require('./parsers')
 const { Result, Field, applyTag } = require('./result')
+const { now } = require('../timers')
 
 /**
  * @typedef {object} DecodeOptions
@@ -128,10 +129,10 @@ function decodeWithin(decoding, milliseconds) {
     decodeRows(decoding)
     return true
   }
-  const end = performance.now() + milliseconds
+  const end = now() + milliseconds
   do {
     decodeRows(decoding, decoding.next, decoding.next + ROWS_BETWEEN_LOOKS)
-  } while (!decoding.done && performance.now() < end)
+  } while (!decoding.done && now() < end)
   return decoding.done
 }
 

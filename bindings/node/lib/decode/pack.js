@@ -1,5 +1,7 @@
 'use strict'
 
+const { isUint8Array } = require('node:util/types')
+
 /**
  * The layout of a pack, as `holdfast_pack_header` and `holdfast_pack_column` in holdfast.h have it, counted in words of 32
  * bits so that one `Int32Array` over the buffer reads all of it.
@@ -37,7 +39,7 @@ const ASCII = 2
 class PackBuffer {
   /** @param {Uint8Array} bytes whose memory is not written to as long as anything is decoded from it */
   constructor(bytes) {
-    if (!(bytes instanceof Uint8Array)) {
+    if (!isUint8Array(bytes)) {
       throw new TypeError(`a pack must be a Uint8Array or a Buffer, got ${bytes === null ? 'null' : typeof bytes}: hand over what the addon gave`)
     }
     // The words are at multiples of 8 from the beginning of the pack, so it has to begin at one itself.

@@ -1,17 +1,21 @@
 'use strict'
 
+const { isUint8Array } = require('node:util/types')
 const { prepareValue } = require('./prepare')
+const { checkSize } = require('./size')
 
 /**
  * Parameters in one buffer, which the addon reads and the library copies before the call returns: so it is used again for
  * the next query. Of each value: its length as int32 or -1 for NULL, 0 or 1 for text or binary in a byte, three bytes of
- * nothing, and its bytes up to the next multiple of 4. Lengths have their lowest byte first.
+ * nothing, and its bytes up to the next multiple of 4. Lengths have their lowest byte first. No bit operator touches a length
+ * or a position: they wrap at 2^31.
  */
 
 const FIRST_SIZE = 4096
 /** A buffer that one huge parameter made larger is given up again. */
-const MOST_KEPT = 1 << 20
+const MOST_KEPT = 2 ** 20
 const HEAD = 8
+const ALIGNMENT = 4
 const NULL = -1
 /** Shorter text is faster to copy here than by a call into Node. */
 const SHORT = 32
@@ -47,6 +51,11 @@ function writeText(text, at) {
   return buffer.utf8Write(text, at + HEAD)
 }
 
+function padded(length) {
+  const over = length % ALIGNMENT
+  return over === 0 ? length : length + ALIGNMENT - over
+}
+
 function writeValue(value, at) {
   let length = NULL
   let format = 0
@@ -54,7 +63,7 @@ function writeValue(value, at) {
     length = writeText(value, at)
   } else if (value === null || value === undefined) {
     reserve(at, HEAD)
-  } else if (value instanceof Uint8Array) {
+  } else if (isUint8Array(value)) {
     reserve(at, HEAD + value.length)
     buffer.set(value, at + HEAD)
     length = value.length
@@ -63,12 +72,9 @@ function writeValue(value, at) {
     // An object whose toString gives no string, which node-postgres cannot send either.
     throw new TypeError(`a parameter became a ${typeof value} where text was needed: give a string, or an object whose toPostgres() returns one`)
   }
-  buffer[at] = length
-  buffer[at + 1] = length >> 8
-  buffer[at + 2] = length >> 16
-  buffer[at + 3] = length >> 24
+  buffer.writeInt32LE(length, at)
   buffer[at + 4] = format
-  return at + HEAD + (length > 0 ? (length + 3) & ~3 : 0)
+  return at + HEAD + (length > 0 ? padded(length) : 0)
 }
 
 /**
@@ -87,6 +93,7 @@ function encodeValues(values) {
       break
     }
   }
+  if (count > 0) checkSize(prepared)
   let at = 0
   for (let i = 0; i < count; i++) at = writeValue(prepared[i], at)
   reserve(at, 4)

@@ -7,7 +7,7 @@ const { localText, utcText } = require('./dates')
 const settings = { parseInputDatesAsUTC: false }
 
 function asBuffer(view) {
-  return view instanceof Buffer ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+  return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength)
 }
 
 /** An array as the server writes one. The separator is a comma, so it is of no use for arrays of box. */

@@ -124,7 +124,7 @@ ours('what failed for good says kind, attempts and remedy', async ({ pool }) => 
 
 ours('options that cannot be are refused by name when the pool is made', ({ Pool }) => {
   assert.throws(() => new Pool({ max: 'many' }), /max must be a number from 0 on, not "many"/)
-  assert.throws(() => new Pool({ Client: class {} }), /the option Client cannot be used with pg-holdfast/)
+  assert.throws(() => new Pool({ Client: class {} }), /the option Client must be a class that extends the Client of pg-holdfast/)
   assert.throws(() => new Pool({ retryMax: 'often' }), /retry_max/)
   assert.throws(() => new Pool({ ssl: { pfx: 'x' } }), /ssl\.pfx/)
 })

@@ -9,7 +9,7 @@ const { suite, until } = require('../support/drivers')
 const SLOTS = 8
 const { ours } = suite(() => startServer({ max_connections: SLOTS, superuser_reserved_connections: 0, max_wal_senders: 0 }))
 
-const EVENTS = ['retry', 'limit', 'breaker', 'alert', 'leak', 'exhaustion', 'happening']
+const EVENTS = ['retry', 'limit', 'breaker', 'alert', 'leak', 'exhaustion', 'event']
 /** Alerts are looked at once a second. */
 const SECONDS = 15000
 
@@ -21,7 +21,7 @@ function heard(pool) {
 }
 
 /** What all events have. */
-function assertHappening(each, kind, server, name) {
+function assertEvent(each, kind, server, name) {
   assert.equal(each.kind, kind)
   assert.equal(each.pool, `${name} (${server.host}:${server.port})`)
   assert.ok(Math.abs(Date.now() - each.time) < 60_000, `told of ${new Date(each.time).toISOString()}`)
@@ -55,14 +55,14 @@ ours('retry: told for every attempt that failed and will be made again, until th
     waiting = made.query('select 1 as one')
     await until('two retries are told', () => told.retry.length > 1)
     for (const each of told.retry) {
-      assertHappening(each, 'retried', server, 'retried')
+      assertEvent(each, 'retried', server, 'retried')
       assert.equal(each.failure, 'refused')
       // How long it waits before the next attempt.
       assert.ok(each.tookMillis > 0 && each.tookMillis <= 300, `${each.tookMillis} ms`)
     }
     assert.match(told.retry[0].message, /attempt 1\b.*refused/i)
     assert.match(told.retry[1].message, /attempt 2\b/)
-    assert.deepEqual(told.happening.filter(({ kind }) => kind === 'retried').map(({ time }) => time), told.retry.map(({ time }) => time))
+    assert.deepEqual(told.event.filter(({ kind }) => kind === 'retried').map(({ time }) => time), told.retry.map(({ time }) => time))
   } finally {
     server.start()
   }
@@ -88,7 +88,7 @@ ours('breaker: told as it opens and closes, with an alert that is raised and cle
     server.start()
   }
   await until('it is closed', () => told.breaker.some(({ reason }) => reason === 'closed'), SECONDS)
-  for (const each of told.breaker) assertHappening(each, 'circuit_moved', server, 'broken')
+  for (const each of told.breaker) assertEvent(each, 'circuit_moved', server, 'broken')
   const states = told.breaker.map(({ reason }) => reason)
   assert.deepEqual(states.slice(0, 2), ['probing', 'open'])
   assert.equal(states.at(-1), 'closed')
@@ -97,8 +97,8 @@ ours('breaker: told as it opens and closes, with an alert that is raised and cle
   const alerts = () => told.alert.filter(({ reason }) => reason === 'circuit_open')
   await until('the alert is over', () => alerts().length === 2, SECONDS)
   const [raised, cleared] = alerts()
-  assertHappening(raised, 'alert_raised', server, 'broken')
-  assertHappening(cleared, 'alert_cleared', server, 'broken')
+  assertEvent(raised, 'alert_raised', server, 'broken')
+  assertEvent(cleared, 'alert_cleared', server, 'broken')
   assert.equal(raised.raised, true)
   assert.equal(cleared.raised, false)
   assert.match(raised.message, /circuit_open.*to do: /s)
@@ -118,7 +118,7 @@ ours('limit: told when the server is full, and when it has room again', async ({
     await empty()
   }
   const [fell] = told.limit
-  assertHappening(fell, 'limit_moved', server, 'limited')
+  assertEvent(fell, 'limit_moved', server, 'limited')
   assert.equal(fell.reason, 'server')
   assert.equal(fell.from, 4)
   assert.ok(fell.to < 4, `to ${fell.to}`)
@@ -147,7 +147,7 @@ ours('leak: told once of a client that is kept beyond leakDetectionThreshold', a
   try {
     await until('the leak is told', () => told.leak.length > 0, SECONDS)
     const [leak] = told.leak
-    assertHappening(leak, 'leak_suspected', server, 'leaking')
+    assertEvent(leak, 'leak_suspected', server, 'leaking')
     assert.equal(leak.processID, client.processID)
     assert.ok(leak.tookMillis >= 200, `${leak.tookMillis} ms`)
     assert.match(leak.message, /leak_detection_threshold/)
@@ -174,14 +174,14 @@ ours('exhaustion: told who held the connections when a call got none', async ({ 
   const { processID } = client
   await client.query("set application_name = 'the one who holds it'")
   await assert.rejects(made.query('select 1'), { kind: 'pool_timeout' })
-  const late = told.happening.find(({ kind }) => kind === 'timed_out')
-  assertHappening(late, 'timed_out', server, 'exhausted')
+  const late = told.event.find(({ kind }) => kind === 'timed_out')
+  assertEvent(late, 'timed_out', server, 'exhausted')
   assert.equal(late.failure, 'pool_timeout')
   assert.ok(late.tookMillis >= 290, `${late.tookMillis} ms`)
   // The server is asked over the connection that comes back.
   client.release()
   await until('it is explained', () => told.exhaustion.length > 0, SECONDS)
-  assertHappening(told.exhaustion[0], 'exhaustion_explained', server, 'exhausted')
+  assertEvent(told.exhaustion[0], 'exhaustion_explained', server, 'exhausted')
   assert.match(told.exhaustion[0].message, new RegExp(`pid ${processID}\\) held for .*1 x the one who holds it`, 's'))
 })
 
@@ -193,49 +193,49 @@ ours('alert: a pool that let a call wait in vain says so, with what to do', asyn
   await until('the alert is told', () => told.alert.some(({ reason }) => reason === 'pool_exhausted'), SECONDS)
   client.release()
   const raised = told.alert.find(({ reason }) => reason === 'pool_exhausted')
-  assertHappening(raised, 'alert_raised', server, 'alarmed')
+  assertEvent(raised, 'alert_raised', server, 'alarmed')
   assert.equal(raised.raised, true)
   assert.match(raised.message, /^critical alert pool_exhausted: .*; to do: /s)
   const standing = () => told.alert.reduce((sum, each) => sum + (each.raised ? 1 : -1), 0)
   await until('as many are told as there are', () => made.health().alerts === standing())
 })
 
-ours('happening: sessions that open, fail to and close are told with their process', async ({ pool, server }) => {
+ours('event: sessions that open, fail to and close are told with their process', async ({ pool, server }) => {
   const made = pool({ name: 'all', max: 1 })
   const told = heard(made)
   const { rows: [{ pid }] } = await made.query('select pg_backend_pid() as pid')
-  await until('the opening is told', () => told.happening.length > 0)
-  const [opened] = told.happening
-  assertHappening(opened, 'opened', server, 'all')
+  await until('the opening is told', () => told.event.length > 0)
+  const [opened] = told.event
+  assertEvent(opened, 'opened', server, 'all')
   assert.equal(opened.processID, pid)
   assert.ok(opened.tookMillis > 0)
   await made.releaseIdle()
-  await until('the closing is told', () => told.happening.length > 1)
-  const closed = told.happening[1]
-  assertHappening(closed, 'closed', server, 'all')
+  await until('the closing is told', () => told.event.length > 1)
+  const closed = told.event[1]
+  assertEvent(closed, 'closed', server, 'all')
   assert.equal(closed.processID, pid)
   assert.equal(closed.reason, 'released')
 
   const wrong = pool({ name: 'wrong', database: 'nowhere', retryMax: 0 })
   const toldWrong = heard(wrong)
   await assert.rejects(wrong.query('select 1'), { code: '3D000' })
-  await until('the failure is told', () => toldWrong.happening.some(({ kind }) => kind === 'open_failed'))
-  const failed = toldWrong.happening.find(({ kind }) => kind === 'open_failed')
-  assertHappening(failed, 'open_failed', server, 'wrong')
+  await until('the failure is told', () => toldWrong.event.some(({ kind }) => kind === 'open_failed'))
+  const failed = toldWrong.event.find(({ kind }) => kind === 'open_failed')
+  assertEvent(failed, 'open_failed', server, 'wrong')
   assert.match(failed.message, /3D000/)
   assert.equal(typeof failed.failure, 'string')
 })
 
-ours('happening: a transaction that was left open is told as rolled back', async ({ pool, server }) => {
+ours('event: a transaction that was left open is told as rolled back', async ({ pool, server }) => {
   const made = pool({ name: 'unclean', max: 1 })
   const told = heard(made)
   const client = await made.connect()
   const { processID } = client
   await client.query('begin')
   client.release()
-  await until('it is told', () => told.happening.some(({ kind }) => kind === 'rolled_back'))
-  const each = told.happening.find(({ kind }) => kind === 'rolled_back')
-  assertHappening(each, 'rolled_back', server, 'unclean')
+  await until('it is told', () => told.event.some(({ kind }) => kind === 'rolled_back'))
+  const each = told.event.find(({ kind }) => kind === 'rolled_back')
+  assertEvent(each, 'rolled_back', server, 'unclean')
   assert.equal(each.processID, processID)
 })
 
@@ -247,11 +247,11 @@ ours('a listener that throws keeps no other from hearing, and the pool goes on',
   try {
     const made = pool({ max: 1 })
     const later = []
-    made.once('happening', () => {
+    made.once('event', () => {
       throw new Error('by the listener')
     })
     const other = pool({ max: 1 })
-    other.on('happening', (each) => later.push(each))
+    other.on('event', (each) => later.push(each))
     await Promise.all([made.query('select 1'), other.query('select 1')])
     await until('it was thrown', () => thrown.length > 0 && later.length > 0)
     assert.deepEqual(thrown, ['by the listener'])
@@ -267,10 +267,27 @@ ours('nothing is told any more when the pool has ended', async ({ pool }) => {
   const told = heard(made)
   await made.query('select 1')
   await made.end()
-  const closed = told.happening.filter(({ kind }) => kind === 'closed')
+  const closed = told.event.filter(({ kind }) => kind === 'closed')
   assert.equal(closed.length, 1)
   assert.equal(closed[0].reason, 'pool_closed')
-  const count = told.happening.length
+  const count = told.event.length
   await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.equal(told.happening.length, count)
+  assert.equal(told.event.length, count)
+})
+
+ours('every caller that waits at a full server is told by its code and its fields', async ({ pool, server, DatabaseError }) => {
+  const empty = await fill(server)
+  try {
+    for (const options of [{ retryMax: 0 }, { connectionTimeoutMillis: 700 }]) {
+      const made = pool({ max: 4, ...options })
+      const asked = Array.from({ length: 8 }, (_, i) => [() => made.query('select 1'), () => made.connect(), () => made.transaction(() => {})][i % 3]())
+      for (const { status, reason } of await Promise.allSettled(asked)) {
+        assert.equal(status, 'rejected')
+        assert.ok(reason instanceof DatabaseError, reason.summary)
+        assert.deepEqual([reason.code, reason.severity, reason.message, reason.kind], ['53300', 'FATAL', 'sorry, too many clients already', 'server_full'])
+      }
+    }
+  } finally {
+    await empty()
+  }
 })

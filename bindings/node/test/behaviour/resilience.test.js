@@ -81,7 +81,7 @@ test('a server that is full for two seconds fails nobody', { timeout: 60000 }, a
     }
     const pool = new Pool({ ...server.config, max: 4, retryMax: 3 })
     const full = []
-    pool.on('happening', ({ kind, failure }) => kind === 'open_failed' && full.push(failure))
+    pool.on('event', ({ kind, failure }) => kind === 'open_failed' && full.push(failure))
     const answers = Promise.all(Array.from({ length: 12 }, (_, i) => pool.query('select $1::int as n', [i])))
     await sleep(2000)
     assert.ok(full.includes('server_full'), full.join())
@@ -136,4 +136,41 @@ ours('a password that changed is asked for again', async ({ pool, server }) => {
   const client = await made.connect()
   assert.equal((await client.query('select 1 as one')).rows[0].one, 1)
   client.release()
+})
+
+ours('callers of a password that expires are all served by the next one', async ({ pool, server }) => {
+  const fs = require('node:fs')
+  const admin = pool({ max: 1 })
+  await admin.query("create role expiring login password 'first'")
+  const hba = `${server.data}/pg_hba.conf`
+  fs.writeFileSync(hba, `host all expiring 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
+  await admin.query('select pg_reload_conf()')
+  await sleep(200)
+  let password = 'first'
+  let asked = 0
+  const made = pool({ user: 'expiring', max: 4, password: async () => {
+    asked += 1
+    await sleep(20)
+    return password
+  } })
+  await made.query('select 1')
+  for (const next of ['second', 'third', 'fourth']) {
+    await made.releaseIdle()
+    await admin.query(`alter role expiring password '${next}'`)
+    password = next
+    const uses = [() => made.query('select 1'), async () => (await made.connect()).release()]
+    await Promise.all(Array.from({ length: 8 }, (_, i) => uses[i % 2]()))
+  }
+  assert.ok(asked <= 8, `${asked} times`)
+  // A new token each time, and the server takes none.
+  await admin.query("alter role expiring password 'none of them'")
+  await made.releaseIdle()
+  let token = 0
+  made.options.password = async () => {
+    token += 1
+    return `token ${token}`
+  }
+  const results = await Promise.allSettled(Array.from({ length: 4 }, () => made.query('select 1')))
+  for (const { reason } of results) assert.equal(reason.code, '28P01')
+  assert.ok(token <= 4, `${token} tokens`)
 })

@@ -62,7 +62,9 @@ ours('a pool of files needs no others, and leaves those that it was given', ({ p
 ours('a pool that cannot be made leaves no files', ({ Pool }) => inTemporary(async (left) => {
   assert.throws(() => new Pool({ ssl: texts(), retryMax: 'often' }), /retry_max/)
   assert.throws(() => new Pool({ ssl: { ...texts(), minVersion: 'TLSv9' } }), /ssl_min_protocol_version/)
-  assert.throws(() => new Pool({ ssl: { ...texts(), key: certificates.text('locked.key') } }), /private key/)
+  const locked = new Pool({ ssl: { ...texts(), key: certificates.text('locked.key') } })
+  await assert.rejects(locked.connect(), /private key/)
+  await locked.end()
   assert.deepEqual(left(), [])
 }))
 

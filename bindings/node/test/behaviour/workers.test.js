@@ -210,13 +210,13 @@ for (const [what, text] of Object.entries(ABOUT)) {
 }
 
 threads('each thread that listens hears the events of the pool', async ({ thread, shared, admin }) => {
-  const listen = 'state.told = []; pool.on("happening", (each) => state.told.push(each))'
+  const listen = 'state.told = []; pool.on("event", (each) => state.told.push(each))'
   const told = 'return state.told.map(({ kind, processID }) => ({ kind, processID }))'
   const workers = [thread(), thread()]
   for (const each of workers) await each.run(listen)
   const made = shared()
   const mine = []
-  made.on('happening', (each) => mine.push(each))
+  made.on('event', (each) => mine.push(each))
   const pid = await pidOf(made)
   const opened = (all) => all.some((each) => each.kind === 'opened' && each.processID === pid)
   await until('the main thread hears it', () => opened(mine))
@@ -239,7 +239,7 @@ threads('events are heard still when the thread is gone that opened the pool', a
   await worker.run(PID)
   const made = shared()
   const told = []
-  made.on('happening', (each) => told.push(each.kind))
+  made.on('event', (each) => told.push(each.kind))
   await pidOf(made)
   await worker.terminate()
   await made.releaseIdle()
@@ -249,7 +249,7 @@ threads('events are heard still when the thread is gone that opened the pool', a
 
 threads('a thread that has ended its pool hears no more of it', async ({ thread, shared }) => {
   const worker = thread()
-  await worker.run('state.told = []; pool.on("happening", ({ kind }) => state.told.push(kind))')
+  await worker.run('state.told = []; pool.on("event", ({ kind }) => state.told.push(kind))')
   const made = shared()
   await pidOf(made)
   await worker.run('await pool.end()')

@@ -4,17 +4,17 @@
 // The packages require('pg') themselves, so that is led elsewhere, as npm's aliases do ("pg": "npm:pg-holdfast").
 
 const Module = require('node:module')
-const path = require('node:path')
 
 const [driver, program, config] = process.argv.slice(2)
 
-const here = path.join(__dirname, '..', '..', 'lib')
 const resolve = Module._resolveFilename
 Module._resolveFilename = function led(request, ...others) {
   // TypeORM takes it instead of `pg` where it is built, and it is no model.
   if (request === 'pg-native') throw Object.assign(new Error('it is not looked for here'), { code: 'MODULE_NOT_FOUND' })
   const found = driver === 'pg-holdfast' && /^pg(?:\/lib\/(.*))?$/.exec(request)
-  return resolve.call(this, found ? path.join(here, found[1] ?? 'index.js') : request, ...others)
+  if (!found) return resolve.call(this, request, ...others)
+  // By this package's own name, so that its exports are looked at.
+  return resolve.call(this, found[1] ? `pg-holdfast/lib/${found[1]}` : 'pg-holdfast', module, false)
 }
 
 require(`./${program}`)(JSON.parse(config)).then((seen) => {

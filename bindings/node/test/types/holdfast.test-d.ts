@@ -1,7 +1,7 @@
 /** What this package has besides node-postgres. */
 import { expectAssignable, expectError, expectType } from 'tsd'
 import * as theirs from 'pg'
-import { Alert, Attempt, Happening, HoldfastError, Pool, PoolClient, PoolHealth, PoolStats, QueryResult } from '../..'
+import { Alert, Attempt, PoolEvent, HoldfastError, Pool, PoolClient, PoolHealth, PoolStats, QueryResult } from '../..'
 
 const pool = new Pool({ maxLifetime: '30min', retryMax: 3, closeTimeout: 5000, fleetShare: false, targetSessionAttrs: 'read-write', shared: true })
 expectType<Pool>(new Pool('postgres://localhost/db'))
@@ -48,8 +48,8 @@ expectType<Promise<number>>(pool.releaseIdle())
 expectType<string>(pool.serve('127.0.0.1:0', { token: 't' }).url)
 expectType<string>(pool.target)
 
-pool.on('retry', (happening) => expectType<Happening>(happening))
-pool.on('breaker', (happening) => expectType<number>(happening.to))
+pool.on('retry', (event) => expectType<PoolEvent>(event))
+pool.on('breaker', (event) => expectType<number>(event.to))
 pool.on('alert', (alert) => {
   expectType<Alert>(alert)
   expectType<boolean>(alert.raised)

@@ -1,22 +1,22 @@
 // A pool of the library as one object of JavaScript has it.
 #pragma once
 
-#include "audience.h"
+#include "event_fanout.h"
 
 namespace holdfast_node {
 
 // Frees its handle when it goes, however that comes about: by end(), by the garbage collector, or with the environment of a
 // worker that was terminated. The last handle of a pool closes it.
-class HeldPool {
+class SharedPool {
   public:
     // `name` is the one under which environments of this process share it, empty if they do not.
-    HeldPool(holdfast_pool *pool, std::shared_ptr<Audience> audience, Listener listener, std::string name);
-    ~HeldPool();
-    HeldPool(const HeldPool &) = delete;
-    HeldPool &operator=(const HeldPool &) = delete;
+    SharedPool(holdfast_pool *pool, std::shared_ptr<EventFanout> fanout, Listener listener, std::string name);
+    ~SharedPool();
+    SharedPool(const SharedPool &) = delete;
+    SharedPool &operator=(const SharedPool &) = delete;
 
     // Shares it under its name, unless another thread was faster: then there is that one, and this one goes.
-    static HeldPool *share(std::unique_ptr<HeldPool> own);
+    static SharedPool *share(std::unique_ptr<SharedPool> own);
 
     holdfast_pool *pool() const { return pool_; }
     // No longer one of those who share it. Whether nobody does any more.
@@ -24,12 +24,12 @@ class HeldPool {
 
   private:
     holdfast_pool *pool_;
-    std::shared_ptr<Audience> audience_;
+    std::shared_ptr<EventFanout> fanout_;
     Listener listener_;
     std::string name_;
 };
 
 // The pool that is shared under this name, or NULL.
-HeldPool *join_shared(const std::string &name, const Listener &listener);
+SharedPool *join_shared(const std::string &name, const Listener &listener);
 
 } // namespace holdfast_node

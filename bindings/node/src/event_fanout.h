@@ -1,23 +1,23 @@
-// Who is told what happens in a pool.
+// Sends the events of a pool to every environment that has it.
 #pragma once
 
 #include "runtime.h"
 
 namespace holdfast_node {
 
-// One pool object of JavaScript: its environment, and the number by which lib/native.js knows it.
+// One pool object of JavaScript: its environment, and the number by which lib/dispatcher.js knows it.
 struct Listener {
     std::shared_ptr<Mailbox> mailbox;
     int32_t tag;
 };
 
-// Those who have the same pool of the library: one, or as many as there are threads that share it.
-class Audience {
+// The pool objects of one pool of the library: one, or as many as there are threads that share it.
+class EventFanout {
   public:
     void add(const Listener &listener);
     void remove(const Listener &listener);
     // Any thread. The payload is made once for each of them, by its own environment.
-    void send(Happening kind, holdfast_status status, const std::function<napi_value(napi_env, Runtime &)> &payload);
+    void send(MessageKind kind, holdfast_status status, const std::function<napi_value(napi_env, Runtime &)> &payload);
 
   private:
     std::mutex mutex_;
@@ -25,6 +25,6 @@ class Audience {
 };
 
 // Has a pool that is opened with this configuration tell them of its events, and of log records up to a level.
-holdfast_status tell(holdfast_config *config, const std::shared_ptr<Audience> &audience, int32_t level, holdfast_error **error);
+holdfast_status tell(holdfast_config *config, const std::shared_ptr<EventFanout> &fanout, int32_t level, holdfast_error **error);
 
 } // namespace holdfast_node

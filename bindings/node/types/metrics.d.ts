@@ -48,7 +48,7 @@ export interface PoolHealth {
 }
 
 /** What happened in a pool. */
-export interface Happening {
+export interface PoolEvent {
   kind:
     | 'opened' | 'open_failed' | 'closed' | 'retried' | 'timed_out' | 'limit_moved' | 'circuit_moved' | 'leak_suspected'
     | 'server_message' | 'rolled_back' | 'alert_raised' | 'alert_cleared' | 'exhaustion_explained'
@@ -74,6 +74,6 @@ export interface Happening {
 }
 
 /** An alert was raised, or is over. */
-export interface Alert extends Happening {
+export interface Alert extends PoolEvent {
   raised: boolean
 }

@@ -1,4 +1,4 @@
-#include "held_pool.h"
+#include "shared_pool.h"
 
 #include <map>
 
@@ -9,7 +9,7 @@ namespace {
 // What environments of this process share, by name, with a handle of its own. The program asked for that, and names are few.
 struct Shared {
     holdfast_pool *pool = nullptr;
-    std::shared_ptr<Audience> audience;
+    std::shared_ptr<EventFanout> fanout;
     size_t users = 0;
 };
 std::mutex shared_lock;
@@ -27,26 +27,26 @@ bool join(const std::string &name, Shared &own)
     if (found == shared_pools().end() || holdfast_pool_is_closed(found->second.pool))
         return false;
     found->second.users++;
-    own = {holdfast_pool_clone(found->second.pool), found->second.audience, 0};
+    own = {holdfast_pool_clone(found->second.pool), found->second.fanout, 0};
     return true;
 }
 
 } // namespace
 
-HeldPool::HeldPool(holdfast_pool *pool, std::shared_ptr<Audience> audience, Listener listener, std::string name)
-    : pool_(pool), audience_(std::move(audience)), listener_(std::move(listener)), name_(std::move(name))
+SharedPool::SharedPool(holdfast_pool *pool, std::shared_ptr<EventFanout> fanout, Listener listener, std::string name)
+    : pool_(pool), fanout_(std::move(fanout)), listener_(std::move(listener)), name_(std::move(name))
 {
-    audience_->add(listener_);
+    fanout_->add(listener_);
 }
 
-HeldPool::~HeldPool()
+SharedPool::~SharedPool()
 {
     leave();
-    audience_->remove(listener_);
+    fanout_->remove(listener_);
     holdfast_pool_free(pool_);
 }
 
-bool HeldPool::leave()
+bool SharedPool::leave()
 {
     if (name_.empty())
         return true;
@@ -56,7 +56,7 @@ bool HeldPool::leave()
         auto found = shared_pools().find(name_);
         name_.clear();
         // Another pool may have taken the place of one that was closed.
-        if (found == shared_pools().end() || found->second.audience != audience_)
+        if (found == shared_pools().end() || found->second.fanout != fanout_)
             return true;
         if (--found->second.users > 0)
             return false;
@@ -67,7 +67,7 @@ bool HeldPool::leave()
     return true;
 }
 
-HeldPool *join_shared(const std::string &name, const Listener &listener)
+SharedPool *join_shared(const std::string &name, const Listener &listener)
 {
     Shared there{};
     {
@@ -75,10 +75,10 @@ HeldPool *join_shared(const std::string &name, const Listener &listener)
         if (!join(name, there))
             return nullptr;
     }
-    return new HeldPool(there.pool, std::move(there.audience), listener, name);
+    return new SharedPool(there.pool, std::move(there.fanout), listener, name);
 }
 
-HeldPool *HeldPool::share(std::unique_ptr<HeldPool> own)
+SharedPool *SharedPool::share(std::unique_ptr<SharedPool> own)
 {
     Shared there{};
     holdfast_pool *closed = nullptr;
@@ -89,11 +89,11 @@ HeldPool *HeldPool::share(std::unique_ptr<HeldPool> own)
         if (!joined) {
             Shared &place = shared_pools()[own->name_];
             closed = place.pool;
-            place = {holdfast_pool_clone(own->pool_), own->audience_, 1};
+            place = {holdfast_pool_clone(own->pool_), own->fanout_, 1};
         }
     }
     holdfast_pool_free(closed);
-    return joined ? new HeldPool(there.pool, std::move(there.audience), own->listener_, own->name_) : own.release();
+    return joined ? new SharedPool(there.pool, std::move(there.fanout), own->listener_, own->name_) : own.release();
 }
 
 } // namespace holdfast_node

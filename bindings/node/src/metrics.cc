@@ -12,7 +12,7 @@ static holdfast_pool *pool_of(napi_env env, const Arguments &arguments)
 
 // (pool, Float64Array of 6): connections idle, in use, being opened; callers waiting; the limit; the cap. Without making an
 // object, since programs ask for their pool's counters often.
-napi_value figures(napi_env env, napi_callback_info info)
+napi_value counts(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     holdfast_stats all{};

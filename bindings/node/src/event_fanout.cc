@@ -1,4 +1,4 @@
-#include "audience.h"
+#include "event_fanout.h"
 
 #include <algorithm>
 
@@ -6,13 +6,13 @@
 
 namespace holdfast_node {
 
-void Audience::add(const Listener &listener)
+void EventFanout::add(const Listener &listener)
 {
     std::lock_guard<std::mutex> lock(mutex_);
     listeners_.push_back(listener);
 }
 
-void Audience::remove(const Listener &listener)
+void EventFanout::remove(const Listener &listener)
 {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = std::find_if(listeners_.begin(), listeners_.end(), [&](const Listener &each) {
@@ -22,7 +22,7 @@ void Audience::remove(const Listener &listener)
         listeners_.erase(found);
 }
 
-void Audience::send(Happening kind, holdfast_status status,
+void EventFanout::send(MessageKind kind, holdfast_status status,
                     const std::function<napi_value(napi_env, Runtime &)> &payload)
 {
     std::vector<Listener> listeners;
@@ -41,19 +41,19 @@ std::string owned(holdfast_str text)
     return std::string(text.ptr, text.len);
 }
 
-std::shared_ptr<Audience> &audience_of(void *user_data)
+std::shared_ptr<EventFanout> &fanout_of(void *user_data)
 {
-    return *static_cast<std::shared_ptr<Audience> *>(user_data);
+    return *static_cast<std::shared_ptr<EventFanout> *>(user_data);
 }
 
 void forget(void *user_data)
 {
-    delete static_cast<std::shared_ptr<Audience> *>(user_data);
+    delete static_cast<std::shared_ptr<EventFanout> *>(user_data);
 }
 
 // An event as it was, for when its callback has returned.
-struct Happened {
-    explicit Happened(const holdfast_event &event)
+struct EventCopy {
+    explicit EventCopy(const holdfast_event &event)
         : kind(event.kind), unix_ms(event.unix_us / 1000.0),
           took_us(event.took_us == HOLDFAST_NO_DURATION ? -1.0 : static_cast<double>(event.took_us)),
           connection(static_cast<double>(event.connection)), pid(event.backend_pid), from(event.from), to(event.to),
@@ -100,26 +100,26 @@ void on_event(void *user_data, const holdfast_event *event)
     case HOLDFAST_EVENT_WAITED:
         return;
     }
-    auto happened = std::make_shared<const Happened>(*event);
-    audience_of(user_data)->send(Happening::event, event->status,
-                                 [happened](napi_env env, Runtime &) { return happened->object(env); });
+    auto copy = std::make_shared<const EventCopy>(*event);
+    fanout_of(user_data)->send(MessageKind::event, event->status,
+                                 [copy](napi_env env, Runtime &) { return copy->object(env); });
 }
 
 void on_record(void *user_data, const holdfast_log_record *record)
 {
     int32_t level = record->level;
     std::string message = owned(record->message);
-    audience_of(user_data)->send(Happening::log, level, [level, message](napi_env env, Runtime &) {
+    fanout_of(user_data)->send(MessageKind::log, level, [level, message](napi_env env, Runtime &) {
         return Object(env).set("level", static_cast<double>(level)).set("message", make(env, message)).value();
     });
 }
 
 } // namespace
 
-holdfast_status tell(holdfast_config *config, const std::shared_ptr<Audience> &audience, int32_t level,
+holdfast_status tell(holdfast_config *config, const std::shared_ptr<EventFanout> &fanout, int32_t level,
                      holdfast_error **error)
 {
-    auto *told = new std::shared_ptr<Audience>(audience);
+    auto *told = new std::shared_ptr<EventFanout>(fanout);
     holdfast_status status = holdfast_config_set_event(config, on_event, told, forget, error);
     if (status != HOLDFAST_STATUS_OK) {
         delete told;
@@ -127,7 +127,7 @@ holdfast_status tell(holdfast_config *config, const std::shared_ptr<Audience> &a
     }
     if (level <= HOLDFAST_LOG_OFF)
         return status;
-    told = new std::shared_ptr<Audience>(audience);
+    told = new std::shared_ptr<EventFanout>(fanout);
     status = holdfast_config_set_log(config, level, on_record, told, forget, error);
     if (status != HOLDFAST_STATUS_OK)
         delete told;

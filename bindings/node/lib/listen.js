@@ -4,6 +4,8 @@
 // connection is lost. While nothing runs on such a client a thread of the addon waits for its socket.
 
 const { awaitReadable, forgetReadable } = require('./native')
+const { setTimeout, setInterval, clearInterval } = require('./timers')
+const { AsyncResource } = require('./context')
 const { NOOP } = require('./query')
 
 /** A client that is idle for less is about to run its next query: to wait for that would be for nothing. */
@@ -17,9 +19,14 @@ let holder = null
 /** Begins or ends to watch a client, whose listeners or whose owner changed. */
 function update(client) {
   if (client._wantsToHear()) {
+    // Listeners are called in the context of the caller that has the client.
+    client._scope ??= new AsyncResource('PG_HOLDFAST')
     watched.add(client)
     idle(client)
-  } else if (watched.delete(client)) busy(client)
+  } else if (watched.delete(client)) {
+    client._scope = undefined
+    busy(client)
+  }
   hold()
 }
 

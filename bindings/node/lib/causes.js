@@ -1,0 +1,52 @@
+'use strict'
+
+// The full cause for every caller: of several that wait for a session, the library gives the server's answer to the one whose
+// attempt it was. The others are given it, too, as the pool has heard of it by an event.
+
+const { toError } = require('./errors')
+
+/** What the server's answer consists of. */
+const ANSWER = [
+  'sqlstate', 'severity', 'message', 'answered', 'detail', 'hint', 'position', 'internalPosition', 'internalQuery', 'where', 'schema', 'table',
+  'column', 'dataType', 'constraint', 'file', 'line', 'routine',
+]
+/** Failures of one that waited, whatever it waited for. */
+const WAITED = new Set(['pool_timeout', 'circuit_open', 'overloaded'])
+
+class Causes {
+  constructor() {
+    /** What kept the last attempts from opening a session, by kind. */
+    this._byKind = new Map()
+    this._last = undefined
+  }
+
+  /** An attempt failed, as the addon describes it. */
+  failed(description) {
+    this._byKind.set(description.kind, description)
+    this._last = description
+  }
+
+  /** A session was opened: what callers wait for now is something else. */
+  opened() {
+    this._last = undefined
+  }
+
+  /** The error of what the addon describes, with the answer of the server that is its cause. */
+  errorOf(description) {
+    const { kind } = description
+    const cause = description.sqlstate ? undefined : this._byKind.get(kind)
+    if (cause?.sqlstate) {
+      const answer = Object.fromEntries(ANSWER.map((name) => [name, cause[name]]))
+      return toError({ ...description, ...answer })
+    }
+    const error = toError(description)
+    if (WAITED.has(kind) && this._last !== undefined && error.code === undefined) {
+      const reason = toError(this._last)
+      error.code = reason.code
+      Object.defineProperty(error, 'cause', { value: reason, enumerable: false, writable: true, configurable: true })
+    }
+    return error
+  }
+}
+
+module.exports = { Causes }

@@ -1,0 +1,91 @@
+'use strict'
+
+// What happens in the library's pool, as events of the JavaScript one.
+
+const { hide } = require('./hidden')
+const { DatabaseError, HoldfastError, toError } = require('./errors')
+
+/** The library's constants. */
+const KIND = {
+  1: 'opened', 2: 'open_failed', 3: 'closed', 7: 'retried', 8: 'timed_out', 9: 'limit_moved', 10: 'circuit_moved', 11: 'leak_suspected',
+  12: 'server_message', 13: 'rolled_back', 14: 'alert_raised', 15: 'alert_cleared', 16: 'exhaustion_explained',
+}
+
+/** Under which name each is emitted, besides 'event', which all are. */
+const EVENTS = {
+  retried: 'retry',
+  limit_moved: 'limit',
+  circuit_moved: 'breaker',
+  alert_raised: 'alert',
+  alert_cleared: 'alert',
+  leak_suspected: 'leak',
+  exhaustion_explained: 'exhaustion',
+}
+
+/** Why an idle session is closed that is of no use any more. One that breaks while in use is told to who uses it. */
+const FOUND_DEAD = 'validation_failed'
+
+/**
+ * What a server says as it ends a session, in English, and its SQLSTATE: the library's event has the text alone. In another
+ * language the code is not known.
+ */
+const LAST_WORDS = [
+  [/terminating connection due to administrator command/, '57P01'],
+  [/terminating connection because of crash of another server process/, '57P02'],
+  [/terminating connection due to idle-session timeout/, '57P05'],
+  [/terminating connection due to idle-in-transaction timeout/, '25P03'],
+]
+
+/** Why an idle session is lost, for 'error'. */
+function reasonOf(pool, told) {
+  if (told.error !== undefined) return told.error
+  const words = pool._lastWords.get(told.processID)
+  const [, code] = LAST_WORDS.find(([pattern]) => pattern.test(words)) ?? []
+  const said = code && /(terminating connection .*)$/.exec(words)[1]
+  const error = said ? new DatabaseError(said, undefined, 'error') : new HoldfastError('Connection terminated unexpectedly')
+  if (said) Object.assign(error, { severity: 'FATAL', code })
+  for (const [name, value] of Object.entries({ kind: 'connection_lost', attempts: [], retryable: true })) hide(error, name, value)
+  return error
+}
+
+/** @param {import('./pool')} pool */
+function translate(pool, event) {
+  const name = KIND[event.kind]
+  const told = { ...event, kind: name ?? `kind ${event.kind}` }
+  if (event.error !== undefined) told.error = toError(event.error)
+  if (name === 'open_failed' && event.error !== undefined) pool._causes.failed(event.error)
+  if (name === 'opened') {
+    pool._causes.opened()
+    pool._openedAt.set(told.processID, told.time)
+  }
+  if (name === 'closed') pool._openedAt.delete(told.processID)
+  pool.emit('event', told)
+  if (name === 'server_message') pool._lastWords.set(told.processID, told.message)
+  if (name === 'closed') {
+    sessionClosed(pool, told)
+    pool._lastWords.delete(told.processID)
+  }
+  const own = EVENTS[name]
+  if (own === 'alert') told.raised = name === 'alert_raised'
+  if (own !== undefined) pool.emit(own, told)
+}
+
+function sessionClosed(pool, told) {
+  let client = pool._clients.get(told.processID)
+  // One in hand learns of it by its next query, or because it listens.
+  if (client !== undefined && pool._lent.has(client)) {
+    pool._clients.delete(told.processID)
+    return
+  }
+  const isDead = told.reason === FOUND_DEAD && pool.listenerCount('error') > 0
+  // Only queries of the pool may have used it, so that no client of it was seen yet.
+  if (client === undefined && (isDead || pool.listenerCount('remove') > 0)) client = pool._unseenClient(told.processID)
+  if (client !== undefined) pool._forget(client)
+  // Without a listener the process goes on, unlike with node-postgres: the pool has dealt with it.
+  if (!isDead) return
+  const error = reasonOf(pool, told)
+  hide(error, 'client', client)
+  pool.emit('error', error, client)
+}
+
+module.exports = { translate }

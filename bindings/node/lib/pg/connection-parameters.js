@@ -1,0 +1,18 @@
+'use strict'
+
+const { copyOptions, hide } = require('../hidden')
+const { parameters } = require('../parameters')
+
+/** Where options lead to, as node-postgres' class of this name reads them with the environment. */
+class ConnectionParameters {
+  constructor(config) {
+    const { connectionString, ...options } = copyOptions(config)
+    const { password, ...leads } = parameters(copyOptions(config))
+    Object.assign(this, options, leads)
+    hide(this, 'password', password)
+    this.ssl = options.ssl ?? false
+    this.isDomainSocket = !(this.host || '').indexOf('/')
+  }
+}
+
+module.exports = ConnectionParameters
