@@ -180,6 +180,11 @@ fn events_metrics_health_and_the_dashboard_are_there_for_c() {
 }
 
 #[test]
+fn no_socket_raises_sigpipe() {
+    toolchain::run_every_way("signals", &server().url());
+}
+
+#[test]
 fn transactions_commit_roll_back_and_are_run_again() {
     toolchain::run_every_way("transactions", &server().url());
 }
