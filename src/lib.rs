@@ -70,6 +70,7 @@ mod link;
 mod logging;
 mod observe;
 mod pool;
+mod printable;
 #[cfg(feature = "capi")]
 mod queue;
 mod resilience;
@@ -92,6 +93,8 @@ pub use pool::{
 };
 /// The driver underneath: rows, types and errors of [`Pool::query`] are its own.
 pub use postgres;
+#[doc(hidden)]
+pub use printable::Printable;
 pub use session::{Isolation, TransactionOptions};
 
 /// The code in the README.
