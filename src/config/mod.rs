@@ -69,8 +69,8 @@ use crate::observe::event::{Event, EventSink};
 ///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
 /// - An option that cannot be honoured (`require_auth`, `requirepeer`, ...) is an error unless its value would change
 ///   nothing.
-/// - A URL with a bare `@` among its hosts, or in its path when it has no credentials, is refused: nearly always a
-///   password has an `@` or `/` that should have been written `%40` or `%2F`.
+/// - A URL with a bare `@` among its hosts or in its path is refused: nearly always a password has an `@` or `/` that should
+///   have been written `%40` or `%2F`.
 ///
 /// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
 #[derive(Clone)]
