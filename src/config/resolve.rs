@@ -27,6 +27,9 @@ pub(super) struct Resolved {
     session: Vec<(&'static str, String)>,
 }
 
+/// `MAX_TCP_KEEPCNT` of Linux, which refuses more.
+const MOST_KEEPALIVE_PROBES: u32 = 127;
+
 /// libpq's variables for server parameters (`EnvironmentOptions`).
 const SESSION_VARIABLES: [(&str, &str); 3] =
     [("PGDATESTYLE", "datestyle"), ("PGTZ", "timezone"), ("PGGEQO", "geqo")];
@@ -47,7 +50,12 @@ pub(super) fn resolve(
         None => from_environment(row::known("service")?, environment)?,
     };
     if let Some((name, _)) = service.filter(|(name, _)| !name.is_empty()) {
-        for found in service::look_up(&name, environment)? {
+        let own = row::known("servicefile")?;
+        let file = match explicit.get(own.key()).filter(|path| !path.is_empty()) {
+            Some(path) => Some(path.clone()),
+            None => from_environment(own, environment)?.map(|(path, _)| path),
+        };
+        for found in service::look_up(&name, file.map(PathBuf::from), environment)? {
             if !values.contains_key(found.row.key()) {
                 let text = found.row.check(&found.value, &format!(" ({})", found.place))?;
                 values.insert(found.row.key(), text);
@@ -111,6 +119,10 @@ fn found_defaults(values: &mut BTreeMap<&'static str, String>, environment: &Env
     let user = put("user", environment.os_user.clone());
     put("dbname", user);
     put("port", Some("5432".to_owned()));
+    put(
+        "servicefile",
+        environment.home.as_ref().map(|home| home.join(".pg_service.conf").to_string_lossy().into_owned()),
+    );
     put(
         "passfile",
         environment.home.as_ref().map(|home| home.join(".pgpass").to_string_lossy().into_owned()),
@@ -242,7 +254,10 @@ impl Resolved {
     /// How to reach the server; reads the password file.
     pub(super) fn server(&self, environment: &Environment) -> Result<ServerSettings> {
         let user: String = self.find("user").ok_or_else(|| {
-            Error::config("user is not given, and the operating system has no name for this process's user: set user or PGUSER")
+            Error::config(match self.find("environment") {
+                Some(false) => "user is not given, and environment is off: set user",
+                _ => "user is not given, and the operating system has no name for this process's user: set user or PGUSER",
+            })
         })?;
         let dbname = self.find("dbname").unwrap_or_else(|| user.clone());
         let given = self.secret("password");
@@ -273,7 +288,7 @@ impl Resolved {
                 enabled: self.read("keepalives")?,
                 idle: self.read("keepalives_idle")?,
                 interval: self.read("keepalives_interval")?,
-                retries: self.read("keepalives_count")?,
+                retries: self.read::<u32>("keepalives_count")?.min(MOST_KEEPALIVE_PROBES),
                 tcp_user_timeout: self.read("tcp_user_timeout")?,
             },
         })

@@ -26,6 +26,9 @@ fn a_bad_value_is_named_with_its_key_and_what_is_allowed() {
         ("require_auth", "scram-sha-256", "channel_binding=require"),
         ("requirepeer", "postgres", "cannot be checked"),
         ("client_encoding", "LATIN1", "always UTF-8"),
+        ("sslcertmode", "require", "a client certificate is sent where there is one"),
+        ("sslcrldir", "/crl", "only sslcrl is supported"),
+        ("oauth_ca_file", "/ca", "OAuth is not supported"),
     ] {
         let error = refusal(bare().set(key, value).map(drop));
         assert!(error.contains(&format!("{key} \"{value}\" is not valid")), "{error}");
