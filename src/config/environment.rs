@@ -160,6 +160,15 @@ fn home_or(variable: Option<OsString>) -> Option<PathBuf> {
     }
 }
 
+/// The number of a user in `/etc/passwd`.
+pub(super) fn uid_of(name: &str) -> Option<u32> {
+    let text = std::fs::read("/etc/passwd").ok()?;
+    String::from_utf8_lossy(&text).lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
 struct Account {
     name: String,
     home: PathBuf,

@@ -11,6 +11,7 @@ mod resolve;
 mod row;
 mod service;
 pub(crate) mod settings;
+pub(crate) mod socket_owner;
 pub(crate) mod value;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! (`conninfo_add_defaults`).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::Environment;
@@ -17,6 +17,7 @@ use super::settings::{
     ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, RootCertificates, Secret,
     ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
+use super::socket_owner;
 use super::value::{self, Bare};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,8 @@ pub(super) struct Resolved {
     values: BTreeMap<&'static str, String>,
     /// Server parameters that libpq takes from the environment and that are no options of their own.
     session: Vec<(&'static str, String)>,
+    /// Neither host nor address was given: the server is where the socket is.
+    host_was_found: bool,
 }
 
 /// `MAX_TCP_KEEPCNT` of Linux, which refuses more.
@@ -73,6 +76,8 @@ pub(super) fn resolve(
             values.insert(row.key(), text.to_owned());
         }
     }
+    let is_given = |key: &str| values.get(key).is_some_and(|text| !text.is_empty());
+    let host_was_found = !is_given("host") && !is_given("hostaddr");
     found_defaults(&mut values, environment);
     let mut session = Vec::new();
     for (variable, parameter) in SESSION_VARIABLES {
@@ -80,7 +85,7 @@ pub(super) fn resolve(
             session.push((parameter, text.to_owned()));
         }
     }
-    Ok(Resolved { values, session })
+    Ok(Resolved { values, session, host_was_found })
 }
 
 /// The first variable of the option that is set, and its name.
@@ -273,6 +278,11 @@ impl Resolved {
         };
         let hosts =
             hosts::hosts(&places, &Passwords { given, passfile: &passfile, dbname: &dbname, user: &user })?;
+        if self.host_was_found {
+            for host in &hosts {
+                socket_owner::check(Path::new(&environment.socket_directory), host.port)?;
+            }
+        }
         Ok(ServerSettings {
             hosts,
             user,

@@ -77,7 +77,10 @@ fn for_people(found: &[&OptionInfo], style: Style) -> String {
         for line in fold(info.doc(), width() - INDENT.len()) {
             text.push_str(&format!("{INDENT}{line}\n"));
         }
-        let facts = format!("{}; {}", info.allowed(), info.environment().join(", "));
+        let mut facts = info.allowed();
+        if !info.environment().is_empty() {
+            facts.push_str(&format!("; {}", info.environment().join(", ")));
+        }
         for line in fold(&facts, width() - INDENT.len()) {
             text.push_str(&format!("{INDENT}{}\n", style.dim(&line)));
         }

@@ -231,3 +231,20 @@ fn more_keepalive_probes_than_linux_takes_count_as_the_most_it_takes() {
     let settings = server(&from_url("host=db keepalives_count=1000"));
     assert_eq!(settings.keepalive.retries, 127);
 }
+
+#[test]
+fn a_socket_that_was_only_found_has_to_belong_to_somebody_who_may_have_it() {
+    let scratch = Scratch::new();
+    scratch.file(".s.PGSQL.5432", "", 0o777);
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o1777)).unwrap();
+    let mut environment = Environment::with([]);
+    environment.socket_directory = text(&scratch.0).to_owned();
+    let config = PoolConfig::within(environment);
+    config.validate().expect("our own");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(scratch.0.join(".s.PGSQL.5432"), Some(4_000_000), None).unwrap();
+        assert!(refusal(config.validate()).contains("belongs to user 4000000"));
+        config.clone().host(text(&scratch.0)).validate().expect("it was named");
+        config.port(5433).validate().expect("nothing is there yet");
+    }
+}
