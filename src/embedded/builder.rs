@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::binaries::Binaries;
 use super::error::Error;
 use super::port::free_port;
+use super::scram;
 use super::server::{EmbeddedPostgres, Launch};
 use super::settings::Settings;
 use super::workspace::{Workspace, run};
@@ -119,18 +120,20 @@ impl Builder {
     /// A password for `postgres` of your own choice. Default: a random one. [`url`](EmbeddedPostgres::url) carries it.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
-        let password = quote_literal(password);
+        let password = quote_literal(&scram::stored(password));
         self.sql(format!("ALTER ROLE postgres PASSWORD {password}"))
     }
 
     /// A role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty one it
     /// gets that of `postgres`, as does every role that is made here by a statement and has none.
     pub fn role(mut self, name: &str, password: &str) -> Self {
-        if !password.is_empty() {
-            self.roles.push((name.to_owned(), password.to_owned()));
+        let role = quote_name(name);
+        if password.is_empty() {
+            return self.sql(format!("CREATE ROLE {role} LOGIN"));
         }
-        let (name, password) = (quote_name(name), quote_literal(password));
-        self.sql(format!("CREATE ROLE {name} LOGIN PASSWORD {password}"))
+        self.roles.push((name.to_owned(), password.to_owned()));
+        let password = quote_literal(&scram::stored(password));
+        self.sql(format!("CREATE ROLE {role} LOGIN PASSWORD {password}"))
     }
 
     /// A database.
@@ -275,7 +278,7 @@ fn clear_away(folder: &Path) {
 
 /// A statement that gives `password` to every role that may log in and has none, or it could not over TCP.
 fn give_passwords(password: &str) -> String {
-    let password = quote_literal(password);
+    let password = quote_literal(&scram::stored(password));
     format!(
         "DO $do$ DECLARE role name; BEGIN \
          FOR role IN SELECT rolname FROM pg_catalog.pg_authid WHERE rolcanlogin AND rolpassword IS NULL LOOP \

@@ -38,6 +38,7 @@ mod faults;
 mod files;
 mod port;
 mod processes;
+mod scram;
 mod server;
 mod settings;
 mod urls;

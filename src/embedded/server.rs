@@ -144,7 +144,8 @@ impl EmbeddedPostgres {
     pub fn execute(&self, statements: &str) -> Result<(), Error> {
         self.connect()?.batch_execute(statements).map_err(|source| {
             // What follows the word would be the password itself.
-            let shown = statements.find("PASSWORD").map_or(statements, |at| &statements[..at]);
+            let secret = statements.to_ascii_uppercase().find("PASSWORD");
+            let shown = secret.map_or(statements, |at| &statements[..at]);
             Error::Sql { doing: shown.to_owned(), source }
         })
     }

@@ -16,6 +16,12 @@ impl EmbeddedPostgres {
         self.make_url(user, Some(self.password_of(user)), &self.launch.host, database)
     }
 
+    /// A URL for `postgres` with its password that leads somewhere else: `place` is `host:port`, or several of them with commas
+    /// between, such as a proxy or another name of this machine.
+    pub fn url_at(&self, place: &str) -> String {
+        format!("postgresql://postgres:{}@{place}/postgres", percent(self.password()))
+    }
+
     /// The password of `postgres`.
     pub fn password(&self) -> &str {
         &self.launch.password

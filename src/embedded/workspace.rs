@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 use super::binaries::Binaries;
 use super::error::Error;
 use super::files;
+use super::scram;
 use super::user::ServerUser;
 
 /// Waits for the owner's end, then ends every cluster below `$1` and removes it.
@@ -189,11 +190,12 @@ impl Workspace {
 
     fn initdb(&self, binaries: &Binaries, dir: &Path) -> Result<(), Error> {
         let password_file = dir.with_extension("pw");
-        files::write(&password_file, self.password.as_bytes(), self.user)
+        files::write(&password_file, scram::stored(&self.password).as_bytes(), self.user)
             .map_err(Error::io(format!("write {}", password_file.display())))?;
         let mut initdb = self.command(binaries, "initdb");
         initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-        // With SCRAM for TCP, initdb sets `password_encryption` to it as well, which before 14 is not the default.
+        // With SCRAM for TCP, initdb sets `password_encryption` to it as well, which before 14 is not the default: for passwords
+        // that statements give.
         initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile"]).arg(&password_file);
         // 1 MB instead of 16 MB per segment makes the template, and so every copy, a good deal smaller.
         initdb.args(["--wal-segsize=1", "-D"]).arg(dir);
