@@ -10,7 +10,7 @@ impl EmbeddedPostgres {
         self.url_for("postgres", "postgres")
     }
 
-    /// A URL for another user and database, over TCP, with the password that the [builder](Builder::role) gave this user, or
+    /// A URL for another user and database, over TCP, with the password that the [builder](super::Builder::role) gave this user, or
     /// that of `postgres`, which users have that were made without one.
     pub fn url_for(&self, user: &str, database: &str) -> String {
         self.make_url(user, Some(self.password_of(user)), &self.launch.host, database)
