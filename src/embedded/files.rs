@@ -45,6 +45,13 @@ pub(super) fn open_log(path: &Path) -> io::Result<File> {
     File::options().create(true).append(true).mode(0o600).custom_flags(nofollow).open(path)
 }
 
+/// The reading end of a pipe that holds `text`, a short one, and ends behind it.
+pub(super) fn pipe_with(text: &[u8]) -> io::Result<io::PipeReader> {
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(text)?;
+    Ok(reader)
+}
+
 /// A text file that the server has written at `folder/name/name`: no name on the way may be a link.
 pub(super) fn read_below<const N: usize>(folder: &Path, names: [&str; N]) -> io::Result<String> {
     let mut at = open(None, folder.as_os_str(), OFlags::DIRECTORY)?;
