@@ -29,6 +29,7 @@ deps: ## Install what is missing for building, testing and benchmarks
 lint: deps
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+	$(CARGO) update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --lib -- -D warnings
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi

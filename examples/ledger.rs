@@ -61,7 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
          CREATE TABLE entry (thread int, number int, giver int, taker int, amount bigint)"
     ))?;
     let network = Network::to(server.port())?;
-    let pool = pool(&network)?;
+    let pool = pool(&server.url_at(&format!("127.0.0.1:{}", network.port())))?;
 
     let begun = Instant::now();
     let (moved, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -87,11 +87,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// Retries often, so that outages are short for the threads. Nothing takes longer than a second, so that what the network
 /// loses is noticed.
-fn pool(network: &Network) -> holdfast::Result<Pool> {
-    let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", network.port());
+fn pool(url: &str) -> holdfast::Result<Pool> {
     let second = Duration::from_secs(1);
     Pool::new(
-        PoolConfig::from_url(&url)?
+        PoolConfig::from_url(url)?
             .application_name(NAME)
             .max_size(8)
             .retry_max(20)

@@ -57,7 +57,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for stock in [false, true] {
         let server = EmbeddedPostgres::start()?;
         let relay = Relay::start(format!("{}:{}", server.host(), server.port()).parse()?)?;
-        let url = format!("postgresql://postgres@{}/postgres?sslmode=disable", relay.address);
+        let url = format!("{}?sslmode=disable", server.url_at(&relay.address.to_string()));
         seen.push(if stock {
             let manager = PostgresConnectionManager::new(url.parse()?, NoTls);
             let pool = r2d2::Pool::builder().max_size(CONNECTIONS).build(manager)?;

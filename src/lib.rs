@@ -74,6 +74,7 @@ mod link;
 mod logging;
 mod observe;
 mod pool;
+mod printable;
 #[cfg(feature = "capi")]
 mod queue;
 mod resilience;
@@ -100,6 +101,8 @@ pub use postgres;
 pub use postgres::error::SqlState;
 /// Conversions between values in Rust and in PostgreSQL.
 pub use postgres_types as types;
+#[doc(hidden)]
+pub use printable::Printable;
 pub use session::{Isolation, Isolation as IsolationLevel, Notification, TransactionOptions};
 #[doc(inline)]
 pub use sql::{

@@ -13,6 +13,7 @@ use log::Level;
 use log::kv::{self, Key, Source, Value, VisitSource};
 
 use crate::callback;
+use crate::printable::Printable;
 
 /// How much a record matters; the smaller, the more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +49,8 @@ impl LogLevel {
 pub struct LogRecord<'a> {
     /// How much it matters.
     pub level: LogLevel,
-    /// What happened, in one line. Never holds a secret.
+    /// What happened, in one line: control characters in what a server or another session has said are escaped. Never holds a
+    /// secret.
     pub message: &'a str,
     /// The pool's name and target, or its target alone if it has no name.
     pub pool: &'a str,
@@ -125,7 +127,7 @@ impl Logger {
         let least = LogLevel::of(level);
         // What a sink does can make further records; it does not get those, or it might never end.
         if let Some(sink) = self.sink.as_ref().filter(|sink| least <= sink.least && !callback::is_running()) {
-            let message = message.to_string();
+            let message = Printable(message).to_string();
             let record = LogRecord {
                 level: least,
                 message: &message,
@@ -146,16 +148,18 @@ impl Logger {
         place: &'static Location<'static>,
     ) {
         let fields = WithPool { pool: &self.pool, fields };
-        let record = log::Record::builder()
-            .args(message)
-            .level(level)
-            .target("holdfast")
-            .module_path_static(Some("holdfast::pool"))
-            .file_static(Some(place.file()))
-            .line(Some(place.line()))
-            .key_values(&fields)
-            .build();
-        log::logger().log(&record);
+        // In one expression, in which the message lives.
+        log::logger().log(
+            &log::Record::builder()
+                .args(format_args!("{}", Printable(message)))
+                .level(level)
+                .target("holdfast")
+                .module_path_static(Some("holdfast::pool"))
+                .file_static(Some(place.file()))
+                .line(Some(place.line()))
+                .key_values(&fields)
+                .build(),
+        );
     }
 }
 
@@ -169,5 +173,22 @@ impl Source for WithPool<'_> {
     fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), kv::Error> {
         visitor.visit_pair(Key::from("pool"), Value::from(self.pool))?;
         self.fields.visit(visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_a_server_has_said() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        let sink = LogSink::new(LogLevel::Warn, move |record| kept.lock().push(record.message.to_owned()));
+        let logger = Logger::new("pool".to_owned(), Some(sink));
+        logger.warn(&[], format_args!("the server said: {}", "no\r\n[    0.0 ERROR] forged \x1b[2J\u{202e}"));
+        assert_eq!(*heard.lock(), [r"the server said: no\r\n[    0.0 ERROR] forged \u{1b}[2J\u{202e}"]);
     }
 }

@@ -171,12 +171,12 @@ fn threads_share_a_pool_and_cancel_and_close_it() {
 
 #[test]
 fn signals_that_interrupt_system_calls_fail_nothing() {
-    toolchain::run_every_way("signals", &server().url());
+    toolchain::run_every_way("interrupts", &server().url());
 }
 
 #[test]
 fn cancel_requests_over_a_unix_socket_are_not_failed_by_signals_either() {
-    toolchain::run_every_way("signals", &server().socket_url());
+    toolchain::run_every_way("interrupts", &server().socket_url());
 }
 
 #[test]
@@ -187,6 +187,11 @@ fn log_records_reach_the_callback_of_their_pool() {
 #[test]
 fn events_metrics_health_and_the_dashboard_are_there_for_c() {
     toolchain::run_every_way("observing", &server().url());
+}
+
+#[test]
+fn no_socket_raises_sigpipe() {
+    toolchain::run_every_way("signals", &server().url());
 }
 
 #[test]

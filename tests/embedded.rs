@@ -81,6 +81,74 @@ fn settings_roles_databases_and_statements_are_in_place_once_it_has_started() ->
 }
 
 #[test]
+fn other_users_of_the_machine_do_not_get_in() -> TestResult {
+    let server = EmbeddedPostgres::builder()
+        .role("app", "its own")
+        .role("plain", "")
+        .sql("CREATE ROLE \"o'dd\" LOGIN")
+        .start()?;
+    for user in ["postgres", "app", "plain", "o'dd"] {
+        let row = Client::connect(&server.url_for(user, "postgres"), NoTls)?.query_one("SELECT user", &[])?;
+        assert_eq!(row.get::<_, &str>(0), user);
+        // No password at all is refused by the client.
+        let bare =
+            format!("host={} port={} user='{}'", server.host(), server.port(), user.replace('\'', "\\'"));
+        assert!(Client::connect(&bare, NoTls).is_err(), "{user}");
+        assert_eq!(refusal(&server.url_with_password(user, "guessed", "postgres")), "28P01", "{user}");
+    }
+    assert!(server.password().len() >= 32, "as long as cannot be guessed");
+    assert_eq!(fs::metadata(server.socket_dir())?.mode() & 0o077, 0, "the socket's folder is closed");
+    let hashes = server.connect()?.query("SELECT rolpassword FROM pg_authid WHERE rolcanlogin", &[])?;
+    assert!(hashes.iter().all(|row| row.get::<_, &str>(0).starts_with("SCRAM-SHA-256$")));
+    Ok(())
+}
+
+#[test]
+fn links_in_the_servers_folder_lead_nowhere() -> TestResult {
+    let server = EmbeddedPostgres::start()?;
+    let victim = env::temp_dir().join(format!("holdfast-victim-{}", std::process::id()));
+    fs::write(&victim, "untouched")?;
+    let owner = fs::metadata(&victim)?.uid();
+    let (folder, data) = (server.socket_dir().to_owned(), server.data_dir());
+    for link in [folder.join("log"), data.join("pg_hba.conf"), data.join("server.key")] {
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(&victim, &link)?;
+    }
+    server.change_hba(&["host all all all trust"])?;
+    server.change_settings(&[("work_mem", "7MB")])?;
+    server.restart()?;
+    assert_eq!(connect(&server).query_one("SHOW work_mem", &[])?.get::<_, String>(0), "7MB");
+    drop(server);
+    let (text, now) = (fs::read_to_string(&victim)?, fs::metadata(&victim)?.uid());
+    fs::remove_file(&victim)?;
+    assert_eq!((text.as_str(), now), ("untouched", owner));
+    Ok(())
+}
+
+#[test]
+fn a_process_that_only_stands_in_the_folder_is_not_ended_with_the_server() -> TestResult {
+    let server = EmbeddedPostgres::start()?;
+    let mut visitor = Command::new("sleep").arg("600").current_dir(server.data_dir()).spawn()?;
+    assert!(!server.pids().contains(&i32::try_from(visitor.id())?));
+    // What a backend has started is the server's own, and so goes with it.
+    let started = "COPY (SELECT 1) TO PROGRAM 'sleep 601'";
+    let mut client = server.connect()?;
+    let copying = thread::spawn(move || client.batch_execute(started));
+    soon("the program runs", || server.pids().iter().any(|pid| is_sleep(*pid)));
+    drop(server);
+    assert!(copying.join().unwrap().is_err());
+    let lives = visitor.try_wait()?.is_none();
+    visitor.kill()?;
+    visitor.wait()?;
+    assert!(lives);
+    Ok(())
+}
+
+fn is_sleep(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("sleep 601"))
+}
+
+#[test]
 fn with_a_password_nobody_gets_in_without_it() -> TestResult {
     let server = EmbeddedPostgres::builder().password("s e/cret").start()?;
     Client::connect(&server.url(), NoTls)?;
@@ -145,10 +213,15 @@ fn when_its_owner_is_killed_a_server_ends_and_its_folder_goes_running_or_frozen(
         // <owner's folder>/<number>/data: all of the owner's folder must go, the template included.
         let owners_folder = data.ancestors().nth(2).unwrap();
         assert!(anybody_in(&data));
+        let mut visitor = Command::new("sleep").arg("600").current_dir(&data).spawn()?;
         owner.kill()?; // SIGKILL: no destructor runs
         owner.wait()?;
-        soon("no process is left", || !anybody_in(&data));
         soon("no folder is left", || !owners_folder.exists());
+        soon("no process is left", || !anybody_in(&data));
+        let lives = visitor.try_wait()?.is_none();
+        visitor.kill()?;
+        visitor.wait()?;
+        assert!(lives, "what only stands there is not the server's");
     }
     Ok(())
 }

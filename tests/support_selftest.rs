@@ -120,7 +120,7 @@ fn connector(ca: &Path, own: Option<&CertFiles>) -> MakeTlsConnector {
 fn the_good_certificate_is_accepted_and_each_bad_one_is_refused_for_its_own_reason() {
     let certs = Certs::new();
     let server = support::own_server(|server| server.tls(certs.server(&certs.good)));
-    let url = |host: &str| format!("host={host} port={} user=postgres sslmode=require", server.port());
+    let url = |host: &str| format!("{}?sslmode=require", server.url_at(&format!("{host}:{}", server.port())));
     let connect = |host: &str| Client::connect(&url(host), connector(&certs.ca_file, None));
     for host in ["localhost", "127.0.0.1"] {
         let tls: bool = connect(host)

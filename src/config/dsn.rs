@@ -18,8 +18,8 @@ pub(super) struct Conninfo {
     pub(super) pairs: Vec<(&'static OptionInfo, String)>,
     /// Parts of a password may have ended up elsewhere, so that no value may be shown.
     pub(super) doubtful: bool,
-    /// An `@` stands in a URL's hosts, or in its path although there are no credentials. libpq takes it as part of a
-    /// name; far more likely a password has an unencoded `@` or `/` and its rest became a host or a database.
+    /// An `@` stands in a URL's hosts or in its path. libpq takes it as part of a name; far more likely a password has an
+    /// unencoded `@` or `/`, and its rest became a host or a database, which errors and logs show.
     pub(super) ambiguous: bool,
 }
 
@@ -153,7 +153,7 @@ fn parse_url(body: &str) -> Result<Conninfo> {
     let rest = match rest.strip_prefix('/') {
         Some(path) => {
             let end = path.find('?').unwrap_or(path.len());
-            ambiguous |= credentials.is_none() && path[..end].contains('@');
+            ambiguous |= path[..end].contains('@');
             store_decoded(&mut pairs, "dbname", &path[..end])?;
             &path[end..]
         }

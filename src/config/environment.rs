@@ -3,6 +3,7 @@
 //! They are looked at once, when a configuration is begun, and kept with it; tests bring surroundings of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,11 +11,9 @@ use super::row;
 use crate::error::{Error, Result};
 
 /// Variables that are read besides those of the option table.
-const OTHERS: [&str; 12] = [
-    "HOME",
+const OTHERS: [&str; 10] = [
     "USER",
     "LOGNAME",
-    "PGSERVICEFILE",
     "PGSYSCONFDIR",
     "PGREQUIRESSL",
     "PGDATESTYLE",
@@ -69,12 +68,24 @@ impl Environment {
         let account = own_account();
         let set = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         Self {
-            home: set("HOME").map(PathBuf::from).or_else(|| account.as_ref().map(|a| a.home.clone())),
+            home: home(),
             os_user: account.map(|a| a.name).or_else(|| set("USER")).or_else(|| set("LOGNAME")),
             socket_directory: default_socket_directory(),
             service_directories: SERVICE_DIRECTORIES.iter().map(PathBuf::from).collect(),
             variables,
             unreadable,
+        }
+    }
+
+    /// Surroundings of which nothing is used: no variables, no user and no files, but where the system's socket is.
+    pub(super) fn cut_off(&self) -> Self {
+        Self {
+            variables: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            home: None,
+            os_user: None,
+            socket_directory: self.socket_directory.clone(),
+            service_directories: Vec::new(),
         }
     }
 
@@ -133,12 +144,37 @@ fn default_socket_directory() -> String {
     if std::path::Path::new(preferred).is_dir() { preferred.to_owned() } else { last.to_owned() }
 }
 
+/// The home folder, in which libpq's files of the user are (`pqGetHomeDirectory`): `HOME`, else what the password database says.
+pub(crate) fn home() -> Option<PathBuf> {
+    home_or(std::env::var_os("HOME"))
+}
+
+fn home_or(variable: Option<OsString>) -> Option<PathBuf> {
+    match variable.filter(|home| !home.is_empty()) {
+        Some(home) => Some(PathBuf::from(home)),
+        // Without the variable the standard library asks `getpwuid_r`, accounts from LDAP and the like included. Where it is
+        // set but empty, it would return that.
+        None => std::env::home_dir()
+            .filter(|home| !home.as_os_str().is_empty())
+            .or_else(|| own_account().map(|account| account.home)),
+    }
+}
+
+/// The number of a user in `/etc/passwd`.
+pub(super) fn uid_of(name: &str) -> Option<u32> {
+    let text = std::fs::read("/etc/passwd").ok()?;
+    String::from_utf8_lossy(&text).lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
 struct Account {
     name: String,
     home: PathBuf,
 }
 
-/// This process's line in `/etc/passwd`. Accounts from elsewhere (LDAP) are not found here; `USER` and `HOME` serve them.
+/// This process's line in `/etc/passwd`. Accounts from elsewhere (LDAP) are not found here; `USER` serves them.
 fn own_account() -> Option<Account> {
     let uid = rustix::process::geteuid().as_raw().to_string();
     let text = std::fs::read("/etc/passwd").ok()?;
@@ -151,4 +187,16 @@ fn own_account() -> Option<Account> {
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_home_the_password_database_says_where_the_users_files_are() {
+        assert_eq!(home_or(Some("/somewhere".into())), Some(PathBuf::from("/somewhere")));
+        let account = own_account().expect("tests run as somebody with an account");
+        assert_eq!(home_or(Some("".into())).is_some(), !account.home.as_os_str().is_empty());
+    }
 }

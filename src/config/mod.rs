@@ -3,7 +3,7 @@
 //! [`PoolConfig`] collects what is said; [`options`] lists what can be said; [`reference_table`] prints it.
 
 mod dsn;
-mod environment;
+pub(crate) mod environment;
 mod hosts;
 mod options;
 mod passfile;
@@ -12,6 +12,7 @@ mod resolve;
 mod row;
 mod service;
 pub(crate) mod settings;
+pub(crate) mod socket_owner;
 pub(crate) mod value;
 
 #[cfg(test)]
@@ -60,6 +61,9 @@ use crate::observe::event::{Event, EventSink};
 /// A variable that is set but empty says nothing. Environment and user are looked at when the configuration is begun,
 /// password and service files whenever it is used.
 ///
+/// Where the connection string is a stranger's, set [`environment`](Self::environment) to `false`: then the program and that
+/// string are the only sources, and the stranger's server gets no password, user name or option that was meant for another.
+///
 /// # Units
 ///
 /// Durations are written `15s`, `500ms`, `30min` (also `us`, `h`, `d`). A bare number is milliseconds, except for
@@ -72,8 +76,8 @@ use crate::observe::event::{Event, EventSink};
 ///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
 /// - An option that cannot be honoured (`requirepeer`, `sslcrldir`, ...) is an error unless its value would change
 ///   nothing.
-/// - A URL with a bare `@` among its hosts, or in its path when it has no credentials, is refused: nearly always a
-///   password has an `@` or `/` that should have been written `%40` or `%2F`.
+/// - A URL with a bare `@` among its hosts or in its path is refused: nearly always a password has an `@` or `/` that should
+///   have been written `%40` or `%2F`.
 ///
 /// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
 #[derive(Clone)]
@@ -174,6 +178,11 @@ impl PoolConfig {
                 )),
                 false => error,
             })?;
+            if row.key() == row::ENVIRONMENT && value == "true" && self.is_cut_off() {
+                return Err(Error::config(
+                    "environment is off, and a connection string cannot switch it on: it may be the stranger's for whom it is off",
+                ));
+            }
             checked.push((row.key(), value));
         }
         self.explicit.extend(checked);
@@ -319,8 +328,23 @@ impl PoolConfig {
         Ok((resolved.pool()?, ServerSettings::within_process(name.map(str::to_owned))))
     }
 
+    /// Whether nothing but the program's own word counts.
+    fn is_cut_off(&self) -> bool {
+        self.explicit.get(row::ENVIRONMENT).is_some_and(|value| value::flag(value) == Some(false))
+    }
+
     fn resolved(&self) -> Result<resolve::Resolved> {
-        resolve::resolve(&self.explicit, &self.environment, self.production)
+        if !self.is_cut_off() {
+            return resolve::resolve(&self.explicit, &self.environment, self.production);
+        }
+        for key in ["service", "servicefile", "passfile"] {
+            if self.explicit.get(key).is_some_and(|value| !value.is_empty()) {
+                return Err(Error::config(format!(
+                    "{key} and environment=off do not go together: no password or service file is read then"
+                )));
+            }
+        }
+        resolve::resolve(&self.explicit, &self.environment.cut_off(), self.production)
     }
 }
 

@@ -46,6 +46,8 @@ const fn libpq_time(bare: Bare, (min, max): (Duration, Duration), zero: &'static
 
 /// What Linux takes for keepalive times: whole seconds, up to `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`.
 const PROBING: (Duration, Duration) = (SECOND, Duration::from_secs(32_767));
+/// libpq takes what an `int` holds.
+const MOST_PROBES: u32 = i32::MAX as u32;
 const UP_TO_A_DAY: (Duration, Duration) = (MILLISECOND, DAY);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -209,6 +211,10 @@ options! {
         passfile(path) ["PGPASSFILE"] Kind::Path, ["~/.pgpass"];
         /// Section of the service file to take options from.
         service(text) ["PGSERVICE"] Kind::Text, none;
+        /// The user's service file.
+        servicefile(path) ["PGSERVICEFILE"] Kind::Path, ["~/.pg_service.conf"];
+        /// `off` where the connection string is a stranger's: nothing of this process's surroundings is used then, no variables, no password file, no service file, no name of a user. No connection string switches it on again.
+        environment(bool) [] Kind::Flag, "true";
         /// Name of the program, as `pg_stat_activity` shows it.
         application_name(text) ["PGAPPNAME"] Kind::Text, none;
         /// Used where `application_name` is given nowhere.
@@ -261,8 +267,8 @@ options! {
         keepalives_idle(time) [] libpq_time(Bare::LibpqSeconds, PROBING, "leaves it to the system"), "3s";
         /// Time between two probes; 0 leaves it to the system.
         keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, PROBING, "leaves it to the system"), "1s";
-        /// Unanswered probes after which the peer counts as dead; 0 leaves it to the system.
-        keepalives_count(u32) [] Kind::Integer { min: 0, max: 127 }, "3";
+        /// Unanswered probes after which the peer counts as dead; 0 leaves it to the system. More than 127, which is the most that Linux takes, counts as 127.
+        keepalives_count(u32) [] Kind::Integer { min: 0, max: MOST_PROBES }, "3";
         /// How long sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves it to the system.
         tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, UP_TO_A_DAY, "leaves it to the system"), "0";
     }
@@ -299,6 +305,8 @@ options! {
         oauth_client_id(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
         /// OAuth client secret.
         oauth_client_secret(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
+        /// Authority that the OAuth issuer's certificate must come from.
+        oauth_ca_file(none) ["PGOAUTHCAFILE"] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
         /// OAuth scope.
         oauth_scope(none) [] Kind::Inert { harmless: &[], because: "OAuth is not supported" }, none;
     }

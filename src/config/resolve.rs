@@ -5,7 +5,7 @@
 //! (`conninfo_add_defaults`).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::Environment;
@@ -19,6 +19,7 @@ use super::settings::{
     RootCertificates, Secret, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings,
     TlsVersion,
 };
+use super::socket_owner;
 use super::value::{self, Bare};
 use crate::error::{Error, Result};
 
@@ -27,7 +28,12 @@ pub(super) struct Resolved {
     values: BTreeMap<&'static str, String>,
     /// Server parameters that libpq takes from the environment and that are no options of their own.
     session: Vec<(&'static str, String)>,
+    /// Neither host nor address was given: the server is where the socket is.
+    host_was_found: bool,
 }
+
+/// `MAX_TCP_KEEPCNT` of Linux, which refuses more.
+const MOST_KEEPALIVE_PROBES: u32 = 127;
 
 /// libpq's variables for server parameters (`EnvironmentOptions`).
 const SESSION_VARIABLES: [(&str, &str); 3] =
@@ -49,7 +55,12 @@ pub(super) fn resolve(
         None => from_environment(row::known("service")?, environment)?,
     };
     if let Some((name, _)) = service.filter(|(name, _)| !name.is_empty()) {
-        for found in service::look_up(&name, environment)? {
+        let own = row::known("servicefile")?;
+        let file = match explicit.get(own.key()).filter(|path| !path.is_empty()) {
+            Some(path) => Some(path.clone()),
+            None => from_environment(own, environment)?.map(|(path, _)| path),
+        };
+        for found in service::look_up(&name, file.map(PathBuf::from), environment)? {
             if !values.contains_key(found.row.key()) {
                 let text = found.row.check(&found.value, &format!(" ({})", found.place))?;
                 values.insert(found.row.key(), text);
@@ -67,6 +78,8 @@ pub(super) fn resolve(
             values.insert(row.key(), text.to_owned());
         }
     }
+    let is_given = |key: &str| values.get(key).is_some_and(|text| !text.is_empty());
+    let host_was_found = !is_given("host") && !is_given("hostaddr");
     found_defaults(&mut values, environment);
     let mut session = Vec::new();
     for (variable, parameter) in SESSION_VARIABLES {
@@ -74,7 +87,7 @@ pub(super) fn resolve(
             session.push((parameter, text.to_owned()));
         }
     }
-    Ok(Resolved { values, session })
+    Ok(Resolved { values, session, host_was_found })
 }
 
 /// The first variable of the option that is set, and its name.
@@ -113,6 +126,10 @@ fn found_defaults(values: &mut BTreeMap<&'static str, String>, environment: &Env
     let user = put("user", environment.os_user.clone());
     put("dbname", user);
     put("port", Some("5432".to_owned()));
+    put(
+        "servicefile",
+        environment.home.as_ref().map(|home| home.join(".pg_service.conf").to_string_lossy().into_owned()),
+    );
     put(
         "passfile",
         environment.home.as_ref().map(|home| home.join(".pgpass").to_string_lossy().into_owned()),
@@ -245,7 +262,10 @@ impl Resolved {
     /// How to reach the server; reads the password file.
     pub(super) fn server(&self, environment: &Environment) -> Result<ServerSettings> {
         let user: String = self.find("user").ok_or_else(|| {
-            Error::config("user is not given, and the operating system has no name for this process's user: set user or PGUSER")
+            Error::config(match self.find("environment") {
+                Some(false) => "user is not given, and environment is off: set user",
+                _ => "user is not given, and the operating system has no name for this process's user: set user or PGUSER",
+            })
         })?;
         let dbname = self.find("dbname").unwrap_or_else(|| user.clone());
         let given = self.secret("password");
@@ -261,6 +281,11 @@ impl Resolved {
         };
         let hosts =
             hosts::hosts(&places, &Passwords { given, passfile: &passfile, dbname: &dbname, user: &user })?;
+        if self.host_was_found {
+            for host in &hosts {
+                socket_owner::check(Path::new(&environment.socket_directory), host.port)?;
+            }
+        }
         Ok(ServerSettings {
             hosts,
             user,
@@ -277,7 +302,7 @@ impl Resolved {
                 enabled: self.read("keepalives")?,
                 idle: self.read("keepalives_idle")?,
                 interval: self.read("keepalives_interval")?,
-                retries: self.read("keepalives_count")?,
+                retries: self.read::<u32>("keepalives_count")?.min(MOST_KEEPALIVE_PROBES),
                 tcp_user_timeout: self.read("tcp_user_timeout")?,
             },
         })

@@ -92,8 +92,11 @@ impl OptionInfo {
         self.doc.trim()
     }
 
-    /// The environment variables it is read from; the first that is set and not empty counts.
+    /// The environment variables it is read from; the first that is set and not empty counts. None for `environment` itself.
     pub fn environment(&self) -> Vec<String> {
+        if self.key == ENVIRONMENT {
+            return Vec::new();
+        }
         let own = format!("HOLDFAST_{}", self.key.to_ascii_uppercase());
         std::iter::once(own).chain(self.libpq_env.iter().map(|name| (*name).to_owned())).collect()
     }
@@ -117,6 +120,9 @@ impl OptionInfo {
         })
     }
 }
+
+/// The option that says whether there are other sources than the program.
+pub(super) const ENVIRONMENT: &str = "environment";
 
 pub(super) const MASK: &str = "***";
 

@@ -15,11 +15,15 @@ pub(super) struct ServiceValue {
     pub(super) place: String,
 }
 
-/// The options of the section `[service]`: from the user's file (`PGSERVICEFILE`, else `~/.pg_service.conf`), or, when
-/// that has no such section, from the system's. Of an option given twice the first counts.
-pub(super) fn look_up(service: &str, environment: &Environment) -> Result<Vec<ServiceValue>> {
+/// The options of the section `[service]`: from the user's file (`named`, else `~/.pg_service.conf`), or, when that has no such
+/// section, from the system's. Of an option given twice the first counts.
+pub(super) fn look_up(
+    service: &str,
+    named: Option<PathBuf>,
+    environment: &Environment,
+) -> Result<Vec<ServiceValue>> {
     let mut looked_in = Vec::new();
-    for path in candidates(environment)? {
+    for path in candidates(named, environment)? {
         if let Some(found) = section(&path, service)? {
             return Ok(found);
         }
@@ -36,11 +40,11 @@ pub(super) fn look_up(service: &str, environment: &Environment) -> Result<Vec<Se
     )))
 }
 
-/// The files to look in. A file named by `PGSERVICEFILE` must exist; the others may be missing.
-fn candidates(environment: &Environment) -> Result<Vec<PathBuf>> {
+/// The files to look in. A file that was named must exist; the others may be missing.
+fn candidates(named: Option<PathBuf>, environment: &Environment) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    match environment.get("PGSERVICEFILE")? {
-        Some(path) => files.push(PathBuf::from(path)),
+    match named {
+        Some(path) => files.push(path),
         None => {
             let own = environment.home.as_ref().map(|home| home.join(".pg_service.conf"));
             files.extend(own.filter(|path| path.exists()));
@@ -91,8 +95,11 @@ fn service_line(line: &str, place: String) -> Result<ServiceValue> {
     let Some((key, value)) = line.split_once('=') else {
         return Err(Error::config(format!("missing \"=\" in the service file ({place})")));
     };
-    if key == "service" {
+    if key == "service" || key == "servicefile" {
         return Err(Error::config(format!("a service cannot refer to another service ({place})")));
+    }
+    if key == row::ENVIRONMENT {
+        return Err(Error::config(format!("a service cannot say what else is read ({place})")));
     }
     let row = row::option(key).ok_or_else(|| {
         Error::config(format!("unknown option in the service file ({place}){}", row::hint(key)))

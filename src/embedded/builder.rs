@@ -2,14 +2,15 @@
 
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::binaries::Binaries;
 use super::error::Error;
 use super::port::free_port;
+use super::scram;
 use super::server::{EmbeddedPostgres, Launch};
+use super::settings::Settings;
 use super::workspace::{Workspace, run};
 
 /// How often another process may snatch the port between our look at it and the server's start.
@@ -52,6 +53,7 @@ pub struct Builder {
     hba: Vec<String>,
     tls: Option<TlsFiles>,
     password: Option<String>,
+    roles: Vec<(String, String)>,
     setup: Vec<String>,
 }
 
@@ -101,8 +103,9 @@ impl Builder {
         self
     }
 
-    /// A line of `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default (trust
-    /// whoever comes from this machine). `postgres` itself is always let in over the Unix-domain socket, for administration.
+    /// A line of `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default: over TCP a
+    /// password from this machine, over the Unix-domain socket, whose folder is closed to other users, none. `postgres` itself
+    /// is always let in over the socket, for administration.
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
         self
@@ -114,18 +117,23 @@ impl Builder {
         self
     }
 
-    /// A password for `postgres`. TCP connections then need one, unless [`hba`](Self::hba) lines say otherwise, and
-    /// [`url`](EmbeddedPostgres::url) carries it.
+    /// A password for `postgres` of your own choice. Default: a random one. [`url`](EmbeddedPostgres::url) carries it.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
-        let password = quote_literal(password);
+        let password = quote_literal(&scram::stored(password));
         self.sql(format!("ALTER ROLE postgres PASSWORD {password}"))
     }
 
-    /// A role that may log in, with this password.
-    pub fn role(self, name: &str, password: &str) -> Self {
-        let (name, password) = (quote_name(name), quote_literal(password));
-        self.sql(format!("CREATE ROLE {name} LOGIN PASSWORD {password}"))
+    /// A role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty one it
+    /// gets that of `postgres`, as does every role that is made here by a statement and has none.
+    pub fn role(mut self, name: &str, password: &str) -> Self {
+        let role = quote_name(name);
+        if password.is_empty() {
+            return self.sql(format!("CREATE ROLE {role} LOGIN"));
+        }
+        self.roles.push((name.to_owned(), password.to_owned()));
+        let password = quote_literal(&scram::stored(password));
+        self.sql(format!("CREATE ROLE {role} LOGIN PASSWORD {password}"))
     }
 
     /// A database.
@@ -145,25 +153,30 @@ impl Builder {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
         let data = folder.join("data");
+        let password = self.password.clone().unwrap_or_else(|| workspace.password().to_owned());
         let server = workspace
             .new_cluster(&binaries, &data)
-            .and_then(|()| self.launch(workspace, binaries, &folder))
-            // Without a server there is nobody whose drop would remove the folder.
-            .inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+            .and_then(|()| self.launch(workspace, binaries, &folder, (password, self.roles.clone())))
+            // Without a server there is nobody whose drop would remove its files.
+            .inspect_err(|_| clear_away(&folder))?;
         self.setup.iter().try_for_each(|statement| server.execute(statement))?;
+        if !self.setup.is_empty() {
+            server.execute(&give_passwords(server.password()))?;
+        }
         Ok(server)
     }
 
-    /// Starts a hot standby of `primary` that follows it by streaming. Roles and databases are the primary's.
+    /// Starts a hot standby of `primary` that follows it by streaming. Roles, their passwords and databases are the primary's.
     pub fn start_standby_of(self, primary: &EmbeddedPostgres) -> Result<EmbeddedPostgres, Error> {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
         let mut copy = workspace.command(&binaries, "pg_basebackup");
         copy.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--write-recovery-conf", "-d"]);
         copy.arg(primary.socket_url()).arg("-D").arg(folder.join("data"));
+        let passwords = (primary.launch.password.clone(), primary.launch.roles.clone());
         run(copy)
-            .and_then(|()| self.launch(workspace, binaries, &folder))
-            .inspect_err(|_| drop(fs::remove_dir_all(&folder)))
+            .and_then(|()| self.launch(workspace, binaries, &folder, passwords))
+            .inspect_err(|_| clear_away(&folder))
     }
 
     fn prepare(&self) -> Result<(Arc<Workspace>, Binaries), Error> {
@@ -177,13 +190,14 @@ impl Builder {
         workspace: Arc<Workspace>,
         binaries: Binaries,
         folder: &Path,
+        (password, roles): (String, Vec<(String, String)>),
     ) -> Result<EmbeddedPostgres, Error> {
-        let data = folder.join("data");
-        append(&data.join("postgresql.conf"), &self.postgresql_conf(folder))?;
-        write_hba(&data, &self.hba_lines())?;
+        let settings = Settings::make(folder, workspace.user(), self.postgresql_conf(folder))?;
+        settings.write_hba(&self.hba_lines())?;
         if let Some(files) = &self.tls {
-            install_tls(&workspace, &data, files)?;
+            settings.install_tls(files)?;
         }
+        let settings = Arc::new(settings);
         let mut tries_left = PORT_TRIES;
         loop {
             let port = self.port.map_or_else(free_port, Ok).map_err(Error::io("find a free port"))?;
@@ -193,14 +207,16 @@ impl Builder {
                 folder: folder.to_owned(),
                 port,
                 host: self.host(),
-                password: self.password.clone(),
+                settings: Arc::clone(&settings),
+                password: password.clone(),
+                roles: roles.clone(),
             };
             tries_left -= 1;
             match EmbeddedPostgres::launch(launch) {
                 Err(error) if error.is_port_taken() && self.port.is_none() && tries_left > 0 => {
                     log::debug!("port {port} was taken by somebody else; trying another");
                     // Or the next failure would look like this one.
-                    fs::remove_file(folder.join("log")).map_err(Error::io("start a new log"))?;
+                    fs::remove_file(folder.with_extension("log")).map_err(Error::io("start a new log"))?;
                 }
                 other => return other,
             }
@@ -217,7 +233,7 @@ impl Builder {
     }
 
     fn postgresql_conf(&self, folder: &Path) -> String {
-        let mut conf = String::from("\n# From here on: what was asked of this private server.\n");
+        let mut conf = String::new();
         let socket_dir = folder.display().to_string();
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1");
         let ours = DEFAULTS.into_iter().chain([
@@ -237,47 +253,37 @@ impl Builder {
         if !self.hba.is_empty() {
             return self.hba.clone();
         }
-        let method = if self.password.is_some() { "scram-sha-256" } else { "trust" };
-        vec![
-            "local all all trust".to_owned(),
-            "local replication all trust".to_owned(),
-            format!("host all all 127.0.0.0/8 {method}"),
-            format!("host all all ::1/128 {method}"),
-            format!("host all all samehost {method}"),
+        // Every user of this machine can reach the port; the socket's folder is closed to others.
+        [
+            "local all all trust",
+            "local replication all trust",
+            "host all all 127.0.0.0/8 scram-sha-256",
+            "host all all ::1/128 scram-sha-256",
+            "host all all samehost scram-sha-256",
         ]
+        .map(str::to_owned)
+        .into()
     }
 }
 
-/// Replaces `pg_hba.conf`; the administrator's way in stays.
-pub(super) fn write_hba(data: &Path, lines: &[String]) -> Result<(), Error> {
-    let always = "local all postgres trust\nlocal replication postgres trust\n";
-    // Written over, not anew: the file keeps its owner and mode.
-    fs::write(data.join("pg_hba.conf"), format!("{always}{}\n", lines.join("\n")))
-        .map_err(Error::io("write pg_hba.conf"))
-}
-
-/// Copies certificate and key to where a server looks for them by default, with the mode on which it insists.
-pub(super) fn install_tls(workspace: &Workspace, data: &Path, files: &TlsFiles) -> Result<(), Error> {
-    let install = |from: &Path, name: &str| {
-        let to = data.join(name);
-        fs::copy(from, &to)
-            .and_then(|_| fs::set_permissions(&to, fs::Permissions::from_mode(0o600)))
-            .and_then(|()| workspace.user().own(&to))
-            .map_err(Error::io(format!("copy {} to {}", from.display(), to.display())))
-    };
-    install(&files.cert, "server.crt")?;
-    install(&files.key, "server.key")?;
-    if let Some(ca) = &files.client_ca {
-        install(ca, "root.crt")?;
-        append(&data.join("postgresql.conf"), "ssl_ca_file = 'root.crt'\n")?;
+/// Removes what there is of a server that did not start.
+fn clear_away(folder: &Path) {
+    for dir in [folder.to_owned(), folder.with_extension("conf")] {
+        let _ = fs::remove_dir_all(dir);
     }
-    Ok(())
+    for file in ["log", "pid"] {
+        let _ = fs::remove_file(folder.with_extension(file));
+    }
 }
 
-pub(super) fn append(path: &Path, text: &str) -> Result<(), Error> {
-    let open = fs::File::options().append(true).open(path);
-    open.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-        .map_err(Error::io(format!("write {}", path.display())))
+/// A statement that gives `password` to every role that may log in and has none, or it could not over TCP.
+fn give_passwords(password: &str) -> String {
+    let password = quote_literal(&scram::stored(password));
+    format!(
+        "DO $do$ DECLARE role name; BEGIN \
+         FOR role IN SELECT rolname FROM pg_catalog.pg_authid WHERE rolcanlogin AND rolpassword IS NULL LOOP \
+         EXECUTE format('ALTER ROLE %I PASSWORD %L', role, {password}); END LOOP; END $do$"
+    )
 }
 
 pub(super) fn quote_name(name: &str) -> String {

@@ -59,6 +59,18 @@ impl Error {
         move |source| Self::Io { doing, source }
     }
 
+    /// Whether what failed did so because a disk is full, by the system's own words.
+    fn is_full_disk(&self) -> bool {
+        const WORDS: &str = "No space left on device";
+        match self {
+            Self::Initialise { output, .. } => output.contains(WORDS),
+            Self::NotReady { log, .. } => log.contains(WORDS),
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Sql { source, .. } => source.code() == Some(&postgres::error::SqlState::DISK_FULL),
+            _ => false,
+        }
+    }
+
     /// Whether the server ended because somebody else took the port first: then another port will do.
     pub(super) fn is_port_taken(&self) -> bool {
         matches!(self, Self::NotReady { log, .. } if log.contains("Address already in use"))
@@ -67,6 +79,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_full_disk() {
+            f.write_str("the disk for temporary files is full (free some of it, or set TMPDIR to a folder on another): ")?;
+        }
         match self {
             Self::NotInstalled { looked_at } => {
                 f.write_str("no PostgreSQL server binaries found (both `initdb` and `postgres` are needed). Looked at:")?;
@@ -107,5 +122,24 @@ impl StdError for Error {
             Self::Sql { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_as_such() {
+        let words = "cp: error writing 'data/base/1/1259': No space left on device";
+        let copying = Error::Initialise { program: "cp".into(), output: words.to_owned() };
+        let starting =
+            Error::NotReady { what: "the server ended at start".to_owned(), log: words.to_owned() };
+        let writing = Error::Io { doing: "write".to_owned(), source: io::ErrorKind::StorageFull.into() };
+        for error in [copying, starting, writing] {
+            assert!(error.to_string().starts_with("the disk for temporary files is full"), "{error}");
+        }
+        let other = Error::Misuse("the server runs already".to_owned());
+        assert!(!other.to_string().contains("full"));
     }
 }

@@ -22,6 +22,9 @@
 //! with the server in a static, a watcher process does the same. Nothing of it is kept, so it never flushes to
 //! disk: what was committed survives a crash of the server, not one of the machine.
 //!
+//! Other users of the machine do not get in: over TCP a server asks for a password, a random one that its
+//! [`url`](EmbeddedPostgres::url) carries, and its Unix-domain socket lies in a folder that is closed to them.
+//!
 //! Run as root, it runs the server as the user `postgres`, or `nobody` if there is none, since PostgreSQL refuses to be root.
 //!
 //! The binaries are looked for by `pg_config --bindir`, on `PATH` and in the usual folders (the newest version first); the
@@ -32,9 +35,13 @@ mod binaries;
 mod builder;
 mod error;
 mod faults;
+mod files;
 mod port;
 mod processes;
+mod scram;
 mod server;
+mod settings;
+mod urls;
 mod user;
 mod workspace;
 

@@ -1,8 +1,9 @@
 //! The processes of one cluster, and signals for them.
 //!
-//! PostgreSQL's processes all stand in their data folder, which is ours alone. That tells them from any other process, a
-//! number used again included, and finds backends that outlived their postmaster. Where there is no `/proc`, the postmaster
-//! and its children, as `ps` lists them, have to do.
+//! PostgreSQL's processes all stand in their data folder, which is ours alone. That tells them from other servers, a number used
+//! again included, and finds backends that outlived their postmaster. Not everything that stands there is the server's: somebody
+//! may have gone there to look. What counts is the program `postgres`, and what that has started. Where there is no `/proc`, the
+//! postmaster and its children, as `ps` lists them, have to do.
 
 use std::fs;
 use std::io;
@@ -29,11 +30,32 @@ fn standing_in(data: &Path) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
+    let here = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data))
-        .collect()
+        .filter(|pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data));
+    let (mut own, mut others): (Vec<i32>, Vec<i32>) = here.partition(|&pid| runs_postgres(pid));
+    loop {
+        let is_child = |pid: &i32| parent_of(*pid).is_some_and(|parent| own.contains(&parent));
+        let (children, rest): (Vec<i32>, Vec<i32>) = others.into_iter().partition(is_child);
+        if children.is_empty() {
+            return own;
+        }
+        own.extend(children);
+        others = rest;
+    }
+}
+
+/// By the name of its program, which some systems wrap (`.postgres-wrapped`) and an upgrade marks (`postgres (deleted)`).
+fn runs_postgres(pid: i32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    program.file_name().is_some_and(|name| name.to_string_lossy().contains("postgres"))
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may itself hold brackets and spaces; behind the last one come the state and the parent.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn children_of(postmaster: Option<i32>) -> Vec<i32> {

@@ -1,6 +1,6 @@
 //! A running private server: where it is reached, and what can be done to it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,13 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 
 use super::binaries::Binaries;
-use super::builder::{Builder, TlsFiles, append, install_tls, write_hba};
+use super::builder::{Builder, TlsFiles};
 use super::error::Error;
+use super::files;
 use super::processes;
-use super::workspace::{Workspace, open_log};
+use super::settings::{Settings, setting};
+use super::user::ServerUser;
+use super::workspace::Workspace;
 
 /// A start takes 30 ms; the limit allows for a machine on which a hundred are started at once.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -52,11 +55,15 @@ impl StopMode {
 pub(super) struct Launch {
     pub(super) workspace: Arc<Workspace>,
     pub(super) binaries: Binaries,
-    /// Holds `data`, `log` and the socket.
+    /// Holds `data` and the socket, and belongs to the server's user: nothing in it is opened or written by us (see `files.rs`).
     pub(super) folder: PathBuf,
+    pub(super) settings: Arc<Settings>,
     pub(super) port: u16,
     pub(super) host: String,
-    pub(super) password: Option<String>,
+    /// Of `postgres`, and of all roles that have none of their own.
+    pub(super) password: String,
+    /// Roles with a password of their own.
+    pub(super) roles: Vec<(String, String)>,
 }
 
 /// A private PostgreSQL server, stopped and removed when dropped. See the [module](super).
@@ -86,37 +93,6 @@ impl EmbeddedPostgres {
 
     // ---- where it is ----
 
-    /// A URL for `postgres`, over TCP.
-    pub fn url(&self) -> String {
-        let password = self.launch.password.as_deref();
-        self.make_url("postgres", password, &self.launch.host, "postgres")
-    }
-
-    /// A URL for another user and database, over TCP, without a password.
-    pub fn url_for(&self, user: &str, database: &str) -> String {
-        self.make_url(user, None, &self.launch.host, database)
-    }
-
-    /// A URL for another user and database with that user's password, over TCP.
-    pub fn url_with_password(&self, user: &str, password: &str, database: &str) -> String {
-        self.make_url(user, Some(password), &self.launch.host, database)
-    }
-
-    /// A URL for `postgres`, over the Unix-domain socket.
-    pub fn socket_url(&self) -> String {
-        self.make_url("postgres", None, &self.launch.folder.display().to_string(), "postgres")
-    }
-
-    fn make_url(&self, user: &str, password: Option<&str>, host: &str, database: &str) -> String {
-        let mut url = format!("postgresql://{}", percent(user));
-        if let Some(password) = password {
-            url += &format!(":{}", percent(password));
-        }
-        // A socket's folder goes where the host goes, with its slashes encoded; an IPv6 address in brackets.
-        let host = if host.contains(':') { format!("[{host}]") } else { percent(host) };
-        url + &format!("@{host}:{}/{}", self.launch.port, percent(database))
-    }
-
     /// The address it listens on, or 127.0.0.1 if it listens on all of them.
     pub fn host(&self) -> &str {
         &self.launch.host
@@ -144,11 +120,11 @@ impl EmbeddedPostgres {
 
     /// The major version, as in `15`.
     pub fn major_version(&self) -> Result<u32, Error> {
-        let path = self.launch.data().join("PG_VERSION");
-        let text = fs::read_to_string(&path).map_err(Error::io("read PG_VERSION"))?;
+        let text = files::read_below(&self.launch.folder, ["data", "PG_VERSION"])
+            .map_err(Error::io("read PG_VERSION"))?;
         // Before 10 a major version was called 9.6; nobody asks for the rest.
         let major = text.split('.').next().unwrap_or_default().trim().parse();
-        major.map_err(|_| Error::Misuse(format!("{} holds {text:?}", path.display())))
+        major.map_err(|_| Error::Misuse(format!("PG_VERSION holds {text:?}")))
     }
 
     // ---- asking it ----
@@ -168,7 +144,8 @@ impl EmbeddedPostgres {
     pub fn execute(&self, statements: &str) -> Result<(), Error> {
         self.connect()?.batch_execute(statements).map_err(|source| {
             // What follows the word would be the password itself.
-            let shown = statements.find("PASSWORD").map_or(statements, |at| &statements[..at]);
+            let secret = statements.to_ascii_uppercase().find("PASSWORD");
+            let shown = secret.map_or(statements, |at| &statements[..at]);
             Error::Sql { doing: shown.to_owned(), source }
         })
     }
@@ -244,25 +221,21 @@ impl EmbeddedPostgres {
 
     /// Changes settings and makes the server read them. Those that need a [`restart`](Self::restart) wait for one.
     pub fn change_settings(&self, settings: &[(&str, &str)]) -> Result<(), Error> {
-        let mut lines = String::new();
-        for (name, value) in settings {
-            // Writing into a String cannot fail.
-            let _ = writeln!(lines, "{name} = '{}'", value.replace('\'', "''"));
-        }
-        append(&self.launch.data().join("postgresql.conf"), &lines)?;
+        let lines: String = settings.iter().map(|(name, value)| setting(name, value)).collect();
+        self.launch.settings.append(&lines)?;
         self.reload_if_running()
     }
 
     /// Replaces `pg_hba.conf` and makes the server read it.
     pub fn change_hba(&self, lines: &[&str]) -> Result<(), Error> {
         let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
-        write_hba(&self.launch.data(), &lines)?;
+        self.launch.settings.write_hba(&lines)?;
         self.reload_if_running()
     }
 
     /// Gives it another certificate, for connections made from now on; switches TLS on if it was off.
     pub fn change_tls(&self, files: &TlsFiles) -> Result<(), Error> {
-        install_tls(&self.launch.workspace, &self.launch.data(), files)?;
+        self.launch.settings.install_tls(files)?;
         self.change_settings(&[("ssl", "on")])
     }
 
@@ -297,27 +270,37 @@ impl Launch {
         self.folder.join("data")
     }
 
+    fn log_file(&self) -> PathBuf {
+        self.folder.with_extension("log")
+    }
+
+    /// Tells the watcher which process to end first.
+    fn pid_file(&self) -> PathBuf {
+        self.folder.with_extension("pid")
+    }
+
     fn log(&self) -> String {
-        fs::read(self.folder.join("log"))
-            .map(|log| String::from_utf8_lossy(&log).into_owned())
-            .unwrap_or_default()
+        fs::read(self.log_file()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// Starts the postmaster and waits until it takes connections.
     fn start(&self) -> Result<Child, Error> {
-        let log = open_log(&self.folder.join("log"), self.workspace.user())
-            .map_err(Error::io("open the server's log"))?;
+        let log = files::open_log(&self.log_file()).map_err(Error::io("open the server's log"))?;
         let for_errors = log.try_clone().map_err(Error::io("open the server's log"))?;
         let mut postgres = self.workspace.command(&self.binaries, "postgres");
         // The port on the command line, so that another one can be tried without writing the file again.
         postgres
             .arg("-D")
             .arg(self.data())
+            .arg("-c")
+            .arg(format!("config_file={}", self.settings.file().display()))
             .args(["-p", &self.port.to_string()])
             .stdout(log)
             .stderr(for_errors);
         let mut child = postgres.spawn().map_err(Error::io(format!("run {:?}", postgres.get_program())))?;
-        match self.wait_until_ready(&mut child) {
+        let told = files::write(&self.pid_file(), format!("{}\n", child.id()).as_bytes(), ServerUser::Myself)
+            .map_err(Error::io("write the number of the server's process"));
+        match told.and_then(|()| self.wait_until_ready(&mut child)) {
             Ok(()) => Ok(child),
             Err(error) => {
                 self.kill_all(Some(child))?;
@@ -341,7 +324,7 @@ impl Launch {
                     log: self.log(),
                 });
             }
-            let text = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+            let text = files::read_below(&self.folder, ["data", "postmaster.pid"]).unwrap_or_default();
             let line = |number| text.lines().nth(number).map(str::trim);
             // The number tells this start's file from one that a crash has left behind.
             if line(PID_LINE) == Some(&pid) && matches!(line(STATUS_LINE), Some("ready" | "standby")) {
@@ -378,6 +361,14 @@ impl Launch {
         Ok(())
     }
 
+    /// Removes everything of the server.
+    fn remove(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.folder)?;
+        self.settings.remove()?;
+        fs::remove_file(self.log_file())?;
+        fs::remove_file(self.pid_file())
+    }
+
     /// An immediate shutdown, which unlike a kill gives shared memory back; then a kill of what is left.
     fn end(&self, mut child: Child) -> Result<(), Error> {
         // A frozen server would not hear the signal.
@@ -400,7 +391,7 @@ impl Drop for EmbeddedPostgres {
             log::warn!("could not end the private server in {}: {error}", self.launch.folder.display());
             return;
         }
-        if let Err(error) = fs::remove_dir_all(&self.launch.folder) {
+        if let Err(error) = self.launch.remove() {
             log::warn!("could not remove {}: {error}", self.launch.folder.display());
         }
     }
@@ -435,19 +426,4 @@ fn wait_for_exit(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus
         }
         thread::sleep(TICK);
     }
-}
-
-/// Encodes whatever could mean something in a URL.
-fn percent(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
-            }
-            // Writing into a String cannot fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
 }

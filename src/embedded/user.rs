@@ -5,10 +5,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+
+use rustix::process::{Gid, Uid};
 
 /// What `nobody` is on practically every system, for a container with no `/etc/passwd`.
 const NOBODY: u32 = 65_534;
@@ -46,11 +49,14 @@ impl ServerUser {
         }
     }
 
-    /// Gives a file or folder to this user.
-    pub(super) fn own(self, path: &Path) -> io::Result<()> {
+    /// Gives an open file or folder to this user. Never by its path, at which there may be something else by now.
+    pub(super) fn own(self, file: impl AsFd) -> io::Result<()> {
         match self {
             Self::Myself => Ok(()),
-            Self::Other { uid, gid } => chown(path, Some(uid), Some(gid)),
+            Self::Other { uid, gid } => {
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                Ok(rustix::fs::fchown(file, Some(uid), Some(gid))?)
+            }
         }
     }
 

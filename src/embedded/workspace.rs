@@ -8,12 +8,14 @@
 //! all of them close-on-exec), so nobody else can hold the pipe open.
 //!
 //! The folder also holds the template: `initdb` takes 0.7 s and a copy of what it made 0.1 s, on a machine at rest, so it runs once per process.
-//! All copies share one system identifier, which matters to nobody but a standby of the wrong primary.
+//! All copies share one system identifier, which matters to nobody but a standby of the wrong primary, and one password.
+//!
+//! For a server with the number 1 there is the folder `1`, which is the server user's and holds the data and the socket; beside
+//! it, and nobody's but ours, `1.conf` with what configures it, its log `1.log`, and `1.pid` with the number of its postmaster.
 
 use std::collections::HashMap;
 use std::env;
-use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,29 +27,51 @@ use parking_lot::Mutex;
 
 use super::binaries::Binaries;
 use super::error::Error;
+use super::files;
+use super::scram;
 use super::user::ServerUser;
 
 /// Waits for the owner's end, then ends every cluster below `$1` and removes it.
 ///
-/// The clusters' processes are those that stand in a data folder (see `processes.rs`). Each is told to go on, in case it
-/// was frozen, and the postmaster to quit at once, so that it gives its shared memory back; what is left after 5 s is killed.
+/// The clusters' processes are those of `processes.rs`. Each is told to go on, in case it was frozen, and the postmaster to quit
+/// at once, so that it gives its shared memory back; what is left after 5 s is killed. Nothing below a server's own folder is
+/// opened, and where a process stands is read from the kernel, never from a path that a link could lead elsewhere.
 const WATCHER: &str = r#"
 trap '' HUP INT QUIT TERM
 read -r _
 processes() {
     if [ -e /proc/self/stat ]; then
-        for process in /proc/[0-9]*; do
-            [ "$process/cwd" -ef "$1" ] && echo "${process#/proc/}"
+        own=' '
+        grown=1
+        while [ -n "$grown" ]; do
+            grown=
+            for process in /proc/[0-9]*; do
+                pid=${process#/proc/}
+                [ "$process/cwd" -ef "$1" ] || continue
+                case $own in *" $pid "*) continue ;; esac
+                [ "$(readlink "$process/cwd")" = "$1" ] || continue
+                program=$(readlink "$process/exe")
+                read -r stat < "$process/stat" || continue
+                set -- "$1" "$2" ${stat##*)}
+                case ${program##*/} in
+                    *postgres*) ;;
+                    *) case $own in *" $4 "*) ;; *) continue ;; esac ;;
+                esac
+                own="$own$pid "
+                grown=1
+            done
         done
+        echo $own
     else
         ps -A -o pid= -o ppid= | while read -r pid parent; do
             if [ "$pid" = "$2" ] || [ "$parent" = "$2" ]; then echo "$pid"; fi
         done
     fi
 }
-for data in "$1"/*/data; do
-    [ -e "$data/postmaster.pid" ] || continue
-    read -r postmaster < "$data/postmaster.pid"
+for file in "$1"/*.pid; do
+    [ -f "$file" ] || continue
+    read -r postmaster < "$file"
+    data=${file%.pid}/data
     running=$(processes "$data" "$postmaster")
     [ -n "$running" ] || continue
     kill -CONT $running
@@ -75,6 +99,8 @@ pub(super) struct Workspace {
     user: ServerUser,
     next: AtomicU32,
     templates: Mutex<HashMap<Binaries, PathBuf>>,
+    /// Of `postgres`, over TCP: other users of the machine can reach the port.
+    password: String,
     /// Our end of the watcher's pipe. Held, never used.
     _lifeline: ChildStdin,
     /// The process that made this; a forked child must neither share it nor clear it away.
@@ -113,7 +139,13 @@ impl Workspace {
                 .map_err(Error::io(format!("open {} to the server's user", dir.display())))?;
         }
         let (next, templates) = (AtomicU32::new(1), Mutex::new(HashMap::new()));
-        Ok(Self { dir, user, next, templates, _lifeline: lifeline, owner: process::id() })
+        let password = random_password()?;
+        Ok(Self { dir, user, next, templates, password, _lifeline: lifeline, owner: process::id() })
+    }
+
+    /// The password of `postgres` in a new cluster.
+    pub(super) fn password(&self) -> &str {
+        &self.password
     }
 
     /// Whether this very process made it, and not one from which it was forked.
@@ -128,17 +160,12 @@ impl Workspace {
     /// A new empty folder that belongs to the server's user.
     pub(super) fn new_folder(&self) -> Result<PathBuf, Error> {
         let dir = self.dir.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
-        self.make_folder(&dir)?;
-        Ok(dir)
-    }
-
-    /// Creates `dir` for the server's user alone.
-    pub(super) fn make_folder(&self, dir: &Path) -> Result<(), Error> {
         DirBuilder::new()
             .mode(0o700)
-            .create(dir)
-            .and_then(|()| self.user.own(dir))
-            .map_err(Error::io(format!("create {}", dir.display())))
+            .create(&dir)
+            .and_then(|()| files::own_folder(&dir, self.user))
+            .map_err(Error::io(format!("create {}", dir.display())))?;
+        Ok(dir)
     }
 
     /// Makes `data` a fresh cluster.
@@ -155,21 +182,42 @@ impl Workspace {
             }
         };
         drop(templates);
-        copy_tree(&template, data, self.user)
-            .map_err(Error::io(format!("copy a cluster to {}", data.display())))
+        // By a program that runs as the server's user: whatever is in the template, this user may have and read already.
+        let mut copy = self.command_of(PathBuf::from("cp"));
+        copy.arg("-Rp").arg(&template).arg(data);
+        run(copy)
     }
 
     fn initdb(&self, binaries: &Binaries, dir: &Path) -> Result<(), Error> {
+        let password_file = dir.with_extension("pw");
+        files::write(&password_file, self.password.as_bytes(), self.user)
+            .map_err(Error::io(format!("write {}", password_file.display())))?;
         let mut initdb = self.command(binaries, "initdb");
-        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        // With SCRAM for TCP, initdb sets `password_encryption` to it as well, which before 14 is not the default: for passwords
+        // that statements give.
+        initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile"]).arg(&password_file);
         // 1 MB instead of 16 MB per segment makes the template, and so every copy, a good deal smaller.
         initdb.args(["--wal-segsize=1", "-D"]).arg(dir);
-        run(initdb)
+        let made = run(initdb);
+        fs::remove_file(&password_file).map_err(Error::io(format!("remove {}", password_file.display())))?;
+        made?;
+        // Not through the file: before 14 initdb reads no more than 99 bytes of it.
+        let verifier = scram::stored(&self.password);
+        let mut postgres = self.command(binaries, "postgres");
+        postgres.args(["--single", "-c", "fsync=off", "-D"]).arg(dir).arg("postgres");
+        let statement = files::pipe_with(format!("ALTER ROLE postgres PASSWORD '{verifier}'\n").as_bytes());
+        postgres.stdin(statement.map_err(Error::io("make a pipe"))?);
+        run(postgres)
     }
 
     /// One of PostgreSQL's programs, to be run as the server's user and without anything of ours that could sway it.
     pub(super) fn command(&self, binaries: &Binaries, program: &str) -> Command {
-        let mut command = Command::new(binaries.program(program));
+        self.command_of(binaries.program(program))
+    }
+
+    fn command_of(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
         self.user.apply(&mut command);
         for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
             command.env_remove(name);
@@ -221,26 +269,10 @@ fn watch(dir: &Path) -> Result<ChildStdin, Error> {
     child.stdin.take().ok_or_else(|| Error::Misuse("the watcher has no standard input".to_owned()))
 }
 
-/// Copies a folder with its permissions, and gives all of it to `user`.
-fn copy_tree(from: &Path, to: &Path, user: ServerUser) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    user.own(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &target, user)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-            user.own(&target)?;
-        }
-    }
-    Ok(())
-}
-
-/// The server's log, opened for appending and given to its user.
-pub(super) fn open_log(path: &Path, user: ServerUser) -> io::Result<File> {
-    let log = File::options().create(true).append(true).open(path)?;
-    user.own(path)?;
-    Ok(log)
+/// 32 letters and digits, of 128 random bits.
+fn random_password() -> Result<String, Error> {
+    let mut random = [0; 16];
+    openssl::rand::rand_bytes(&mut random)
+        .map_err(|error| Error::Misuse(format!("no random numbers for a password: {error}")))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

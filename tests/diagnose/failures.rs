@@ -175,7 +175,7 @@ fn certificates_are_shown_and_judged_even_where_they_are_refused() {
     let server = own_server(|s| s.tls(certs.server(&certs.good)));
     let root = certs.ca_file.display();
     let url = |server: &holdfast::embedded::EmbeddedPostgres, more: &str| {
-        format!("postgresql://postgres@localhost:{}/postgres?{more}", server.port())
+        format!("{}?{more}", server.url_at(&format!("localhost:{}", server.port())))
     };
     let good = diagnose(&url(&server, &format!("sslmode=verify-full&sslrootcert={root}")), &[]);
     let host = &good.document["hosts"][0];

@@ -211,12 +211,8 @@ fn the_pools_own_settings_are_held_against_what_there_is() {
 fn a_standby_of_a_healthy_pair_is_no_failure_where_the_primary_is_wanted() {
     let primary = own_server(|s| s);
     let standby = EmbeddedPostgres::builder().start_standby_of(&primary).unwrap();
-    let both = format!(
-        "host={0},{0} port={1},{2} user=postgres dbname=postgres target_session_attrs=read-write",
-        primary.host(),
-        standby.port(),
-        primary.port()
-    );
+    let place = format!("{0}:{1},{0}:{2}", primary.host(), standby.port(), primary.port());
+    let both = format!("{}?target_session_attrs=read-write", primary.url_at(&place));
     let pair = diagnose(&both, &[]);
     let hosts = pair.document["hosts"].as_array().unwrap();
     assert!(hosts.len() == 2 && hosts.iter().all(|host| host["error"].is_null()), "{:#}", pair.document);

@@ -1,6 +1,9 @@
 //! What is printed, and for whom.
 
+use std::thread;
 use std::time::Duration;
+
+use postgres::{Client, NoTls};
 
 use crate::pty::Terminal;
 use crate::support::{own_server, server, wait_until};
@@ -84,4 +87,26 @@ fn in_a_terminal_the_step_under_way_has_a_clock_and_is_gone_at_the_end() {
     holds.batch_execute("rollback").unwrap();
     terminal.shows(&["nothing is wrong"]);
     assert!(!terminal.contents().contains("looking at sessions"), "{}", terminal.contents());
+}
+
+#[test]
+fn names_and_statements_of_others_say_nothing_to_the_terminal() {
+    const ROLE: &str = "x\x1b[2J\x1b]0;owned\x07\u{202e}y\nCRITICAL: forged";
+    let server = own_server(|s| s.role(ROLE, "secret"));
+    let mut forger = Client::connect(&server.url_with_password(ROLE, "secret", "postgres"), NoTls).unwrap();
+    forger.batch_execute("begin; select 1 as \"\x1b[31mred\u{2066}\"").unwrap();
+    thread::sleep(Duration::from_millis(20));
+    let output = run(&["--url", &server.url(), "--long", "10ms"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(r"x\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}y"), "{text}");
+    assert!(text.contains(r"\u{1b}[31mred\u{2066}"), "{text}");
+    let acts = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}');
+    assert!(!text.contains(acts), "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("CRITICAL")), "{text}");
+    // A document escapes by its own rules, and loses nothing.
+    let output = run(&["--url", &server.url(), "--json"]);
+    assert!(!output.stdout.contains(&0x1b), "JSON escapes controls");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let roles: Vec<_> = document["server"]["sessions"].as_array().unwrap().iter().collect();
+    assert!(roles.iter().any(|group| group["user"] == ROLE), "{document:#}");
 }

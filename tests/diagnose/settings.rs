@@ -25,7 +25,7 @@ fn what_crosses_a_network_in_the_clear_or_unverified_is_told_and_the_loopback_is
     let certs = Certs::new();
     let server = own_server(|s| s.listen("*").tls(certs.server(&certs.good)));
     let url =
-        |host: &str, more: &str| format!("postgresql://postgres@{host}:{}/postgres?{more}", server.port());
+        |host: &str, more: &str| format!("{}?{more}", server.url_at(&format!("{host}:{}", server.port())));
     let own = own_address().to_string();
     let clear = diagnose(&url(&own, "sslmode=disable"), &[]);
     clear.says("not_encrypted", "warning", &format!("a plain connection to {own}"));
@@ -93,7 +93,7 @@ fn sessions_that_no_pool_keeps_are_told_where_the_server_is_long_in_asking_for_t
     let server = own_server(|s| s.listen("*").setting("tcp_keepalives_idle", "7200"));
     let own = own_address();
     let url =
-        |more: &str| format!("postgresql://postgres@{own}:{}/postgres?sslmode=disable{more}", server.port());
+        |more: &str| format!("{}?sslmode=disable{more}", server.url_at(&format!("{own}:{}", server.port())));
     // Stands for one whose client is gone: the server cannot tell either.
     let mut silent = Client::connect(&url(""), NoTls).unwrap();
     silent.batch_execute("select 1").unwrap();

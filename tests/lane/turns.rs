@@ -67,7 +67,7 @@ fn over_a_unix_socket() {
 fn over_tls() {
     let certs = Certs::new();
     let server = own_server(|s| s.tls(certs.server(&certs.good)));
-    let url = format!("postgresql://postgres@localhost:{}/postgres?sslmode=require", server.port());
+    let url = format!("{}?sslmode=require", server.url_at(&format!("localhost:{}", server.port())));
     take_turns(&Pool::from_url(&url).unwrap());
 }
 

@@ -26,7 +26,7 @@ enum Outcome {
 }
 
 fn url(server: &EmbeddedPostgres, parameters: &str) -> String {
-    format!("postgresql://postgres@localhost:{}/postgres?{parameters}", server.port())
+    format!("{}?{parameters}", server.url_at(&format!("localhost:{}", server.port())))
 }
 
 /// What Holdfast makes of it.

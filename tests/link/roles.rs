@@ -14,7 +14,7 @@ fn pair() -> (EmbeddedPostgres, EmbeddedPostgres) {
 
 fn url(servers: &[&EmbeddedPostgres], attrs: &str) -> String {
     let hosts: Vec<_> = servers.iter().map(|s| format!("127.0.0.1:{}", s.port())).collect();
-    format!("postgresql://postgres@{}/postgres?target_session_attrs={attrs}", hosts.join(","))
+    format!("{}?target_session_attrs={attrs}", servers[0].url_at(&hosts.join(",")))
 }
 
 /// The port of the server that a pool with this URL ends up on.

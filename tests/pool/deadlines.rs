@@ -172,11 +172,8 @@ fn a_frozen_server_fails_the_connect_in_time() {
 fn one_dead_host_does_not_spend_the_time_of_the_next() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = server();
-    let url = format!(
-        "postgresql://postgres@127.0.0.1:{},127.0.0.1:{}/postgres",
-        silent.local_addr().unwrap().port(),
-        server.port()
-    );
+    let silent_port = silent.local_addr().unwrap().port();
+    let url = server.url_at(&format!("127.0.0.1:{silent_port},127.0.0.1:{}", server.port()));
     let pool =
         Pool::new(PoolConfig::from_url(&url).unwrap().connection_timeout(ms(1000)).retry_max(0)).unwrap();
     pool.batch_execute("select 1").expect("the second host answers within the same attempt");

@@ -27,8 +27,8 @@ fn pair() -> (EmbeddedPostgres, EmbeddedPostgres) {
 /// Leads to whichever of the servers has the role.
 fn config(name: &str, servers: [&EmbeddedPostgres; 2], attrs: &str) -> PoolConfig {
     let [a, b] = servers.map(|s| s.port());
-    let url =
-        format!("postgresql://postgres@127.0.0.1:{a},127.0.0.1:{b}/postgres?target_session_attrs={attrs}");
+    let place = format!("127.0.0.1:{a},127.0.0.1:{b}");
+    let url = format!("{}?target_session_attrs={attrs}", servers[0].url_at(&place));
     PoolConfig::from_url(&url).unwrap().application_name(name)
 }
 

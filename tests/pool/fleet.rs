@@ -92,8 +92,10 @@ fn a_pool_that_has_everything_makes_room_for_one_that_comes_later() {
 #[test]
 fn a_limit_of_the_role_is_shared_by_those_whom_it_binds() {
     let server = own_server(|s| s.max_connections(30));
-    server.execute("create role few login connection limit 5").unwrap();
-    let url = server.url().replace("postgres@", "few@");
+    server
+        .execute(&format!("create role few login password '{}' connection limit 5", server.password()))
+        .unwrap();
+    let url = server.url_for("few", "postgres");
     let pools = [eight(&url), eight(&url)];
     under_load(&pools, |_| soon("each has half of what is left", || totals(&pools) == [2, 2]));
 }

@@ -63,21 +63,22 @@ fn a_full_server_fails_nobody_who_can_be_served_from_what_the_pool_has() {
 #[test]
 fn a_limit_of_the_role_or_the_database_is_told_from_that_of_the_server() {
     let server = own_server(|s| s.max_connections(20));
-    server.execute("create role few login connection limit 2").unwrap();
-    server.execute("create role app login").unwrap();
+    server
+        .execute(&format!("create role few login password '{}' connection limit 2", server.password()))
+        .unwrap();
+    server.execute(&format!("create role app login password '{}'", server.password())).unwrap();
     server.execute("create database small connection limit 1").unwrap();
-    let url = server.url();
     for (url, size, by) in [
-        (url.replace("postgres@", "few@"), 2u32, LimitedBy::Role),
-        (url.replace("postgres@", "app@").replace("/postgres", "/small"), 1, LimitedBy::Database),
+        (server.url_for("few", "postgres"), 2u32, LimitedBy::Role),
+        (server.url_for("app", "small"), 1, LimitedBy::Database),
     ] {
         let pool = eight(&url);
         under_load(&pool, || soon("the limit is known", || pool.stats().limited_by == Some(by)));
         assert_eq!((pool.stats().limit, pool.stats().total), (size, size), "{by:?}");
     }
     // What is left is reserved for superusers, the three slots of the default.
-    let _others = fill(&url.replace("postgres@", "app@"));
-    let error = eight(&url.replace("postgres@", "app@")).get_with(0, None).unwrap_err();
+    let _others = fill(&server.url_for("app", "postgres"));
+    let error = eight(&server.url_for("app", "postgres")).get_with(0, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ServerFull);
     assert_eq!(error.snapshot().unwrap().limited_by, Some(LimitedBy::Reserved), "{error}");
     assert!(

@@ -107,9 +107,9 @@ fn limits_of_role_and_database_and_reserved_slots_are_full_servers_too() {
     let server = EmbeddedPostgres::builder()
         .max_connections(6)
         .setting("superuser_reserved_connections", "4")
+        .sql("create role narrow login connection limit 0; create role plain login")
         .start()
         .unwrap();
-    server.execute("create role narrow login connection limit 0; create role plain login").unwrap();
     server.execute("create database tight connection limit 0").unwrap();
     let refused = |user: &str, database: &str| {
         let config = PoolConfig::from_url(&server.url_for(user, database)).unwrap().retry_max(0);
@@ -130,7 +130,7 @@ fn an_unknown_database_and_a_wrong_role_are_answered_at_once() {
     let server = server();
     for (url, code, kind) in [
         (server.url_for("postgres", "nowhere"), "3D000", ErrorKind::Database),
-        (server.url_for("nobody_by_that_name", "postgres"), "28000", ErrorKind::Auth),
+        (server.url_for("nobody_by_that_name", "postgres"), "28P01", ErrorKind::Auth),
     ] {
         let start = Instant::now();
         let error = Pool::from_url(&url).unwrap().get().unwrap_err();

@@ -35,10 +35,11 @@ impl PgBouncer {
         let file = directory.join("pgbouncer.ini");
         // With auth_type=any every user is let in as the one named for the database.
         let text = format!(
-            "[databases]\n{database} = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
+            "[databases]\n{database} = host=127.0.0.1 port={} user=postgres password={}\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
              listen_port={port}\nauth_type=any\nunix_socket_dir=\npool_mode=transaction\n\
              ignore_startup_parameters=extra_float_digits\n{settings}\n",
-            server.port()
+            server.port(),
+            server.password()
         );
         fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
         fs::write(directory.join("users"), users).unwrap();

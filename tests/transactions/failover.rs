@@ -16,7 +16,7 @@ use crate::support::{own_server, wait_until};
 /// A pool of a role that may do nothing but what all may, and use one table.
 fn pool_of_a_plain_role(proxy: &Proxy, server: &EmbeddedPostgres, name: &str) -> Pool {
     server
-        .execute(&format!("create role plain login; grant all on {name} to plain; grant all on sequence {name}_commits to plain"))
+        .execute(&format!("create role plain login password '{}'; grant all on {name} to plain; grant all on sequence {name}_commits to plain", server.password()))
         .unwrap();
     let config = PoolConfig::from_url(&proxy.url()).unwrap().user("plain").application_name(name);
     Pool::new(config.retry_max(100).retry_base_delay(ms(20)).retry_max_delay(ms(20))).unwrap()
@@ -97,7 +97,7 @@ fn a_lost_commit_stays_unknown_after_a_failover_whatever_the_new_primary_says() 
     let (first, second) = (Proxy::before(&primary), Proxy::before(&standby));
     second.refuse();
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", first.port(), second.port());
-    let config = PoolConfig::from_url(&format!("postgresql://postgres@{hosts}/postgres")).unwrap();
+    let config = PoolConfig::from_url(&primary.url_at(&hosts)).unwrap();
     let config = config.application_name("failover").retry_max(500).retry_base_delay(ms(20));
     let pool = Pool::new(config.retry_max_delay(ms(20)).max_size(1)).unwrap();
 

@@ -109,6 +109,9 @@ export interface HoldfastConfig {
   sslcrl?: string | undefined
   channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   service?: string | undefined
+  servicefile?: string | undefined
+  /** False where the connection string is a stranger's: no variables, password file or service file are used. */
+  environment?: boolean | undefined
   passfile?: string | undefined
   hostaddr?: string | undefined
   sslsni?: boolean | undefined

@@ -94,8 +94,7 @@ fn for_people(examination: &Examination) -> String {
     if let Some(inventory) = &examination.inventory {
         lines.extend(inventory_lines(inventory, style));
     }
-    lines.push(String::new());
-    lines.join("\n")
+    style.lines(lines)
 }
 
 fn verdict(examination: &Examination) -> String {

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use holdfast::Printable;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -21,7 +22,8 @@ impl Log for Logger {
             let seconds = STARTED.get_or_init(Instant::now).elapsed().as_secs_f64();
             let mut fields = Fields(String::new());
             let _ = record.key_values().visit(&mut fields);
-            eprintln!("[{seconds:8.3} {:5}] {}{}", record.level(), record.args(), fields.0);
+            let line = format_args!("{}{}", record.args(), fields.0).to_string();
+            eprintln!("[{seconds:8.3} {:5}] {}", record.level(), Printable(line));
         }
     }
 

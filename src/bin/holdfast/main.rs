@@ -18,6 +18,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use holdfast::Printable;
 
 /// A blocking PostgreSQL connection pool that does not let go: what its databases and it itself have to tell.
 #[derive(Parser)]
@@ -64,7 +65,10 @@ fn main() -> ExitCode {
         Command::Man(man) => man.run(Arguments::command()),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("holdfast: {failure}");
+        // That of a private server ends with lines of its log. No line but the first begins as one of ours.
+        for (number, line) in failure.to_string().lines().enumerate() {
+            eprintln!("{}{}", if number == 0 { "holdfast: " } else { "  " }, Printable(line));
+        }
         ExitCode::from(COULD_NOT_RUN)
     })
 }

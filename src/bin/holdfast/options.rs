@@ -46,7 +46,8 @@ impl Arguments {
         } else if self.json {
             format!("{:#}\n", Value::Array(found.into_iter().map(json::option).collect()))
         } else {
-            for_people(&found)
+            let style = Style::of(&io::stdout());
+            style.lines(for_people(&found, style).lines())
         };
         print(&text)?;
         Ok(ExitCode::SUCCESS)
@@ -59,9 +60,8 @@ fn mentions(info: &OptionInfo, word: &str) -> bool {
         || info.environment().iter().any(|variable| variable.to_lowercase().contains(word))
 }
 
-fn for_people(found: &[&OptionInfo]) -> String {
+fn for_people(found: &[&OptionInfo], style: Style) -> String {
     const INDENT: &str = "    ";
-    let style = Style::of(&io::stdout());
     let mut text = String::new();
     let mut group = None;
     for info in found {
@@ -77,7 +77,10 @@ fn for_people(found: &[&OptionInfo]) -> String {
         for line in fold(info.doc(), width() - INDENT.len()) {
             text.push_str(&format!("{INDENT}{line}\n"));
         }
-        let facts = format!("{}; {}", info.allowed(), info.environment().join(", "));
+        let mut facts = info.allowed();
+        if !info.environment().is_empty() {
+            facts.push_str(&format!("; {}", info.environment().join(", ")));
+        }
         for line in fold(&facts, width() - INDENT.len()) {
             text.push_str(&format!("{INDENT}{}\n", style.dim(&line)));
         }

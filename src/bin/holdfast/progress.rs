@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use holdfast::Printable;
 use holdfast::diagnose::{Check, CheckReport, Observer, Verdict};
 
 use crate::style::{Style, is_interactive, width};
@@ -41,6 +42,10 @@ impl Progress {
         })
     }
 
+    fn say(&self, line: &str) {
+        eprintln!("{}", self.style.line(line));
+    }
+
     /// The next step of work that has no checks: it stands there until the next one, or until this is dropped.
     fn step(&mut self, step: &str) {
         match &self.clock {
@@ -49,7 +54,7 @@ impl Progress {
                 let scene = scene.insert(Scene::of_step(step));
                 scene.draw(self.style);
             }
-            None => eprintln!("{step}"),
+            None => self.say(step),
         }
     }
 }
@@ -69,7 +74,7 @@ impl Observer for Progress {
     fn begins(&mut self, check: &'static Check) {
         match &self.clock {
             Some(clock) => *clock.scene() = Some(Scene::of(check)),
-            None => eprintln!("{}: {}", self.style.bold(check.title), check.claim),
+            None => self.say(&format!("{}: {}", self.style.bold(check.title), check.claim)),
         }
     }
 
@@ -82,7 +87,7 @@ impl Observer for Progress {
                     scene.draw(self.style);
                 }
             }
-            None => eprintln!("        {story}"),
+            None => self.say(&format!("        {story}")),
         }
     }
 
@@ -103,7 +108,8 @@ impl Observer for Progress {
         let seconds = self.style.dim(&format!("{:4.1} s", report.took.as_secs_f64()));
         // The claim is repeated where the line of the check under way was written over.
         let claim = self.clock.as_ref().map_or_else(String::new, |_| format!(": {}", report.check.claim));
-        eprintln!("{clear}{seconds}  {mark} {}{claim}", self.style.bold(report.check.title));
+        eprint!("{clear}");
+        self.say(&format!("{seconds}  {mark} {}{claim}", self.style.bold(report.check.title)));
     }
 }
 
@@ -128,10 +134,11 @@ impl Scene {
         let seconds = self.since.elapsed().as_secs_f64();
         let separator = if self.title.is_empty() { "" } else { ": " };
         let line = format!("{}{separator}{}", self.title, self.story);
-        let line = cut(&line, width().saturating_sub(10));
+        let line = cut(&Printable(line).to_string(), width().saturating_sub(10));
         let mut out = io::stderr().lock();
         // A terminal that went away is no reason to stop checking.
-        let _ = write!(out, "{CLEAR_LINE}{}  {line}", style.dim(&format!("{seconds:4.1} s")));
+        let clock = style.line(&style.dim(&format!("{seconds:4.1} s")));
+        let _ = write!(out, "{CLEAR_LINE}{clock}  {line}");
         let _ = out.flush();
     }
 }

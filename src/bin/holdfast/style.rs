@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use holdfast::Printable;
 use holdfast::diagnose::{FindingSeverity, Verdict};
 use rustix::termios::tcgetwinsize;
 
@@ -19,32 +20,97 @@ impl Style {
         Self { colours: is_interactive(stream) && !unwanted }
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    /// For files.
+    pub(crate) fn plain() -> Self {
+        Self { colours: false }
+    }
+
+    /// Marks are put around the text, which become what colours it when the line is [written](Self::line).
+    fn paint(self, colour: Colour, text: &str) -> String {
+        if self.colours { format!("{}{text}{}", colour.mark(), Colour::End.mark()) } else { text.to_owned() }
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
-        self.paint("1", text)
+        self.paint(Colour::Bold, text)
     }
 
     pub(crate) fn dim(self, text: &str) -> String {
-        self.paint("2", text)
+        self.paint(Colour::Dim, text)
     }
 
     /// A text in the colour of a verdict.
     pub(crate) fn severity(self, severity: FindingSeverity, text: &str) -> String {
         match severity {
-            FindingSeverity::Critical => self.paint("1;31", text),
-            FindingSeverity::Warning => self.paint("1;33", text),
+            FindingSeverity::Critical => self.paint(Colour::Red, text),
+            FindingSeverity::Warning => self.paint(Colour::Yellow, text),
             _ => self.bold(text),
         }
     }
 
     pub(crate) fn verdict(self, verdict: Verdict, text: &str) -> String {
         match verdict {
-            Verdict::Passed => self.paint("32", text),
-            Verdict::Failed => self.paint("1;31", text),
+            Verdict::Passed => self.paint(Colour::Green, text),
+            Verdict::Failed => self.paint(Colour::Red, text),
             Verdict::Skipped => self.dim(text),
+        }
+    }
+
+    /// One line as it may be written: marks have become colours, and whatever else would act on the terminal is escaped. Texts of
+    /// a server, and names that any of its roles can choose, go through here or [`lines`](Self::lines).
+    pub(crate) fn line(self, text: &str) -> String {
+        let text = Printable(text).to_string();
+        if !self.colours {
+            return text;
+        }
+        let mut line = String::with_capacity(text.len());
+        for c in text.chars() {
+            // A mark in somebody else's text can do no more than colour it.
+            match Colour::of_mark(c) {
+                Some(colour) => line.push_str(colour.sequence()),
+                None => line.push(c),
+            }
+        }
+        line
+    }
+
+    /// Lines as they may be written, each with its end.
+    pub(crate) fn lines<T: AsRef<str>>(self, lines: impl IntoIterator<Item = T>) -> String {
+        lines.into_iter().map(|line| self.line(line.as_ref()) + "\n").collect()
+    }
+}
+
+/// What a stretch of text is painted with.
+#[derive(Clone, Copy)]
+enum Colour {
+    Bold,
+    Dim,
+    Red,
+    Yellow,
+    Green,
+    End,
+}
+
+impl Colour {
+    const ALL: [Self; 6] = [Self::Bold, Self::Dim, Self::Red, Self::Yellow, Self::Green, Self::End];
+    /// The first of Unicode's noncharacters, which no text has a use for.
+    const FIRST_MARK: u32 = 0xFDD0;
+
+    fn mark(self) -> char {
+        char::from_u32(Self::FIRST_MARK + self as u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn of_mark(mark: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|colour| colour.mark() == mark)
+    }
+
+    fn sequence(self) -> &'static str {
+        match self {
+            Self::Bold => "\x1b[1m",
+            Self::Dim => "\x1b[2m",
+            Self::Red => "\x1b[1;31m",
+            Self::Yellow => "\x1b[1;33m",
+            Self::Green => "\x1b[32m",
+            Self::End => "\x1b[0m",
         }
     }
 }
@@ -67,11 +133,25 @@ pub(crate) fn width() -> usize {
     columns.unwrap_or(WITHOUT_TERMINAL).clamp(60, READABLE)
 }
 
-/// Writes to standard output.
+/// Writes to standard output, as it is: what people read has come through [`Style::lines`], documents have escapes of their own.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever read it has read enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_colours_reach_the_terminal_and_those_of_others_do_not() {
+        let coloured = Style { colours: true };
+        let text = format!("{} \x1b[31m\x1b]0;title\x07\nnext", coloured.bold("ours"));
+        assert_eq!(coloured.line(&text), "\x1b[1mours\x1b[0m \\u{1b}[31m\\u{1b}]0;title\\u{7}\\nnext");
+        let plain = Style { colours: false };
+        assert_eq!(plain.lines([&plain.bold("a\r\x1b"), "b"]), "a\\r\\u{1b}\nb\n");
     }
 }

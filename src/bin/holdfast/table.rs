@@ -1,5 +1,7 @@
 //! A table for people: the last column is folded to the width of the terminal.
 
+use holdfast::Printable;
+
 /// Folds a text at its blanks, so that no line is longer than `width` (unless a word is).
 pub(crate) fn fold(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -47,8 +49,11 @@ pub(crate) fn table<const N: usize>(
     paint: impl Fn(Option<usize>, usize, String) -> String,
 ) -> Vec<String> {
     const GAP: &str = "  ";
+    // Escaped before their lengths are taken.
+    let rows: Vec<_> =
+        rows.iter().map(|row| row.each_ref().map(|cell| Printable(cell).to_string())).collect();
     let mut widths = header.map(length);
-    for row in rows {
+    for row in &rows {
         for (column, cell) in row.iter().enumerate() {
             widths[column] = widths[column].max(length(cell));
         }

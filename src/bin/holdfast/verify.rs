@@ -88,8 +88,7 @@ fn for_people(report: &Report) -> String {
     }
     lines.push(String::new());
     lines.extend(sum_up(report, style));
-    lines.push(String::new());
-    lines.join("\n")
+    style.lines(lines)
 }
 
 fn sum_up(report: &Report, style: Style) -> Vec<String> {

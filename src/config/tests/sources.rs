@@ -175,3 +175,76 @@ fn an_unknown_user_is_an_error_that_says_what_to_set() {
     assert!(refusal(PoolConfig::within(environment.clone()).validate()).contains("PGUSER"));
     PoolConfig::within(environment).user("app").validate().unwrap();
 }
+
+#[test]
+fn with_the_environment_off_a_strangers_string_gets_nothing_of_this_process() {
+    let scratch = Scratch::new();
+    scratch.file(".pgpass", "*:*:*:*:Zecret\n", 0o600);
+    scratch.file(".pg_service.conf", "[app]\npassword=Zecret\n", 0o600);
+    let mut environment = Environment::with([
+        ("PGPASSWORD", "Zecret"),
+        ("HOLDFAST_OPTIONS", "-c app.key=Zecret"),
+        ("PGUSER", "Zecret"),
+        ("PGTZ", "Zecret"),
+        ("PGSERVICE", "app"),
+        ("HOLDFAST_ENV", "production"),
+    ]);
+    environment.home = Some(scratch.0.clone());
+    let config = PoolConfig::within(environment);
+    let cut_off = |url: &str| config.clone().environment(false).with_url(url);
+    let (pool, settings) = cut_off("postgresql://someone@elsewhere/db").unwrap().settings().unwrap();
+    assert!(!format!("{settings:?}").contains("Zecret"), "{settings:?}");
+    assert_eq!((settings.hosts[0].password.as_ref(), settings.options.as_deref()), (None, None));
+    assert_eq!(pool.max_size, 5);
+    // A string may say so itself.
+    let own = config.clone().with_url("host=elsewhere user=someone environment=off").unwrap();
+    assert_eq!(server(&own).hosts[0].password, None);
+    assert!(refusal(cut_off("host=elsewhere").unwrap().validate()).contains("environment is off"));
+    assert!(refusal(cut_off("host=h user=u environment=on")).contains("cannot switch it on"));
+    for more in ["service=app", "passfile=/etc/passwd", "servicefile=/etc/passwd"] {
+        let error = refusal(cut_off(&format!("host=h user=u {more}")).unwrap().validate());
+        assert!(error.contains("environment=off do not go together"), "{error}");
+    }
+    // The program's word counts, and so it can take it back.
+    let mut again = cut_off("host=h").unwrap();
+    again.set("environment", "on").unwrap();
+    assert_eq!(server(&again).user, "Zecret");
+}
+
+#[test]
+fn the_service_file_can_be_named_like_any_other_option() {
+    let scratch = Scratch::new();
+    let named = scratch.file("named", "[app]\nhost=named\n", 0o644);
+    let other = scratch.file("other", "[app]\nhost=other\n", 0o644);
+    let environment = Environment::with([("PGSERVICEFILE", text(&other))]);
+    let config = PoolConfig::within(environment).service("app");
+    assert_eq!(config.get("host").unwrap().as_deref(), Some("other"));
+    assert_eq!(config.servicefile(&named).get("host").unwrap().as_deref(), Some("named"));
+    let nested = scratch.file("nested", "[app]\nservicefile=/x\n", 0o644);
+    let error =
+        refusal(PoolConfig::within(Environment::with([])).service("app").servicefile(&nested).validate());
+    assert!(error.contains("another service"), "{error}");
+}
+
+#[test]
+fn more_keepalive_probes_than_linux_takes_count_as_the_most_it_takes() {
+    let settings = server(&from_url("host=db keepalives_count=1000"));
+    assert_eq!(settings.keepalive.retries, 127);
+}
+
+#[test]
+fn a_socket_that_was_only_found_has_to_belong_to_somebody_who_may_have_it() {
+    let scratch = Scratch::new();
+    scratch.file(".s.PGSQL.5432", "", 0o777);
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o1777)).unwrap();
+    let mut environment = Environment::with([]);
+    environment.socket_directory = text(&scratch.0).to_owned();
+    let config = PoolConfig::within(environment);
+    config.validate().expect("our own");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(scratch.0.join(".s.PGSQL.5432"), Some(4_000_000), None).unwrap();
+        assert!(refusal(config.validate()).contains("belongs to user 4000000"));
+        config.clone().host(text(&scratch.0)).validate().expect("it was named");
+        config.port(5433).validate().expect("nothing is there yet");
+    }
+}

@@ -30,7 +30,7 @@ impl Subject {
     pub fn private() -> Result<Self, embedded::Error> {
         let server = EmbeddedPostgres::builder()
             .max_connections(MAX_CONNECTIONS)
-            .sql(format!("CREATE ROLE {ROLE} LOGIN"))
+            .role(ROLE, "")
             .sql(format!("CREATE DATABASE {DATABASE} OWNER {ROLE}"))
             .start()?;
         Ok(Self::Private(server))

@@ -1,6 +1,8 @@
-//! Who is answered.
+//! The checks before a request is answered: its token, and the host that it names.
 
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
+use hyper::http::uri::Authority;
+use hyper::{Request, Version};
 
 use crate::config::settings::Secret;
 
@@ -29,23 +31,61 @@ impl Guard {
         given.len() == wanted.len() && openssl::memcmp::eq(given, wanted)
     }
 
-    pub(super) fn knows_host(&self, headers: &HeaderMap) -> bool {
-        if !self.only_local_names {
-            return true;
+    /// Whether the request names this server, by RFC 9112, sections 3.2 and 3.2.2: one `Host`, and a target in absolute form
+    /// names the same. Beyond loopback every name will do, since which names lead here cannot be known.
+    pub(super) fn addressed<B>(&self, request: &Request<B>) -> Addressed {
+        let mut given = request.headers().get_all(HOST).iter();
+        let (host, further) = (given.next(), given.next());
+        if further.is_some() {
+            return Addressed::Badly("more than one Host\n");
         }
-        // Before HTTP/1.1 there was none, and no browser that could be misled.
-        let Some(host) = headers.get(HOST) else { return true };
-        host.to_str().is_ok_and(is_local)
+        let target = request.uri().authority();
+        let Some(host) = host else {
+            // Before HTTP/1.1 there was none, and no browser that could be misled.
+            return match (target, request.version() < Version::HTTP_11) {
+                (None, true) => Addressed::Here,
+                _ => Addressed::Badly("a request needs a Host\n"),
+            };
+        };
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        let Some(host) = host.filter(is_host_and_port) else {
+            return Addressed::Badly("the Host is not the name of one\n");
+        };
+        let is_known = !self.only_local_names || is_local(host.host());
+        match target {
+            Some(target) if *target != host || !is_known => {
+                Addressed::Badly("the address asked for is not served here\n")
+            }
+            _ if is_known => Addressed::Here,
+            _ => Addressed::Elsewhere,
+        }
     }
 }
 
+/// The host that a request names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Addressed {
+    /// This server.
+    Here,
+    /// A name that does not belong to this machine, which is all that is served.
+    Elsewhere,
+    /// None, several, or one that contradicts the target; carries the words for the client.
+    Badly(&'static str),
+}
+
+/// Whether an authority is nothing but a host and perhaps a port: no user before it, no word for a port.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host());
+    port.is_some_and(|port| {
+        port.is_empty()
+            || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+/// Whether a host is this machine itself; an IPv6 address stands in brackets.
 fn is_local(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -73,16 +113,48 @@ mod tests {
         assert!(Guard::new(None, true).admits(&HeaderMap::new()));
     }
 
+    /// What is thought of a request for `target` with these hosts.
+    fn addressed(guard: &Guard, version: Version, target: &str, hosts: &[&str]) -> Addressed {
+        let mut request = Request::builder().version(version).uri(target);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        guard.addressed(&request.body(()).unwrap())
+    }
+
     #[test]
     fn a_name_that_was_pointed_at_this_machine_is_not_its_own() {
         let guard = Guard::new(None, true);
-        let knows = |value| guard.knows_host(&headers(HOST, value));
+        let of = |host| addressed(&guard, Version::HTTP_11, "/metrics", &[host]);
         for own in ["localhost:9464", "LOCALHOST", "127.0.0.1:9464", "127.0.0.2", "[::1]:9464"] {
-            assert!(knows(own), "{own}");
+            assert_eq!(of(own), Addressed::Here, "{own}");
         }
         for foreign in ["evil.example:9464", "localhost.evil.example", "10.0.0.1", "127.0.0.1.evil.example"] {
-            assert!(!knows(foreign), "{foreign}");
+            assert_eq!(of(foreign), Addressed::Elsewhere, "{foreign}");
         }
-        assert!(Guard::new(None, false).knows_host(&headers(HOST, "metrics.internal")));
+        let everywhere = Guard::new(None, false);
+        assert_eq!(addressed(&everywhere, Version::HTTP_11, "/", &["metrics.internal"]), Addressed::Here);
+    }
+
+    #[test]
+    fn a_request_names_one_host_and_the_target_names_no_other() {
+        for guard in [Guard::new(None, true), Guard::new(None, false)] {
+            let is_bad = |version, target, hosts: &[&str]| {
+                matches!(addressed(&guard, version, target, hosts), Addressed::Badly(_))
+            };
+            for hosts in [&[][..], &["localhost", "localhost"], &["localhost", "evil.example"], &[""]] {
+                assert!(is_bad(Version::HTTP_11, "/", hosts), "{hosts:?}");
+            }
+            for odd in ["a b", "user@localhost", "localhost/x", "localhost:port"] {
+                assert!(is_bad(Version::HTTP_11, "/", &[odd]), "{odd}");
+            }
+            assert!(is_bad(Version::HTTP_11, "http://evil.example/metrics", &["localhost"]));
+            assert!(!is_bad(Version::HTTP_11, "http://localhost:9464/metrics", &["localhost:9464"]));
+            assert!(!is_bad(Version::HTTP_10, "/", &[]));
+            assert!(is_bad(Version::HTTP_10, "http://evil.example/", &[]));
+        }
+        let guard = Guard::new(None, true);
+        let foreign = addressed(&guard, Version::HTTP_11, "http://evil.example/", &["evil.example"]);
+        assert!(matches!(foreign, Addressed::Badly(_)));
     }
 }

@@ -10,6 +10,7 @@ mod guard;
 mod page;
 mod pages;
 mod patient;
+mod places;
 mod server;
 
 use std::net::SocketAddr;
@@ -43,6 +44,10 @@ impl ServeOptions {
     /// Allows addresses that other machines can reach. Whoever can reach them sees host names, statements' error codes and
     /// application names, unless there is a [`token`](Self::token); there is no TLS: put a proxy in front where the network is
     /// not trusted.
+    ///
+    /// The `Host` of a request is not compared with anything then, since which names lead here cannot be known. So without a
+    /// token a web page from elsewhere, open in a browser of that network, can read the figures through a name that its owner
+    /// has pointed here (DNS rebinding). With a token it cannot. On loopback addresses only names of this machine are answered.
     #[must_use]
     pub fn beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;

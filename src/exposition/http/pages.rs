@@ -5,9 +5,9 @@ use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
-use super::guard::Guard;
+use super::guard::{Addressed, Guard};
 use super::page::page;
 use crate::Pool;
 use crate::exposition::{ALERT_RULES, GRAFANA_DASHBOARD, MetricsFormat};
@@ -18,23 +18,18 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
 const PATHS: &str = "/ /metrics /stats.json /healthz /readyz /alerts.yml /grafana.json";
 
-/// `pool`: `None` when it is gone.
-pub(super) fn answer(
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-    guard: &Guard,
-    pool: Option<&Pool>,
-) -> Answer {
-    let answer = if !guard.knows_host(headers) {
-        text(
+/// The answer to a request; `pool` is `None` when it is gone.
+pub(super) fn answer<B>(request: &Request<B>, guard: &Guard, pool: Option<&Pool>) -> Answer {
+    let answer = match guard.addressed(request) {
+        Addressed::Badly(why) => text(StatusCode::BAD_REQUEST, why),
+        Addressed::Elsewhere => text(
             StatusCode::FORBIDDEN,
             "this address is served to this machine: ask for localhost or 127.0.0.1\n",
-        )
-    } else if !matches!(*method, Method::GET | Method::HEAD) {
-        with(text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"), ALLOW, "GET, HEAD")
-    } else {
-        of_path(path, headers, guard, pool)
+        ),
+        Addressed::Here if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+            with(text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"), ALLOW, "GET, HEAD")
+        }
+        Addressed::Here => of_path(request.uri().path(), request.headers(), guard, pool),
     };
     hardened(answer)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,17 +10,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// Fails where an answer has to wait for its reader longer than `patience`: otherwise whoever asks and never reads would hold
-/// its place for ever.
+use super::places::Entry;
+
+/// Fails where an answer has to wait for its reader longer than `patience`: otherwise a client that asks and never reads would
+/// hold its memory for ever.
+///
+/// Writes are never vectored. The standard library sends with `MSG_NOSIGNAL` but has no such flag for `writev`, which would end
+/// a C or C++ program by `SIGPIPE` where the client is gone (Rust's programs ignore the signal, others do not).
 pub(super) struct Patient {
     stream: TcpStream,
+    entry: Arc<Entry>,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: TcpStream, entry: Arc<Entry>, patience: Duration) -> Self {
+        Self { stream, entry, patience, waiting: None }
     }
 
     /// Counts from the first wait until all is taken, so that a reader of one byte now and then gains nothing.
@@ -57,22 +64,14 @@ impl AsyncWrite for Patient {
         self.bounded(context, written)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.bounded(context, written)
-    }
-
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        false
     }
 
     /// Comes when all that there was has been written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting = None;
+        self.entry.is_read();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -14,20 +14,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::guard::Guard;
 use super::pages;
 use super::patient::Patient;
+use super::places::{Entry, Places};
 use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use crate::pool::WeakPool;
 
-/// The most connections at a time: further ones wait until one of them ends.
+/// The most connections at a time: a further one takes the place of the one that has waited longest.
 const MOST_CONNECTIONS: usize = 64;
 
-/// A request has to have come in so long, a connection that is kept open to bring the next one, and an answer to be taken.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A request's head has to have come in within this time, the next one on a connection that is kept open too.
+const HEAD_LIMIT: Duration = Duration::from_secs(3);
+
+/// An answer has to have been taken within this time.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest request line and headers.
 const MOST_BYTES: usize = 16 * 1024;
@@ -95,57 +99,47 @@ struct Service {
 fn serve(runtime: &Runtime, listener: TcpListener, service: &Service, mut stopped: watch::Receiver<bool>) {
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let places = Places::new(MOST_CONNECTIONS);
         let mut looks = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
                 // Also when whoever kept it going has dropped its end: then only the pool's end counts.
                 Ok(()) = stopped.changed() => return,
                 _ = looks.tick() => if service.pool.is_gone() { return },
-                accepted = accept(&listener, &room) => {
-                    let Some((stream, permit)) = accepted else { continue };
-                    let connection = answer_all(stream, service.clone());
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else {
+                        // No descriptor left, say: it will not be better at once.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    };
+                    let entry = Arc::new(places.enter());
+                    let connection = answer_all(stream, Arc::clone(&entry), service.clone());
                     tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
+                        tokio::select! {
+                            () = connection => (),
+                            () = entry.evicted() => (),
+                        }
                     });
+                    // A request that is there already is read before others can push it out.
+                    tokio::task::yield_now().await;
                 }
             }
         }
     });
 }
 
-async fn accept(
-    listener: &tokio::net::TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(TcpStream, impl Send + 'static)> {
-    let permit = room.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
-        Err(_) => {
-            // No descriptor left, say: it will not be better at once.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
-        }
-    }
-}
-
-async fn answer_all(stream: TcpStream, service: Service) {
+async fn answer_all(stream: TcpStream, entry: Arc<Entry>, service: Service) {
+    let asked = Arc::clone(&entry);
     let answer = service_fn(move |request: Request<Incoming>| {
+        asked.is_asked();
         let pool = service.pool.upgrade();
-        let answer = pages::answer(
-            request.method(),
-            request.uri().path(),
-            request.headers(),
-            &service.guard,
-            pool.as_ref(),
-        );
+        let answer = pages::answer(&request, &service.guard, pool.as_ref());
         async move { Ok::<_, Infallible>(answer) }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(MOST_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), answer)
+        .serve_connection(TokioIo::new(Patient::new(stream, entry, ANSWER_LIMIT)), answer)
         .await;
 }

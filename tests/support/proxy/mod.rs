@@ -24,6 +24,8 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(10);
 /// A proxy on a port of its own, which it keeps through everything. Dropping it cuts what is left.
 pub struct Proxy {
     port: u16,
+    /// Of the server behind it, for URLs, with the colon before it.
+    password: String,
     shared: Arc<Shared>,
     door: Option<JoinHandle<()>>,
 }
@@ -71,7 +73,9 @@ struct State {
 impl Proxy {
     /// A proxy in front of `server`.
     pub fn before(server: &EmbeddedPostgres) -> Self {
-        Self::start(format!("{}:{}", server.host(), server.port()))
+        let mut proxy = Self::start(format!("{}:{}", server.host(), server.port()));
+        proxy.password = format!(":{}", server.password());
+        proxy
     }
 
     /// A proxy in front of `upstream` (`host:port`). Nobody needs to listen there yet.
@@ -100,7 +104,7 @@ impl Proxy {
         let for_door = Arc::clone(&shared);
         let door = thread::Builder::new().name("proxy door".to_owned());
         let door = door.spawn(move || door::keep(&for_door, port, listener, &woken)).unwrap();
-        Self { port, shared, door: Some(door) }
+        Self { port, password: String::new(), shared, door: Some(door) }
     }
 
     /// The port at which clients find it.
@@ -118,9 +122,9 @@ impl Proxy {
         self.url_for("postgres", "postgres")
     }
 
-    /// A URL for another user and database through the proxy.
+    /// A URL for another user without a password of its own, and another database, through the proxy.
     pub fn url_for(&self, user: &str, database: &str) -> String {
-        format!("postgresql://{user}@127.0.0.1:{}/{database}", self.port)
+        format!("postgresql://{user}{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 
     // ---- silence ----

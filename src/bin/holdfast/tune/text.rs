@@ -28,8 +28,7 @@ pub(super) fn for_people(advice: &Advice, processes: u32) -> String {
     heading(&mut lines, style, "Worth knowing");
     let notes: Vec<_> = advice.notes.iter().map(String::as_str).collect();
     listed(&mut lines, &notes);
-    lines.push(String::new());
-    lines.join("\n")
+    style.lines(lines)
 }
 
 fn verdict(advice: &Advice, processes: u32) -> String {
@@ -153,15 +152,14 @@ fn server(advice: &Advice) -> Vec<[String; 3]> {
 
 /// Lines that shells, systemd and containers read alike: no quotes, no comments behind values.
 pub(super) fn environment(advice: &Advice, processes: u32) -> String {
-    let mut text = format!("# holdfast tune: {}\n", verdict(advice, processes));
+    let mut lines = vec![format!("# holdfast tune: {}", verdict(advice, processes))];
     for setting in &advice.pool {
         let variable = option(setting.key).and_then(|info| info.environment().into_iter().next());
         if let Some(variable) = variable {
-            text.push_str(&format!("# {}\n{variable}={}\n", setting.reason, setting.value));
+            lines.extend([format!("# {}", setting.reason), format!("{variable}={}", setting.value)]);
         }
     }
-    for way in &advice.ways_out {
-        text.push_str(&format!("# {}\n", way.text));
-    }
-    text
+    lines.extend(advice.ways_out.iter().map(|way| format!("# {}", way.text)));
+    // For a file: without colours, and no name may begin a line of its own.
+    Style::plain().lines(lines)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::look::Look;
 use super::sorting::Sorting;
 use super::tables;
-use crate::style::width;
+use crate::style::{Style, width};
 use crate::table::table;
 
 pub(super) fn of(look: &Look, long: Duration) -> String {
@@ -34,8 +34,7 @@ pub(super) fn of(look: &Look, long: Duration) -> String {
     }
     section(&mut lines, "Pools", tables::POOLS, &tables::pools(&look.pools));
     listed(&mut lines, "Alerts", tables::alerts(&look.pools));
-    lines.push(String::new());
-    lines.join("\n")
+    Style::plain().lines(lines)
 }
 
 fn section<const N: usize>(lines: &mut Vec<String>, title: &str, header: [&str; N], rows: &[[String; N]]) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast::Printable;
+
 use super::look::{Group, PoolLook, ServerLook, Session};
 use super::sorting::Sorting;
 
@@ -27,12 +29,12 @@ fn row(group: &Group) -> [String; 8] {
     ]
 }
 
-/// Names come from whoever connects: what would move the cursor is not printed.
+/// A name or message of others, with what would move the cursor escaped.
 pub(super) fn visible(text: &str, if_empty: &str) -> String {
     if text.is_empty() {
         return if_empty.to_owned();
     }
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    Printable(text).to_string()
 }
 
 pub(super) fn seconds(duration: Duration) -> String {
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_name_that_would_move_the_cursor_is_printed_without_what_does() {
-        assert_eq!(visible("a\x1b[2Jb\n", "-"), "a?[2Jb?");
+        assert_eq!(visible("a\x1b[2Jb\n\u{202e}", "-"), r"a\u{1b}[2Jb\n\u{202e}");
         assert_eq!(visible("", "-"), "-");
     }
 }
