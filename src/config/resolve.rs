@@ -30,6 +30,8 @@ pub(super) struct Resolved {
     session: Vec<(&'static str, String)>,
     /// Neither host nor address was given: the server is where the socket is.
     host_was_found: bool,
+    /// Where libpq's files of the user are; `None` where the environment is not to be read.
+    user_folder: Option<PathBuf>,
 }
 
 /// `MAX_TCP_KEEPCNT` of Linux, which refuses more.
@@ -87,7 +89,8 @@ pub(super) fn resolve(
             session.push((parameter, text.to_owned()));
         }
     }
-    Ok(Resolved { values, session, host_was_found })
+    let user_folder = environment.home.as_ref().map(|home| home.join(".postgresql"));
+    Ok(Resolved { values, session, host_was_found, user_folder })
 }
 
 /// The first variable of the option that is set, and its name.
@@ -335,6 +338,7 @@ impl Resolved {
             key: self.path("sslkey"),
             key_password: self.secret("sslpassword"),
             crl: self.path("sslcrl"),
+            user_folder: self.user_folder.clone(),
             sni: self.read("sslsni")?,
             min_version: self.find("ssl_min_protocol_version"),
             max_version: self.find("ssl_max_protocol_version"),

@@ -243,6 +243,8 @@ pub(crate) struct TlsSettings {
     pub(crate) key: Option<PathBuf>,
     pub(crate) key_password: Option<Secret>,
     pub(crate) crl: Option<PathBuf>,
+    /// Where the files are that nothing names: `~/.postgresql`.
+    pub(crate) user_folder: Option<PathBuf>,
     /// Send the host name in the clear, so that a TLS proxy can route (`sslsni`).
     pub(crate) sni: bool,
     pub(crate) min_version: Option<TlsVersion>,
@@ -316,6 +318,7 @@ impl ServerSettings {
                 key: None,
                 key_password: None,
                 crl: None,
+                user_folder: None,
                 sni: false,
                 min_version: None,
                 max_version: None,

@@ -157,10 +157,10 @@ pub(crate) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
 
 /// Every file the settings name or stand for, whether or not it exists.
 pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
-    let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| user_file(default));
+    let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| settings.user_file(default));
     let root = match &settings.root {
         RootCertificates::File(path) => Some(path.clone()),
-        RootCertificates::Default => user_file("root.crt"),
+        RootCertificates::Default => settings.user_file("root.crt"),
         // The system's own store is many files; it changes with the system, and a restart follows.
         RootCertificates::System => None,
     };
@@ -181,13 +181,15 @@ fn version(v: TlsVersion) -> SslVersion {
     }
 }
 
-/// A file of libpq's per-user folder, whether or not it exists.
-fn user_file(name: &str) -> Option<PathBuf> {
-    std::env::var_os("HOME").map(|home| Path::new(&home).join(".postgresql").join(name))
-}
+impl TlsSettings {
+    /// A file of libpq's per-user folder, whether or not it exists.
+    fn user_file(&self, name: &str) -> Option<PathBuf> {
+        self.user_folder.as_ref().map(|folder| folder.join(name))
+    }
 
-fn existing_user_file(name: &str) -> Option<PathBuf> {
-    user_file(name).filter(|path| path.exists())
+    fn existing_user_file(&self, name: &str) -> Option<PathBuf> {
+        self.user_file(name).filter(|path| path.exists())
+    }
 }
 
 /// Loads the trusted roots and says how far to verify. `require` verifies the chain where a root file exists, for
@@ -206,7 +208,7 @@ fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result
             return Ok(Verify::ChainAndName);
         }
         RootCertificates::File(path) => Some(path.clone()).filter(|path| path.exists()),
-        RootCertificates::Default => existing_user_file("root.crt"),
+        RootCertificates::Default => settings.existing_user_file("root.crt"),
     };
     let Some(file) = file else {
         if wanted == Verify::Nothing {
@@ -214,7 +216,7 @@ fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result
         }
         let missing = match &settings.root {
             RootCertificates::File(path) => path.display().to_string(),
-            _ => user_file("root.crt").unwrap_or_default().display().to_string(),
+            _ => settings.user_file("root.crt").unwrap_or_default().display().to_string(),
         };
         return Err(tls_error(format!(
             "root certificate file \"{missing}\" does not exist: provide it with sslrootcert, use the system's roots with sslrootcert=system, or choose an sslmode that does not verify"
@@ -242,7 +244,7 @@ fn load_root_file(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Er
 }
 
 fn load_revocations(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<(), Error> {
-    let Some(file) = settings.crl.clone().or_else(|| existing_user_file("root.crl")) else {
+    let Some(file) = settings.crl.clone().or_else(|| settings.existing_user_file("root.crl")) else {
         return Ok(());
     };
     let unusable = |e| openssl_error(&format!("could not use revocation list \"{}\"", file.display()), e);
@@ -257,7 +259,7 @@ fn load_revocations(builder: &mut SslContextBuilder, settings: &TlsSettings) -> 
 fn load_client_certificate(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<(), Error> {
     let certificate = match &settings.cert {
         Some(path) => path.clone(),
-        None => match existing_user_file("postgresql.crt") {
+        None => match settings.existing_user_file("postgresql.crt") {
             Some(path) => path,
             None => return Ok(()),
         },
@@ -265,7 +267,7 @@ fn load_client_certificate(builder: &mut SslContextBuilder, settings: &TlsSettin
     let key = settings
         .key
         .clone()
-        .or_else(|| user_file("postgresql.key"))
+        .or_else(|| settings.user_file("postgresql.key"))
         .ok_or_else(|| tls_error("a client certificate is set (sslcert) but no key (sslkey)".into()))?;
     check_key_is_private(&key)?;
     builder.set_certificate_chain_file(&certificate).map_err(|e| {
