@@ -55,32 +55,28 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 
-mod callback;
-mod clock;
 pub mod config;
 mod connect;
 #[cfg(any(feature = "diagnose", feature = "embedded"))]
 pub mod diagnose;
-mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
 pub mod exposition;
 mod ffi;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod link;
 mod logging;
 mod observe;
 mod pool;
 mod printable;
+mod protocol;
 #[cfg(feature = "capi")]
 mod queue;
 mod resilience;
 pub mod session;
 pub mod sql;
-mod sync;
+mod sys;
+mod testing;
 
 pub use config::PoolConfig;
 pub use error::{
@@ -110,6 +106,9 @@ pub use sql::{
     RowIter, SimpleColumn, SimpleQueryMessage, SimpleQueryRow, Statement, ToStatement, Transaction,
     TransactionBuilder,
 };
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use testing::fuzzing;
 
 /// The code in the README.
 #[cfg(doctest)]

@@ -12,8 +12,8 @@ use std::time::SystemTime;
 use log::Level;
 use log::kv::{self, Key, Source, Value, VisitSource};
 
-use crate::callback;
 use crate::printable::Printable;
+use crate::sys::callback;
 
 /// How much a record matters; the smaller, the more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,9 +6,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::error::LimitedBy;
-use crate::resilience::cap::Cap;
-use crate::resilience::fleet::look::{Id, Look, Peer};
-use crate::resilience::limit::{Moved, Pace};
+use crate::resilience::effective_limit::Cap;
+use crate::resilience::fleet::census::{Id, Look, Peer};
+use crate::resilience::learned_limit::{Moved, Pace};
 
 /// In nanoseconds from the start.
 type Time = u64;

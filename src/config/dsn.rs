@@ -8,7 +8,8 @@
 //! A malformed string may hold a password in any place. So no message repeats a piece of the input, except the name of
 //! an unknown option where that piece cannot well be part of a password.
 
-use super::row::{self, OptionInfo};
+use super::option_info;
+use super::option_info::OptionInfo;
 use crate::error::{Error, Result};
 
 /// What a connection string says.
@@ -59,7 +60,7 @@ impl Pairs {
             }
             other => other,
         };
-        let row = match row::known(key) {
+        let row = match option_info::known(key) {
             Err(_) if self.after_secret || self.doubtful => {
                 return Err(Error::config(
                     "unknown option after a password: in a keyword string a password with spaces needs 'quotes', \
@@ -231,7 +232,7 @@ fn parse_query(pairs: &mut Pairs, query: &str) -> Result<()> {
             ));
         }
         let key = percent_decode(key).map_err(|problem| bad_encoding("a parameter's name", problem))?;
-        let shown = row::option(&key).map_or("a parameter", OptionInfo::key);
+        let shown = option_info::option(&key).map_or("a parameter", OptionInfo::key);
         let value = percent_decode(value).map_err(|problem| bad_encoding(shown, problem))?;
         if key == "ssl" && value == "true" {
             // JDBC's spelling, which libpq takes too.

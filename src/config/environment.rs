@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::row;
+use super::option_info;
 use crate::error::{Error, Result};
 
 /// Variables that are read besides those of the option table.
@@ -46,9 +46,9 @@ pub(crate) struct Environment {
 impl Environment {
     /// The surroundings of this process.
     pub(crate) fn of_this_process() -> Self {
-        let wanted: BTreeSet<String> = row::options()
+        let wanted: BTreeSet<String> = option_info::options()
             .iter()
-            .flat_map(row::OptionInfo::environment)
+            .flat_map(option_info::OptionInfo::environment)
             .chain(OTHERS.map(str::to_owned))
             .collect();
         let mut variables = BTreeMap::new();
@@ -131,7 +131,7 @@ impl fmt::Debug for Environment {
 /// unknown one is no error; but one letter off an option deserves a word.
 fn warn_of_misspelling(name: &str) {
     if let Some(key) = name.strip_prefix("HOLDFAST_") {
-        let hint = row::hint(&key.to_ascii_lowercase());
+        let hint = option_info::hint(&key.to_ascii_lowercase());
         if hint.contains("did you mean") {
             log::warn!("the environment variable {name} is set, but there is no such option{hint}");
         }

@@ -2,14 +2,14 @@
 //!
 //! [`PoolConfig`] collects what is said; [`options`] lists what can be said; [`reference_table`] prints it.
 
+mod build;
 mod dsn;
 pub(crate) mod environment;
 mod hosts;
+mod option_info;
 mod options;
 mod passfile;
 pub(crate) mod require_auth;
-mod resolve;
-mod row;
 mod service;
 pub(crate) mod settings;
 pub(crate) mod socket_owner;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub(crate) use environment::Environment;
-pub use row::{Group, OptionInfo, option, options, reference_table};
+pub use option_info::{Group, OptionInfo, option, options, reference_table};
 pub use settings::{
     ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
@@ -178,7 +178,7 @@ impl PoolConfig {
                 )),
                 false => error,
             })?;
-            if row.key() == row::ENVIRONMENT && value == "true" && self.is_cut_off() {
+            if row.key() == option_info::ENVIRONMENT && value == "true" && self.is_cut_off() {
                 return Err(Error::config(
                     "environment is off, and a connection string cannot switch it on: it may be the stranger's for whom it is off",
                 ));
@@ -204,7 +204,7 @@ impl PoolConfig {
     /// # }
     /// ```
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self> {
-        let row = row::known(key)?;
+        let row = option_info::known(key)?;
         self.explicit.insert(row.key(), row.check(value, "")?);
         Ok(self)
     }
@@ -301,7 +301,7 @@ impl PoolConfig {
     ///
     /// The option is unknown, or the configuration has a value that is not allowed.
     pub fn get(&self, key: &str) -> Result<Option<String>> {
-        let row = row::known(key)?;
+        let row = option_info::known(key)?;
         Ok(self.resolved()?.get(key).map(|value| row.shown(value).to_owned()))
     }
 
@@ -330,12 +330,12 @@ impl PoolConfig {
 
     /// Whether nothing but the program's own word counts.
     fn is_cut_off(&self) -> bool {
-        self.explicit.get(row::ENVIRONMENT).is_some_and(|value| value::flag(value) == Some(false))
+        self.explicit.get(option_info::ENVIRONMENT).is_some_and(|value| value::flag(value) == Some(false))
     }
 
-    fn resolved(&self) -> Result<resolve::Resolved> {
+    fn resolved(&self) -> Result<build::Resolved> {
         if !self.is_cut_off() {
-            return resolve::resolve(&self.explicit, &self.environment, self.production);
+            return build::resolve(&self.explicit, &self.environment, self.production);
         }
         for key in ["service", "servicefile", "passfile"] {
             if self.explicit.get(key).is_some_and(|value| !value.is_empty()) {
@@ -344,7 +344,7 @@ impl PoolConfig {
                 )));
             }
         }
-        resolve::resolve(&self.explicit, &self.environment.cut_off(), self.production)
+        build::resolve(&self.explicit, &self.environment.cut_off(), self.production)
     }
 }
 
@@ -359,7 +359,7 @@ impl fmt::Debug for PoolConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("PoolConfig");
         for (key, value) in &self.explicit {
-            let shown = option(key).map_or(row::MASK, |row| row.shown(value));
+            let shown = option(key).map_or(option_info::MASK, |row| row.shown(value));
             text.field(key, &shown);
         }
         text.finish_non_exhaustive()

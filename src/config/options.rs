@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::PoolConfig;
-use super::row::{Default, Group, OptionInfo};
+use super::option_info::{Default, Group, OptionInfo};
 use super::settings::{
     ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::row::{self, OptionInfo};
+use super::option_info;
+use super::option_info::OptionInfo;
 use crate::error::{Error, Result};
 
 /// One option of a service's section.
@@ -98,11 +99,11 @@ fn service_line(line: &str, place: String) -> Result<ServiceValue> {
     if key == "service" || key == "servicefile" {
         return Err(Error::config(format!("a service cannot refer to another service ({place})")));
     }
-    if key == row::ENVIRONMENT {
+    if key == option_info::ENVIRONMENT {
         return Err(Error::config(format!("a service cannot say what else is read ({place})")));
     }
-    let row = row::option(key).ok_or_else(|| {
-        Error::config(format!("unknown option in the service file ({place}){}", row::hint(key)))
+    let row = option_info::option(key).ok_or_else(|| {
+        Error::config(format!("unknown option in the service file ({place}){}", option_info::hint(key)))
     })?;
     Ok(ServiceValue { row, value: value.to_owned(), place })
 }

@@ -8,17 +8,17 @@ use super::role::{FirstRow, misfit};
 use super::startup::SessionStart;
 use super::timing::Timing;
 use super::unresponsive_hosts::UnresponsiveHosts;
-use crate::clock::Tick;
 use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs};
 use crate::error::Error;
 use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
-use crate::link::inside::Inside;
+use crate::link::in_process::Inside;
 use crate::link::resolve::resolve;
 use crate::link::tls_cache::Tls;
 use crate::session::{Lane, LaneState};
+use crate::sys::clock::Tick;
 
 /// A session that is ready for statements.
 pub(crate) struct Opened {

@@ -12,11 +12,11 @@ use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, KeepaliveSettings, ProtocolVersion, Secret, ServerSettings};
 use crate::error::{Error, ErrorKind};
-use crate::fuzzing::Draws;
 use crate::link::address::Address;
 use crate::link::dial::{Dial, Encryption};
-use crate::link::inside::Inside;
+use crate::link::in_process::Inside;
 use crate::link::tls_cache::Tls;
+use crate::testing::fuzzing::Draws;
 
 /// What is not longer than this fits into a socket.
 const LONGEST: usize = 64 * 1024;

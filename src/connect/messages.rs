@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::error::{Error, ErrorKind, LinkFault, Phase};
-use crate::link::direct::DirectLine;
+use crate::link::blocking::DirectLine;
 use crate::link::{Link, alert_of};
 
 /// What a server may say in all before its session is ready. A real one says less than 2 KiB.

@@ -9,7 +9,7 @@ use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, ProtocolVersion, Secret};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::link::played::Played;
+use crate::link::scripted_server::Played;
 
 /// What the client is willing to do.
 struct Client {

@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::clock::Tick;
 use crate::error::{Error, ErrorKind};
+use crate::sys::clock::Tick;
 
 /// For so long a host that was silent is asked last.
 const REMEMBERED: Duration = Duration::from_secs(30);

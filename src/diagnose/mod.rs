@@ -2,14 +2,14 @@
 //! any program can.
 
 #[cfg(feature = "diagnose")]
-mod examination;
+mod diagnosis;
 #[cfg(feature = "diagnose")]
 mod tuning;
 #[cfg(feature = "embedded")]
 mod verification;
 
 #[cfg(feature = "diagnose")]
-pub use examination::{
+pub use diagnosis::{
     Blocked, Certificate, Examination, Expectation, Finding, FindingSeverity, HostReach, Identity, Inventory,
     Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine, without_literals,
 };

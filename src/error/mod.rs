@@ -7,11 +7,11 @@
 mod classify;
 mod commit;
 mod display;
-mod fault;
 mod limited_by;
+mod link_fault;
 mod other_service;
 mod parameter_count;
-mod passed;
+mod phase_timings;
 mod server_message;
 mod stale;
 
@@ -24,11 +24,11 @@ pub(crate) use classify::{ends_the_session, find_source, is_connection_failure, 
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
-pub(crate) use fault::LinkFault;
 pub use limited_by::LimitedBy;
+pub(crate) use link_fault::LinkFault;
 pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
-pub(crate) use passed::Passed;
+pub(crate) use phase_timings::Passed;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
 
 /// The class of a failure: what a program branches on.

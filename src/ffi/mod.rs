@@ -5,8 +5,6 @@
 
 #![allow(unsafe_code)]
 
-pub(crate) mod fork;
-
 #[cfg(feature = "capi")]
 mod capi;
 #[cfg(feature = "fuzzing")]

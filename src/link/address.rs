@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::SockAddr;
 
-use super::inside::Inside;
+use super::in_process::Inside;
 
 /// Where to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use super::Link;
 use super::abort::Abort;
 use super::address::{Address, unix_address};
-use super::line::{Line, Transport};
+use super::framed::{Line, Transport};
 use super::socket::{Reading, Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};

@@ -7,28 +7,25 @@
 pub(crate) mod abort;
 pub(crate) mod address;
 mod backend_key;
+pub(crate) mod blocking;
 pub(crate) mod cancel;
 mod deadline;
+#[cfg(feature = "capi")]
+pub(crate) mod deferred;
 pub(crate) mod dial;
 #[cfg(test)]
 mod dial_tests;
-pub(crate) mod direct;
-pub(crate) mod driver;
-mod framing;
-pub(crate) mod inside;
-mod last_words;
-mod line;
+pub(crate) mod driver_bridge;
+mod framed;
+pub(crate) mod in_process;
 mod listening;
 pub(crate) mod loans;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod played;
-#[cfg(feature = "capi")]
-pub(crate) mod put_off;
+mod protocol_state;
 pub(crate) mod resolve;
-mod role_signs;
-pub(crate) mod settings;
+mod role_evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod scripted_server;
 mod socket;
-mod tap;
 mod tls;
 pub(crate) mod tls_cache;
 
@@ -41,13 +38,13 @@ pub(crate) use backend_key::BackendKey;
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
 #[cfg(feature = "diagnose")]
-use line::TlsFacts;
-use line::Turnstile;
-pub(crate) use role_signs::RoleSign;
+use framed::TlsFacts;
+use framed::Turnstile;
+pub(crate) use protocol_state::{CopyIn, LostStatements, TransactionStatus};
+use protocol_state::{Owed, Tap};
+pub(crate) use role_evidence::RoleSign;
 pub(crate) use socket::Look;
 use socket::{Reading, Socket};
-pub(crate) use tap::{CopyIn, LostStatements, TransactionStatus};
-use tap::{Owed, Tap};
 pub(crate) use tls::alert_of;
 
 use crate::error::{LinkFault, ServerMessage};
@@ -65,7 +62,7 @@ struct Shared {
 pub(crate) struct Link(Arc<Shared>);
 
 impl Link {
-    fn new(socket: Arc<Socket>, line: line::Line) -> Self {
+    fn new(socket: Arc<Socket>, line: framed::Line) -> Self {
         Self(Arc::new(Shared { socket, tap: Tap::default(), turnstile: Turnstile::new(line) }))
     }
 
@@ -231,7 +228,7 @@ impl Link {
     }
 
     /// The settings of the session that show in the text of values, as last reported.
-    pub(crate) fn text_settings(&self) -> settings::TextSettings {
+    pub(crate) fn text_settings(&self) -> crate::protocol::session_parameters::TextSettings {
         self.0.tap.text_settings()
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Phase};
-use crate::ffi::fork::Generation;
+use crate::sys::fork::Generation;
 
 /// A failure in words, with the system's number for it where it has one (out of descriptors, say).
 type Answer = Result<Vec<IpAddr>, (String, Option<i32>)>;

@@ -17,9 +17,9 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::deadline::Deadlines;
 #[cfg(feature = "capi")]
-use super::put_off;
+use super::deferred;
 use crate::error::LinkFault;
-use crate::ffi::fork::Generation;
+use crate::sys::fork::Generation;
 
 /// Bytes read ahead of what the reader asks for: a small reply in one system call, also under TLS, whose records are
 /// read in two parts; a large result in pieces worth the call.
@@ -195,10 +195,10 @@ impl Socket {
     #[inline]
     fn do_what_was_put_off(&self, wanted: PollFlags) -> io::Result<()> {
         #[cfg(feature = "capi")]
-        if let Some(until) = put_off::until() {
+        if let Some(until) = deferred::until() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || self.poll_for(wanted, Some(left))?.is_empty() {
-                put_off::do_now();
+                deferred::do_now();
             }
         }
         #[cfg(not(feature = "capi"))]

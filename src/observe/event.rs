@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::callback;
 use crate::error::Error;
+use crate::sys::callback;
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $Kind:ident = $number:literal $name:literal,)+) => {

@@ -6,10 +6,10 @@
 //! and stores: no lock and no cache line is shared between threads. Whoever wants to know adds them up.
 
 pub(crate) mod alerts;
+pub(crate) mod checkout;
 pub(crate) mod event;
 pub(crate) mod exhaustion;
 pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod history;
-pub(crate) mod loan;
 pub(crate) mod traffic;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::histogram::{Distribution, Histogram, raise};
-use crate::clock::Tick;
+use crate::sys::clock::Tick;
 
 /// An SQLSTATE. Servers and extensions may make up their own, so there is no list of them.
 pub(crate) type SqlState = [u8; 5];

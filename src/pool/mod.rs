@@ -1,51 +1,18 @@
 //! The pool.
 
-mod acquire;
 mod admission;
-mod alarm;
-mod background_open;
-mod capacity;
-mod circuit;
-mod closing;
 mod connection;
-mod exhaustion;
-mod failover;
-mod failpoint;
-mod figures;
+mod core;
 mod fleet;
-mod full_server;
-mod governor;
-mod health;
-mod housekeeping;
-mod idempotent;
-mod in_doubt;
-mod inner;
-mod keepalive;
+mod lifecycle;
+mod outage;
+mod pooled_connection;
+mod report;
+mod sql_methods;
 #[cfg(feature = "capi")]
-mod lender;
-mod lending;
-mod observing;
-mod open_connection;
-mod opening;
-mod own_statements;
-mod place;
-mod prober;
-mod proof;
-mod recycle;
-mod refused;
-mod registry;
-mod release;
-mod retrying;
-mod single_flight;
-mod slot;
-mod stats;
-mod telling;
-mod thaw;
-mod transact;
+mod submission;
+mod telemetry;
 mod transaction;
-mod trust;
-mod typed;
-mod watch;
 #[cfg(feature = "http")]
 mod weak;
 #[cfg(test)]
@@ -58,21 +25,21 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use acquire::Call;
-pub use connection::PooledConnection;
-use inner::Inner;
+use core::Inner;
+pub(crate) use lifecycle::acquire::Call;
+pub use pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]
-pub(crate) use lender::{Asked, Follower, Lender, WeakLender, closed};
+pub(crate) use submission::{Asked, Follower, Lender, WeakLender, closed};
 
 use crate::config::PoolConfig;
 use crate::error::Result;
 use crate::sql::{Params, Row, ToStatement};
-pub use closing::CloseReport;
-pub(crate) use figures::Figures;
-pub use idempotent::Idempotent;
-pub use stats::{Circuit, CloseReason, Stats};
+pub use lifecycle::shutdown::CloseReport;
+pub use telemetry::stats::{Circuit, CloseReason, Stats};
+pub(crate) use telemetry::totals::Figures;
+pub use transaction::idempotent::Idempotent;
 #[cfg(feature = "capi")]
-pub(crate) use transact::Came;
+pub(crate) use transaction::run::Came;
 #[cfg(feature = "http")]
 pub(crate) use weak::WeakPool;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::inner::Inner;
+use super::core::Inner;
 use super::{Handle, Pool};
 
 /// A pool for whoever must not keep it open.

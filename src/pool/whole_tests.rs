@@ -8,15 +8,15 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::failpoint::Armed;
-use super::inner::Inner;
-use super::stats::Circuit;
+use super::core::Inner;
+use super::lifecycle::failpoint::Armed;
+use super::telemetry::stats::Circuit;
 use super::{Handle, Pool, PooledConnection};
 use crate::config::PoolConfig;
 use crate::connect::Connector;
-use crate::echo;
-use crate::link::inside::Inside;
-use crate::resilience::fleet::look::Id;
+use crate::link::in_process::Inside;
+use crate::resilience::fleet::census::Id;
+use crate::testing::echo;
 
 const SIZE: u32 = 2;
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 
 use crate::error::{Error, ErrorKind};
-use crate::ffi::fork::Generation;
+use crate::sys::fork::Generation;
 
 const WORKERS: usize = 4;
 

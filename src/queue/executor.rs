@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::completions::{Edge, Urgency};
-use super::habit::{Habit, Habits};
+use super::completion_queue::{Edge, Urgency};
+use super::connection_queue::Seat;
+use super::notify::Callback;
 use super::request::{Refused, Request, Ticket};
-use super::schedule::{Bed, Item, Schedule, Wake};
-use super::sequence::Seat;
-use super::signal::Callback;
-use super::{together, worker};
+use super::scheduler::{Bed, Item, Schedule, Wake};
+use super::statement_profile::{Habit, Habits};
+use super::{coalesce, worker};
 use crate::error::Error;
-use crate::link::put_off::do_now;
+use crate::link::deferred::do_now;
 use crate::pool::{Follower, Lender, WeakLender, closed};
 
 /// A worker that has had nothing to do for so long ends.
@@ -212,7 +212,7 @@ impl Executor {
             && let Some(Item::Job(first)) = &item
             && travels(first)
         {
-            let share = state.plan.share().min(together::MOST);
+            let share = state.plan.share().min(coalesce::MOST);
             while with_it.len() + 1 < share && state.plan.jobs.front().is_some_and(travels) {
                 with_it.extend(state.plan.jobs.pop_front());
             }

@@ -17,17 +17,17 @@
 //! pool; what runs on a connection in hand, and chores such as delivering a cancel request, may start threads beyond that,
 //! as many as there are connections in hand and chores.
 
-mod completions;
+mod coalesce;
+mod completion_queue;
+mod connection_queue;
 mod executor;
-mod habit;
 mod input;
-mod repetition;
+mod notify;
 mod request;
-mod schedule;
-mod sequence;
-mod signal;
+mod retry;
+mod scheduler;
+mod statement_profile;
 mod task;
-mod together;
 mod transaction;
 mod worker;
 
@@ -36,11 +36,11 @@ mod server_tests;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use completions::{Completion, Queue};
+pub(crate) use completion_queue::{Completion, Queue};
+pub(crate) use connection_queue::{Seat, Sequence};
 #[cfg(test)]
 use executor::Executor;
 pub(crate) use input::Input;
+pub(crate) use notify::Callback;
 pub(crate) use request::{Kind, Refused, Submission, Ticket};
-pub(crate) use sequence::{Seat, Sequence};
-pub(crate) use signal::Callback;
 pub(crate) use task::{Answer, Query, Task, Trouble, Work};

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::completions::{Completion, Edge, Queue, Told, Urgency};
+use super::completion_queue::{Completion, Edge, Queue, Told, Urgency};
+use super::connection_queue::{Seat, Sequence};
 use super::executor::Executor;
-use super::habit::Habit;
-use super::sequence::{Seat, Sequence};
+use super::statement_profile::Habit;
 use super::task::{Outcome, Task, Trouble, Work};
 use crate::error::{Error, ErrorKind};
 use crate::link::cancel::CancelHandle;
-use crate::link::put_off::{do_now, put_off};
+use crate::link::deferred::{do_now, put_off};
 use crate::pool::{Asked, Lender};
 
 /// How long a statement may run on after each cancel request before the next one is sent.
@@ -465,7 +465,7 @@ impl Done {
 /// Calls the program back.
 pub(super) fn call(edge: Edge) {
     if let Some(callback) = edge {
-        crate::callback::run(|| callback());
+        crate::sys::callback::run(|| callback());
     }
 }
 

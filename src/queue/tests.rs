@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::completions::Urgency;
+use super::completion_queue::Urgency;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::pool::Pool;
@@ -103,7 +103,7 @@ fn a_callback_may_drain_and_submit() {
     let again = (queue.clone(), pool.clone(), drained.clone());
     let callback: Arc<Callback> = Arc::new(move || {
         let (queue, pool, drained) = &again;
-        assert!(crate::callback::is_running());
+        assert!(crate::sys::callback::is_running());
         if drained.fetch_add(queue.drain(10).len(), SeqCst) < 3 {
             Ticket::submit(queue, &pool.lender(), submission(1)).unwrap();
         }
@@ -147,7 +147,7 @@ fn what_may_wait_is_told_of_once_enough_is_done_or_when_the_worker_pauses() {
     answer(ticket(&queue, &pool, 4).unwrap(), soon);
     assert!(queue.wait(Duration::ZERO), "who asks hears of it");
     assert!(!is_readable(fd));
-    crate::link::put_off::do_now();
+    crate::link::deferred::do_now();
     assert!(is_readable(fd));
 }
 

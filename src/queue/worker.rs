@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::completions::Urgency;
+use super::completion_queue::Urgency;
+use super::connection_queue::Seat;
 use super::executor::{Chore, Executor, Next};
-use super::repetition::Runs;
 use super::request::{Done, Settled, Ticket, call};
-use super::schedule::{Bed, Item};
-use super::sequence::Seat;
+use super::retry::Runs;
+use super::scheduler::{Bed, Item};
 use super::task::{Answer, Outcome, Task, Trouble, Work};
-use super::{together, transaction};
+use super::{coalesce, transaction};
 use crate::error::Error;
 use crate::link::cancel::CancelHandle;
-use crate::link::put_off::do_now;
+use crate::link::deferred::do_now;
 use crate::pool::PooledConnection;
 
 /// Starts a worker; `seated`: with leave to do jobs.
@@ -91,7 +91,7 @@ impl Worker {
         let (mut next, mut urgency) = (Next::default(), Urgency::Now);
         if let Some(loan) = &mut self.loan {
             if loan.conn.is_fit_to_keep() {
-                next = self.executor.go_on(&mut self.seated, loan.conn.may_be_shared(together::MOST));
+                next = self.executor.go_on(&mut self.seated, loan.conn.may_be_shared(coalesce::MOST));
                 urgency = Urgency::Soon { left: next.left + next.with_it.len() };
             }
             if !matches!(next.item, Some(Item::Job(_))) {
@@ -108,7 +108,7 @@ impl Worker {
     fn serve_together(&mut self, mut loan: Loan, first: Ticket, next: Next) -> Option<Done> {
         let mut tickets = next.with_it;
         tickets.insert(0, first);
-        let rest = together::serve(&mut loan, tickets, next.left);
+        let rest = coalesce::serve(&mut loan, tickets, next.left);
         if rest.is_in_doubt {
             loan.conn.discard();
         } else {

@@ -8,7 +8,7 @@
 //!
 //! Classes of failures count differently. Nobody listening, no route, a connection cut while it is made, a server that
 //! is starting: one is evidence enough. A time-out may be a moment's overload: it takes two in a row. A full server
-//! (53300) is reachable, and ends an outage. What is refused for good is another matter, see [`super::refusal`].
+//! (53300) is reachable, and ends an outage. What is refused for good is another matter, see [`super::permanent_failure`].
 
 use std::time::{Duration, Instant};
 

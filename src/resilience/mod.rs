@@ -3,10 +3,10 @@
 pub(crate) mod backoff;
 pub(crate) mod breaker;
 pub(crate) mod budget;
-pub(crate) mod cap;
+pub(crate) mod effective_limit;
 pub(crate) mod fleet;
-pub(crate) mod limit;
-pub(crate) mod ramp;
-pub(crate) mod refusal;
-pub(crate) mod repeat;
-pub(crate) mod transaction;
+pub(crate) mod learned_limit;
+pub(crate) mod permanent_failure;
+pub(crate) mod slow_start;
+pub(crate) mod statement_retry;
+pub(crate) mod transaction_retry;

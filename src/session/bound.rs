@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::block::Column;
 use super::exchange::{Exchange, Reply, refused};
 use super::prepared::{Prepared, Shape};
+use super::result::Column;
 use crate::error::Error;
 
 impl Exchange<'_> {

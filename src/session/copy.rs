@@ -3,12 +3,12 @@
 use postgres_protocol::message::frontend::{self, CopyData};
 
 use super::exchange::{Exchange, Reply, refused};
+use super::exchange_state::{Course, Kind};
 use super::lane::{Lane, end};
 use super::request;
-use super::standing::{Course, Kind};
-use super::tag::Tag;
 use crate::error::{Error, Phase, Result};
 use crate::link::CopyIn as Begun;
+use crate::protocol::command_tag::Tag;
 
 /// Data is sent when so much of it has come together.
 const WORTH_SENDING: usize = 64 * 1024;

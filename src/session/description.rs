@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::block::{Column, WireFormat};
-use super::wire::{malformed, take_text};
+use super::reader::{malformed, take_text};
+use super::result::{Column, WireFormat};
 
 /// `RowDescription`: for each column name, table, column number, type, size, modifier, format.
 pub(super) fn parse_columns(body: &[u8]) -> io::Result<Vec<Column>> {
@@ -42,10 +42,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::link::settings::TextSettings;
-    use crate::session::block::ResultBlock;
+    use crate::protocol::session_parameters::TextSettings;
     use crate::session::messages::Notification;
-    use crate::session::wire::parse_server_message;
+    use crate::session::reader::parse_server_message;
+    use crate::session::result::ResultBlock;
 
     /// Bodies as a hostile or broken server might send them: right ones, mangled.
     fn mangled(seed: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-use super::block::{Column, ResultBlock};
 use super::description::{parse_columns, parse_types};
+use super::exchange_state::{Kind, Standing, Ticket, Unread};
 use super::lane::LaneState;
 use super::messages::Notification;
-use super::standing::{Kind, Standing, Ticket, Unread};
+use super::reader::{Received, malformed, parse_server_message, text_at};
+use super::result::{Column, ResultBlock};
 use super::statements::Statements;
-use super::tag::Tag;
-use super::wire::{Received, malformed, parse_server_message, text_at};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
 use crate::link::CopyIn;
-use crate::link::direct::DirectLine;
+use crate::link::blocking::DirectLine;
+use crate::protocol::command_tag::Tag;
 
 /// A buffer that grew beyond this for one request is given back at its end.
 pub(super) const LARGEST_KEPT: usize = 1 << 20;

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use super::exchange::{Exchange, broken, refused};
+use super::exchange_state::{Course, Kind, Standing, Ticket, Unread};
 use super::messages::{Messages, Notification};
 use super::mode::StatementMode;
 use super::portal::DroppedPortals;
+use super::reader::Inbound;
 use super::request;
-use super::standing::{Course, Kind, Standing, Ticket, Unread};
 use super::statements::Statements;
-use super::tag::Tag;
-use super::wire::Inbound;
 use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::link::settings::TextSettings;
+use crate::protocol::command_tag::Tag;
+use crate::protocol::session_parameters::TextSettings;
 
 /// Memory of requests that an idle connection keeps.
 const LONGEST_REQUEST_KEPT: usize = 4096;

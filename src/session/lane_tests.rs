@@ -10,7 +10,7 @@ use super::mode::StatementMode;
 use super::pipeline::PipelineMode;
 use super::request::{Param, Request, ResultFormat};
 use crate::error::ErrorKind;
-use crate::link::played::Played;
+use crate::link::scripted_server::Played;
 
 /// What a server has said at the end of a start-up.
 const READY: &[u8] = b"Z\0\0\0\x05I";

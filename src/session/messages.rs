@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::wire::{malformed, take_text};
+use super::reader::{malformed, take_text};
 use crate::error::ServerMessage;
 
 /// As many of each kind are kept; older ones are dropped first.

@@ -21,13 +21,13 @@
 //! `ReadyForQuery`, and hands bytes received beyond that back to the line. Deadlines, interrupts and the tap are the
 //! link's, so they hold here as they do there. Statement names begin with `hf_`, the client's with `s`.
 
-mod block;
-mod bound;
 #[cfg(feature = "capi")]
-mod burst;
+mod batch;
+mod bound;
 mod copy;
 mod description;
 mod exchange;
+mod exchange_state;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod lane;
@@ -42,22 +42,24 @@ mod portal;
 mod prepare;
 mod prepared;
 mod query;
+mod reader;
 mod request;
+mod result;
 mod script;
-mod standing;
 mod statement;
 mod statements;
 mod stream;
-mod tag;
-pub(crate) mod text_form;
 mod transaction;
 mod unanswered;
 mod values;
-mod wire;
 
-pub use block::{Column, ResultBlock, WireFormat};
 #[cfg(feature = "capi")]
-pub(crate) use burst::{Burst, Ready};
+pub(crate) use crate::protocol::command_tag::Tag;
+#[cfg(feature = "capi")]
+pub(crate) use crate::protocol::text_format::float4_as_printed;
+pub(crate) use crate::protocol::text_format::oid;
+#[cfg(feature = "capi")]
+pub(crate) use batch::{Burst, Ready};
 pub use copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
 pub use lane::Lane;
 pub(crate) use lane::LaneState;
@@ -66,15 +68,11 @@ pub(crate) use mode::StatementMode;
 pub use pipeline::PipelineMode;
 pub(crate) use portal::BoundPortal;
 pub(crate) use prepared::Prepared;
+pub(crate) use reader::parse_server_message;
 pub use request::{Param, Request, ResultFormat};
+pub use result::{Column, ResultBlock, WireFormat};
 pub use statement::{Sql, Statement};
 pub use stream::{RowStream, StreamCursor};
-#[cfg(feature = "capi")]
-pub(crate) use tag::Tag;
-#[cfg(feature = "capi")]
-pub(crate) use text_form::float4_as_printed;
-pub(crate) use text_form::oid;
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
 pub(crate) use values::{BindValues, Unwritable};
-pub(crate) use wire::parse_server_message;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::block::ResultBlock;
 use super::lane::{Lane, end};
 use super::prepared::Prepared;
 use super::request::{self, ResultFormat};
+use super::result::ResultBlock;
 use super::statement::Sql;
 use super::stream::StreamCursor;
 use super::values::BindValues;

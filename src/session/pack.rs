@@ -1,13 +1,14 @@
 //! A result in one relocatable buffer, column by column: for runtimes that decode it themselves, or write it to shared
 //! memory. The layout is that of `holdfast_pack_header` and `holdfast_pack_column` in `include/holdfast.h`.
 
-use super::block::{Column, ResultBlock, WireFormat};
-use super::text_form::oid::{
+use super::result::{Column, ResultBlock, WireFormat};
+use crate::error::{Error, Phase, Result};
+use crate::protocol::session_parameters::TextSettings;
+use crate::protocol::text_format;
+use crate::protocol::text_format::float4_as_printed;
+use crate::protocol::text_format::oid::{
     BOOL, BYTEA, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, OID, TIMESTAMP, TIMESTAMPTZ,
 };
-use super::text_form::{self, float4_as_printed};
-use crate::error::{Error, Phase, Result};
-use crate::link::settings::TextSettings;
 
 /// "HFPK" where the lowest byte comes first; a reader that finds another number has another byte order, or no pack.
 pub(crate) const MAGIC: u32 = 0x4b50_4648;
@@ -51,7 +52,7 @@ impl Kind {
             DATE => Self::Days,
             TIMESTAMP | TIMESTAMPTZ => Self::Micros,
             BYTEA => Self::Bytes,
-            other if text_form::is_known(other, settings) => Self::Text,
+            other if text_format::is_known(other, settings) => Self::Text,
             _ => Self::Bytes,
         }
     }
@@ -289,12 +290,12 @@ impl<'a> Packer<'a> {
 
     /// Adds the text of a binary value.
     fn put_written(&mut self, type_oid: u32, bytes: &[u8]) -> Result<(), Stop> {
-        if let Some(text) = text_form::within(type_oid, bytes) {
+        if let Some(text) = text_format::within(type_oid, bytes) {
             self.out.extend_from_slice(text);
             return Ok(());
         }
         self.text.clear();
-        text_form::write(type_oid, bytes, self.block.settings(), &mut self.text).ok_or(Stop::Malformed)?;
+        text_format::write(type_oid, bytes, self.block.settings(), &mut self.text).ok_or(Stop::Malformed)?;
         self.out.extend_from_slice(self.text.as_bytes());
         Ok(())
     }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::Lane;
 use super::prepared::Prepared;
 use super::request::{self, Request, ResultFormat};
+use super::result::{Column, ResultBlock};
 use super::statement::check_count;
 use super::statements::Origin;
 use crate::error::{Error, ErrorKind, Phase, Result, ServerMessage, is_duplicate_name, is_unknown_name};
 use crate::link::CopyIn;
-use crate::link::settings::TextSettings;
+use crate::protocol::session_parameters::TextSettings;
 
 /// What a failure in a pipeline means for the other statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

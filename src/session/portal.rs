@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
 use super::prepared::Prepared;
 use super::request::{self, ResultFormat};
+use super::result::{Column, ResultBlock};
 use super::statement::Sql;
 use super::values::BindValues;
 use crate::error::{Error, Result};

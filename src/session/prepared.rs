@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use super::block::{Column, LastSize, ResultBlock};
 use super::request::ResultFormat;
-use crate::link::settings::TextSettings;
+use super::result::{Column, LastSize, ResultBlock};
+use crate::protocol::session_parameters::TextSettings;
 
 /// A statement with its description. The server knows it by name, or its text comes with each request.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::block::ResultBlock;
 use super::lane::{Lane, end};
 use super::prepared::Prepared;
 use super::request::{self, Param, ResultFormat};
+use super::result::ResultBlock;
 use super::statement::Sql;
 use super::values::BindValues;
 use crate::error::Result;

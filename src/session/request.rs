@@ -7,13 +7,13 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
-use super::block::{Column, WireFormat};
 use super::prepared::Prepared;
+use super::result::{Column, WireFormat};
 use super::statement::Sql;
-use super::text_form;
 use super::values::{BindValues, Unwritable};
 use crate::error::{Error, Phase};
-use crate::link::settings::TextSettings;
+use crate::protocol::session_parameters::TextSettings;
+use crate::protocol::text_format;
 
 /// One parameter of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ impl ResultFormat {
             Self::Binary => WireFormat::Binary,
             // Whoever asks for the text of a value in automatic format shall get what the server would have printed.
             Self::Automatic
-                if BINARY_WHEN_AUTOMATIC.contains(&type_oid) && text_form::is_known(type_oid, settings) =>
+                if BINARY_WHEN_AUTOMATIC.contains(&type_oid) && text_format::is_known(type_oid, settings) =>
             {
                 WireFormat::Binary
             }

@@ -1,9 +1,9 @@
 //! Scripts: texts of any number of statements without parameters.
 
-use super::block::ResultBlock;
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
 use super::lane::{Lane, end};
 use super::request;
+use super::result::ResultBlock;
 use crate::error::Result;
 use crate::link::CopyIn;
 

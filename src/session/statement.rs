@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::block::Column;
 use super::request::Param;
+use super::result::Column;
 use super::values::BindValues;
 use crate::error::{Error, Phase, Result};
 

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::block::{Column, ResultBlock};
 use super::exchange::{Exchange, Reply, copy_by_query, refused};
+use super::exchange_state::{Course, Kind};
 use super::lane::{Lane, end};
 use super::prepared::Prepared;
 use super::request::{self, Param, ResultFormat};
-use super::standing::{Course, Kind};
+use super::result::{Column, ResultBlock};
 use super::statement::Sql;
-use super::tag::Tag;
 use super::values::BindValues;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
+use crate::protocol::command_tag::Tag;
 
 /// A portion ends when it holds this much, so that rows that are larger than expected fill no memory.
 const MOST_BYTES: usize = 16 << 20;

@@ -6,9 +6,9 @@ use std::io;
 
 use bytes::BytesMut;
 
+use super::exchange_state::Standing;
 use super::lane::Lane;
 use super::request;
-use super::standing::Standing;
 use crate::link::CopyIn;
 
 impl Lane<'_> {

@@ -3,9 +3,6 @@
 //!
 //! It has no test harness: the tests within the queue's own files would come along, and they need real locks.
 
-#[allow(dead_code, unused_imports)]
-#[path = "../../src/clock.rs"]
-mod clock;
 mod error {
     pub(crate) use holdfast::{ErrorKind, LimitedBy, PoolSnapshot};
 }
@@ -14,7 +11,8 @@ mod pool;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/resilience/mod.rs"]
 mod resilience;
-mod sync;
+#[allow(dead_code, unused_imports)]
+mod sys;
 
 use std::panic::catch_unwind;
 

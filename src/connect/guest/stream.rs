@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 
 use crate::connect::startup::SessionStart;
 use crate::link::Link;
-use crate::link::driver::Driver;
+use crate::link::driver_bridge::Driver;
 
 /// A client's place on the link. Its lock is a flag of ownership: it is only ever tried.
 pub(super) struct Seat {

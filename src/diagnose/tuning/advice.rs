@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::arithmetic::{Ceiling, Fit, Sizing, Step, waiting_share};
-use super::spread::Spread;
-use super::supply::Settings;
+use super::capacity::Settings;
+use super::sample::Spread;
+use super::sizing::{Ceiling, Fit, Sizing, Step, waiting_share};
 use super::workload::Workload;
 use crate::config::PoolConfig;
-use crate::diagnose::examination::Identity;
+use crate::diagnose::diagnosis::Identity;
 use crate::error::Result;
 
 /// What is advised, and what it rests on.
@@ -183,7 +183,7 @@ impl Case<'_> {
         {
             notes.push(format!(
                 "One process has {} connections' worth of work on average and gets {}: its queue grows without end.",
-                super::arithmetic::plain(load),
+                super::sizing::plain(load),
                 self.sizing.max_size
             ));
         }

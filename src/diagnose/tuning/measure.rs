@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use postgres::error::SqlState;
 
 use super::advice::{Opening, ServiceTime};
-use super::spread::Spread;
+use super::sample::Spread;
 use super::workload::Workload;
 use crate::connect::{Connector, Timing};
-use crate::diagnose::examination::Answers;
+use crate::diagnose::diagnosis::Answers;
 use crate::error::{Error, Result};
 use crate::session::LaneState;
 use crate::session::ResultFormat;

@@ -16,26 +16,26 @@
 //! ```
 
 mod advice;
-mod arithmetic;
+mod alternatives;
+mod capacity;
 mod measure;
 mod pool_settings;
+mod sample;
 mod server_settings;
-mod spread;
-mod supply;
-mod ways_out;
+mod sizing;
 mod workload;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use advice::{Advice, Measured, Opening, PoolSetting, ServerSetting, ServiceTime, WayOut};
-pub use arithmetic::{Bound, Ceiling, Fit, Step};
-pub use spread::Spread;
+pub use sample::Spread;
+pub use sizing::{Bound, Ceiling, Fit, Step};
 pub use workload::Workload;
 
+use super::diagnosis::{Answers, identity};
 use crate::config::PoolConfig;
 use crate::connect::Connector;
-use crate::diagnose::examination::{Answers, identity};
 use crate::error::Result;
 use crate::session::LaneState;
 
@@ -65,8 +65,8 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     let mut answers = Answers { session: &mut opened, timeout: workload.timeout };
     tell("asking for limits and who uses them");
     let identity = identity(&mut answers, key)?;
-    let ceilings = supply::ceilings(&mut answers, &own_name, workload)?;
-    let settings = supply::settings(&mut answers)?;
+    let ceilings = capacity::ceilings(&mut answers, &own_name, workload)?;
+    let settings = capacity::settings(&mut answers)?;
     tell("measuring round trips");
     let round_trip = measure::round_trip(&mut answers)?;
     let service = measure::service_time(&mut answers, workload, round_trip.mean, tell)?;
@@ -75,7 +75,7 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     let opening = measure::opening(&connector, first, workload.timeout)?;
 
     let measured = Measured { opening, round_trip, service };
-    let sizing = arithmetic::size(workload, &measured, &ceilings);
+    let sizing = sizing::size(workload, &measured, &ceilings);
     let case = advice::Case {
         workload,
         measured: &measured,
@@ -87,7 +87,7 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     Ok(Advice {
         pool: pool_settings::of(&case),
         server: server_settings::of(&case),
-        ways_out: ways_out::of(&case),
+        ways_out: alternatives::of(&case),
         notes: case.notes(),
         target,
         server_version: identity.version.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::advice::{Case, PoolSetting, ServiceTime};
-use super::arithmetic::{Fit, milliseconds, plain};
+use super::sizing::{Fit, milliseconds, plain};
 use crate::config::value::write_duration;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
 //! Settings of the server that would be better.
 
 use super::advice::{Case, ServerSetting};
-use super::arithmetic::{Bound, Fit};
 use super::pool_settings::keeps_one;
-use crate::diagnose::examination::name;
+use super::sizing::{Bound, Fit};
+use crate::diagnose::diagnosis::name;
 
 pub(super) fn of(case: &Case<'_>) -> Vec<ServerSetting> {
     let mut settings: Vec<_> = max_connections(case).into_iter().collect();

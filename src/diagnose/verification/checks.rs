@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::evidence::{Evidence, Fault, Finding, timed, wait_until};
-use super::subject::Subject;
+use super::target::Subject;
 use crate::CloseReason;
 use crate::error::{Error, ErrorKind, human};
 use crate::pool::Pool;

@@ -16,10 +16,10 @@
 mod checks;
 mod evidence;
 mod report;
-mod scenes;
-mod subject;
+mod scenarios;
+mod target;
 mod verify;
 
 pub use report::{CheckReport, Figure, Report, Verdict};
-pub use subject::Subject;
+pub use target::Subject;
 pub use verify::{CHECKS, Check, Observer, Silent, verify};

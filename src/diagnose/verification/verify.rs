@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::evidence::{Evidence, Finding};
 use super::report::{CheckReport, Report, Verdict};
-use super::subject::Subject;
-use super::{checks, scenes};
+use super::target::Subject;
+use super::{checks, scenarios};
 use crate::embedded::EmbeddedPostgres;
 use crate::pool::Pool;
 
@@ -90,25 +90,25 @@ pub static CHECKS: &[Check] = &[
         name: "server_full",
         title: "server full",
         claim: "nobody fails while other clients hold every slot for 2 s (53300)",
-        kind: Kind::Scene(scenes::server_full),
+        kind: Kind::Scene(scenarios::server_full),
     },
     Check {
         name: "restart",
         title: "restart",
         claim: "a restart in the middle of traffic costs no more than the statements that were running",
-        kind: Kind::Scene(scenes::restart),
+        kind: Kind::Scene(scenarios::restart),
     },
     Check {
         name: "frozen",
         title: "frozen server",
         claim: "a server that hangs holds nobody past his deadline, and is used again once it goes on",
-        kind: Kind::Scene(scenes::frozen),
+        kind: Kind::Scene(scenarios::frozen),
     },
     Check {
         name: "leaked_transaction",
         title: "leaked transaction",
         claim: "what one borrower leaves open does not swallow what the next one does",
-        kind: Kind::Scene(scenes::leaked_transaction),
+        kind: Kind::Scene(scenarios::leaked_transaction),
     },
 ];
 

@@ -6,12 +6,12 @@
 //! - `/healthz` and `/readyz` are for whoever restarts the process and whoever sends it traffic;
 //! - `/alerts.yml` and `/grafana.json` are ready to load into Prometheus and Grafana.
 
-mod guard;
+mod access;
 mod page;
 mod pages;
-mod patient;
 mod places;
 mod server;
+mod write_timeout;
 
 use std::net::SocketAddr;
 

@@ -7,7 +7,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::guard::{Addressed, Guard};
+use super::access::{Addressed, Guard};
 use super::page::page;
 use crate::Pool;
 use crate::exposition::{ALERT_RULES, GRAFANA_DASHBOARD, MetricsFormat};

@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use super::guard::Guard;
+use super::access::Guard;
 use super::pages;
-use super::patient::Patient;
 use super::places::{Entry, Places};
+use super::write_timeout::Patient;
 use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use crate::pool::WeakPool;

@@ -7,10 +7,11 @@
 use std::ffi::c_int;
 use std::ptr;
 
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, micros, or_default};
 use super::handle::{Handle, another, free, look, mark};
 use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
-use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, literal};
 use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, ServerMessage};
 
@@ -381,7 +382,7 @@ pub unsafe extern "C" fn holdfast_error_attempt(
             age_us: micros(found.core.age()),
         };
         // SAFETY: `attempt` is NULL or as large as its `struct_size` says.
-        unsafe { structs::write(attempt, &filled, "holdfast_attempt")? };
+        unsafe { growable::write(attempt, &filled, "holdfast_attempt")? };
         Ok(true)
     })
 }
@@ -408,7 +409,7 @@ pub unsafe extern "C" fn holdfast_error_snapshot(
             limited_by: limited_by(found.limited_by),
         };
         // SAFETY: `snapshot` is NULL or as large as its `struct_size` says.
-        unsafe { structs::write(snapshot, &filled, "holdfast_snapshot")? };
+        unsafe { growable::write(snapshot, &filled, "holdfast_snapshot")? };
         Ok(true)
     })
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::error::holdfast_error;
 use super::handle::{Handle, free, give};
 use super::status::{self, holdfast_status};
-use crate::callback;
 use crate::error::Error;
+use crate::sys::callback;
 
 /// Why a call failed.
 pub(super) enum Failure {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 
 use super::guard::{Failure, Outcome};
 use super::status::HOLDFAST_STATUS_MISUSE;
-use crate::ffi::fork::Generation;
+use crate::sys::fork::Generation;
 
 /// A type that C knows by pointer only.
 pub(super) trait Handle {

@@ -92,7 +92,7 @@ impl Drop for UserData {
             && !*self.kept_by_program.get_mut()
         {
             // SAFETY: the program gave it for this data; nobody else has this object any more, and it is dropped once.
-            crate::callback::run(|| unsafe { destroy(self.data) });
+            crate::sys::callback::run(|| unsafe { destroy(self.data) });
         }
     }
 }

@@ -6,10 +6,10 @@
 mod cursor;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod growable;
 mod guard;
 mod handle;
-mod kept;
-mod structs;
+mod lazy_texts;
 
 mod cancel;
 mod config;

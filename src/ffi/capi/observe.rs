@@ -3,11 +3,12 @@
 //! Metrics, health, and who holds the connections, as numbers and as texts.
 
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, Out, guard, micros};
 use super::handle::hold;
 use super::pool::holdfast_pool;
 use super::status::holdfast_status;
-use super::structs::{self, Growing};
 use super::text::{Text, holdfast_text};
 use crate::exposition::{self, MetricsFormat};
 use crate::observe::health::HealthStatus;
@@ -85,7 +86,7 @@ pub unsafe extern "C" fn holdfast_pool_health(
             last_probe_us: found.last_probe.map_or(HOLDFAST_NEVER, micros),
         };
         // SAFETY: the caller gives NULL or a struct that is as large as it says.
-        unsafe { structs::write(health, &filled, "holdfast_health") }
+        unsafe { growable::write(health, &filled, "holdfast_health") }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

@@ -5,9 +5,10 @@
 use std::sync::OnceLock;
 
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, guard, or_default};
 use super::status::holdfast_status;
-use super::structs::{self, Growing};
 use super::text::{Text, holdfast_str};
 use crate::config::{Group, OptionInfo, options};
 
@@ -102,7 +103,7 @@ pub unsafe extern "C" fn holdfast_option_get(
             doc,
         };
         // SAFETY: `option` is NULL or as large as its `struct_size` says.
-        unsafe { structs::write(option, &filled, "holdfast_option") }
+        unsafe { growable::write(option, &filled, "holdfast_option") }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

@@ -9,10 +9,11 @@ use std::ptr;
 use super::config::{holdfast_config, with_config};
 use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, Out, Outcome, guard, micros, milliseconds, or_default};
 use super::handle::{Handle, another, free, hold, look, mark};
 use super::status::holdfast_status;
-use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, holdfast_str, text};
 use crate::config::PoolConfig;
 use crate::pool::{Call, CloseReport, Pool};
@@ -200,7 +201,7 @@ pub(super) unsafe fn call_for_statement(options: *const holdfast_acquire_options
         return Ok((Call::default(), false));
     }
     // SAFETY: as promised.
-    let options = unsafe { structs::read(options, NAME)? };
+    let options = unsafe { growable::read(options, NAME)? };
     if options.reserved != 0 {
         return Err(Failure::argument("holdfast_acquire_options: reserved must be 0"));
     }
@@ -300,7 +301,7 @@ pub unsafe extern "C" fn holdfast_pool_close(
         if !report.is_null() {
             // A report that cannot be filled is found out before anything is closed.
             // SAFETY: `report` is as large as its `struct_size` says.
-            unsafe { structs::write(report, &described(CloseReport::default()), "holdfast_close_report")? };
+            unsafe { growable::write(report, &described(CloseReport::default()), "holdfast_close_report")? };
         }
         let done = match timeout_ms {
             HOLDFAST_CONFIGURED => pool.core.close(),
@@ -308,7 +309,7 @@ pub unsafe extern "C" fn holdfast_pool_close(
         };
         if !report.is_null() {
             // SAFETY: as above.
-            unsafe { structs::write(report, &described(done), "holdfast_close_report")? };
+            unsafe { growable::write(report, &described(done), "holdfast_close_report")? };
         }
         Ok(())
     };

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, Outcome, guard, micros, milliseconds, or_default};
 use super::handle::{Handle, free, give, hold, mark};
 use super::log::{UserData, holdfast_destroy};
@@ -24,11 +26,10 @@ use super::pack::{Pack, holdfast_pack};
 use super::pipeline::{Outcomes, holdfast_outcomes};
 use super::result::{Block, Blocks, holdfast_result, holdfast_results};
 use super::status::{self, holdfast_status};
-use super::structs::{self, Growing};
-use crate::callback;
 use crate::ffi::capi::guard::Out;
-use crate::ffi::fork::Generation;
 use crate::queue::{Answer, Completion, Kind, Queue, Trouble};
+use crate::sys::callback;
+use crate::sys::fork::Generation;
 
 /// A queue of completions. Free it with holdfast_queue_free.
 pub struct holdfast_queue {
@@ -142,7 +143,7 @@ pub unsafe extern "C" fn holdfast_queue_new(
     let body = || {
         // SAFETY: `queue` is NULL or writable, `options` NULL or as large as it says.
         let (out, options) = unsafe {
-            let read = |options| structs::read(options, "holdfast_queue_options");
+            let read = |options| growable::read(options, "holdfast_queue_options");
             (Out::new(queue, "queue")?, (!options.is_null()).then(|| read(options)).transpose()?)
         };
         let capacity = options.map_or(0, |options| options.capacity);

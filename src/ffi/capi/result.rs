@@ -7,11 +7,12 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, Outcome, guard, or_default};
 use super::handle::{Handle, Kept, another, free, look, mark};
-use super::kept::KeptTexts;
+use super::lazy_texts::KeptTexts;
 use super::status::{HOLDFAST_STATUS_IS_NULL, HOLDFAST_STATUS_TYPE, holdfast_status};
-use super::structs::{self, Growing};
 use super::text::{EMPTY, Text, ended, holdfast_str};
 use super::value::{self, Place};
 use crate::session::{Column, ResultBlock, WireFormat};
@@ -170,7 +171,7 @@ pub(super) unsafe fn describe(
         name: name.view(),
     };
     // SAFETY: as promised.
-    unsafe { structs::write(column, &filled, "holdfast_column")? };
+    unsafe { growable::write(column, &filled, "holdfast_column")? };
     Ok(true)
 }
 
@@ -387,7 +388,7 @@ mod tests {
     use super::*;
     use crate::ffi::capi::error::{holdfast_error_free, holdfast_error_message};
     use crate::ffi::capi::handle::give;
-    use crate::link::settings::TextSettings;
+    use crate::protocol::session_parameters::TextSettings;
 
     #[test]
     fn text_that_is_not_utf8_is_refused_and_its_bytes_are_there() {

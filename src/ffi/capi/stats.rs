@@ -1,11 +1,12 @@
 //! Figures of a pool.
 
 use super::error::{holdfast_error, limited_by};
+use super::growable;
+use super::growable::Growing;
 use super::guard::guard;
 use super::handle::hold;
 use super::pool::holdfast_pool;
 use super::status::{self, holdfast_status};
-use super::structs::{self, Growing};
 use crate::error::ErrorKind;
 use crate::pool::{Circuit, CloseReason, Stats};
 
@@ -169,7 +170,7 @@ pub unsafe extern "C" fn holdfast_pool_stats(
         // SAFETY: `pool` is NULL or live, `stats` NULL or as large as its `struct_size` says.
         unsafe {
             let pool = hold(pool)?;
-            structs::write(stats, &described(&pool.core.stats()), "holdfast_stats")
+            growable::write(stats, &described(&pool.core.stats()), "holdfast_stats")
         }
     };
     // SAFETY: `error` is NULL or writable.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, Outcome, guard, milliseconds};
 use super::handle::hold;
 use super::log::{UserData, holdfast_destroy};
@@ -19,7 +21,6 @@ use super::query::{Arguments, What, holdfast_param, result_format};
 use super::queue::holdfast_queue;
 use super::statement::holdfast_statement;
 use super::status::{self, holdfast_status};
-use super::structs::{self, Growing};
 use super::transaction::{
     holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
 };
@@ -85,7 +86,7 @@ impl Options {
             });
         }
         // SAFETY: as promised.
-        let options = unsafe { structs::read(options, NAME)? };
+        let options = unsafe { growable::read(options, NAME)? };
         let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
         Ok(Self {
             retries: count(options.retries, "holdfast_submit_options: retries")?,

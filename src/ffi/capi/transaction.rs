@@ -8,12 +8,13 @@ use std::ptr;
 
 use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
+use super::growable;
+use super::growable::Growing;
 use super::guard::{Failure, GivenError, Outcome, guard, milliseconds, or_default};
 use super::handle::{Kept, hold, look};
 use super::pool::{call, count, holdfast_acquire_options, holdfast_pool};
 use super::query::on_lane;
 use super::status::{self, HOLDFAST_STATUS_MISUSE, HOLDFAST_STATUS_OK, holdfast_status};
-use super::structs::{self, Growing};
 use super::text::text;
 use crate::link::TransactionStatus;
 use crate::pool::{Came, PooledConnection};
@@ -101,7 +102,7 @@ pub(super) unsafe fn transaction_options(
         return Ok(wanted);
     }
     // SAFETY: as promised.
-    let given = unsafe { structs::read(options, NAME)? };
+    let given = unsafe { growable::read(options, NAME)? };
     let wrong = |what: &str, value: i32| Failure::argument(format!("{NAME}: {what} cannot be {value}"));
     wanted = match given.isolation {
         HOLDFAST_ISOLATION_DEFAULT => wanted,

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, State};
-use crate::resilience::ramp::Ramp;
+use crate::resilience::slow_start::Ramp;
 
 /// Whether the server lets this pool in at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +149,8 @@ mod tests {
 
     use super::super::{Denied, Grant, Request};
     use super::*;
-    use crate::resilience::cap::Cap;
-    use crate::resilience::limit::Pace;
+    use crate::resilience::effective_limit::Cap;
+    use crate::resilience::learned_limit::Pace;
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)

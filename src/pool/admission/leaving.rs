@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Account, Admission, Pooled, State};
-use crate::pool::stats::{CloseReason, Counters};
+use crate::pool::telemetry::stats::{CloseReason, Counters};
 
 impl<P: Pooled> State<P> {
     /// What was idle departs.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled};
 use crate::error::LimitedBy;
-use crate::resilience::limit::Moved;
+use crate::resilience::learned_limit::Moved;
 
 /// How often a pool whose limit was lowered looks whether somebody waits whom one more connection would serve.
 const LOOK_FOR_DEMAND: Duration = Duration::from_millis(100);

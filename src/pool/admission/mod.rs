@@ -20,13 +20,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, Mutex};
+use crate::sys::sync::{Condvar, Mutex};
 
-use super::open_connection::Parked;
-use super::stats::Counters;
-use crate::clock::Tick;
+use super::connection::server_connection::Parked;
+use super::telemetry::stats::Counters;
 use crate::error::PoolSnapshot;
-use crate::resilience::cap::Cap;
+use crate::resilience::effective_limit::Cap;
+use crate::sys::clock::Tick;
 
 /// A waiter this old is served before any newcomer.
 pub(super) const AGED: Duration = Duration::from_millis(5);

@@ -1,7 +1,7 @@
 //! Lending an idle connection to the pool itself, for as long as it takes to prove itself.
 
 use super::{Account, Admission, Pooled, State};
-use crate::pool::stats::CloseReason;
+use crate::pool::telemetry::stats::CloseReason;
 
 /// How often everything idle was let go of before a connection was taken: it must not come back if that happened since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +76,9 @@ mod tests {
 
     use super::super::{Grant, Request};
     use super::*;
-    use crate::clock::Tick;
-    use crate::resilience::cap::Cap;
-    use crate::resilience::limit::Pace;
+    use crate::resilience::effective_limit::Cap;
+    use crate::resilience::learned_limit::Pace;
+    use crate::sys::clock::Tick;
 
     /// Two that came back within the same tick.
     struct Twin(u8);

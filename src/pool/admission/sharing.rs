@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, Releases, State};
-use crate::pool::stats::CloseReason;
-use crate::resilience::fleet::look::Look;
+use crate::pool::telemetry::stats::CloseReason;
+use crate::resilience::fleet::census::Look;
 
 /// What is to become of a connection that comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use super::*;
-use crate::pool::stats::CloseReason;
-use crate::resilience::limit::Pace;
+use crate::pool::telemetry::stats::CloseReason;
+use crate::resilience::learned_limit::Pace;
 
 impl Pooled for u32 {
     fn was_just_used_here(&self) -> bool {

@@ -7,6 +7,6 @@
 //!
 //! Decisions only, with time and chance handed in: the simulation of whole fleets (`examples/fleet_model`) runs this code.
 
-pub(crate) mod look;
-pub(crate) mod share;
-pub(crate) mod standing;
+pub(crate) mod allocation;
+pub(crate) mod census;
+pub(crate) mod membership;

@@ -9,8 +9,8 @@ use visit::Visit;
 use std::sync::Arc;
 
 use super::lane::LaneState;
-use crate::fuzzing::Draws;
-use crate::link::played::Played;
+use crate::link::scripted_server::Played;
+use crate::testing::fuzzing::Draws;
 
 /// What is not longer than this fits into a socket.
 const LONGEST: usize = 64 * 1024;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::ffi::fuzzing::read_result;
-use crate::fuzzing::Draws;
-use crate::link::settings::TextSettings;
-use crate::session::block::{Column, ResultBlock, WireFormat};
-use crate::session::tag::Tag;
-use crate::session::text_form::{self, oid};
+use crate::protocol::command_tag::Tag;
+use crate::protocol::session_parameters::TextSettings;
+use crate::protocol::text_format;
+use crate::protocol::text_format::oid;
+use crate::session::result::{Column, ResultBlock, WireFormat};
+use crate::testing::fuzzing::Draws;
 
 /// Types whose binary form is known, and some that nobody knows.
 const TYPES: [u32; 40] = [
@@ -119,7 +120,7 @@ pub(super) fn read_block(block: &ResultBlock) {
             assert!(is_there || cell.is_none(), "a value beyond the edges");
             assert!(cell.is_some() || text.is_none(), "the text of what is not there");
             if is_there && block.columns()[column].format == WireFormat::Binary {
-                let known = text_form::is_known(block.columns()[column].type_oid, block.settings());
+                let known = text_format::is_known(block.columns()[column].type_oid, block.settings());
                 assert!(known || text.is_none(), "a text that nobody can know: {text:?}");
             }
         }

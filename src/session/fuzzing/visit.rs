@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::values::read_block;
 use crate::error::{Error, ErrorKind, LinkFault, Result};
 use crate::ffi::fuzzing::read_result;
-use crate::link::played::Played;
+use crate::link::scripted_server::Played;
 use crate::session::lane::{Lane, LaneState};
 use crate::session::{
     CopyInCursor, CopyOutCursor, Param, PipelineMode, Request, ResultBlock, ResultFormat, RowStream, Sql,

@@ -2,7 +2,6 @@
 
 #[path = "../../../src/pool/admission/mod.rs"]
 pub(crate) mod admission;
-pub(crate) mod open_connection;
+pub(crate) mod connection;
 pub(crate) mod scenes;
-#[path = "../../../src/pool/stats.rs"]
-pub(crate) mod stats;
+pub(crate) mod telemetry;

@@ -8,9 +8,9 @@ use shuttle::sync::Barrier;
 use shuttle::thread::{self, JoinHandle};
 
 use super::admission::{Admission, Denied, Grant, Request};
-use super::open_connection::Parked;
-use crate::resilience::cap::Cap;
-use crate::resilience::limit::Pace;
+use super::connection::server_connection::Parked;
+use crate::resilience::effective_limit::Cap;
+use crate::resilience::learned_limit::Pace;
 
 type Queue = Arc<Admission>;
 

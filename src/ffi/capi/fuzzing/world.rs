@@ -10,7 +10,7 @@ use crate::ffi::capi::pool::holdfast_pool;
 use crate::ffi::capi::query::holdfast_param;
 use crate::ffi::capi::status::HOLDFAST_STATUS_OK;
 use crate::ffi::capi::text::HOLDFAST_NUL;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// Waits are short: what sleeps has to end, and time spent waiting finds nothing.
 const OPTIONS: [(&str, &str); 5] = [

@@ -17,7 +17,7 @@ use crate::ffi::capi::stats::*;
 use crate::ffi::capi::status::*;
 use crate::ffi::capi::stream::*;
 use crate::ffi::capi::transaction::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// A pool that callbacks may use at any time, since it is never freed.
 fn pool() -> *const holdfast_pool {

@@ -15,7 +15,7 @@ use crate::ffi::capi::result::*;
 use crate::ffi::capi::statement::*;
 use crate::ffi::capi::stream::*;
 use crate::ffi::capi::text::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// Frees a handle of a kind; or NULL, or with the wrong function one that is none of its kind, which both do nothing.
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {

@@ -26,7 +26,7 @@ use crate::ffi::capi::stream::*;
 use crate::ffi::capi::text::*;
 use crate::ffi::capi::transaction::*;
 use crate::ffi::capi::version::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
     match which % 20 {

@@ -11,7 +11,7 @@ mod tables;
 
 use tables::Tables;
 
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// More would say nothing new, and take longer.
 const MOST_CALLS: usize = 32;

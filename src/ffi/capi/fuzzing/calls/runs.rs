@@ -19,7 +19,7 @@ use crate::ffi::capi::status::*;
 use crate::ffi::capi::stream::*;
 use crate::ffi::capi::text::HOLDFAST_NUL;
 use crate::ffi::capi::transaction::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// What the stand-in understands. Nothing sleeps for longer than a moment.
 const TEXTS: [&CStr; 12] = [

@@ -12,7 +12,7 @@ use crate::ffi::capi::status::*;
 use crate::ffi::capi::submit::*;
 use crate::ffi::capi::submit_connection::*;
 use crate::ffi::capi::text::HOLDFAST_NUL;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
     match which % 12 {

@@ -15,7 +15,7 @@ use crate::ffi::capi::pool::*;
 use crate::ffi::capi::queue::*;
 use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
 use crate::ffi::capi::text::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 /// A password that may stand in no text that comes out.
 const SECRET: &str = "qZ7vMark9x";

@@ -19,7 +19,7 @@ use crate::ffi::capi::stream::*;
 use crate::ffi::capi::submit::*;
 use crate::ffi::capi::submit_connection::*;
 use crate::ffi::capi::transaction::*;
-use crate::fuzzing::Draws;
+use crate::testing::fuzzing::Draws;
 
 impl Speaker<'_> {
     pub(super) fn query(&mut self, draws: &mut Draws<'_>) {

@@ -1,0 +1,92 @@
+//! Statements that the pool runs on its own account: validation, cleaning, questions about the server.
+//!
+//! All of them go through the session, on a connection that is not lent, under a deadline, and do not count as statements of
+//! the pool's users. What a borrower left behind in the session must not change what they mean:
+//!
+//! - A `search_path` can put other functions, operators and types in front of those of the server. So every name in such a
+//!   statement is qualified with `pg_catalog`, operators and the types of casts included.
+//! - A role (`set role`) cannot make them fail: they read what every role may read, and ask for `session_user`.
+//! - A `statement_timeout` bounds them as it does any statement. A question that it ends has no answer, as one that the server
+//!   refuses, and the connection stays; a validation that it ends has failed, and the connection is closed.
+
+use std::time::Instant;
+
+use super::server_connection::OpenConnection;
+use crate::error::Error;
+use crate::session::{Lane, ResultBlock};
+
+/// A row of an answer, its values as text. What a server leaves out is missing, like NULL: nothing is taken for granted of
+/// how many columns it sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::pool) struct TextRow(Vec<Option<String>>);
+
+impl TextRow {
+    /// The value of a column; `None` when it is NULL or missing.
+    pub(in crate::pool) fn text(&self, column: usize) -> Option<&str> {
+        self.0.get(column)?.as_deref()
+    }
+
+    /// The value of a column as a number; `None` also when it is none.
+    pub(in crate::pool) fn number<T: std::str::FromStr>(&self, column: usize) -> Option<T> {
+        self.text(column)?.parse().ok()
+    }
+
+    /// All values.
+    pub(in crate::pool) fn into_values(self) -> Vec<Option<String>> {
+        self.0
+    }
+
+    fn all_of(block: &ResultBlock) -> impl Iterator<Item = Self> {
+        let text =
+            |row, column| block.cell(row, column).map(|text| String::from_utf8_lossy(text).into_owned());
+        (0..block.rows())
+            .map(move |row| Self((0..block.columns().len()).map(|column| text(row, column)).collect()))
+    }
+}
+
+impl From<Vec<Option<String>>> for TextRow {
+    fn from(values: Vec<Option<String>>) -> Self {
+        Self(values)
+    }
+}
+
+impl OpenConnection {
+    /// Runs a script for the pool, to be answered by `deadline`, and returns the rows of all its statements.
+    ///
+    /// # Errors
+    /// What the server says, or why it cannot be heard; what is known of the connection's state afterwards is the link's.
+    pub(in crate::pool) fn run_for_pool(
+        &mut self,
+        sql: &str,
+        deadline: Instant,
+    ) -> Result<Vec<TextRow>, Error> {
+        let limit = self.link.statement_limit();
+        let counted = self.link.traffic().counts_statements();
+        // Limits of the users' statements are not meant for these.
+        self.link.set_statement_limit(None);
+        self.link.traffic().count_statements(false);
+        self.link.set_deadline(Some(deadline));
+        let answered = Lane::new(&self.link, &self.cancel, &mut self.lane).script(sql);
+        self.link.set_deadline(None);
+        self.link.traffic().count_statements(counted);
+        self.link.set_statement_limit(limit);
+        // What the server said meanwhile is meant for no borrower.
+        self.lane.forget_messages();
+        Ok(answered?.iter().flat_map(TextRow::all_of).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_a_server_leaves_out_are_missing_and_no_panic() {
+        let row = TextRow::from(vec![Some("7".to_owned()), None, Some("seven".to_owned())]);
+        assert_eq!(
+            (row.text(0), row.text(1), row.text(2), row.text(3)),
+            (Some("7"), None, Some("seven"), None)
+        );
+        assert_eq!((row.number::<u32>(0), row.number::<u32>(2), row.number::<u32>(9)), (Some(7), None, None));
+    }
+}

@@ -1,0 +1,192 @@
+//! A connection on loan.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::Client;
+
+use super::connection::server_connection::{OpenConnection, Parked};
+use super::core::Inner;
+use super::telemetry::stats::CloseReason;
+use crate::error::{Error, Result};
+use crate::link::Link;
+use crate::link::cancel::CancelHandle;
+use crate::observe::checkout::Place;
+use crate::session::Lane;
+
+/// A connection borrowed from a [`Pool`](crate::Pool); goes back when dropped.
+///
+/// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. What the
+/// borrower leaves behind is cleaned up before the next one gets the connection: an open or failed transaction is
+/// rolled back, an unfinished result or COPY is cancelled and drained, a session that was told to listen does so no longer
+/// (`UNLISTEN *`), a cancel request that is still under way is waited for; all off this thread. Session settings (`SET`,
+/// advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
+///
+/// Dropping never blocks on the network.
+///
+#[cfg_attr(feature = "embedded", doc = "```")]
+#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+/// # let url = server.url();
+/// # let pool = holdfast::Pool::from_url(&url)?;
+/// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
+/// let mut conn = pool.get()?;
+/// conn.set_deadline(Some(std::time::Duration::from_secs(2)));
+/// let mut tx = conn.transaction()?;
+/// tx.execute("update stock set n = n - 1 where item = $1", &[&7i32])?;
+/// tx.commit()?;
+/// # Ok(()) }
+/// ```
+pub struct PooledConnection {
+    /// Always there until `drop` takes it.
+    conn: Option<Parked>,
+    pub(super) inner: Arc<Inner>,
+}
+
+impl PooledConnection {
+    /// `waited`: how long its borrower did for it.
+    #[inline]
+    pub(super) fn new(inner: Arc<Inner>, conn: Parked, place: Option<Place>, waited: Duration) -> Self {
+        inner.begin_loan(&conn, place, waited);
+        Self { conn: Some(conn), inner }
+    }
+
+    pub(super) fn conn(&self) -> &Parked {
+        self.conn.as_ref().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.conn().link
+    }
+
+    pub(super) fn conn_mut(&mut self) -> &mut Parked {
+        self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
+    }
+
+    /// The shared state of the pool, and the connection.
+    #[inline]
+    pub(super) fn parts(&mut self) -> (&Arc<Inner>, &mut Parked) {
+        let conn = self.conn.as_mut();
+        (&self.inner, conn.unwrap_or_else(|| unreachable!("only drop and discard take the connection out")))
+    }
+
+    /// A client of the `postgres` crate on the same session, for what is written for one. What is open or left half-way of this
+    /// connection's own is ended first.
+    ///
+    /// # Errors
+    /// What keeps the client from being made.
+    pub fn client(&mut self) -> Result<&mut Client> {
+        if self.conn().lane.is_unfinished() {
+            self.end_what_the_lane_left();
+        }
+        if self.conn().link.is_busy() && !self.conn().has_guest() {
+            return Err(Error::misuse("a result of this connection is still being read"));
+        }
+        self.conn_mut().guest()
+    }
+
+    #[cold]
+    fn end_what_the_lane_left(&mut self) {
+        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
+        Lane::new(link, cancel, lane).make_way();
+    }
+
+    /// Limits every statement from now until the connection goes back; `None` lifts the limit. A statement that runs
+    /// past it fails with [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) whatever the server or the network
+    /// does; the connection is then lost, since its answer may still be on the way, and the server is asked to cancel.
+    ///
+    /// The default is the option `statement_deadline`.
+    pub fn set_deadline(&mut self, limit: Option<Duration>) {
+        let conn = self.conn_mut();
+        conn.link.set_statement_limit(limit);
+        conn.deadline_changed = true;
+    }
+
+    /// Something with which any thread can cancel what this connection is doing.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        let conn = self.conn();
+        conn.cancel.for_present_loan(&conn.loans)
+    }
+
+    /// The same as [`cancel_handle`](Self::cancel_handle), under the name that `postgres::Client` has for it.
+    pub fn cancel_token(&self) -> CancelHandle {
+        self.cancel_handle()
+    }
+
+    /// The direct lane of this connection: results as text or binary in one block, scripts of several statements,
+    /// streams, COPY, notifications. The client is out of reach while the lane is borrowed; both may be used in turn. What
+    /// the client is used for ends a stream or a COPY of the lane that is open, or was dropped before its end: see [`Lane`].
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
+    pub fn lane(&mut self) -> Result<Lane<'_>> {
+        self.make_lane()?;
+        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
+        Ok(Lane::new(link, cancel, lane))
+    }
+
+    /// Sees to it that the session can be used: it is not the guest client's turn.
+    #[inline]
+    pub(super) fn make_lane(&mut self) -> Result<()> {
+        let conn = self.conn_mut();
+        if !conn.lane.is_unfinished() && conn.link.is_busy() {
+            return Err(Error::misuse("a result of this connection is still being read"));
+        }
+        Ok(())
+    }
+
+    /// Closes this connection instead of giving it back; the pool opens another when one is needed.
+    pub fn discard(mut self) {
+        if let Some(conn) = self.conn.take() {
+            if self.inner.is_inherited() {
+                mem::forget(conn);
+            } else {
+                conn.loans.end_loan();
+                self.inner.end_loan(&conn);
+                self.inner.retire(conn, CloseReason::Discarded);
+            }
+        }
+    }
+
+    /// The server's process id for this session, as in `pg_stat_activity`.
+    pub fn backend_pid(&self) -> Option<u32> {
+        self.conn().link.backend_key().map(|key| key.process_id)
+    }
+
+    /// SQLSTATE of the last error the server sent on this connection, whoever caused it.
+    pub fn last_sqlstate(&self) -> Option<String> {
+        self.conn().link.last_sqlstate()
+    }
+
+    /// The server this connection leads to, as `host:port` or a socket path.
+    pub fn target(&self) -> &str {
+        &self.conn().target
+    }
+}
+
+impl Drop for PooledConnection {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else { return };
+        if self.inner.is_inherited() {
+            // The sockets, and the epoll set behind the client, are the parent's too: even closing would be felt there.
+            mem::forget(conn);
+            mem::forget(self.inner.clone());
+            return;
+        }
+        self.inner.end_loan(&conn);
+        self.inner.give_back(conn);
+    }
+}
+
+impl fmt::Debug for PooledConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledConnection")
+            .field("target", &self.target())
+            .field("backend_pid", &self.backend_pid())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! What a pool shows: events and log records, health, history, the metrics snapshot, who holds its connections.
+
+pub(super) mod checkout;
+pub(super) mod emit;
+pub(super) mod explain_exhaustion;
+pub(super) mod health;
+pub(super) mod sampler;
+pub(super) mod snapshot;

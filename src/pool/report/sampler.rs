@@ -1,0 +1,241 @@
+//! A look at the pool once a second while something goes on in it: alerts, forgotten loans, history. A pool in which nothing
+//! goes on is not looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::error::human;
+use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
+use crate::observe::event::EventKind;
+use crate::observe::history::{History, Moment, Quantiles};
+use crate::observe::traffic::SqlState;
+use crate::pool::core::Inner;
+use crate::pool::lifecycle::failpoint::failpoint;
+use crate::pool::telemetry::stats::{Circuit, Stats};
+use crate::pool::telemetry::totals::Figures;
+use crate::sys::single_flight::{Flight, SingleFlight};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Its memory.
+#[derive(Debug)]
+pub(in crate::pool) struct Watch {
+    /// A timer is set for the next look.
+    active: SingleFlight,
+    /// The circuit as it was last told, by its place in [`Circuit::ALL`].
+    circuit: AtomicU8,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    alerts: Alerts,
+    history: History,
+    last: Option<Look>,
+}
+
+/// How the pool stood when it was last looked at.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    stats: Stats,
+    figures: Figures,
+}
+
+impl Watch {
+    pub(in crate::pool) fn new() -> Self {
+        Self { active: SingleFlight::default(), circuit: AtomicU8::new(0), seen: Mutex::default() }
+    }
+
+    /// Whether the pool is looked at: read at every loan.
+    #[inline]
+    pub(in crate::pool) fn is_active(&self) -> bool {
+        self.active.is_under_way()
+    }
+
+    pub(in crate::pool) fn alerts(&self) -> Vec<Alert> {
+        self.seen.lock().alerts.raised(Instant::now())
+    }
+
+    pub(in crate::pool) fn history(&self) -> Vec<Moment> {
+        self.seen.lock().history.moments()
+    }
+}
+
+impl Inner {
+    /// Something goes on in the pool.
+    #[cold]
+    pub(in crate::pool) fn watch(self: &Arc<Self>) {
+        if let Some(flight) = self.watch.active.begin() {
+            self.look_later(flight);
+        }
+    }
+
+    fn look_later(self: &Arc<Self>, flight: Flight) {
+        self.later(EVERY, |inner| inner.look_at_itself(flight));
+    }
+
+    /// On the timer thread.
+    fn look_at_itself(self: &Arc<Self>, flight: Flight) {
+        failpoint!(self, "watched");
+        self.note_circuit();
+        self.look_for_leaks();
+        let (changes, quiet) = self.take_note();
+        for change in changes {
+            self.tell_of_alert(&change);
+        }
+        if !quiet {
+            return self.look_later(flight);
+        }
+        drop(flight);
+        // Who came before this moment found it active.
+        let (gauges, _) = self.admission.snapshot();
+        if gauges.in_use + gauges.opening + gauges.waiting > 0 {
+            self.watch();
+        }
+    }
+
+    /// What changed of the alerts, and whether nothing goes on any more.
+    fn take_note(&self) -> (Vec<Change>, bool) {
+        let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
+        let sample = self.sample(&stats, &figures);
+        let mut seen = self.watch.seen.lock();
+        let changes = seen.alerts.look(now, sample);
+        let goes_on = stats.in_use + stats.opening + stats.waiting > 0
+            || stats.circuit != Circuit::Closed
+            || !seen.alerts.raised(now).is_empty()
+            || seen
+                .last
+                .as_ref()
+                .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
+        let moment = moment(now, &stats, &figures, seen.last.as_ref());
+        seen.history.add(moment);
+        let before = seen.last.replace(Look { at: now, stats, figures });
+        drop(seen);
+        drop(before);
+        (changes, !goes_on)
+    }
+
+    fn sample(&self, stats: &Stats, figures: &Figures) -> Sample {
+        let circuit_open = matches!(stats.circuit, Circuit::Open | Circuit::Refused);
+        Sample {
+            in_use: stats.in_use,
+            limit: stats.limit,
+            waiting: stats.waiting,
+            oldest_waiter: self.admission.oldest_waiter().unwrap_or_default(),
+            retries: stats.retries,
+            connect_timeouts: figures.connect_timeouts,
+            in_vain: stats.timeouts + stats.shed,
+            tried: stats.gets + stats.failed_calls + figures.traffic.statements(),
+            failed: stats.failed_calls + failed_statements(figures),
+            circuit_open_for: stats.circuit_for.filter(|_| circuit_open),
+            circuit_says: if circuit_open { self.why_unreachable() } else { String::new() },
+            connection_timeout: self.settings.connection_timeout,
+        }
+    }
+
+    fn tell_of_alert(&self, change: &Change) {
+        match change {
+            Change::Raised(kind, cause) => {
+                let severity = [("severity", kind.severity().name().into())];
+                let grave = if kind.severity() == Severity::Critical { "critical alert" } else { "alert" };
+                self.tell(EventKind::AlertRaised).reason(kind.name()).warn(
+                    &severity,
+                    format_args!("{grave} {}: {cause}; to do: {}", kind.name(), kind.remedy()),
+                );
+            }
+            Change::Cleared(kind, lasted) => self
+                .tell(EventKind::AlertCleared)
+                .reason(kind.name())
+                .took(*lasted)
+                .info(&[], format_args!("alert {} is over, after {}", kind.name(), human(*lasted))),
+        }
+    }
+
+    /// Tells of the circuit if it is another than was told last.
+    pub(in crate::pool) fn note_circuit(&self) {
+        let (circuit, lasts) = self.circuit();
+        let place = Circuit::ALL.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
+        let before = self.watch.circuit.swap(place, Ordering::AcqRel);
+        if before == place {
+            return;
+        }
+        let was = Circuit::ALL[usize::from(before)];
+        let lasts = lasts.map(|lasts| format!(" (after {})", human(lasts))).unwrap_or_default();
+        self.tell(EventKind::CircuitMoved).reason(circuit.name()).debug(
+            &[("was", was.name().into())],
+            format_args!("the circuit is {}, was {}{lasts}", circuit.name(), was.name()),
+        );
+    }
+
+    fn look_for_leaks(&self) {
+        let Some(threshold) = self.settings.leak_detection_threshold else { return };
+        for conn in self.registry.all() {
+            let Some(holding) = conn.loan.holding() else { continue };
+            if holding.held_for < threshold || !conn.loan.report_once() {
+                continue;
+            }
+            self.meters.leak_suspected();
+            let place = holding.place.map(ToString::to_string);
+            let taken = place.as_ref().map(|place| format!(", taken at {place}")).unwrap_or_default();
+            let trace = holding.backtrace.map(|trace| format!("\n{trace}")).unwrap_or_default();
+            let advice = match (&place, trace.is_empty()) {
+                (None, true) => "; leak_backtrace=on tells where it was taken",
+                _ => "",
+            };
+            self.tell(EventKind::LeakSuspected)
+                .connection(conn.id, conn.link.backend_key().map(|key| key.process_id))
+                .took(holding.held_for)
+                .place(place.as_deref())
+                .warn(
+                    &[],
+                    format_args!(
+                        "a connection has been lent for {}, longer than leak_detection_threshold{taken}: was it forgotten?{advice}{trace}",
+                        human(holding.held_for)
+                    ),
+                );
+        }
+    }
+}
+
+/// Statements that failed, but not for what is in them or because they met others.
+fn failed_statements(figures: &Figures) -> u64 {
+    let own_fault = |code: &SqlState| matches!(&code[..2], b"22" | b"23" | b"40" | b"42");
+    figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
+}
+
+fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>) -> Moment {
+    let errors = |stats: &Stats, figures: &Figures| {
+        stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
+    };
+    let since = |counter: &dyn Fn(&Stats, &Figures) -> u64| {
+        let earlier = before.map_or(0, |look| counter(&look.stats, &look.figures));
+        counter(stats, figures).saturating_sub(earlier)
+    };
+    let (waited, used) = match before {
+        Some(look) => (
+            figures.loans.waited.since(&look.figures.loans.waited),
+            figures.loans.used.since(&look.figures.loans.used),
+        ),
+        None => (figures.loans.waited.clone(), figures.loans.used.clone()),
+    };
+    Moment {
+        at: now,
+        over: before.map_or(EVERY, |look| now.saturating_duration_since(look.at)),
+        idle: stats.idle,
+        in_use: stats.in_use,
+        opening: stats.opening,
+        waiting: stats.waiting,
+        limit: stats.limit,
+        circuit: stats.circuit.name(),
+        gets: since(&|stats, _| stats.gets),
+        errors: since(&errors),
+        timeouts: since(&|stats, _| stats.timeouts + stats.shed),
+        retries: since(&|stats, _| stats.retries),
+        waited: Quantiles::of(&waited),
+        used: Quantiles::of(&used),
+    }
+}

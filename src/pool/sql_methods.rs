@@ -1,0 +1,128 @@
+//! The typed API of a connection on loan.
+
+use std::time::Duration;
+
+use super::connection::server_connection::OpenConnection;
+use super::pooled_connection::PooledConnection;
+use crate::error::Result;
+use crate::session::{Lane, TransactionOptions};
+use crate::sql::{Context, Handle, Notifications, Transaction, TransactionBuilder};
+use crate::sql::{client_methods, generic_client};
+
+/// What the server answered to a statement of the pool's own.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// `None` for an empty text.
+    pub(super) tag: Option<String>,
+    /// The values of the first row.
+    pub(super) row: Vec<Option<String>>,
+}
+
+impl PooledConnection {
+    #[inline]
+    fn handle(&mut self) -> Result<Handle<'_>> {
+        self.make_lane()?;
+        let (inner, conn) = self.parts();
+        let OpenConnection { link, cancel, lane, target, loans, .. } = &mut **conn;
+        Ok(Handle::new(Lane::new(link, cancel, lane), Context { catalog: &inner.catalog, target, loans }))
+    }
+
+    client_methods!();
+
+    /// Begins a transaction. Blocks for a round trip.
+    ///
+    /// # Errors
+    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>> {
+        self.build_transaction().start()
+    }
+
+    /// Begins a transaction with modes of its own, once they are set.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// use holdfast::IsolationLevel;
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let tx = conn.build_transaction().isolation_level(IsolationLevel::Serializable).read_only(true).start()?;
+    /// tx.commit()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
+        TransactionBuilder::new(self.handle())
+    }
+
+    /// A transaction for a body of the pool's, which the pool ends.
+    pub(super) fn begin_for_pool(
+        &mut self,
+        options: &TransactionOptions,
+        before: u32,
+    ) -> Result<Transaction<'_>> {
+        Transaction::of_the_pool(self.handle()?, options, before)
+    }
+
+    /// What `NOTIFY` sent to this connection. It has to listen: `conn.batch_execute("listen channel")`.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// use holdfast::fallible_iterator::FallibleIterator;
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// conn.batch_execute("echo:notify news of today")?;
+    /// let notification = conn.notifications().iter().next()?.expect("it came with the reply");
+    /// assert_eq!((notification.channel(), notification.payload()), ("news", "of today"));
+    /// # Ok(()) }
+    /// ```
+    pub fn notifications(&mut self) -> Notifications<'_> {
+        Notifications::new(self.handle())
+    }
+
+    /// Asks the server for a sign of life. Blocks for a round trip, and at most for `timeout`.
+    ///
+    /// # Errors
+    /// That the connection is of no use any more; also when no answer came in time, after which it is given up.
+    pub fn is_valid(&mut self, timeout: Duration) -> Result<()> {
+        let before = self.link().statement_limit();
+        self.link().set_statement_limit(Some(timeout));
+        let answered = self.batch_execute("");
+        self.link().set_statement_limit(before);
+        answered
+    }
+
+    /// Asks the server for a sign of life. Blocks for a round trip.
+    ///
+    /// # Errors
+    /// That the connection is of no use any more.
+    pub fn check_connection(&mut self) -> Result<()> {
+        self.batch_execute("")
+    }
+
+    /// Whether the connection is known to have ended. Asks nobody.
+    pub fn is_closed(&self) -> bool {
+        self.link().fault().is_some()
+    }
+
+    /// Forgets all types of the user's own that the pool has looked up. Needed only where one was altered in a way that no
+    /// statement fails by, such as a new label of an enum.
+    pub fn clear_type_cache(&self) {
+        self.inner.catalog.forget_all(self.inner.catalog.epoch());
+    }
+
+    /// How many prepared statements this connection holds in its cache.
+    pub fn cached_statements(&self) -> usize {
+        self.conn().lane.cached_statements()
+    }
+
+    /// Runs a short statement of the pool's own, in the simple protocol.
+    pub(super) fn ask(&mut self, sql: &str) -> Result<Answer> {
+        let asked = self.lane().and_then(|mut lane| lane.script(sql));
+        let blocks = asked.map_err(|e| e.at_target(self.target()))?;
+        let Some(block) = blocks.first() else { return Ok(Answer::default()) };
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let columns = if block.rows() > 0 { block.columns().len() } else { 0 };
+        let row = (0..columns).map(|column| block.cell(0, column).map(text)).collect();
+        Ok(Answer { tag: Some(block.command_tag().to_owned()), row })
+    }
+}
+
+generic_client!(PooledConnection);

@@ -1,0 +1,4 @@
+//! Counters and totals of a pool.
+
+pub(super) mod stats;
+pub(super) mod totals;

@@ -1,0 +1,128 @@
+//! What a pool has measured, added up over its connections, those that are gone included.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Phase};
+use crate::observe::checkout::LoanTotals;
+use crate::observe::histogram::Distribution;
+use crate::observe::traffic::TrafficTotals;
+use crate::pool::core::Inner;
+use crate::sys::clock::Tick;
+
+/// What is measured where no connection is at hand. None of it is on the path of a loan.
+#[derive(Debug)]
+pub(in crate::pool) struct Meters {
+    pub(in crate::pool) born: Instant,
+    openings: Mutex<Openings>,
+    leaks: AtomicU64,
+    proofs: AtomicU64,
+    /// When the server was last heard of on the pool's own account, as a [`Tick`]; 0 for never.
+    heard_at: AtomicU64,
+    /// How long the last proof or probe took, in nanoseconds; 0 for none yet.
+    last_probe_ns: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Openings {
+    took: Distribution,
+    failed: BTreeMap<(&'static str, &'static str), u64>,
+    timed_out: u64,
+}
+
+impl Meters {
+    pub(in crate::pool) fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            openings: Mutex::default(),
+            leaks: AtomicU64::new(0),
+            proofs: AtomicU64::new(0),
+            heard_at: AtomicU64::new(0),
+            last_probe_ns: AtomicU64::new(0),
+        }
+    }
+
+    pub(in crate::pool) fn opened(&self, took: Duration) {
+        self.openings.lock().took.record(took);
+        self.heard();
+    }
+
+    pub(in crate::pool) fn open_failed(&self, error: &Error) {
+        let phase = error.phase().map_or("unknown", Phase::name);
+        let mut openings = self.openings.lock();
+        *openings.failed.entry((error.kind().name(), phase)).or_default() += 1;
+        openings.timed_out += u64::from(error.kind() == ErrorKind::ConnectTimeout);
+    }
+
+    /// A connection proved itself.
+    pub(in crate::pool) fn proved(&self, took: Duration) {
+        self.last_probe_ns.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1), Relaxed);
+        self.proofs.fetch_add(1, Relaxed);
+        self.heard();
+    }
+
+    /// How often one has.
+    pub(in crate::pool) fn proofs(&self) -> u64 {
+        self.proofs.load(Relaxed)
+    }
+
+    pub(in crate::pool) fn leak_suspected(&self) {
+        self.leaks.fetch_add(1, Relaxed);
+    }
+
+    fn heard(&self) {
+        self.heard_at.fetch_max(Tick::exact().to_word(), Relaxed);
+    }
+
+    pub(in crate::pool) fn last_probe(&self) -> Option<Duration> {
+        let nanos = self.last_probe_ns.load(Relaxed);
+        (nanos != 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    fn last_heard(&self) -> Option<Tick> {
+        let word = self.heard_at.load(Relaxed);
+        (word != 0).then(|| Tick::from_word(word))
+    }
+}
+
+/// Totals since the pool was made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures {
+    pub(crate) traffic: TrafficTotals,
+    pub(crate) loans: LoanTotals,
+    /// How long it took to open a connection, where that succeeded.
+    pub(crate) created: Distribution,
+    /// Failed openings, by kind and phase.
+    pub(crate) connect_errors: BTreeMap<(&'static str, &'static str), u64>,
+    /// Those of them that ran out of time.
+    pub(crate) connect_timeouts: u64,
+    pub(crate) leaks_suspected: u64,
+}
+
+impl Inner {
+    pub(in crate::pool) fn figures(&self) -> Figures {
+        let (open, mut figures) = self.registry.measured();
+        for conn in open {
+            figures.traffic.add(&conn.link.traffic().read());
+            figures.loans.add(&conn.loan.read());
+        }
+        let openings = self.meters.openings.lock();
+        Figures {
+            traffic: figures.traffic,
+            loans: figures.loans,
+            created: openings.took.clone(),
+            connect_errors: openings.failed.clone(),
+            connect_timeouts: openings.timed_out,
+            leaks_suspected: self.meters.leaks.load(Relaxed),
+        }
+    }
+
+    /// How long ago the server was last heard of.
+    pub(in crate::pool) fn last_success(&self) -> Option<Duration> {
+        let heard = self.meters.last_heard().max(self.registry.last_heard());
+        heard.map(|tick| Tick::exact().since(tick))
+    }
+}

@@ -1,0 +1,170 @@
+//! Statements that may be repeated, since running them twice is the same as running them once.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, human, is_connection_failure};
+use crate::pool::Pool;
+use crate::pool::core::Inner;
+use crate::pool::lifecycle::acquire::Call;
+use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
+use crate::pool::pooled_connection::PooledConnection;
+use crate::resilience::statement_retry::Repeats;
+use crate::sql::{Params, Row, ToStatement};
+
+/// A pool, for statements that may be repeated; see [`Pool::idempotent`].
+#[derive(Debug, Clone, Copy)]
+pub struct Idempotent<'a> {
+    pool: &'a Pool,
+}
+
+impl Pool {
+    /// The same pool for **idempotent** statements: those for which it makes no difference whether they run once or several
+    /// times, such as most `SELECT`s, `INSERT ... ON CONFLICT DO NOTHING`, or `UPDATE ... SET n = 5`.
+    ///
+    /// When the connection is lost under such a statement (the server restarts or ends the session, the network breaks), it is
+    /// run again on another: at once, then up to `retry_max` times after the waits of retries. So a restart of the server goes
+    /// unnoticed, if it is back before the retries are used up. Without this nothing is ever repeated that may have reached the
+    /// server. A statement that ran past its deadline, was cancelled, or was refused by the server is not repeated.
+    ///
+    #[cfg_attr(feature = "embedded", doc = "```")]
+    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+    /// # let url = server.url();
+    /// # let pool = holdfast::Pool::from_url(&url)?;
+    /// pool.query_one("select 1", &[])?; // leaves a connection open, which the restart ends
+    /// server.restart()?;
+    /// let row = pool.idempotent().query_one("select 40 + $1::int4", &[&2i32])?;
+    /// assert_eq!(row.get::<_, i32>(0), 42);
+    /// # Ok(()) }
+    /// ```
+    pub fn idempotent(&self) -> Idempotent<'_> {
+        Idempotent { pool: self }
+    }
+}
+
+impl Idempotent<'_> {
+    /// As [`Pool::query`].
+    ///
+    /// # Errors
+    /// As there; the loss of the last connection, if all were lost. That one is retryable: the caller said so.
+    #[track_caller]
+    pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
+        self.run(|mut conn| conn.query(sql, params))
+    }
+
+    /// As [`Pool::query_one`].
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query); also when there is no row or more than one.
+    #[track_caller]
+    pub fn query_one<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Row> {
+        self.run(|mut conn| conn.query_one(sql, params))
+    }
+
+    /// As [`Pool::query_opt`].
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query); also when there is more than one row.
+    #[track_caller]
+    pub fn query_opt<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Option<Row>> {
+        self.run(|mut conn| conn.query_opt(sql, params))
+    }
+
+    /// As [`Pool::execute`]. The number of rows is that of the run whose answer came: an earlier one may have changed them
+    /// before.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    #[track_caller]
+    pub fn execute<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<u64> {
+        self.run(|mut conn| conn.execute(sql, params))
+    }
+
+    /// As [`Pool::batch_execute`]: the whole text is repeated.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    #[track_caller]
+    pub fn batch_execute(&self, sql: &str) -> Result<()> {
+        self.run(|mut conn| conn.batch_execute(sql))
+    }
+
+    #[track_caller]
+    fn run<T>(&self, work: impl FnMut(PooledConnection) -> Result<T>) -> Result<T> {
+        self.pool.repeat_lost(Call::here(), work)
+    }
+}
+
+impl Pool {
+    /// Borrows for `work`, and again when the connection was lost under it. `call` is for each borrowing, its limit over all.
+    pub(crate) fn repeat_lost<T>(
+        &self,
+        call: Call,
+        work: impl FnMut(PooledConnection) -> Result<T>,
+    ) -> Result<T> {
+        let end = call.timeout.and_then(|limit| Instant::now().checked_add(limit));
+        self.inner.repeat_lost(call, end, work)
+    }
+}
+
+impl Inner {
+    fn repeat_lost<T>(
+        self: &Arc<Self>,
+        mut call: Call,
+        end: Option<Instant>,
+        mut work: impl FnMut(PooledConnection) -> Result<T>,
+    ) -> Result<T> {
+        let mut repeats = self.repeats(call.retries, end);
+        loop {
+            // What failed here has been retried as often as it may be.
+            let conn = self.get(call)?;
+            let error = match work(conn) {
+                Err(error) if is_connection_failure(error.kind()) => error,
+                done => return done,
+            };
+            thread::sleep(self.wait_to_repeat(&mut repeats, error)?);
+            call.timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    pub(in crate::pool) fn repeats(&self, retries: Option<u32>, end: Option<Instant>) -> Repeats {
+        let mut backoff = self.backoff.clone();
+        backoff.retries = retries.unwrap_or(backoff.retries);
+        Repeats::new(backoff, end)
+    }
+
+    /// How long to wait before a statement whose connection was lost is run again; or what is to be said when it is not.
+    pub(in crate::pool) fn wait_to_repeat(&self, repeats: &mut Repeats, error: Error) -> Result<Duration> {
+        let Some(wait) = repeats.next(Instant::now()) else {
+            return Err(lost_for_good(error, repeats));
+        };
+        if !self.may_retry() {
+            return Err(lost_for_good(error, repeats).with_note(BUDGET_IS_SPENT.to_owned()));
+        }
+        self.tell_of_repetition(&error, wait);
+        Ok(wait)
+    }
+
+    fn tell_of_repetition(&self, error: &Error, wait: Duration) {
+        self.log.info(
+            &[("kind", error.kind().name().into()), ("wait_ms", (wait.as_millis() as u64).into())],
+            format_args!(
+                "a statement that may be repeated is run again in {}: {}",
+                human(wait),
+                error.summary()
+            ),
+        );
+    }
+}
+
+/// What is reported when there is no further repetition.
+fn lost_for_good(error: Error, repeats: &Repeats) -> Error {
+    let error = error.set_retryable(true);
+    match repeats.made() {
+        0 => error,
+        made => error.with_note(format!("the statement may be repeated and was run {} times", made + 1)),
+    }
+}

@@ -1,0 +1,49 @@
+//! Command tags: what a statement did, in the server's own words.
+
+use std::sync::Arc;
+
+/// A command tag. Shared, since a program that runs one statement many times gets one tag many times; a NUL follows, so
+/// that it can be handed out as a C string.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tag(Option<Arc<str>>);
+
+impl Tag {
+    pub(crate) fn new(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::default();
+        }
+        let mut ended = String::with_capacity(text.len() + 1);
+        ended.push_str(text);
+        ended.push('\0');
+        Self(Some(ended.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let ended = self.with_nul();
+        &ended[..ended.len() - 1]
+    }
+
+    /// The tag and the NUL behind it.
+    pub(crate) fn with_nul(&self) -> &str {
+        self.0.as_deref().unwrap_or("\0")
+    }
+
+    /// The number at its end, where there is one.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        self.as_str().rsplit(' ').next()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_at_the_end_counts_rows_where_there_is_one() {
+        for (text, rows) in [("INSERT 0 5", Some(5)), ("SELECT 3", Some(3)), ("BEGIN", None), ("", None)] {
+            let tag = Tag::new(text);
+            assert_eq!((tag.as_str(), tag.rows()), (text, rows));
+            assert_eq!(tag.with_nul(), format!("{text}\0"));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! PostgreSQL's messages as bytes: framing, reports of parameters, last messages, command tags, text formats. No I/O.
+
+pub(crate) mod command_tag;
+pub(crate) mod fatal_message;
+pub(crate) mod framing;
+pub(crate) mod session_parameters;
+pub(crate) mod text_format;

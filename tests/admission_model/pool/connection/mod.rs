@@ -1,0 +1,3 @@
+//! What stands for connections.
+
+pub(crate) mod server_connection;
