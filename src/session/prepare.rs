@@ -84,8 +84,10 @@ impl Lane<'_> {
     ) -> Result<Error> {
         let Some(said) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
         if ends_the_session(said) {
-            // It was not even bound.
-            let retryable = error.is_retryable() || outside_transaction;
+            // It was not even bound, if that is what the server says itself (it names its routine, and keeps to the order of its
+            // replies). A pooler may end a session whose server is at work, and has not sent yet what it said first.
+            let is_of_server = said.routine.is_some();
+            let retryable = error.is_retryable() || outside_transaction && is_of_server;
             return Err(error.set_retryable(retryable));
         }
         let lost = self.link().take_lost_statements();

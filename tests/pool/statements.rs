@@ -90,7 +90,7 @@ fn deallocated_statements_are_prepared_anew() {
 #[test]
 fn without_a_cache_nothing_is_prepared_by_name() {
     let pool = one("unnamed", 0);
-    let row = pool.query_one("select $1 + 1, $2 || '!', $3", &[&41i32, &"hold", &true]).unwrap();
+    let row = pool.query_one("select $1 + 1, $2 || '!', $3::bool", &[&41i32, &"hold", &true]).unwrap();
     assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1), row.get::<_, bool>(2)), (42, "hold!", true));
     assert_eq!(pool.execute("select $1::text", &[&Option::<&str>::None]).unwrap(), 1);
     assert!(pool.query_opt("select 1 where $1", &[&false]).unwrap().is_none());
