@@ -320,6 +320,7 @@ impl AsFd for Socket {
 /// The reading and writing end of a [`Socket`]: one owner at a time, held by the TLS layer or the line above.
 pub(crate) struct SocketIo {
     socket: Arc<Socket>,
+    /// Empty until a reader has less room than is worth a call, which a session without TLS never has.
     ahead: Box<[u8]>,
     /// The part of `ahead` that was received and not yet handed on.
     start: usize,
@@ -328,8 +329,7 @@ pub(crate) struct SocketIo {
 
 impl SocketIo {
     pub(crate) fn new(socket: Arc<Socket>) -> Self {
-        let ahead = vec![0; READ_AHEAD].into_boxed_slice();
-        Self { socket, ahead, start: 0, end: 0 }
+        Self { socket, ahead: Box::default(), start: 0, end: 0 }
     }
 
     /// Bytes that were received beyond what has been read from here.
@@ -342,6 +342,14 @@ impl SocketIo {
     }
 }
 
+/// The room for what is read ahead, made when it is first needed.
+fn room_ahead(ahead: &mut Box<[u8]>) -> &mut [u8] {
+    if ahead.is_empty() {
+        *ahead = vec![0; READ_AHEAD].into_boxed_slice();
+    }
+    ahead
+}
+
 impl Read for SocketIo {
     /// A large piece goes to the reader without a copy.
     #[inline]
@@ -349,7 +357,7 @@ impl Read for SocketIo {
         if !self.holds_bytes() {
             let waits = self.socket.reads_by(Reading::Waiting);
             let straight = buffer.len() >= WORTH_A_CALL;
-            let target: &mut [u8] = if straight { &mut *buffer } else { &mut self.ahead };
+            let target: &mut [u8] = if straight { &mut *buffer } else { room_ahead(&mut self.ahead) };
             let received =
                 if waits { self.socket.receive_waiting(target)? } else { self.socket.receive_now(target)? };
             if straight {
@@ -371,7 +379,7 @@ impl Write for SocketIo {
         if matches!(&sent, Err(e) if e.kind() != io::ErrorKind::WouldBlock) && closed() && !self.holds_bytes()
         {
             // The kernel still has what the server sent before it closed, which may say why.
-            (self.start, self.end) = (0, self.socket.receive_left(&mut self.ahead));
+            (self.start, self.end) = (0, self.socket.receive_left(room_ahead(&mut self.ahead)));
         }
         sent
     }
