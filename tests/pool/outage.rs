@@ -174,7 +174,7 @@ fn retries_that_cost_the_server_something_stay_within_the_budget_of_the_pool() {
     let (_server, proxy) = server_behind_a_proxy();
     proxy.go_deaf();
     // Time-outs so short prove no outage, so that each attempt is a connection.
-    let config = to(&proxy).connection_timeout(ms(110)).retry_base_delay(ms(1)).retry_max_delay(ms(1));
+    let config = to(&proxy).connection_timeout(ms(160)).retry_base_delay(ms(1)).retry_max_delay(ms(1));
     let pool = Pool::new(config).unwrap();
     let error = pool.get_with(100, None).unwrap_err();
     let attempts = error.attempts().len();

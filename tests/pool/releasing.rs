@@ -45,7 +45,7 @@ fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
 #[test]
 fn a_server_that_does_not_answer_holds_it_up_for_settle_timeout_and_no_longer() {
     let server = EmbeddedPostgres::builder().start().unwrap();
-    let pool = Pool::new(config(&server, "unanswered").settle_timeout(ms(400))).unwrap();
+    let pool = Pool::new(config(&server, "unanswered").settle_timeout(ms(400)).fleet_share(false)).unwrap();
     let conns: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
     drop(conns);
     server.freeze().unwrap();
