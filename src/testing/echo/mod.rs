@@ -25,12 +25,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::link::in_process::Inside;
+use crate::link::in_process::InProcess;
 
 /// A new server, which lives as long as somebody can connect to it or is connected.
-pub(crate) fn server() -> Inside {
+pub(crate) fn server() -> InProcess {
     let server = Arc::new(Server::default());
-    Inside::new("echo", move |stream| server.accept(stream))
+    InProcess::new("echo", move |stream| server.accept(stream))
 }
 
 /// What the connections of one server share.
