@@ -52,7 +52,7 @@ pub(crate) struct Connector {
     unresponsive: UnresponsiveHosts,
     tls: Arc<Tls>,
     /// An in-process server, in place of the server's hosts.
-    inside: Option<InProcess>,
+    in_process: Option<InProcess>,
 }
 
 /// One address to try.
@@ -73,19 +73,24 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, inside: None })
+        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, in_process: None })
     }
 
     /// Makes a connector to a server within this process, whatever hosts the settings have.
-    pub(crate) fn to_inside(server: ServerSettings, inside: InProcess) -> Self {
+    pub(crate) fn in_process(server: ServerSettings, in_process: InProcess) -> Self {
         let unresponsive = UnresponsiveHosts::new(server.hosts.len());
-        Self { unresponsive, tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
+        Self {
+            unresponsive,
+            tls: Arc::new(Tls::new(server.tls.clone())),
+            server,
+            in_process: Some(in_process),
+        }
     }
 
     /// Returns the server as the user named it, for messages: `db:5432`, or several.
     pub(crate) fn target(&self) -> String {
-        match &self.inside {
-            Some(inside) => inside.name().to_owned(),
+        match &self.in_process {
+            Some(in_process) => in_process.name().to_owned(),
             None => self.server.hosts.iter().map(label).collect::<Vec<_>>().join(","),
         }
     }
@@ -94,7 +99,7 @@ impl Connector {
     /// within the process.
     pub(crate) fn reachability(&self) -> Option<ServerSettings> {
         let settings = ServerSettings { application_name: None, ..self.server.clone() };
-        self.inside.is_none().then_some(settings)
+        self.in_process.is_none().then_some(settings)
     }
 
     /// Returns whether open sessions depend on the server's role. `PreferStandby` accepts any role.
@@ -118,7 +123,8 @@ impl Connector {
         new_session: &dyn Fn() -> LaneState,
     ) -> Result<Opened, Error> {
         let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
-        Opening { server, unresponsive, tls, inside: self.inside.as_ref(), abort, new_session }.run(deadline)
+        Opening { server, unresponsive, tls, in_process: self.in_process.as_ref(), abort, new_session }
+            .run(deadline)
     }
 }
 
@@ -127,7 +133,7 @@ pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerSettings,
     unresponsive: &'a UnresponsiveHosts,
     pub(super) tls: &'a Arc<Tls>,
-    inside: Option<&'a InProcess>,
+    in_process: Option<&'a InProcess>,
     pub(super) abort: &'a Arc<Abort>,
     pub(super) new_session: &'a dyn Fn() -> LaneState,
 }
@@ -203,8 +209,8 @@ impl Opening<'_> {
     }
 
     fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {
-        if let Some(inside) = self.inside {
-            return Ok(vec![Candidate { host, address: Address::InProcess(inside.clone()) }]);
+        if let Some(in_process) = self.in_process {
+            return Ok(vec![Candidate { host, address: Address::InProcess(in_process.clone()) }]);
         }
         let addresses = match (&host.host, host.hostaddr) {
             (_, Some(ip)) => vec![Address::Tcp((ip, host.port).into())],

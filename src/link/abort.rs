@@ -22,7 +22,7 @@ pub(crate) struct Abort {
 
 impl Abort {
     /// Makes the opening fail as soon as it can: at once while connecting over TCP, in TLS or authentication; within a
-    /// quarter of a second while a local socket has no room; a name look-up is waited out, up to the opening's deadline.
+    /// quarter of a second while a local socket has no room. A name look-up is not interrupted: it ends by the opening's deadline.
     pub(crate) fn request(&self) {
         let socket = {
             let mut state = self.state.lock();

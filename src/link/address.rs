@@ -25,7 +25,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => path.display().fmt(f),
-            Self::InProcess(inside) => f.write_str(inside.name()),
+            Self::InProcess(in_process) => f.write_str(in_process.name()),
         }
     }
 }

@@ -80,12 +80,12 @@ impl CancelHandle {
     /// taken the request. That does not show whether there was a statement to cancel.
     ///
     /// # Errors
-    /// When the request cannot be delivered: the server is unreachable, or it gave this session no key.
+    /// When the request cannot be delivered: the server is unreachable, or it sent this session no key.
     pub fn cancel(&self) -> Result<(), Error> {
         self.cancel_within(CANCEL_TIMEOUT)
     }
 
-    /// Cancels like [`cancel`](Self::cancel), but blocks for at most `limit`.
+    /// Asks the server to cancel the running statement, like [`cancel`](Self::cancel), but blocks for at most `limit`.
     ///
     /// # Errors
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
@@ -122,7 +122,7 @@ impl CancelHandle {
     fn deliver(&self, key: &BackendKey, deadline: Deadline, request: &mut Option<Request>) -> io::Result<()> {
         let socket = match &self.address {
             Address::Unix(path) => connect_unix(path, deadline)?,
-            Address::InProcess(inside) => OwnedFd::from(inside.connect()?).into(),
+            Address::InProcess(in_process) => OwnedFd::from(in_process.connect()?).into(),
             Address::Tcp(address) => {
                 let stream = match deadline.left()? {
                     Some(left) => TcpStream::connect_timeout(address, left)?,

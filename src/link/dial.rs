@@ -101,8 +101,8 @@ impl Dial {
         match &self.address {
             Address::Tcp(address) => self.connect_tcp(address),
             Address::Unix(path) => self.connect_unix(path),
-            Address::InProcess(inside) => {
-                let stream = inside.connect().map_err(doing)?;
+            Address::InProcess(in_process) => {
+                let stream = in_process.connect().map_err(doing)?;
                 Ok(self.watched(stream.into()))
             }
         }

@@ -96,7 +96,7 @@ fn where_there_is_no_room_the_opening_can_be_aborted() {
 }
 
 #[test]
-fn what_the_system_says_stays_in_the_error() {
+fn the_systems_error_stays_in_the_error() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let error = failed(&dial(Address::Tcp(closed.expect("a free port")), Duration::from_secs(10)));
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, true), "{error}");

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_session_handed_back_and_the_driver_read_in_part_is_whole_again() {
+    fn bytes_handed_back_and_read_in_part_by_the_driver_are_whole_again() {
         for taken in 1..2 * NOTIFICATION.len() {
             let mut server = ScriptedServer::begin(READY, false).unwrap();
             server.say(&NOTIFICATION.repeat(2));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_row_is_a_message_of_its_own() {
+    fn the_rest_of_a_row_is_a_message_of_its_own() {
         for cut in 6..ROW.len() {
             let mut server = ScriptedServer::begin(READY, false).unwrap();
             let mut driver = Driver::new(server.link.clone());

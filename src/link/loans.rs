@@ -24,7 +24,7 @@ pub(crate) struct Loans(Arc<Shared>);
 struct Shared {
     /// Checkout number, loss and count in one word, so that checking the number and counting a request are one step.
     word: AtomicU64,
-    /// For threads that wait until all requests are delivered.
+    /// The lock of threads that wait until all requests are delivered.
     waiting: Mutex<()>,
     delivered: Condvar,
 }

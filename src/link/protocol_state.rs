@@ -106,8 +106,8 @@ impl ProtocolState {
     /// Follows a message that was sent whole.
     pub(crate) fn sent(&self, message: &Message<'_>) {
         if matches!(message.kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
-            // None of these belongs into a copy, and one sent there ends it: the sender knows, or will receive, that the
-            // server has given the copy up.
+            // None of these is valid within a copy, and one sent there ends it. The sender knows that the server has given
+            // the copy up, or is about to receive it.
             self.copy.store(COPY_NONE, Relaxed);
             self.traffic.asked();
         }
@@ -155,7 +155,7 @@ impl ProtocolState {
             b'G' => self.copy_in_begins(),
             b'A' => self.listening.note_notification(),
             b'S' => {
-                self.settings.take_in(message.head);
+                self.settings.apply(message.head);
                 self.role_evidence.note_report(message.head);
             }
             _ => {}

@@ -65,7 +65,7 @@ impl Subject {
         });
         let (settings, server) = config.settings_within_process().unwrap();
         let fleet = fleet.then_some(Id(7));
-        let inner = Inner::with(&config, settings, Connector::to_inside(server, inside), fleet).unwrap();
+        let inner = Inner::with(&config, settings, Connector::in_process(server, inside), fleet).unwrap();
         inner.refill();
         Self { pool: Pool { _handle: Arc::new(Handle(inner.clone())), inner }, mood }
     }

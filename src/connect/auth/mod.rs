@@ -93,7 +93,7 @@ impl<'a> Authentication<'a> {
                 Ok(Step::Send(password_message(answer.as_bytes())))
             }
             10 => self.begin_scram(messages, body),
-            11 => self.go_on_with_scram(body),
+            11 => self.continue_scram(body),
             12 => self.end_scram(body),
             other => Err(self.unsupported(other)),
         }
@@ -199,7 +199,7 @@ impl<'a> Authentication<'a> {
         Ok(Step::Send(typed(&answer)))
     }
 
-    fn go_on_with_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
+    fn continue_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
         let Exchange::Begun(scram) = std::mem::replace(&mut self.exchange, Exchange::None) else {
             return Err(failed("the server went on with SCRAM before it began it"));
         };

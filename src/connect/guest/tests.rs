@@ -11,7 +11,7 @@ fn opened() -> Opened {
     let (_, server) = PoolConfig::from_url("postgresql://echo@localhost/echo")
         .and_then(|config| config.settings())
         .expect("valid settings");
-    Connector::to_inside(server, crate::testing::echo::server())
+    Connector::in_process(server, crate::testing::echo::server())
         .open(Instant::now() + Duration::from_secs(10), &Arc::default(), &|| {
             LaneState::new(8, Arc::default())
         })
