@@ -1,5 +1,5 @@
-//! Opens sessions: goes through hosts and addresses, and keeps one deadline over name look-up, connecting, TLS,
-//! authentication and role check.
+//! Opens sessions: tries hosts and addresses under one deadline over name look-up, connecting, TLS, authentication and role
+//! check.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
-use crate::link::in_process::Inside;
+use crate::link::in_process::InProcess;
 use crate::link::resolve::resolve;
 use crate::link::tls_cache::Tls;
 use crate::session::{Lane, LaneState};
@@ -23,9 +23,9 @@ use crate::sys::clock::Tick;
 /// A session that is ready for statements.
 pub(crate) struct Opened {
     pub(crate) link: Link,
-    /// What the session remembers between exchanges.
+    /// The state that the session keeps between exchanges.
     pub(crate) state: Box<LaneState>,
-    /// What its start was told; for a guest.
+    /// The settings and key sent at its start; for a guest.
     pub(crate) start: SessionStart,
     /// `host:port` as the user named it; for messages.
     pub(crate) target: String,
@@ -35,12 +35,12 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// The session, for a call.
+    /// Returns the session, for a call.
     pub(crate) fn lane(&mut self) -> Lane<'_> {
         Lane::new(&self.link, &self.cancel, &mut self.state)
     }
 
-    /// Closes the session, with a word to the server.
+    /// Closes the session with a `Terminate`. Does not block.
     pub(crate) fn end(self) {
         self.link.retire();
     }
@@ -51,8 +51,8 @@ pub(crate) struct Connector {
     server: ServerSettings,
     unresponsive: UnresponsiveHosts,
     tls: Arc<Tls>,
-    /// Instead of the server's hosts.
-    inside: Option<Inside>,
+    /// An in-process server, in place of the server's hosts.
+    in_process: Option<InProcess>,
 }
 
 /// One address to try.
@@ -62,7 +62,8 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Connector {
-    /// Reads the certificate files once, so that a wrong path is reported now and not at the first connection.
+    /// Makes a connector. Reads the certificate files once, so that a wrong path is reported now and not at the first
+    /// connection.
     ///
     /// # Errors
     /// [`ErrorKind::Tls`] with the file's name.
@@ -72,31 +73,36 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, inside: None })
+        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, in_process: None })
     }
 
-    /// Connects to a server within this process, whatever hosts the settings have.
-    pub(crate) fn to_inside(server: ServerSettings, inside: Inside) -> Self {
+    /// Makes a connector to a server within this process, whatever hosts the settings have.
+    pub(crate) fn in_process(server: ServerSettings, in_process: InProcess) -> Self {
         let unresponsive = UnresponsiveHosts::new(server.hosts.len());
-        Self { unresponsive, tls: Arc::new(Tls::new(server.tls.clone())), server, inside: Some(inside) }
+        Self {
+            unresponsive,
+            tls: Arc::new(Tls::new(server.tls.clone())),
+            server,
+            in_process: Some(in_process),
+        }
     }
 
-    /// The server as the user named it, for messages: `db:5432`, or several.
+    /// Returns the server as the user named it, for messages: `db:5432`, or several.
     pub(crate) fn target(&self) -> String {
-        match &self.inside {
-            Some(inside) => inside.name().to_owned(),
+        match &self.in_process {
+            Some(in_process) => in_process.name().to_owned(),
             None => self.server.hosts.iter().map(label).collect::<Vec<_>>().join(","),
         }
     }
 
-    /// What decides whether a connection can be made: all that is said of the server but the name of the application. `None`
-    /// for a server within the process.
+    /// Returns the settings that decide whether a connection can be made: all but the application name. `None` for a server
+    /// within the process.
     pub(crate) fn reachability(&self) -> Option<ServerSettings> {
         let settings = ServerSettings { application_name: None, ..self.server.clone() };
-        self.inside.is_none().then_some(settings)
+        self.in_process.is_none().then_some(settings)
     }
 
-    /// Whether it matters which role the server of an open session has. Those who prefer a standby take any.
+    /// Returns whether open sessions depend on the server's role. `PreferStandby` accepts any role.
     pub(crate) fn asks_for_role(&self) -> bool {
         !matches!(
             self.server.target_session_attrs,
@@ -104,12 +110,12 @@ impl Connector {
         )
     }
 
-    /// Asks the server of an open session for its role; what is wrong with it, if something is.
+    /// Asks the server of an open session for its role. Returns the mismatch, if there is one.
     pub(crate) fn misfit(&self, ask: FirstRow<'_>) -> Result<Option<&'static str>, Error> {
         misfit(ask, self.server.target_session_attrs)
     }
 
-    /// Opens a session by `deadline`, unless it is given up before. `new_session` makes the state that it begins with.
+    /// Opens a session. Blocks up to `deadline`, or until `abort` is requested. `new_session` makes its initial state.
     pub(crate) fn open(
         &self,
         deadline: Instant,
@@ -117,7 +123,8 @@ impl Connector {
         new_session: &dyn Fn() -> LaneState,
     ) -> Result<Opened, Error> {
         let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
-        Opening { server, unresponsive, tls, inside: self.inside.as_ref(), abort, new_session }.run(deadline)
+        Opening { server, unresponsive, tls, in_process: self.in_process.as_ref(), abort, new_session }
+            .run(deadline)
     }
 }
 
@@ -126,7 +133,7 @@ pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerSettings,
     unresponsive: &'a UnresponsiveHosts,
     pub(super) tls: &'a Arc<Tls>,
-    inside: Option<&'a Inside>,
+    in_process: Option<&'a InProcess>,
     pub(super) abort: &'a Arc<Abort>,
     pub(super) new_session: &'a dyn Fn() -> LaneState,
 }
@@ -143,8 +150,8 @@ impl Opening<'_> {
         }
     }
 
-    /// Tries every address of every host in turn. Each gets an equal share of what is left of the time, so that one
-    /// dead host cannot spend it all.
+    /// Tries every address of every host in turn. Each gets an equal share of the time left, so that one dead host cannot use
+    /// it all.
     fn open_with_role(&self, wanted: TargetSessionAttrs, deadline: Instant) -> Result<Opened, Error> {
         let mut failures: Vec<Error> = Vec::new();
         let hosts = self.hosts_in_order(wanted);
@@ -155,7 +162,7 @@ impl Opening<'_> {
             let candidates = match self.candidates(host, host_deadline) {
                 Ok(candidates) => candidates,
                 Err(e) => {
-                    let e = e.having_passed(|passed| passed.failing = asked_at.elapsed());
+                    let e = e.with_timings(|timings| timings.failing = asked_at.elapsed());
                     failures.push(e.at_target(label(host)));
                     continue;
                 }
@@ -176,7 +183,7 @@ impl Opening<'_> {
                     Err(e) => {
                         self.unresponsive.note(number, Some(&e), asked, Tick::now());
                         let final_answer = is_final(&e);
-                        let e = e.having_passed(|passed| passed.resolve = Some(resolved_in));
+                        let e = e.with_timings(|timings| timings.resolve = Some(resolved_in));
                         failures.push(e.at_target(name_of(&candidate)));
                         if final_answer {
                             return Err(merge(failures));
@@ -188,13 +195,13 @@ impl Opening<'_> {
         Err(merge(failures))
     }
 
-    /// The hosts with their numbers, in the order in which they are tried.
+    /// Returns the hosts with their numbers, in the order in which they are tried.
     fn hosts_in_order(&self, wanted: TargetSessionAttrs) -> Vec<(usize, &HostSettings)> {
         let mut order: Vec<usize> = (0..self.server.hosts.len()).collect();
         if self.server.load_balance_hosts {
             fastrand::shuffle(&mut order);
         }
-        // To those who take any server the order says which they prefer.
+        // Where any server will do, the order of hosts is a preference and is kept.
         if wanted != TargetSessionAttrs::Any {
             self.unresponsive.put_last(&mut order, Tick::now());
         }
@@ -202,8 +209,8 @@ impl Opening<'_> {
     }
 
     fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {
-        if let Some(inside) = self.inside {
-            return Ok(vec![Candidate { host, address: Address::Inside(inside.clone()) }]);
+        if let Some(in_process) = self.in_process {
+            return Ok(vec![Candidate { host, address: Address::InProcess(in_process.clone()) }]);
         }
         let addresses = match (&host.host, host.hostaddr) {
             (_, Some(ip)) => vec![Address::Tcp((ip, host.port).into())],
@@ -223,13 +230,13 @@ impl Opening<'_> {
     }
 }
 
-/// Failures that no other address of the same service can mend: wrong credentials, wrong database, no permission,
-/// a certificate that does not match.
+/// Returns whether no other address of the same service can mend a failure: wrong credentials, wrong database, no
+/// permission, a certificate that does not match.
 fn is_final(error: &Error) -> bool {
     !error.is_retryable()
 }
 
-/// One error out of all the failures: the last, or the first that answers for good, with the others in its text.
+/// Merges all failures into one error: the last, which is the permanent one if any is, with the others in its text.
 fn merge(mut failures: Vec<Error>) -> Error {
     let Some(last) = failures.pop() else {
         return Error::config("no host to connect to");
@@ -241,7 +248,7 @@ fn merge(mut failures: Vec<Error>) -> Error {
     last.with_note(format!("also tried: {}", others.join("; ")))
 }
 
-/// An equal share of the time left, for the next of `count` tries.
+/// Returns the deadline of the next of `count` tries: an equal share of the time left.
 fn share(deadline: Instant, count: usize) -> Instant {
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
@@ -267,10 +274,10 @@ fn label(host: &HostSettings) -> String {
     }
 }
 
-/// The host as the user named it, with the address where that adds something.
+/// Returns the host as the user named it, and the address where that differs.
 pub(super) fn name_of(candidate: &Candidate<'_>) -> String {
     let address = candidate.address.to_string();
-    if let Address::Inside(_) = candidate.address {
+    if let Address::InProcess(_) = candidate.address {
         return address;
     }
     let label = label(candidate.host);

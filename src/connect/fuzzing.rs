@@ -1,5 +1,4 @@
-//! What fuzzers do with openings: a server that says anything from the first byte on, to a client that must not let itself
-//! be taken in.
+//! Fuzzing of openings: a server that sends arbitrary bytes from the start, which must not be accepted as authenticated.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -14,39 +13,39 @@ use crate::config::settings::{ChannelBinding, KeepaliveSettings, ProtocolVersion
 use crate::error::{Error, ErrorKind};
 use crate::link::address::Address;
 use crate::link::dial::{Dial, Encryption};
-use crate::link::in_process::Inside;
+use crate::link::in_process::InProcess;
 use crate::link::tls_cache::Tls;
 use crate::testing::fuzzing::Draws;
 
-/// What is not longer than this fits into a socket.
-const LONGEST: usize = 64 * 1024;
+/// The most bytes that the server sends, which fit into a socket.
+const MAX_OUTPUT: usize = 64 * 1024;
 
 const PASSWORD: &str = "s3cret-of-the-fuzzer";
 
-/// TLS that trusts anyone, so that what follows is reached.
+/// TLS without verification, so that fuzzing reaches what follows the handshake.
 static TLS: LazyLock<Arc<Tls>> =
     LazyLock::new(|| Arc::new(Tls::new(ServerSettings::within_process(None).tls)));
 
-/// Opens a session to a server that has said already all that it will say.
+/// Opens a session to a server that has already sent all its output.
 ///
-/// The first byte says how the client goes about encryption and what it demands, and whether the rest are the server's words
-/// or kinds, lengths and bodies that are put into messages of the right length.
+/// The first byte selects the client's encryption and demands. It also selects whether the rest is the output itself, or
+/// kinds, lengths and bodies to be made into messages of the right length.
 pub fn startup(input: &[u8]) {
     let mut draws = Draws::new(input);
     let manner = draws.byte();
-    let words = if manner & 1 == 0 { draws.bytes(LONGEST).to_vec() } else { messages(&mut draws) };
+    let output = if manner & 1 == 0 { draws.bytes(MAX_OUTPUT).to_vec() } else { messages(&mut draws) };
     let demands = Demands { scram: manner & 8 != 0, binding: manner & 16 != 0 };
     let encryption = match manner >> 1 & 3 {
         0 => Encryption::Always,
         1 => Encryption::IfOffered,
         _ => Encryption::Never,
     };
-    match open(words, encryption, &demands) {
+    match open(output, encryption, &demands) {
         Ok(start) => {
-            // Nobody here knows the password, nor has a certificate.
-            assert!(!demands.scram, "a server was believed that proved nothing");
-            assert!(!demands.binding, "a server was believed on a channel that is not bound");
-            assert!(start.parameters().all(|(name, value)| name.len() + value.len() <= LONGEST));
+            // The server has neither the password nor a certificate.
+            assert!(!demands.scram, "a server was accepted that did not authenticate itself");
+            assert!(!demands.binding, "a server was accepted on a channel that is not bound");
+            assert!(start.parameters().all(|(name, value)| name.len() + value.len() <= MAX_OUTPUT));
             assert!(start.key().is_none_or(|key| (4..=256).contains(&key.secret.len())));
         }
         Err(error) => check(&error),
@@ -58,17 +57,17 @@ struct Demands {
     binding: bool,
 }
 
-fn open(words: Vec<u8>, encryption: Encryption, demands: &Demands) -> Result<SessionStart, Error> {
-    let hostile = Inside::new("hostile", move |mut server: UnixStream| {
+fn open(output: Vec<u8>, encryption: Encryption, demands: &Demands) -> Result<SessionStart, Error> {
+    let hostile = InProcess::new("hostile", move |mut server: UnixStream| {
         server.set_nonblocking(true)?;
-        // What does not fit is as good as never said.
-        let _ = server.write_all(&words);
+        // Bytes that do not fit are dropped.
+        let _ = server.write_all(&output);
         server.shutdown(Shutdown::Write)
     });
     let deadline = Instant::now() + Duration::from_secs(20);
     let nothing = Duration::ZERO;
     let dial = Dial {
-        address: Address::Inside(hostile),
+        address: Address::InProcess(hostile),
         host_name: "localhost".into(),
         encryption,
         tls: TLS.clone(),
@@ -105,7 +104,7 @@ fn open(words: Vec<u8>, encryption: Encryption, demands: &Demands) -> Result<Ses
     Ok(start)
 }
 
-/// An error says something, shows no password, and nothing in it moves a terminal's cursor unless it is the server's message.
+/// Checks an error's text: it is not empty, has no password, and no escape sequence except in the server's own message.
 fn check(error: &Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && !text.contains(PASSWORD), "{text}");
@@ -114,19 +113,19 @@ fn check(error: &Error) {
     assert!(!error.is_of_other_service() || !error.is_retryable(), "{text}");
 }
 
-/// Whole messages: a byte for the kind, another for how long it is, or 255 that two more say so.
+/// Draws whole messages: a byte for the kind, another for the length, where 255 means that the next two hold it.
 fn messages(draws: &mut Draws<'_>) -> Vec<u8> {
-    let mut words = Vec::new();
-    while !draws.is_empty() && words.len() < LONGEST {
+    let mut output = Vec::new();
+    while !draws.is_empty() && output.len() < MAX_OUTPUT {
         let kind = draws.byte();
         let length = match draws.byte() {
             255 => usize::from(draws.byte()) << 8 | usize::from(draws.byte()),
             short => usize::from(short),
         };
         let body = draws.bytes(length);
-        words.push(kind);
-        words.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-        words.extend_from_slice(body);
+        output.push(kind);
+        output.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+        output.extend_from_slice(body);
     }
-    words
+    output
 }

@@ -1,4 +1,4 @@
-//! `sslmode` for one address: which layers are tried, and what makes a second one worth trying.
+//! `sslmode` for one address: the layers to try, and the conditions for trying a second one.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
 use crate::link::dial::{Dial, Encryption};
 
-/// How one try goes about encryption.
+/// The encryption of one try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layer {
     Plain,
@@ -23,9 +23,9 @@ enum Layer {
 }
 
 impl Opening<'_> {
-    /// `sslmode` for one address, with libpq's second tries: `allow` goes over to TLS when the server refuses a plain
-    /// session, `prefer` to plain when TLS fails or the server refuses an encrypted session. A refusal that encryption
-    /// cannot change (no slots left, starting up, no such database) is not asked for twice, unlike in libpq.
+    /// Opens a session to one address by `sslmode`, with libpq's second tries: `allow` changes to TLS when the server refuses a
+    /// plain session, `prefer` to plain when TLS fails or the server refuses an encrypted session. Unlike in libpq, there is no
+    /// second try after a refusal that encryption cannot change (no slots left, starting up, no such database).
     pub(super) fn open_candidate(
         &self,
         candidate: &Candidate<'_>,
@@ -34,7 +34,7 @@ impl Opening<'_> {
     ) -> Result<Opened, Error> {
         let (first, second) = match (&candidate.address, self.server.tls.mode) {
             // libpq: sslmode is ignored for Unix-domain sockets.
-            (Address::Unix(_) | Address::Inside(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
+            (Address::Unix(_) | Address::InProcess(_), _) | (_, SslMode::Disable) => (Layer::Plain, None),
             (_, SslMode::Allow) => (Layer::Plain, Some(Layer::Tls)),
             (_, SslMode::Prefer) => (Layer::TlsIfOffered, Some(Layer::Plain)),
             (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => (Layer::Tls, None),
@@ -47,7 +47,7 @@ impl Opening<'_> {
         match another {
             Some(layer) => self
                 .open_layer(candidate, layer, wanted, deadline)
-                .map_err(|second| telling(failure.error, second.error)),
+                .map_err(|second| error_to_report(failure.error, second.error)),
             None => Err(failure.error),
         }
     }
@@ -61,9 +61,9 @@ impl Opening<'_> {
     ) -> Result<Opened, Failure> {
         let began = Instant::now();
         self.try_layer(candidate, layer, wanted, deadline).map_err(|error| {
-            let error = error.having_passed(|passed| {
-                let before = passed.connect.unwrap_or_default() + passed.tls.unwrap_or_default();
-                passed.failing = began.elapsed().saturating_sub(before);
+            let error = error.with_timings(|timings| {
+                let before = timings.connect.unwrap_or_default() + timings.tls.unwrap_or_default();
+                timings.failing = began.elapsed().saturating_sub(before);
             });
             Failure { error, layer }
         })
@@ -95,7 +95,7 @@ impl Opening<'_> {
         let start = self
             .start_up(candidate.host)
             .run(&dialled.link, deadline)
-            .map_err(|error| error.having_passed(|passed| dialled.note(passed)))?;
+            .map_err(|error| error.with_timings(|timings| dialled.note(timings)))?;
         let timing = Timing {
             resolve: Duration::ZERO,
             connect: dialled.connecting,
@@ -118,12 +118,12 @@ impl Opening<'_> {
             }
             Err(error) => {
                 opened.end();
-                Err(error.having_passed(|passed| timing.note(passed)))
+                Err(error.with_timings(|timings| timing.note(timings)))
             }
         }
     }
 
-    /// Asks for the server's role and sets its time-outs. Not counted as statements of the pool's users.
+    /// Asks for the server's role and sets its timeouts. These statements are not counted as the borrowers'.
     fn make_ready(&self, opened: &mut Opened, wanted: TargetSessionAttrs) -> Result<(), Error> {
         let link = opened.link.clone();
         let counted = link.traffic().counts_statements();
@@ -164,21 +164,21 @@ fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
     if error.is_of_other_service() {
         return false;
     }
-    // A mere network failure would meet the plain try as well, and time is short.
+    // A network failure would fail the plain try as well, and time is short.
     let refused_by_server = error.phase() == Some(Phase::Auth) && error.kind() == ErrorKind::Auth;
     match (failure.layer, second) {
         (Layer::TlsIfOffered, Layer::Plain) => {
             let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
             // Where TLS was not offered, the refused try was plain already, and another would send the password once more.
-            tls_failed || (refused_by_server && error.passed().tls.is_some())
+            tls_failed || (refused_by_server && error.phase_timings().tls.is_some())
         }
         _ => refused_by_server,
     }
 }
 
-/// Which of two failed layers to report. The first is what the mode asked for and tells more, unless the second got past
-/// what stopped it and met something that passes: a full server must not be reported as wrong credentials, for good.
-fn telling(first: Error, second: Error) -> Error {
+/// Selects the error of two failed layers to report. The first is what the mode asked for and has more information, unless
+/// the second got further and met something temporary: a full server must not be reported as a permanent failure.
+fn error_to_report(first: Error, second: Error) -> Error {
     if second.is_retryable() {
         second.with_note(format!("before that, with the other choice of encryption: {}", first.summary()))
     } else {

@@ -1,19 +1,19 @@
-//! Messages of a server that has not let us in yet: whatever it claims, what is kept of it is bounded.
+//! Messages of a server before authentication ends. Whatever lengths it claims, the memory kept for them is bounded.
 
 use std::io;
 
 use crate::error::{Error, ErrorKind, LinkFault, Phase};
-use crate::link::blocking::DirectLine;
+use crate::link::blocking::BlockingLink;
 use crate::link::{Link, alert_of};
 
-/// What a server may say in all before its session is ready. A real one says less than 2 KiB.
-const LONGEST_START: usize = 1024 * 1024;
+/// The most bytes that a server may send before its session is ready. A real one sends less than 2 KiB.
+const MAX_START_BYTES: usize = 1024 * 1024;
 
-/// Received at a time.
-const PIECE: usize = 4 * 1024;
+/// The bytes received at a time.
+const RECEIVE_BYTES: usize = 4 * 1024;
 
-/// The longest message of each kind, its length included. libpq's bounds are 2,000 bytes for authentication and 30,000 for
-/// errors (`PQconnectPoll`, `MAX_ERRLEN`); a key is at most 256 bytes long (protocol 3.2).
+/// Returns the greatest length of a message of each kind, its length field included. libpq's bounds are 2,000 bytes for
+/// authentication and 30,000 for errors (`PQconnectPoll`, `MAX_ERRLEN`); a key is at most 256 bytes long (protocol 3.2).
 fn longest(kind: u8) -> usize {
     match kind {
         b'R' | b'v' => 2_000,
@@ -24,7 +24,7 @@ fn longest(kind: u8) -> usize {
     }
 }
 
-/// The shortest that means something.
+/// Returns the least length of a valid message of each kind.
 fn shortest(kind: u8) -> usize {
     match kind {
         b'R' | b'v' => 8,
@@ -41,7 +41,7 @@ pub(super) struct Message {
 
 /// The conversation from the start-up packet to the first `ReadyForQuery`.
 pub(super) struct Messages<'a> {
-    line: DirectLine<'a>,
+    io: BlockingLink<'a>,
     link: &'a Link,
     buffer: Vec<u8>,
     start: usize,
@@ -49,33 +49,33 @@ pub(super) struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// Takes the line of a fresh connection.
+    /// Locks the link of a fresh connection.
     pub(super) fn over(link: &'a Link) -> Result<Self, Error> {
-        let line = link.direct(None).map_err(|e| broken(e, link))?;
-        Ok(Self { line, link, buffer: Vec::new(), start: 0, received: 0 })
+        let io = link.blocking(None).map_err(|e| broken(e, link))?;
+        Ok(Self { io, link, buffer: Vec::new(), start: 0, received: 0 })
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        // What the server says meanwhile is read when it is its turn: no request is longer than what the kernel takes.
-        self.line.send(bytes, |_| Ok(())).map_err(|e| broken(e, self.link))
+        // The server's output meanwhile is read later: the kernel takes every request at once.
+        self.io.send(bytes, |_| Ok(())).map_err(|e| broken(e, self.link))
     }
 
-    /// What a password exchange is bound to, on an encrypted connection.
+    /// Returns the data that a password exchange is bound to, on an encrypted connection.
     pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
-        self.line.channel_binding()
+        self.io.channel_binding()
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
-        self.line.is_encrypted()
+        self.io.is_encrypted()
     }
 
-    /// The kind of the next message, of which maybe no more has come.
+    /// Returns the kind of the next message, of which possibly no more has come.
     pub(super) fn next_kind(&mut self) -> Result<u8, Error> {
         self.await_bytes(1)?;
         Ok(self.buffer[self.start])
     }
 
-    /// The next message.
+    /// Receives the next message.
     pub(super) fn next(&mut self) -> Result<Message, Error> {
         self.await_bytes(5)?;
         let (kind, length) = self.header();
@@ -101,13 +101,13 @@ impl<'a> Messages<'a> {
         &self.buffer[message.body.0..message.body.1]
     }
 
-    /// What has come and is not read yet, behind the kind of the next message.
+    /// Returns the bytes received and not yet read behind the kind of the next message.
     pub(super) fn behind_kind(&self) -> &[u8] {
         self.buffer.get(self.start + 1..).unwrap_or_default()
     }
 
-    /// An error in the form that servers use that cannot serve a connection at all, such as when they cannot fork: no
-    /// length, just a text up to a NUL (`report_fork_failure_to_client`). `None` when the next message has a length.
+    /// Receives an error in the old form, which servers use when they cannot serve a connection at all, as when they cannot
+    /// fork: no length, just a text up to a NUL (`report_fork_failure_to_client`). `None` when the next message has a length.
     pub(super) fn old_error(&mut self) -> Result<Option<String>, Error> {
         self.await_bytes(5)?;
         let (kind, length) = self.header();
@@ -125,20 +125,20 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// Ends the conversation. What has come behind its last message is left to the session.
+    /// Ends the conversation. Bytes received behind its last message are left to the session.
     pub(super) fn finish(mut self) {
         if self.start < self.buffer.len() {
-            self.line.hand_back(&self.buffer[self.start..]);
+            self.io.hand_back(&self.buffer[self.start..]);
         }
     }
 
-    /// The error of a server that says what no server of PostgreSQL does. Final: the next try would meet the same.
+    /// Makes the error of a message that no PostgreSQL server sends. Final: the next try would meet the same.
     pub(super) fn unacceptable(&self, message: impl Into<String>) -> Error {
         self.link.fail(LinkFault::ProtocolBroken);
         Error::new(ErrorKind::Auth, message).in_phase(Phase::Auth).set_retryable(false)
     }
 
-    /// The message does not belong where it came.
+    /// Makes the error of a message in the wrong place.
     pub(super) fn unexpected(&self, kind: u8) -> Error {
         self.unacceptable(format!(
             "the server sent an unexpected message of kind {} at the start",
@@ -146,7 +146,7 @@ impl<'a> Messages<'a> {
         ))
     }
 
-    /// Something in the message is cut off or not as it must be.
+    /// Makes the error of a message that is cut off or otherwise invalid.
     pub(super) fn malformed(&self, kind: u8) -> Error {
         self.unacceptable(format!("the server sent a malformed message of kind {} at the start", name(kind)))
     }
@@ -159,34 +159,34 @@ impl<'a> Messages<'a> {
     }
 
     fn receive(&mut self) -> Result<(), Error> {
-        if self.received >= LONGEST_START {
+        if self.received >= MAX_START_BYTES {
             return Err(self.unacceptable("the server sent more than 1 MiB before the session was ready"));
         }
-        // What was read is of no more use, so the buffer never holds more than one message and a piece.
+        // Read messages are dropped, so the buffer never holds more than one message and one receive.
         self.buffer.drain(..self.start);
         self.start = 0;
         let length = self.buffer.len();
-        self.buffer.resize(length + PIECE, 0);
-        let received = self.line.receive(&mut self.buffer[length..]);
+        self.buffer.resize(length + RECEIVE_BYTES, 0);
+        let received = self.io.receive(&mut self.buffer[length..]);
         self.buffer.truncate(length + received.as_ref().map_or(0, |n| *n));
         self.received += received.map_err(|e| broken(e, self.link))?;
         Ok(())
     }
 }
 
-/// The kind of a message, as it can be shown.
+/// Returns the kind of a message in printable form.
 fn name(kind: u8) -> String {
     format!("'{}'", char::from(kind).escape_default())
 }
 
-/// What went wrong between the start-up packet and the first `ReadyForQuery`.
+/// Makes the error of a link that failed between the start-up packet and the first `ReadyForQuery`.
 fn broken(error: io::Error, link: &Link) -> Error {
     if link.fault() == Some(LinkFault::DeadlinePassed) {
         return Error::new(ErrorKind::ConnectTimeout, "the server did not finish authentication in time")
             .in_phase(Phase::Auth)
             .with_source(error);
     }
-    // Of TLS 1.3 a client takes the handshake to be over before the server has looked at its certificate.
+    // In TLS 1.3 the client's handshake is over before the server has checked its certificate.
     if let Some(alert) = alert_of(&error) {
         return Error::new(ErrorKind::Tls, format!("the server refused TLS after the handshake: {alert}"))
             .in_phase(Phase::Tls)

@@ -1,4 +1,4 @@
-//! Opening sessions: hosts and addresses, `sslmode`, start-up packet, authentication, the server's role.
+//! The opening of sessions: hosts and addresses, `sslmode`, start-up packet, authentication, the server's role.
 //!
 //! [`Connector`] does all of it on the calling thread under one deadline, with one descriptor and no driver. A driver can
 //! be made on the open session later, as a [`Guest`].

@@ -1,19 +1,19 @@
-//! Whether a server has the role that `target_session_attrs` asks for.
+//! Checks that a server has the role that `target_session_attrs` asks for.
 
 use crate::config::settings::TargetSessionAttrs;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::session::Lane;
 
-/// Runs one statement and returns the values of its first row, none when there is no row. How depends on who has the
-/// session.
+/// A function that runs one statement and returns the values of its first row, none when there is no row. The API it uses
+/// depends on the owner of the session.
 pub(crate) type FirstRow<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<Option<String>>, Error>;
 
-/// Read at one round trip, the same way on every supported version (a hot standby is always read-only). Names are qualified,
-/// and nothing is compared, since a borrower may have set another `search_path`.
-const ASK: &str =
+/// The query for the role: one round trip, valid on every supported version (a hot standby is always read-only). Names are
+/// qualified, and nothing is compared, since a borrower may have set another `search_path`.
+const ROLE_QUERY: &str =
     "select pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery()";
 
-/// Checks a fresh session.
+/// Checks the role of a fresh session's server.
 pub(super) fn check_role(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Result<(), Error> {
     let Some(what) = misfit(ask, wanted)? else { return Ok(()) };
     // Roles change in a failover, so asking again later is right.
@@ -22,8 +22,8 @@ pub(super) fn check_role(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Resul
         .set_retryable(true))
 }
 
-/// Asks the server for its role; what is wrong with it, if something is. `PreferStandby` here means "must be a standby":
-/// preferring is done by asking twice.
+/// Asks the server for its role and returns the mismatch, if there is one. `PreferStandby` here means "must be a standby":
+/// the preference is two calls.
 pub(super) fn misfit(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Result<Option<&'static str>, Error> {
     if wanted == TargetSessionAttrs::Any {
         return Ok(None);
@@ -39,9 +39,9 @@ pub(super) fn misfit(ask: FirstRow<'_>, wanted: TargetSessionAttrs) -> Result<Op
     Ok((!fits).then_some(what))
 }
 
-/// Whether its sessions are read-only, and whether it is a standby.
+/// Asks whether the server's sessions are read-only, and whether it is a standby.
 fn read_role(ask: FirstRow<'_>) -> Result<(bool, bool), Error> {
-    let row = ask(ASK).map_err(|e| match e.kind() {
+    let row = ask(ROLE_QUERY).map_err(|e| match e.kind() {
         ErrorKind::QueryTimeout => {
             Error::new(ErrorKind::ConnectTimeout, "the server did not tell its role in time")
                 .in_phase(Phase::Role)

@@ -1,8 +1,8 @@
 //! Sets `idle_session_timeout` and `client_connection_check_interval` on new sessions, so that the server ends those whose
 //! client vanished.
 //!
-//! Servers refuse what they do not know in the start-up packet, and poolers much of what they do know, so it is said
-//! afterwards, in a round trip of its own, to servers of which it is known that they understand.
+//! In the start-up packet servers refuse settings they do not know, and poolers many they do know. So these are set
+//! afterwards, in a round trip of their own, and only on servers whose version has them.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::link::Link;
 use crate::session::Lane;
 
-/// Both settings came with PostgreSQL 14.
-const SINCE: u8 = 14;
+/// The first major version of PostgreSQL with both settings.
+const MIN_SERVER_MAJOR: u8 = 14;
 
-/// Undefined setting (a relative of PostgreSQL), a value it does not take (`client_connection_check_interval` on systems
-/// that cannot tell), not for this user.
-const NOT_TO_BE_HAD: [&str; 3] = ["42704", "22023", "42501"];
+/// The errors of a setting that is not available: undefined (a relative of PostgreSQL), a value it does not take
+/// (`client_connection_check_interval` on systems without that check), not for this user.
+const UNAVAILABLE_SETTING: [&str; 3] = ["42704", "22023", "42501"];
 
-/// Tells a fresh session. A server that cannot do one of the two is left as it is.
+/// Sets the timeouts on a fresh session. A setting that the server does not have is skipped.
 pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
     if statements.is_empty() {
         return Ok(());
     }
-    // Both in one message; if that fails, each by itself, since the first failure keeps the second from being tried.
-    if say(lane, &statements.join("; "))? {
+    // Both in one message; if that fails, each by itself, since the first failure keeps the second from running.
+    if run(lane, &statements.join("; "))? {
         return Ok(());
     }
     for statement in &statements {
-        if !say(lane, statement)? {
+        if !run(lane, statement)? {
             log::debug!(target: "holdfast", "the server does not take this: {statement}");
         }
     }
@@ -37,11 +37,11 @@ pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSe
 }
 
 fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
-    if server_major < SINCE {
+    if server_major < MIN_SERVER_MAJOR {
         return Vec::new();
     }
     let set = |name: &str, limit: Option<Duration>| {
-        // Up to the next millisecond: zero would switch it off.
+        // Rounded up to a millisecond: zero would switch it off.
         limit.map(|limit| format!("set {name} = {}", limit.as_micros().div_ceil(1_000)))
     };
     let idle = set("idle_session_timeout", settings.idle_session_timeout);
@@ -49,10 +49,10 @@ fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
     idle.into_iter().chain(check).collect()
 }
 
-/// `false` when the server cannot do it.
-fn say(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
+/// Runs a statement; `false` when the setting is not available.
+fn run(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
     let Err(error) = lane.script(sql) else { return Ok(true) };
-    if error.sqlstate().is_some_and(|code| NOT_TO_BE_HAD.contains(&code.code())) {
+    if error.sqlstate().is_some_and(|code| UNAVAILABLE_SETTING.contains(&code.code())) {
         return Ok(false);
     }
     if error.kind() == ErrorKind::QueryTimeout {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_are_told_what_they_know_and_nothing_else() {
+    fn only_settings_that_the_server_has_are_set() {
         let settings = OrphanSettings {
             idle_session_timeout: Some(Duration::from_secs(300)),
             connection_check_interval: Some(Duration::from_micros(1_500)),
@@ -76,8 +76,8 @@ mod tests {
             statements(&settings, 14),
             ["set idle_session_timeout = 300000", "set client_connection_check_interval = 2"]
         );
-        for unknowing in [0, 9, 13] {
-            assert!(statements(&settings, unknowing).is_empty());
+        for too_old in [0, 9, 13] {
+            assert!(statements(&settings, too_old).is_empty());
         }
         assert!(statements(&OrphanSettings::default(), 18).is_empty());
     }

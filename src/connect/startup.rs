@@ -1,4 +1,4 @@
-//! The start of a session: start-up packet, authentication, and what the server tells before it is ready.
+//! The start of a session: start-up packet, authentication, and the server's settings and key.
 
 use std::time::Instant;
 
@@ -9,18 +9,18 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::link::{BackendKey, Link};
 use crate::session::parse_server_message;
 
-/// What the start-up packet says.
+/// The contents of the start-up packet, and the credentials.
 pub(super) struct StartUp<'a> {
     pub(super) user: &'a str,
     pub(super) dbname: &'a str,
     pub(super) application_name: Option<&'a str>,
     pub(super) options: Option<&'a str>,
-    /// The oldest and the newest version of the protocol that is acceptable.
+    /// The oldest and the newest acceptable version of the protocol.
     pub(super) versions: (ProtocolVersion, ProtocolVersion),
     pub(super) credentials: Credentials<'a>,
 }
 
-/// What a session's start was told, for a driver that is to take it for its own.
+/// The settings and key that the server sent at a session's start, for a guest driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SessionStart {
     /// The bodies of the `ParameterStatus` messages: name and value, each with a NUL behind it.
@@ -29,24 +29,24 @@ pub(crate) struct SessionStart {
 }
 
 impl SessionStart {
-    /// The settings that the server reported, by name.
+    /// Returns the settings that the server reported, by name.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut texts = self.parameters.split(|b| *b == 0);
         std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
     }
 
-    /// With what the session can be cancelled.
+    /// Returns the key for cancel requests.
     pub(crate) fn key(&self) -> Option<&BackendKey> {
         self.key.as_ref()
     }
 }
 
 impl StartUp<'_> {
-    /// Begins the session on a fresh connection, by `deadline`, which is the link's as well.
+    /// Begins the session on a fresh connection. Blocks up to `deadline`, which is the link's as well.
     ///
     /// # Errors
-    /// What the server says; what it says that no server should; a broken connection. Only those pass by themselves that
-    /// are about the server's state or the network.
+    /// The server's own errors, protocol violations, and a broken connection. Only errors of the server's state or of the
+    /// network are temporary.
     pub(super) fn run(&self, link: &Link, deadline: Instant) -> Result<SessionStart, Error> {
         let mut messages = Messages::over(link)?;
         messages.send(&self.packet())?;
@@ -59,7 +59,7 @@ impl StartUp<'_> {
         Ok(start)
     }
 
-    /// `StartupMessage`: its length, the version, names and values.
+    /// Makes the `StartupMessage`: its length, the version, names and values.
     fn packet(&self) -> Vec<u8> {
         let mut packet = vec![0; 4];
         packet.extend_from_slice(&self.versions.1.number().to_be_bytes());
@@ -92,14 +92,14 @@ impl StartUp<'_> {
                 b'R' => {
                     let message = messages.next()?;
                     match authentication.answer(messages, &message)? {
-                        Step::Goes(answer) => messages.send(&answer)?,
-                        Step::Waits => {}
-                        Step::IsOver => return Ok(()),
+                        Step::Send(answer) => messages.send(&answer)?,
+                        Step::Wait => {}
+                        Step::Done => return Ok(()),
                     }
                 }
                 b'E' => {
-                    if let Some(words) = messages.old_error()? {
-                        return Err(cannot_serve(&words));
+                    if let Some(text) = messages.old_error()? {
+                        return Err(cannot_serve(&text));
                     }
                     let message = messages.next()?;
                     return Err(refused(messages, &message));
@@ -114,8 +114,8 @@ impl StartUp<'_> {
         }
     }
 
-    /// `NegotiateProtocolVersion`: the newest version that the server knows, and the options that it does not. The rules
-    /// are libpq's (`pqGetNegotiateProtocolVersion3`).
+    /// Checks a `NegotiateProtocolVersion`: the newest version that the server supports, and the options that it does not. The
+    /// rules are libpq's (`pqGetNegotiateProtocolVersion3`).
     fn check_negotiated(&self, messages: &Messages<'_>, message: &Message) -> Result<(), Error> {
         let body = messages.body(message);
         let (oldest, newest) = self.versions;
@@ -149,7 +149,7 @@ fn shown(version: u32) -> String {
     format!("{}.{}", version >> 16, version & 0xffff)
 }
 
-/// Reads on from the end of authentication to `ReadyForQuery`.
+/// Reads from the end of authentication to `ReadyForQuery`.
 fn read_settings(messages: &mut Messages<'_>) -> Result<SessionStart, Error> {
     let mut parameters = Vec::new();
     let mut key = None;
@@ -179,9 +179,9 @@ fn refused(messages: &Messages<'_>, message: &Message) -> Error {
     }
 }
 
-/// The server cannot serve any connection at the moment.
-fn cannot_serve(words: &str) -> Error {
-    let shown: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+/// Makes the error of a server that cannot serve any connection at the moment.
+fn cannot_serve(text: &str) -> Error {
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Error::new(ErrorKind::ConnectionLost, format!("the server could not serve the connection: {shown}"))
         .in_phase(Phase::Auth)
         .set_retryable(true)

@@ -1,4 +1,4 @@
-//! The start of a session against servers that are someone else, or want too much.
+//! Tests of the start of a session against servers that are something else, or demand too much.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -9,9 +9,9 @@ use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, ProtocolVersion, Secret};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::link::scripted_server::Played;
+use crate::link::scripted_server::ScriptedServer;
 
-/// What the client is willing to do.
+/// The client's settings.
 struct Client {
     password: Option<Secret>,
     require_auth: Option<RequireAuth>,
@@ -33,7 +33,7 @@ impl Client {
         Self { require_auth: RequireAuth::parse(methods).expect("a valid list"), ..Self::new() }
     }
 
-    fn start(&self, server: &Played) -> Result<SessionStart, Error> {
+    fn start(&self, server: &ScriptedServer) -> Result<SessionStart, Error> {
         let deadline = Instant::now() + Duration::from_secs(10);
         server.link.set_deadline(Some(deadline));
         let credentials = Credentials {
@@ -53,9 +53,9 @@ impl Client {
         packet.run(&server.link, deadline)
     }
 
-    /// What comes of a server that says all this without listening.
+    /// Starts a session against a server that sends all of this without reading.
     fn meets(&self, words: &[&[u8]]) -> Result<SessionStart, Error> {
-        let mut server = Played::fresh().unwrap();
+        let mut server = ScriptedServer::fresh().unwrap();
         server.say(&words.concat());
         server.fall_silent(false).unwrap();
         self.start(&server)
@@ -84,7 +84,7 @@ fn assert_final(error: &Error, words: &str) {
 }
 
 #[test]
-fn what_the_server_tells_is_kept() {
+fn settings_and_key_are_kept() {
     let key = message(b'K', &[&[0, 0, 0, 9][..], &[7; 256]].concat());
     let told = [
         &ok()[..],
@@ -101,20 +101,20 @@ fn what_the_server_tells_is_kept() {
 }
 
 #[test]
-fn what_comes_behind_the_start_is_left_to_the_session() {
-    let mut server = Played::fresh().unwrap();
+fn bytes_behind_the_start_are_left_to_the_session() {
+    let mut server = ScriptedServer::fresh().unwrap();
     let notice = message(b'N', b"SNOTICE\0C00000\0Mlate\0\0");
     server.say(&[&ok(), READY, &notice].concat());
     Client::new().start(&server).unwrap();
     assert!(server.link.is_clean());
     let mut buffer = [0; 64];
-    let n = server.link.direct(None).unwrap().receive(&mut buffer).unwrap();
+    let n = server.link.blocking(None).unwrap().receive(&mut buffer).unwrap();
     assert_eq!(buffer[..n], notice);
 }
 
 #[test]
-fn the_packet_says_who_wants_in_and_where() {
-    let mut server = Played::fresh().unwrap();
+fn the_packet_names_user_and_database() {
+    let mut server = ScriptedServer::fresh().unwrap();
     server.say(&[&ok(), READY].concat());
     Client::new().start(&server).unwrap();
     let mut sent = [0; 256];
@@ -143,7 +143,7 @@ fn something_else_than_a_server_is_named_at_once() {
 }
 
 #[test]
-fn a_server_that_cannot_fork_says_so_in_its_old_words_and_is_asked_again() {
+fn the_old_form_of_error_of_a_server_that_cannot_fork_is_retryable() {
     let words = b"Ecould not fork new process for connection: Cannot allocate memory\n\0";
     let error = Client::new().meets(&[words]).unwrap_err();
     assert!(error.is_retryable(), "{error}");
@@ -181,13 +181,13 @@ fn messages_that_claim_more_than_their_kind_may_have_end_the_attempt() {
 }
 
 #[test]
-fn a_server_that_never_comes_to_the_point_is_given_up_after_a_mebibyte() {
+fn a_server_that_is_never_ready_is_given_up_after_a_mebibyte() {
     let endless = [
         message(b'N', &[&b"SNOTICE\0C00000\0M"[..], &[b'x'; 2_000], b"\0\0"].concat()),
         message(b'S', &[&b"name\0"[..], &[b'x'; 2_000], b"\0"].concat()),
     ];
     for piece in endless {
-        let mut server = Played::fresh().unwrap();
+        let mut server = ScriptedServer::fresh().unwrap();
         server.say(&ok());
         let mut told = server.server.try_clone().unwrap();
         told.set_nonblocking(false).unwrap();
@@ -223,7 +223,7 @@ fn settings_that_are_cut_and_messages_in_the_wrong_place_are_refused() {
 }
 
 #[test]
-fn methods_that_are_not_spoken_are_named_with_what_to_do() {
+fn unsupported_methods_are_named_with_what_to_do() {
     for (code, name) in [(7, "GSSAPI"), (9, "SSPI"), (2, "Kerberos V5"), (6, "SCM"), (99, "number 99")] {
         let error = Client::new().meets(&[&request(code, b"")]).unwrap_err();
         assert_final(&error, name);
@@ -233,7 +233,7 @@ fn methods_that_are_not_spoken_are_named_with_what_to_do() {
 }
 
 #[test]
-fn a_password_that_is_asked_for_and_not_given_is_missed_by_name() {
+fn a_missing_password_is_reported_by_method() {
     let client = Client { password: None, ..Client::new() };
     for asked in [request(3, b""), request(5, b"salt"), request(10, b"SCRAM-SHA-256\0\0")] {
         assert_final(&client.meets(&[&asked]).unwrap_err(), "PGPASSWORD");
@@ -243,7 +243,7 @@ fn a_password_that_is_asked_for_and_not_given_is_missed_by_name() {
 #[test]
 fn passwords_in_the_clear_and_by_md5_are_answered() {
     let answered = |asked: Vec<u8>| {
-        let mut server = Played::fresh().unwrap();
+        let mut server = ScriptedServer::fresh().unwrap();
         server.say(&[&asked, &ok(), READY].map(<[u8]>::to_vec).concat());
         Client::new().start(&server).unwrap();
         let mut sent = [0; 256];
@@ -259,7 +259,7 @@ fn passwords_in_the_clear_and_by_md5_are_answered() {
 #[test]
 fn a_method_that_is_not_acceptable_gets_no_answer() {
     let refused = |methods: &str, words: &[&[u8]]| {
-        let mut server = Played::fresh().unwrap();
+        let mut server = ScriptedServer::fresh().unwrap();
         server.say(&words.concat());
         let error = Client::requiring(methods).start(&server).unwrap_err();
         assert_final(&error, &format!("authentication method requirement \"{methods}\" failed"));
@@ -307,9 +307,9 @@ fn scram_out_of_order_is_refused_and_its_end_cannot_be_left_out() {
 }
 
 #[test]
-fn a_server_that_accepts_the_proof_and_proves_nothing_is_refused() {
+fn a_server_that_does_not_authenticate_itself_is_refused() {
     for last in [None, Some(request(12, b"v=AAAA")), Some(request(12, b"e=other-error"))] {
-        let mut server = Played::fresh().unwrap();
+        let mut server = ScriptedServer::fresh().unwrap();
         server.say(&request(10, b"SCRAM-SHA-256\0\0"));
         let mut impostor = server.server.try_clone().unwrap();
         impostor.set_nonblocking(false).unwrap();
@@ -330,7 +330,7 @@ fn a_server_that_accepts_the_proof_and_proves_nothing_is_refused() {
 }
 
 #[test]
-fn an_older_version_is_taken_as_far_as_it_is_acceptable() {
+fn an_older_version_is_accepted_within_the_settings() {
     let negotiate =
         |version: u32, unknown: u32| message(b'v', &[version.to_be_bytes(), unknown.to_be_bytes()].concat());
     let met = |client: &Client, words: &[u8]| client.meets(&[words, &ok(), READY]);

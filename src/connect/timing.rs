@@ -1,27 +1,27 @@
-//! How long each phase of an opening took.
+//! The time that each phase of an opening took.
 
 use std::time::Duration;
 
-use crate::error::Passed;
+use crate::error::PhaseTimings;
 
-/// Of the try that succeeded.
+/// The timings of the try that succeeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
 pub(crate) struct Timing {
-    /// Looking the name up; zero for an address.
+    /// Resolving the name; zero for an address.
     pub(crate) resolve: Duration,
-    /// TCP or the local socket.
+    /// Connecting over TCP or the local socket.
     pub(crate) connect: Duration,
-    /// Asking for TLS and shaking hands. `None` on a plain connection.
+    /// Requesting TLS and the handshake. `None` on a plain connection.
     pub(crate) tls: Option<Duration>,
     /// From the start-up packet to the first `ReadyForQuery`.
     pub(crate) session: Duration,
 }
 
 impl Timing {
-    /// For what fails although a session came about. Its beginning counts to what failed.
-    pub(super) fn note(&self, passed: &mut Passed) {
-        passed.connect = Some(self.connect);
-        passed.tls = self.tls;
+    /// Adds these timings to an error that occurs after the session began. The session's own time counts to the failing phase.
+    pub(super) fn note(&self, timings: &mut PhaseTimings) {
+        timings.connect = Some(self.connect);
+        timings.tls = self.tls;
     }
 }

@@ -1,8 +1,8 @@
-//! Hosts that gave no answer lately.
+//! Tracks hosts that recently gave no answer.
 //!
-//! A host that refuses costs nothing; one that does not answer costs each opening its share of the time, half of it where
-//! there are two. Where a role is asked for, the order of hosts decides nothing but who is asked first, so one that let an
-//! opening wait in vain is asked last for a while.
+//! A host that refuses costs nothing. One that does not answer costs each opening its share of the time, half of it where
+//! there are two hosts. Where a role is demanded, the order of hosts decides only which is tried first, so a host that timed
+//! out is tried last for a while.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -10,15 +10,16 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::sys::clock::Tick;
 
-/// For so long a host that was silent is asked last.
-const REMEMBERED: Duration = Duration::from_secs(30);
+/// The time for which a host that timed out is tried last.
+const TRY_LAST_FOR: Duration = Duration::from_secs(30);
 
-/// A host that was given less than this may just be slow.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// The least time without an answer that counts: a host that was given less may just be slow.
+const MIN_SILENCE: Duration = Duration::from_millis(900);
 
+/// The hosts of one target, with the time of their last timeout.
 #[derive(Debug)]
 pub(super) struct UnresponsiveHosts {
-    /// For each host, until when it is asked last.
+    /// The moment for each host until which it is tried last.
     until: Vec<AtomicU64>,
 }
 
@@ -27,7 +28,7 @@ impl UnresponsiveHosts {
         Self { until: (0..hosts).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Moves those to the end that were silent lately.
+    /// Moves the hosts to the end that timed out recently.
     pub(super) fn put_last(&self, hosts: &mut [usize], now: Tick) {
         hosts.sort_by_key(|&host| self.is_silent(host, now));
     }
@@ -36,16 +37,16 @@ impl UnresponsiveHosts {
         self.until.get(host).is_some_and(|until| Tick::from_word(until.load(Relaxed)) > now)
     }
 
-    /// What came of asking a host, from `asked` to `now`.
+    /// Records the outcome of trying a host, from `asked` to `now`.
     pub(super) fn note(&self, host: usize, failure: Option<&Error>, asked: Tick, now: Tick) {
         let Some(until) = self.until.get(host) else { return };
         match failure {
             Some(error) if error.kind() == ErrorKind::ConnectTimeout => {
-                if now.since(asked) >= PATIENCE {
-                    until.store(now.plus(REMEMBERED).to_word(), Relaxed);
+                if now.since(asked) >= MIN_SILENCE {
+                    until.store(now.plus(TRY_LAST_FOR).to_word(), Relaxed);
                 }
             }
-            // Whatever it said, it spoke.
+            // Any other failure is an answer.
             _ => until.store(0, Relaxed),
         }
     }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_was_silent_is_asked_last_until_it_speaks_or_that_is_long_ago() {
+    fn a_host_that_timed_out_is_tried_last_until_it_answers_or_the_time_is_over() {
         let hosts = UnresponsiveHosts::new(3);
         let at = |seconds: u64| Tick::from_word((1_000 + seconds) * 1_000_000_000);
         let silent = Error::new(ErrorKind::ConnectTimeout, "no answer");

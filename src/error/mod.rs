@@ -28,7 +28,7 @@ pub use limited_by::LimitedBy;
 pub(crate) use link_fault::LinkFault;
 pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
-pub(crate) use phase_timings::Passed;
+pub(crate) use phase_timings::PhaseTimings;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
 
 /// The class of a failure: what a program branches on.
@@ -256,7 +256,7 @@ struct Inner {
     attempts: Vec<Attempt>,
     elapsed: Option<Duration>,
     snapshot: Option<PoolSnapshot>,
-    passed: Passed,
+    timings: PhaseTimings,
     parameter_count: Option<ParameterCount>,
     retryable: bool,
     /// What answered is not PostgreSQL.
@@ -342,7 +342,7 @@ impl Error {
             attempts: Vec::new(),
             elapsed: None,
             snapshot: None,
-            passed: Passed::default(),
+            timings: PhaseTimings::default(),
             parameter_count: None,
             retryable: classify::retryable_by_kind(kind),
             of_other_service: false,
@@ -429,7 +429,7 @@ impl Error {
             attempts: Vec::new(),
             elapsed: None,
             snapshot: None,
-            passed: Passed::default(),
+            timings: PhaseTimings::default(),
             parameter_count: *parameter_count,
             retryable: *retryable,
             of_other_service: *of_other_service,

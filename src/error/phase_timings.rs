@@ -1,31 +1,31 @@
-//! How far the opening of a connection got before it failed: an error says where it ended, this says what went well before.
+//! The phases that the opening of a connection completed before it failed. The error itself names the phase that failed.
 
 use std::time::Duration;
 
 use super::Error;
 
-/// Of the try that the error is of, whichever other tries it mentions.
+/// The timings of the failed attempt itself, not of earlier attempts listed in the error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Passed {
-    /// Looking the name up.
+pub(crate) struct PhaseTimings {
+    /// Resolving the name.
     pub(crate) resolve: Option<Duration>,
-    /// TCP or the local socket.
+    /// Connecting over TCP or the local socket.
     pub(crate) connect: Option<Duration>,
-    /// Asking for TLS and shaking hands. `None` on a plain connection too.
+    /// Requesting TLS and the handshake. `None` on a plain connection too.
     pub(crate) tls: Option<Duration>,
-    /// What the phase took that failed.
+    /// The time that the failed phase took.
     pub(crate) failing: Duration,
 }
 
 impl Error {
-    /// Notes how far the opening got that failed.
-    pub(crate) fn having_passed(mut self, note: impl FnOnce(&mut Passed)) -> Self {
-        note(&mut self.0.passed);
+    /// Sets the timings of the failed opening.
+    pub(crate) fn with_timings(mut self, note: impl FnOnce(&mut PhaseTimings)) -> Self {
+        note(&mut self.0.timings);
         self
     }
 
-    /// How far the opening got that failed.
-    pub(crate) fn passed(&self) -> Passed {
-        self.0.passed
+    /// Returns the timings of the failed opening.
+    pub(crate) fn phase_timings(&self) -> PhaseTimings {
+        self.0.timings
     }
 }

@@ -1,4 +1,4 @@
-//! Giving up the opening of a connection from another thread: the pool was closed, or no caller wants it any more.
+//! Aborts the opening of a connection from another thread: the pool was closed, or no caller wants it any more.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::error::LinkFault;
 #[derive(Default)]
 struct State {
     requested: bool,
-    /// Set once there is something to cut.
+    /// Set once there is a socket to cut.
     socket: Option<Arc<Socket>>,
 }
 
-/// Shared by the thread that opens a connection and those that may want it to stop.
+/// An abort request, shared by the thread that opens a connection and those that may stop it.
 #[derive(Default)]
 pub(crate) struct Abort {
     state: Mutex<State>,
@@ -22,7 +22,7 @@ pub(crate) struct Abort {
 
 impl Abort {
     /// Makes the opening fail as soon as it can: at once while connecting over TCP, in TLS or authentication; within a
-    /// quarter of a second while a local socket has no room; a name look-up is waited out, up to the opening's deadline.
+    /// quarter of a second while a local socket has no room. A name look-up is not interrupted: it ends by the opening's deadline.
     pub(crate) fn request(&self) {
         let socket = {
             let mut state = self.state.lock();
@@ -38,7 +38,7 @@ impl Abort {
         self.state.lock().requested
     }
 
-    /// From now on there is a socket to cut.
+    /// Registers the socket that a request cuts. Cuts it at once when one was made before.
     pub(super) fn watch(&self, socket: &Arc<Socket>) {
         let requested = {
             let mut state = self.state.lock();

@@ -1,4 +1,4 @@
-//! Where a server is reached.
+//! The address of a server.
 
 use std::fmt;
 use std::io;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 
 use socket2::SockAddr;
 
-use super::in_process::Inside;
+use super::in_process::InProcess;
 
-/// Where to connect.
+/// An address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Tcp(SocketAddr),
     /// The socket's own path; a leading `@` means Linux' abstract name space.
     Unix(PathBuf),
-    /// Within this process.
-    Inside(Inside),
+    /// A server within this process.
+    InProcess(InProcess),
 }
 
 impl fmt::Display for Address {
@@ -25,7 +25,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => path.display().fmt(f),
-            Self::Inside(inside) => f.write_str(inside.name()),
+            Self::InProcess(in_process) => f.write_str(in_process.name()),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The key with which a session can be cancelled.
+//! The key that authorizes a cancel request for a session.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// What identifies a session in a cancel request.
+/// The process id and secret that identify a session in a cancel request.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BackendKey {
     pub(crate) process_id: u32,
@@ -12,7 +12,7 @@ pub(crate) struct BackendKey {
 }
 
 impl BackendKey {
-    /// The body of a `BackendKeyData`; `None` for one that no server sends.
+    /// Parses the body of a `BackendKeyData`; `None` for one that no server sends.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let (process_id, secret) = body.split_first_chunk::<4>()?;
         let known = (4..=256).contains(&secret.len());
@@ -21,7 +21,7 @@ impl BackendKey {
 }
 
 impl fmt::Debug for BackendKey {
-    /// The secret is one: with it anyone can cancel.
+    /// Leaves the secret out: anyone who has it can cancel.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackendKey").field("process_id", &self.process_id).finish_non_exhaustive()
     }

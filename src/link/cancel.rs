@@ -1,5 +1,5 @@
-//! Asking the server to cancel what a session is doing ("Canceling Requests in Progress" in the protocol's
-//! documentation): a second connection to the same address that carries the session's key and nothing else.
+//! Cancel requests ("Canceling Requests in Progress" in the protocol's documentation): a second connection to the same
+//! address carries the session's key and nothing else.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -19,12 +19,13 @@ use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
 
-/// How long [`CancelHandle::cancel`] may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that [`CancelHandle::cancel`] may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Cancels what one connection is doing, from any thread. Cheap to clone. It belongs to one loan: once the connection has
-/// gone back to the pool it does nothing, so that it cannot hit the next borrower's statement. A request that is on its way
-/// when the connection goes back is waited for, by the pool, before the connection is lent again.
+/// Cancels the statement that runs on one connection, from any thread. Cheap to clone.
+///
+/// A handle belongs to one checkout. Once the connection has been returned it does nothing, so that it cannot hit the next
+/// borrower's statement. The pool waits for a request under way before it hands the returned connection out again.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -46,15 +47,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct CancelHandle {
     address: Address,
     host_name: String,
-    /// Set when the session itself is encrypted: the request is then sent encrypted too.
+    /// Set when the session is encrypted: the request is then encrypted too.
     tls: Option<Arc<Tls>>,
     key: Option<BackendKey>,
-    /// The loan it was made for.
-    loan: Option<(Loans, u64)>,
+    /// The checkout that the handle was made for.
+    checkout: Option<(Loans, u64)>,
 }
 
 impl std::fmt::Debug for CancelHandle {
-    /// The key is a secret: whoever knows it can cancel.
+    /// Leaves the key out: anyone who has it can cancel.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CancelHandle").field("address", &self.address).finish_non_exhaustive()
     }
@@ -67,29 +68,29 @@ impl CancelHandle {
         tls: Option<Arc<Tls>>,
         key: Option<BackendKey>,
     ) -> Self {
-        Self { address, host_name, tls, key, loan: None }
+        Self { address, host_name, tls, key, checkout: None }
     }
 
-    /// The same, for the present loan only.
+    /// Returns a handle for the present checkout only.
     pub(crate) fn for_present_loan(&self, loans: &Loans) -> Self {
-        Self { loan: Some((loans.clone(), loans.present())), ..self.clone() }
+        Self { checkout: Some((loans.clone(), loans.present())), ..self.clone() }
     }
 
-    /// Asks the server to cancel the statement that runs on the connection now. Returns when the server has taken the
-    /// request, which does not tell whether there was anything to cancel. Blocks for at most 5 s.
+    /// Asks the server to cancel the statement that runs on the connection now. Blocks for at most 5 s, until the server has
+    /// taken the request. That does not show whether there was a statement to cancel.
     ///
     /// # Errors
-    /// When the request cannot be delivered: the server is unreachable, or it gave this session no key.
+    /// When the request cannot be delivered: the server is unreachable, or it sent this session no key.
     pub fn cancel(&self) -> Result<(), Error> {
-        self.cancel_within(PATIENCE)
+        self.cancel_within(CANCEL_TIMEOUT)
     }
 
-    /// Like [`cancel`](Self::cancel), with a limit of one's own.
+    /// Asks the server to cancel the running statement, like [`cancel`](Self::cancel), but blocks for at most `limit`.
     ///
     /// # Errors
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
     pub fn cancel_within(&self, limit: Duration) -> Result<(), Error> {
-        let mut request = match &self.loan {
+        let mut request = match &self.checkout {
             Some((loans, number)) => match loans.begin_request(*number) {
                 Some(request) => Some(request),
                 None => return Ok(()),
@@ -101,7 +102,7 @@ impl CancelHandle {
                 "the server gave this session no cancellation key, so nothing on it can be cancelled",
             )
         })?;
-        // A limit beyond all time is none.
+        // A limit too long for an `Instant` is no limit.
         let deadline = Deadline(Instant::now().checked_add(limit));
         let delivered = self.deliver(key, deadline, &mut request);
         if let (Ok(()), Some(request)) = (&delivered, &mut request) {
@@ -121,7 +122,7 @@ impl CancelHandle {
     fn deliver(&self, key: &BackendKey, deadline: Deadline, request: &mut Option<Request>) -> io::Result<()> {
         let socket = match &self.address {
             Address::Unix(path) => connect_unix(path, deadline)?,
-            Address::Inside(inside) => OwnedFd::from(inside.connect()?).into(),
+            Address::InProcess(in_process) => OwnedFd::from(in_process.connect()?).into(),
             Address::Tcp(address) => {
                 let stream = match deadline.left()? {
                     Some(left) => TcpStream::connect_timeout(address, left)?,
@@ -156,7 +157,7 @@ impl CancelHandle {
     }
 }
 
-/// When the request has to be delivered; `None` is never too late.
+/// The latest moment for delivering the request; `None` is no limit.
 #[derive(Debug, Clone, Copy)]
 struct Deadline(Option<Instant>);
 
@@ -168,8 +169,8 @@ impl Deadline {
     }
 }
 
-/// One deadline over however many reads and writes it takes: a timeout of the socket's own starts anew with each byte. A
-/// signal that interrupts one is no failure.
+/// A stream with one deadline over all its reads and writes: the socket's own timeout would start anew with each byte.
+/// An interruption by a signal is no failure.
 #[derive(Debug)]
 struct Timed {
     socket: Socket,
@@ -198,7 +199,7 @@ impl Write for Timed {
     }
 }
 
-/// Makes a system call again for as long as signals interrupt it.
+/// Repeats a system call for as long as signals interrupt it.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -208,7 +209,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Keeps the kind of what the socket said, where it was the socket.
+/// Converts a failed handshake, and keeps the error kind where the socket failed.
 fn handshake_failed(error: HandshakeError<Timed>) -> io::Error {
     let kind = match &error {
         HandshakeError::WouldBlock(_) => io::ErrorKind::TimedOut,
@@ -224,15 +225,15 @@ fn connect_unix(path: &std::path::Path, deadline: Deadline) -> io::Result<Socket
     let address = unix_address(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     uninterrupted(|| {
-        // On Linux it also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
+        // On Linux this also bounds the wait for a listener whose backlog is full, as that of a stopped server may be.
         socket.set_write_timeout(deadline.left()?)?;
         socket.connect(&address)
     })?;
     Ok(socket)
 }
 
-/// The server closes the connection once it has sent the signal; waiting for that keeps a late cancellation from
-/// hitting the next statement.
+/// Sends the request and waits for the server to close the connection, which it does once it has signalled the backend.
+/// The wait keeps a late cancellation from hitting the next statement.
 fn send_and_await_close(
     stream: &mut (impl Read + Write),
     key: &BackendKey,
@@ -293,7 +294,7 @@ mod tests {
         thread::spawn(move || {
             let (mut client, _) = listener.accept().expect("the cancel request comes");
             client.read_exact(&mut [0; 8]).expect("it asks for TLS");
-            // "Yes", and the head of a long record that is never finished.
+            // The byte that accepts TLS, and the head of a long record that is never finished.
             let _ = client.write_all(b"S\x16\x03\x03\x40\x00");
             for _ in 0..40 {
                 let _ = client.write_all(&[2]);

@@ -1,10 +1,10 @@
-//! When a connection's present work must end. Written by one thread, read by the socket of the same connection.
+//! The deadlines of a connection. Written by one thread, read by the socket of the same connection.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Instants are stored as nanoseconds since this moment, so that they fit one atomic word.
+/// The zero point of stored instants: nanoseconds since this moment fit one atomic word.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 const NONE: u64 = 0;
@@ -21,11 +21,11 @@ fn from_word(word: u64) -> Option<Instant> {
 /// The two deadlines of a connection. The earlier one in force counts.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    /// Set by the pool for work of its own: opening, validating, settling.
+    /// Set by the pool for its own work: opening, validating, cleaning up.
     fixed: AtomicU64,
-    /// How long each statement may take; armed into `statement` when a request is written.
+    /// The time each statement may take; armed into `statement` when a request is written.
     limit: AtomicU64,
-    /// When the statement under way must be finished.
+    /// The deadline of the statement under way.
     statement: AtomicU64,
 }
 
@@ -48,20 +48,20 @@ impl Deadlines {
         }
     }
 
-    /// How long each statement may take.
+    /// Returns the time each statement may take.
     pub(crate) fn statement_limit(&self) -> Option<Duration> {
         let nanos = self.limit.load(Ordering::Relaxed);
         (nanos != NONE).then(|| Duration::from_nanos(nanos))
     }
 
-    /// A request is being written on a connection that had none under way.
+    /// Starts the clock of a statement: a request is being written on a connection that had none under way.
     pub(crate) fn statement_starts(&self) {
         if let Some(end) = self.end_of_statement() {
             self.set_statement(Some(end));
         }
     }
 
-    /// When a statement that starts now has to be finished.
+    /// Returns the deadline of a statement that starts now.
     pub(crate) fn end_of_statement(&self) -> Option<Instant> {
         match self.limit.load(Ordering::Relaxed) {
             NONE => None,
@@ -69,19 +69,19 @@ impl Deadlines {
         }
     }
 
-    /// When the statement under way has to be finished.
+    /// Sets the deadline of the statement under way.
     pub(crate) fn set_statement(&self, end: Option<Instant>) {
         self.statement.store(end.map_or(NONE, to_word), Ordering::Relaxed);
     }
 
-    /// The last request under way was answered.
+    /// Clears the statement deadline: the last request under way was answered.
     pub(crate) fn statement_ends(&self) {
         if self.statement.load(Ordering::Relaxed) != NONE {
             self.statement.store(NONE, Ordering::Relaxed);
         }
     }
 
-    /// The deadline in force.
+    /// Returns the deadline in force: the earlier of the two.
     pub(crate) fn current(&self) -> Option<Instant> {
         let fixed = self.fixed.load(Ordering::Relaxed);
         let statement = self.statement.load(Ordering::Relaxed);

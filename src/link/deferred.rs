@@ -1,37 +1,37 @@
-//! What a thread has put off, to be done before it waits for long: telling somebody something that can wait for a moment,
-//! in which there may be more to tell.
+//! Defers a notification until this thread is about to block (at most 200 µs), so that several completions are announced
+//! together.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 type Act = Box<dyn FnOnce()>;
 
-/// Nothing is put off for longer than this, and the time it takes to wake up.
-const LONGEST: Duration = Duration::from_micros(200);
+/// The longest that a notification is deferred, not counting the time to wake up.
+const LONGEST_DEFERRAL: Duration = Duration::from_micros(200);
 
 thread_local! {
-    // Apart from the act itself, and with nothing to drop: it is looked at before every wait.
+    // Apart from the act, and with nothing to drop: every wait checks it.
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
     static ACT: RefCell<Option<Act>> = const { RefCell::new(None) };
 }
 
-/// Has `act` done by this thread soon: when it would wait for a server for longer than a moment, or calls [`do_now`]. What
-/// was put off before is done at once.
-pub(crate) fn put_off(act: Act) {
-    do_now();
+/// Defers `act` until this thread would wait for a server past [`LONGEST_DEFERRAL`] or calls [`run_deferred`]. An act
+/// deferred before runs at once.
+pub(crate) fn defer(act: Act) {
+    run_deferred();
     ACT.set(Some(act));
-    UNTIL.set(Some(Instant::now() + LONGEST));
+    UNTIL.set(Some(Instant::now() + LONGEST_DEFERRAL));
 }
 
-/// Until when this thread may wait before it does what it has put off; `None` when there is nothing.
+/// Returns the latest moment at which this thread must run its deferred act; `None` when there is none.
 #[inline]
 pub(super) fn until() -> Option<Instant> {
     UNTIL.get()
 }
 
-/// Does what this thread has put off, if there is anything.
+/// Runs this thread's deferred act, if there is one.
 #[inline]
-pub(crate) fn do_now() {
+pub(crate) fn run_deferred() {
     if UNTIL.take().is_some()
         && let Some(act) = ACT.take()
     {
@@ -46,18 +46,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_put_off_is_done_once() {
+    fn a_deferred_act_runs_once() {
         let done = Rc::new(Cell::new(0));
         let count = |by| {
             let done = done.clone();
             Box::new(move || done.set(done.get() + by))
         };
-        put_off(count(1));
+        defer(count(1));
         assert_eq!(done.get(), 0);
-        put_off(count(10));
+        defer(count(10));
         assert_eq!(done.get(), 1, "the first one is not lost");
-        do_now();
-        do_now();
+        run_deferred();
+        run_deferred();
         assert_eq!(done.get(), 11);
         assert!(until().is_none());
     }

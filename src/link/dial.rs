@@ -1,4 +1,4 @@
-//! From an address to a line that is ready for the start-up packet: connect, socket options, TLS.
+//! Dials an address: connect, socket options, TLS. The result is a link ready for the start-up packet.
 //!
 //! All of it runs on the calling thread, under one deadline, and costs one descriptor.
 
@@ -16,20 +16,20 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use super::Link;
 use super::abort::Abort;
 use super::address::{Address, unix_address};
-use super::framed::{Line, Transport};
+use super::framed::{Framed, Transport};
 use super::socket::{Reading, Socket, SocketIo};
 use super::tls_cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
-use crate::error::{Error, ErrorKind, LinkFault, Passed, Phase, find_source, is_readable};
+use crate::error::{Error, ErrorKind, LinkFault, Phase, PhaseTimings, find_source, is_readable};
 
-/// While nothing can wake a thread that connects, it looks this often whether it should go on.
-const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
+/// The interval at which a connecting thread that nothing can wake checks for an abort.
+const ABORT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Whether a connection is encrypted.
+/// The encryption demanded of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
     Never,
-    /// Encrypted if the server can, plain on the same connection if it says that it cannot.
+    /// Encrypted if the server supports it, otherwise plain on the same connection.
     IfOffered,
     Always,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Encryption {
 /// One connection to make.
 pub(crate) struct Dial {
     pub(crate) address: Address,
-    /// The name the certificate is checked against and that SNI sends.
+    /// The name that the certificate is checked against and that SNI sends.
     pub(crate) host_name: String,
     pub(crate) encryption: Encryption,
     pub(crate) tls: Arc<Tls>,
@@ -46,7 +46,7 @@ pub(crate) struct Dial {
     pub(crate) abort: Arc<Abort>,
 }
 
-/// What a successful dial yields.
+/// The result of a successful dial.
 pub(crate) struct Dialled {
     pub(crate) link: Link,
     pub(crate) encrypted: bool,
@@ -55,10 +55,10 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
-    /// For what fails on it before a session comes about.
-    pub(crate) fn note(&self, passed: &mut Passed) {
-        passed.connect = Some(self.connecting);
-        passed.tls = self.encrypted.then_some(self.encrypting);
+    /// Adds these timings to an error that occurs before a session is established.
+    pub(crate) fn note(&self, timings: &mut PhaseTimings) {
+        timings.connect = Some(self.connecting);
+        timings.tls = self.encrypted.then_some(self.encrypting);
     }
 }
 
@@ -66,8 +66,10 @@ impl Dialled {
 pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 impl Dial {
+    /// Makes the connection. Blocks up to the deadline.
+    ///
     /// # Errors
-    /// Those of connecting and of TLS; [`ErrorKind::PoolClosed`] when it was given up.
+    /// Those of connecting and of TLS; [`ErrorKind::PoolClosed`] when the dial was aborted.
     pub(crate) fn run(&self) -> Result<Dialled, Error> {
         let began = Instant::now();
         let socket = self.connect()?;
@@ -78,14 +80,14 @@ impl Dial {
             _ => self
                 .encrypt(&socket, io)
                 .map_err(|error| self.explain(error, &socket, Phase::Tls))
-                .map_err(|error| error.having_passed(|passed| passed.connect = Some(connecting)))?,
+                .map_err(|error| error.with_timings(|timings| timings.connect = Some(connecting)))?,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
         let encrypting = began.elapsed() - connecting;
-        Ok(Dialled { link: Link::new(socket, Line::new(transport)), encrypted, connecting, encrypting })
+        Ok(Dialled { link: Link::new(socket, Framed::new(transport)), encrypted, connecting, encrypting })
     }
 
-    /// Makes a failure say that the deadline passed or that the opening was given up, if that is what it was.
+    /// Replaces a failure by its cause, where the deadline passed or the opening was aborted.
     fn explain(&self, error: Error, socket: &Socket, phase: Phase) -> Error {
         match socket.fault() {
             Some(LinkFault::DeadlinePassed) => timed_out(phase).with_source(error),
@@ -99,14 +101,14 @@ impl Dial {
         match &self.address {
             Address::Tcp(address) => self.connect_tcp(address),
             Address::Unix(path) => self.connect_unix(path),
-            Address::Inside(inside) => {
-                let stream = inside.connect().map_err(doing)?;
+            Address::InProcess(in_process) => {
+                let stream = in_process.connect().map_err(doing)?;
                 Ok(self.watched(stream.into()))
             }
         }
     }
 
-    /// From now on the deadline is in force, and the opening can be given up by cutting the socket.
+    /// Puts the deadline in force, and lets an abort cut the socket.
     fn watched(&self, descriptor: std::os::fd::OwnedFd) -> Arc<Socket> {
         let socket = Arc::new(Socket::new(descriptor));
         socket.deadlines().set_fixed(Some(self.deadline));
@@ -135,8 +137,9 @@ impl Dial {
         let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
         loop {
             let left = self.time_left()?;
-            // On Linux a socket that is shut down while it connects wakes the poll; elsewhere the thread looks itself.
-            let ready = socket.poll_for(PollFlags::OUT, Some(left.min(LOOK_UP_EVERY))).map_err(doing)?;
+            // On Linux a shutdown of the connecting socket wakes the poll; elsewhere the thread checks for itself.
+            let ready =
+                socket.poll_for(PollFlags::OUT, Some(left.min(ABORT_CHECK_INTERVAL))).map_err(doing)?;
             if self.abort.is_requested() {
                 return Err(given_up(Phase::Connect));
             }
@@ -147,8 +150,8 @@ impl Dial {
         }
     }
 
-    /// Connecting to a local socket is over at once, unless its listener has no room: then it waits, and nothing wakes it
-    /// but the send time-out, which on Linux bounds that wait too.
+    /// Connects to a local socket. That is immediate unless the listener's backlog is full: then only the send timeout, which
+    /// on Linux bounds this wait too, wakes the thread.
     fn connect_unix(&self, path: &Path) -> Result<Arc<Socket>, Error> {
         let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
         let address = unix_address(path).map_err(|e| {
@@ -163,7 +166,7 @@ impl Dial {
         let local = SockRef::from(&*socket);
         loop {
             let left = self.time_left()?;
-            local.set_write_timeout(Some(left.min(LOOK_UP_EVERY))).map_err(doing)?;
+            local.set_write_timeout(Some(left.min(ABORT_CHECK_INTERVAL))).map_err(doing)?;
             let connected = local.connect(&address);
             if self.abort.is_requested() {
                 return Err(given_up(Phase::Connect));
@@ -209,7 +212,7 @@ impl Dial {
                 }
             },
         };
-        // Needed only now: most servers of a private network never ask for it.
+        // Made only now: most servers on a private network never need it.
         let context = self.tls.context()?;
         let ssl = context.prepare(&self.host_name)?;
         let mut stream = SslStream::new(ssl, io).map_err(|e| {
@@ -233,13 +236,14 @@ impl Dial {
     }
 }
 
-/// How long the path of a local socket may be (`sun_path`, less the NUL behind it).
+/// The greatest length of a local socket's path in bytes (`sun_path`, less the NUL behind it).
 #[cfg(target_os = "linux")]
 const LONGEST_PATH: usize = 107;
 #[cfg(not(target_os = "linux"))]
 const LONGEST_PATH: usize = 103;
 
-/// Out of descriptors, or a kind of address that this process may not use: nothing was asked of the server.
+/// The error when no socket could be made: out of descriptors, or an address family that this process may not use. The
+/// server was not contacted.
 fn no_socket(e: io::Error) -> Error {
     Error::new(ErrorKind::Unreachable, format!("could not open a socket: {e}"))
         .in_phase(Phase::Connect)
@@ -259,18 +263,18 @@ fn given_up(phase: Phase) -> Error {
     Error::new(ErrorKind::PoolClosed, message).in_phase(phase)
 }
 
-/// The connection is being established; a signal changes nothing about that.
+/// Returns whether the connection is still being established; an interruption by a signal does not stop that.
 fn is_under_way(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::INPROGRESS, Errno::INTR].map(|known| Some(known.raw_os_error())).contains(&error.raw_os_error())
 }
 
-/// The listener has no room for another connection yet, or a signal came meanwhile.
+/// Returns whether to try again: the listener's backlog is full, or a signal came meanwhile.
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut)
 }
 
-/// Sends `SSLRequest` and reads the one byte of the answer: whether the server will speak TLS.
+/// Sends `SSLRequest` and reads the one-byte answer. Returns whether the server accepts TLS.
 fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Error> {
     let failed = |e| Error::from_connect_io(e, Phase::Tls, "could not ask for TLS");
     let mut request = &SSL_REQUEST[..];
@@ -286,7 +290,7 @@ fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Er
     match (answer[0], io.held()) {
         (b'S', []) => Ok((io, true)),
         (b'N', []) => Ok((io, false)),
-        // An error sent before authentication cannot be trusted, nor shown (CVE-2024-10977).
+        // An error sent before authentication must be neither relied on nor shown (CVE-2024-10977).
         (b'E', _) => {
             let message = "the server answered the TLS request with an error";
             Err(Error::new(ErrorKind::ConnectionLost, message).in_phase(Phase::Tls).set_retryable(true))
@@ -300,7 +304,7 @@ fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Er
     }
 }
 
-/// Zero leaves a value to the system, as in libpq.
+/// Converts the keepalive settings. Zero leaves a value to the system, as in libpq.
 fn keepalive_of(settings: &KeepaliveSettings) -> TcpKeepalive {
     let mut keepalive = TcpKeepalive::new();
     if !settings.idle.is_zero() {

@@ -1,4 +1,4 @@
-//! Connecting to addresses that do not take a connection.
+//! Tests of connecting to addresses that do not accept a connection.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -32,7 +32,7 @@ fn failed(dial: &Dial) -> Error {
     dial.run().map(drop).expect_err("nobody takes the connection")
 }
 
-/// A local socket whose backlog is full for as long as what comes with it is kept.
+/// Returns a local socket whose backlog is full until the second value is dropped.
 #[cfg(target_os = "linux")]
 fn full_local() -> (Address, impl Sized) {
     use std::os::linux::net::SocketAddrExt;
@@ -45,7 +45,7 @@ fn full_local() -> (Address, impl Sized) {
     (address, (listener, first.expect("room for one")))
 }
 
-/// A port whose backlog is full: what else comes is dropped without an answer.
+/// Returns a port whose backlog is full: further connections are dropped without an answer.
 #[cfg(target_os = "linux")]
 fn full_port() -> (Address, impl Sized) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -77,7 +77,7 @@ fn where_there_is_no_room_the_deadline_ends_the_wait() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn where_there_is_no_room_the_opening_can_be_given_up() {
+fn where_there_is_no_room_the_opening_can_be_aborted() {
     let (local, _kept) = full_local();
     let (port, _kept_too) = full_port();
     for address in [local, port] {
@@ -96,7 +96,7 @@ fn where_there_is_no_room_the_opening_can_be_given_up() {
 }
 
 #[test]
-fn what_the_system_says_stays_in_the_error() {
+fn the_systems_error_stays_in_the_error() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let error = failed(&dial(Address::Tcp(closed.expect("a free port")), Duration::from_secs(10)));
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, true), "{error}");

@@ -1,5 +1,5 @@
-//! The line as a driver uses it that is a guest on the connection, while the session is at rest: it waits by readiness, not
-//! in the kernel, and may go at any moment.
+//! Access to a link for a guest driver, while the session is idle. The driver waits by readiness, not in the kernel, and may
+//! leave at any moment.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,21 +12,21 @@ use super::socket::Reading;
 use crate::error::LinkFault;
 use crate::protocol::framing::{Framing, Message};
 
-/// Of a message that the driver has received in part, this much is kept at most, to be given back when it goes.
-const MOST_KEPT: usize = 1024 * 1024;
+/// The most that is kept of a message that the driver has received in part, to be handed back when it leaves.
+const MAX_PART_KEPT: usize = 1024 * 1024;
 
-/// One driver's use of a line.
+/// One driver's use of a link.
 pub(crate) struct Driver {
     link: Link,
-    /// What the driver was given.
+    /// The framing of what the driver was given.
     received: Framing,
-    /// The message of which it was given a part: that part; of rows and data of a copy nothing.
+    /// The part that the driver was given of an incomplete message; empty for rows and copy data.
     part: Vec<u8>,
-    /// What it has sent.
+    /// The framing of what the driver has sent.
     sent: Framing,
-    /// The statements it has prepared by name and not closed.
+    /// The named statements that the driver has prepared and not closed.
     prepared: BTreeSet<String>,
-    /// The kernel took no more of a request: the reply cannot be waited for until it does.
+    /// Set while the kernel takes no more of a request: its reply cannot be waited for yet.
     is_stalled: bool,
 }
 
@@ -46,34 +46,34 @@ impl Driver {
         &self.link
     }
 
-    /// The deadline in force.
+    /// Returns the deadline in force.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.link.0.socket.deadlines().current()
     }
 
-    /// The deadline in force has passed, which ends the connection.
+    /// Ends the connection because the deadline in force has passed.
     pub(crate) fn deadline_passed(&self) -> io::Error {
         self.link.0.socket.deadline_passed()
     }
 
-    /// Reads what has come; while more of a reply is owed it waits on the calling thread.
+    /// Reads the bytes that have come. While more of a reply is owed it blocks the calling thread.
     ///
     /// # Errors
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing has come of what the server may say unasked.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when no reply is owed and nothing unsolicited has come.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let shared = &*self.link.0;
-        let mut line = shared.turnstile.enter().ok_or_else(busy)?;
-        if let Some(bytes) = line.take_handed_back(buffer.len()) {
+        let mut framed = shared.framed.try_lock().ok_or_else(busy)?;
+        if let Some(bytes) = framed.take_handed_back(buffer.len()) {
             buffer[..bytes.len()].copy_from_slice(&bytes);
             let in_part = note_received(&mut self.received, &mut self.part, &bytes);
-            line.is_read_in_part(in_part);
+            framed.is_read_in_part(in_part);
             return Ok(bytes.len());
         }
-        let reply_owed = shared.tap.owed() == Owed::Replies && !shared.tap.in_copy_in();
-        let may_wait = reply_owed && !self.is_stalled && line.has_sent_whole_messages();
-        shared.socket.read_by(if may_wait { Reading::Waiting } else { Reading::Glancing });
-        let n = line.transport.read(buffer)?;
-        line.follow_received(&shared.socket, &shared.tap, &buffer[..n]);
+        let reply_owed = shared.protocol.owed() == Owed::Replies && !shared.protocol.in_copy_in();
+        let may_wait = reply_owed && !self.is_stalled && framed.has_sent_whole_messages();
+        shared.socket.read_by(if may_wait { Reading::Waiting } else { Reading::Polling });
+        let n = framed.transport.read(buffer)?;
+        framed.follow_received(&shared.socket, &shared.protocol, &buffer[..n]);
         note_received(&mut self.received, &mut self.part, &buffer[..n]);
         Ok(n)
     }
@@ -84,13 +84,13 @@ impl Driver {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when it takes nothing.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let shared = &*self.link.0;
-        let mut line = shared.turnstile.enter().ok_or_else(busy)?;
-        if shared.tap.owed() == Owed::Nothing && line.has_sent_whole_messages() && !self.is_stalled {
+        let mut framed = shared.framed.try_lock().ok_or_else(busy)?;
+        if shared.protocol.owed() == Owed::Nothing && framed.has_sent_whole_messages() && !self.is_stalled {
             shared.socket.deadlines().statement_starts();
         }
-        shared.socket.read_by(Reading::Glancing);
-        let sent = line.write(&shared.tap, bytes);
-        drop(line);
+        shared.socket.read_by(Reading::Polling);
+        let sent = framed.write(&shared.protocol, bytes);
+        drop(framed);
         self.is_stalled = matches!(&sent, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
         let n = sent?;
         let prepared = &mut self.prepared;
@@ -98,21 +98,21 @@ impl Driver {
         Ok(n)
     }
 
-    /// The driver has gone. What it received of a message in part goes back to the line, so that the session finds whole
-    /// messages. Returns the names of the statements that it leaves on the server.
+    /// Ends the driver's use. A partially received message is handed back, so that the session finds whole messages. Returns
+    /// the names of the statements that the driver leaves on the server.
     pub(crate) fn leave(mut self) -> Vec<String> {
         let shared = &*self.link.0;
-        if let Some(mut line) = shared.turnstile.enter() {
+        if let Some(mut framed) = shared.framed.try_lock() {
             let seen = self.received.seen_of_present();
             if self.received.is_within_data() {
-                // Its beginning is gone, and whatever reads on skips it: what is left becomes a message of its own.
-                line.hand_back(&self.received.header_of_rest());
+                // Its beginning is gone, and the next reader skips it: the rest becomes a message of its own.
+                framed.hand_back(&self.received.header_of_rest());
             } else if seen > 0 && self.part.len() == seen {
-                line.hand_back(&self.part);
+                framed.hand_back(&self.part);
             } else if seen > 0 {
                 self.link.fail(LinkFault::ProtocolBroken);
             }
-            if !line.has_sent_whole_messages() {
+            if !framed.has_sent_whole_messages() {
                 self.link.fail(LinkFault::NotCancelled);
             }
         } else {
@@ -122,7 +122,7 @@ impl Driver {
     }
 }
 
-/// Keeps what was received of a message in part. Returns whether there is such a message.
+/// Keeps the received part of an incomplete message. Returns whether there is one.
 fn note_received(received: &mut Framing, part: &mut Vec<u8>, bytes: &[u8]) -> bool {
     received.feed(bytes, |_| false, |_| {});
     let seen = received.seen_of_present();
@@ -131,13 +131,13 @@ fn note_received(received: &mut Framing, part: &mut Vec<u8>, bytes: &[u8]) -> bo
     } else if seen <= bytes.len() {
         part.clear();
         part.extend_from_slice(&bytes[bytes.len() - seen..]);
-    } else if part.len() < MOST_KEPT {
+    } else if part.len() < MAX_PART_KEPT {
         part.extend_from_slice(bytes);
     }
     seen > 0
 }
 
-/// `Parse` begins with the name of the statement, `Close` with what it closes and then the name.
+/// Records named statements: `Parse` begins with the name, `Close` with the kind of object and then the name.
 fn note(prepared: &mut BTreeSet<String>, message: &Message<'_>) {
     let name = |bytes: &[u8]| {
         let end = bytes.iter().position(|b| *b == 0)?;
@@ -158,19 +158,19 @@ fn note(prepared: &mut BTreeSet<String>, message: &Message<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::scripted_server::Played;
+    use crate::link::scripted_server::ScriptedServer;
 
     const READY: &[u8] = b"Z\0\0\0\x05I";
     const ROW: &[u8] = b"D\0\0\0\x0d\0\x01\0\0\0\x03abc";
     const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
 
-    /// What comes next on the line, whole.
+    /// Receives the next `length` bytes of the link.
     fn rest(link: &Link, length: usize) -> Vec<u8> {
-        let mut line = link.direct_again(None).expect("the line is free");
+        let mut framed = link.resume_blocking(None).expect("the link is free");
         let mut all = Vec::new();
         while all.len() < length {
             let mut buffer = [0; 64];
-            let n = line.receive(&mut buffer).expect("it was sent");
+            let n = framed.receive(&mut buffer).expect("it was sent");
             all.extend_from_slice(&buffer[..n]);
         }
         all
@@ -179,11 +179,11 @@ mod tests {
     #[test]
     fn a_message_that_the_driver_has_read_in_part_is_whole_for_the_session() {
         for cut in 1..NOTIFICATION.len() {
-            let mut server = Played::begin(READY, false).unwrap();
+            let mut server = ScriptedServer::begin(READY, false).unwrap();
             let mut driver = Driver::new(server.link.clone());
             server.say(&[NOTIFICATION, &NOTIFICATION[..cut]].concat());
             assert_eq!(driver.read(&mut [0; 64]).unwrap(), NOTIFICATION.len() + cut);
-            assert!(server.link.direct(None).is_err(), "it stands inside a message");
+            assert!(server.link.blocking(None).is_err(), "it stands inside a message");
             assert!(driver.leave().is_empty());
             server.say(&NOTIFICATION[cut..]);
             assert_eq!(rest(&server.link, NOTIFICATION.len()), NOTIFICATION, "cut at {cut}");
@@ -191,25 +191,25 @@ mod tests {
     }
 
     #[test]
-    fn what_the_session_handed_back_and_the_driver_read_in_part_is_whole_again() {
+    fn bytes_handed_back_and_read_in_part_by_the_driver_are_whole_again() {
         for taken in 1..2 * NOTIFICATION.len() {
-            let mut server = Played::begin(READY, false).unwrap();
+            let mut server = ScriptedServer::begin(READY, false).unwrap();
             server.say(&NOTIFICATION.repeat(2));
             let both = rest(&server.link, 2 * NOTIFICATION.len());
-            server.link.direct_again(None).unwrap().hand_back(&both);
+            server.link.resume_blocking(None).unwrap().hand_back(&both);
             let mut driver = Driver::new(server.link.clone());
             driver.read(&mut vec![0; taken]).unwrap();
             driver.leave();
             let left = 2 * NOTIFICATION.len() - taken / NOTIFICATION.len() * NOTIFICATION.len();
-            assert!(server.link.direct(None).is_ok(), "{taken} taken");
+            assert!(server.link.blocking(None).is_ok(), "{taken} taken");
             assert_eq!(rest(&server.link, left).len(), left, "{taken} taken");
         }
     }
 
     #[test]
-    fn what_is_left_of_a_row_is_a_message_of_its_own() {
+    fn the_rest_of_a_row_is_a_message_of_its_own() {
         for cut in 6..ROW.len() {
-            let mut server = Played::begin(READY, false).unwrap();
+            let mut server = ScriptedServer::begin(READY, false).unwrap();
             let mut driver = Driver::new(server.link.clone());
             driver.write(b"Q\0\0\0\x05\0").unwrap();
             server.say(&ROW[..cut]);
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_sent_in_part_ends_the_connection() {
-        let server = Played::begin(READY, false).unwrap();
+        let server = ScriptedServer::begin(READY, false).unwrap();
         let mut driver = Driver::new(server.link.clone());
         driver.write(b"Q\0\0\0\x09sel").unwrap();
         driver.leave();
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn statements_that_the_driver_leaves_open_are_named() {
-        let server = Played::begin(READY, false).unwrap();
+        let server = ScriptedServer::begin(READY, false).unwrap();
         let mut driver = Driver::new(server.link.clone());
         for name in ["s0", "s1", ""] {
             let body = format!("{name}\0select 1\0\0\0");

@@ -1,7 +1,7 @@
-//! The line: transport and framing of both directions. The session uses it directly; a driver that is a guest on the
-//! connection uses it whenever the session is at rest ([`driver`](super::driver_bridge)).
+//! The transport with the framing of both directions. The session uses it directly; a guest driver uses it while the session
+//! is idle ([`driver_bridge`](super::driver_bridge)).
 //!
-//! At any moment one user has the line: the one that passes its [`Turnstile`].
+//! At any moment there is one user: the holder of the [`FramedGuard`].
 
 use std::io::{self, Read, Write};
 
@@ -9,18 +9,19 @@ use bytes::BytesMut;
 use openssl::ssl::SslStream;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::protocol_state::{Owed, Tap, wants_backend_body};
+use super::protocol_state::{Owed, ProtocolState, wants_backend_body};
 use super::socket::{Socket, SocketIo};
 use super::tls::{alert_of, server_end_point};
 use crate::error::LinkFault;
 use crate::protocol::framing::Framing;
 
+/// The byte stream under the framing.
 pub(crate) enum Transport {
     Plain(SocketIo),
     Tls(Box<SslStream<SocketIo>>),
 }
 
-/// What was agreed on for an encrypted connection, in OpenSSL's names.
+/// The negotiated parameters of an encrypted connection, in OpenSSL's names.
 #[cfg(feature = "diagnose")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TlsFacts {
@@ -31,7 +32,7 @@ pub(crate) struct TlsFacts {
 }
 
 impl Transport {
-    /// Reads as the socket is set to: [`WouldBlock`](io::ErrorKind::WouldBlock) where it does not wait and nothing has come.
+    /// Reads in the socket's present mode: [`WouldBlock`](io::ErrorKind::WouldBlock) when that does not wait and nothing has come.
     #[inline]
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -49,8 +50,8 @@ impl Transport {
         }
     }
 
-    /// Why nothing can be sent any more: where the server said that by an alert of TLS, which has come already, as it does when
-    /// it refuses a certificate, the alert and not that the connection was reset thereafter.
+    /// Returns the reason why sending failed. A TLS alert that the server has sent, as when it refuses a certificate, takes the
+    /// place of the connection reset that follows it.
     #[cold]
     fn why_not_sent(&mut self, error: io::Error) -> io::Error {
         let Self::Tls(tls) = self else { return error };
@@ -76,7 +77,7 @@ impl Transport {
         }
     }
 
-    /// What SCRAM binds to (`tls-server-end-point`, RFC 5929): nothing on a plain connection.
+    /// Returns the data that SCRAM binds to (`tls-server-end-point`, RFC 5929); `None` on a plain connection.
     pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
         match self {
             Self::Plain(_) => None,
@@ -85,18 +86,19 @@ impl Transport {
     }
 }
 
-pub(crate) struct Line {
+/// A transport whose messages are followed in both directions.
+pub(crate) struct Framed {
     pub(super) transport: Transport,
     front: Framing,
     back: Framing,
-    /// Received by the direct lane beyond its last reply, and already followed by the framing: the next reader, of
-    /// either lane, gets it first.
+    /// Bytes that the session received beyond its last reply. The framing has followed them already; the next reader,
+    /// session or driver, gets them first.
     handed_back: BytesMut,
-    /// The client has taken a part of what was handed back, so that what is left may begin in the middle of a message.
+    /// Set when a driver has taken part of `handed_back`, so that the rest may begin in the middle of a message.
     client_took_part: bool,
 }
 
-impl Line {
+impl Framed {
     pub(crate) fn new(transport: Transport) -> Self {
         Self {
             transport,
@@ -107,24 +109,24 @@ impl Line {
         }
     }
 
-    /// Has framing and tap follow what was received just now.
+    /// Lets framing and protocol state follow the bytes received just now.
     ///
-    /// What was read is handed on even if it ends the connection: it holds the server's reason, or shows what it is that
-    /// speaks no protocol of PostgreSQL's.
-    pub(super) fn follow_received(&mut self, socket: &Socket, tap: &Tap, fresh: &[u8]) {
-        tap.traffic.received(fresh.len());
-        self.back.feed(fresh, wants_backend_body, |message| tap.received(&message));
+    /// Bytes that end the connection are handed on too: they hold the server's reason, or identify a peer that does not speak
+    /// PostgreSQL's protocol.
+    pub(super) fn follow_received(&mut self, socket: &Socket, protocol: &ProtocolState, fresh: &[u8]) {
+        protocol.traffic.received(fresh.len());
+        self.back.feed(fresh, wants_backend_body, |message| protocol.received(&message));
         if self.back.is_broken() {
             socket.fail(LinkFault::ProtocolBroken);
-        } else if tap.has_ended() {
+        } else if protocol.has_ended() {
             socket.fail(LinkFault::ClosedByServer);
         }
-        if tap.owed() == Owed::Nothing {
+        if protocol.owed() == Owed::Nothing {
             socket.deadlines().statement_ends();
         }
     }
 
-    /// Up to `room` bytes that the direct lane received too much of.
+    /// Takes up to `room` of the bytes that were handed back.
     pub(super) fn take_handed_back(&mut self, room: usize) -> Option<BytesMut> {
         if self.handed_back.is_empty() {
             return None;
@@ -133,17 +135,17 @@ impl Line {
         Some(self.handed_back.split_to(n))
     }
 
-    /// Whether a driver has taken a part of a message of what was handed back.
+    /// Records whether a driver has taken part of a message that was handed back.
     pub(super) fn is_read_in_part(&mut self, in_part: bool) {
         self.client_took_part = in_part;
     }
 
-    /// No message to the server was written in part.
+    /// Returns whether every message to the server was written whole.
     pub(super) fn has_sent_whole_messages(&self) -> bool {
         self.front.at_boundary()
     }
 
-    /// Bytes that the direct lane received and leaves to whoever reads next. They begin with a message.
+    /// Leaves bytes that the session received to the next reader. They begin with a message.
     pub(super) fn hand_back(&mut self, bytes: &[u8]) {
         self.client_took_part = false;
         let mut all = BytesMut::from(bytes);
@@ -151,19 +153,19 @@ impl Line {
         self.handed_back = all;
     }
 
-    /// Whoever uses the line next begins between two messages, in both directions. The end of what was handed back may be the
-    /// first part of a message, of which the rest is still to come.
+    /// Returns whether the next user begins between two messages, in both directions. The end of the bytes handed back may be
+    /// the first part of a message whose rest is still to come.
     pub(crate) fn at_boundary(&self) -> bool {
         let reader_is =
             if self.handed_back.is_empty() { self.back.at_boundary() } else { !self.client_took_part };
         self.front.at_boundary() && reader_is
     }
 
-    /// Writes what the kernel takes now. The socket must not be set to wait for bytes: a TLS layer may read while it writes.
-    pub(super) fn write(&mut self, tap: &Tap, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes what the kernel takes now. The socket must not be in waiting mode: a TLS layer may read while it writes.
+    pub(super) fn write(&mut self, protocol: &ProtocolState, bytes: &[u8]) -> io::Result<usize> {
         match self.transport.write(bytes) {
             Ok(n) => {
-                self.follow_sent(tap, &bytes[..n]);
+                self.follow_sent(protocol, &bytes[..n]);
                 Ok(n)
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(e),
@@ -171,13 +173,13 @@ impl Line {
         }
     }
 
-    pub(super) fn follow_sent(&mut self, tap: &Tap, bytes: &[u8]) {
-        tap.traffic.sent(bytes.len());
-        self.front.feed(bytes, |_| false, |message| tap.sent(&message));
+    pub(super) fn follow_sent(&mut self, protocol: &ProtocolState, bytes: &[u8]) {
+        protocol.traffic.sent(bytes.len());
+        self.front.feed(bytes, |_| false, |message| protocol.sent(&message));
     }
 
-    /// Says goodbye as the protocol wants it, as far as the kernel takes it at once.
-    pub(crate) fn say_terminate(&mut self) {
+    /// Sends `Terminate`, if the kernel takes it at once.
+    pub(crate) fn send_terminate(&mut self) {
         const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
         if self.front.at_boundary() {
             let _ = self.transport.write(&TERMINATE);
@@ -185,26 +187,26 @@ impl Line {
     }
 }
 
-/// Who has the line. The lock is a flag of ownership: it is only ever tried, so nobody waits for it, and a second user
-/// finds it taken and gets an error. (Taking the line out of a locked cell and putting it back says the same and costs
-/// 500 instructions more per query.)
-pub(crate) struct Turnstile(Mutex<Line>);
+/// The lock on a [`Framed`]. It is a flag of ownership: it is only ever tried, so no thread waits for it, and a second user
+/// gets an error. (Taking the value out of a locked cell and putting it back is equivalent and costs 500 instructions more
+/// per query.)
+pub(crate) struct FramedLock(Mutex<Framed>);
 
-/// The line in use; free again when dropped.
-pub(crate) type Turn<'a> = MutexGuard<'a, Line>;
+/// Exclusive use of a [`Framed`]; released when dropped.
+pub(crate) type FramedGuard<'a> = MutexGuard<'a, Framed>;
 
-impl Turnstile {
-    pub(crate) fn new(line: Line) -> Self {
-        Self(Mutex::new(line))
+impl FramedLock {
+    pub(crate) fn new(framed: Framed) -> Self {
+        Self(Mutex::new(framed))
     }
 
-    /// Takes the line for one operation.
-    pub(crate) fn enter(&self) -> Option<Turn<'_>> {
+    /// Takes the lock for one operation; `None` when it is taken.
+    pub(crate) fn try_lock(&self) -> Option<FramedGuard<'_>> {
         self.0.try_lock()
     }
 }
 
-/// The error of a second user of a line in use.
+/// The error of a second user of a link in use.
 pub(crate) fn busy() -> io::Error {
     io::Error::other("two threads use one connection at the same time")
 }

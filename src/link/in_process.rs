@@ -1,4 +1,4 @@
-//! A server within this process, which takes its end of a socket pair: for pools that need no server.
+//! An in-process server address: connecting creates a socket pair and hands one end to `accept`.
 
 use std::fmt;
 use std::io;
@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 type Accept = dyn Fn(UnixStream) -> io::Result<()> + Send + Sync;
 
-/// How to reach it. Two are equal if they lead to the same one.
+/// The address of an in-process server. Two are equal if they lead to the same server.
 #[derive(Clone)]
-pub(crate) struct Inside {
+pub(crate) struct InProcess {
     name: &'static str,
     accept: Arc<Accept>,
 }
 
-impl Inside {
+impl InProcess {
     /// `accept` gets the server's end of every connection, and must not block.
     pub(crate) fn new(
         name: &'static str,
@@ -23,34 +23,34 @@ impl Inside {
         Self { name, accept: Arc::new(accept) }
     }
 
-    /// The client's end of a new connection.
+    /// Returns the client's end of a new connection.
     pub(crate) fn connect(&self) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
         self.accept(theirs)?;
         Ok(ours)
     }
 
-    /// Gives the server its end of a connection.
+    /// Hands the server its end of a connection.
     pub(crate) fn accept(&self, theirs: UnixStream) -> io::Result<()> {
         (self.accept)(theirs)
     }
 
-    /// What stands where other servers have host and port.
+    /// Returns the name that stands in place of host and port.
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 }
 
-impl PartialEq for Inside {
+impl PartialEq for InProcess {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.accept, &other.accept)
     }
 }
 
-impl Eq for Inside {}
+impl Eq for InProcess {}
 
-impl fmt::Debug for Inside {
+impl fmt::Debug for InProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Inside").field(&self.name).finish()
+        f.debug_tuple("InProcess").field(&self.name).finish()
     }
 }

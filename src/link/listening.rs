@@ -1,13 +1,13 @@
-//! Whether a session may be listening to channels, as far as its traffic tells.
+//! Tracks from a session's traffic whether it may be listening to channels.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Written by the thread that drives the connection.
+/// A flag that is set while a session may listen. Written by the thread that drives the connection.
 #[derive(Debug, Default)]
 pub(super) struct Listening(AtomicBool);
 
 impl Listening {
-    /// A statement has completed. The tag of `UNLISTEN` says nothing: it is the same for one channel and for all.
+    /// Records the tag of a completed statement. The tag of `UNLISTEN` is of no use: it is the same for one channel and for all.
     #[inline]
     pub(super) fn note_tag(&self, tag: &[u8]) {
         match tag {
@@ -17,7 +17,7 @@ impl Listening {
         }
     }
 
-    /// A notification has come: what a function listens to shows in nothing else.
+    /// Records a notification, the only sign of a `LISTEN` run inside a function.
     pub(super) fn note_notification(&self) {
         self.0.store(true, Relaxed);
     }
@@ -27,7 +27,7 @@ impl Listening {
         self.0.load(Relaxed)
     }
 
-    /// The session was told to stop listening to all channels, and has.
+    /// Records that the session has stopped listening to all channels.
     pub(super) fn forget(&self) {
         self.0.store(false, Relaxed);
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_listens_once_it_was_told_to_or_was_told_something_until_all_is_discarded() {
+    fn a_session_listens_after_listen_or_a_notification_until_all_is_discarded() {
         let listening = Listening::default();
         listening.note_tag(b"SELECT 1\0");
         assert!(!listening.is_possible());

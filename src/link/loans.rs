@@ -1,7 +1,7 @@
-//! The loans of one connection, and the cancel requests that are under way for the present one.
+//! The checkouts of one connection, and the cancel requests under way for the present one.
 //!
-//! A request is made for a loan. It begins only while that loan lasts, and is counted until it was delivered: so whoever
-//! takes a connection back knows whether one may still be on its way, and would hit the next borrower's statement.
+//! A request is made for one checkout. It begins only while that checkout lasts, and is counted until it is delivered. So
+//! the return of a connection shows whether a request may still be on its way and hit the next borrower's statement.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -9,33 +9,33 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-/// The low bits of the word count requests under way; all there could ever be.
+/// The low bits of the word count requests under way; there are never more.
 const COUNT: u64 = (1 << 20) - 1;
-/// A request was sent of which it is not known whether the server has taken it. It may come at any time from now on.
+/// Set when it is unknown whether the server has taken a request that was sent. It may take effect at any time.
 const LOST: u64 = 1 << 20;
-/// The bits above count the loans that are over.
-const LOAN: u64 = 1 << 21;
+/// The bits from here on count the checkouts that are over.
+const CHECKOUT: u64 = 1 << 21;
 
-/// Counts the loans of one connection, and the requests of the present one.
+/// Counts the checkouts of one connection, and the requests of the present one.
 #[derive(Clone, Default)]
 pub(crate) struct Loans(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Loan, loss and count in one, so that "is this the loan still?" and "count me" are one step.
+    /// Checkout number, loss and count in one word, so that checking the number and counting a request are one step.
     word: AtomicU64,
-    /// For those who wait until all are delivered.
+    /// The lock of threads that wait until all requests are delivered.
     waiting: Mutex<()>,
     delivered: Condvar,
 }
 
-/// What is known of the cancel requests of a loan that is over.
+/// The state of the cancel requests of a checkout that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Requests {
     /// None is on its way.
     Settled,
     UnderWay,
-    /// One may come at any time.
+    /// One may take effect at any time.
     Lost,
 }
 
@@ -52,32 +52,32 @@ impl Requests {
 }
 
 impl Loans {
-    /// The present loan is over: no further request begins for it. Called by the one who holds the connection.
+    /// Ends the present checkout: no further request begins for it. Called by the holder of the connection.
     #[inline]
     pub(crate) fn end_loan(&self) -> Requests {
-        // Nobody has a handle, nor is anybody able to get one now: a plain step on, which is the path of nearly every loan.
+        // No handle exists, and none can be made now: a plain step, the path of nearly every checkout.
         if Arc::strong_count(&self.0) == 1 {
             fence(Ordering::Acquire);
             let word = self.0.word.load(Ordering::Relaxed);
-            self.0.word.store(word.wrapping_add(LOAN), Ordering::Relaxed);
+            self.0.word.store(word.wrapping_add(CHECKOUT), Ordering::Relaxed);
             return Requests::of(word);
         }
-        Requests::of(self.0.word.fetch_add(LOAN, Ordering::AcqRel))
+        Requests::of(self.0.word.fetch_add(CHECKOUT, Ordering::AcqRel))
     }
 
-    /// The number of the present loan.
+    /// Returns the number of the present checkout.
     pub(super) fn present(&self) -> u64 {
-        self.0.word.load(Ordering::Acquire) / LOAN
+        self.0.word.load(Ordering::Acquire) / CHECKOUT
     }
 
-    /// Counts a request for a loan; `None` when that loan is over.
-    pub(super) fn begin_request(&self, loan: u64) -> Option<Request> {
-        let count = |word: u64| (word / LOAN == loan && word & COUNT < COUNT).then_some(word + 1);
+    /// Counts a request for a checkout; `None` when that checkout is over.
+    pub(super) fn begin_request(&self, checkout: u64) -> Option<Request> {
+        let count = |word: u64| (word / CHECKOUT == checkout && word & COUNT < COUNT).then_some(word + 1);
         self.0.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, count).ok()?;
         Some(Request { loans: self.clone(), may_be_lost: false })
     }
 
-    /// Waits until none is under way any more; what is known of them then, or at `end`.
+    /// Blocks until no request is under way, at most until `end`. Returns the state of the requests then.
     pub(crate) fn wait_for_requests(&self, end: Instant) -> Requests {
         let mut waiting = self.0.waiting.lock();
         loop {
@@ -89,19 +89,19 @@ impl Loans {
     }
 }
 
-/// A cancel request under way. It counts until this is dropped, panics included.
+/// A cancel request under way. It counts until dropped, panics included.
 pub(super) struct Request {
     loans: Loans,
     may_be_lost: bool,
 }
 
 impl Request {
-    /// From now on the server may get it.
+    /// Records that the server may receive the request from now on.
     pub(super) fn is_sent(&mut self) {
         self.may_be_lost = true;
     }
 
-    /// The server has taken it.
+    /// Records that the server has taken the request.
     pub(super) fn is_delivered(&mut self) {
         self.may_be_lost = false;
     }
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_begins_only_during_its_loan_and_counts_until_it_is_delivered() {
+    fn a_request_begins_only_during_its_checkout_and_counts_until_it_is_delivered() {
         let loans = Loans::default();
         assert_eq!(loans.end_loan(), Requests::Settled);
-        let loan = loans.present();
-        let mut request = loans.begin_request(loan).expect("the loan lasts");
+        let checkout = loans.present();
+        let mut request = loans.begin_request(checkout).expect("the checkout lasts");
         request.is_sent();
         assert_eq!(loans.end_loan(), Requests::UnderWay);
-        assert!(loans.begin_request(loan).is_none(), "the loan is over");
+        assert!(loans.begin_request(checkout).is_none(), "the checkout is over");
         assert_eq!(loans.wait_for_requests(within(1)), Requests::UnderWay);
         thread::scope(|scope| {
             let waits = scope.spawn(|| loans.wait_for_requests(within(10_000)));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_never_sent_is_settled_and_one_of_which_nothing_is_known_is_lost_for_good() {
+    fn a_request_never_sent_is_settled_and_one_of_unknown_fate_is_lost_for_good() {
         let loans = Loans::default();
         drop(loans.begin_request(0).unwrap());
         assert_eq!(loans.end_loan(), Requests::Settled);

@@ -1,8 +1,8 @@
-//! The link: every byte of a connection passes here.
+//! The link: every byte of a connection passes through here.
 //!
-//! Transport and no more: dialling, TLS, deadlines, interruption from other threads, a look at an idle connection, framing,
-//! and a tap that follows the protocol. It knows nothing of who speaks over it: the session, the start-up in `connect`, a
-//! driver that is a guest.
+//! Transport only: dialling, TLS, deadlines, interruption from other threads, polling an idle connection, framing, and the
+//! protocol state that follows from the messages. It does not depend on its users: the session, the start-up in `connect`, a
+//! guest driver.
 
 pub(crate) mod abort;
 pub(crate) mod address;
@@ -21,6 +21,8 @@ pub(crate) mod in_process;
 mod listening;
 pub(crate) mod loans;
 mod protocol_state;
+#[cfg(test)]
+mod protocol_state_tests;
 pub(crate) mod resolve;
 mod role_evidence;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -37,13 +39,13 @@ use std::time::{Duration, Instant};
 pub(crate) use backend_key::BackendKey;
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
+use framed::FramedLock;
 #[cfg(feature = "diagnose")]
 use framed::TlsFacts;
-use framed::Turnstile;
 pub(crate) use protocol_state::{CopyIn, LostStatements, TransactionStatus};
-use protocol_state::{Owed, Tap};
-pub(crate) use role_evidence::RoleSign;
-pub(crate) use socket::Look;
+use protocol_state::{Owed, ProtocolState};
+pub(crate) use role_evidence::RoleEvidence;
+pub(crate) use socket::IdlePoll;
 use socket::{Reading, Socket};
 pub(crate) use tls::alert_of;
 
@@ -52,80 +54,79 @@ use crate::observe::traffic::Traffic;
 
 struct Shared {
     socket: Arc<Socket>,
-    tap: Tap,
-    turnstile: Turnstile,
+    protocol: ProtocolState,
+    framed: FramedLock,
 }
 
-/// The handle of one connection's transport, for whoever is not reading or writing: clone it, keep it, use it from any
-/// thread.
+/// The handle of one connection's transport. Cheap to clone; usable from any thread, also while another reads or writes.
 #[derive(Clone)]
 pub(crate) struct Link(Arc<Shared>);
 
 impl Link {
-    fn new(socket: Arc<Socket>, line: framed::Line) -> Self {
-        Self(Arc::new(Shared { socket, tap: Tap::default(), turnstile: Turnstile::new(line) }))
+    fn new(socket: Arc<Socket>, framed: framed::Framed) -> Self {
+        Self(Arc::new(Shared { socket, protocol: ProtocolState::default(), framed: FramedLock::new(framed) }))
     }
 
-    /// One deadline over everything until it is set anew; for the pool's own work.
+    /// Sets one deadline over everything until it is set anew; for the pool's own work.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         self.0.socket.deadlines().set_fixed(deadline);
     }
 
-    /// The time every statement from now on may take.
+    /// Sets the time that every statement from now on may take.
     pub(crate) fn set_statement_limit(&self, limit: Option<Duration>) {
         self.0.socket.deadlines().set_statement_limit(limit);
     }
 
-    /// When a statement that starts now has to be finished.
+    /// Returns the deadline of a statement that starts now.
     pub(crate) fn end_of_statement(&self) -> Option<Instant> {
         self.0.socket.deadlines().end_of_statement()
     }
 
-    /// The time every statement may take at present.
+    /// Returns the time that every statement may take at present.
     pub(crate) fn statement_limit(&self) -> Option<Duration> {
         self.0.socket.deadlines().statement_limit()
     }
 
-    /// One `poll(2)` at an idle connection.
-    pub(crate) fn look(&self) -> Look {
-        self.0.socket.look()
+    /// Polls an idle connection with one `poll(2)`. Does not block.
+    pub(crate) fn poll_idle(&self) -> IdlePoll {
+        self.0.socket.poll_idle()
     }
 
-    /// What ended it, if something did.
+    /// Returns the fault that ended the connection, if any.
     pub(crate) fn fault(&self) -> Option<LinkFault> {
         self.0.socket.fault()
     }
 
-    /// Ends it for a reason that only its user knows.
+    /// Ends the connection with a fault found by its user.
     pub(crate) fn fail(&self, fault: LinkFault) {
         self.0.socket.fail(fault);
     }
 
-    /// Cuts it from any thread; a call blocked on it returns at once.
+    /// Cuts the connection from any thread; a call blocked on it returns at once.
     pub(crate) fn interrupt(&self) {
         self.0.socket.cut(LinkFault::Interrupted);
     }
 
-    /// Outside a transaction, nothing in flight, usable.
+    /// Returns whether the connection is usable, outside a transaction, and has nothing in flight.
     pub(crate) fn is_clean(&self) -> bool {
-        self.fault().is_none() && self.0.tap.is_clean()
+        self.fault().is_none() && self.0.protocol.is_clean()
     }
 
-    /// Replies are owed: a statement runs, or was abandoned half-way.
+    /// Returns whether replies are owed: a statement runs, or was abandoned before its end.
     pub(crate) fn is_busy(&self) -> bool {
-        self.0.tap.owed() == Owed::Replies || self.0.tap.in_copy_in()
+        self.0.protocol.owed() == Owed::Replies || self.0.protocol.in_copy_in()
     }
 
-    /// A COPY FROM STDIN waits for data.
+    /// Returns whether a COPY FROM STDIN waits for data.
     pub(crate) fn in_copy_in(&self) -> bool {
-        self.0.tap.in_copy_in()
+        self.0.protocol.in_copy_in()
     }
 
     pub(crate) fn transaction_status(&self) -> TransactionStatus {
-        self.0.tap.transaction_status()
+        self.0.protocol.transaction_status()
     }
 
-    /// The transaction status, as far as it can be told now: not while a reply is owed, nor of a connection that is lost.
+    /// Returns the transaction status, `Unknown` while a reply is owed and on a lost connection.
     #[cfg(feature = "capi")]
     pub(crate) fn known_transaction_status(&self) -> TransactionStatus {
         if self.fault().is_some() || self.is_busy() {
@@ -134,129 +135,129 @@ impl Link {
         self.transaction_status()
     }
 
-    /// The socket, for those who wait for it.
+    /// Returns the socket's descriptor, for waiting.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.socket.as_fd()
     }
 
     pub(crate) fn backend_key(&self) -> Option<&BackendKey> {
-        self.0.tap.backend_key()
+        self.0.protocol.backend_key()
     }
 
-    /// The key of the session that begins, as its start-up was told it.
+    /// Keeps the key that the server sent at the start of the session.
     pub(crate) fn keep_backend_key(&self, key: BackendKey) {
-        self.0.tap.keep_backend_key(key);
+        self.0.protocol.keep_backend_key(key);
     }
 
-    /// What was agreed on with the server for an encrypted connection; `None` for a plain one, and while another uses it.
+    /// Returns the TLS parameters; `None` for a plain connection, and while another thread uses it.
     #[cfg(feature = "diagnose")]
     pub(crate) fn tls(&self) -> Option<TlsFacts> {
-        self.0.turnstile.enter()?.transport.tls_facts()
+        self.0.framed.try_lock()?.transport.tls_facts()
     }
 
-    /// The certificate that the server showed.
+    /// Returns the server's certificate; `None` as for [`tls`](Self::tls).
     #[cfg(feature = "diagnose")]
     pub(crate) fn certificate(&self) -> Option<openssl::x509::X509> {
-        self.0.turnstile.enter()?.transport.certificate()
+        self.0.framed.try_lock()?.transport.certificate()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {
-        self.0.tap.last_sqlstate()
+        self.0.protocol.last_sqlstate()
     }
 
-    /// Whether the session may be listening: it was told to (`LISTEN`), or a notification has come.
+    /// Returns whether the session may be listening: `LISTEN` was run, or a notification has come.
     #[inline]
     pub(crate) fn listens(&self) -> bool {
-        self.0.tap.listening.is_possible()
+        self.0.protocol.listening.is_possible()
     }
 
-    /// The session was told to stop listening to all channels, and has.
+    /// Records that the session has stopped listening to all channels.
     pub(crate) fn forget_listening(&self) {
-        self.0.tap.listening.forget();
+        self.0.protocol.listening.forget();
     }
 
-    /// What was seen since the server's role was last checked that speaks against it.
+    /// Returns the evidence of a role change seen since the server's role was last checked.
     #[inline]
-    pub(crate) fn role_sign(&self) -> Option<RoleSign> {
-        self.0.tap.role_signs.seen()
+    pub(crate) fn role_evidence(&self) -> Option<RoleEvidence> {
+        self.0.protocol.role_evidence.seen()
     }
 
-    /// The role was checked.
-    pub(crate) fn forget_role_signs(&self) {
-        self.0.tap.role_signs.forget();
+    /// Clears the evidence: the role was checked.
+    pub(crate) fn forget_role_evidence(&self) {
+        self.0.protocol.role_evidence.forget();
     }
 
-    /// A transaction is about to begin.
+    /// Clears the recorded failure: a transaction is about to begin.
     pub(crate) fn forget_failure(&self) {
-        self.0.tap.forget_failure();
+        self.0.protocol.forget_failure();
     }
 
-    /// SQLSTATE of what failed the present transaction, or ended the session.
+    /// Returns the SQLSTATE of the error that failed the present transaction, or ended the session.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.0.tap.failure()
+        self.0.protocol.failure()
     }
 
-    /// What failed the present transaction was a stale statement.
+    /// Records that a stale statement failed the present transaction.
     pub(crate) fn note_stale_failure(&self) {
-        self.0.tap.note_stale_failure();
+        self.0.protocol.note_stale_failure();
     }
 
-    /// Whether that is so: run again, it may do better.
+    /// Returns whether a stale statement failed the present transaction, so that running it again may succeed.
     pub(crate) fn has_failed_stale(&self) -> bool {
-        self.0.tap.has_failed_stale()
+        self.0.protocol.has_failed_stale()
     }
 
-    /// Whether commands took prepared statements away since this was asked last.
+    /// Returns which prepared statements commands have removed since the last call.
     #[inline]
     pub(crate) fn take_lost_statements(&self) -> Option<LostStatements> {
-        self.0.tap.take_lost_statements()
+        self.0.protocol.take_lost_statements()
     }
 
-    /// What the server said when it ended the session, if it did.
-    pub(crate) fn last_words(&self) -> Option<ServerMessage> {
-        self.0.tap.last_words()
+    /// Returns the message with which the server ended the session, if it did.
+    pub(crate) fn fatal_message(&self) -> Option<ServerMessage> {
+        self.0.protocol.fatal_message()
     }
 
-    /// Whether the server got as far as running the last prepared statement.
+    /// Returns whether the server began to run the last prepared statement.
     pub(crate) fn ran_last_statement(&self) -> bool {
-        self.0.tap.was_bound()
+        self.0.protocol.was_bound()
     }
 
-    /// Whether the reply that came last says that a statement completed, rather than failed.
+    /// Returns whether the last reply reports a completed statement rather than a failed one.
     pub(crate) fn completed_last_statement(&self) -> bool {
-        self.0.tap.has_completed()
+        self.0.protocol.has_completed()
     }
 
-    /// The settings of the session that show in the text of values, as last reported.
+    /// Returns the session settings that affect the text of values, as last reported.
     pub(crate) fn text_settings(&self) -> crate::protocol::session_parameters::TextSettings {
-        self.0.tap.text_settings()
+        self.0.protocol.text_settings()
     }
 
-    /// What passed over it.
+    /// Returns the counts of statements, bytes and times.
     pub(crate) fn traffic(&self) -> &Traffic {
-        &self.0.tap.traffic
+        &self.0.protocol.traffic
     }
 
-    /// Says goodbye without waiting and refuses all further use. What the server has not closed yet is awaited with
-    /// [`wait_for_hangup`](Self::wait_for_hangup).
+    /// Sends `Terminate` without blocking and refuses all further use. [`wait_for_hangup`](Self::wait_for_hangup) waits for the
+    /// server to close its side.
     pub(crate) fn retire(&self) {
-        // A TLS layer that answers a key update may read while it writes: it must not wait for a reply here.
-        self.0.socket.read_by(Reading::Glancing);
+        // A TLS layer that answers a key update may read while it writes: it must not block on a reply here.
+        self.0.socket.read_by(Reading::Polling);
         if self.fault().is_none()
-            && let Some(mut line) = self.0.turnstile.enter()
+            && let Some(mut framed) = self.0.framed.try_lock()
         {
-            line.say_terminate();
+            framed.send_terminate();
         }
         self.0.socket.fail(LinkFault::Retired);
         self.0.socket.finish_writing();
     }
 
-    /// Whether the server has closed its side, within `patience`.
+    /// Blocks until the server has closed its side; `false` when it has not within `patience`.
     pub(crate) fn wait_for_hangup(&self, patience: Duration) -> bool {
         self.0.socket.wait_for_hangup(patience)
     }
 
-    /// The close to come is a reset: for a server that no longer answers.
+    /// Makes the close that follows a reset: for a server that no longer answers.
     pub(crate) fn reset_on_close(&self) {
         self.0.socket.reset_on_close();
     }

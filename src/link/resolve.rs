@@ -1,8 +1,8 @@
-//! Host names to addresses, where a stuck resolver cannot hold a caller past its deadline.
+//! Resolves host names. A stuck resolver cannot hold a caller past its deadline.
 //!
-//! `getaddrinfo` cannot be interrupted, so it runs on a thread of its own, one per name at a time: callers that ask for
-//! a name already being looked up wait for the same answer, so a dead resolver costs one stuck thread per name, not one
-//! per attempt. Nothing is cached beyond the look-up itself: each attempt after a failure asks afresh.
+//! `getaddrinfo` cannot be interrupted, so it runs on a thread of its own, one per name at a time. Callers that ask for a
+//! name already being resolved wait for the same answer: a dead resolver costs one stuck thread per name, not one per
+//! attempt. Nothing is cached beyond the look-up itself: each attempt after a failure asks afresh.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sys::fork::Generation;
 
-/// A failure in words, with the system's number for it where it has one (out of descriptors, say).
+/// The addresses, or a failure's text with the system's error number where it has one (out of descriptors, say).
 type Answer = Result<Vec<IpAddr>, (String, Option<i32>)>;
 
 #[derive(Default)]
@@ -24,12 +24,15 @@ struct Lookup {
     answered: Condvar,
 }
 
-/// A name, and the process that asks: a look-up that was under way at a fork is never answered in the child.
+/// A name, and the process that asks for it: a look-up under way at a fork is never answered in the child.
 type Question = (Generation, String);
 
 static UNDER_WAY: LazyLock<Mutex<HashMap<Question, Arc<Lookup>>>> = LazyLock::new(Mutex::default);
 
-/// All addresses of `host`, in the resolver's order, by `deadline`.
+/// Returns all addresses of `host`, in the resolver's order. Blocks up to `deadline`.
+///
+/// # Errors
+/// [`ErrorKind::Resolve`]; [`ErrorKind::ConnectTimeout`] when the deadline passes.
 pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);

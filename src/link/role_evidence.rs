@@ -1,39 +1,39 @@
-//! Signs in a session's traffic that its server's role is not what it was.
+//! Evidence in a session's traffic that its server's role has changed.
 //!
-//! Servers report two settings at the start of a session and whenever they change (PostgreSQL 14 and later), the latter
-//! before the next `ReadyForQuery`. A write that is refused tells on every version.
+//! Servers report two settings at the start of a session and whenever they change, in that case before the next
+//! `ReadyForQuery` (PostgreSQL 14 and later). A refused write is evidence on every version.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-/// What was seen.
+/// One kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RoleSign {
-    /// The server refused to write (25006): it is read-only, or the borrower made a transaction so.
+pub(crate) enum RoleEvidence {
+    /// The server refused a write (25006): it is read-only, or the borrower made the transaction so.
     RefusedWrite,
-    /// The server says that it has become read-only or a standby, or has ceased to be.
+    /// The server reported that it has become read-only or a standby, or has ceased to be.
     Reported,
 }
 
 const REFUSED: u8 = 1;
 const REPORTED: u8 = 2;
 
-/// Written by the thread that drives the connection, read by any.
+/// The evidence seen on one connection. Written by the thread that drives it, read by any.
 #[derive(Debug, Default)]
-pub(super) struct RoleSigns {
+pub(super) struct RoleEvidenceLog {
     seen: AtomicU8,
     /// The settings as last reported: one bit each for "reported" and "on".
     reported: AtomicU8,
 }
 
-impl RoleSigns {
-    /// An error came.
+impl RoleEvidenceLog {
+    /// Records an error.
     pub(super) fn note_error(&self, sqlstate: [u8; 5]) {
         if sqlstate == *b"25006" {
             self.note(REFUSED);
         }
     }
 
-    /// A `ParameterStatus` came.
+    /// Records a `ParameterStatus`.
     pub(super) fn note_report(&self, body: &[u8]) {
         let mut parts = body.split(|b| *b == 0);
         let (known, on) = match parts.next() {
@@ -49,20 +49,21 @@ impl RoleSigns {
         }
     }
 
-    fn note(&self, sign: u8) {
-        self.seen.store(self.seen.load(Relaxed) | sign, Relaxed);
+    fn note(&self, evidence: u8) {
+        self.seen.store(self.seen.load(Relaxed) | evidence, Relaxed);
     }
 
+    /// Returns the strongest evidence seen.
     #[inline]
-    pub(super) fn seen(&self) -> Option<RoleSign> {
+    pub(super) fn seen(&self) -> Option<RoleEvidence> {
         match self.seen.load(Relaxed) {
             0 => None,
-            seen if seen & REFUSED != 0 => Some(RoleSign::RefusedWrite),
-            _ => Some(RoleSign::Reported),
+            seen if seen & REFUSED != 0 => Some(RoleEvidence::RefusedWrite),
+            _ => Some(RoleEvidence::Reported),
         }
     }
 
-    /// The role was found to be right after all.
+    /// Clears the evidence: the role was checked.
     pub(super) fn forget(&self) {
         self.seen.store(0, Relaxed);
     }
@@ -73,8 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reported_at_the_start_is_no_sign_but_a_change_is() {
-        let signs = RoleSigns::default();
+    fn a_report_at_the_start_is_no_evidence_but_a_change_is() {
+        let signs = RoleEvidenceLog::default();
         for report in
             [&b"in_hot_standby\0off\0"[..], b"default_transaction_read_only\0on\0", b"TimeZone\0UTC\0"]
         {
@@ -83,20 +84,20 @@ mod tests {
         }
         assert_eq!(signs.seen(), None);
         signs.note_report(b"in_hot_standby\0on\0");
-        assert_eq!(signs.seen(), Some(RoleSign::Reported));
+        assert_eq!(signs.seen(), Some(RoleEvidence::Reported));
         signs.forget();
         assert_eq!(signs.seen(), None);
         signs.note_report(b"default_transaction_read_only\0off\0");
-        assert_eq!(signs.seen(), Some(RoleSign::Reported));
+        assert_eq!(signs.seen(), Some(RoleEvidence::Reported));
     }
 
     #[test]
-    fn a_refused_write_is_a_sign_and_other_errors_are_none() {
-        let signs = RoleSigns::default();
+    fn a_refused_write_is_evidence_and_other_errors_are_not() {
+        let signs = RoleEvidenceLog::default();
         signs.note_error(*b"23505");
         assert_eq!(signs.seen(), None);
         signs.note_error(*b"25006");
         signs.note_error(*b"25P02");
-        assert_eq!(signs.seen(), Some(RoleSign::RefusedWrite));
+        assert_eq!(signs.seen(), Some(RoleEvidence::RefusedWrite));
     }
 }

@@ -1,10 +1,10 @@
-//! A TCP or Unix-domain socket that keeps a deadline and can be cut from any thread.
+//! A TCP or Unix-domain socket with a deadline that any thread can cut.
 //!
-//! It reads in two ways. While more of a reply is owed it waits in the kernel on the calling thread (`recv`, or `poll` and
-//! `recv` under a deadline). Otherwise it takes what is there, and says [`WouldBlock`](io::ErrorKind::WouldBlock) when
-//! nothing is.
+//! It has two modes of reading. While more of a reply is owed a read blocks in the kernel on the calling thread (`recv`, or
+//! `poll` and `recv` under a deadline). Otherwise it takes what is there, and returns
+//! [`WouldBlock`](io::ErrorKind::WouldBlock) when that is nothing.
 //!
-//! The descriptor is in blocking mode once it is connected; every call that must not block says so by flag.
+//! The descriptor is in blocking mode once it is connected; every call that must not block passes a flag.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,45 +21,45 @@ use super::deferred;
 use crate::error::LinkFault;
 use crate::sys::fork::Generation;
 
-/// Bytes read ahead of what the reader asks for: a small reply in one system call, also under TLS, whose records are
-/// read in two parts; a large result in pieces worth the call.
+/// Bytes read ahead of the reader's request: a small reply takes one system call, also under TLS, whose records are read in
+/// two parts.
 const READ_AHEAD: usize = 4 * 1024;
 
-/// A reader with less room than this is served from what was read ahead.
-const WORTH_A_CALL: usize = 4 * 1024;
+/// The buffer size from which a read bypasses the read-ahead: a piece this large is worth its system call.
+const MIN_DIRECT_READ: usize = 4 * 1024;
 
-/// The part of a socket that any thread may hold: look, cut, set a deadline.
+/// The part of a socket that any thread may hold: poll, cut, set a deadline.
 pub(crate) struct Socket {
     descriptor: OwnedFd,
     deadlines: Deadlines,
     fault: AtomicU8,
-    /// A [`Reading`]; set by the line above, which knows if a reply is owed.
+    /// A [`Reading`]; set by the layer above, which knows if a reply is owed.
     reading: AtomicU8,
     born: Generation,
 }
 
-/// What a read does when nothing has come.
+/// The behaviour of a read when nothing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// It waits on the calling thread.
+    /// Blocks the calling thread.
     Waiting,
-    /// It leaves.
-    Glancing,
+    /// Returns [`WouldBlock`](io::ErrorKind::WouldBlock).
+    Polling,
 }
 
-/// What one glance at an idle connection shows.
+/// The result of polling an idle connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// Nothing arrived: as alive as it was.
+pub(crate) enum IdlePoll {
+    /// Nothing arrived: no sign of a change.
     Quiet,
-    /// The server said something unasked; only a round trip tells what it means.
-    Spoke,
+    /// The server sent something unsolicited; only a round trip shows what it means.
+    Unsolicited,
     /// The server hung up, or the connection failed.
-    Gone,
+    Closed,
 }
 
 impl Socket {
-    /// A socket that is connected or about to be. It is put into blocking mode when [`dial`](super::dial) is done with it.
+    /// Wraps a socket that is connected or about to be. [`dial`](super::dial) puts it into blocking mode at its end.
     pub(super) fn new(descriptor: OwnedFd) -> Self {
         Self {
             descriptor,
@@ -74,7 +74,7 @@ impl Socket {
         &self.deadlines
     }
 
-    /// How reads behave from now on.
+    /// Sets the behaviour of reads from now on.
     pub(super) fn read_by(&self, reading: Reading) {
         self.reading.store(reading as u8, Ordering::Relaxed);
     }
@@ -83,7 +83,7 @@ impl Socket {
         self.reading.load(Ordering::Relaxed) == reading as u8
     }
 
-    /// The first thing that ended this connection, if anything did.
+    /// Returns the first fault that ended this connection, if any.
     pub(crate) fn fault(&self) -> Option<LinkFault> {
         if self.born.is_past() {
             return Some(LinkFault::Forked);
@@ -105,7 +105,7 @@ impl Socket {
         let _ = rustix::net::shutdown(self, Shutdown::Both);
     }
 
-    /// Says to the server that nothing more will come, and lets it close its side.
+    /// Ends the output, so that the server closes its side.
     pub(crate) fn finish_writing(&self) {
         if !self.born.is_past() {
             let _ = rustix::net::shutdown(self, Shutdown::Write);
@@ -119,34 +119,34 @@ impl Socket {
         }
     }
 
-    /// One `poll(2)` without waiting.
-    pub(crate) fn look(&self) -> Look {
+    /// Polls with one `poll(2)`. Does not block.
+    pub(crate) fn poll_idle(&self) -> IdlePoll {
         if self.fault().is_some() {
-            return Look::Gone;
+            return IdlePoll::Closed;
         }
         match self.poll_for(PollFlags::IN | PollFlags::RDHUP, Some(Duration::ZERO)) {
-            Ok(flags) if flags.is_empty() => Look::Quiet,
-            Ok(flags) if flags.intersects(GONE) => Look::Gone,
-            Ok(_) => Look::Spoke,
-            Err(_) => Look::Gone,
+            Ok(flags) if flags.is_empty() => IdlePoll::Quiet,
+            Ok(flags) if flags.intersects(HANGUP) => IdlePoll::Closed,
+            Ok(_) => IdlePoll::Unsolicited,
+            Err(_) => IdlePoll::Closed,
         }
     }
 
     /// Waits until the server has closed its side; `false` when it has not within `patience`.
     pub(crate) fn wait_for_hangup(&self, patience: Duration) -> bool {
-        self.poll_for(PollFlags::RDHUP, Some(patience)).map_or(true, |flags| flags.intersects(GONE))
+        self.poll_for(PollFlags::RDHUP, Some(patience)).map_or(true, |flags| flags.intersects(HANGUP))
     }
 
     /// Waits until bytes have come or can be sent, up to the deadline in force.
     pub(super) fn wait_for_room_or_bytes(&self) -> io::Result<PollFlags> {
         self.check()?;
-        self.do_what_was_put_off(PollFlags::IN | PollFlags::OUT)?;
+        self.run_deferred_before_wait(PollFlags::IN | PollFlags::OUT)?;
         let left = self.deadlines.current().map(|end| end.saturating_duration_since(Instant::now()));
         let ready = self.poll_for(PollFlags::IN | PollFlags::OUT, left)?;
         if ready.is_empty() { Err(self.deadline_passed()) } else { Ok(ready) }
     }
 
-    /// Whether bytes come within `patience`; `false` also when another thread cuts the connection.
+    /// Waits up to `patience` for bytes; returns whether any came, `false` also when another thread cuts the connection.
     pub(super) fn wait_for_bytes(&self, patience: Duration) -> io::Result<bool> {
         self.check()?;
         Ok(!self.poll_for(PollFlags::IN, Some(patience))?.is_empty())
@@ -163,8 +163,8 @@ impl Socket {
         }
     }
 
-    /// Waits until something of `wanted` is so. Empty flags mean that `patience` has passed, however long it was: what one
-    /// `poll` cannot wait for takes several.
+    /// Waits until one of the `wanted` flags is set. Empty flags mean that `patience` has passed. A wait too long for one `poll`
+    /// takes several.
     pub(super) fn poll_for(&self, wanted: PollFlags, patience: Option<Duration>) -> io::Result<PollFlags> {
         self.poll_in_slices(wanted, patience, LONGEST_POLL)
     }
@@ -175,7 +175,7 @@ impl Socket {
         patience: Option<Duration>,
         longest: Duration,
     ) -> io::Result<PollFlags> {
-        // A moment that no clock can tell is as good as none.
+        // An end too late for an `Instant` is no end.
         let end = patience.and_then(|p| Instant::now().checked_add(p));
         let mut left = if end.is_some() { patience } else { None };
         loop {
@@ -191,14 +191,14 @@ impl Socket {
         }
     }
 
-    /// Unless the wait is a short one.
+    /// Runs this thread's deferred act, unless something of `wanted` comes before it is due.
     #[inline]
-    fn do_what_was_put_off(&self, wanted: PollFlags) -> io::Result<()> {
+    fn run_deferred_before_wait(&self, wanted: PollFlags) -> io::Result<()> {
         #[cfg(feature = "capi")]
         if let Some(until) = deferred::until() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || self.poll_for(wanted, Some(left))?.is_empty() {
-                deferred::do_now();
+                deferred::run_deferred();
             }
         }
         #[cfg(not(feature = "capi"))]
@@ -213,11 +213,11 @@ impl Socket {
         }
     }
 
-    /// Waits on the calling thread until there is something to receive, if there is a deadline to watch. Without one the
-    /// receive itself waits.
+    /// Blocks the calling thread until there is something to receive, if there is a deadline. Without one the receive itself
+    /// blocks.
     fn await_readable(&self) -> io::Result<()> {
         self.check()?;
-        self.do_what_was_put_off(PollFlags::IN)?;
+        self.run_deferred_before_wait(PollFlags::IN)?;
         if let Some(left) = self.time_left()?
             && self.poll_for(PollFlags::IN, Some(left))?.is_empty()
         {
@@ -226,15 +226,15 @@ impl Socket {
         Ok(())
     }
 
-    /// What is left until the deadline in force. Asked before every receive, since a server that never stops sending
-    /// would otherwise never be waited for, and so never be late.
+    /// Returns the time left until the deadline in force. Checked before every receive: without that, a server that never stops
+    /// sending would never be waited for, and so never exceed the deadline.
     fn time_left(&self) -> io::Result<Option<Duration>> {
         let Some(end) = self.deadlines.current() else { return Ok(None) };
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(self.deadline_passed()) } else { Ok(Some(left)) }
     }
 
-    /// Receives on the calling thread, waiting up to the deadline.
+    /// Receives on the calling thread. Blocks up to the deadline.
     fn receive_waiting(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.await_readable()?;
@@ -246,7 +246,7 @@ impl Socket {
         }
     }
 
-    /// Receives what is there.
+    /// Receives what is there. Does not block.
     fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.check()?;
@@ -260,7 +260,7 @@ impl Socket {
         }
     }
 
-    /// What had come before the connection broke, if any.
+    /// Receives bytes that had come before the connection broke, if any.
     fn receive_left(&self, buffer: &mut [u8]) -> usize {
         rustix::net::recv(self, buffer, RecvFlags::DONTWAIT).map_or(0, |(n, _)| n)
     }
@@ -280,7 +280,7 @@ impl Socket {
 
     fn received(&self, n: usize) -> io::Result<usize> {
         if n == 0 {
-            // A cut by our own hand reads as an end of stream too: say who did it.
+            // A cut by this process reads as an end of stream too: report which it was.
             self.check()?;
             self.fail(LinkFault::ClosedByServer);
         }
@@ -301,12 +301,13 @@ impl Socket {
     }
 }
 
-const GONE: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags::ERR).union(PollFlags::NVAL);
+/// The poll results that mean the connection has ended.
+const HANGUP: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags::ERR).union(PollFlags::NVAL);
 
-/// One `poll` waits for this at most, so that the time fits any system's type.
+/// The longest wait of one `poll`, so that the time fits any system's type.
 const LONGEST_POLL: Duration = Duration::from_secs(3600 * 24);
 
-/// Of a time that is no longer than [`LONGEST_POLL`].
+/// Converts a time no longer than [`LONGEST_POLL`].
 fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos()) }
 }
@@ -317,12 +318,12 @@ impl AsFd for Socket {
     }
 }
 
-/// The reading and writing end of a [`Socket`]: one owner at a time, held by the TLS layer or the line above.
+/// The reading and writing end of a [`Socket`]. It has one owner, the TLS layer or the framing above.
 pub(crate) struct SocketIo {
     socket: Arc<Socket>,
     /// Empty until a reader has less room than is worth a call, which a session without TLS never has.
     ahead: Box<[u8]>,
-    /// The part of `ahead` that was received and not yet handed on.
+    /// The start of the part of `ahead` that was received and not yet handed on.
     start: usize,
     end: usize,
 }
@@ -332,7 +333,7 @@ impl SocketIo {
         Self { socket, ahead: Box::default(), start: 0, end: 0 }
     }
 
-    /// Bytes that were received beyond what has been read from here.
+    /// Returns the bytes that were received but not yet read.
     pub(super) fn held(&self) -> &[u8] {
         &self.ahead[self.start..self.end]
     }
@@ -351,13 +352,18 @@ fn room_ahead(ahead: &mut Box<[u8]>) -> &mut [u8] {
 }
 
 impl Read for SocketIo {
-    /// A large piece goes to the reader without a copy.
+    /// Reads; a large piece goes to the reader without a copy.
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.holds_bytes() {
             let waits = self.socket.reads_by(Reading::Waiting);
+<<<<<<< HEAD
             let straight = buffer.len() >= WORTH_A_CALL;
             let target: &mut [u8] = if straight { &mut *buffer } else { room_ahead(&mut self.ahead) };
+=======
+            let straight = buffer.len() >= MIN_DIRECT_READ;
+            let target: &mut [u8] = if straight { &mut *buffer } else { &mut self.ahead };
+>>>>>>> p1
             let received =
                 if waits { self.socket.receive_waiting(target)? } else { self.socket.receive_now(target)? };
             if straight {
@@ -378,8 +384,13 @@ impl Write for SocketIo {
         let closed = || self.socket.fault() == Some(LinkFault::ClosedByServer);
         if matches!(&sent, Err(e) if e.kind() != io::ErrorKind::WouldBlock) && closed() && !self.holds_bytes()
         {
+<<<<<<< HEAD
             // The kernel still has what the server sent before it closed, which may say why.
             (self.start, self.end) = (0, self.socket.receive_left(room_ahead(&mut self.ahead)));
+=======
+            // The kernel still holds what the server sent before it closed, which may give the reason.
+            (self.start, self.end) = (0, self.socket.receive_left(&mut self.ahead));
+>>>>>>> p1
         }
         sent
     }
@@ -411,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_over_says_so() {
+    fn a_wait_that_is_over_returns_empty_flags() {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().expect("a socket pair");
         let socket = Socket::new(ours.into());
         for patience in [Duration::ZERO, Duration::from_millis(5)] {

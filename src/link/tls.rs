@@ -1,5 +1,5 @@
-//! What `sslmode` and its companions mean, in terms of OpenSSL. Semantics are libpq's ("SSL Support" in its
-//! documentation, `fe-secure-openssl.c` in its source).
+//! Translates `sslmode` and its companions to OpenSSL. Semantics are libpq's ("SSL Support" in its documentation,
+//! `fe-secure-openssl.c` in its source).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,7 @@ use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 use crate::config::settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion};
 use crate::error::{Error, ErrorKind, Phase, find_source};
 
-/// How far the server's certificate is checked.
+/// The extent to which the server's certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verify {
     Nothing,
@@ -28,10 +28,10 @@ enum Verify {
     ChainAndName,
 }
 
-/// The protocol that is asked for by ALPN, with its length before it (IANA's registry; `PG_ALPN_PROTOCOL_VECTOR`).
+/// The protocol requested by ALPN, with its length before it (IANA's registry; `PG_ALPN_PROTOCOL_VECTOR`).
 const ALPN: &[u8] = b"\x0apostgresql";
 
-/// A ready OpenSSL context for one configuration; see `tls_cache` for how long it is used.
+/// A ready OpenSSL context for one configuration; `tls_cache` decides how long it is used.
 pub(crate) struct TlsContext {
     context: SslContext,
     verify: Verify,
@@ -51,8 +51,8 @@ fn setup_error(e: ErrorStack) -> Error {
     openssl_error("could not set up TLS", e)
 }
 
-/// A context with the options, modes and ciphers of the `openssl` crate's `SslConnector`, whose own builder would read the
-/// system's bundle of roots first: 80 ms and 0.8 MiB, to be thrown away.
+/// Makes a context with the options, modes and ciphers of the `openssl` crate's `SslConnector`. That crate's builder would
+/// first read the system's bundle of roots, to be discarded: 80 ms and 0.8 MiB.
 fn bare_context() -> Result<SslContextBuilder, ErrorStack> {
     let mut builder = SslContextBuilder::new(SslMethod::tls_client())?;
     let mut options = SslOptions::ALL
@@ -74,10 +74,10 @@ fn bare_context() -> Result<SslContextBuilder, ErrorStack> {
 }
 
 impl TlsContext {
-    /// Reads every file the settings name.
+    /// Makes a context, and reads every file that the settings name.
     ///
     /// # Errors
-    /// [`ErrorKind::Tls`] that names the file that is missing, unreadable or open to others.
+    /// [`ErrorKind::Tls`] with the name of the file that is missing, unreadable or open to others.
     pub(crate) fn new(settings: &TlsSettings) -> Result<Self, Error> {
         let mut builder = bare_context().map_err(setup_error)?;
         builder.set_min_proto_version(settings.min_version.map(version)).map_err(setup_error)?;
@@ -95,12 +95,12 @@ impl TlsContext {
         Ok(Self { context: builder.build(), verify, sni: settings.sni, negotiation })
     }
 
-    /// OpenSSL's state of one handshake with `host`.
+    /// Makes OpenSSL's state of one handshake with `host`.
     pub(super) fn prepare(&self, host: &str) -> Result<Ssl, Error> {
         let mut ssl = Ssl::new(&self.context).map_err(setup_error)?;
         let address = host.parse::<std::net::IpAddr>().ok();
         if self.verify == Verify::ChainAndName {
-            // To OpenSSL a name that begins with a dot is any name below it, and an empty one is any name at all.
+            // To OpenSSL a name that begins with a dot matches any name below it, and an empty one matches any name at all.
             if host.is_empty() || host.starts_with('.') {
                 return Err(tls_error(format!(
                     "sslmode verify-full needs the name of a host, and \"{host}\" is none"
@@ -121,8 +121,8 @@ impl TlsContext {
         Ok(ssl)
     }
 
-    /// After a handshake: with direct negotiation nothing else says that it is PostgreSQL that answers, and not another
-    /// service whose certificate fits (the ALPACA attack), so as in libpq a server that selects no protocol is refused.
+    /// Checks the selected protocol after a handshake. With direct negotiation nothing else distinguishes PostgreSQL from another
+    /// service whose certificate fits (the ALPACA attack). So, as in libpq, a server that selects no protocol is refused.
     pub(super) fn check_protocol(&self, ssl: &SslRef) -> Result<(), Error> {
         if self.negotiation != SslNegotiation::Direct || ssl.selected_alpn_protocol() == Some(&ALPN[1..]) {
             return Ok(());
@@ -133,8 +133,8 @@ impl TlsContext {
     }
 }
 
-/// What a password exchange is bound to (`tls-server-end-point`, RFC 5929, section 4.1): the hash of the server's certificate,
-/// by the hash function of its signature, but SHA-256 in place of MD5 and SHA-1. `None` where the signature has no such
+/// Returns the data for channel binding (`tls-server-end-point`, RFC 5929, section 4.1): the hash of the server's certificate,
+/// by the hash function of its signature, but SHA-256 in place of MD5 and SHA-1. `None` where the signature has no hash
 /// function of its own, as Ed25519.
 pub(super) fn server_end_point(ssl: &SslRef) -> Option<Vec<u8>> {
     let certificate = ssl.peer_certificate()?;
@@ -146,8 +146,8 @@ pub(super) fn server_end_point(ssl: &SslRef) -> Option<Vec<u8>> {
     certificate.digest(digest).ok().map(|hash| hash.to_vec())
 }
 
-/// By which alert the server ended TLS, if that is what is behind an error. An end without one, as of a server that was killed, is
-/// none.
+/// Returns the alert with which the server ended TLS, if that caused an error. A connection that ends without one, as when a
+/// server is killed, has none.
 pub(crate) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ErrorStack> {
     // SSL_AD_REASON_OFFSET of OpenSSL's ssl.h: reasons from there on are alerts that were received.
     const RECEIVED: i32 = 1000;
@@ -155,13 +155,13 @@ pub(crate) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
     stack.errors().iter().any(|each| each.reason_code() >= RECEIVED).then_some(stack)
 }
 
-/// Every file the settings name or stand for, whether or not it exists.
+/// Returns every file that the settings name or imply, whether or not it exists.
 pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
     let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| settings.user_file(default));
     let root = match &settings.root {
         RootCertificates::File(path) => Some(path.clone()),
         RootCertificates::Default => settings.user_file("root.crt"),
-        // The system's own store is many files; it changes with the system, and a restart follows.
+        // The system's store is many files; it changes with the system, and a restart follows.
         RootCertificates::System => None,
     };
     let rest = [
@@ -182,7 +182,7 @@ fn version(v: TlsVersion) -> SslVersion {
 }
 
 impl TlsSettings {
-    /// A file of libpq's per-user folder, whether or not it exists.
+    /// Returns the path of a file in libpq's per-user folder, whether or not it exists.
     fn user_file(&self, name: &str) -> Option<PathBuf> {
         self.user_folder.as_ref().map(|folder| folder.join(name))
     }
@@ -192,7 +192,7 @@ impl TlsSettings {
     }
 }
 
-/// Loads the trusted roots and says how far to verify. `require` verifies the chain where a root file exists, for
+/// Loads the trusted roots and returns the extent of verification. `require` verifies the chain where a root file exists, for
 /// compatibility, exactly as libpq does.
 fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<Verify, Error> {
     let wanted = match settings.mode {
@@ -282,7 +282,7 @@ fn load_client_certificate(builder: &mut SslContextBuilder, settings: &TlsSettin
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(unusable)
 }
 
-/// libpq's rule: nobody but the owner may read the key, or root owns it and the group may read it.
+/// Checks a key file's mode by libpq's rule: only the owner may read the key, or root owns it and the group may read it.
 fn check_key_is_private(key: &Path) -> Result<(), Error> {
     let metadata = fs::metadata(key)
         .map_err(|e| tls_error(format!("private key \"{}\" cannot be used: {e}", key.display())))?;

@@ -1,8 +1,8 @@
-//! One OpenSSL context for many connections.
+//! Caches one OpenSSL context for many connections.
 //!
 //! Building one reads and parses certificates; with the system's roots that takes 10 ms and more. But certificates are
-//! renewed under a running service, and libpq reads them anew for every connection; so a context is kept only as long as
-//! the files it was made from are what they were.
+//! renewed under a running service, and libpq reads them anew for every connection. So a context is kept only as long as
+//! the files it was made from do not change.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,10 +15,10 @@ use super::tls::{TlsContext, files_in_use};
 use crate::config::settings::TlsSettings;
 use crate::error::Error;
 
-/// What a file was when it was read; `None` when there was none.
+/// The inode, length and modification time of a file when it was read; `None` when there was no file.
 type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 
-/// TLS for one configuration.
+/// The TLS settings of one configuration, with the cached context.
 pub(crate) struct Tls {
     pub(super) settings: TlsSettings,
     made: Mutex<Option<(Vec<Stamp>, Arc<TlsContext>)>>,
@@ -29,12 +29,12 @@ impl Tls {
         Self { settings, made: Mutex::new(None) }
     }
 
-    /// The context, made now unless it was made before from the same files.
+    /// Returns the context, made now unless it was made before from the same files.
     ///
     /// # Errors
     /// As for [`TlsContext::new`].
     pub(crate) fn context(&self) -> Result<Arc<TlsContext>, Error> {
-        // Stamped before they are read: a change meanwhile is noticed the next time.
+        // Stamped before the files are read: a change meanwhile is noticed the next time.
         let stamps = self.stamps();
         if let Some((made_from, context)) = &*self.made.lock()
             && *made_from == stamps

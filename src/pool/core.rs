@@ -109,7 +109,7 @@ impl Inner {
     /// For a pool that needs no server.
     pub(super) fn echo(config: &PoolConfig) -> Result<Arc<Self>, Error> {
         let (settings, server) = config.settings_within_process()?;
-        Self::with(config, settings, Connector::to_inside(server, echo::server()), None)
+        Self::with(config, settings, Connector::in_process(server, echo::server()), None)
     }
 
     pub(super) fn with(

@@ -14,7 +14,7 @@ use super::telemetry::stats::Circuit;
 use super::{Handle, Pool, PooledConnection};
 use crate::config::PoolConfig;
 use crate::connect::Connector;
-use crate::link::in_process::Inside;
+use crate::link::in_process::InProcess;
 use crate::resilience::fleet::census::Id;
 use crate::testing::echo;
 
@@ -55,7 +55,7 @@ impl Subject {
     fn new(config: PoolConfig, fleet: bool) -> Self {
         let mood = Arc::new(parking_lot::Mutex::new(Mood::Serves));
         let (server, now) = (echo::server(), mood.clone());
-        let inside = Inside::new("moody", move |stream| match *now.lock() {
+        let inside = InProcess::new("moody", move |stream| match *now.lock() {
             Mood::Serves => server.accept(stream),
             Mood::IsAway => Err(io::ErrorKind::ConnectionRefused.into()),
             Mood::Says(code) => {
@@ -65,7 +65,7 @@ impl Subject {
         });
         let (settings, server) = config.settings_within_process().unwrap();
         let fleet = fleet.then_some(Id(7));
-        let inner = Inner::with(&config, settings, Connector::to_inside(server, inside), fleet).unwrap();
+        let inner = Inner::with(&config, settings, Connector::in_process(server, inside), fleet).unwrap();
         inner.refill();
         Self { pool: Pool { _handle: Arc::new(Handle(inner.clone())), inner }, mood }
     }

@@ -1,9 +1,9 @@
-//! Command tags: what a statement did, in the server's own words.
+//! Command tags, which name what a statement did.
 
 use std::sync::Arc;
 
-/// A command tag. Shared, since a program that runs one statement many times gets one tag many times; a NUL follows, so
-/// that it can be handed out as a C string.
+/// A command tag. Shared, since a statement that runs many times yields one tag many times. A NUL follows it, so that it can
+/// be handed out as a C string.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tag(Option<Arc<str>>);
 
@@ -23,12 +23,12 @@ impl Tag {
         &ended[..ended.len() - 1]
     }
 
-    /// The tag and the NUL behind it.
+    /// Returns the tag and the NUL behind it.
     pub(crate) fn with_nul(&self) -> &str {
         self.0.as_deref().unwrap_or("\0")
     }
 
-    /// The number at its end, where there is one.
+    /// Returns the number of rows at its end, where there is one.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.as_str().rsplit(' ').next()?.parse().ok()
     }

@@ -1,11 +1,11 @@
-//! What a server said when it ended a session, as far as the tap kept it. The driver does not always pass it on.
+//! The message with which a server ended a session, as far as it was kept. The driver does not always pass it on.
 
 use postgres::error::SqlState;
 
 use crate::error::ServerMessage;
 
-/// Reads the first bytes of an `ErrorResponse`: fields of a type byte and a NUL-terminated text each, of which the last may
-/// be cut. Severity, SQLSTATE and message come first.
+/// Parses the first bytes of an `ErrorResponse`: fields of a type byte and a NUL-terminated text each, of which the last may
+/// be cut off. Severity, SQLSTATE and message come first.
 pub(crate) fn parse(head: &[u8]) -> ServerMessage {
     let field = |kind: u8| {
         let found = head.split(|b| *b == 0).find(|field| field.first() == Some(&kind))?;
@@ -27,14 +27,14 @@ mod tests {
 
     #[test]
     fn severity_code_and_message_are_read_and_a_long_message_is_cut() {
-        let said = parse(b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0Fpostgres.c\0\0");
-        assert_eq!((said.severity.as_str(), said.sqlstate.code()), ("FATAL", "57P01"));
-        assert_eq!(said.message, "terminating connection");
+        let message = parse(b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0Fpostgres.c\0\0");
+        assert_eq!((message.severity.as_str(), message.sqlstate.code()), ("FATAL", "57P01"));
+        assert_eq!(message.message, "terminating connection");
         let mut long = b"SFATAL\0C08P01\0M".to_vec();
         long.resize(crate::protocol::framing::KEPT, b'x');
-        let said = parse(&long);
-        assert_eq!((said.severity.as_str(), said.sqlstate.code()), ("FATAL", "08P01"));
-        assert!(said.message.ends_with("xx..."), "{}", said.message);
+        let message = parse(&long);
+        assert_eq!((message.severity.as_str(), message.sqlstate.code()), ("FATAL", "08P01"));
+        assert!(message.message.ends_with("xx..."), "{}", message.message);
         assert_eq!(parse(b"").message, "");
     }
 }

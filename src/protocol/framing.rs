@@ -1,20 +1,20 @@
 //! Finds the messages in a stream of bytes: one type byte, four bytes of length that count themselves, the body.
 //! (PostgreSQL documentation, "Message Flow" and "Message Formats".)
 //!
-//! Nothing is copied but the head of the few bodies somebody asks for, where a read ends within one.
+//! The only copy is of the head of a body that is asked for, where a read ends within it.
 
-/// Bytes kept of a body that is asked for: enough for severity and SQLSTATE of an error, a backend key, a status.
+/// The bytes kept of a body that is asked for: enough for severity and SQLSTATE of an error, a backend key, a status.
 pub(crate) const KEPT: usize = 128;
 
-/// Follows one direction of a connection across reads of any size.
+/// The framing of one direction of a connection, across reads of any size.
 #[derive(Debug)]
 pub(crate) struct Framing {
     header: [u8; 5],
-    /// Bytes of `header` seen so far.
+    /// The number of bytes of `header` seen so far.
     have: usize,
-    /// Bytes of the present body still to come.
+    /// The number of bytes of the present body still to come.
     body_left: usize,
-    /// The first message of the client has no type byte: its header is the length alone.
+    /// Set for the first message of the client, which has no type byte: its header is the length alone.
     untyped_first: bool,
     kept: [u8; KEPT],
     kept_len: usize,
@@ -25,12 +25,12 @@ pub(crate) struct Framing {
 pub(crate) struct Message<'a> {
     /// 0 for the start-up packet.
     pub(crate) kind: u8,
-    /// The first bytes of the body, at most 128; none of a kind that nobody asks for.
+    /// The first bytes of the body, at most 128; empty for a kind that is not asked for.
     pub(crate) head: &'a [u8],
 }
 
 impl Framing {
-    /// For bytes from the server.
+    /// Makes the framing of bytes from the server.
     pub(crate) fn backend() -> Self {
         Self {
             header: [0; 5],
@@ -43,7 +43,7 @@ impl Framing {
         }
     }
 
-    /// For bytes to the server, from the start-up packet on.
+    /// Makes the framing of bytes to the server, from the start-up packet on.
     pub(crate) fn frontend() -> Self {
         let mut framing = Self::backend();
         framing.expect_untyped();
@@ -56,41 +56,41 @@ impl Framing {
         self.have = 1;
     }
 
-    /// Whether the bytes seen so far end with a whole message.
+    /// Returns whether the bytes seen so far end with a whole message.
     pub(crate) fn at_boundary(&self) -> bool {
         !self.broken && self.body_left == 0 && self.have == usize::from(self.untyped_first)
     }
 
-    /// A length below its own four bytes was seen: nothing that follows can be understood.
+    /// Returns whether a length below its own four bytes was seen: the rest of the stream has no known meaning.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// How many bytes of the present message have been seen, header included; 0 between two messages.
+    /// Returns how many bytes of the present message have been seen, header included; 0 between two messages.
     pub(crate) fn seen_of_present(&self) -> usize {
         if self.have < 5 { self.have } else { 1 + self.length() - self.body_left }
     }
 
-    /// Whether the stream stands inside a row or a piece of a copy, behind its header.
+    /// Returns whether the stream stands inside a row or a piece of a copy, behind its header.
     pub(crate) fn is_within_data(&self) -> bool {
         self.have == 5 && matches!(self.header[0], b'D' | b'd')
     }
 
-    /// The header of a message of the same kind that has for its body what is still to come.
+    /// Returns the header of a message of the same kind whose body is the part still to come.
     pub(crate) fn header_of_rest(&self) -> [u8; 5] {
-        // It is less than the length that came in four bytes.
+        // The rest is shorter than the length that came in four bytes.
         let [a, b, c, d] = (self.body_left as u32 + 4).to_be_bytes();
         [self.header[0], a, b, c, d]
     }
 
-    /// The length that the present header has, which counts itself.
+    /// Returns the length in the present header, which counts itself.
     fn length(&self) -> usize {
         let [_, a, b, c, d] = self.header;
         u32::from_be_bytes([a, b, c, d]) as usize
     }
 
-    /// Takes the next bytes of the stream and reports each message they complete. `keep` says of which kinds the head
-    /// of the body is wanted.
+    /// Takes the next bytes of the stream and reports each message they complete. `keep` selects the kinds whose body's head is
+    /// wanted.
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],

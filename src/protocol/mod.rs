@@ -1,4 +1,4 @@
-//! PostgreSQL's messages as bytes: framing, reports of parameters, last messages, command tags, text formats. No I/O.
+//! PostgreSQL's messages as bytes: framing, parameter reports, fatal messages, command tags, text formats. No I/O.
 
 pub(crate) mod command_tag;
 pub(crate) mod fatal_message;

@@ -1,20 +1,20 @@
-//! What the server reports of a session's settings (`ParameterStatus`), as far as it shows in the text of values.
+//! The session settings that affect the text of values, as the server reports them (`ParameterStatus`).
 //!
-//! Reported at the start of a session and again whenever a statement changed one, before `ReadyForQuery`.
+//! Servers report at the start of a session and again whenever a statement changed a setting, before `ReadyForQuery`.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Settings that decide how values look as text. What was not reported counts as out of the ordinary.
+/// The settings that decide the text of values. A setting that was not reported counts as non-default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct TextSettings(u32);
 
 const ISO_DATES: u32 = 1 << 8;
 const UTC: u32 = 1 << 9;
 const POSTGRES_INTERVALS: u32 = 1 << 10;
-/// The lowest byte is the server's major version; 0 is unknown.
+/// The lowest byte: the server's major version, 0 if unknown.
 const VERSION: u32 = 0xff;
 
-/// Names under which the time zone database has plain UTC, and what `SET TIME ZONE 0` makes.
+/// The names of plain UTC in the time zone database, and the one that `SET TIME ZONE 0` makes.
 const UTC_NAMES: [&str; 19] = [
     "UTC",
     "Etc/UTC",
@@ -38,33 +38,33 @@ const UTC_NAMES: [&str; 19] = [
 ];
 
 impl TextSettings {
-    /// Those of a server as it is installed, in a session in UTC.
+    /// Returns the settings of a newly installed server, in a session in UTC.
     pub(crate) fn ordinary(server_major: u8) -> Self {
         Self(ISO_DATES | UTC | POSTGRES_INTERVALS | u32::from(server_major))
     }
 
-    /// `DateStyle` is ISO: dates and timestamps look as in `2026-11-23 12:00:00`.
+    /// Returns whether `DateStyle` is ISO: dates and timestamps look like `2026-11-23 12:00:00`.
     pub(crate) fn has_iso_dates(self) -> bool {
         self.0 & ISO_DATES != 0
     }
 
-    /// `TimeZone` is UTC under one of its names.
+    /// Returns whether `TimeZone` is UTC under one of its names.
     pub(crate) fn is_in_utc(self) -> bool {
         self.0 & UTC != 0
     }
 
-    /// `IntervalStyle` is `postgres`.
+    /// Returns whether `IntervalStyle` is `postgres`.
     pub(crate) fn has_postgres_intervals(self) -> bool {
         self.0 & POSTGRES_INTERVALS != 0
     }
 
-    /// Floats are printed with as few digits as tell them apart: from PostgreSQL 12 on, unless `extra_float_digits` is
-    /// below 1, which servers do not report.
+    /// Returns whether floats are printed with the fewest digits that distinguish them: from PostgreSQL 12 on, unless
+    /// `extra_float_digits` is below 1, which servers do not report.
     pub(crate) fn has_shortest_floats(self) -> bool {
         self.server_major() >= 12
     }
 
-    /// 0 when it is unknown.
+    /// Returns the server's major version, 0 if unknown.
     pub(crate) fn server_major(self) -> u8 {
         (self.0 & VERSION) as u8
     }
@@ -73,11 +73,11 @@ impl TextSettings {
         Self(if on { self.0 | flag } else { self.0 & !flag })
     }
 
-    /// The settings once this one was reported: the body of a `ParameterStatus`, or its beginning.
+    /// Returns the settings after a report: the body of a `ParameterStatus`, or its beginning.
     pub(crate) fn after_report(self, body: &[u8]) -> Self {
         let mut parts = body.split(|b| *b == 0);
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else { return self };
-        // Cut off, since it is longer than anything that would matter: known to be out of the ordinary.
+        // A value cut off is longer than any default: known to be non-default.
         let whole = parts.next().is_some();
         let value = std::str::from_utf8(value).ok().filter(|_| whole).unwrap_or("");
         match name {
@@ -90,18 +90,19 @@ impl TextSettings {
     }
 }
 
-/// The number that a version begins with: 15 of `15.4 (Debian 15.4-1)`, of `15beta1` and of `15`.
+/// Returns the number that a version begins with: 15 of `15.4 (Debian 15.4-1)`, of `15beta1` and of `15`.
 fn major(version: &str) -> u8 {
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..digits].parse().unwrap_or(0)
 }
 
-/// The settings as last reported; written by the thread that drives the connection, read by any.
+/// The settings as last reported. Written by the thread that drives the connection, read by any.
 #[derive(Debug, Default)]
 pub(crate) struct Reported(AtomicU32);
 
 impl Reported {
-    pub(crate) fn take_in(&self, body: &[u8]) {
+    /// Applies the body of a `ParameterStatus`, or its beginning.
+    pub(crate) fn apply(&self, body: &[u8]) {
         self.0.store(self.now().after_report(body).0, Relaxed);
     }
 
@@ -117,7 +118,7 @@ mod tests {
     fn after(reports: &[&[u8]]) -> TextSettings {
         let reported = Reported::default();
         for report in reports {
-            reported.take_in(report);
+            reported.apply(report);
         }
         reported.now()
     }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_out_of_the_ordinary_is_noticed() {
+    fn a_change_to_a_non_default_value_is_noticed() {
         for (report, changed) in [
             (&b"DateStyle\0German, DMY\0"[..], TextSettings::has_iso_dates as fn(TextSettings) -> bool),
             (b"TimeZone\0Europe/Berlin\0", TextSettings::is_in_utc),
@@ -148,7 +149,7 @@ mod tests {
             let reported = Reported::default();
             reported.0.store(TextSettings::ordinary(15).0, Relaxed);
             assert!(changed(reported.now()));
-            reported.take_in(report);
+            reported.apply(report);
             assert!(!changed(reported.now()), "{report:?}");
         }
         assert_eq!(after(&[b"", b"\0", b"TimeZone", b"server_version\0devel\0"]), TextSettings::default());

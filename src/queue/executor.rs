@@ -13,7 +13,7 @@ use super::scheduler::{Bed, Item, Schedule, Wake};
 use super::statement_profile::{Habit, Habits};
 use super::{coalesce, worker};
 use crate::error::Error;
-use crate::link::deferred::do_now;
+use crate::link::deferred::run_deferred;
 use crate::pool::{Follower, Lender, WeakLender, closed};
 
 /// A worker that has had nothing to do for so long ends.
@@ -177,7 +177,7 @@ impl Executor {
         bed: &Arc<Bed>,
         seated: &mut bool,
     ) -> Option<Item<Chore, Arc<dyn Seat>, Ticket>> {
-        do_now();
+        run_deferred();
         let mut state = self.state.lock();
         loop {
             if let Some(item) = state.plan.take(seated, false) {

@@ -14,7 +14,7 @@ use super::statement_profile::Habit;
 use super::task::{Outcome, Task, Trouble, Work};
 use crate::error::{Error, ErrorKind};
 use crate::link::cancel::CancelHandle;
-use crate::link::deferred::{do_now, put_off};
+use crate::link::deferred::{defer, run_deferred};
 use crate::pool::{Asked, Lender};
 
 /// How long a statement may run on after each cancel request before the next one is sent.
@@ -414,7 +414,7 @@ impl Ticket {
         let mut phase = self.request.phase.lock();
         if matches!(*phase, Phase::Cancelling) {
             drop(phase);
-            do_now();
+            run_deferred();
             phase = self.request.phase.lock();
         }
         while matches!(*phase, Phase::Cancelling) {
@@ -456,7 +456,7 @@ impl Done {
             Told::Yes(edge) => call(edge),
             Told::NotYet(at) => {
                 let queue = ticket.request.queue.clone();
-                put_off(Box::new(move || call(queue.tell(at))));
+                defer(Box::new(move || call(queue.tell(at))));
             }
         }
     }

@@ -147,7 +147,7 @@ fn what_may_wait_is_told_of_once_enough_is_done_or_when_the_worker_pauses() {
     answer(ticket(&queue, &pool, 4).unwrap(), soon);
     assert!(queue.wait(Duration::ZERO), "who asks hears of it");
     assert!(!is_readable(fd));
-    crate::link::deferred::do_now();
+    crate::link::deferred::run_deferred();
     assert!(is_readable(fd));
 }
 

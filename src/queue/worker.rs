@@ -16,7 +16,7 @@ use super::task::{Answer, Outcome, Task, Trouble, Work};
 use super::{coalesce, transaction};
 use crate::error::Error;
 use crate::link::cancel::CancelHandle;
-use crate::link::deferred::do_now;
+use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
 
 /// Starts a worker; `seated`: with leave to do jobs.
@@ -60,7 +60,7 @@ impl Worker {
         let mut next = Next { item: Some(item), ..Next::default() };
         while let Some(item) = next.item.take() {
             if !matches!(item, Item::Job(_)) {
-                do_now();
+                run_deferred();
             }
             match item {
                 Item::Chore(chore) => self.do_chore(chore),
@@ -134,7 +134,7 @@ impl Worker {
         if let Task::Transaction { options, body } = ticket.request().task() {
             // It borrows for itself.
             self.loan = None;
-            do_now();
+            run_deferred();
             let pool = self.executor.pool();
             let outcome = pool
                 .map_err(Trouble::from)
@@ -161,7 +161,7 @@ impl Worker {
                 ControlFlow::Continue(wait) => {
                     self.loan = None;
                     ticket.wait_again();
-                    do_now();
+                    run_deferred();
                     thread::sleep(wait);
                 }
             }
@@ -190,7 +190,7 @@ impl Worker {
         match self.loan.take() {
             Some(loan) => Ok(loan),
             None => {
-                do_now();
+                run_deferred();
                 self.executor.pool()?.get(runs.asked(ticket.request())).map(Loan::new)
             }
         }

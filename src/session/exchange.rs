@@ -15,7 +15,7 @@ use super::result::{Column, ResultBlock};
 use super::statements::Statements;
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
 use crate::link::CopyIn;
-use crate::link::blocking::DirectLine;
+use crate::link::blocking::BlockingLink;
 use crate::protocol::command_tag::Tag;
 
 /// A buffer that grew beyond this for one request is given back at its end.
@@ -23,7 +23,7 @@ pub(super) const LARGEST_KEPT: usize = 1 << 20;
 
 /// An exchange under way, for the time of a call: the line is taken, the request was sent.
 pub(super) struct Exchange<'a> {
-    pub(super) line: DirectLine<'a>,
+    pub(super) line: BlockingLink<'a>,
     pub(super) state: &'a mut LaneState,
     /// The rest of the replies is not worth reading: the statement is cancelled before the next one, or by the pool.
     given_up: bool,
@@ -54,7 +54,7 @@ pub(super) enum Reply {
 
 impl<'a> Exchange<'a> {
     /// Sends `state.out`.
-    pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
+    pub(super) fn begin(line: BlockingLink<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
         let mut exchange = Self { line, state, given_up: false };
         exchange.state.settings = exchange.line.text_settings();
         exchange.state.standing = Standing::Left;
@@ -65,7 +65,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Goes on with what was begun in an earlier call.
-    pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
+    pub(super) fn resume(line: BlockingLink<'a>, state: &'a mut LaneState) -> Self {
         Self { line, state, given_up: false }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Exchange<'a> {
     /// Takes in what the server says unasked; `false` when it says nothing within `patience`. A message of which only a part
     /// has come by then is left to whoever reads next.
     pub(super) fn listen(
-        line: DirectLine<'a>,
+        line: BlockingLink<'a>,
         state: &'a mut LaneState,
         patience: Duration,
     ) -> Result<bool, Error> {

@@ -183,7 +183,7 @@ impl<'c> Lane<'c> {
         }
         if !self.link.is_busy() && self.link.fault().is_none() {
             // Nothing is awaited: the last reply that was owed lies in the buffer, if the server keeps to the protocol.
-            if let Ok(line) = self.link.direct_again(None) {
+            if let Ok(line) = self.link.resume_blocking(None) {
                 Exchange::resume(line, self.state).skip_what_has_come();
             }
         }
@@ -194,7 +194,7 @@ impl<'c> Lane<'c> {
         if !self.state.is_unfinished() {
             return Ok(());
         }
-        let line = self.link.direct_again(self.end).map_err(broken)?;
+        let line = self.link.resume_blocking(self.end).map_err(broken)?;
         // Data of a copy that was not sent yet.
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
@@ -264,7 +264,7 @@ impl<'c> Lane<'c> {
 
     /// Sends what stands in the buffer and begins to read the replies.
     pub(super) fn begin(&mut self) -> Result<Exchange<'_>> {
-        let line = self.link.direct(self.end).map_err(broken)?;
+        let line = self.link.blocking(self.end).map_err(broken)?;
         Exchange::begin(line, self.state)
     }
 
@@ -285,7 +285,7 @@ impl<'c> Lane<'c> {
             Course::Ended | Course::Broken => return Err(Course::over(kind)),
         }
         let end = end.or_else(|| self.link.end_of_statement());
-        let line = self.link.direct_again(end).map_err(broken)?;
+        let line = self.link.resume_blocking(end).map_err(broken)?;
         match std::mem::replace(course, Course::Broken) {
             Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
             Course::Ended | Course::Broken => Err(Course::over(kind)),
@@ -367,7 +367,7 @@ impl<'c> Lane<'c> {
     /// Takes in what the server says unasked. `false` when it says nothing within `patience`.
     fn take_in(&mut self, patience: Duration) -> Result<bool> {
         self.start()?;
-        let line = self.link.direct(None).map_err(broken)?;
+        let line = self.link.blocking(None).map_err(broken)?;
         Exchange::listen(line, self.state, patience)
     }
 

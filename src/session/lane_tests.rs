@@ -10,7 +10,7 @@ use super::mode::StatementMode;
 use super::pipeline::PipelineMode;
 use super::request::{Param, Request, ResultFormat};
 use crate::error::ErrorKind;
-use crate::link::scripted_server::Played;
+use crate::link::scripted_server::ScriptedServer;
 
 /// What a server has said at the end of a start-up.
 const READY: &[u8] = b"Z\0\0\0\x05I";
@@ -21,7 +21,7 @@ const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
 #[test]
 fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used() {
     for cut in 1..NOTIFICATION.len() {
-        let mut server = Played::begin(READY, false).unwrap();
+        let mut server = ScriptedServer::begin(READY, false).unwrap();
         let mut state = LaneState::new(0, Arc::default());
         server.say(&[DONE, &NOTIFICATION[..cut]].concat());
         let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
@@ -36,7 +36,7 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 
 #[test]
 fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
-    let mut server = Played::begin(READY, false).unwrap();
+    let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
     let mut rest = server.server.try_clone().unwrap();
@@ -54,7 +54,7 @@ fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
 
 #[test]
 fn the_longest_patience_there_is_can_be_had() {
-    let server = Played::begin(READY, false).unwrap();
+    let server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     let mut later = server.server.try_clone().unwrap();
     let late = thread::spawn(move || {
@@ -77,7 +77,7 @@ const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
 fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
     let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
     let suspended: &[u8] = b"s\0\0\0\x04";
-    let server = Played::begin(IN_TRANSACTION, false).unwrap();
+    let server = ScriptedServer::begin(IN_TRANSACTION, false).unwrap();
     let mut state = LaneState::new(10, Arc::default());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     (&server.server).write_all(&[DESCRIBED, BOUND_IN_TRANSACTION].concat()).unwrap();
@@ -96,7 +96,7 @@ fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
 #[test]
 fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_request() {
     // Cancel requests are refused: one would end the connection.
-    let mut server = Played::begin(IN_TRANSACTION, false).unwrap();
+    let mut server = ScriptedServer::begin(IN_TRANSACTION, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
     lane.send_and_leave("ROLLBACK");
@@ -117,7 +117,7 @@ fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_re
 #[test]
 fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
-    let mut server = Played::begin(READY, true).unwrap();
+    let mut server = ScriptedServer::begin(READY, true).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(BOUND);
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
@@ -136,7 +136,7 @@ fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
 fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connection_goes_on() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     const FAILED: &[u8] = b"G\0\0\0\x09\0\0\x01\0\0E\0\0\0\x1eSERROR\0VERROR\0C57014\0Mno\0\0";
-    let mut server = Played::begin(READY, false).unwrap();
+    let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(&[BOUND, FAILED].concat());
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
@@ -163,7 +163,7 @@ const DESCRIBED_AT_REST: &[u8] = b"3\0\0\0\x041\0\0\0\x04t\0\0\0\x06\0\0\
 const ANSWERED: &[u8] = b"2\0\0\0\x04D\0\0\0\x0b\0\x01\0\0\0\x017C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 
 /// Says what follows once the server has been sent something that ends so.
-fn say_in_turn(server: &Played, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
+fn say_in_turn(server: &ScriptedServer, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
     let mut other_end = server.server.try_clone().unwrap();
     other_end.set_nonblocking(false).unwrap();
     thread::spawn(move || {
@@ -199,7 +199,7 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
         ("26000", "FetchPreparedStatement"),
         ("42703", "errorMissingColumn"),
     ] {
-        let server = Played::begin(READY, false).unwrap();
+        let server = ScriptedServer::begin(READY, false).unwrap();
         let mut state = LaneState::new(10, Arc::default());
         let stale = [german(code, routine), READY.to_vec()].concat();
         let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
@@ -228,7 +228,7 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
 #[test]
 fn a_name_that_stands_although_it_was_closed_turns_names_off_for_the_whole_pool() {
     let mode: Arc<StatementMode> = Arc::default();
-    let server = Played::begin(READY, false).unwrap();
+    let server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(10, mode.clone());
     let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
     let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
@@ -245,7 +245,7 @@ fn a_name_that_stands_although_it_was_closed_turns_names_off_for_the_whole_pool(
 #[test]
 fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names() {
     let request = Request { sql: "select n from t".into(), params: &[], format: ResultFormat::Text };
-    let server = Played::begin(READY, false).unwrap();
+    let server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(10, Arc::default());
     let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
     let unknown = [german("26000", "FetchPreparedStatement"), READY.to_vec()].concat();
@@ -257,7 +257,7 @@ fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|block| block.rows() == 1)));
     played.join().unwrap();
     // A server that ran the second under the name that stood: nothing is known of its rows.
-    let server = Played::begin(READY, false).unwrap();
+    let server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(10, Arc::default());
     let played = say_in_turn(&server, vec![[taken, ANSWERED.to_vec()].concat()]);
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
@@ -273,7 +273,7 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
     for (code, status, retryable) in
         [("57P05", b'I', true), ("57P01", b'I', true), ("57P01", b'T', false), ("XX000", b'I', true)]
     {
-        let mut server = Played::begin(&[b'Z', 0, 0, 0, 5, status], false).unwrap();
+        let mut server = ScriptedServer::begin(&[b'Z', 0, 0, 0, 5, status], false).unwrap();
         let mut state = LaneState::new(10, Arc::default());
         let body = format!("SFATAL\0VFATAL\0C{code}\0Mgone\0\0");
         server.say(&[&b"E"[..], &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat());
@@ -286,7 +286,7 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
 
 #[test]
 fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received() {
-    let mut server = Played::begin(READY, false).unwrap();
+    let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
     server.say(b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0");

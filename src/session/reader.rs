@@ -9,7 +9,7 @@ use postgres::error::SqlState;
 
 use super::exchange::LARGEST_KEPT;
 use crate::error::ServerMessage;
-use crate::link::blocking::DirectLine;
+use crate::link::blocking::BlockingLink;
 
 /// Room for what is received at first, and what an idle connection keeps: as much as the server sends at a time. Most results fit.
 const FIRST_ROOM: usize = 8 * 1024;
@@ -108,7 +108,7 @@ impl Inbound {
 
     /// The next message, received now if it has not come yet.
     #[inline]
-    pub(super) fn next(&mut self, line: &mut DirectLine<'_>) -> io::Result<Received> {
+    pub(super) fn next(&mut self, line: &mut BlockingLink<'_>) -> io::Result<Received> {
         loop {
             match self.parse() {
                 Ok(Some(message)) => return Ok(message),
@@ -158,7 +158,7 @@ impl Inbound {
     }
 
     /// Receives more behind what is there.
-    pub(super) fn fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<()> {
+    pub(super) fn fill(&mut self, line: &mut BlockingLink<'_>) -> io::Result<()> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         if let Some(pause) = self.pause() {
             thread::sleep(pause);
@@ -208,7 +208,7 @@ impl Inbound {
     }
 
     /// Takes what has come already; `false` when nothing has.
-    pub(super) fn fill_now(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
+    pub(super) fn fill_now(&mut self, line: &mut BlockingLink<'_>) -> io::Result<bool> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         let received = line.receive_now(&mut self.buffer[self.end..])?;
         self.end += received.unwrap_or(0);
@@ -216,7 +216,7 @@ impl Inbound {
     }
 
     /// Gives what was received too much of back to the line.
-    pub(super) fn hand_back(&mut self, line: &mut DirectLine<'_>) {
+    pub(super) fn hand_back(&mut self, line: &mut BlockingLink<'_>) {
         if self.start < self.end {
             line.hand_back(&self.buffer[self.start..self.end]);
         }

@@ -31,7 +31,7 @@ impl Lane<'_> {
 
     /// Sends a statement without waiting, behind what is left of the exchange under way; `false` when it was not sent.
     fn try_to_send(&mut self, sql: &str) -> bool {
-        let Ok(mut line) = self.link.direct_again(None) else { return false };
+        let Ok(mut line) = self.link.resume_blocking(None) else { return false };
         self.state.out.clear();
         match line.copy_in() {
             None => {}

@@ -47,7 +47,7 @@ impl<'c> Handle<'c> {
     /// An error of a call, with where it happened. Where the server said why it ended the session, that is the error.
     #[cold]
     pub(super) fn explain(&self, error: Error) -> Error {
-        let error = match self.link().last_words() {
+        let error = match self.link().fatal_message() {
             Some(said) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
                 Error::from_server(said, Phase::Query).with_source(error)
             }

@@ -1,5 +1,4 @@
-//! The time of day of a hot path: monotonic, at the resolution of the kernel's tick, for 5 ns where `Instant::now`
-//! takes 25.
+//! A cheap clock for hot paths: monotonic, at the resolution of the kernel's tick, for 5 ns where `Instant::now` takes 25.
 
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use rustix::time::ClockId;
 pub(crate) struct Tick(u64);
 
 impl Tick {
-    /// How far a tick may lag behind: 10 ms at the slowest kernel tick in use (100 Hz).
+    /// The most that a tick may lag behind: 10 ms at the slowest kernel tick in use (100 Hz).
     pub(crate) const RESOLUTION: Duration = Duration::from_millis(10);
 
-    /// The present tick.
+    /// Returns the present tick.
     pub(crate) fn now() -> Self {
         #[cfg(target_os = "linux")]
         const COARSE: ClockId = ClockId::MonotonicCoarse;
@@ -22,13 +21,13 @@ impl Tick {
         Self::read(COARSE)
     }
 
-    /// The present moment without the lag, on the same scale.
+    /// Returns the present moment without the lag, on the same scale.
     pub(crate) fn exact() -> Self {
         Self::read(ClockId::Monotonic)
     }
 
-    /// The wall clock's present tick, on a scale of its own: since 1970. It goes on while the machine is suspended, and is
-    /// set by people and services.
+    /// Returns the wall clock's present tick, on a scale of its own: since 1970. That clock runs on while the machine is
+    /// suspended, and can be set.
     pub(crate) fn on_the_wall() -> Self {
         #[cfg(target_os = "linux")]
         const COARSE: ClockId = ClockId::RealtimeCoarse;

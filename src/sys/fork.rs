@@ -1,9 +1,9 @@
-//! Notices that this process is the child of a `fork`.
+//! Detects that this process is the child of a `fork`.
 //!
 //! A child shares its parent's sockets and epoll descriptors: a `Terminate` or a `shutdown(2)` sent by the child would
 //! cut the parent's sessions, and a lock that another thread of the parent held at the fork stays locked for ever. So
-//! every entry of the library compares generations before it touches a lock or a socket. `getpid` would tell the same
-//! but costs a system call (190 ns measured) on a path that is counted in nanoseconds.
+//! every entry of the library compares generations before it touches a lock or a socket. `getpid` would serve as well but
+//! costs a system call (190 ns measured) on a path that is counted in nanoseconds.
 
 #![allow(unsafe_code)]
 
@@ -16,13 +16,13 @@ extern "C" fn count_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Which process this is, counted in forks since the library was first used. Two values that differ were taken on
+/// The number of forks since the library was first used, which identifies a process. Two values that differ were taken on
 /// different sides of a fork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Generation(u32);
 
 impl Generation {
-    /// The present generation; the first call starts the counting.
+    /// Returns the present generation. The first call starts the count.
     pub(crate) fn watch() -> Self {
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
@@ -42,7 +42,7 @@ impl Generation {
         Self(GENERATION.load(Ordering::Relaxed))
     }
 
-    /// Whether the process forked since, and this is the child.
+    /// Returns whether the process has forked since, and this is the child.
     pub(crate) fn is_past(self) -> bool {
         self != Self::now()
     }

@@ -1,5 +1,4 @@
-//! What process and kernel impose on the library: clock, fork, callbacks, locks, work that runs at most once at a time. Knows
-//! nothing of the rest.
+//! Process and kernel: clock, fork, callbacks, locks, work that runs at most once at a time. Depends on no other room.
 
 pub(crate) mod callback;
 pub(crate) mod clock;

@@ -1,18 +1,18 @@
-//! Work that at most one thread does at a time, or one timer stands for.
+//! A guard for work that runs, or is scheduled, at most once at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether such work is under way.
+/// The flag of such work: set while it is under way.
 #[derive(Debug, Default)]
 pub(crate) struct SingleFlight(Arc<AtomicBool>);
 
-/// The right to do the work. It ends when this is dropped: on every way out, panics and jobs that are never run included.
+/// The right to do the work. It ends when dropped: on every way out, panics and jobs that never run included.
 #[derive(Debug)]
 pub(crate) struct Flight(Arc<AtomicBool>);
 
 impl SingleFlight {
-    /// `None` when the work is under way already.
+    /// Takes the right; `None` when the work is under way already.
     pub(crate) fn begin(&self) -> Option<Flight> {
         let is_under_way = self.0.swap(true, Ordering::AcqRel);
         (!is_under_way).then(|| Flight(self.0.clone()))

@@ -1,11 +1,11 @@
-//! Entry points for fuzzers: each takes any bytes at all, does with the library what they say, and panics when something does
-//! not hold that must. They live beside what they exercise; `fuzz/` has a program for each, and `make fuzz` runs them.
+//! Entry points for fuzzers. Each takes arbitrary bytes, interprets them as calls of the library, and panics when an invariant
+//! does not hold. They live beside the code they exercise; `fuzz/` has a program for each, and `make fuzz` runs them.
 
 pub use crate::connect::fuzzing::startup;
 pub use crate::ffi::fuzzing::{c_calls, c_texts};
 pub use crate::session::fuzzing::{binary_values, hostile_server};
 
-/// What an input says, piece by piece. Once it is used up it says zero, so that every input means something.
+/// A reader of an input, piece by piece. An input that is used up yields zeros, so that every input is valid.
 pub(crate) struct Draws<'a>(&'a [u8]);
 
 impl<'a> Draws<'a> {
@@ -27,7 +27,7 @@ impl<'a> Draws<'a> {
         usize::from(self.byte()) % limit
     }
 
-    /// One of these.
+    /// Draws one of `choices`.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
@@ -36,20 +36,20 @@ impl<'a> Draws<'a> {
         u32::from_be_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
     }
 
-    /// Up to this many bytes.
+    /// Draws up to this many bytes.
     pub(crate) fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// A length and that many bytes.
+    /// Draws a length and that many bytes.
     pub(crate) fn piece(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte());
         self.bytes(length)
     }
 
-    /// All that is left.
+    /// Takes the rest of the input.
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }

@@ -1,4 +1,4 @@
-//! What stands in for a server: the echo server of pools that need none, and entry points for fuzzers.
+//! Stand-ins for a server: the echo server of pools without one, and entry points for fuzzers.
 
 pub(crate) mod echo;
 #[cfg(feature = "fuzzing")]

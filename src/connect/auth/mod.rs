@@ -1,4 +1,4 @@
-//! Authentication: by what the server asks for, and no more than the settings allow to be answered.
+//! Authentication by the method that the server asks for, within what the settings allow.
 
 mod scram;
 
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Phase};
 const SCRAM: &str = "SCRAM-SHA-256";
 const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
-/// What the client can show, and to whom.
+/// The client's credentials, and the conditions for sending them.
 pub(super) struct Credentials<'a> {
     pub(super) password: Option<&'a Secret>,
     pub(super) channel_binding: ChannelBinding,
@@ -24,17 +24,17 @@ pub(super) struct Credentials<'a> {
     pub(super) scram_max_iterations: u32,
 }
 
-/// What an authentication request calls for.
+/// The step that follows an authentication request.
 pub(super) enum Step {
-    /// This has to be sent.
-    Goes(Vec<u8>),
-    /// The server goes on by itself.
-    Waits,
-    /// The server lets us in.
-    IsOver,
+    /// This answer has to be sent.
+    Send(Vec<u8>),
+    /// The server continues without an answer.
+    Wait,
+    /// The client is authenticated.
+    Done,
 }
 
-/// Where a SCRAM exchange stands.
+/// The state of a SCRAM exchange.
 enum Exchange {
     None,
     Begun(Scram),
@@ -48,13 +48,13 @@ pub(super) struct Authentication<'a> {
     user: &'a str,
     deadline: Instant,
     exchange: Exchange,
-    /// The exchange is bound to the TLS connection.
+    /// Set when the exchange is bound to the TLS connection.
     is_bound: bool,
-    /// What was asked for has been shown.
+    /// Set when the credentials that the server asked for have been sent, and in SCRAM its signature is verified.
     has_finished: bool,
 }
 
-/// A failure that no other try can mend.
+/// Makes the error of a failure that a retry cannot mend.
 fn failed(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Auth, message).in_phase(Phase::Auth).set_retryable(false)
 }
@@ -64,23 +64,23 @@ impl<'a> Authentication<'a> {
         Self { credentials, user, deadline, exchange: Exchange::None, is_bound: false, has_finished: false }
     }
 
-    /// What follows from one authentication request.
+    /// Handles one authentication request.
     ///
     /// # Errors
-    /// [`ErrorKind::Auth`], final: a method that is not spoken or not allowed, no password, a proof that is wrong.
+    /// [`ErrorKind::Auth`], final: a method that is not supported or not allowed, no password, a wrong signature.
     pub(super) fn answer(&mut self, messages: &Messages<'_>, message: &Message) -> Result<Step, Error> {
         let body = messages.body(message);
         let Some((code, body)) = body.split_first_chunk::<4>() else {
             return Err(messages.malformed(message.kind));
         };
         match u32::from_be_bytes(*code) {
-            0 => self.check_end().map(|()| Step::IsOver),
+            0 => self.check_end().map(|()| Step::Done),
             3 => {
                 self.allow(AuthMethod::Password)?;
                 self.forbid_without_binding()?;
                 let password = self.password("a password in the clear")?.to_owned();
                 self.has_finished = true;
-                Ok(Step::Goes(password_message(password.as_bytes())))
+                Ok(Step::Send(password_message(password.as_bytes())))
             }
             5 => {
                 self.allow(AuthMethod::Md5)?;
@@ -90,10 +90,10 @@ impl<'a> Authentication<'a> {
                 };
                 let answer = md5_answer(self.user, self.password("a password (md5)")?, salt)?;
                 self.has_finished = true;
-                Ok(Step::Goes(password_message(answer.as_bytes())))
+                Ok(Step::Send(password_message(answer.as_bytes())))
             }
             10 => self.begin_scram(messages, body),
-            11 => self.go_on_with_scram(body),
+            11 => self.continue_scram(body),
             12 => self.end_scram(body),
             other => Err(self.unsupported(other)),
         }
@@ -118,8 +118,8 @@ impl<'a> Authentication<'a> {
         }
     }
 
-    /// A password must not be shown to a server that does not prove to be at the end of the TLS connection, where that is
-    /// demanded.
+    /// Refuses to send a password where channel binding is required: the method cannot authenticate the server as the end of the
+    /// TLS connection.
     fn forbid_without_binding(&self) -> Result<(), Error> {
         if self.credentials.channel_binding != ChannelBinding::Require {
             return Ok(());
@@ -129,7 +129,7 @@ impl<'a> Authentication<'a> {
         ))
     }
 
-    /// The server says that we are in.
+    /// Checks that the server may end authentication now.
     fn check_end(&self) -> Result<(), Error> {
         if matches!(self.exchange, Exchange::Begun(_) | Exchange::Answered(_)) {
             return Err(failed(
@@ -180,7 +180,7 @@ impl<'a> Authentication<'a> {
                     "channel binding is required (channel_binding), and the server offered no method of authentication that supports it",
                 ));
             }
-            // Says that it could have been had: a server that offered it knows then that it was hidden on the way.
+            // States that the client supports binding: a server that offered it detects then that the offer was removed.
             Some(_) => (SCRAM, Binding::NotOffered),
             None if offers(SCRAM) => (SCRAM, Binding::Unsupported),
             None => {
@@ -196,21 +196,21 @@ impl<'a> Authentication<'a> {
         let mut answer = [mechanism.as_bytes(), b"\0"].concat();
         answer.extend_from_slice(&(first.len() as u32).to_be_bytes());
         answer.extend_from_slice(first.as_bytes());
-        Ok(Step::Goes(typed(&answer)))
+        Ok(Step::Send(typed(&answer)))
     }
 
-    fn go_on_with_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
+    fn continue_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
         let Exchange::Begun(scram) = std::mem::replace(&mut self.exchange, Exchange::None) else {
             return Err(failed("the server went on with SCRAM before it began it"));
         };
         let (answer, expected) = scram.answer(body, self.credentials.scram_max_iterations)?;
-        // Hashing a million times takes a while, during which nothing looks at the clock.
+        // Hashing a million times takes a while, during which no deadline is checked.
         if Instant::now() >= self.deadline {
             let message = "the time was over before the password was hashed as often as the server asks for";
             return Err(Error::new(ErrorKind::ConnectTimeout, message).in_phase(Phase::Auth));
         }
         self.exchange = Exchange::Answered(expected);
-        Ok(Step::Goes(typed(answer.as_bytes())))
+        Ok(Step::Send(typed(answer.as_bytes())))
     }
 
     fn end_scram(&mut self, body: &[u8]) -> Result<Step, Error> {
@@ -220,7 +220,7 @@ impl<'a> Authentication<'a> {
         expected.verify(body)?;
         self.exchange = Exchange::Verified;
         self.has_finished = true;
-        Ok(Step::Waits)
+        Ok(Step::Wait)
     }
 
     fn unsupported(&self, code: u32) -> Error {
@@ -244,7 +244,7 @@ impl<'a> Authentication<'a> {
     }
 }
 
-/// `PasswordMessage` and its relatives: they have one kind.
+/// Makes a `PasswordMessage` or one of its relatives, which share one kind.
 fn typed(body: &[u8]) -> Vec<u8> {
     let mut message = vec![b'p'];
     message.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
@@ -256,7 +256,7 @@ fn password_message(password: &[u8]) -> Vec<u8> {
     typed(&[password, b"\0"].concat())
 }
 
-/// `md5` and the hash of salt and a hash of password and user, in hexadecimal.
+/// Returns `md5` and the hexadecimal hash of the salt and a hash of password and user.
 fn md5_answer(user: &str, password: &str, salt: [u8; 4]) -> Result<String, Error> {
     let md5 = |bytes: &[u8]| {
         let hashed = hash(MessageDigest::md5(), bytes).map_err(|e| {

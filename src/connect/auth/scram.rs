@@ -1,5 +1,5 @@
-//! SCRAM-SHA-256, the client's side (RFC 5802, RFC 7677): the password is never sent, and the server proves that it knows
-//! it too.
+//! SCRAM-SHA-256, the client's side (RFC 5802, RFC 7677): the password is never sent, and both sides verify that the other
+//! has it.
 
 use openssl::base64::{decode_block, encode_block};
 use openssl::hash::MessageDigest;
@@ -12,16 +12,16 @@ use openssl::sign::Signer;
 use super::failed;
 use crate::error::Error;
 
-/// Bytes of chance in a nonce, as many as libpq's (`SCRAM_RAW_NONCE_LEN`).
-const NONCE: usize = 18;
+/// Random bytes in a nonce, as many as in libpq's (`SCRAM_RAW_NONCE_LEN`).
+const NONCE_BYTES: usize = 18;
 
-/// Whether the exchange is tied to the TLS connection it runs over.
+/// The binding of the exchange to the TLS connection it runs over.
 pub(super) enum Binding {
-    /// There is no such connection, or it is not wanted.
+    /// There is no TLS connection, or binding is not wanted.
     Unsupported,
-    /// The client could, and the server does not offer it.
+    /// The client supports binding, and the server does not offer it.
     NotOffered,
-    /// To the hash of the server's certificate.
+    /// Bound to the hash of the server's certificate.
     ServerEndPoint(Vec<u8>),
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Scram {
     nonce: String,
 }
 
-/// What the server has to show at the end.
+/// The signature that the server has to send at the end.
 pub(super) struct Expected {
     signature: [u8; 32],
 }
@@ -64,18 +64,18 @@ fn malformed(what: &str) -> Error {
 
 impl Scram {
     pub(super) fn new(password: &str, binding: Binding) -> Result<Self, Error> {
-        let mut chance = [0; NONCE];
-        rand_bytes(&mut chance).map_err(crypto)?;
-        Ok(Self::with_nonce(password, binding, encode_block(&chance)))
+        let mut random = [0; NONCE_BYTES];
+        rand_bytes(&mut random).map_err(crypto)?;
+        Ok(Self::with_nonce(password, binding, encode_block(&random)))
     }
 
     fn with_nonce(password: &str, binding: Binding, nonce: String) -> Self {
-        // PostgreSQL takes passwords that SASLprep forbids as they are.
+        // PostgreSQL uses passwords that SASLprep forbids unchanged.
         let prepared = stringprep::saslprep(password).map_or(password.into(), |prepared| prepared);
         Self { password: prepared.as_bytes().to_vec(), binding, nonce }
     }
 
-    /// `client-first-message`. The server knows the user from the start-up packet.
+    /// Returns the `client-first-message`. The user is in the start-up packet already.
     pub(super) fn first_message(&self) -> String {
         format!("{}{}", self.binding.header(), self.first_message_bare())
     }
@@ -84,11 +84,11 @@ impl Scram {
         format!("n=,r={}", self.nonce)
     }
 
-    /// The answer to `server-first-message`, and what has to follow it.
+    /// Returns the answer to `server-first-message`, and the signature that has to follow it.
     ///
     /// # Errors
-    /// When it is malformed, does not continue our nonce, or wants the password hashed less than once or more often than
-    /// `max_iterations`.
+    /// When the message is malformed, does not continue the client's nonce, or demands less than one or more than
+    /// `max_iterations` iterations.
     pub(super) fn answer(
         &self,
         server_first: &[u8],
@@ -127,7 +127,7 @@ impl Scram {
 }
 
 impl Expected {
-    /// Checks `server-final-message`: without it the server may be anyone.
+    /// Checks `server-final-message`, which authenticates the server.
     pub(super) fn verify(&self, server_final: &[u8]) -> Result<(), Error> {
         let text = str::from_utf8(server_final).map_err(|_| malformed("its end is no text"))?;
         let last = text.split(',').next().unwrap_or_default();
@@ -172,7 +172,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Result<[u8; 32], Error> {
     Ok(code)
 }
 
-/// Strict: no white space, whole groups of four.
+/// Decodes base64 strictly: no white space, whole groups of four.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let strict = text.len().is_multiple_of(4)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
@@ -183,7 +183,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// The example of RFC 7677, which has a user in it: what follows from the password does not depend on that.
+    /// The nonce of the example in RFC 7677. That has a user in it, on which nothing derived from the password depends.
     const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
     const SALT: &str = "W22ZaJ0SNY7soEsUEjb6gQ==";
 
@@ -195,7 +195,7 @@ mod tests {
         format!("r={nonce},s={salt},i={iterations}").into_bytes()
     }
 
-    /// The server's side, to the letter of RFC 5802.
+    /// Computes the server's side, to the letter of RFC 5802.
     fn server_final(challenge: &[u8], answer: &str) -> String {
         let salt = base64(SALT).unwrap();
         let mut salted = [0; 32];
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_prove_that_they_know_the_password() {
+    fn both_sides_verify_that_the_other_has_the_password() {
         let challenge = challenge("rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", SALT, "4096");
         let (answer, expected) = begun().answer(&challenge, 100_000).unwrap();
         let last = server_final(&challenge, &answer);

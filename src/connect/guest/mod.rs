@@ -1,9 +1,9 @@
-//! A driver as a guest on an open session: a `postgres::Client` that speaks over our link and believes that it opened it.
+//! A guest driver on an open session: a `postgres::Client` over this library's link, in place of a connection of its own.
 //!
 //! The crate hands its TLS hook a socket that it has connected itself, and it can connect only to addresses. So a loopback
 //! listener is bound for that moment; the hook drops the socket it is handed and returns a stream over the link. The
-//! stream answers the client's start-up packet from what the session's own start was told, and passes bytes from then on.
-//! `SslMode::Require` with direct negotiation makes the crate call the hook at once.
+//! stream answers the client's start-up packet with what the server sent at the session's start, and passes bytes from then
+//! on. `SslMode::Require` with direct negotiation makes the crate call the hook at once.
 
 mod farewell;
 mod stream;
@@ -22,19 +22,19 @@ use postgres::{Client, Socket};
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
 
-use self::stream::{GuestStream, Seat};
+use self::stream::{GuestStream, Slot};
 use super::startup::SessionStart;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::link::Link;
 
 /// The client, for as long as it may use the session.
 pub(crate) struct Guest {
-    /// Always there until `drop` takes it.
+    /// Always `Some` until `drop` takes it.
     client: Option<Client>,
-    seat: Arc<Mutex<Seat>>,
+    slot: Arc<Mutex<Slot>>,
 }
 
-/// Makes a client on a session that is at rest.
+/// Makes a client on an idle session.
 ///
 /// # Errors
 /// [`ErrorKind::Misuse`] in async code, where the client's own runtime cannot run. [`ErrorKind::Unreachable`] when the process
@@ -44,7 +44,7 @@ pub(crate) fn open_guest(link: &Link, start: &SessionStart) -> Result<Guest, Err
         return Err(in_async_code());
     }
     farewell::drop_deferred();
-    // The crate panics where it cannot make its runtime. What it needs is tried first, and a panic is no more than an error.
+    // The crate panics where it cannot make its runtime. Its needs are tried first, and a panic becomes an error.
     catch_unwind(AssertUnwindSafe(|| try_open(link, start))).unwrap_or_else(|_| {
         Err(cannot_open(
             "the driver panicked: in async code, or out of descriptors, it cannot make its runtime",
@@ -60,13 +60,13 @@ fn in_async_code() -> Error {
 
 fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
     let (listener, address) = bind_loopback()?;
-    // With the listener open, as it will be when the driver makes its own.
+    // Tried with the listener open, as it will be when the driver makes its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .map_err(|e| cannot_open(&format!("no runtime for it: {e}")).with_source(e))?
         .shutdown_background();
-    let seat = Arc::new(Mutex::new(Seat::new(link, start)));
-    let hook = Hook { seat: seat.clone(), listener: Arc::new(Mutex::new(Some(listener))) };
+    let slot = Arc::new(Mutex::new(Slot::new(link, start)));
+    let hook = Hook { slot: slot.clone(), listener: Arc::new(Mutex::new(Some(listener))) };
     let mut config = postgres::Config::new();
     config
         .user("guest")
@@ -77,8 +77,8 @@ fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
         .ssl_negotiation(postgres::config::SslNegotiation::Direct);
     let client = PostgresConnectionManager::new(config, hook)
         .connect()
-        .map_err(|e| cannot_open(&words(&e)).with_source(e))?;
-    Ok(Guest { client: Some(client), seat })
+        .map_err(|e| cannot_open(&text_with_cause(&e)).with_source(e))?;
+    Ok(Guest { client: Some(client), slot })
 }
 
 fn bind_loopback() -> Result<(TcpListener, SocketAddr), Error> {
@@ -97,8 +97,8 @@ fn cannot_open(cause: &str) -> Error {
     Error::new(ErrorKind::Unreachable, message).in_phase(Phase::Connect)
 }
 
-/// An error of the driver with its cause, which its own text leaves out.
-fn words(error: &postgres::Error) -> String {
+/// Returns the text of a driver's error with its cause, which its own text leaves out.
+fn text_with_cause(error: &postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -106,15 +106,15 @@ fn words(error: &postgres::Error) -> String {
 }
 
 impl Guest {
-    /// The session is its owner's again: what the client still says goes nowhere. Returns the names of the statements that it
-    /// leaves on the server.
+    /// Ends the client's use of the session: its further output is discarded. Returns the names of the statements that it leaves
+    /// on the server.
     pub(crate) fn leave(mut self) -> Vec<String> {
-        self.give_up_seat()
+        self.give_up_slot()
     }
 
-    fn give_up_seat(&mut self) -> Vec<String> {
-        // Only the client's own calls use the seat, and nobody makes one now.
-        self.seat.try_lock().map_or_else(Vec::new, |mut seat| seat.leave())
+    fn give_up_slot(&mut self) -> Vec<String> {
+        // Only the client's own calls use the slot, and none is made now.
+        self.slot.try_lock().map_or_else(Vec::new, |mut slot| slot.leave())
     }
 }
 
@@ -133,18 +133,19 @@ impl DerefMut for Guest {
 }
 
 impl Drop for Guest {
-    /// Does not block: the client talks to nothing any more.
+    /// Drops the client. Does not block: its connection has ended.
     fn drop(&mut self) {
-        self.give_up_seat();
+        self.give_up_slot();
         if let Some(client) = self.client.take() {
             farewell::drop_client(client);
         }
     }
 }
 
+/// The TLS hook that replaces the crate's socket by the link.
 #[derive(Clone)]
 struct Hook {
-    seat: Arc<Mutex<Seat>>,
+    slot: Arc<Mutex<Slot>>,
     listener: Arc<Mutex<Option<TcpListener>>>,
 }
 
@@ -169,7 +170,7 @@ impl TlsConnect<Socket> for Hook {
             let listener = self.listener.lock().take();
             drop(listener);
             // Within the client's runtime, where the descriptor is registered.
-            GuestStream::new(self.seat)
+            GuestStream::new(self.slot)
         })
     }
 }

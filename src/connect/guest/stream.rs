@@ -18,56 +18,56 @@ use crate::connect::startup::SessionStart;
 use crate::link::Link;
 use crate::link::driver_bridge::Driver;
 
-/// A client's place on the link. Its lock is a flag of ownership: it is only ever tried.
-pub(super) struct Seat {
-    /// `None` once the client has had to go.
+/// A client's slot on the link. Its lock is a flag of ownership: it is only ever tried.
+pub(super) struct Slot {
+    /// `None` once the client's use has ended.
     driver: Option<Driver>,
     start: StartPacket,
-    /// What the client is told in answer to its start-up packet, as far as it has not read it yet.
-    told: Vec<u8>,
-    /// The client reads before it has written.
+    /// The answer to the client's start-up packet, as far as it is still unread.
+    unread_answer: Vec<u8>,
+    /// The waker of a client that reads before it has written.
     early_reader: Option<Waker>,
 }
 
-impl Seat {
+impl Slot {
     pub(super) fn new(link: &Link, start: &SessionStart) -> Self {
         Self {
             driver: Some(Driver::new(link.clone())),
             start: StartPacket::default(),
-            told: welcome(start),
+            unread_answer: start_answer(start),
             early_reader: None,
         }
     }
 
-    /// The client has to go. Returns the names of the statements that it leaves on the server.
+    /// Ends the client's use. Returns the names of the statements that it leaves on the server.
     pub(super) fn leave(&mut self) -> Vec<String> {
-        self.told.clear();
+        self.unread_answer.clear();
         self.driver.take().map_or_else(Vec::new, Driver::leave)
     }
 }
 
-/// `AuthenticationOk`, the settings, the key and `ReadyForQuery`.
-fn welcome(start: &SessionStart) -> Vec<u8> {
-    let mut told = Vec::new();
-    let mut say = |kind: u8, body: &[u8]| {
-        told.push(kind);
-        told.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-        told.extend_from_slice(body);
+/// Makes the answer to a start-up packet: `AuthenticationOk`, the settings, the key and `ReadyForQuery`.
+fn start_answer(start: &SessionStart) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut put = |kind: u8, body: &[u8]| {
+        answer.push(kind);
+        answer.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+        answer.extend_from_slice(body);
     };
-    say(b'R', &[0; 4]);
+    put(b'R', &[0; 4]);
     for (name, value) in start.parameters() {
-        say(b'S', &[name, b"\0", value, b"\0"].concat());
+        put(b'S', &[name, b"\0", value, b"\0"].concat());
     }
     if let Some(key) = start.key() {
-        // The client takes four bytes of a key, whatever it is; its own cancel requests reach no server in any case.
+        // The client reads four bytes of any key; its own cancel requests reach no server in any case.
         let secret = key.secret.first_chunk::<4>().copied().unwrap_or_default();
-        say(b'K', &[key.process_id.to_be_bytes(), secret].concat());
+        put(b'K', &[key.process_id.to_be_bytes(), secret].concat());
     }
-    say(b'Z', b"I");
-    told
+    put(b'Z', b"I");
+    answer
 }
 
-/// Counts the bytes of the client's start-up packet, which goes nowhere.
+/// A counter of the bytes of the client's start-up packet, which is discarded.
 #[derive(Default)]
 struct StartPacket {
     head: [u8; 4],
@@ -83,8 +83,8 @@ impl StartPacket {
         self.length() == Some(self.seen)
     }
 
-    /// How many of these bytes belong to it.
-    fn swallow(&mut self, bytes: &[u8]) -> usize {
+    /// Discards the packet's bytes at the beginning of `bytes`, and returns their number.
+    fn discard(&mut self, bytes: &[u8]) -> usize {
         let mut n = 0;
         while n < bytes.len() && self.seen < 4 {
             self.head[self.seen] = bytes[n];
@@ -96,7 +96,7 @@ impl StartPacket {
     }
 }
 
-/// The link's socket, for the client's runtime to wait for.
+/// The link's socket, on which the client's runtime waits.
 struct Descriptor(Link);
 
 impl AsRawFd for Descriptor {
@@ -105,10 +105,11 @@ impl AsRawFd for Descriptor {
     }
 }
 
+/// The stream that the client takes for its TLS connection.
 pub(super) struct GuestStream {
-    seat: Arc<Mutex<Seat>>,
+    slot: Arc<Mutex<Slot>>,
     readiness: AsyncFd<Descriptor>,
-    alarm: Alarm,
+    timer: DeadlineTimer,
 }
 
 fn taken() -> io::Error {
@@ -116,15 +117,15 @@ fn taken() -> io::Error {
 }
 
 impl GuestStream {
-    /// Within the client's runtime.
-    pub(super) fn new(seat: Arc<Mutex<Seat>>) -> io::Result<Self> {
-        let link = seat.try_lock().and_then(|seat| seat.driver.as_ref().map(|driver| driver.link().clone()));
+    /// Makes the stream. Called within the client's runtime.
+    pub(super) fn new(slot: Arc<Mutex<Slot>>) -> io::Result<Self> {
+        let link = slot.try_lock().and_then(|slot| slot.driver.as_ref().map(|driver| driver.link().clone()));
         let link = link.ok_or_else(taken)?;
-        // What is deprecated of it is that a descriptor could be closed while it is registered: this one is the link's, which
-        // is kept alive, and never another.
+        // It is deprecated because a descriptor could be closed while it is registered: this one is the link's, which is kept
+        // alive, and never changes.
         #[allow(deprecated)]
         let readiness = AsyncFd::new(Descriptor(link))?;
-        Ok(Self { seat, readiness, alarm: Alarm::default() })
+        Ok(Self { slot, readiness, timer: DeadlineTimer::default() })
     }
 }
 
@@ -135,18 +136,18 @@ impl AsyncRead for GuestStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(mut seat) = this.seat.try_lock() else { return Poll::Ready(Err(taken())) };
-        let seat = &mut *seat;
-        // Once it had to go it finds the end of the stream.
-        let Some(driver) = &mut seat.driver else { return Poll::Ready(Ok(())) };
-        if !seat.told.is_empty() {
-            if !seat.start.is_whole() {
-                seat.early_reader = Some(cx.waker().clone());
+        let Some(mut slot) = this.slot.try_lock() else { return Poll::Ready(Err(taken())) };
+        let slot = &mut *slot;
+        // Once its use has ended, the client reads the end of the stream.
+        let Some(driver) = &mut slot.driver else { return Poll::Ready(Ok(())) };
+        if !slot.unread_answer.is_empty() {
+            if !slot.start.is_whole() {
+                slot.early_reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            let n = seat.told.len().min(buffer.remaining());
-            buffer.put_slice(&seat.told[..n]);
-            seat.told.drain(..n);
+            let n = slot.unread_answer.len().min(buffer.remaining());
+            buffer.put_slice(&slot.unread_answer[..n]);
+            slot.unread_answer.drain(..n);
             return Poll::Ready(Ok(()));
         }
         let room = buffer.initialize_unfilled();
@@ -160,9 +161,9 @@ impl AsyncRead for GuestStream {
                 Err(e) => return Poll::Ready(Err(e)),
             }
             match this.readiness.poll_read_ready(cx) {
-                // It may be an old one: forgotten, and looked again.
+                // It may be a stale one: clear it and read again.
                 Poll::Ready(ready) => ready?.clear_ready(),
-                Poll::Pending => return this.alarm.or_deadline(cx, driver),
+                Poll::Pending => return this.timer.or_deadline(cx, driver),
             }
         }
     }
@@ -171,12 +172,12 @@ impl AsyncRead for GuestStream {
 impl AsyncWrite for GuestStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let Some(mut seat) = this.seat.try_lock() else { return Poll::Ready(Err(taken())) };
-        let seat = &mut *seat;
-        let Some(driver) = &mut seat.driver else { return Poll::Ready(Ok(bytes.len())) };
-        if !seat.start.is_whole() {
-            let n = seat.start.swallow(bytes);
-            if let Some(waker) = seat.early_reader.take() {
+        let Some(mut slot) = this.slot.try_lock() else { return Poll::Ready(Err(taken())) };
+        let slot = &mut *slot;
+        let Some(driver) = &mut slot.driver else { return Poll::Ready(Ok(bytes.len())) };
+        if !slot.start.is_whole() {
+            let n = slot.start.discard(bytes);
+            if let Some(waker) = slot.early_reader.take() {
                 waker.wake();
             }
             return Poll::Ready(Ok(n));
@@ -188,41 +189,41 @@ impl AsyncWrite for GuestStream {
             }
             match this.readiness.poll_write_ready(cx) {
                 Poll::Ready(ready) => ready?.clear_ready(),
-                Poll::Pending => return this.alarm.or_deadline(cx, driver).map(|passed| passed.map(|()| 0)),
+                Poll::Pending => return this.timer.or_deadline(cx, driver).map(|passed| passed.map(|()| 0)),
             }
         }
     }
 
-    /// The client's runtime sleeps after a flush until the reply comes: it has to wake at the deadline too.
+    /// Arms the deadline: the client's runtime sleeps after a flush until the reply comes, and has to wake at the deadline too.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(mut seat) = this.seat.try_lock() else { return Poll::Ready(Err(taken())) };
-        let Some(driver) = &mut seat.driver else { return Poll::Ready(Ok(())) };
-        match this.alarm.or_deadline(cx, driver) {
+        let Some(mut slot) = this.slot.try_lock() else { return Poll::Ready(Err(taken())) };
+        let Some(driver) = &mut slot.driver else { return Poll::Ready(Ok(())) };
+        match this.timer.or_deadline(cx, driver) {
             Poll::Ready(passed) => Poll::Ready(passed),
             Poll::Pending => Poll::Ready(Ok(())),
         }
     }
 
-    /// The session is not the client's to end.
+    /// Does nothing: the client must not end the session.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }
 
 impl TlsStream for GuestStream {
-    /// Authentication is long over.
+    /// Returns none: authentication is over.
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-/// Wakes a task at the deadline in force. The timer is only looked at while something is awaited.
+/// A timer that wakes a task at the deadline in force. It is polled only while something is awaited.
 #[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
+struct DeadlineTimer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
-    /// What is pending ends at the deadline in force.
+impl DeadlineTimer {
+    /// Returns `Pending` until the deadline in force has passed, and then its error.
     fn or_deadline(&mut self, cx: &mut Context<'_>, driver: &Driver) -> Poll<io::Result<()>> {
         let deadline = driver.deadline();
         if deadline.is_some() || self.0.is_some() {
@@ -232,7 +233,7 @@ impl Alarm {
         Poll::Pending
     }
 
-    /// Ready once `deadline` has passed; otherwise the task is woken then, if there is one.
+    /// Returns `Ready` once `deadline` has passed. Otherwise the task will be woken then, if there is a deadline.
     fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let Some(end) = deadline.map(tokio::time::Instant::from_std) else {
             self.0 = None;
@@ -251,13 +252,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_up_packet_is_swallowed_wherever_it_is_cut_and_no_more_than_it() {
+    fn a_start_up_packet_is_discarded_wherever_it_is_cut_and_no_more_than_it() {
         let packet = b"\0\0\0\x0c\0\x03\0\0abc\0";
         for cut in 0..=packet.len() {
             let mut start = StartPacket::default();
-            assert_eq!(start.swallow(&packet[..cut]), cut);
+            assert_eq!(start.discard(&packet[..cut]), cut);
             let rest = [&packet[cut..], b"Q\0\0\0\x05\0"].concat();
-            assert_eq!(start.swallow(&rest), packet.len() - cut);
+            assert_eq!(start.discard(&rest), packet.len() - cut);
             assert!(start.is_whole(), "cut at {cut}");
         }
     }

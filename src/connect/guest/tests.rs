@@ -6,12 +6,12 @@ use crate::connect::{Connector, Opened};
 use crate::session::LaneState;
 use crate::session::ResultFormat;
 
-/// The echo server answers from within the process.
+/// Opens a session to the echo server, which runs within the process.
 fn opened() -> Opened {
     let (_, server) = PoolConfig::from_url("postgresql://echo@localhost/echo")
         .and_then(|config| config.settings())
         .expect("valid settings");
-    Connector::to_inside(server, crate::testing::echo::server())
+    Connector::in_process(server, crate::testing::echo::server())
         .open(Instant::now() + Duration::from_secs(10), &Arc::default(), &|| {
             LaneState::new(8, Arc::default())
         })
@@ -45,7 +45,7 @@ fn in_async_code_a_guest_is_refused_and_one_that_is_given_up_there_does_no_harm(
         assert!(error.to_string().contains("spawn_blocking"), "{error}");
     });
     assert!(opened.link.is_clean());
-    // Where blocking is allowed it is made.
+    // Where blocking is allowed the guest is made.
     let opened = one.block_on(async {
         let made =
             tokio::task::spawn_blocking(move || open_guest(&opened.link, &opened.start).map(|_| opened));
@@ -55,11 +55,11 @@ fn in_async_code_a_guest_is_refused_and_one_that_is_given_up_there_does_no_harm(
 }
 
 #[test]
-fn a_guest_that_goes_while_a_server_is_silent_does_not_wait_for_it() {
+fn a_guest_that_leaves_while_a_server_is_silent_does_not_wait_for_it() {
     let opened = opened();
     let guest = open_guest(&opened.link, &opened.start).unwrap();
-    // As a statement that was given up half-way.
-    opened.link.direct(None).unwrap().send(b"Q\0\0\0\x0dselect 1\0"[..9].as_ref(), |_| Ok(())).unwrap();
+    // Like a statement that was abandoned before its end.
+    opened.link.blocking(None).unwrap().send(b"Q\0\0\0\x0dselect 1\0"[..9].as_ref(), |_| Ok(())).unwrap();
     let begun = Instant::now();
     drop(guest);
     assert!(begun.elapsed() < Duration::from_secs(2));

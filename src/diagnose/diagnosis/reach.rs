@@ -114,7 +114,7 @@ fn reach_one(
             (reached, Some(opened))
         }
         Err(error) => {
-            let passed = error.passed();
+            let passed = error.phase_timings();
             reached.phases = phases(
                 host,
                 &[

@@ -8,7 +8,7 @@ use super::failpoint::failpoint;
 use super::validate::LOOK_AFTER;
 use crate::error::LinkFault;
 use crate::link::loans::Requests;
-use crate::link::{Look, TransactionStatus};
+use crate::link::{IdlePoll, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked, ThreadMark};
 use crate::pool::core::Inner;
@@ -39,7 +39,7 @@ impl Inner {
 
     #[inline]
     fn give_back_clean(self: &Arc<Self>, conn: Parked) {
-        match self.role_sign(&conn) {
+        match self.role_evidence(&conn) {
             None => self.park(conn),
             Some(sign) => self.doubt_role(conn, sign),
         }
@@ -47,7 +47,7 @@ impl Inner {
 
     #[cold]
     fn give_back_unclean(self: &Arc<Self>, conn: Parked, requests: Requests) {
-        if let Some(sign) = self.role_sign(&conn) {
+        if let Some(sign) = self.role_evidence(&conn) {
             self.heed(&conn, sign);
         }
         match conn.link.fault() {
@@ -76,10 +76,10 @@ impl Inner {
             return self.retire(conn, CloseReason::MaxLifetime);
         }
         if now.since(conn.lent_at) >= LOOK_AFTER {
-            match conn.link.look() {
-                Look::Quiet => {}
-                Look::Spoke => conn.doubtful = true,
-                Look::Gone => return self.retire_broken(conn),
+            match conn.link.poll_idle() {
+                IdlePoll::Quiet => {}
+                IdlePoll::Unsolicited => conn.doubtful = true,
+                IdlePoll::Closed => return self.retire_broken(conn),
             }
         }
         if self.fleet.is_due(now) {
@@ -147,7 +147,7 @@ impl Inner {
 
     /// Closes a connection that is counted as departing already.
     pub(in crate::pool) fn see_off(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        if let Some(words) = conn.link.last_words() {
+        if let Some(words) = conn.link.fatal_message() {
             let message = format_args!("the server ended a connection: {}", words.message);
             self.tell(EventKind::ServerMessage)
                 .of(&conn)
@@ -159,7 +159,8 @@ impl Inner {
             .debug(&[], format_args!("closing a connection: {}", reason.name()));
         // A server process closes its end when it ends, and with it what it was doing.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
-        let gone = conn.link.look() == Look::Gone && conn.link.fault() != Some(LinkFault::DeadlinePassed);
+        let gone =
+            conn.link.poll_idle() == IdlePoll::Closed && conn.link.fault() != Some(LinkFault::DeadlinePassed);
         failpoint!(self, "closing");
         conn.link.retire();
         if gone && !abandoned_work {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::failpoint::failpoint;
 use super::housekeeping::NextAlarm;
 use super::validate::Answer;
-use crate::link::Look;
+use crate::link::IdlePoll;
 use crate::pool::admission::Releases;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Inner;
@@ -81,9 +81,9 @@ impl Inner {
 
     fn prove_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
         failpoint!(self, "keepalive");
-        let answer = match conn.link.look() {
-            Look::Gone => Answer::Dead,
-            Look::Quiet | Look::Spoke => self.ask(&mut conn, self.settings.validation_timeout),
+        let answer = match conn.link.poll_idle() {
+            IdlePoll::Closed => Answer::Dead,
+            IdlePoll::Quiet | IdlePoll::Unsolicited => self.ask(&mut conn, self.settings.validation_timeout),
         };
         if let Some(reason) = self.tell_of_answer(&conn, answer) {
             return self.retire(conn, reason);

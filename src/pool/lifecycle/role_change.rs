@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::failpoint::failpoint;
 use super::validate::Answer;
-use crate::link::RoleSign;
+use crate::link::RoleEvidence;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Inner;
 use crate::pool::telemetry::stats::CloseReason;
@@ -16,14 +16,14 @@ use crate::pool::telemetry::stats::CloseReason;
 impl Inner {
     /// What a connection that came back has seen of its server's role, if that matters.
     #[inline]
-    pub(in crate::pool) fn role_sign(&self, conn: &OpenConnection) -> Option<RoleSign> {
-        if self.asks_for_role { conn.link.role_sign() } else { None }
+    pub(in crate::pool) fn role_evidence(&self, conn: &OpenConnection) -> Option<RoleEvidence> {
+        if self.asks_for_role { conn.link.role_evidence() } else { None }
     }
 
     /// Somebody was refused a write: the others are not to find that out one by one. He may have asked for it himself, by a
     /// transaction that only reads; then the others prove themselves for nothing, once.
-    pub(in crate::pool) fn heed(&self, conn: &OpenConnection, sign: RoleSign) {
-        if sign == RoleSign::RefusedWrite {
+    pub(in crate::pool) fn heed(&self, conn: &OpenConnection, sign: RoleEvidence) {
+        if sign == RoleEvidence::RefusedWrite {
             self.role_may_have_changed(conn, "25006");
         }
     }
@@ -50,7 +50,7 @@ impl Inner {
 
     /// A clean connection came back with a sign on it: a worker has it prove its role.
     #[cold]
-    pub(in crate::pool) fn doubt_role(self: &Arc<Self>, mut conn: Parked, sign: RoleSign) {
+    pub(in crate::pool) fn doubt_role(self: &Arc<Self>, mut conn: Parked, sign: RoleEvidence) {
         self.heed(&conn, sign);
         let inner = self.clone();
         self.workers.run(move || {

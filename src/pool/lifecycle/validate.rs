@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::failpoint::failpoint;
 use crate::error::human;
-use crate::link::Look;
+use crate::link::IdlePoll;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Inner;
 use crate::pool::telemetry::stats::CloseReason;
@@ -64,10 +64,10 @@ impl Inner {
         let trusted = now.since(parked.heard_at) <= self.settings.validate_after_idle
             && !parked.doubtful
             && self.trust.covers(parked.heard_at, parked.era);
-        let answer = match parked.link.look() {
-            Look::Gone => Answer::Dead,
-            Look::Quiet if trusted => Answer::Fit,
-            Look::Quiet | Look::Spoke => {
+        let answer = match parked.link.poll_idle() {
+            IdlePoll::Closed => Answer::Dead,
+            IdlePoll::Quiet if trusted => Answer::Fit,
+            IdlePoll::Quiet | IdlePoll::Unsolicited => {
                 // Half of the time is kept for opening another, should this one be dead.
                 let limit = self.settings.validation_timeout;
                 let allowed = limit.min(deadline.saturating_duration_since(Instant::now()) / 2);
@@ -164,7 +164,7 @@ impl Inner {
             conn.heard_at = Tick::now();
             conn.era = era;
             conn.doubtful = false;
-            conn.link.forget_role_signs();
+            conn.link.forget_role_evidence();
         }
         answer
     }

@@ -1,13 +1,13 @@
-//! inet, cidr, macaddr and macaddr8.
+//! The text of inet, cidr, macaddr and macaddr8.
 
 use std::fmt::Write as _;
 
-/// As `network_send` writes it: family (the server's own numbers), length of the mask, whether it is a cidr, how many bytes
-/// follow.
+/// The address families in the output of `network_send`, by the server's own numbers. Its format: family, length of the
+/// mask, a flag for cidr, the number of bytes that follow.
 const IPV4: u8 = 2;
 const IPV6: u8 = 3;
 
-/// `network_out`: the mask is shown for cidr, and for inet unless it covers the whole address.
+/// Prints like `network_out`: the mask is shown for cidr, and for inet unless it covers the whole address.
 pub(super) fn write_inet(bytes: &[u8], out: &mut String) -> Option<()> {
     let (&[family, bits, is_cidr, length], address) = bytes.split_first_chunk::<4>()?;
     if usize::from(length) != address.len() {
@@ -34,8 +34,8 @@ fn write_v4([a, b, c, d]: [u8; 4], out: &mut String) {
     let _ = write!(out, "{a}.{b}.{c}.{d}");
 }
 
-/// `inet_net_ntop_ipv6`: the longest run of two zero words or more is left out, the first of several as long; what holds
-/// an IPv4 address shows it.
+/// Prints like `inet_net_ntop_ipv6`: the longest run of two zero words or more is left out, the first of several as long; an
+/// embedded IPv4 address is shown as such.
 fn write_v6(bytes: [u8; 16], out: &mut String) {
     let words: [u16; 8] = std::array::from_fn(|n| u16::from_be_bytes([bytes[2 * n], bytes[2 * n + 1]]));
     let (start, length) = longest_zeros(&words);
@@ -62,7 +62,7 @@ fn write_v6(bytes: [u8; 16], out: &mut String) {
     }
 }
 
-/// Where it starts and how many words it has; 0 when there is none of two or more.
+/// Returns the start and length of the longest run of two zero words or more; length 0 when there is none.
 fn longest_zeros(words: &[u16; 8]) -> (usize, usize) {
     let mut best = (0, 0);
     for start in 0..8 {
@@ -74,7 +74,7 @@ fn longest_zeros(words: &[u16; 8]) -> (usize, usize) {
     best
 }
 
-/// `macaddr_out` and `macaddr8_out`.
+/// Prints like `macaddr_out` and `macaddr8_out`.
 pub(super) fn write_mac(bytes: &[u8], out: &mut String) -> Option<()> {
     if !matches!(bytes.len(), 6 | 8) {
         return None;

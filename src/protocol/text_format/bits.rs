@@ -1,4 +1,4 @@
-//! bytea, uuid, bit strings and `"char"`.
+//! The text of bytea, uuid, bit strings and `"char"`.
 
 use std::fmt::Write as _;
 
@@ -10,9 +10,9 @@ fn hex(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
-/// `byteaout` with `bytea_output=hex`.
+/// Prints like `byteaout` with `bytea_output=hex`.
 pub(super) fn write_bytea(bytes: &[u8], out: &mut String) {
-    // In pieces, since a character at a time is slow.
+    // Written in pieces, since single characters are slow.
     let mut digits = [0; 512];
     out.reserve(2 + 2 * bytes.len());
     out.push_str("\\x");
@@ -24,9 +24,9 @@ pub(super) fn write_bytea(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// `uuid_out`.
+/// Prints like `uuid_out`.
 pub(super) fn write_uuid(bytes: &[u8], out: &mut String) -> Option<()> {
-    /// Where the two digits of each byte stand.
+    /// The position of the two digits of each byte.
     const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     let bytes: &[u8; 16] = bytes.try_into().ok()?;
     let mut text = [b'-'; 36];
@@ -37,7 +37,7 @@ pub(super) fn write_uuid(bytes: &[u8], out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// `bit_out`: how many bits, then the bits from the highest of each byte on.
+/// Prints like `bit_out`. The value is the number of bits, then the bits from the highest of each byte on.
 pub(super) fn write_bits(bytes: &[u8], out: &mut String) -> Option<()> {
     let (count, bytes) = bytes.split_first_chunk::<4>()?;
     let count = usize::try_from(i32::from_be_bytes(*count)).ok()?;
@@ -48,7 +48,7 @@ pub(super) fn write_bits(bytes: &[u8], out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// `charout` of a byte that is no ASCII: in octal, since PostgreSQL 15. Before, it was sent as it is, which is no text.
+/// Prints a byte that is not ASCII like `charout`: in octal, since PostgreSQL 15. Before, it was sent unchanged, which is no text.
 pub(super) fn write_high_char(bytes: &[u8], settings: TextSettings, out: &mut String) -> Option<()> {
     match bytes {
         [byte] if *byte >= 0x80 && settings.server_major() >= 15 => write!(out, "\\{byte:03o}").ok(),

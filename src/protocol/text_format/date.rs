@@ -1,14 +1,14 @@
-//! Dates and times in ISO style (`EncodeDateOnly`, `EncodeTimeOnly`, `EncodeDateTime`).
+//! The text of dates and times in ISO style (`EncodeDateOnly`, `EncodeTimeOnly`, `EncodeDateTime`).
 
 use std::fmt::Write as _;
 
 pub(super) const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
-/// From 1970-01-01 to 2000-01-01, where the server's calendar begins.
+/// The days from 1970-01-01 to 2000-01-01, where the server's calendar begins.
 const DAYS_TO_2000: i64 = 10_957;
 
-/// Days since 2000-01-01. The ends of the range are the infinities.
+/// Prints a date given in days since 2000-01-01. The ends of the range are the infinities.
 pub(super) fn write_date(days: i32, out: &mut String) -> Option<()> {
     match days {
         i32::MAX => out.push_str("infinity"),
@@ -23,7 +23,8 @@ pub(super) fn write_date(days: i32, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Microseconds since 2000-01-01 00:00:00, shown with this offset from UTC. The ends of the range are the infinities.
+/// Prints a timestamp given in microseconds since 2000-01-01 00:00:00, with this offset from UTC. The ends of the range are
+/// the infinities.
 pub(super) fn write_timestamp(micros: i64, offset: &str, out: &mut String) -> Option<()> {
     match micros {
         i64::MAX => out.push_str("infinity"),
@@ -41,10 +42,10 @@ pub(super) fn write_timestamp(micros: i64, offset: &str, out: &mut String) -> Op
     Some(())
 }
 
-/// Year, month and day of a number of days since 2000-01-01 in the Gregorian calendar, extended to all times. Returns
-/// whether the year is one before Christ, where 1 BC is the year 0.
+/// Prints a day, given in days since 2000-01-01, in the Gregorian calendar extended to all times. Returns whether the year is
+/// before Christ, where 1 BC is the year 0.
 fn write_day(days: i64, out: &mut String) -> Option<bool> {
-    // Eras of 400 years, which all have the same days, counted from 0000-03-01: leap days come last.
+    // Eras of 400 years all have the same number of days, counted from 0000-03-01: leap days come last.
     const DAYS_PER_ERA: i64 = 146_097;
     let days = days + DAYS_TO_2000 + 719_468;
     let (era, day) = (days.div_euclid(DAYS_PER_ERA), days.rem_euclid(DAYS_PER_ERA));
@@ -59,7 +60,7 @@ fn write_day(days: i64, out: &mut String) -> Option<bool> {
     Some(year <= 0)
 }
 
-/// Microseconds since midnight, up to 24:00:00.
+/// Prints a time given in microseconds since midnight, up to 24:00:00.
 pub(super) fn write_time(micros: i64, out: &mut String) -> Option<()> {
     if !(0..=MICROS_PER_DAY).contains(&micros) {
         return None;
@@ -70,7 +71,7 @@ pub(super) fn write_time(micros: i64, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// `AppendSeconds`: two digits, and the microseconds without trailing zeros.
+/// Prints like `AppendSeconds`: two digits, and the microseconds without trailing zeros.
 pub(super) fn write_seconds(seconds: i64, micros: i64, out: &mut String) {
     let _ = write!(out, "{seconds:02}");
     if micros != 0 {
@@ -79,7 +80,7 @@ pub(super) fn write_seconds(seconds: i64, micros: i64, out: &mut String) {
     }
 }
 
-/// A time of day and the seconds that its zone lies west of UTC.
+/// Prints a time of day, with the seconds that its zone lies west of UTC.
 pub(super) fn write_timetz(bytes: &[u8], out: &mut String) -> Option<()> {
     let (time, zone) = bytes.split_first_chunk::<8>()?;
     write_time(i64::from_be_bytes(*time), out)?;

@@ -1,4 +1,4 @@
-//! Floats as PostgreSQL 12 and later print them (`float8out` with `extra_float_digits` of 1 or more).
+//! The text of floats in PostgreSQL 12 and later (`float8out` with `extra_float_digits` of 1 or more).
 //!
 //! The server prints the fewest digits that lie strictly between the neighbouring halfway points, the nearest of these, an
 //! even one of two as near (its Ryu with `STRICTLY_SHORTEST` off). Rust's shortest form may lie on a halfway point, where
@@ -7,18 +7,18 @@
 
 use std::fmt::{self, Write as _};
 
-/// `mantissa * 2^exponent`, and what the rules need besides.
+/// The number `mantissa * 2^exponent`, and two properties that the rules need.
 struct Float {
     mantissa: u64,
     exponent: i32,
-    /// The neighbour towards zero is only half as far as the other: the mantissa is a power of two.
+    /// Set if the neighbour towards zero is only half as far as the other: the mantissa is a power of two.
     near_below: bool,
-    /// Whether a decimal is read as this number.
+    /// Returns whether a decimal is read as this number.
     reads_back: fn(&str, u64) -> bool,
     bits: u64,
 }
 
-/// `digits * 10^exponent`.
+/// The number `digits * 10^exponent`.
 #[derive(Clone, Copy)]
 struct Decimal {
     digits: u64,
@@ -63,15 +63,15 @@ fn decimal4(number: f32) -> Decimal {
     float.decimal(&number.abs())
 }
 
-/// The number that the server prints for a float4: 1.1 where the nearest float is a little more.
+/// Returns the number that the server prints for a float4: 1.1 where the nearest float is a little more.
 pub(crate) fn float4_as_printed(number: f32) -> f64 {
-    // Every whole number below this is a float of its own, printed in full.
+    // Every whole number below this is a distinct float, printed in full.
     const WHOLE: f32 = 16_777_216.0;
     if !number.is_finite() || (number.fract() == 0.0 && number.abs() < WHOLE) {
         return number.into();
     }
     let decimal = decimal4(number);
-    // Powers of ten up to this one are doubles themselves, so that one division is as exact as reading.
+    // Powers of ten up to this one are exact doubles, so that one division is as exact as reading.
     let places = decimal.exponent.unsigned_abs();
     let read = if decimal.exponent <= 0 && places <= 22 {
         decimal.digits as f64 / POWERS_OF_TEN[places as usize]
@@ -86,7 +86,7 @@ const POWERS_OF_TEN: [f64; 23] = [
     1e19, 1e20, 1e21, 1e22,
 ];
 
-/// The sign, and all of a number that has no digits. Whether nothing is left to write.
+/// Writes the sign, and all of a number that has no digits. Returns whether the number is complete.
 fn write_special(number: f64, out: &mut String) -> bool {
     if number.is_nan() {
         out.push_str("NaN");
@@ -104,13 +104,13 @@ fn write_special(number: f64, out: &mut String) -> bool {
 }
 
 impl Float {
-    /// What the server prints for it.
+    /// Returns the decimal that the server prints.
     fn decimal(&self, number: &impl fmt::LowerExp) -> Decimal {
         let shortest = Decimal::of(format_args!("{number:e}"));
         if self.is_halfway(shortest) { self.inside(shortest, number) } else { self.even_of_a_tie(shortest) }
     }
 
-    /// Whether a decimal lies in the middle between this number and one of its neighbours.
+    /// Returns whether a decimal lies in the middle between this number and one of its neighbours.
     fn is_halfway(&self, decimal: Decimal) -> bool {
         let above = equal(decimal, 2 * self.mantissa + 1, self.exponent - 1);
         let below = if self.near_below {
@@ -126,11 +126,11 @@ impl Float {
         (self.reads_back)(&text, self.bits) && !self.is_halfway(decimal)
     }
 
-    /// The shortest that is no halfway point. Of as many digits there is no other: it would lie farther away, beyond the
-    /// halfway point of the other side.
+    /// Returns the shortest decimal that is no halfway point. There is no other with as many digits: it would lie farther away,
+    /// beyond the halfway point of the other side.
     fn inside(&self, halfway: Decimal, number: &impl fmt::LowerExp) -> Decimal {
         let mut decimal = halfway;
-        // So many digits behind the point are one more in all.
+        // `n` digits behind the point are `n + 1` in all.
         for count in halfway.count()..17 {
             decimal = Decimal::of(format_args!("{number:.count$e}"));
             if self.is_inside(decimal) {
@@ -140,7 +140,7 @@ impl Float {
         decimal
     }
 
-    /// Rust rounds up where the number lies in the middle of two shortest decimals.
+    /// Rounds a tie to even: Rust rounds up where the number lies in the middle of two shortest decimals.
     fn even_of_a_tie(&self, decimal: Decimal) -> Decimal {
         let down = Decimal { digits: decimal.digits - 1, ..decimal };
         let middle = Decimal { digits: 2 * decimal.digits - 1, ..decimal };
@@ -149,7 +149,7 @@ impl Float {
     }
 }
 
-/// Whether `decimal` is exactly `mantissa * 2^exponent`.
+/// Returns whether `decimal` is exactly `mantissa * 2^exponent`.
 fn equal(decimal: Decimal, mantissa: u64, exponent: i32) -> bool {
     if decimal.digits == 0 || mantissa == 0 {
         return false;
@@ -172,10 +172,10 @@ fn equal(decimal: Decimal, mantissa: u64, exponent: i32) -> bool {
 }
 
 impl Decimal {
-    /// What `{:e}` writes: `1.5e-7`.
+    /// Parses the output of `{:e}`: `1.5e-7`.
     fn of(written: fmt::Arguments<'_>) -> Self {
         let mut reader = Reader { digits: 0, decimals: 0, exponent: 0, negative: false, part: Part::Whole };
-        // Reading does not fail.
+        // Parsing does not fail.
         let _ = reader.write_fmt(written);
         let exponent = if reader.negative { -reader.exponent } else { reader.exponent };
         Self { digits: reader.digits, exponent: exponent - reader.decimals }
@@ -185,7 +185,7 @@ impl Decimal {
         self.digits.max(1).ilog10() as usize + 1
     }
 
-    /// `to_chars` of the server's `d2s.c` and `f2s.c`. Numbers from the power of ten `widest` on get an exponent.
+    /// Prints like `to_chars` of the server's `d2s.c` and `f2s.c`. Numbers from the power of ten `widest` on get an exponent.
     fn write(mut self, widest: i32, out: &mut String) {
         while self.digits != 0 && self.digits.is_multiple_of(10) {
             self.digits /= 10;
@@ -212,7 +212,7 @@ impl Decimal {
     }
 }
 
-/// Reads a decimal while it is written, so that it is never a text.
+/// A writer that parses a decimal while it is printed, without an intermediate text.
 struct Reader {
     digits: u64,
     decimals: i32,

@@ -1,12 +1,12 @@
-//! Intervals with `IntervalStyle=postgres` (`EncodeInterval`).
+//! The text of intervals with `IntervalStyle=postgres` (`EncodeInterval`).
 
 use std::fmt::Write as _;
 
 use super::date::{MICROS_PER_SECOND, write_seconds};
 use crate::protocol::session_parameters::TextSettings;
 
-/// Microseconds, days and months, which the server keeps apart. From PostgreSQL 17 on, all at one end of their range mean
-/// infinity.
+/// Prints an interval: microseconds, days and months, which the server keeps apart. From PostgreSQL 17 on, all at one end of
+/// their range mean infinity.
 pub(super) fn write(bytes: &[u8], settings: TextSettings, out: &mut String) -> Option<()> {
     let bytes: [u8; 16] = bytes.try_into().ok()?;
     let [m0, m1, m2, m3, m4, m5, m6, m7, d0, d1, d2, d3, n0, n1, n2, n3] = bytes;
@@ -33,12 +33,12 @@ pub(super) fn write(bytes: &[u8], settings: TextSettings, out: &mut String) -> O
 struct Parts<'a> {
     out: &'a mut String,
     empty: bool,
-    /// What follows a negative part shows its plus.
+    /// Set behind a negative part: the next part shows its plus.
     after_negative: bool,
 }
 
 impl Parts<'_> {
-    /// `AddPostgresIntPart`.
+    /// Adds a part like `AddPostgresIntPart`.
     fn add(&mut self, number: i32, unit: &str) {
         if number == 0 {
             return;

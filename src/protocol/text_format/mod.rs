@@ -1,8 +1,8 @@
 //! The text of binary values, exactly as the server prints it.
 //!
-//! Whether that can be known depends on the type alone for most types, on the session's settings for some: see
-//! [`is_known`]. The forms were read off PostgreSQL's output functions, which each part names, and are compared with the
-//! server's own answers in `tests/lane/text_form.rs`.
+//! For most types the text depends on the value alone, for some also on the session's settings: see [`is_known`]. The forms
+//! are those of PostgreSQL's output functions, which each part names, and are compared with the server's own output in
+//! `tests/lane/text_form.rs`.
 
 mod addresses;
 mod bits;
@@ -17,7 +17,7 @@ pub(crate) use float::float4_as_printed;
 
 use super::session_parameters::TextSettings;
 
-/// OIDs of `pg_type.dat`, which never change.
+/// The OIDs of `pg_type.dat`, which never change.
 pub(crate) mod oid {
     pub(crate) const BOOL: u32 = 16;
     pub(crate) const BYTEA: u32 = 17;
@@ -60,7 +60,7 @@ pub(crate) mod oid {
 
 use oid::*;
 
-/// Whether binary values of a type can be told as the server prints them in a session with these settings.
+/// Returns whether the server's text of a type's binary values is known, in a session with these settings.
 pub(crate) fn is_known(type_oid: u32, settings: TextSettings) -> bool {
     match type_oid {
         BOOL | BYTEA | CHAR | INT8 | INT2 | INT4 | OID | XID | CID | XID8 | NUMERIC | UUID => true,
@@ -73,12 +73,12 @@ pub(crate) fn is_known(type_oid: u32, settings: TextSettings) -> bool {
     }
 }
 
-/// Types whose binary form is their text.
+/// Returns whether a type's binary form is its text.
 fn is_text(type_oid: u32) -> bool {
     matches!(type_oid, NAME | TEXT | JSON | XML | UNKNOWN | BPCHAR | VARCHAR | REFCURSOR | CSTRING)
 }
 
-/// The text of a binary value that holds it as it stands.
+/// Returns the text of a binary value that contains it unchanged.
 pub(crate) fn within(type_oid: u32, bytes: &[u8]) -> Option<&[u8]> {
     match (type_oid, bytes) {
         // `char_out`: a zero byte is the empty text.
@@ -90,8 +90,8 @@ pub(crate) fn within(type_oid: u32, bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Adds the text of a binary value that does not lie [`within`] it. `None` when it cannot be known, or when the bytes are
-/// no value of the type; what was added is then of no use.
+/// Appends the text of a binary value that is not [`within`] it. `None` when the text is unknown, or when the bytes are no
+/// value of the type; the appended text is then invalid.
 pub(crate) fn write(type_oid: u32, bytes: &[u8], settings: TextSettings, out: &mut String) -> Option<()> {
     if !is_known(type_oid, settings) {
         return None;
@@ -145,7 +145,7 @@ mod tests {
             for _ in 0..20_000 {
                 let mut bytes: Vec<u8> = (0..random.usize(..26)).map(|_| random.u8(..)).collect();
                 if random.bool() {
-                    // Small numbers are where counts and lengths mean something.
+                    // Small numbers are plausible counts and lengths.
                     bytes.iter_mut().for_each(|b| *b &= 3);
                 }
                 let mut text = String::new();

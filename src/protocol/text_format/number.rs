@@ -1,4 +1,4 @@
-//! Integers and numeric.
+//! The text of integers and numeric.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,8 @@ const INFINITY: u16 = 0xd000;
 const MINUS_INFINITY: u16 = 0xf000;
 const MINUS: u16 = 0x4000;
 
-/// `numeric_out`: digits to the base 10,000, the first standing for `weight` powers of it, and how many decimals to show.
+/// Prints like `numeric_out`. The value has digits to the base 10,000, the weight of the first as a power of that base, and
+/// the number of decimals to show.
 pub(super) fn write_numeric(bytes: &[u8], out: &mut String) -> Option<()> {
     let (head, digits) = bytes.split_first_chunk::<8>()?;
     let [n0, n1, w0, w1, s0, s1, d0, d1] = *head;

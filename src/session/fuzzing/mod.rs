@@ -9,7 +9,7 @@ use visit::Visit;
 use std::sync::Arc;
 
 use super::lane::LaneState;
-use crate::link::scripted_server::Played;
+use crate::link::scripted_server::ScriptedServer;
 use crate::testing::fuzzing::Draws;
 
 /// What is not longer than this fits into a socket.
@@ -29,7 +29,7 @@ pub fn hostile_server(input: &[u8]) {
     let manner = draws.byte();
     let count = 1 + draws.below(8);
     let operations: Vec<_> = (0..count).map(|_| (draws.byte(), draws.byte())).collect();
-    let mut server = Played::begin(&greeting(manner >> 3), manner & 4 != 0).expect("a socket");
+    let mut server = ScriptedServer::begin(&greeting(manner >> 3), manner & 4 != 0).expect("a socket");
     match manner & 65 {
         0 => turns(draws.rest()).for_each(|words| server.say(words)),
         64 => server.say(draws.bytes(LONGEST)),
@@ -65,7 +65,7 @@ fn turns(words: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Says whole messages. A byte each says the kind, and whether it is received with the one before; another how long it is, or
 /// 255 that two more do.
-fn say_messages(server: &mut Played, draws: &mut Draws<'_>) {
+fn say_messages(server: &mut ScriptedServer, draws: &mut Draws<'_>) {
     let (mut words, mut said) = (Vec::new(), 0);
     while !draws.is_empty() && said < LONGEST {
         let kind = draws.byte();

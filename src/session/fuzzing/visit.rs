@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::values::read_block;
 use crate::error::{Error, ErrorKind, LinkFault, Result};
 use crate::ffi::fuzzing::read_result;
-use crate::link::scripted_server::Played;
+use crate::link::scripted_server::ScriptedServer;
 use crate::session::lane::{Lane, LaneState};
 use crate::session::{
     CopyInCursor, CopyOutCursor, Param, PipelineMode, Request, ResultBlock, ResultFormat, RowStream, Sql,
@@ -24,7 +24,7 @@ const PARAMS: [Param<'static>; 2] = [
 ];
 
 pub(super) struct Visit {
-    server: Played,
+    server: ScriptedServer,
     state: LaneState,
     statements: Vec<Statement>,
     stream: Option<StreamCursor>,
@@ -42,7 +42,7 @@ enum Leaves {
 }
 
 impl Visit {
-    pub(super) fn new(server: Played, state: LaneState) -> Self {
+    pub(super) fn new(server: ScriptedServer, state: LaneState) -> Self {
         Self { server, state, statements: Vec::new(), stream: None, copy_in: None, copy_out: None }
     }
 

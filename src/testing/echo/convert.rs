@@ -1,6 +1,6 @@
-//! Parameters in the format in which they are wanted back.
+//! Converts parameters to the format of the result.
 
-use super::instant;
+use super::datetime;
 use super::wire::Refusal;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
@@ -9,14 +9,14 @@ use crate::session::oid::{
     TIMESTAMP, TIMESTAMPTZ, UNKNOWN, UUID, VARCHAR, XML,
 };
 
-/// Format codes.
+/// The format codes of the protocol.
 pub(super) const TEXT: u16 = 0;
 pub(super) const BINARY: u16 = 1;
 
-/// What this server says of itself at the start of a session.
+/// The major version that this server reports.
 pub(super) const MAJOR_VERSION: u8 = 17;
 
-/// A value of a type, given in one format and wanted in another.
+/// Converts a value of a type from one format to another.
 pub(super) fn convert(type_oid: u32, value: &[u8], from: u16, to: u16) -> Result<Vec<u8>, Refusal> {
     if from == TEXT && str::from_utf8(value).is_err() {
         return Err(Refusal::error("22021", "invalid byte sequence for encoding \"UTF8\""));
@@ -56,10 +56,10 @@ fn read(type_oid: u32, text: &str) -> Result<Vec<u8>, Refusal> {
         FLOAT8 => ("double precision", trimmed.parse().ok().map(|n: f64| n.to_be_bytes().into())),
         BYTEA => ("bytea", text.strip_prefix("\\x").and_then(hex)),
         UUID => ("uuid", hex(&trimmed.replace('-', "")).filter(|bytes| bytes.len() == 16)),
-        DATE => ("date", instant::date(trimmed).map(|days| days.to_be_bytes().into())),
-        TIMESTAMP => ("timestamp", instant::timestamp(trimmed, false).map(|us| us.to_be_bytes().into())),
+        DATE => ("date", datetime::date(trimmed).map(|days| days.to_be_bytes().into())),
+        TIMESTAMP => ("timestamp", datetime::timestamp(trimmed, false).map(|us| us.to_be_bytes().into())),
         TIMESTAMPTZ => {
-            let micros = instant::timestamp(trimmed, true);
+            let micros = datetime::timestamp(trimmed, true);
             ("timestamp with time zone", micros.map(|us| us.to_be_bytes().into()))
         }
         _ => return Err(unknown(type_oid)),
@@ -92,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn printed_values_are_read_back() {
         let mut random = fastrand::Rng::with_seed(20_261_123);
         for type_oid in
             [BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8, BYTEA, UUID, DATE, TIMESTAMP, TIMESTAMPTZ]
         {
             for _ in 0..5_000 {
                 let number = random.i64(..) >> random.u32(..64);
-                // Within what the server's calendar has.
+                // Within the server's calendar.
                 let value = match type_oid {
                     BOOL => vec![u8::from(number < 0)],
                     INT2 => (number as i16).to_be_bytes().into(),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_refused() {
+    fn invalid_values_are_refused() {
         for (type_oid, text, code) in [
             (INT4, "seven", "22P02"),
             (INT2, "32768", "22P02"),

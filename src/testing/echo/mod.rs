@@ -1,13 +1,12 @@
-//! A server that needs no server: it speaks enough of PostgreSQL's protocol, within this process, that a pool runs on it as
-//! on a real one, and answers statements with themselves. For tests of programs that use a pool, and for bindings.
+//! An in-process PostgreSQL stand-in that echoes statements. For testing programs without a database, and for bindings.
 //!
-//! Pool, links, both lanes, deadlines and cancelling are the real ones; only the far end of the socket is not. What it
-//! answers is told at [`Pool::echo`](crate::Pool::echo).
+//! Pool, links, session, driver, deadlines and cancelling are the real ones; only the far end of the socket is not.
+//! [`Pool::echo`](crate::Pool::echo) documents the replies.
 //!
 //! Every connection has a thread of its own, which ends with the connection.
 
 mod convert;
-mod instant;
+mod datetime;
 mod run;
 mod session;
 mod sql;
@@ -25,40 +24,40 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::link::in_process::Inside;
+use crate::link::in_process::InProcess;
 
-/// A new server, which lives as long as somebody can connect to it or is connected.
-pub(crate) fn server() -> Inside {
+/// Makes a new server, which lives as long as its address or a connection to it.
+pub(crate) fn server() -> InProcess {
     let server = Arc::new(Server::default());
-    Inside::new("echo", move |stream| server.accept(stream))
+    InProcess::new("echo", move |stream| server.accept(stream))
 }
 
-/// What the connections of one server share.
+/// The state that the connections of one server share.
 #[derive(Default)]
 struct Server {
     sessions: Mutex<HashMap<u32, Arc<Session>>>,
-    /// The last number that a session got.
-    numbered: AtomicU32,
+    /// The number of the last session.
+    last_number: AtomicU32,
 }
 
-/// What others may do to a session.
+/// The part of a session that other connections can reach: its cancellation.
 struct Session {
-    /// Stands where a server has its process id.
+    /// The number in place of a server's process id.
     number: u32,
-    /// Whoever cancels has to know it.
+    /// The secret that a cancel request has to carry.
     secret: u32,
     cancelled: Mutex<bool>,
     wake: Condvar,
 }
 
-/// Threads with little on their stacks.
-const STACK: usize = 256 * 1024;
+/// The stack size of a connection's thread, which needs little.
+const STACK_BYTES: usize = 256 * 1024;
 
 impl Server {
     fn accept(self: &Arc<Self>, stream: UnixStream) -> io::Result<()> {
         let server = self.clone();
-        thread::Builder::new().name("holdfast-echo".into()).stack_size(STACK).spawn(move || {
-            // It ends when the client hangs up, which is as good an end as any.
+        thread::Builder::new().name("holdfast-echo".into()).stack_size(STACK_BYTES).spawn(move || {
+            // A hangup of the client is a normal end.
             let _ = session::serve(&server, stream);
         })?;
         Ok(())
@@ -66,7 +65,7 @@ impl Server {
 
     fn begin_session(self: &Arc<Self>) -> Registered {
         let session = Arc::new(Session {
-            number: self.numbered.fetch_add(1, Ordering::Relaxed) + 1,
+            number: self.last_number.fetch_add(1, Ordering::Relaxed) + 1,
             secret: fastrand::u32(..),
             cancelled: Mutex::new(false),
             wake: Condvar::new(),
@@ -89,7 +88,7 @@ impl Session {
         self.wake.notify_all();
     }
 
-    /// A request that comes between two statements is for neither.
+    /// Discards a cancel request that came between two statements.
     fn begin_statement(&self) {
         *self.cancelled.lock() = false;
     }
@@ -98,7 +97,7 @@ impl Session {
         *self.cancelled.lock()
     }
 
-    /// Waits until `end`, at most as long as `patience`, unless it is cancelled before.
+    /// Waits until `end`, at most for `patience`, or until cancelled.
     fn wait(&self, end: Instant, patience: Duration) {
         let mut cancelled = self.cancelled.lock();
         if !*cancelled {
@@ -107,7 +106,7 @@ impl Session {
     }
 }
 
-/// A session that can be cancelled until this is dropped.
+/// A session that can be cancelled until dropped.
 struct Registered {
     session: Arc<Session>,
     server: Arc<Server>,

@@ -1,4 +1,4 @@
-//! Running statements: what happens before the first row, the rows, the tag.
+//! Runs statements: the actions before the first row, the rows, the tag.
 
 use std::io;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ pub(super) struct Portal {
     pub(super) values: Vec<Option<Vec<u8>>>,
     /// The format of each column of the result.
     pub(super) formats: Vec<u16>,
-    /// Rows returned so far; `None` before it began.
+    /// The rows returned so far; `None` before the portal has run.
     pub(super) returned: Option<u32>,
 }
 
-/// Why a statement did not run to its end.
+/// The reason why a statement did not run to its end.
 pub(super) enum Stop {
-    /// Said to the client, which goes on.
+    /// An error that is sent to the client; the session continues.
     Refused(Refusal),
-    /// The end of the connection.
+    /// The connection has ended.
     Ended(io::Error),
 }
 
@@ -41,23 +41,23 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// What running changes.
+/// The parts of a session that running a statement changes.
 pub(super) struct Runner<'a> {
     pub(super) wire: &'a mut Wire,
     pub(super) session: &'a Session,
     pub(super) transaction: &'a mut Transaction,
-    /// Sent when the statement is over, as a server does at the end of a transaction.
+    /// Notifications to send when the statement is over, as a server does at the end of a transaction.
     pub(super) notifications: &'a mut Vec<(String, String)>,
 }
 
-/// How long a sleep goes on before it looks whether the client is still there.
-const LOOK_AFTER: Duration = Duration::from_millis(50);
+/// The interval at which a sleep checks for a hangup of the client.
+const HANGUP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A cancel request is looked for between so many rows.
-const ROWS_AT_ONCE: u32 = 128;
+/// The number of rows between two checks for a cancel request.
+const ROWS_BETWEEN_CHECKS: u32 = 128;
 
 impl Runner<'_> {
-    /// Runs a portal, or goes on with it, for at most `limit` rows; 0 for all.
+    /// Runs or resumes a portal, for at most `limit` rows; 0 for all.
     pub(super) fn run(&mut self, portal: &mut Portal, limit: u32) -> Result<(), Stop> {
         let tag = match portal.returned {
             Some(_) => None,
@@ -71,7 +71,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// All that a statement does but returning rows. Returns its tag, if it returns none.
+    /// Runs a statement up to its first row. Returns its tag, if it returns no rows.
     fn begin(&mut self, statement: &Statement) -> Result<Option<&'static str>, Stop> {
         self.session.begin_statement();
         self.transaction.admit(&statement.action)?;
@@ -79,7 +79,7 @@ impl Runner<'_> {
             Action::Transaction(verb) => {
                 let Answer { tag, warning } = self.transaction.run(verb)?;
                 if let Some((code, message)) = warning {
-                    self.wire.put_words(b'N', "WARNING", code, message);
+                    self.wire.put_report(b'N', "WARNING", code, message);
                 }
                 return Ok(Some(tag));
             }
@@ -88,7 +88,7 @@ impl Runner<'_> {
             }
             Action::HangUp => return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
             Action::Sleep(time) => self.sleep(*time)?,
-            Action::Notice(text) => self.wire.put_words(b'N', "NOTICE", "00000", text),
+            Action::Notice(text) => self.wire.put_report(b'N', "NOTICE", "00000", text),
             Action::Notify { channel, payload } => {
                 self.notifications.push((channel.clone(), payload.clone()));
             }
@@ -98,19 +98,19 @@ impl Runner<'_> {
     }
 
     fn sleep(&self, time: Duration) -> Result<(), Stop> {
-        // Longer than anybody waits, where the sum would be no moment.
+        // A year at most, since the sum could be too late for an `Instant`.
         let end = Instant::now() + time.min(Duration::from_secs(365 * 86_400));
         while Instant::now() < end {
             self.check()?;
             if self.wire.has_hung_up() {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
-            self.session.wait(end, LOOK_AFTER);
+            self.session.wait(end, HANGUP_CHECK_INTERVAL);
         }
         Ok(())
     }
 
-    /// Whether the statement may go on.
+    /// Checks that the statement is not cancelled.
     fn check(&self) -> Result<(), Refusal> {
         if self.session.is_cancelled() {
             return Err(Refusal::error("57014", "canceling statement due to user request"));
@@ -124,7 +124,7 @@ impl Runner<'_> {
         let end = if limit == 0 { all } else { done.saturating_add(limit).min(all) };
         for row in done..end {
             self.put_row(portal, row + 1);
-            if row % ROWS_AT_ONCE == 0 {
+            if row % ROWS_BETWEEN_CHECKS == 0 {
                 self.check()?;
             }
             self.wire.flush_if_much()?;
@@ -138,7 +138,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Row number `n`, counted from 1.
+    /// Sends row number `n`, counted from 1.
     fn put_row(&mut self, portal: &Portal, n: u32) {
         let statement = &portal.statement;
         self.wire.put(b'D', |body| {
@@ -160,7 +160,7 @@ impl Runner<'_> {
 }
 
 impl Portal {
-    /// A statement without parameters, whose result is text.
+    /// Makes a portal of a statement without parameters, whose result is text.
     pub(super) fn as_text(statement: Statement) -> Self {
         let columns = statement.columns().map_or(0, |columns| columns.len());
         Self {

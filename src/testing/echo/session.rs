@@ -12,7 +12,7 @@ use super::transaction::Transaction;
 use super::wire::{Fields, Refusal, Wire};
 use super::{Registered, Server, sql};
 
-/// Codes in the place of a protocol version, as in PostgreSQL's `pqcomm.h`.
+/// The codes in the place of a protocol version, from PostgreSQL's `pqcomm.h`.
 const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
@@ -30,30 +30,30 @@ pub(super) fn serve(server: &Arc<Server>, stream: UnixStream) -> io::Result<()> 
                 return Ok(());
             }
             _ if code >> 16 == 3 => {
-                let mut talk = Talk::begin(server, wire, fields)?;
-                return talk.go_on();
+                let mut conversation = Conversation::begin(server, wire, fields)?;
+                return conversation.run();
             }
             _ => {
-                wire.put_words(b'E', "FATAL", "0A000", "unsupported frontend protocol");
+                wire.put_report(b'E', "FATAL", "0A000", "unsupported frontend protocol");
                 return wire.flush();
             }
         }
     }
 }
 
-struct Talk {
+struct Conversation {
     wire: Wire,
-    me: Registered,
+    registered: Registered,
     transaction: Transaction,
     statements: HashMap<String, Arc<Statement>>,
     portals: HashMap<String, Portal>,
-    /// After an error, until the next `Sync`.
-    skips: bool,
+    /// Set after an error, until the next `Sync`.
+    skips_to_sync: bool,
     notifications: Vec<(String, String)>,
 }
 
-impl Talk {
-    /// Authentication asks for nothing; then come settings and the key to cancel with.
+impl Conversation {
+    /// Starts a session: no authentication, then settings and the key for cancel requests.
     fn begin(server: &Arc<Server>, wire: Wire, mut fields: Fields<'_>) -> io::Result<Self> {
         let mut application_name = "";
         loop {
@@ -65,16 +65,16 @@ impl Talk {
                 }
             }
         }
-        let mut talk = Self {
+        let mut conversation = Self {
             wire,
-            me: server.begin_session(),
+            registered: server.begin_session(),
             transaction: Transaction::default(),
             statements: HashMap::new(),
             portals: HashMap::new(),
-            skips: false,
+            skips_to_sync: false,
             notifications: Vec::new(),
         };
-        talk.wire.put(b'R', |body| body.int4(0));
+        conversation.wire.put(b'R', |body| body.int4(0));
         let version = format!("{MAJOR_VERSION}.0 (echo)");
         for (name, value) in [
             ("application_name", application_name),
@@ -89,24 +89,24 @@ impl Talk {
             ("standard_conforming_strings", "on"),
             ("TimeZone", "UTC"),
         ] {
-            talk.wire.put(b'S', |body| {
+            conversation.wire.put(b'S', |body| {
                 body.text(name);
                 body.text(value);
             });
         }
-        let session = &talk.me.session;
-        talk.wire.put(b'K', |body| {
+        let session = &conversation.registered.session;
+        conversation.wire.put(b'K', |body| {
             body.int4(session.number);
             body.int4(session.secret);
         });
-        talk.ready()?;
-        Ok(talk)
+        conversation.ready()?;
+        Ok(conversation)
     }
 
-    /// `ReadyForQuery`, and before it what was notified.
+    /// Sends the pending notifications and `ReadyForQuery`.
     fn ready(&mut self) -> io::Result<()> {
         for (channel, payload) in self.notifications.drain(..) {
-            let number = self.me.session.number;
+            let number = self.registered.session.number;
             self.wire.put(b'A', |body| {
                 body.int4(number);
                 body.text(&channel);
@@ -118,7 +118,7 @@ impl Talk {
         self.wire.flush()
     }
 
-    fn go_on(&mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         loop {
             let (kind, body) = self.wire.read()?;
             let fields = Fields(&body);
@@ -126,20 +126,20 @@ impl Talk {
                 b'X' => return Ok(()),
                 b'Q' => self.simple(fields)?,
                 b'S' => self.sync()?,
-                _ if self.skips => {}
+                _ if self.skips_to_sync => {}
                 b'H' => self.wire.flush()?,
                 b'P' | b'B' | b'D' | b'E' | b'C' => match self.extended(kind, fields) {
                     Ok(()) => {}
                     Err(Stop::Refused(refusal)) => {
                         self.refuse(&refusal);
-                        self.skips = true;
+                        self.skips_to_sync = true;
                     }
                     Err(Stop::Ended(error)) => return Err(error),
                 },
-                // The rest of a COPY that never was.
+                // The rest of a COPY that never began.
                 b'd' | b'c' | b'f' => {}
                 _ => {
-                    self.wire.put_words(
+                    self.wire.put_report(
                         b'E',
                         "FATAL",
                         "08P01",
@@ -153,28 +153,28 @@ impl Talk {
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
-        self.wire.put_words(b'E', "ERROR", &refusal.code, &refusal.message);
+        self.wire.put_report(b'E', "ERROR", &refusal.code, &refusal.message);
         self.transaction.fail();
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.skips = false;
+        self.skips_to_sync = false;
         if self.transaction.is_idle() {
             self.portals.clear();
         }
         self.ready()
     }
 
-    /// A text of any number of statements, which ends at the first error.
+    /// Runs a text of any number of statements, up to the first error.
     fn simple(&mut self, mut fields: Fields<'_>) -> io::Result<()> {
         let text = fields.text()?;
-        self.skips = false;
+        self.skips_to_sync = false;
         let statements = sql::scan(text).statements;
         if statements.is_empty() {
             self.wire.put(b'I', |_| {});
         }
         for statement in statements {
-            match self.run_of_script(statement) {
+            match self.run_script_statement(statement) {
                 Ok(()) => {}
                 Err(Stop::Refused(refusal)) => {
                     self.refuse(&refusal);
@@ -186,7 +186,7 @@ impl Talk {
         self.ready()
     }
 
-    fn run_of_script(&mut self, statement: &str) -> Result<(), Stop> {
+    fn run_script_statement(&mut self, statement: &str) -> Result<(), Stop> {
         let mut portal = Portal::as_text(Statement::of_script(statement)?);
         self.transaction.admit(&portal.statement.action)?;
         if let Some(columns) = portal.statement.columns()
@@ -200,7 +200,7 @@ impl Talk {
     fn runner(&mut self) -> Runner<'_> {
         Runner {
             wire: &mut self.wire,
-            session: &self.me.session,
+            session: &self.registered.session,
             transaction: &mut self.transaction,
             notifications: &mut self.notifications,
         }
@@ -249,9 +249,9 @@ impl Talk {
         let values: Vec<_> = (0..count).map(|_| fields.value()).collect::<io::Result<_>>()?;
         let wanted = fields.codes()?;
         let columns = statement.columns().map_or(0, |columns| columns.len());
-        let given = each(&given, count)?;
-        let formats = each(&wanted, columns)?;
-        // Commands take parameters, but do not return them.
+        let given = format_of_each(&given, count)?;
+        let formats = format_of_each(&wanted, columns)?;
+        // Commands accept parameters, but do not return them.
         let echoes = statement.action == Action::Echo;
         let converted = values.iter().enumerate().map(|(n, value)| {
             let to = if echoes { formats[n] } else { given[n] };
@@ -284,13 +284,13 @@ impl Talk {
         Ok(())
     }
 
-    /// `RowDescription`.
+    /// Sends a `RowDescription`.
     fn describe(&mut self, columns: &[Shown], formats: &[u16]) {
         self.wire.put(b'T', |body| {
             body.int2(columns.len());
             for (n, column) in columns.iter().enumerate() {
                 body.text(&column.name);
-                // No table has it.
+                // The column is not in a table.
                 body.int4(0);
                 body.int2(0);
                 body.int4(column.type_oid);
@@ -325,8 +325,8 @@ fn no_portal(name: &str) -> Refusal {
     Refusal::error("34000", format!("portal \"{name}\" does not exist"))
 }
 
-/// The format of each of `count` values: none given means text, one is for all.
-fn each(codes: &[u16], count: usize) -> Result<Vec<u16>, Refusal> {
+/// Returns the format of each of `count` values: none given means text, one is for all.
+fn format_of_each(codes: &[u16], count: usize) -> Result<Vec<u16>, Refusal> {
     if let Some(code) = codes.iter().find(|code| **code > 1) {
         return Err(Refusal::error("22023", format!("unsupported format code: {code}")));
     }

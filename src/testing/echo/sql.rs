@@ -1,6 +1,6 @@
-//! As much of SQL's grammar as it takes to tell statements apart and to count parameters: quotes, comments, `;` and `$1`.
+//! The part of SQL's grammar needed to separate statements and count parameters: quotes, comments, `;` and `$1`.
 
-/// What a text consists of.
+/// The parts of a text.
 pub(super) struct Scanned<'a> {
     /// The statements, trimmed; those of white space and comments alone are left out.
     pub(super) statements: Vec<&'a str>,
@@ -38,7 +38,8 @@ pub(super) fn scan(text: &str) -> Scanned<'_> {
     scanned
 }
 
-/// How long what begins here is: a quoted text, a parameter, an identifier or number, or one byte of something else.
+/// Returns the length of the token at the beginning: a quoted text, a parameter, an identifier or number, or one byte of
+/// something else.
 fn word(rest: &[u8], parameters: &mut u16) -> usize {
     match rest {
         [quote @ (b'\'' | b'"'), after @ ..] => 1 + up_to(after, &[*quote]),
@@ -52,7 +53,7 @@ fn word(rest: &[u8], parameters: &mut u16) -> usize {
             Some(tag) => tag.len() + up_to(&rest[tag.len()..], tag),
             None => 1,
         },
-        // A `$` within a name begins nothing.
+        // A `$` within a name begins no token.
         _ => rest.iter().take_while(|b| is_part_of_name(**b)).count().max(1),
     }
 }
@@ -61,18 +62,18 @@ fn is_part_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }
 
-/// `$$` or `$name$`.
+/// Returns the dollar quote at the beginning: `$$` or `$name$`.
 fn dollar_tag(rest: &[u8]) -> Option<&[u8]> {
     let name = rest[1..].iter().take_while(|b| is_part_of_name(**b) && **b != b'$').count();
     (rest.get(1 + name) == Some(&b'$')).then(|| &rest[..name + 2])
 }
 
-/// How many bytes it takes until `end` is behind; all of them if it does not come.
+/// Returns the number of bytes up to and including `end`; all of them if it does not occur.
 fn up_to(rest: &[u8], end: &[u8]) -> usize {
     rest.windows(end.len()).position(|part| part == end).map_or(rest.len(), |at| at + end.len())
 }
 
-/// Comments may stand in comments.
+/// Returns the length of the comment at the beginning. Comments nest.
 fn comment(rest: &[u8]) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < rest.len() {

@@ -1,4 +1,4 @@
-//! What a statement means here.
+//! The meaning of a statement to the echo server.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use super::wire::Refusal;
 use crate::session::oid::{BOOL, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, OID, TEXT};
 use crate::session::oid::{TIMESTAMP, TIMESTAMPTZ, UUID};
 
-/// A statement that was understood.
+/// A parsed statement.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// As it came.
+    /// The text as received.
     pub(super) text: String,
     pub(super) action: Action,
-    /// Types of the parameters; text where none was given.
+    /// The types of the parameters; text where none was given.
     pub(super) parameters: Vec<u32>,
 }
 
-/// What it does.
+/// The action of a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Nothing,
-    /// One row: its parameters, or its own text if it has none.
+    /// Returns one row: the parameters, or the statement's own text if it has none.
     Echo,
     Rows(u32),
     Error {
         code: String,
         message: String,
     },
-    /// And then its text, as after the next two.
+    /// Sleeps and then returns the text, as do the next two.
     Sleep(Duration),
     Notice(String),
     Notify {
@@ -41,7 +41,7 @@ pub(super) enum Action {
     Transaction(Verb),
 }
 
-/// A column of its result.
+/// A column of a result.
 pub(super) struct Shown {
     pub(super) name: String,
     pub(super) type_oid: u32,
@@ -52,7 +52,7 @@ impl Shown {
         Self { name: name.into(), type_oid }
     }
 
-    /// As `pg_type.typlen`.
+    /// Returns the type's `pg_type.typlen`.
     pub(super) fn type_size(&self) -> i16 {
         match self.type_oid {
             BOOL => 1,
@@ -66,7 +66,7 @@ impl Shown {
 }
 
 impl Statement {
-    /// A text of one statement, with the types that were given for its parameters.
+    /// Parses a text of one statement, with the types given for its parameters.
     pub(super) fn prepare(text: &str, types: &[u32]) -> Result<Self, Refusal> {
         let Scanned { statements, parameters } = sql::scan(text);
         let action = match statements.as_slice() {
@@ -82,12 +82,12 @@ impl Statement {
         Ok(Self { text: text.to_owned(), action, parameters: (0..count).map(given).collect() })
     }
 
-    /// One statement of a script, which has no parameters.
+    /// Parses one statement of a script, which has no parameters.
     pub(super) fn of_script(statement: &str) -> Result<Self, Refusal> {
         Ok(Self { text: statement.to_owned(), action: Action::of(statement)?, parameters: Vec::new() })
     }
 
-    /// The columns of its result; `None` if it returns no rows.
+    /// Returns the columns of the result; `None` if the statement returns no rows.
     pub(super) fn columns(&self) -> Option<Vec<Shown>> {
         match &self.action {
             Action::Echo if !self.parameters.is_empty() => {
@@ -102,7 +102,7 @@ impl Statement {
         }
     }
 
-    /// How many rows it returns.
+    /// Returns the number of rows of the result.
     pub(super) fn rows(&self) -> u32 {
         match &self.action {
             Action::Rows(count) => *count,
@@ -147,7 +147,7 @@ impl Action {
     }
 }
 
-/// The first word, and what is behind the white space that follows.
+/// Returns the first word, and the text behind the white space that follows.
 fn first_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim())
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_told_from_texts() {
+    fn commands_are_distinguished_from_texts() {
         let action = |text| Statement::prepare(text, &[]).map(|s| s.action).map_err(|refusal| refusal.code);
         assert_eq!(action("select 1;"), Ok(Action::Echo));
         assert_eq!(action("-- nothing"), Ok(Action::Nothing));

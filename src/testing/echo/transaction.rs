@@ -1,4 +1,4 @@
-//! Transactions as a client sees them: a status, savepoints, and what is refused when.
+//! Transactions from the client's view: a status, savepoints, and the rules for refusing statements.
 
 use super::statement::Action;
 use super::wire::Refusal;
@@ -6,7 +6,7 @@ use super::wire::Refusal;
 /// A statement that begins, divides or ends a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// And the word it began with, which is the tag.
+    /// With the word it began with, which is the tag.
     Begin(&'static str),
     Commit,
     Rollback,
@@ -16,7 +16,7 @@ pub(super) enum Verb {
 }
 
 impl Verb {
-    /// The statement, if it is one of these.
+    /// Parses a statement; `None` if it is none of these.
     pub(super) fn parse(statement: &str) -> Option<Self> {
         let (verb, rest) = split_word(statement)?;
         match verb.to_ascii_uppercase().as_str() {
@@ -35,13 +35,13 @@ impl Verb {
     }
 }
 
-/// The first word, and the rest behind it.
+/// Returns the first word, and the rest behind it.
 fn split_word(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     (end > 0).then(|| (&text[..end], text[end..].trim_start()))
 }
 
-/// What is behind one of these words, if the text begins with it.
+/// Returns the text behind one of these words, if it begins with one.
 fn skip<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
     let (word, rest) = split_word(text)?;
     words.iter().any(|wanted| wanted.eq_ignore_ascii_case(word)).then_some(rest)
@@ -51,7 +51,7 @@ fn skip_noise(text: &str) -> &str {
     skip(text, &["WORK", "TRANSACTION"]).unwrap_or(text)
 }
 
-/// A name and nothing behind it. Names that are not quoted are folded to lower case.
+/// Parses a name with nothing behind it. Unquoted names are folded to lower case.
 fn name(text: &str) -> Option<String> {
     match text.strip_prefix('"') {
         Some(quoted) => {
@@ -68,11 +68,11 @@ fn name(text: &str) -> Option<String> {
     }
 }
 
-/// What a statement of this kind is answered with.
+/// The reply to a transaction statement.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) tag: &'static str,
-    /// SQLSTATE and text of a remark.
+    /// The SQLSTATE and text of a warning.
     pub(super) warning: Option<(&'static str, &'static str)>,
 }
 
@@ -98,7 +98,7 @@ enum Status {
 }
 
 impl Transaction {
-    /// As `ReadyForQuery` tells it.
+    /// Returns the status as `ReadyForQuery` reports it.
     pub(super) fn letter(&self) -> u8 {
         match self.status {
             Status::Idle => b'I',
@@ -111,14 +111,14 @@ impl Transaction {
         self.status == Status::Idle
     }
 
-    /// A statement was refused.
+    /// Records that a statement was refused.
     pub(super) fn fail(&mut self) {
         if self.status == Status::Open {
             self.status = Status::Failed;
         }
     }
 
-    /// Whether a statement may run now.
+    /// Checks that a statement may run now.
     pub(super) fn admit(&self, action: &Action) -> Result<(), Refusal> {
         use Action::Transaction as Run;
         let ends_it = matches!(action, Run(Verb::Commit | Verb::Rollback | Verb::RollbackTo(_)));
@@ -168,7 +168,7 @@ impl Transaction {
         }
     }
 
-    /// Returns how it stood.
+    /// Ends the transaction and returns its status before.
     fn end(&mut self) -> Status {
         self.savepoints.clear();
         std::mem::take(&mut self.status)
@@ -191,8 +191,8 @@ impl Transaction {
 mod tests {
     use super::*;
 
-    /// Runs statements as a session does, and tells what came of each: its tag or SQLSTATE, and the status then.
-    fn story(statements: &[&str]) -> Vec<String> {
+    /// Runs statements as a session does. Returns the tag or SQLSTATE of each, and the status after it.
+    fn outcomes(statements: &[&str]) -> Vec<String> {
         let mut transaction = Transaction::default();
         let mut told = Vec::new();
         for statement in statements {
@@ -214,9 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_transaction_takes_nothing_but_its_end() {
+    fn a_failed_transaction_accepts_only_its_end() {
         assert_eq!(
-            story(&["begin", "wrong", "savepoint a", "commit", "wrong"]),
+            outcomes(&["begin", "wrong", "savepoint a", "commit", "wrong"]),
             ["BEGIN T", "XX000 E", "25P02 E", "ROLLBACK I", "XX000 I"]
         );
     }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_savepoint_brings_a_failed_transaction_back() {
         assert_eq!(
-            story(&[
+            outcomes(&[
                 "START TRANSACTION READ ONLY",
                 "savepoint A",
                 "savepoint b",

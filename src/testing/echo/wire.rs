@@ -1,5 +1,4 @@
-//! Messages: what a client sends, taken apart, and what a server sends, put together ("Message Formats" in PostgreSQL's
-//! documentation).
+//! Parses the client's messages and builds the server's ("Message Formats" in PostgreSQL's documentation).
 
 use std::io::{self, BufReader, Read};
 use std::os::unix::net::UnixStream;
@@ -7,13 +6,13 @@ use std::os::unix::net::UnixStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 
-/// Replies are sent when they are as long as this, at the latest.
-const MUCH: usize = 64 * 1024;
+/// The length of pending replies from which they are sent.
+const FLUSH_FROM_BYTES: usize = 64 * 1024;
 
-/// As the server's own limit.
-const LONGEST: usize = 0x3fff_ffff;
+/// The greatest length of a message, as in PostgreSQL.
+const MAX_MESSAGE_BYTES: usize = 0x3fff_ffff;
 
-/// Why a statement is refused.
+/// The SQLSTATE and message of a refused statement.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) code: String,
@@ -41,14 +40,14 @@ impl Wire {
         Self { stream: BufReader::new(stream), out: Vec::new() }
     }
 
-    /// The packet a connection begins with: a code, and the rest.
+    /// Reads the packet that a connection begins with: a code, and the rest.
     pub(super) fn read_first(&mut self) -> io::Result<(u32, Vec<u8>)> {
         let body = self.read_body()?;
         let (code, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
         Ok((u32::from_be_bytes(*code), rest.to_vec()))
     }
 
-    /// The next message: its kind and body.
+    /// Reads the next message: its kind and body.
     pub(super) fn read(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut kind = [0];
         self.stream.read_exact(&mut kind)?;
@@ -59,20 +58,20 @@ impl Wire {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length) as usize;
-        if !(4..=LONGEST).contains(&length) {
+        if !(4..=MAX_MESSAGE_BYTES).contains(&length) {
             return Err(malformed());
         }
-        // As it comes: the length is only a claim.
+        // The buffer grows with the bytes received: the length is only a claim.
         let mut body = Vec::new();
         (&mut self.stream).take(length as u64 - 4).read_to_end(&mut body)?;
         if body.len() == length - 4 { Ok(body) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Whether the client is there no more.
+    /// Returns whether the client has hung up.
     pub(super) fn has_hung_up(&self) -> bool {
         let mut descriptors = [PollFd::new(self.stream.get_ref(), PollFlags::RDHUP)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // A poll that was interrupted is made again soon.
+        // An interrupted poll is repeated soon.
         rustix::event::poll(&mut descriptors, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 
@@ -88,14 +87,14 @@ impl Wire {
         self.out[start..start + 4].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// The one reply that is no message: no to a request for encryption.
+    /// Declines a request for encryption, with the one reply that is no message.
     pub(super) fn decline(&mut self) -> io::Result<()> {
         self.out.push(b'N');
         self.flush()
     }
 
-    /// `ErrorResponse` or `NoticeResponse`.
-    pub(super) fn put_words(&mut self, kind: u8, severity: &str, code: &str, message: &str) {
+    /// Adds an `ErrorResponse` or `NoticeResponse`.
+    pub(super) fn put_report(&mut self, kind: u8, severity: &str, code: &str, message: &str) {
         self.put(kind, |body| {
             for (field, text) in [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message)] {
                 body.0.push(field);
@@ -108,7 +107,7 @@ impl Wire {
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.out.as_slice();
         while !rest.is_empty() {
-            // A client that went away must not kill the process.
+            // A client that has gone must not kill the process by SIGPIPE.
             match rustix::net::send(self.stream.get_ref(), rest, SendFlags::NOSIGNAL) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(rustix::io::Errno::INTR) => {}
@@ -120,7 +119,7 @@ impl Wire {
     }
 
     pub(super) fn flush_if_much(&mut self) -> io::Result<()> {
-        if self.out.len() < MUCH { Ok(()) } else { self.flush() }
+        if self.out.len() < FLUSH_FROM_BYTES { Ok(()) } else { self.flush() }
     }
 }
 
@@ -140,13 +139,13 @@ impl Body {
         self.0.extend(number.to_be_bytes());
     }
 
-    /// With a NUL behind; one within ends it.
+    /// Adds a text with a NUL behind it; a NUL within ends it.
     pub(super) fn text(&mut self, text: &str) {
         self.0.extend(text.split('\0').next().unwrap_or_default().as_bytes());
         self.0.push(0);
     }
 
-    /// A value behind its length.
+    /// Adds a value behind its length.
     pub(super) fn value(&mut self, value: Option<&[u8]>) {
         match value {
             Some(bytes) => {
@@ -158,7 +157,7 @@ impl Body {
     }
 }
 
-/// The body of a message that came, read from its beginning.
+/// The body of a received message, read from its beginning.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -187,7 +186,7 @@ impl<'a> Fields<'a> {
         Ok(text)
     }
 
-    /// A value behind its length; `None` is NULL.
+    /// Reads a value behind its length; `None` is NULL.
     pub(super) fn value(&mut self) -> io::Result<Option<&'a [u8]>> {
         let length = self.int4()?;
         if length == u32::MAX {
@@ -198,7 +197,7 @@ impl<'a> Fields<'a> {
         Ok(Some(value))
     }
 
-    /// A count, and as many numbers of two bytes.
+    /// Reads a count, and as many numbers of two bytes.
     pub(super) fn codes(&mut self) -> io::Result<Vec<u16>> {
         (0..self.int2()?).map(|_| self.int2()).collect()
     }

@@ -1,8 +1,8 @@
-//! Dates and timestamps read in the form in which the server prints them.
+//! Parses dates and timestamps in the form in which the server prints them.
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-/// Days since 2000-01-01.
+/// Parses a date to days since 2000-01-01.
 pub(super) fn date(text: &str) -> Option<i32> {
     match text {
         "infinity" => Some(i32::MAX),
@@ -14,7 +14,7 @@ pub(super) fn date(text: &str) -> Option<i32> {
     }
 }
 
-/// Microseconds since 2000-01-01 00:00:00; with a zone, in UTC.
+/// Parses a timestamp to microseconds since 2000-01-01 00:00:00; with a zone, in UTC.
 pub(super) fn timestamp(text: &str, with_zone: bool) -> Option<i64> {
     match text {
         "infinity" => return Some(i64::MAX),
@@ -25,7 +25,7 @@ pub(super) fn timestamp(text: &str, with_zone: bool) -> Option<i64> {
     let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, "00:00"));
     let zone_at = time.find(['+', '-', 'Z']).unwrap_or(time.len());
     let (time, zone) = time.split_at(zone_at);
-    // A zone where none belongs is read and means nothing, as the server has it.
+    // A zone where none belongs is read and ignored, as in the server.
     let west_of_utc = if with_zone { -offset(zone)? } else { 0 };
     days(date, before_christ)?.checked_mul(MICROS_PER_DAY)?.checked_add(time_of_day(time)? + west_of_utc)
 }
@@ -34,7 +34,7 @@ fn era(text: &str) -> (&str, bool) {
     text.strip_suffix(" BC").map_or((text, false), |rest| (rest, true))
 }
 
-/// The number of the day `year-month-day`, 0 being 2000-01-01.
+/// Returns the number of the day `year-month-day`, 0 being 2000-01-01.
 fn days(text: &str, before_christ: bool) -> Option<i64> {
     let mut parts = text.splitn(3, '-').map(number);
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
@@ -56,7 +56,7 @@ fn days(text: &str, before_christ: bool) -> Option<i64> {
     Some(era * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 730_425)
 }
 
-/// Microseconds since midnight, up to 24:00.
+/// Parses a time to microseconds since midnight, up to 24:00.
 fn time_of_day(text: &str) -> Option<i64> {
     let mut parts = text.splitn(3, ':');
     let (hours, minutes) = (number(parts.next()?)?, number(parts.next()?)?);
@@ -70,7 +70,7 @@ fn time_of_day(text: &str) -> Option<i64> {
     (all <= MICROS_PER_DAY).then_some(all)
 }
 
-/// Microseconds east of UTC: `+02`, `-03:30`, `Z`; nothing is UTC.
+/// Parses a zone (`+02`, `-03:30`, `Z`) to microseconds east of UTC; an empty one is UTC.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "" | "Z") {
         return Some(0);
@@ -83,7 +83,7 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if sign == "-" { -seconds } else { seconds } * 1_000_000)
 }
 
-/// Digits alone, and no more than fit.
+/// Parses a number of digits alone; `None` if it does not fit.
 fn number(text: &str) -> Option<i64> {
     let is_number = !text.is_empty() && text.len() < 9 && text.bytes().all(|b| b.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_day_or_time_is_refused() {
+    fn invalid_days_and_times_are_refused() {
         for text in ["", "2026", "2026-13-01", "2025-02-29", "2026-01-00", "2026-1-x", "-1-01-01", "ü"] {
             assert_eq!(date(text), None, "{text}");
         }
