@@ -9,25 +9,25 @@ from pathlib import Path
 
 # Rooms of src/, the highest floor first. A room may use rooms of its own floor (left of it) and of floors below.
 FLOORS = [
-    ("front doors", ["bin", "ffi", "bindings (C++, Node)"]),
+    ("front doors", ["bin", "ffi < C, C++, Node"]),
     ("around the pool", ["queue", "exposition", "diagnose"]),
     ("who gets a connection", ["pool"]),
     ("typed API", ["sql"]),
     ("opening a session", ["connect"]),
     ("statements and results", ["session"]),
     ("bytes under a deadline", ["link"]),
-    ("decisions, no I/O", ["resilience", "observe", "protocol", "config"]),
+    ("decisions and settings; no network", ["resilience", "observe", "protocol", "config"]),
     ("used by all", ["sys", "error"]),
 ]
 
 # The life of a connection: boxes by name, with column, row and a second line.
 STATES = {
     "opening": (0, 0, "capacity, slot, dial, TLS, auth, role"),
-    "in use": (1, 1, "one borrower; statements, COPY, guest"),
-    "idle": (0, 2, "poll(2) at each use, 15 s at most"),
-    "settling": (1, 2, "on a worker: cancel, drain, roll back"),
-    "departing": (0, 3, "counts until the server has let go"),
-    "gone": (1, 3, "Place dropped, next waiter woken"),
+    "in use": (1, 0, "one borrower; statements, COPY, guest"),
+    "idle": (0, 1, "15 s at most; polled before reuse"),
+    "settling": (1, 1, "on a worker: cancel, drain, roll back"),
+    "departing": (0, 2, "counts until the server has let go"),
+    "gone": (1, 2, "Place dropped, next waiter woken"),
 }
 # From, to, what causes it.
 MOVES = [
@@ -88,7 +88,7 @@ def floors(left, top):
 
 def life(left, top):
     out = [text(left, top, "The life of a connection", 14, "start", "bold")]
-    width, height, across, down = 225, 42, 365, 86
+    width, height, across, down = 225, 42, 365, 122
 
     def place(name):
         column, row, _ = STATES[name]
@@ -101,7 +101,7 @@ def life(left, top):
     for start, end, why in MOVES:
         (x1, y1), (x2, y2) = place(start), place(end)
         back = (end, start) in [(a, b) for a, b, _ in MOVES]
-        shift = 14 if back and x2 < x1 else 0
+        shift = (9 if x2 < x1 else -9) if back else 0
         if y1 == y2:
             a, b = (x1 + width, x2) if x2 > x1 else (x1, x2 + width)
             line = (a, y1 + height / 2, b, y2 + height / 2)
@@ -111,16 +111,14 @@ def life(left, top):
             rises = y2 < y1
             a = x1 + width if x2 > x1 else x1
             b = x2 if x2 > x1 else x2 + width
-            line = (a, y1 + (12 if rises else height - 8) + shift / 2, b, y2 + (height - 10 if rises else 12) + shift / 2)
+            line = (a, y1 + (10 if rises else height - 10) + shift, b, y2 + (height - 10 if rises else 10) + shift)
         out.append(arrow(*line))
         if why:
-            along = 0.5
             if x1 == x2:
                 out.append(text((line[0] + line[2]) / 2 + 6, (line[1] + line[3]) / 2 + 4, why, 10, "start"))
             else:
-                along = 0.3 if shift else 0.62 if back else 0.5
-                x = line[0] + (line[2] - line[0]) * along
-                y = line[1] + (line[3] - line[1]) * along - 5
+                x = line[0] + (line[2] - line[0]) * (0.4 if back else 0.5)
+                y = line[1] + (line[3] - line[1]) * (0.4 if back else 0.5) + (14 if shift > 0 else -6)
                 out.append(text(x, y, why, 10))
     return out
 
