@@ -49,9 +49,8 @@ fn files_and_tests_that_the_architecture_page_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
     let starts = |name: &str, folders: &[&str]| folders.iter().any(|folder| name.starts_with(folder));
-    let exists = |name: &str| {
-        ["", "src", "src/pool"].iter().any(|folder| root.join(folder).join(name).exists())
-    };
+    let exists =
+        |name: &str| ["", "src", "src/pool"].iter().any(|folder| root.join(folder).join(name).exists());
     let is_path =
         |name: &&str| !name.contains(['<', ' ']) && (starts(name, &FOLDERS) || starts(name, &SHORT));
     let missing: Vec<_> = quoted(&page).filter(is_path).filter(|name| !exists(name)).collect();
