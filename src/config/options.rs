@@ -183,7 +183,7 @@ options! {
         settle_timeout(time) [] positive_time(HOUR), "1s";
         /// How long closing the pool waits for connections in use before it cancels their work and cuts them.
         close_timeout(time) [] time(HOUR), "5s";
-        /// Prepared statements kept per connection; 0 prepares none, as transaction poolers may need.
+        /// Prepared statements kept per connection; 0 prepares none by name. Behind a pooler that loses them the pool stops naming them by itself.
         statement_cache(u32) [] Kind::Integer { min: 0, max: 100_000 }, "256";
         /// The deadline of every statement; 0 is none.
         statement_deadline(optional_time) [] time_or("is none", YEAR), "0";

@@ -88,7 +88,7 @@ export interface HoldfastConfig {
   settleTimeout?: Duration | undefined
   /** How long end() waits for what is in use before it ends it; 5 s. */
   closeTimeout?: Duration | undefined
-  /** Prepared statements kept per connection; 256, 0 prepares none, as transaction poolers may need. */
+  /** Prepared statements kept per connection; 256, 0 prepares none by name. Behind a pooler that loses them the pool stops naming them by itself. */
   statementCache?: number | undefined
   /** The deadline of every statement; 0, none. */
   statementDeadline?: Duration | undefined
