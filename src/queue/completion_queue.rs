@@ -35,15 +35,15 @@ pub(crate) struct Completion {
     pub(crate) running: Duration,
 }
 
-/// Place for a request under way. A number that was used once never finds another request.
-struct Place {
+/// Slot for a request under way. A number that was used once never finds another request.
+struct Slot {
     generation: u32,
     request: Option<Arc<Request>>,
 }
 
 #[derive(Default)]
 struct State {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     free: Vec<u32>,
     done: VecDeque<Completion>,
     accepted: usize,
@@ -55,32 +55,32 @@ struct State {
     closed: bool,
 }
 
-/// Where a number's place is; 0 is no number.
-fn place_of(number: u64) -> (usize, u32) {
+/// Where a number's slot is; 0 is no number.
+fn slot_of(number: u64) -> (usize, u32) {
     ((number as u32).wrapping_sub(1) as usize, (number >> 32) as u32)
 }
 
-fn number_of(place: usize, generation: u32) -> u64 {
-    u64::from(generation) << 32 | (place as u64 + 1)
+fn number_of(slot: usize, generation: u32) -> u64 {
+    u64::from(generation) << 32 | (slot as u64 + 1)
 }
 
 impl State {
     fn insert(&mut self, make: impl FnOnce(u64) -> Arc<Request>) -> Arc<Request> {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, request: None });
-            self.places.len() as u32 - 1
+            self.slots.push(Slot { generation: 0, request: None });
+            self.slots.len() as u32 - 1
         }) as usize;
-        let place = &mut self.places[index];
-        let request = make(number_of(index, place.generation));
-        place.request = Some(request.clone());
+        let slot = &mut self.slots[index];
+        let request = make(number_of(index, slot.generation));
+        slot.request = Some(request.clone());
         request
     }
 
     fn remove(&mut self, number: u64) -> Option<Arc<Request>> {
-        let (index, generation) = place_of(number);
-        let place = self.places.get_mut(index).filter(|place| place.generation == generation)?;
-        let request = place.request.take()?;
-        place.generation = generation.wrapping_add(1);
+        let (index, generation) = slot_of(number);
+        let slot = self.slots.get_mut(index).filter(|slot| slot.generation == generation)?;
+        let request = slot.request.take()?;
+        slot.generation = generation.wrapping_add(1);
         self.free.push(index as u32);
         Some(request)
     }
@@ -88,7 +88,7 @@ impl State {
 
 /// What [`Queue::complete`] leaves to do: the callback is the caller's to call, with no lock held, on a thread of its
 /// choice.
-pub(super) type Edge = Option<Arc<Callback>>;
+pub(super) type PendingCallback = Option<Arc<Callback>>;
 
 /// How soon the program has to hear of a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +101,11 @@ pub(super) enum Urgency {
 }
 
 /// Whether the program was told of a completion.
-pub(super) enum Told {
+pub(super) enum Notified {
     /// It was, or is being told by somebody else. The callback is to be called.
-    Yes(Edge),
+    Now(PendingCallback),
     /// It is to be told soon, by [`Queue::tell`] with this.
-    NotYet(u64),
+    Deferred(u64),
 }
 
 pub(crate) struct Queue {
@@ -147,13 +147,13 @@ impl Queue {
 
     /// A request is over.
     #[must_use]
-    pub(super) fn complete(&self, completion: Completion, urgency: Urgency) -> Told {
+    pub(super) fn complete(&self, completion: Completion, urgency: Urgency) -> Notified {
         let mut state = self.state.lock();
         let request = state.remove(completion.request);
         if state.closed {
             drop(state);
             // The completion is dropped here, with what it holds.
-            return Told::Yes(None);
+            return Notified::Now(None);
         }
         state.done.push_back(completion);
         let wait = match urgency {
@@ -162,9 +162,9 @@ impl Queue {
         };
         let told = if wait {
             // Who put the first one off tells of the others, too.
-            if state.done.len() == 1 { Told::NotYet(state.signals) } else { Told::Yes(None) }
+            if state.done.len() == 1 { Notified::Deferred(state.signals) } else { Notified::Now(None) }
         } else {
-            Told::Yes(self.signal(state))
+            Notified::Now(self.signal(state))
         };
         drop(request);
         told
@@ -172,13 +172,13 @@ impl Queue {
 
     /// Tells of completions that were put off, if some still wait and nobody was told since.
     #[must_use]
-    pub(super) fn tell(&self, put_off_at: u64) -> Edge {
+    pub(super) fn tell(&self, put_off_at: u64) -> PendingCallback {
         let state = self.state.lock();
         if state.done.is_empty() || state.signals != put_off_at { None } else { self.signal(state) }
     }
 
     /// Tells everybody that completions wait, unless they were told.
-    fn signal(&self, mut state: MutexGuard<'_, State>) -> Edge {
+    fn signal(&self, mut state: MutexGuard<'_, State>) -> PendingCallback {
         if mem::replace(&mut state.signalled, true) {
             return None;
         }
@@ -259,11 +259,11 @@ impl Queue {
     /// Cancels a request: one that does not run yet ends at once, for one that runs the server is asked. `false` when this
     /// number was never given out. Never blocks.
     pub(crate) fn cancel(&self, number: u64) -> bool {
-        let (index, generation) = place_of(number);
+        let (index, generation) = slot_of(number);
         let state = self.state.lock();
-        let Some(place) = state.places.get(index) else { return false };
-        let request = place.request.clone().filter(|_| place.generation == generation);
-        let known = generation <= place.generation;
+        let Some(slot) = state.slots.get(index) else { return false };
+        let request = slot.request.clone().filter(|_| slot.generation == generation);
+        let known = generation <= slot.generation;
         drop(state);
         if let Some(request) = request {
             request.cancel();
@@ -278,7 +278,7 @@ impl Queue {
         state.closed = true;
         let done = mem::take(&mut state.done);
         let callback = state.callback.take();
-        let under_way: Vec<_> = state.places.iter_mut().filter_map(|place| place.request.take()).collect();
+        let under_way: Vec<_> = state.slots.iter_mut().filter_map(|slot| slot.request.take()).collect();
         drop(state);
         self.ready.notify_all();
         for request in under_way {

@@ -12,9 +12,9 @@ use crate::link::cancel::CancelHandle;
 use crate::pool::{Lender, PooledConnection};
 
 /// A connection in somebody's hand.
-pub(crate) trait Seat: Send + Sync {
+pub(crate) trait HeldConnection: Send + Sync {
     /// What is submitted to it.
-    fn sequence(&self) -> &Arc<Sequence>;
+    fn connection_queue(&self) -> &Arc<ConnectionQueue>;
 
     /// Works on the connection, alone. Called by one worker at a time, and only while the sequence is active.
     ///
@@ -32,7 +32,7 @@ pub(crate) trait Seat: Send + Sync {
 
 /// The requests of one connection.
 #[derive(Default)]
-pub(crate) struct Sequence {
+pub(crate) struct ConnectionQueue {
     line: Mutex<Line>,
     /// Requests wait or run: the connection is theirs. Set under the lock, and while nobody else uses the connection.
     active: AtomicBool,
@@ -45,17 +45,17 @@ struct Line {
     called: bool,
 }
 
-impl Sequence {
+impl ConnectionQueue {
     /// Whether the connection is taken by requests.
     pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire)
     }
 
     /// Puts a request at the end. `Ok(true)` when a worker has to be called, since there was none before.
-    pub(super) fn push(&self, seat: &dyn Seat, ticket: Ticket) -> Result<bool, Ticket> {
+    pub(super) fn push(&self, held: &dyn HeldConnection, ticket: Ticket) -> Result<bool, Ticket> {
         let mut line = self.line.lock();
         let begins = !self.is_active();
-        if begins && !seat.if_unused(&mut || self.active.store(true, Ordering::Release)) {
+        if begins && !held.if_unused(&mut || self.active.store(true, Ordering::Release)) {
             return Err(ticket);
         }
         line.waiting.push_back(ticket);

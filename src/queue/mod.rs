@@ -37,10 +37,10 @@ mod server_tests;
 mod tests;
 
 pub(crate) use completion_queue::{Completion, Queue};
-pub(crate) use connection_queue::{Seat, Sequence};
+pub(crate) use connection_queue::{ConnectionQueue, HeldConnection};
 #[cfg(test)]
 use executor::Executor;
 pub(crate) use input::Input;
 pub(crate) use notify::Callback;
-pub(crate) use request::{Kind, Refused, Submission, Ticket};
+pub(crate) use request::{Kind, Rejected, Submission, Ticket};
 pub(crate) use task::{Answer, Query, Task, Trouble, Work};

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::completion_queue::{Completion, Edge, Queue, Told, Urgency};
-use super::connection_queue::{Seat, Sequence};
+use super::completion_queue::{Completion, Notified, PendingCallback, Queue, Urgency};
+use super::connection_queue::{ConnectionQueue, HeldConnection};
 use super::executor::Executor;
-use super::statement_profile::Habit;
+use super::statement_profile::StatementProfile;
 use super::task::{Outcome, Task, Trouble, Work};
 use crate::error::{Error, ErrorKind};
 use crate::link::cancel::CancelHandle;
@@ -18,7 +18,7 @@ use crate::link::deferred::{do_now, put_off};
 use crate::pool::{Asked, Lender};
 
 /// How long a statement may run on after each cancel request before the next one is sent.
-const PAUSES: [Duration; 4] = [
+const WAITS_BETWEEN_CANCELS: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(100),
     Duration::from_millis(500),
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
 
 /// Why a request was not taken on.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum Rejected {
     /// As many as the queue takes are under way or not drained.
     Full,
     /// The pool was closed.
@@ -56,7 +56,7 @@ pub(crate) enum Refused {
 }
 
 /// How far a request has come.
-enum Phase {
+enum State {
     /// It waits for its turn, or for a connection.
     Waiting,
     /// It was sent to the server, behind others.
@@ -106,13 +106,13 @@ pub(crate) struct Request {
     /// Until when it may wait for a connection without one being tried for.
     expires: Instant,
     /// Where it waits, if that is not the pool's backlog.
-    sequence: Option<Arc<Sequence>>,
+    connection_queue: Option<Arc<ConnectionQueue>>,
     /// Of a statement that may travel with others.
-    habit: Option<Arc<Habit>>,
+    profile: Option<Arc<StatementProfile>>,
     executor: Arc<Executor>,
     queue: Arc<Queue>,
-    phase: Mutex<Phase>,
-    /// Signalled when the phase changes while a cancel request is on its way, or was.
+    state: Mutex<State>,
+    /// Signalled when the state changes while a cancel request is on its way, or was.
     changed: Condvar,
 }
 
@@ -129,7 +129,7 @@ pub(super) enum Settled {
 pub(crate) struct Ticket {
     request: Arc<Request>,
     /// The connection in hand that it is for.
-    seat: Option<Arc<dyn Seat>>,
+    held: Option<Arc<dyn HeldConnection>>,
     begun: Cell<Option<Instant>>,
 }
 
@@ -157,8 +157,8 @@ impl Request {
         self.number
     }
 
-    pub(super) fn habit(&self) -> Option<&Habit> {
-        self.habit.as_deref()
+    pub(super) fn profile(&self) -> Option<&StatementProfile> {
+        self.profile.as_deref()
     }
 
     /// What the statement may take from now on.
@@ -184,7 +184,7 @@ impl Request {
     }
 
     /// Gives `outcome` to the queue.
-    fn complete(&self, outcome: Outcome, begun: Option<Instant>, urgency: Urgency) -> Told {
+    fn complete(&self, outcome: Outcome, begun: Option<Instant>, urgency: Urgency) -> Notified {
         let now = Instant::now();
         let begun = begun.unwrap_or(now);
         let completion = Completion {
@@ -200,15 +200,15 @@ impl Request {
 
     /// The same, where nothing may be called back on the present thread.
     fn complete_elsewhere(&self, outcome: Outcome) {
-        if let Told::Yes(edge) = self.complete(outcome, None, Urgency::Now) {
-            self.executor.announce(edge);
+        if let Notified::Now(callback) = self.complete(outcome, None, Urgency::Now) {
+            self.executor.announce(callback);
         }
     }
 
     /// Takes it out of the line it waits in, if it still does.
     fn withdraw(self: &Arc<Self>) {
-        let ticket = match &self.sequence {
-            Some(sequence) => sequence.withdraw(self),
+        let ticket = match &self.connection_queue {
+            Some(queue) => queue.withdraw(self),
             None => self.executor.withdraw(self),
         };
         drop(ticket);
@@ -217,68 +217,68 @@ impl Request {
     /// Ends it if it waits: answered as cancelled. Asks for a cancel request if it runs. Blocks for neither, and calls
     /// nobody back on this thread.
     pub(super) fn cancel(self: &Arc<Self>) {
-        let mut phase = self.phase.lock();
-        match mem::replace(&mut *phase, Phase::Over) {
-            Phase::Waiting => {
-                drop(phase);
+        let mut state = self.state.lock();
+        match mem::replace(&mut *state, State::Over) {
+            State::Waiting => {
+                drop(state);
                 self.withdraw();
                 self.complete_elsewhere(Err(canceled().into()));
             }
             // To have the server cancel it would hit the one it runs now.
-            Phase::Sent => {
-                drop(phase);
+            State::Sent => {
+                drop(state);
                 self.complete_elsewhere(Err(canceled_too_late().into()));
             }
-            Phase::Running(handle) => {
-                *phase = Phase::ToCancel(handle);
-                drop(phase);
+            State::Running(handle) => {
+                *state = State::ToCancel(handle);
+                drop(state);
                 self.executor.deliver_cancel(self.clone());
             }
-            other => *phase = other,
+            other => *state = other,
         }
     }
 
     /// On a worker: has the server cancel what runs, if that is still wanted. A cancel request that comes before the server
     /// has begun with the statement does nothing, so it is repeated for as long as the statement runs on.
     pub(super) fn deliver_cancel(&self) {
-        let mut phase = self.phase.lock();
-        let handle = match mem::replace(&mut *phase, Phase::Cancelling) {
-            Phase::ToCancel(handle) => handle,
-            other => return *phase = other,
+        let mut state = self.state.lock();
+        let handle = match mem::replace(&mut *state, State::Cancelling) {
+            State::ToCancel(handle) => handle,
+            other => return *state = other,
         };
         let mut delivered = true;
-        for pause in PAUSES {
-            drop(phase);
+        for pause in WAITS_BETWEEN_CANCELS {
+            drop(state);
             if let Err(e) = handle.cancel() {
                 log::debug!(target: "holdfast", "could not cancel a request: {e}");
                 delivered = false;
             }
-            phase = self.phase.lock();
-            *phase = Phase::Cancelled { delivered };
+            state = self.state.lock();
+            *state = State::Cancelled { delivered };
             self.changed.notify_all();
             let end = Instant::now() + pause;
-            while matches!(*phase, Phase::Cancelled { .. }) {
-                if self.changed.wait_until(&mut phase, end).timed_out() {
+            while matches!(*state, State::Cancelled { .. }) {
+                if self.changed.wait_until(&mut state, end).timed_out() {
                     break;
                 }
             }
-            if !matches!(*phase, Phase::Cancelled { .. }) {
+            if !matches!(*state, State::Cancelled { .. }) {
                 return;
             }
-            *phase = Phase::Cancelling;
+            *state = State::Cancelling;
         }
-        *phase = Phase::Cancelled { delivered };
+        *state = State::Cancelled { delivered };
         self.changed.notify_all();
     }
 
     /// Nobody wants the answer any more: if it does not run yet, it never will.
     pub(super) fn abandon(self: &Arc<Self>) {
-        let mut phase = self.phase.lock();
-        if !matches!(*phase, Phase::Waiting) {
+        let mut state = self.state.lock();
+        if !matches!(*state, State::Waiting) {
             return;
         }
-        *phase = Phase::Over;
-        drop(phase);
+        *state = State::Over;
+        drop(state);
         self.withdraw();
     }
 }
@@ -298,7 +298,7 @@ impl Ticket {
         queue: &Arc<Queue>,
         lender: &Lender,
         submission: Submission,
-    ) -> Result<u64, Refused> {
+    ) -> Result<u64, Rejected> {
         let executor = Executor::of(lender);
         let patience = lender.patience(submission.limit_of_wait());
         let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
@@ -310,13 +310,13 @@ impl Ticket {
     /// Takes on a request for a connection in hand. Never blocks.
     pub(crate) fn submit_on(
         queue: &Arc<Queue>,
-        seat: &Arc<dyn Seat>,
+        held: &Arc<dyn HeldConnection>,
         submission: Submission,
-    ) -> Result<u64, Refused> {
-        let executor = Executor::of(&seat.lender());
-        let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, Some(seat.clone()))?;
+    ) -> Result<u64, Rejected> {
+        let executor = Executor::of(&held.lender());
+        let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, Some(held.clone()))?;
         let number = ticket.request.number;
-        executor.submit_on(seat, ticket).map_err(|(ticket, why)| ticket.revoke(why))?;
+        executor.submit_on(held, ticket).map_err(|(ticket, why)| ticket.revoke(why))?;
         Ok(number)
     }
 
@@ -325,37 +325,37 @@ impl Ticket {
         executor: Arc<Executor>,
         submission: Submission,
         patience: Duration,
-        seat: Option<Arc<dyn Seat>>,
-    ) -> Result<Self, Refused> {
+        held: Option<Arc<dyn HeldConnection>>,
+    ) -> Result<Self, Rejected> {
         let since = Instant::now();
-        let habit = match &submission.task {
+        let profile = match &submission.task {
             // A deadline that passed would take the connection from those who share it.
-            Task::Run(Work::Query { query, .. }) if seat.is_none() && submission.deadline.is_none() => {
-                executor.habits().of(query.text())
+            Task::Run(Work::Query { query, .. }) if held.is_none() && submission.deadline.is_none() => {
+                executor.profiles().of(query.text())
             }
             _ => None,
         };
-        let sequence = seat.as_ref().map(|seat| seat.sequence().clone());
+        let connection_queue = held.as_ref().map(|held| held.connection_queue().clone());
         let request = queue.accept(|number| {
             Arc::new(Request {
                 number,
                 submission,
                 since,
                 expires: since + patience,
-                sequence,
-                habit,
+                connection_queue,
+                profile,
                 executor,
                 queue: queue.clone(),
-                phase: Mutex::new(Phase::Waiting),
+                state: Mutex::new(State::Waiting),
                 changed: Condvar::new(),
             })
         });
-        Ok(Self { request: request.ok_or(Refused::Full)?, seat, begun: Cell::new(None) })
+        Ok(Self { request: request.ok_or(Rejected::Full)?, held, begun: Cell::new(None) })
     }
 
     /// It could not be handed on: it never was.
-    fn revoke(self, why: Refused) -> Refused {
-        *self.request.phase.lock() = Phase::Over;
+    fn revoke(self, why: Rejected) -> Rejected {
+        *self.request.state.lock() = State::Over;
         self.request.queue.unaccept(self.request.number);
         why
     }
@@ -376,12 +376,12 @@ impl Ticket {
     /// nobody waits for it.
     #[must_use]
     pub(super) fn begin(&self, cancel: Arc<CancelHandle>) -> bool {
-        let mut phase = self.request.phase.lock();
-        if !matches!(*phase, Phase::Waiting | Phase::Sent | Phase::Settled) {
+        let mut state = self.request.state.lock();
+        if !matches!(*state, State::Waiting | State::Sent | State::Settled) {
             return false;
         }
-        *phase = Phase::Running(cancel);
-        drop(phase);
+        *state = State::Running(cancel);
+        drop(state);
         self.begun.set(Some(Instant::now()));
         true
     }
@@ -389,11 +389,11 @@ impl Ticket {
     /// It is sent to the server now, behind others. `false` when it was cancelled before, and nobody waits for it.
     #[must_use]
     pub(super) fn send(&self) -> bool {
-        let mut phase = self.request.phase.lock();
-        if matches!(*phase, Phase::Waiting) {
-            *phase = Phase::Sent;
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Waiting) {
+            *state = State::Sent;
             #[cfg(test)]
-            self.request.executor.sent_together.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            self.request.executor.coalesced_total.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             true
         } else {
             false
@@ -401,28 +401,28 @@ impl Ticket {
     }
 
     /// It did not run, or what ran of it was undone.
-    pub(super) fn wait_again(&self) {
-        let mut phase = self.request.phase.lock();
-        if matches!(*phase, Phase::Sent | Phase::Settled) {
-            *phase = Phase::Waiting;
+    pub(super) fn back_to_waiting(&self) {
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Sent | State::Settled) {
+            *state = State::Waiting;
         }
     }
 
     /// What ran is over. Waits until no cancel request is on its way to the connection any more, which would hit what runs
     /// there next.
     pub(super) fn settle(&self) -> Settled {
-        let mut phase = self.request.phase.lock();
-        if matches!(*phase, Phase::Cancelling) {
-            drop(phase);
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Cancelling) {
+            drop(state);
             do_now();
-            phase = self.request.phase.lock();
+            state = self.request.state.lock();
         }
-        while matches!(*phase, Phase::Cancelling) {
-            self.request.changed.wait(&mut phase);
+        while matches!(*state, State::Cancelling) {
+            self.request.changed.wait(&mut state);
         }
-        let settled = match mem::replace(&mut *phase, Phase::Settled) {
-            Phase::Cancelled { delivered: true } => Settled::Cancelled,
-            Phase::Cancelled { delivered: false } => Settled::MaybeCancelled,
+        let settled = match mem::replace(&mut *state, State::Settled) {
+            State::Cancelled { delivered: true } => Settled::Cancelled,
+            State::Cancelled { delivered: false } => Settled::MaybeCancelled,
             _ => Settled::Untouched,
         };
         if settled != Settled::Untouched {
@@ -437,10 +437,10 @@ impl Ticket {
 
     /// Takes the right to answer; `false` when somebody else had it.
     fn claim(&mut self) -> bool {
-        let before = mem::replace(&mut *self.request.phase.lock(), Phase::Over);
+        let before = mem::replace(&mut *self.request.state.lock(), State::Over);
         // Whoever drains the answer finds the connection free.
-        self.seat = None;
-        !matches!(before, Phase::Over)
+        self.held = None;
+        !matches!(before, State::Over)
     }
 }
 
@@ -453,8 +453,8 @@ impl Done {
             return;
         }
         match ticket.request.complete(outcome, ticket.begun.get(), urgency) {
-            Told::Yes(edge) => call(edge),
-            Told::NotYet(at) => {
+            Notified::Now(callback) => call(callback),
+            Notified::Deferred(at) => {
                 let queue = ticket.request.queue.clone();
                 put_off(Box::new(move || call(queue.tell(at))));
             }
@@ -463,8 +463,8 @@ impl Done {
 }
 
 /// Calls the program back.
-pub(super) fn call(edge: Edge) {
-    if let Some(callback) = edge {
+pub(super) fn call(callback: PendingCallback) {
+    if let Some(callback) = callback {
         crate::sys::callback::run(|| callback());
     }
 }
