@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::*;
 use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
 use crate::pool::{Pool, PooledConnection};
+use crate::queue::*;
 use crate::session::{Param, ResultBlock, ResultFormat, TransactionOptions};
 
 fn pool(max_size: u32) -> Pool {

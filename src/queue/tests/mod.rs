@@ -1,4 +1,7 @@
-//! Queue and executor without a server: requests that are answered by hand, or that no server is there for.
+//! Queue and executor without a server: requests that the test answers, or that no server is reachable for.
+
+#[cfg(feature = "embedded")]
+mod server;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -14,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::pool::Pool;
 use crate::session::ResultFormat;
 
-/// Nobody listens there.
+/// A pool whose address has no listener.
 fn nowhere() -> Pool {
     Pool::from_url("postgresql://nobody@127.0.0.1:1/nothing?retry_max=0").unwrap()
 }
