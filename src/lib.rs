@@ -90,7 +90,7 @@ pub use observe::alerts::{Alert, AlertKind, Severity};
 pub use observe::event::{Event, EventKind};
 pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 pub use observe::health::{Health, HealthStatus, LastError};
-pub use observe::history::{Moment, Quantiles};
+pub use observe::history::{Quantiles, Sample};
 pub use pool::{Circuit, CloseReason, CloseReport, Idempotent, Pool, PooledConnection, Stats};
 /// The `postgres` crate, whose client [`PooledConnection::client`] lends.
 pub use postgres;

@@ -1,14 +1,14 @@
 //! Fleets of pools as events in simulated time. What a pool may have, gives back and waits for is decided by the library's own
-//! code ([`Cap`]); what is simulated is the rest: callers, connections, the server.
+//! code ([`EffectiveLimit`]); what is simulated is the rest: callers, connections, the server.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::error::LimitedBy;
-use crate::resilience::effective_limit::Cap;
-use crate::resilience::fleet::census::{Id, Look, Peer};
-use crate::resilience::learned_limit::{Moved, Pace};
+use crate::resilience::effective_limit::EffectiveLimit;
+use crate::resilience::fleet::census::{Census, Id, Peer};
+use crate::resilience::learned_limit::{Moved, TryIntervals};
 
 /// In nanoseconds from the start.
 type Time = u64;
@@ -22,7 +22,8 @@ const WORK: Time = 20 * MS;
 const PATIENCE: Time = 8 * SECOND;
 /// What is idle for so long is closed: a quarter of the usual, since slots are few.
 const IDLE_TIMEOUT: Time = 3750 * MS;
-const LEARNED: Pace = Pace { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
+const LEARNED: TryIntervals =
+    TryIntervals { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
 
 /// One process with one pool.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +134,7 @@ enum Event {
 struct Pool {
     id: Id,
     process: Process,
-    cap: Cap,
+    cap: EffectiveLimit,
     running: bool,
     killed: bool,
     idle: u32,
@@ -205,7 +206,7 @@ impl World {
             Pool {
                 id,
                 process: *process,
-                cap: Cap::new(process.max_size, LEARNED, scene.share.then_some(id)),
+                cap: EffectiveLimit::new(process.max_size, LEARNED, scene.share.then_some(id)),
                 running: false,
                 killed: false,
                 idle: 0,
@@ -399,8 +400,8 @@ impl World {
         pool.outcome.first_served.get_or_insert(now);
         let instant = self.instant();
         let pool = &mut self.pools[index];
-        if let Some(share) = pool.cap.share_mut().filter(|share| share.is_look_due(instant)) {
-            share.looks(instant);
+        if let Some(share) = pool.cap.share_mut().filter(|share| share.is_census_due(instant)) {
+            share.begin_census(instant);
             self.after(2 * MS, index, Event::Looked);
             return;
         }
@@ -412,7 +413,7 @@ impl World {
         let instant = self.instant();
         let pool = &mut self.pools[index];
         pool.in_use -= 1;
-        if pool.departing == 0 && pool.cap.is_to_give(pool.held() + 1, instant) {
+        if pool.departing == 0 && pool.cap.must_give_back(pool.held() + 1, instant) {
             self.give(index);
         } else {
             pool.idle += 1;
@@ -425,7 +426,7 @@ impl World {
         pool.departing += 1;
         let held = pool.held();
         if let Some(share) = pool.cap.share_mut() {
-            share.gave(held, instant, chance);
+            share.gave_back(held, instant, chance);
         }
         self.after(2 * MS, index, Event::Gone);
     }
@@ -441,7 +442,7 @@ impl World {
         self.totals.looks += 1;
         let (instant, chance) = (self.instant(), self.rng.f64());
         let seen = |(pool, held): (&Pool, &u32)| (*held > 0).then_some(Peer { id: pool.id, held: *held });
-        let look = Look {
+        let census = Census {
             slots: self.slots,
             others: self.others,
             peers: self.pools.iter().zip(&self.sessions).filter_map(seen).collect(),
@@ -449,7 +450,7 @@ impl World {
         };
         let pool = &mut self.pools[index];
         let held = pool.held();
-        pool.cap.looked(&look, held, instant, chance);
+        pool.cap.census_taken(&census, held, instant, chance);
         self.come_back(index);
     }
 
@@ -473,7 +474,7 @@ impl World {
         }
         let instant = self.instant();
         let pool = &mut self.pools[index];
-        if pool.idle > 0 && pool.departing == 0 && pool.cap.is_to_give(pool.held(), instant) {
+        if pool.idle > 0 && pool.departing == 0 && pool.cap.must_give_back(pool.held(), instant) {
             pool.idle -= 1;
             self.give(index);
         }

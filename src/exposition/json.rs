@@ -10,12 +10,12 @@ use crate::Pool;
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 use crate::observe::health::Health;
 use crate::observe::histogram::Distribution;
-use crate::observe::history::Moment;
+use crate::observe::history::Sample;
 
 pub(super) fn write(pool: &Pool) -> String {
     let mut document = figures(&pool.observe());
     document["health"] = health(&pool.health());
-    let samples: Vec<_> = pool.history().iter().map(moment).collect();
+    let samples: Vec<_> = pool.history().iter().map(sample).collect();
     document["history"] = json!({ "step_s": 1.0, "samples": samples });
     document["exhaustion"] = pool.last_exhaustion().as_deref().map(exhaustion).into();
     document.to_string()
@@ -124,24 +124,24 @@ fn health(health: &Health) -> Value {
 }
 
 /// Counts are given per second.
-fn moment(moment: &Moment) -> Value {
-    let per_second = |count: u64| count as f64 / moment.over.as_secs_f64().max(0.001);
+fn sample(sample: &Sample) -> Value {
+    let per_second = |count: u64| count as f64 / sample.over.as_secs_f64().max(0.001);
     json!({
-        "age_s": seconds(Instant::now().saturating_duration_since(moment.at)),
-        "in_use": moment.in_use,
-        "idle": moment.idle,
-        "opening": moment.opening,
-        "waiting": moment.waiting,
-        "limit": moment.limit,
-        "circuit": moment.circuit,
-        "gets": per_second(moment.gets),
-        "errors": per_second(moment.errors),
-        "timeouts": per_second(moment.timeouts),
-        "retries": per_second(moment.retries),
-        "wait_p50_s": moment.waited.p50.map(seconds),
-        "wait_p99_s": moment.waited.p99.map(seconds),
-        "use_p50_s": moment.used.p50.map(seconds),
-        "use_p99_s": moment.used.p99.map(seconds),
+        "age_s": seconds(Instant::now().saturating_duration_since(sample.at)),
+        "in_use": sample.in_use,
+        "idle": sample.idle,
+        "opening": sample.opening,
+        "waiting": sample.waiting,
+        "limit": sample.limit,
+        "circuit": sample.circuit,
+        "gets": per_second(sample.gets),
+        "errors": per_second(sample.errors),
+        "timeouts": per_second(sample.timeouts),
+        "retries": per_second(sample.retries),
+        "wait_p50_s": sample.waited.p50.map(seconds),
+        "wait_p99_s": sample.waited.p99.map(seconds),
+        "use_p50_s": sample.used.p50.map(seconds),
+        "use_p99_s": sample.used.p99.map(seconds),
     })
 }
 

@@ -357,13 +357,8 @@ impl Read for SocketIo {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.holds_bytes() {
             let waits = self.socket.reads_by(Reading::Waiting);
-<<<<<<< HEAD
-            let straight = buffer.len() >= WORTH_A_CALL;
-            let target: &mut [u8] = if straight { &mut *buffer } else { room_ahead(&mut self.ahead) };
-=======
             let straight = buffer.len() >= MIN_DIRECT_READ;
-            let target: &mut [u8] = if straight { &mut *buffer } else { &mut self.ahead };
->>>>>>> p1
+            let target: &mut [u8] = if straight { &mut *buffer } else { room_ahead(&mut self.ahead) };
             let received =
                 if waits { self.socket.receive_waiting(target)? } else { self.socket.receive_now(target)? };
             if straight {
@@ -384,13 +379,8 @@ impl Write for SocketIo {
         let closed = || self.socket.fault() == Some(LinkFault::ClosedByServer);
         if matches!(&sent, Err(e) if e.kind() != io::ErrorKind::WouldBlock) && closed() && !self.holds_bytes()
         {
-<<<<<<< HEAD
-            // The kernel still has what the server sent before it closed, which may say why.
-            (self.start, self.end) = (0, self.socket.receive_left(room_ahead(&mut self.ahead)));
-=======
             // The kernel still holds what the server sent before it closed, which may give the reason.
-            (self.start, self.end) = (0, self.socket.receive_left(&mut self.ahead));
->>>>>>> p1
+            (self.start, self.end) = (0, self.socket.receive_left(room_ahead(&mut self.ahead)));
         }
         sent
     }

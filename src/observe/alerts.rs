@@ -138,7 +138,7 @@ impl Alert {
 
 /// What the rules look at. Counters are totals since the pool was made.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sample {
+pub(crate) struct AlertSample {
     pub(crate) in_use: u32,
     pub(crate) limit: u32,
     pub(crate) waiting: u32,
@@ -177,7 +177,7 @@ pub(crate) enum Change {
 /// The rules' memory.
 #[derive(Debug, Default)]
 pub(crate) struct Alerts {
-    samples: VecDeque<(Instant, Sample)>,
+    samples: VecDeque<(Instant, AlertSample)>,
     /// Since when use has been above its threshold.
     busy_since: Option<Instant>,
     raised: Vec<Raised>,
@@ -202,16 +202,16 @@ impl Alerts {
     }
 
     /// Judges a new sample. To be called about once a second.
-    pub(crate) fn look(&mut self, now: Instant, sample: Sample) -> Vec<Change> {
+    pub(crate) fn judge(&mut self, now: Instant, sample: AlertSample) -> Vec<Change> {
         // One that is older stays, to count from: nothing happened since, or there would be others.
         while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > LONGEST_WINDOW) {
             self.samples.pop_front();
         }
         self.samples.push_back((now, sample));
-        AlertKind::ALL.into_iter().filter_map(|kind| self.judge(kind, now)).collect()
+        AlertKind::ALL.into_iter().filter_map(|kind| self.judge_rule(kind, now)).collect()
     }
 
-    fn judge(&mut self, kind: AlertKind, now: Instant) -> Option<Change> {
+    fn judge_rule(&mut self, kind: AlertKind, now: Instant) -> Option<Change> {
         let says = self.ask(kind, now);
         let place = self.raised.iter().position(|raised| raised.kind == kind);
         match (says, place) {
@@ -247,12 +247,12 @@ impl Alerts {
         }
     }
 
-    fn last(&self) -> Option<&Sample> {
+    fn last(&self) -> Option<&AlertSample> {
         self.samples.back().map(|(_, sample)| sample)
     }
 
     /// How much a counter rose within a window.
-    fn rise(&self, now: Instant, window_s: u64, counter: impl Fn(&Sample) -> u64) -> u64 {
+    fn rise(&self, now: Instant, window_s: u64, counter: impl Fn(&AlertSample) -> u64) -> u64 {
         let window = Duration::from_secs(window_s);
         // The last sample before the window is what counting starts from; a pool younger than that began with zero.
         let before = self.samples.iter().rev().find(|(at, _)| now.duration_since(*at) >= window);
@@ -265,7 +265,7 @@ impl Alerts {
         now: Instant,
         window_s: u64,
         at_least: u64,
-        counter: impl Fn(&Sample) -> u64,
+        counter: impl Fn(&AlertSample) -> u64,
         what: &str,
     ) -> Says {
         match self.rise(now, window_s, counter) {
@@ -324,7 +324,7 @@ impl Alerts {
 
     fn circuit_open(&self) -> Says {
         match self.last() {
-            Some(Sample { circuit_open_for: Some(length), circuit_says, .. }) => {
+            Some(AlertSample { circuit_open_for: Some(length), circuit_says, .. }) => {
                 Says::Raise(format!("no connection can be opened, for {}: {circuit_says}", human(*length)))
             }
             _ => Says::Clear,
@@ -336,16 +336,16 @@ impl Alerts {
 mod tests {
     use super::*;
 
-    fn calm() -> Sample {
-        Sample { limit: 10, connection_timeout: Duration::from_secs(8), ..Sample::default() }
+    fn calm() -> AlertSample {
+        AlertSample { limit: 10, connection_timeout: Duration::from_secs(8), ..AlertSample::default() }
     }
 
     /// Feeds one sample a second, and tells in which second which alert changed.
-    fn changes(samples: impl IntoIterator<Item = Sample>) -> Vec<(u64, AlertKind, bool)> {
+    fn changes(samples: impl IntoIterator<Item = AlertSample>) -> Vec<(u64, AlertKind, bool)> {
         let (mut alerts, start) = (Alerts::default(), Instant::now());
         let mut seen = Vec::new();
         for (second, sample) in samples.into_iter().enumerate() {
-            for change in alerts.look(start + Duration::from_secs(second as u64), sample) {
+            for change in alerts.judge(start + Duration::from_secs(second as u64), sample) {
                 seen.push(match change {
                     Change::Raised(kind, _) => (second as u64, kind, true),
                     Change::Cleared(kind, _) => (second as u64, kind, false),
@@ -355,13 +355,13 @@ mod tests {
         seen
     }
 
-    fn with(n: usize, sample: Sample) -> Vec<Sample> {
+    fn with(n: usize, sample: AlertSample) -> Vec<AlertSample> {
         vec![sample; n]
     }
 
     #[test]
     fn a_busy_pool_is_reported_after_ten_seconds_and_cleared_with_hysteresis() {
-        let used = |in_use| Sample { in_use, ..calm() };
+        let used = |in_use| AlertSample { in_use, ..calm() };
         let story = [with(12, used(9)), with(5, used(8)), with(3, used(6))].concat();
         assert_eq!(changes(story), [(10, AlertKind::PoolUseHigh, true), (17, AlertKind::PoolUseHigh, false)]);
         assert_eq!(changes(with(60, used(8))), [], "80 % is not more than 80 %");
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn three_retries_within_half_a_minute_are_frequent_and_two_are_not() {
-        let retried = |retries| Sample { retries, ..calm() };
+        let retried = |retries| AlertSample { retries, ..calm() };
         let story =
             [with(5, retried(0)), with(5, retried(2)), with(5, retried(3)), with(40, retried(3))].concat();
         let kind = AlertKind::RetriesFrequent;
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn connects_that_time_out_are_a_pattern_at_three_a_minute() {
-        let timed_out = |connect_timeouts| Sample { connect_timeouts, ..calm() };
+        let timed_out = |connect_timeouts| AlertSample { connect_timeouts, ..calm() };
         let story = [with(1, timed_out(0)), with(20, timed_out(2)), with(70, timed_out(4))].concat();
         assert_eq!(
             changes(story),
@@ -390,7 +390,7 @@ mod tests {
 
     #[test]
     fn one_call_in_vain_is_an_exhausted_pool_for_ten_seconds() {
-        let in_vain = |in_vain| Sample { in_vain, ..calm() };
+        let in_vain = |in_vain| AlertSample { in_vain, ..calm() };
         let story = [with(3, in_vain(0)), with(20, in_vain(1))].concat();
         assert_eq!(
             changes(story),
@@ -400,7 +400,7 @@ mod tests {
 
     #[test]
     fn errors_alarm_by_their_share_and_not_by_a_few() {
-        let went = |tried, failed| Sample { tried, failed, ..calm() };
+        let went = |tried, failed| AlertSample { tried, failed, ..calm() };
         let kind = AlertKind::ErrorRateHigh;
         assert_eq!(changes([went(0, 0), went(10, 10)]), [], "fewer than twenty");
         assert_eq!(changes([went(0, 0), went(1_000, 50)]), [], "five in a hundred are not more than that");
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_waiter_alarms_at_half_of_its_time_and_no_longer_below_a_quarter() {
-        let oldest = |s| Sample { oldest_waiter: Duration::from_secs(s), waiting: 1, ..calm() };
+        let oldest = |s| AlertSample { oldest_waiter: Duration::from_secs(s), waiting: 1, ..calm() };
         let kind = AlertKind::OldestWaiter;
         assert_eq!(
             changes([oldest(4), oldest(5), oldest(3), oldest(1)]),
@@ -422,7 +422,7 @@ mod tests {
 
     #[test]
     fn an_open_circuit_alarms_until_it_closes() {
-        let open = Sample { circuit_open_for: Some(Duration::from_secs(11)), ..calm() };
+        let open = AlertSample { circuit_open_for: Some(Duration::from_secs(11)), ..calm() };
         let kind = AlertKind::CircuitOpen;
         assert_eq!(changes([calm(), open, calm()]), [(1, kind, true), (2, kind, false)]);
     }

@@ -18,7 +18,7 @@ pub(crate) type Place = &'static Location<'static>;
 
 /// The loans of one connection.
 #[derive(Debug)]
-pub(crate) struct LoanRecord {
+pub(crate) struct CheckoutRecord {
     /// Whether durations are recorded. Else a loan's beginning is only known to the clock's tick.
     times: bool,
     /// 0: not lent.
@@ -42,7 +42,7 @@ pub(crate) struct Holding {
     pub(crate) backtrace: Option<Arc<Backtrace>>,
 }
 
-impl LoanRecord {
+impl CheckoutRecord {
     pub(crate) fn new(times: bool) -> Self {
         Self {
             times,
@@ -110,21 +110,21 @@ impl LoanRecord {
         !self.reported.swap(true, Relaxed)
     }
 
-    pub(crate) fn read(&self) -> LoanTotals {
-        LoanTotals { waited: self.waited.read(), used: self.used.read() }
+    pub(crate) fn read(&self) -> CheckoutTotals {
+        CheckoutTotals { waited: self.waited.read(), used: self.used.read() }
     }
 }
 
 /// Loans of several connections.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LoanTotals {
+pub(crate) struct CheckoutTotals {
     /// How long callers waited who got a connection.
     pub(crate) waited: Distribution,
     /// How long they had it.
     pub(crate) used: Distribution,
 }
 
-impl LoanTotals {
+impl CheckoutTotals {
     pub(crate) fn add(&mut self, other: &Self) {
         self.waited.add(&other.waited);
         self.used.add(&other.used);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_loan_is_seen_while_it_lasts_and_counted_when_it_is_over() {
-        let record = LoanRecord::new(true);
+        let record = CheckoutRecord::new(true);
         assert!(record.holding().is_none());
         record.begin(Some(Location::caller()), Duration::ZERO);
         let holding = record.holding().unwrap();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_loan_is_reported_once_and_the_next_one_again() {
-        let record = LoanRecord::new(true);
+        let record = CheckoutRecord::new(true);
         record.begin(None, Duration::ZERO);
         assert!(record.report_once());
         assert!(!record.report_once());

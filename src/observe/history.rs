@@ -8,13 +8,13 @@ use super::histogram::Distribution;
 /// How far back it goes.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// How a pool stood at one moment, and what it did since the one before; see [`Pool::history`](crate::Pool::history).
+/// How a pool stood at one sample, and what it did since the one before; see [`Pool::history`](crate::Pool::history).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Moment {
+pub struct Sample {
     /// When.
     pub at: Instant,
-    /// Since the moment before: what the counts are over.
+    /// Since the sample before: what the counts are over.
     pub over: Duration,
     /// Idle connections.
     pub idle: u32,
@@ -28,7 +28,7 @@ pub struct Moment {
     pub limit: u32,
     /// Name of the [`Circuit`](crate::Circuit)'s state.
     pub circuit: &'static str,
-    /// Loans made since the moment before.
+    /// Loans made since the sample before.
     pub gets: u64,
     /// Statements, openings and calls that failed since then.
     pub errors: u64,
@@ -59,17 +59,17 @@ impl Quantiles {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct History(VecDeque<Moment>);
+pub(crate) struct History(VecDeque<Sample>);
 
 impl History {
-    pub(crate) fn add(&mut self, moment: Moment) {
-        while self.0.front().is_some_and(|first| moment.at.duration_since(first.at) > KEPT) {
+    pub(crate) fn add(&mut self, sample: Sample) {
+        while self.0.front().is_some_and(|first| sample.at.duration_since(first.at) > KEPT) {
             self.0.pop_front();
         }
-        self.0.push_back(moment);
+        self.0.push_back(sample);
     }
 
-    pub(crate) fn moments(&self) -> Vec<Moment> {
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         self.0.iter().cloned().collect()
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     fn it_goes_back_ten_minutes_and_no_further() {
         let (mut history, start) = (History::default(), Instant::now());
         for second in 0..1_000 {
-            history.add(Moment {
+            history.add(Sample {
                 at: start + Duration::from_secs(second),
                 over: Duration::from_secs(1),
                 idle: 0,
@@ -99,7 +99,7 @@ mod tests {
                 used: Quantiles::default(),
             });
         }
-        let gets: Vec<_> = history.moments().iter().map(|moment| moment.gets).collect();
+        let gets: Vec<_> = history.samples().iter().map(|sample| sample.gets).collect();
         assert_eq!((gets.len(), gets[0], gets[600]), (601, 399, 999));
     }
 }

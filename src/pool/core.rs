@@ -32,9 +32,9 @@ use crate::logging::Logger;
 use crate::observe::event::EventSink;
 use crate::resilience::backoff::Backoff;
 use crate::resilience::budget::RetryBudget;
-use crate::resilience::effective_limit::Cap;
+use crate::resilience::effective_limit::EffectiveLimit;
 use crate::resilience::fleet::census::Id;
-use crate::resilience::learned_limit::Pace;
+use crate::resilience::learned_limit::TryIntervals;
 use crate::session::StatementMode;
 use crate::sql::Catalog;
 use crate::sys::callback;
@@ -126,11 +126,11 @@ impl Inner {
             max: settings.retry_max_delay,
             jitter: settings.retry_jitter,
         };
-        let pace = Pace { first: backoff.base / 4, longest: backoff.max };
+        let pace = TryIntervals { first: backoff.base / 4, longest: backoff.max };
         let governor = Governor::of(connector.reachability());
         let inner = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
-            admission: Admission::new(settings.max_size, Cap::new(settings.max_size, pace, fleet))
+            admission: Admission::new(settings.max_size, EffectiveLimit::new(settings.max_size, pace, fleet))
                 .with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
             alarm: Alarm::default(),

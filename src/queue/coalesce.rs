@@ -8,13 +8,13 @@ use super::completion_queue::Urgency;
 use super::request::{Done, Settled, Ticket};
 use super::retry::may_run_again;
 use super::task::{Answer, Work};
-use super::worker::Loan;
+use super::worker::Checkout;
 use crate::error::{Error, ErrorKind, Phase, Result, ends_the_session};
 use crate::link::cancel::CancelHandle;
 use crate::session::{Burst, Ready, ResultBlock};
 
 /// As many requests travel together at most.
-pub(super) const MOST: usize = 8;
+pub(super) const MAX_REQUESTS: usize = 8;
 
 /// What is left to do after requests travelled together.
 #[derive(Default)]
@@ -30,14 +30,14 @@ pub(super) struct Rest {
 impl Rest {
     /// They did not run, or what ran of them was undone.
     fn serve_alone(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
-        self.alone.extend(tickets.into_iter().inspect(Ticket::wait_again));
+        self.alone.extend(tickets.into_iter().inspect(Ticket::back_to_waiting));
     }
 }
 
 /// Serves requests together; `left` as in [`Urgency::Soon`].
-pub(super) fn serve(loan: &mut Loan, tickets: Vec<Ticket>, left: usize) -> Rest {
+pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) -> Rest {
     let mut rest = Rest::default();
-    let Loan { conn, cancel } = loan;
+    let Checkout { conn, cancel } = checkout;
     let target = conn.target().to_owned();
     let Ok(mut lane) = conn.lane() else {
         rest.alone = tickets;
@@ -112,8 +112,8 @@ impl Replies<'_> {
         let wanted = ticket.begin(self.cancel.clone());
         let begun = Instant::now();
         let outcome = self.burst.next().unwrap_or_else(|| Err(lost()));
-        if let (Some(habit), Ok(_)) = (ticket.request().habit(), &outcome) {
-            habit.note(begun.elapsed());
+        if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
+            profile.note(begun.elapsed());
         }
         let session_ended = outcome.as_ref().is_err_and(ended_the_session);
         if !wanted {

@@ -1,13 +1,13 @@
-//! The queue that a program holds: the requests it has handed over and not heard of, and the completions that wait for it.
+//! The queue that a program holds: its requests in progress, and the completions that wait to be drained.
 //!
 //! What must hold, under the lock:
 //! - `accepted` counts every request from its acceptance until its completion is drained; `accepted <= capacity`;
-//! - while completions wait, `signalled` is set, or somebody has put setting it off for a moment. Whoever sets it raises
-//!   the descriptor, wakes the sleepers and calls the callback, after the lock is gone: once for each time the queue was
-//!   empty and is not any more.
+//! - while completions wait, `signalled` is set, or a worker has deferred setting it for a moment. The thread that sets it
+//!   raises the descriptor, wakes the sleepers and runs the callback after releasing the lock: once each time the queue
+//!   stops being empty.
 //!
-//! The descriptor is cleared before the last completion is taken, and raised after the first is there. So it may be
-//! readable for a moment when nothing waits, but is never unreadable when something does.
+//! The descriptor is cleared before the last completion is taken, and raised after the first is queued. So it may be
+//! readable for a moment when no completion waits, but is never unreadable when one does.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -21,7 +21,7 @@ use super::notify::{Callback, Descriptor};
 use super::request::{Kind, Request};
 use super::task::Outcome;
 
-/// What became of a request.
+/// The result of a request, with its times.
 pub(crate) struct Completion {
     /// The program's own mark.
     pub(crate) tag: u64,
@@ -29,83 +29,82 @@ pub(crate) struct Completion {
     pub(crate) request: u64,
     pub(crate) kind: Kind,
     pub(crate) outcome: Outcome,
-    /// From its submission until it ran, or until it was clear that it would not.
+    /// From its submission until it ran, or was answered without running.
     pub(crate) queued: Duration,
-    /// From then until it was done.
+    /// From then until it was answered.
     pub(crate) running: Duration,
 }
 
-/// Place for a request under way. A number that was used once never finds another request.
-struct Place {
+/// Slot for a request under way. A number that was used once never finds another request.
+struct Slot {
     generation: u32,
     request: Option<Arc<Request>>,
 }
 
 #[derive(Default)]
 struct State {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     free: Vec<u32>,
     done: VecDeque<Completion>,
     accepted: usize,
     signalled: bool,
-    /// How often it was.
+    /// How many times it was set.
     signals: u64,
     sleepers: u32,
     callback: Option<Arc<Callback>>,
     closed: bool,
 }
 
-/// Where a number's place is; 0 is no number.
-fn place_of(number: u64) -> (usize, u32) {
+/// Returns the slot and generation of a request number; 0 is no number.
+fn slot_of(number: u64) -> (usize, u32) {
     ((number as u32).wrapping_sub(1) as usize, (number >> 32) as u32)
 }
 
-fn number_of(place: usize, generation: u32) -> u64 {
-    u64::from(generation) << 32 | (place as u64 + 1)
+fn number_of(slot: usize, generation: u32) -> u64 {
+    u64::from(generation) << 32 | (slot as u64 + 1)
 }
 
 impl State {
     fn insert(&mut self, make: impl FnOnce(u64) -> Arc<Request>) -> Arc<Request> {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, request: None });
-            self.places.len() as u32 - 1
+            self.slots.push(Slot { generation: 0, request: None });
+            self.slots.len() as u32 - 1
         }) as usize;
-        let place = &mut self.places[index];
-        let request = make(number_of(index, place.generation));
-        place.request = Some(request.clone());
+        let slot = &mut self.slots[index];
+        let request = make(number_of(index, slot.generation));
+        slot.request = Some(request.clone());
         request
     }
 
     fn remove(&mut self, number: u64) -> Option<Arc<Request>> {
-        let (index, generation) = place_of(number);
-        let place = self.places.get_mut(index).filter(|place| place.generation == generation)?;
-        let request = place.request.take()?;
-        place.generation = generation.wrapping_add(1);
+        let (index, generation) = slot_of(number);
+        let slot = self.slots.get_mut(index).filter(|slot| slot.generation == generation)?;
+        let request = slot.request.take()?;
+        slot.generation = generation.wrapping_add(1);
         self.free.push(index as u32);
         Some(request)
     }
 }
 
-/// What [`Queue::complete`] leaves to do: the callback is the caller's to call, with no lock held, on a thread of its
-/// choice.
-pub(super) type Edge = Option<Arc<Callback>>;
+/// The callback that [`Queue::complete`] leaves to its caller, to run with no lock held on a thread of its choice.
+pub(super) type PendingCallback = Option<Arc<Callback>>;
 
-/// How soon the program has to hear of a completion.
+/// How soon the program must be notified of a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
     Now,
-    /// It may wait, but not until fewer requests than completions are left to do: those who do them are busy with these.
+    /// Notification may be deferred, but not until fewer requests than completions are left.
     Soon {
         left: usize,
     },
 }
 
-/// Whether the program was told of a completion.
-pub(super) enum Told {
-    /// It was, or is being told by somebody else. The callback is to be called.
-    Yes(Edge),
-    /// It is to be told soon, by [`Queue::tell`] with this.
-    NotYet(u64),
+/// The state of the notification of one completion.
+pub(super) enum Notified {
+    /// The program is notified, by this thread or another. The callback is to be run, if there is one.
+    Now(PendingCallback),
+    /// Notification is due soon, by [`Queue::notify_deferred`] with this number.
+    Deferred(u64),
 }
 
 pub(crate) struct Queue {
@@ -116,7 +115,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// A queue that takes on as many requests as `capacity` before completions have to be drained.
+    /// Creates a queue that accepts `capacity` requests before completions have to be drained.
     pub(crate) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
@@ -126,7 +125,7 @@ impl Queue {
         })
     }
 
-    /// Takes on a request, if there is room for it.
+    /// Accepts a request, if there is room for it.
     pub(super) fn accept(&self, make: impl FnOnce(u64) -> Arc<Request>) -> Option<Arc<Request>> {
         let mut state = self.state.lock();
         if state.accepted >= self.capacity || state.closed {
@@ -136,7 +135,7 @@ impl Queue {
         Some(state.insert(make))
     }
 
-    /// A request that was taken on could not be handed on: it never was.
+    /// Undoes the acceptance of a request that could not be handed to the executor.
     pub(super) fn unaccept(&self, number: u64) {
         let mut state = self.state.lock();
         let request = state.remove(number);
@@ -145,15 +144,15 @@ impl Queue {
         drop(request);
     }
 
-    /// A request is over.
+    /// Queues the completion of a request.
     #[must_use]
-    pub(super) fn complete(&self, completion: Completion, urgency: Urgency) -> Told {
+    pub(super) fn complete(&self, completion: Completion, urgency: Urgency) -> Notified {
         let mut state = self.state.lock();
         let request = state.remove(completion.request);
         if state.closed {
             drop(state);
             // The completion is dropped here, with what it holds.
-            return Told::Yes(None);
+            return Notified::Now(None);
         }
         state.done.push_back(completion);
         let wait = match urgency {
@@ -161,24 +160,24 @@ impl Queue {
             Urgency::Now => false,
         };
         let told = if wait {
-            // Who put the first one off tells of the others, too.
-            if state.done.len() == 1 { Told::NotYet(state.signals) } else { Told::Yes(None) }
+            // The thread that deferred the first notification covers the others, too.
+            if state.done.len() == 1 { Notified::Deferred(state.signals) } else { Notified::Now(None) }
         } else {
-            Told::Yes(self.signal(state))
+            Notified::Now(self.signal(state))
         };
         drop(request);
         told
     }
 
-    /// Tells of completions that were put off, if some still wait and nobody was told since.
+    /// Sends a deferred notification, if completions still wait and none was sent since.
     #[must_use]
-    pub(super) fn tell(&self, put_off_at: u64) -> Edge {
+    pub(super) fn notify_deferred(&self, deferred_at: u64) -> PendingCallback {
         let state = self.state.lock();
-        if state.done.is_empty() || state.signals != put_off_at { None } else { self.signal(state) }
+        if state.done.is_empty() || state.signals != deferred_at { None } else { self.signal(state) }
     }
 
-    /// Tells everybody that completions wait, unless they were told.
-    fn signal(&self, mut state: MutexGuard<'_, State>) -> Edge {
+    /// Notifies the program that completions wait, unless it was notified already.
+    fn signal(&self, mut state: MutexGuard<'_, State>) -> PendingCallback {
         if mem::replace(&mut state.signalled, true) {
             return None;
         }
@@ -193,7 +192,7 @@ impl Queue {
         callback
     }
 
-    /// Takes up to `most` completions, the first done first. Never waits.
+    /// Takes up to `most` completions, in the order of completion. Never waits.
     pub(crate) fn drain(&self, most: usize) -> VecDeque<Completion> {
         let mut state = self.state.lock();
         let clears = self.descriptor.exists() && state.done.len() <= most;
@@ -213,17 +212,17 @@ impl Queue {
         let more = state.signalled;
         drop(state);
         if clears && more {
-            // More came meanwhile than fits.
+            // More arrived meanwhile than `most`.
             self.descriptor.raise();
         }
         taken
     }
 
-    /// Waits until a completion waits. `false` if none does within `patience`.
+    /// Blocks until a completion waits. Returns `false` if none does within `patience`.
     pub(crate) fn wait(&self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
         let mut state = self.state.lock();
-        // Whoever asks need not be told.
+        // A thread that polls the queue needs no notification.
         while state.done.is_empty() && !state.closed {
             state.sleepers += 1;
             let late = self.ready.wait_until(&mut state, end).timed_out();
@@ -235,12 +234,12 @@ impl Queue {
         !state.done.is_empty()
     }
 
-    /// How many requests were taken on and not drained.
+    /// Returns how many requests were accepted and not drained.
     pub(crate) fn pending(&self) -> usize {
         self.state.lock().accepted
     }
 
-    /// A descriptor that is readable while completions wait.
+    /// Returns a descriptor that is readable while completions wait.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         let (fd, made) = self.descriptor.get();
         if made && self.state.lock().signalled {
@@ -249,21 +248,21 @@ impl Queue {
         fd
     }
 
-    /// Has `callback` called each time that the queue was empty and is not any more. It replaces an earlier one, which is
-    /// returned: to be dropped where no lock is held.
+    /// Registers a callback to run each time the queue stops being empty. Returns the one it replaces, to be dropped where no
+    /// lock is held.
     #[must_use]
     pub(crate) fn on_ready(&self, callback: Option<Arc<Callback>>) -> Option<Arc<Callback>> {
         mem::replace(&mut self.state.lock().callback, callback)
     }
 
-    /// Cancels a request: one that does not run yet ends at once, for one that runs the server is asked. `false` when this
-    /// number was never given out. Never blocks.
+    /// Cancels a request: one that does not run yet ends at once, for one that runs the server is asked. Returns `false` for a
+    /// number that was never issued. Never blocks.
     pub(crate) fn cancel(&self, number: u64) -> bool {
-        let (index, generation) = place_of(number);
+        let (index, generation) = slot_of(number);
         let state = self.state.lock();
-        let Some(place) = state.places.get(index) else { return false };
-        let request = place.request.clone().filter(|_| place.generation == generation);
-        let known = generation <= place.generation;
+        let Some(slot) = state.slots.get(index) else { return false };
+        let request = slot.request.clone().filter(|_| slot.generation == generation);
+        let known = generation <= slot.generation;
         drop(state);
         if let Some(request) = request {
             request.cancel();
@@ -271,14 +270,13 @@ impl Queue {
         known
     }
 
-    /// Nobody will drain it any more. Completions are dropped, those that wait and those to come; requests that do not run
-    /// yet never will.
+    /// Closes the queue: waiting and future completions are dropped, and requests that do not run yet never will.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
         let done = mem::take(&mut state.done);
         let callback = state.callback.take();
-        let under_way: Vec<_> = state.places.iter_mut().filter_map(|place| place.request.take()).collect();
+        let under_way: Vec<_> = state.slots.iter_mut().filter_map(|slot| slot.request.take()).collect();
         drop(state);
         self.ready.notify_all();
         for request in under_way {

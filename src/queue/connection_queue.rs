@@ -1,4 +1,4 @@
-//! Requests for a connection in hand: they run one after the other, in the order in which they were submitted.
+//! The requests for one held connection, which run one after the other in the order of submission.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::error::Error;
 use crate::link::cancel::CancelHandle;
 use crate::pool::{Lender, PooledConnection};
 
-/// A connection in somebody's hand.
-pub(crate) trait Seat: Send + Sync {
-    /// What is submitted to it.
-    fn sequence(&self) -> &Arc<Sequence>;
+/// A connection that the program has checked out, and submits requests to.
+pub(crate) trait HeldConnection: Send + Sync {
+    /// Returns the requests submitted to it.
+    fn connection_queue(&self) -> &Arc<ConnectionQueue>;
 
-    /// Works on the connection, alone. Called by one worker at a time, and only while the sequence is active.
+    /// Runs `work` with exclusive use of the connection. Called by one worker at a time, while the queue is active.
     ///
     /// # Errors
-    /// When there is no connection any more.
+    /// When the connection was given back or closed.
     fn with_connection(&self, work: &mut dyn FnMut(&mut PooledConnection)) -> Result<(), Error>;
 
-    /// Runs `claim` if nobody uses the connection at present. `false` if somebody does.
+    /// Runs `claim` if no thread uses the connection at present; else returns `false`.
     fn if_unused(&self, claim: &mut dyn FnMut()) -> bool;
 
     fn cancel_handle(&self) -> Arc<CancelHandle>;
@@ -30,51 +30,51 @@ pub(crate) trait Seat: Send + Sync {
     fn lender(&self) -> Lender;
 }
 
-/// The requests of one connection.
+/// The requests of one held connection.
 #[derive(Default)]
-pub(crate) struct Sequence {
+pub(crate) struct ConnectionQueue {
     line: Mutex<Line>,
-    /// Requests wait or run: the connection is theirs. Set under the lock, and while nobody else uses the connection.
+    /// Requests wait or run and own the connection. Set under the lock, while no other thread uses the connection.
     active: AtomicBool,
 }
 
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Ticket>,
-    /// A worker was called and has not come yet; nothing runs.
-    called: bool,
+    /// A worker was woken and has not begun; nothing runs.
+    worker_is_due: bool,
 }
 
-impl Sequence {
-    /// Whether the connection is taken by requests.
+impl ConnectionQueue {
+    /// Returns whether requests own the connection.
     pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Puts a request at the end. `Ok(true)` when a worker has to be called, since there was none before.
-    pub(super) fn push(&self, seat: &dyn Seat, ticket: Ticket) -> Result<bool, Ticket> {
+    /// Appends a request. `Ok(true)`: a worker has to be woken, since none serves the queue.
+    pub(super) fn push(&self, held: &dyn HeldConnection, ticket: Ticket) -> Result<bool, Ticket> {
         let mut line = self.line.lock();
         let begins = !self.is_active();
-        if begins && !seat.if_unused(&mut || self.active.store(true, Ordering::Release)) {
+        if begins && !held.if_unused(&mut || self.active.store(true, Ordering::Release)) {
             return Err(ticket);
         }
         line.waiting.push_back(ticket);
-        Ok(begins && !std::mem::replace(&mut line.called, true))
+        Ok(begins && !std::mem::replace(&mut line.worker_is_due, true))
     }
 
-    /// The worker that was called has come.
+    /// Marks the woken worker as arrived.
     pub(super) fn begin(&self) {
-        self.line.lock().called = false;
+        self.line.lock().worker_is_due = false;
     }
 
-    /// The worker that was called will not come: takes back the request that it was called for.
+    /// Takes back a request whose worker could not be started.
     pub(super) fn give_up(&self, request: &Arc<Request>) -> Option<Ticket> {
         let ticket = self.withdraw(request);
         self.begin();
         ticket
     }
 
-    /// For the worker: the next request. When there is none, the connection is free from here on.
+    /// Takes the next request, for the worker. When there is none, the connection is free from then on.
     pub(super) fn next(&self) -> Option<Ticket> {
         let mut line = self.line.lock();
         let ticket = line.waiting.pop_front();
@@ -84,18 +84,18 @@ impl Sequence {
         ticket
     }
 
-    /// Takes a request out.
+    /// Removes a request.
     pub(super) fn withdraw(&self, request: &Arc<Request>) -> Option<Ticket> {
         let mut line = self.line.lock();
         let place = line.waiting.iter().position(|ticket| ticket.is_for(request))?;
         let ticket = line.waiting.remove(place);
-        if line.called && line.waiting.is_empty() {
+        if line.worker_is_due && line.waiting.is_empty() {
             self.active.store(false, Ordering::Release);
         }
         ticket
     }
 
-    /// All that wait are cancelled.
+    /// Cancels all waiting requests.
     pub(crate) fn cancel_waiting(&self) {
         let waiting: Vec<_> = self.line.lock().waiting.iter().map(Ticket::shared).collect();
         for request in waiting {

@@ -12,22 +12,22 @@ pub(crate) struct Input {
 }
 
 /// What is written down for each parameter: where its value ends, its type, and a flag.
-const HEAD: usize = size_of::<u64>() + 2 * size_of::<u32>();
+const HEAD_BYTES: usize = size_of::<u64>() + 2 * size_of::<u32>();
 
 const TEXT: u32 = 0;
 const BINARY: u32 = 1;
 const NULL: u32 = 2;
 
 /// Up to so many parameters are looked at without an allocation.
-const FEW: usize = 8;
+const PARAMS_ON_STACK: usize = 8;
 
 const NO_PARAM: Param<'static> = Param { value: None, format: WireFormat::Text, type_oid: 0 };
 
 impl Input {
     pub(crate) fn new(text: &str, params: &[Param<'_>]) -> Self {
         let values: usize = params.iter().filter_map(|p| p.value).map(<[u8]>::len).sum();
-        let mut bytes = Vec::with_capacity(params.len() * HEAD + text.len() + values);
-        let mut end = params.len() * HEAD + text.len();
+        let mut bytes = Vec::with_capacity(params.len() * HEAD_BYTES + text.len() + values);
+        let mut end = params.len() * HEAD_BYTES + text.len();
         for param in params {
             end += param.value.map_or(0, <[u8]>::len);
             let flag = match (param.value, param.format) {
@@ -47,17 +47,17 @@ impl Input {
     }
 
     pub(super) fn text(&self) -> &str {
-        let start = self.params * HEAD;
+        let start = self.params * HEAD_BYTES;
         std::str::from_utf8(&self.bytes[start..start + self.text_length])
             .unwrap_or_else(|_| unreachable!("it was copied from a text"))
     }
 
     /// The same, all at once, without an allocation if they are few.
     pub(super) fn with_params<T>(&self, look: impl FnOnce(&[Param<'_>]) -> T) -> T {
-        if self.params > FEW {
+        if self.params > PARAMS_ON_STACK {
             return look(&self.params().collect::<Vec<_>>());
         }
-        let mut few = [NO_PARAM; FEW];
+        let mut few = [NO_PARAM; PARAMS_ON_STACK];
         for (place, param) in few.iter_mut().zip(self.params()) {
             *place = param;
         }
@@ -66,8 +66,8 @@ impl Input {
 
     /// The parameters as they were given.
     pub(super) fn params(&self) -> impl Iterator<Item = Param<'_>> {
-        let (heads, _) = self.bytes[..self.params * HEAD].as_chunks::<HEAD>();
-        let mut start = self.params * HEAD + self.text_length;
+        let (heads, _) = self.bytes[..self.params * HEAD_BYTES].as_chunks::<HEAD_BYTES>();
+        let mut start = self.params * HEAD_BYTES + self.text_length;
         heads.iter().map(move |head| {
             let [e0, e1, e2, e3, e4, e5, e6, e7, t0, t1, t2, t3, f0, f1, f2, f3] = *head;
             let end = u64::from_ne_bytes([e0, e1, e2, e3, e4, e5, e6, e7]) as usize;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_was_given_comes_out_again_however_many_parameters_there_are() {
-        for count in [0, 1, FEW, FEW + 1, 300] {
+        for count in [0, 1, PARAMS_ON_STACK, PARAMS_ON_STACK + 1, 300] {
             let values: Vec<Vec<u8>> = (0..count).map(|i| vec![i as u8; i % 5]).collect();
             let params: Vec<Param<'_>> = (0..count)
                 .map(|i| Param {

@@ -16,81 +16,81 @@ use parking_lot::Condvar;
 
 /// Where a worker sleeps.
 #[derive(Default)]
-pub(super) struct Bed {
+pub(super) struct Parker {
     pub(super) woken: Condvar,
     /// What it was woken for; changed under the executor's lock only.
     call: AtomicU8,
 }
 
-const ASLEEP: u8 = 0;
-const CALLED: u8 = 1;
-const CALLED_TO_JOBS: u8 = 2;
+const PARKED: u8 = 0;
+const WOKEN: u8 = 1;
+const WOKEN_FOR_JOBS: u8 = 2;
 
-impl Bed {
+impl Parker {
     /// Whether its owner may get up.
-    pub(super) fn is_called(&self) -> bool {
-        self.call.load(Relaxed) != ASLEEP
+    pub(super) fn is_woken(&self) -> bool {
+        self.call.load(Relaxed) != PARKED
     }
 }
 
 /// Whom to wake, after the lock is gone.
 pub(super) enum Wake {
-    Nobody,
-    Sleeper(Arc<Bed>),
-    /// A thread is to be started, and is counted already; whether it is seated.
+    NotNeeded,
+    Parked(Arc<Parker>),
+    /// A thread is to be started, and is counted already; whether it is has_job_permit.
     NewThread {
-        seated: bool,
+        has_job_permit: bool,
     },
 }
 
 /// What a worker is to do.
 pub(super) enum Item<C, S, J> {
     Chore(C),
-    Sequence(S),
+    Held(S),
     Job(J),
 }
 
 /// `C`: what must not wait. `S`: connections in hand that have something to do. `J`: what needs a connection of the pool.
 pub(super) struct Schedule<C, S, J> {
     chores: VecDeque<C>,
-    sequences: VecDeque<S>,
+    held: VecDeque<S>,
     pub(super) jobs: VecDeque<J>,
     /// The one that lay down last gets up first: its memory is warm, and the others may end.
-    asleep: Vec<Arc<Bed>>,
+    parked: Vec<Arc<Parker>>,
     threads: u32,
     /// Workers that do jobs, or were called to. A seat is taken on a worker's behalf by whoever calls it.
-    seated: u32,
-    seats: u32,
+    permits_taken: u32,
+    job_permits: u32,
     /// The last attempt to start a thread failed: whoever is there does everything.
     short_of_threads: bool,
 }
 
 impl<C, S, J> Schedule<C, S, J> {
     /// At most `seats` workers do jobs at the same time.
-    pub(super) fn new(seats: u32) -> Self {
+    pub(super) fn new(job_permits: u32) -> Self {
         Self {
             chores: VecDeque::new(),
-            sequences: VecDeque::new(),
+            held: VecDeque::new(),
             jobs: VecDeque::new(),
-            asleep: Vec::new(),
+            parked: Vec::new(),
             threads: 0,
-            seated: 0,
-            seats,
+            permits_taken: 0,
+            job_permits,
             short_of_threads: false,
         }
     }
 
     pub(super) fn add_job(&mut self, job: J) -> Wake {
         self.jobs.push_back(job);
-        if self.seated >= self.seats {
-            return Wake::Nobody;
+        if self.permits_taken >= self.job_permits {
+            return Wake::NotNeeded;
         }
-        self.seated += 1;
+        self.permits_taken += 1;
         self.call(true)
     }
 
-    pub(super) fn add_sequence(&mut self, sequence: S) -> Wake {
-        self.sequences.push_back(sequence);
+    pub(super) fn add_held(&mut self, sequence: S) -> Wake {
+        self.held.push_back(sequence);
         self.call(false)
     }
 
@@ -100,20 +100,20 @@ impl<C, S, J> Schedule<C, S, J> {
     }
 
     fn call(&mut self, to_jobs: bool) -> Wake {
-        if let Some(bed) = self.asleep.pop() {
-            bed.call.store(if to_jobs { CALLED_TO_JOBS } else { CALLED }, Relaxed);
-            return Wake::Sleeper(bed);
+        if let Some(parker) = self.parked.pop() {
+            parker.call.store(if to_jobs { WOKEN_FOR_JOBS } else { WOKEN }, Relaxed);
+            return Wake::Parked(parker);
         }
         self.threads += 1;
-        Wake::NewThread { seated: to_jobs }
+        Wake::NewThread { has_job_permit: to_jobs }
     }
 
     /// Everybody gets up, to look whether to go.
-    pub(super) fn call_all(&mut self) -> Vec<Arc<Bed>> {
-        for bed in &self.asleep {
-            bed.call.store(CALLED, Relaxed);
+    pub(super) fn wake_all(&mut self) -> Vec<Arc<Parker>> {
+        for parker in &self.parked {
+            parker.call.store(WOKEN, Relaxed);
         }
-        mem::take(&mut self.asleep)
+        mem::take(&mut self.parked)
     }
 
     pub(super) fn thread_started(&mut self) {
@@ -122,71 +122,71 @@ impl<C, S, J> Schedule<C, S, J> {
 
     /// A thread that was counted could not be started. `false` when there is none at all, so that nobody will do what was
     /// put in.
-    pub(super) fn thread_failed(&mut self, seated: bool) -> bool {
+    pub(super) fn thread_failed(&mut self, has_job_permit: bool) -> bool {
         self.threads -= 1;
-        self.seated -= u32::from(seated);
+        self.permits_taken -= u32::from(has_job_permit);
         self.short_of_threads = true;
         self.threads > 0
     }
 
-    /// What a worker is to do next; `seated` is its own mark.
-    pub(super) fn take(&mut self, seated: &mut bool, has_connection: bool) -> Option<Item<C, S, J>> {
+    /// What a worker is to do next; `has_job_permit` is its own mark.
+    pub(super) fn take(&mut self, has_job_permit: &mut bool, has_connection: bool) -> Option<Item<C, S, J>> {
         if has_connection
             && !self.short_of_threads
-            && let Some(job) = self.take_job(seated)
+            && let Some(job) = self.take_job(has_job_permit)
         {
             return Some(Item::Job(job));
         }
-        if !self.chores.is_empty() || !self.sequences.is_empty() {
-            self.stand_up(seated);
+        if !self.chores.is_empty() || !self.held.is_empty() {
+            self.release_permit(has_job_permit);
         }
         if let Some(chore) = self.chores.pop_front() {
             return Some(Item::Chore(chore));
         }
-        if let Some(sequence) = self.sequences.pop_front() {
-            return Some(Item::Sequence(sequence));
+        if let Some(sequence) = self.held.pop_front() {
+            return Some(Item::Held(sequence));
         }
-        let job = self.take_job(seated);
+        let job = self.take_job(has_job_permit);
         if job.is_none() {
-            self.stand_up(seated);
+            self.release_permit(has_job_permit);
         }
         job.map(Item::Job)
     }
 
     /// How many of the jobs that wait come to each worker.
     pub(super) fn share(&self) -> usize {
-        self.jobs.len().div_ceil(self.seats.max(1) as usize)
+        self.jobs.len().div_ceil(self.job_permits.max(1) as usize)
     }
 
     /// The next job, for a worker that has or finds a seat.
-    fn take_job(&mut self, seated: &mut bool) -> Option<J> {
-        if !*seated && (self.seated >= self.seats || self.jobs.is_empty()) {
+    fn take_job(&mut self, has_job_permit: &mut bool) -> Option<J> {
+        if !*has_job_permit && (self.permits_taken >= self.job_permits || self.jobs.is_empty()) {
             return None;
         }
         let job = self.jobs.pop_front()?;
-        self.seated += u32::from(!*seated);
-        *seated = true;
+        self.permits_taken += u32::from(!*has_job_permit);
+        *has_job_permit = true;
         Some(job)
     }
 
-    fn stand_up(&mut self, seated: &mut bool) {
-        self.seated -= u32::from(mem::take(seated));
+    fn release_permit(&mut self, has_job_permit: &mut bool) {
+        self.permits_taken -= u32::from(mem::take(has_job_permit));
     }
 
-    pub(super) fn lie_down(&mut self, bed: &Arc<Bed>) {
-        self.asleep.push(bed.clone());
+    pub(super) fn park(&mut self, parker: &Arc<Parker>) {
+        self.parked.push(parker.clone());
     }
 
-    /// A worker got up. `true` when it was called; then whether it was given a seat is put into `seated`. `false` when it
+    /// A worker got up. `true` when it was called; then whether it was given a seat is put into `has_job_permit`. `false` when it
     /// slept in, so that it is nobody's any more.
-    pub(super) fn get_up(&mut self, bed: &Arc<Bed>, seated: &mut bool) -> bool {
-        match bed.call.swap(ASLEEP, Relaxed) {
-            ASLEEP => {
-                self.asleep.retain(|other| !Arc::ptr_eq(other, bed));
+    pub(super) fn unpark(&mut self, parker: &Arc<Parker>, has_job_permit: &mut bool) -> bool {
+        match parker.call.swap(PARKED, Relaxed) {
+            PARKED => {
+                self.parked.retain(|other| !Arc::ptr_eq(other, parker));
                 false
             }
             call => {
-                *seated = call == CALLED_TO_JOBS;
+                *has_job_permit = call == WOKEN_FOR_JOBS;
                 true
             }
         }
@@ -208,14 +208,14 @@ impl<C, S, J> Schedule<C, S, J> {
         self.jobs.remove(place)
     }
 
-    pub(super) fn take_out_sequence(&mut self, is_it: impl Fn(&S) -> bool) -> Option<S> {
-        let place = self.sequences.iter().position(is_it)?;
-        self.sequences.remove(place)
+    pub(super) fn take_out_held(&mut self, is_it: impl Fn(&S) -> bool) -> Option<S> {
+        let place = self.held.iter().position(is_it)?;
+        self.held.remove(place)
     }
 
     #[cfg(test)]
-    pub(super) fn figures(&self) -> (u32, u32, usize) {
-        (self.threads, self.seated, self.asleep.len())
+    pub(super) fn counts(&self) -> (u32, u32, usize) {
+        (self.threads, self.permits_taken, self.parked.len())
     }
 }
 
@@ -241,11 +241,11 @@ mod tests {
     fn jobs_call_as_many_workers_as_there_are_seats_and_no_more() {
         let mut plan = Plan::new(2);
         assert!(is_new(&plan.add_job(1)) && is_new(&plan.add_job(2)));
-        assert!(matches!(plan.add_job(3), Wake::Nobody));
+        assert!(matches!(plan.add_job(3), Wake::NotNeeded));
         let (mut first, mut second, mut third) = (true, true, false);
         assert_eq!(job(plan.take(&mut first, false)), Some(1));
         assert_eq!(job(plan.take(&mut second, false)), Some(2));
-        assert_eq!(job(plan.take(&mut third, false)), None, "no seat is left");
+        assert_eq!(job(plan.take(&mut third, false)), None, "no held is left");
         assert_eq!(job(plan.take(&mut first, true)), Some(3), "a busy worker goes on by itself");
     }
 
@@ -253,34 +253,34 @@ mod tests {
     fn what_runs_on_a_connection_in_hand_is_done_when_all_seats_are_taken() {
         let mut plan = Plan::new(1);
         let _ = plan.add_job(1);
-        let mut seated = true;
-        assert_eq!(job(plan.take(&mut seated, false)), Some(1));
+        let mut has_job_permit = true;
+        assert_eq!(job(plan.take(&mut has_job_permit, false)), Some(1));
         let _ = plan.add_job(2);
-        assert!(matches!(plan.add_sequence("in hand"), Wake::NewThread { seated: false }));
-        assert!(matches!(plan.add_chore("cancel"), Wake::NewThread { seated: false }));
+        assert!(matches!(plan.add_held("in hand"), Wake::NewThread { has_job_permit: false }));
+        assert!(matches!(plan.add_chore("cancel"), Wake::NewThread { has_job_permit: false }));
         let mut other = false;
         assert!(matches!(plan.take(&mut other, false), Some(Item::Chore("cancel"))));
-        assert!(matches!(plan.take(&mut other, false), Some(Item::Sequence("in hand"))));
+        assert!(matches!(plan.take(&mut other, false), Some(Item::Held("in hand"))));
         assert!(plan.take(&mut other, false).is_none());
     }
 
     #[test]
     fn the_worker_that_lay_down_last_gets_up_first() {
         let mut plan = Plan::new(2);
-        let beds = [Arc::new(Bed::default()), Arc::new(Bed::default())];
-        for _ in &beds {
+        let parkers = [Arc::new(Parker::default()), Arc::new(Parker::default())];
+        for _ in &parkers {
             let _ = plan.add_chore("chore");
         }
-        for bed in &beds {
+        for parker in &parkers {
             assert!(plan.take(&mut false, false).is_some());
-            plan.lie_down(bed);
+            plan.park(parker);
         }
-        assert!(matches!(plan.add_job(1), Wake::Sleeper(bed) if Arc::ptr_eq(&bed, &beds[1])));
-        let mut seated = false;
-        assert!(plan.get_up(&beds[1], &mut seated) && seated);
-        assert!(!plan.get_up(&beds[0], &mut seated), "nobody called the other");
+        assert!(matches!(plan.add_job(1), Wake::Parked(parker) if Arc::ptr_eq(&parker, &parkers[1])));
+        let mut has_job_permit = false;
+        assert!(plan.unpark(&parkers[1], &mut has_job_permit) && has_job_permit);
+        assert!(!plan.unpark(&parkers[0], &mut has_job_permit), "nobody called the other");
         plan.thread_ended();
-        assert_eq!(plan.figures(), (1, 1, 0));
+        assert_eq!(plan.counts(), (1, 1, 0));
     }
 
     #[test]
@@ -297,17 +297,17 @@ mod tests {
     #[test]
     fn when_no_thread_can_be_started_those_that_are_there_do_everything() {
         let mut plan = Plan::new(2);
-        let Wake::NewThread { seated } = plan.add_job(1) else { panic!("a first thread") };
-        assert!(!plan.thread_failed(seated), "nobody is there");
+        let Wake::NewThread { has_job_permit } = plan.add_job(1) else { panic!("a first thread") };
+        assert!(!plan.thread_failed(has_job_permit), "nobody is there");
         assert_eq!(plan.take_out(|job| *job == 1), Some(1));
         let _ = plan.add_job(2);
-        let mut seated = true;
-        assert_eq!(job(plan.take(&mut seated, false)), Some(2));
+        let mut has_job_permit = true;
+        assert_eq!(job(plan.take(&mut has_job_permit, false)), Some(2));
         let _ = plan.add_job(3);
         let _ = plan.add_chore("cancel");
         assert!(plan.thread_failed(true) && plan.thread_failed(false));
-        assert!(matches!(plan.take(&mut seated, true), Some(Item::Chore("cancel"))));
-        assert_eq!(job(plan.take(&mut seated, true)), Some(3));
-        assert_eq!(plan.figures(), (1, 1, 0));
+        assert!(matches!(plan.take(&mut has_job_permit, true), Some(Item::Chore("cancel"))));
+        assert_eq!(job(plan.take(&mut has_job_permit, true)), Some(3));
+        assert_eq!(plan.counts(), (1, 1, 0));
     }
 }

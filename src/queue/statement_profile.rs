@@ -12,13 +12,13 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 /// As many texts are remembered, those used last.
-const MOST_TEXTS: usize = 512;
+const MAX_TEXTS: usize = 512;
 
 /// Longer ones are not looked at.
-const LONGEST_TEXT: usize = 2048;
+const MAX_TEXT_BYTES: usize = 2048;
 
 /// A statement that took longer is not quick.
-const QUICK: Duration = if cfg!(test) {
+const SHORT_STATEMENT: Duration = if cfg!(test) {
     // What the tests see must not depend on how busy the machine is.
     Duration::from_millis(100)
 } else {
@@ -26,54 +26,55 @@ const QUICK: Duration = if cfg!(test) {
 };
 
 /// So often in a row a statement must have been quick.
-const OFTEN: u32 = 8;
+const SHORT_RUNS_NEEDED: u32 = 8;
 
-pub(super) struct Habit {
-    quick_in_a_row: AtomicU32,
+pub(super) struct StatementProfile {
+    short_in_a_row: AtomicU32,
 }
 
-impl Habit {
+impl StatementProfile {
     pub(super) fn note(&self, took: Duration) {
-        let so_far = self.quick_in_a_row.load(Relaxed);
+        let so_far = self.short_in_a_row.load(Relaxed);
         // Workers that note at the same time may count one too few, which does no harm.
-        if took > QUICK {
-            self.quick_in_a_row.store(0, Relaxed);
-        } else if so_far < OFTEN {
-            self.quick_in_a_row.store(so_far + 1, Relaxed);
+        if took > SHORT_STATEMENT {
+            self.short_in_a_row.store(0, Relaxed);
+        } else if so_far < SHORT_RUNS_NEEDED {
+            self.short_in_a_row.store(so_far + 1, Relaxed);
         }
     }
 
-    pub(super) fn is_quick(&self) -> bool {
-        self.quick_in_a_row.load(Relaxed) >= OFTEN
+    pub(super) fn is_short(&self) -> bool {
+        self.short_in_a_row.load(Relaxed) >= SHORT_RUNS_NEEDED
     }
 }
 
-/// The habits of the statements of one pool.
-pub(super) struct Habits(Mutex<LruCache<Box<str>, Option<Arc<Habit>>>>);
+/// The profiles of the statements of one pool.
+pub(super) struct StatementProfiles(Mutex<LruCache<Box<str>, Option<Arc<StatementProfile>>>>);
 
-impl Default for Habits {
+impl Default for StatementProfiles {
     fn default() -> Self {
         let mut cache = LruCache::unbounded();
-        if let Some(most) = std::num::NonZeroUsize::new(MOST_TEXTS) {
+        if let Some(most) = std::num::NonZeroUsize::new(MAX_TEXTS) {
             cache.resize(most);
         }
         Self(Mutex::new(cache))
     }
 }
 
-impl Habits {
-    /// The habit of a statement; `None` for one that may not travel with others.
-    pub(super) fn of(&self, text: &str) -> Option<Arc<Habit>> {
-        if text.len() > LONGEST_TEXT {
+impl StatementProfiles {
+    /// The profile of a statement; `None` for one that may not travel with others.
+    pub(super) fn of(&self, text: &str) -> Option<Arc<StatementProfile>> {
+        if text.len() > MAX_TEXT_BYTES {
             return None;
         }
         let mut cache = self.0.lock();
-        if let Some(habit) = cache.get(text) {
-            return habit.clone();
+        if let Some(profile) = cache.get(text) {
+            return profile.clone();
         }
-        let habit = only_reads(text).then(|| Arc::new(Habit { quick_in_a_row: AtomicU32::new(0) }));
-        cache.put(text.into(), habit.clone());
-        habit
+        let profile =
+            only_reads(text).then(|| Arc::new(StatementProfile { short_in_a_row: AtomicU32::new(0) }));
+        cache.put(text.into(), profile.clone());
+        profile
     }
 }
 
@@ -117,15 +118,15 @@ mod tests {
 
     #[test]
     fn a_statement_is_quick_when_it_was_so_often_and_not_any_more_when_it_was_slow_once() {
-        let habits = Habits::default();
-        let habit = habits.of("select 1").unwrap();
-        for _ in 0..OFTEN {
-            assert!(!habit.is_quick());
-            habits.of("select 1").unwrap().note(QUICK);
+        let profiles = StatementProfiles::default();
+        let profile = profiles.of("select 1").unwrap();
+        for _ in 0..SHORT_RUNS_NEEDED {
+            assert!(!profile.is_short());
+            profiles.of("select 1").unwrap().note(SHORT_STATEMENT);
         }
-        assert!(habit.is_quick());
-        habit.note(2 * QUICK);
-        assert!(!habit.is_quick());
-        assert!(habits.of("delete from t").is_none());
+        assert!(profile.is_short());
+        profile.note(2 * SHORT_STATEMENT);
+        assert!(!profile.is_short());
+        assert!(profiles.of("delete from t").is_none());
     }
 }

@@ -36,7 +36,7 @@ fn run_once(ticket: &Ticket, conn: PooledConnection, body: &Body) -> Result<Came
         );
     }
     if outcome.is_err() {
-        ticket.wait_again();
+        ticket.back_to_waiting();
     }
     Ok((conn, outcome))
 }

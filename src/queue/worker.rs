@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use super::completion_queue::Urgency;
-use super::connection_queue::Seat;
+use super::connection_queue::HeldConnection;
 use super::executor::{Chore, Executor, Next};
 use super::request::{Done, Settled, Ticket, call};
 use super::retry::Runs;
-use super::scheduler::{Bed, Item};
+use super::scheduler::{Item, Parker};
 use super::task::{Answer, Outcome, Task, Trouble, Work};
 use super::{coalesce, transaction};
 use crate::error::Error;
@@ -19,19 +19,19 @@ use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
 
-/// Starts a worker; `seated`: with leave to do jobs.
-pub(super) fn start(executor: Arc<Executor>, seated: bool) -> std::io::Result<()> {
-    let worker = Worker { executor, bed: Arc::default(), seated, loan: None };
+/// Starts a worker; `has_job_permit`: with leave to do jobs.
+pub(super) fn start(executor: Arc<Executor>, has_job_permit: bool) -> std::io::Result<()> {
+    let worker = Worker { executor, parker: Arc::default(), has_job_permit, checkout: None };
     thread::Builder::new().name("holdfast-submit".into()).spawn(move || worker.run()).map(drop)
 }
 
 /// A connection kept from one request to the next.
-pub(super) struct Loan {
+pub(super) struct Checkout {
     pub(super) conn: PooledConnection,
     pub(super) cancel: Arc<CancelHandle>,
 }
 
-impl Loan {
+impl Checkout {
     fn new(conn: PooledConnection) -> Self {
         Self { cancel: Arc::new(conn.cancel_handle()), conn }
     }
@@ -39,63 +39,68 @@ impl Loan {
 
 struct Worker {
     executor: Arc<Executor>,
-    bed: Arc<Bed>,
-    seated: bool,
-    loan: Option<Loan>,
+    parker: Arc<Parker>,
+    has_job_permit: bool,
+    checkout: Option<Checkout>,
 }
 
 impl Worker {
     fn run(mut self) {
-        while let Some(item) = self.executor.next(&self.bed, &mut self.seated) {
+        while let Some(item) = self.executor.next(&self.parker, &mut self.has_job_permit) {
             // The request in hand answers for itself when it is dropped.
             if catch_unwind(AssertUnwindSafe(|| self.work_on(item))).is_err()
-                && let Some(loan) = self.loan.take()
+                && let Some(checkout) = self.checkout.take()
             {
-                loan.conn.discard();
+                checkout.conn.discard();
             }
         }
     }
 
-    fn work_on(&mut self, item: Item<Chore, Arc<dyn Seat>, Ticket>) {
+    fn work_on(&mut self, item: Item<Chore, Arc<dyn HeldConnection>, Ticket>) {
         let mut next = Next { item: Some(item), ..Next::default() };
         while let Some(item) = next.item.take() {
             if !matches!(item, Item::Job(_)) {
                 run_deferred();
             }
             match item {
-                Item::Chore(chore) => self.do_chore(chore),
-                Item::Sequence(seat) => run_sequence(seat),
-                Item::Job(ticket) => next = self.do_jobs(ticket, next),
+                Item::Chore(chore) => self.run_chore(chore),
+                Item::Held(held) => serve_held(held),
+                Item::Job(ticket) => next = self.serve_jobs(ticket, next),
             }
         }
     }
 
-    fn do_chore(&self, chore: Chore) {
+    fn run_chore(&self, chore: Chore) {
         match chore {
             Chore::Cancel(request) => request.deliver_cancel(),
-            Chore::Tell(callback) => call(Some(callback)),
+            Chore::Callback(callback) => call(Some(callback)),
             Chore::Sweep => self.executor.sweep(),
         }
     }
 
     /// Does a job, and those that travel with it; returns what is next for the connection it was done on. The connection
     /// goes back before the last answer is out if there is nothing, so that whoever hears the answer finds it there.
-    fn do_jobs(&mut self, first: Ticket, with_it: Next) -> Next {
-        let done = match self.loan.take() {
-            Some(loan) if !with_it.with_it.is_empty() => self.serve_together(loan, first, with_it),
-            loan => {
-                self.loan = loan;
+    fn serve_jobs(&mut self, first: Ticket, coalesced: Next) -> Next {
+        let done = match self.checkout.take() {
+            Some(checkout) if !coalesced.coalesced.is_empty() => {
+                self.serve_coalesced(checkout, first, coalesced)
+            }
+            checkout => {
+                self.checkout = checkout;
                 self.serve(first)
             }
         };
         let (mut next, mut urgency) = (Next::default(), Urgency::Now);
-        if let Some(loan) = &mut self.loan {
-            if loan.conn.is_fit_to_keep() {
-                next = self.executor.go_on(&mut self.seated, loan.conn.may_be_shared(coalesce::MOST));
-                urgency = Urgency::Soon { left: next.left + next.with_it.len() };
+        if let Some(checkout) = &mut self.checkout {
+            if checkout.conn.is_fit_to_keep() {
+                next = self.executor.next_for_checkout(
+                    &mut self.has_job_permit,
+                    checkout.conn.may_be_shared(coalesce::MAX_REQUESTS),
+                );
+                urgency = Urgency::Soon { left: next.left + next.coalesced.len() };
             }
             if !matches!(next.item, Some(Item::Job(_))) {
-                self.loan = None;
+                self.checkout = None;
                 urgency = Urgency::Now;
             }
         }
@@ -105,24 +110,24 @@ impl Worker {
         next
     }
 
-    fn serve_together(&mut self, mut loan: Loan, first: Ticket, next: Next) -> Option<Done> {
-        let mut tickets = next.with_it;
+    fn serve_coalesced(&mut self, mut checkout: Checkout, first: Ticket, next: Next) -> Option<Done> {
+        let mut tickets = next.coalesced;
         tickets.insert(0, first);
-        let rest = coalesce::serve(&mut loan, tickets, next.left);
+        let rest = coalesce::serve(&mut checkout, tickets, next.left);
         if rest.is_in_doubt {
-            loan.conn.discard();
+            checkout.conn.discard();
         } else {
-            self.loan = Some(loan);
+            self.checkout = Some(checkout);
         }
         let mut last = rest.last;
         for ticket in rest.alone {
             if let Some(done) = last.take() {
                 done.deliver(Urgency::Now);
             }
-            if let Some(loan) = &mut self.loan
-                && !loan.conn.is_fit_to_keep()
+            if let Some(checkout) = &mut self.checkout
+                && !checkout.conn.is_fit_to_keep()
             {
-                self.loan = None;
+                self.checkout = None;
             }
             last = self.serve(ticket);
         }
@@ -133,7 +138,7 @@ impl Worker {
     fn serve(&mut self, ticket: Ticket) -> Option<Done> {
         if let Task::Transaction { options, body } = ticket.request().task() {
             // It borrows for itself.
-            self.loan = None;
+            self.checkout = None;
             run_deferred();
             let pool = self.executor.pool();
             let outcome = pool
@@ -143,24 +148,24 @@ impl Worker {
         }
         let mut runs = Runs::default();
         loop {
-            let loan = match self.borrow(&ticket, &runs) {
-                Ok(loan) => loan,
+            let checkout = match self.check_out(&ticket, &runs) {
+                Ok(checkout) => checkout,
                 Err(e) => return Some(ticket.done(Err(e.into()))),
             };
             let Some(work) = ticket.request().work() else {
-                return Some(ticket.done(Ok(Answer::Connection(loan.conn))));
+                return Some(ticket.done(Ok(Answer::Connection(checkout.conn))));
             };
-            if !ticket.begin(loan.cancel.clone()) {
-                self.loan = Some(loan);
+            if !ticket.begin(checkout.cancel.clone()) {
+                self.checkout = Some(checkout);
                 return None;
             }
-            let (settled, outcome) = self.run_once(&ticket, work, loan);
+            let (settled, outcome) = self.run_once(&ticket, work, checkout);
             let Ok(pool) = self.executor.pool() else { return Some(ticket.done(outcome)) };
             match runs.after(ticket.request(), &pool, settled, outcome) {
                 ControlFlow::Break(outcome) => return Some(ticket.done(outcome)),
                 ControlFlow::Continue(wait) => {
-                    self.loan = None;
-                    ticket.wait_again();
+                    self.checkout = None;
+                    ticket.back_to_waiting();
                     run_deferred();
                     thread::sleep(wait);
                 }
@@ -168,30 +173,30 @@ impl Worker {
         }
     }
 
-    fn run_once(&mut self, ticket: &Ticket, work: &Work, mut loan: Loan) -> (Settled, Outcome) {
+    fn run_once(&mut self, ticket: &Ticket, work: &Work, mut checkout: Checkout) -> (Settled, Outcome) {
         if let limit @ Some(_) = ticket.request().deadline() {
-            loan.conn.set_deadline(limit);
+            checkout.conn.set_deadline(limit);
         }
         let begun = Instant::now();
-        let outcome = run(work, &mut loan.conn);
-        if let (Some(habit), Ok(_)) = (ticket.request().habit(), &outcome) {
-            habit.note(begun.elapsed());
+        let outcome = run(work, &mut checkout.conn);
+        if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
+            profile.note(begun.elapsed());
         }
         let settled = ticket.settle();
         if settled == Settled::MaybeCancelled || matches!(outcome, Err(Trouble::Panic(_))) {
-            loan.conn.discard();
+            checkout.conn.discard();
         } else {
-            self.loan = Some(loan);
+            self.checkout = Some(checkout);
         }
         (settled, outcome)
     }
 
-    fn borrow(&mut self, ticket: &Ticket, runs: &Runs) -> Result<Loan, Error> {
-        match self.loan.take() {
-            Some(loan) => Ok(loan),
+    fn check_out(&mut self, ticket: &Ticket, runs: &Runs) -> Result<Checkout, Error> {
+        match self.checkout.take() {
+            Some(checkout) => Ok(checkout),
             None => {
                 run_deferred();
-                self.executor.pool()?.get(runs.asked(ticket.request())).map(Loan::new)
+                self.executor.pool()?.get(runs.asked(ticket.request())).map(Checkout::new)
             }
         }
     }
@@ -206,26 +211,26 @@ fn run(work: &Work, conn: &mut PooledConnection) -> Outcome {
 
 /// Does everything that a connection in hand has to do. Each answer is given when the connection has its next request, or
 /// is free.
-fn run_sequence(seat: Arc<dyn Seat>) {
-    let sequence = seat.sequence().clone();
+fn serve_held(held: Arc<dyn HeldConnection>) {
+    let sequence = held.connection_queue().clone();
     sequence.begin();
-    let mut seat = Some(seat);
+    let mut held = Some(held);
     let mut answered = None;
     loop {
         let ticket = sequence.next();
         if ticket.is_none() {
-            seat = None;
+            held = None;
         }
         if let Some(done) = answered.take() {
             Done::deliver(done, Urgency::Now);
         }
-        let (Some(ticket), Some(seat)) = (ticket, &seat) else { return };
-        answered = serve_on(&**seat, ticket);
+        let (Some(ticket), Some(held)) = (ticket, &held) else { return };
+        answered = serve_on(&**held, ticket);
     }
 }
 
-fn serve_on(seat: &dyn Seat, ticket: Ticket) -> Option<Done> {
-    if !ticket.begin(seat.cancel_handle()) {
+fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
+    if !ticket.begin(held.cancel_handle()) {
         return None;
     }
     let Some(work) = ticket.request().work() else {
@@ -234,7 +239,7 @@ fn serve_on(seat: &dyn Seat, ticket: Ticket) -> Option<Done> {
     let limit = ticket.request().deadline();
     let mut outcome = None;
     let there = catch_unwind(AssertUnwindSafe(|| {
-        seat.with_connection(&mut |conn| {
+        held.with_connection(&mut |conn| {
             let usual = limit.map(|_| conn.deadline());
             if limit.is_some() {
                 conn.set_deadline(limit);

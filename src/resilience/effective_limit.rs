@@ -1,28 +1,33 @@
 //! How many connections a pool may have at present: what it was configured to have, what the server was found to allow
-//! ([`LearnedLimit`]), and its share among other pools ([`Share`]), whichever is least.
+//! ([`LearnedLimit`]), and its share among other pools ([`Membership`]), whichever is least.
 
 use std::time::{Duration, Instant};
 
-use super::fleet::census::{Id, Look};
-use super::fleet::membership::{Figures, Share};
-use super::learned_limit::{LearnedLimit, Moved, Pace};
+use super::fleet::census::{Census, Id};
+use super::fleet::membership::{FleetMetrics, Membership};
+use super::learned_limit::{LearnedLimit, Moved, TryIntervals};
 use crate::error::LimitedBy;
 
 /// Of trying for one more in a fleet: what a refused pool lacks, another one gives back soon.
-const IN_A_FLEET: Pace = Pace { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
+const IN_A_FLEET: TryIntervals =
+    TryIntervals { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
 
 #[derive(Debug)]
-pub(crate) struct Cap {
+pub(crate) struct EffectiveLimit {
     learned: LearnedLimit,
-    alone: Pace,
+    alone: TryIntervals,
     /// `None`: this pool does not share.
-    share: Option<Share>,
+    share: Option<Membership>,
 }
 
-impl Cap {
+impl EffectiveLimit {
     /// `pace`: of trying for one more than the server was found to allow. `me`: under which name the pool shares, if it does.
-    pub(crate) fn new(most: u32, pace: Pace, me: Option<Id>) -> Self {
-        Self { learned: LearnedLimit::new(most, pace), alone: pace, share: me.map(|me| Share::new(me, most)) }
+    pub(crate) fn new(most: u32, pace: TryIntervals, me: Option<Id>) -> Self {
+        Self {
+            learned: LearnedLimit::new(most, pace),
+            alone: pace,
+            share: me.map(|me| Membership::new(me, most)),
+        }
     }
 
     /// The cap in force.
@@ -42,23 +47,23 @@ impl Cap {
     }
 
     /// The share; `None` without one.
-    pub(crate) fn share(&self) -> Option<&Share> {
+    pub(crate) fn share(&self) -> Option<&Membership> {
         self.share.as_ref()
     }
 
-    pub(crate) fn share_mut(&mut self) -> Option<&mut Share> {
+    pub(crate) fn share_mut(&mut self) -> Option<&mut Membership> {
         self.share.as_mut()
     }
 
     /// How the pool stands in its fleet, as far as that is known.
-    pub(crate) fn figures(&self, now: Instant) -> Option<Figures> {
+    pub(crate) fn figures(&self, now: Instant) -> Option<FleetMetrics> {
         self.share.as_ref()?.figures(now)
     }
 
     /// Whether a pool that holds `held` connections gives one of them back, now that it can.
     #[inline]
-    pub(crate) fn is_to_give(&self, held: u32, now: Instant) -> bool {
-        self.share.as_ref().is_some_and(|share| share.is_to_give(held, now))
+    pub(crate) fn must_give_back(&self, held: u32, now: Instant) -> bool {
+        self.share.as_ref().is_some_and(|share| share.must_give_back(held, now))
     }
 
     /// When one more may be tried; `None` while nothing was learned.
@@ -70,7 +75,7 @@ impl Cap {
     pub(crate) fn refused(&mut self, by: LimitedBy, held: u32, now: Instant, chance: f64) -> Option<Moved> {
         if let Some(share) = &mut self.share {
             share.refused(held, now, chance);
-            self.learned.set_pace(if share.is_in_force(now) { IN_A_FLEET } else { self.alone });
+            self.learned.set_pace(if share.is_known(now) { IN_A_FLEET } else { self.alone });
         }
         self.learned.refused(by, held, now, chance)
     }
@@ -92,9 +97,9 @@ impl Cap {
     }
 
     /// A look at the server showed this, while the pool held `held`.
-    pub(crate) fn looked(&mut self, look: &Look, held: u32, now: Instant, chance: f64) {
+    pub(crate) fn census_taken(&mut self, look: &Census, held: u32, now: Instant, chance: f64) {
         if let Some(share) = &mut self.share {
-            share.looked(look, now, chance);
+            share.census_taken(look, now, chance);
             // That there is room is news, whatever was learned from refusals before.
             self.learned.allowed(held + look.free());
         }

@@ -15,7 +15,7 @@ use crate::error::LimitedBy;
 
 /// The waits between two tries.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct TryIntervals {
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
 }
@@ -26,7 +26,7 @@ pub(crate) struct LearnedLimit {
     most: u32,
     limit: u32,
     learned: Option<Learned>,
-    pace: Pace,
+    pace: TryIntervals,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct Moved {
 }
 
 impl LearnedLimit {
-    pub(crate) fn new(most: u32, pace: Pace) -> Self {
+    pub(crate) fn new(most: u32, pace: TryIntervals) -> Self {
         Self { most, limit: most, learned: None, pace }
     }
 
@@ -59,7 +59,7 @@ impl LearnedLimit {
     }
 
     /// The waits from the next refusal on.
-    pub(crate) fn set_pace(&mut self, pace: Pace) {
+    pub(crate) fn set_pace(&mut self, pace: TryIntervals) {
         self.pace = pace;
     }
 
@@ -136,7 +136,8 @@ impl LearnedLimit {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
+    const PACE: TryIntervals =
+        TryIntervals { first: Duration::from_millis(250), longest: Duration::from_secs(5) };
 
     fn eight() -> (LearnedLimit, Instant) {
         (LearnedLimit::new(8, PACE), Instant::now())

@@ -10,15 +10,15 @@ const MOST: u32 = 4;
 const FIRST: u32 = 2;
 
 #[derive(Debug)]
-pub(crate) struct Ramp(u32);
+pub(crate) struct SlowStart(u32);
 
-impl Default for Ramp {
+impl Default for SlowStart {
     fn default() -> Self {
         Self(FIRST)
     }
 }
 
-impl Ramp {
+impl SlowStart {
     pub(crate) fn succeeded(&mut self) {
         self.0 = (self.0 + 1).min(MOST);
     }
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn it_begins_with_two_rises_with_success_to_four_and_begins_with_one_after_a_failure() {
-        let mut ramp = Ramp::default();
+        let mut ramp = SlowStart::default();
         let mut allowed = vec![ramp.for_each_of(1)];
         for _ in 0..4 {
             ramp.succeeded();
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn pools_share_it_and_each_may_open_one() {
-        let mut ramp = Ramp::default();
+        let mut ramp = SlowStart::default();
         (0..9).for_each(|_| ramp.succeeded());
         assert_eq!([1, 2, 3, 4, 50].map(|pools| ramp.for_each_of(pools)), [4, 2, 1, 1, 1]);
     }

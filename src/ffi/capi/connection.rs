@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::pool::{Lender, PooledConnection};
-use crate::queue::{Seat, Sequence};
+use crate::queue::{ConnectionQueue, HeldConnection};
 
 /// A connection borrowed from a pool. Give it back with holdfast_connection_release.
 pub struct holdfast_connection {
@@ -54,7 +54,7 @@ pub struct Lent {
     pub(super) link: Link,
     pub(super) cancel: Arc<CancelHandle>,
     /// Requests submitted to it, which have the connection to themselves while there are any.
-    sequence: Arc<Sequence>,
+    connection_queue: Arc<ConnectionQueue>,
     lender: Lender,
     backend_pid: u32,
     target: Text,
@@ -68,7 +68,7 @@ impl Lent {
             given_back: AtomicBool::new(false),
             link: core.link().clone(),
             cancel: Arc::new(core.cancel_handle()),
-            sequence: Arc::default(),
+            connection_queue: Arc::default(),
             lender: core.lender(),
             backend_pid: core.backend_pid().unwrap_or(0),
             target: Text::new(core.target()),
@@ -116,7 +116,7 @@ impl Lent {
     /// Works on the connection, alone. Never waits for another thread. A panic on the way discards the connection.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut PooledConnection) -> Outcome<T>) -> Outcome<T> {
         let core = self.core.try_lock().ok_or_else(|| Failure::busy(holdfast_connection::NAME))?;
-        if self.sequence.is_active() {
+        if self.connection_queue.is_active() {
             return Err(Failure::new(
                 HOLDFAST_STATUS_BUSY,
                 "requests submitted to this connection are not done",
@@ -148,9 +148,9 @@ fn discarded() -> Failure {
     Failure::new(HOLDFAST_STATUS_MISUSE, DISCARDED)
 }
 
-impl Seat for Object<Lent> {
-    fn sequence(&self) -> &Arc<Sequence> {
-        &self.sequence
+impl HeldConnection for Object<Lent> {
+    fn connection_queue(&self) -> &Arc<ConnectionQueue> {
+        &self.connection_queue
     }
 
     fn with_connection(&self, work: &mut dyn FnMut(&mut PooledConnection)) -> Result<(), Error> {
@@ -263,7 +263,7 @@ unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
         if lent.to_body {
             lent.given_back.store(true, Ordering::Relaxed);
         } else if discard {
-            lent.sequence.cancel_waiting();
+            lent.connection_queue.cancel_waiting();
         }
         Ok(lent.to_body)
     });

@@ -24,7 +24,7 @@ use super::status::{self, holdfast_status};
 use super::transaction::{
     holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
 };
-use crate::queue::{Kind, Query, Refused, Submission, Task, Ticket, Trouble, Work};
+use crate::queue::{Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
 use crate::session::ResultFormat;
 
 /// How a request is to be done. Set struct_size and all else to zero for the defaults.
@@ -134,16 +134,16 @@ impl Options {
     }
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
+impl From<Rejected> for Failure {
+    fn from(refused: Rejected) -> Self {
         match refused {
-            Refused::Closed(error) => Self::Core(error),
-            Refused::Busy => Self::busy("connection"),
-            Refused::Full => Self::new(
+            Rejected::Closed(error) => Self::Core(error),
+            Rejected::Busy => Self::busy("connection"),
+            Rejected::Full => Self::new(
                 status::HOLDFAST_STATUS_QUEUE_FULL,
                 "the queue has as many requests as it takes: drain it, or make it with a larger capacity",
             ),
-            Refused::NoThread(e) => {
+            Rejected::NoThread(e) => {
                 Self::new(status::HOLDFAST_STATUS_QUEUE_FULL, format!("no thread could be started: {e}"))
             }
         }

@@ -20,7 +20,7 @@ use super::status::holdfast_status;
 use super::submit::{Options, holdfast_submit_options, several, single, tell};
 use super::text::text;
 use super::transaction::{holdfast_transaction_options, transaction_options};
-use crate::queue::{Input, Kind, Seat, Submission, Task, Ticket, Work};
+use crate::queue::{HeldConnection, Input, Kind, Submission, Task, Ticket, Work};
 
 /// # Safety
 /// `connection` and `queue` are NULL or live, `request` is NULL or writable.
@@ -35,8 +35,8 @@ unsafe fn submit_on(
     if matches!(submission.kind, Kind::ConnectionBegin | Kind::ConnectionCommit | Kind::ConnectionRollback) {
         connection.check_not_in_body()?;
     }
-    let seat: Arc<dyn Seat> = connection.keep();
-    let number = Ticket::submit_on(&queue.core, &seat, submission)?;
+    let held: Arc<dyn HeldConnection> = connection.keep();
+    let number = Ticket::submit_on(&queue.core, &held, submission)?;
     // SAFETY: as promised.
     unsafe { tell(request, number) };
     Ok(())

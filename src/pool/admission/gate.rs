@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, State};
-use crate::resilience::slow_start::Ramp;
+use crate::resilience::slow_start::SlowStart;
 
 /// Whether the server lets this pool in at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const LOOK_TAKES: Duration = Duration::from_millis(20);
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            at_once: Ramp::default().for_each_of(1),
+            at_once: SlowStart::default().for_each_of(1),
             welcome: Welcome::Given,
             opened: None,
             looks_until: None,
@@ -149,16 +149,16 @@ mod tests {
 
     use super::super::{Denied, Grant, Request};
     use super::*;
-    use crate::resilience::effective_limit::Cap;
-    use crate::resilience::learned_limit::Pace;
+    use crate::resilience::effective_limit::EffectiveLimit;
+    use crate::resilience::learned_limit::TryIntervals;
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
 
     fn queue() -> Arc<Admission<u32>> {
-        let pace = Pace { first: ms(20), longest: ms(1000) };
-        Arc::new(Admission::new(8, Cap::new(8, pace, None)))
+        let pace = TryIntervals { first: ms(20), longest: ms(1000) };
+        Arc::new(Admission::new(8, EffectiveLimit::new(8, pace, None)))
     }
 
     fn ask(

@@ -25,7 +25,7 @@ use crate::sys::sync::{Condvar, Mutex};
 use super::connection::server_connection::Parked;
 use super::telemetry::stats::Counters;
 use crate::error::PoolSnapshot;
-use crate::resilience::effective_limit::Cap;
+use crate::resilience::effective_limit::EffectiveLimit;
 use crate::sys::clock::Tick;
 
 /// A waiter this old is served before any newcomer.
@@ -86,7 +86,7 @@ pub(super) struct State<P> {
     in_use: u32,
     opening: u32,
     departing: u32,
-    limit: Cap,
+    limit: EffectiveLimit,
     gate: Gate,
     /// The most that may wait; 0 is any number.
     max_waiting: u32,
@@ -203,7 +203,7 @@ pub(super) struct Request {
 }
 
 impl<P: Pooled> Admission<P> {
-    pub(super) fn new(max_size: u32, limit: Cap) -> Self {
+    pub(super) fn new(max_size: u32, limit: EffectiveLimit) -> Self {
         let state = State {
             idle: Vec::with_capacity(max_size as usize),
             waiters: VecDeque::new(),

@@ -76,8 +76,8 @@ mod tests {
 
     use super::super::{Grant, Request};
     use super::*;
-    use crate::resilience::effective_limit::Cap;
-    use crate::resilience::learned_limit::Pace;
+    use crate::resilience::effective_limit::EffectiveLimit;
+    use crate::resilience::learned_limit::TryIntervals;
     use crate::sys::clock::Tick;
 
     /// Two that came back within the same tick.
@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn one_that_proved_itself_goes_back_below_those_that_came_back_within_the_same_tick() {
         let second = Duration::from_secs(1);
-        let queue = Admission::new(2, Cap::new(2, Pace { first: second, longest: second }, None));
+        let queue =
+            Admission::new(2, EffectiveLimit::new(2, TryIntervals { first: second, longest: second }, None));
         for number in 0..2 {
             let now = Instant::now();
             let request =

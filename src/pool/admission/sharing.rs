@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, Releases, State};
 use crate::pool::telemetry::stats::CloseReason;
-use crate::resilience::fleet::census::Look;
+use crate::resilience::fleet::census::Census;
 
 /// What is to become of a connection that comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +38,13 @@ impl<P: Pooled> State<P> {
     pub(super) fn let_go(&mut self) {
         let held = self.held();
         if let Some(share) = self.limit.share_mut() {
-            share.gave(held, Instant::now(), fastrand::f64());
+            share.gave_back(held, Instant::now(), fastrand::f64());
         }
     }
 
     /// One at a time: while one departs, the others stay.
     fn has_one_too_many(&self, now: Instant) -> bool {
-        self.departing == 0 && self.limit.is_to_give(self.held(), now)
+        self.departing == 0 && self.limit.must_give_back(self.held(), now)
     }
 }
 
@@ -56,10 +56,10 @@ impl<P: Pooled> Admission<P> {
         if state.closed {
             return Returned::Keep;
         }
-        if let Some(share) = state.limit.share_mut().filter(|share| share.is_look_due(now))
-            && share.looks_over_returned(now)
+        if let Some(share) = state.limit.share_mut().filter(|share| share.is_census_due(now))
+            && share.may_use_returned(now)
         {
-            share.looks(now);
+            share.begin_census(now);
             state.gate.look_begins(now);
             return Returned::Look;
         }
@@ -76,22 +76,22 @@ impl<P: Pooled> Admission<P> {
         let held = state.held();
         let is_used = held > 0 || !state.waiters.is_empty();
         let event = share.next_event(held, now).filter(|_| is_used || share.is_outside(now));
-        let surplus = state.limit.is_to_give(held, now).then_some(now);
-        let at_return = [Some(share.next_look(now)), event, surplus].into_iter().flatten().min();
+        let surplus = state.limit.must_give_back(held, now).then_some(now);
+        let at_return = [Some(share.next_census(now)), event, surplus].into_iter().flatten().min();
         NextThought { at_return, at_time: event }
     }
 
     /// A look at the server ended; `None` when it showed nothing of use.
-    pub(in crate::pool) fn looked(&self, look: Option<&Look>) {
+    pub(in crate::pool) fn looked(&self, look: Option<&Census>) {
         let (now, chance) = (Instant::now(), fastrand::f64());
         let mut state = self.state.lock();
         state.gate.look_ends();
         let held = state.held();
         match look {
-            Some(look) => state.limit.looked(look, held, now, chance),
+            Some(look) => state.limit.census_taken(look, held, now, chance),
             None => {
                 if let Some(share) = state.limit.share_mut() {
-                    share.saw_nothing(now);
+                    share.census_failed(now);
                 }
             }
         }
@@ -108,8 +108,8 @@ impl<P: Pooled> Admission<P> {
         if state.closed || state.idle.is_empty() {
             return None;
         }
-        if let Some(share) = state.limit.share_mut().filter(|share| share.looks_over_idle(now)) {
-            share.looks(now);
+        if let Some(share) = state.limit.share_mut().filter(|share| share.may_use_idle(now)) {
+            share.begin_census(now);
             state.gate.look_begins(now);
             let taken = Releases(state.releases);
             return Some(OfIdle::Look(state.take_for_pool(0), taken));

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::*;
 use crate::pool::telemetry::stats::CloseReason;
-use crate::resilience::learned_limit::Pace;
+use crate::resilience::learned_limit::TryIntervals;
 
 impl Pooled for u32 {
     fn was_just_used_here(&self) -> bool {
@@ -22,7 +22,7 @@ impl Pooled for u32 {
 /// From this number on a connection counts as just used by the thread that asks.
 const USED_HERE: u32 = 100;
 
-const PACE: Pace = Pace { first: ms(20), longest: ms(1000) };
+const PACE: TryIntervals = TryIntervals { first: ms(20), longest: ms(1000) };
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -35,7 +35,7 @@ fn within(limit: Duration) -> Request {
 
 /// A queue all of whose connections are lent.
 fn all_lent(size: u32) -> Admission<u32> {
-    let admission = Admission::new(size, Cap::new(size, PACE, None));
+    let admission = Admission::new(size, EffectiveLimit::new(size, PACE, None));
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
         assert!(admission.opened(&mut 0));
@@ -151,7 +151,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
     const SIZE: u32 = 3;
     for _ in 0..5 {
         let seed = fastrand::u64(..);
-        let admission = Admission::<u32>::new(SIZE, Cap::new(SIZE, PACE, None));
+        let admission = Admission::<u32>::new(SIZE, EffectiveLimit::new(SIZE, PACE, None));
         let (live, stop) = (AtomicU32::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             for index in 0..12 {
@@ -176,7 +176,7 @@ fn whatever_threads_do_nobody_is_stranded_and_the_counts_return_to_rest() {
 
 #[test]
 fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come() {
-    let admission = Admission::<u32>::new(1, Cap::new(1, PACE, None));
+    let admission = Admission::<u32>::new(1, EffectiveLimit::new(1, PACE, None));
     let now = Instant::now();
     let request = Request {
         since: now,

@@ -11,7 +11,7 @@ use super::server_connection::OpenConnection;
 use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::cancel::CancelHandle;
-use crate::observe::checkout::{LoanRecord, LoanTotals};
+use crate::observe::checkout::{CheckoutRecord, CheckoutTotals};
 use crate::observe::traffic::TrafficTotals;
 use crate::sys::clock::Tick;
 
@@ -20,14 +20,14 @@ pub(in crate::pool) struct Registered {
     pub(in crate::pool) id: u64,
     pub(in crate::pool) link: Link,
     pub(in crate::pool) cancel: CancelHandle,
-    pub(in crate::pool) loan: Arc<LoanRecord>,
+    pub(in crate::pool) loan: Arc<CheckoutRecord>,
 }
 
 /// What the connections that are gone have measured.
 #[derive(Debug, Clone, Default)]
 pub(in crate::pool) struct Gone {
     pub(in crate::pool) traffic: TrafficTotals,
-    pub(in crate::pool) loans: LoanTotals,
+    pub(in crate::pool) loans: CheckoutTotals,
     last_heard: Option<Tick>,
 }
 

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::loans::Loans;
-use crate::observe::checkout::LoanRecord;
+use crate::observe::checkout::CheckoutRecord;
 use crate::pool::admission::{Account, Pooled};
 use crate::pool::core::Inner;
 use crate::pool::transaction::commit_outcome::Origin;
@@ -58,7 +58,7 @@ pub(in crate::pool) struct OpenConnection {
     /// The borrower set a deadline of its own, to be undone on return.
     pub(in crate::pool) deadline_changed: bool,
     /// Who has it, and what its loans took.
-    pub(in crate::pool) loan: Arc<LoanRecord>,
+    pub(in crate::pool) loan: Arc<CheckoutRecord>,
     /// Dropped behind all that is open: the slot is free only once the client is gone.
     _slot: SlotLease,
     /// Dropped last: the capacity is offered to the next only once the slot is free.
@@ -97,7 +97,7 @@ impl OpenConnection {
             doubtful: false,
             expires_at: life.map(|life| now.plus(life)),
             deadline_changed: false,
-            loan: Arc::new(LoanRecord::new(settings.metrics)),
+            loan: Arc::new(CheckoutRecord::new(settings.metrics)),
             _slot: slot,
             place: Place::new(pool, id),
         }

@@ -1,5 +1,5 @@
 //! What the pool does about other pools of the same server: marks its connections, looks, gives back, takes its turn.
-//! [`Share`](crate::resilience::fleet::membership::Share) decides; this carries it out.
+//! [`Membership`](crate::resilience::fleet::membership::Membership) decides; this carries it out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::pool::core::Inner;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::pool::lifecycle::validate::Answer;
 use crate::pool::telemetry::stats::CloseReason;
-use crate::resilience::fleet::census::{Id, Look, Peer};
+use crate::resilience::fleet::census::{Census, Id, Peer};
 use crate::sys::clock::Tick;
 
 /// The server keeps no more of an application's name (NAMEDATALEN, less its end).
@@ -201,7 +201,7 @@ fn tick_of(at: Instant) -> Tick {
 }
 
 /// Asks the server, in bounded time. What this costs does not count as statements of the pool's users.
-fn look_over(conn: &mut Parked, limit: Duration) -> Result<Look, Error> {
+fn look_over(conn: &mut Parked, limit: Duration) -> Result<Census, Error> {
     let rows = conn.run_for_pool(LOOK, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
     let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
@@ -220,7 +220,7 @@ struct Limit {
 }
 
 /// Of the limits that bind this pool, the one that leaves least for each.
-fn understand(rows: &[TextRow]) -> Option<Look> {
+fn understand(rows: &[TextRow]) -> Option<Census> {
     let first = rows.first()?;
     let clock = Duration::try_from_secs_f64(first.number(1)?).ok()?;
     let mut limits: [Limit; 3] = Default::default();
@@ -242,9 +242,9 @@ fn understand(rows: &[TextRow]) -> Option<Look> {
     let look = |limit: Limit| {
         let peers = limit.peers.into_iter().map(|(id, held)| Peer { id, held }).collect();
         // Negative: no such limit.
-        Some(Look { slots: u32::try_from(limit.slots).ok()?, others: limit.others, peers, clock })
+        Some(Census { slots: u32::try_from(limit.slots).ok()?, others: limit.others, peers, clock })
     };
-    limits.into_iter().filter_map(look).min_by_key(Look::tightness)
+    limits.into_iter().filter_map(look).min_by_key(Census::tightness)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What all pools of the process that lead to the same server do together: how many connections they make at once, and who
-//! tries while the server is out of reach. The decisions are [`Ramp`]'s and [`Breaker`]'s; this carries them out.
+//! tries while the server is out of reach. The decisions are [`SlowStart`]'s and [`Breaker`]'s; this carries them out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::pool::core::Inner;
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
-use crate::resilience::slow_start::Ramp;
+use crate::resilience::slow_start::SlowStart;
 use crate::sys::single_flight::SingleFlight;
 
 pub(in crate::pool) struct Governor {
@@ -25,7 +25,7 @@ pub(in crate::pool) struct Governor {
 #[derive(Default)]
 struct Known {
     breaker: Breaker,
-    ramp: Ramp,
+    ramp: SlowStart,
     last_failure: Option<Arc<Error>>,
     pools: Vec<Weak<Inner>>,
 }

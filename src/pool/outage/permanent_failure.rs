@@ -1,5 +1,5 @@
 //! What is refused for good: a wrong password, an unknown database, a certificate that does not match. One attempt is
-//! enough for everybody; when it is asked again, [`Refusal`] decides.
+//! enough for everybody; when it is asked again, [`PermanentFailure`] decides.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use crate::error::{Error, ErrorKind, human};
 use crate::pool::core::Inner;
 use crate::pool::lifecycle::capacity::{AskAgain, AskingAgain};
 use crate::pool::lifecycle::failpoint::failpoint;
-use crate::resilience::permanent_failure::Refusal;
+use crate::resilience::permanent_failure::PermanentFailure;
 
 pub(in crate::pool) struct RefusedForGood {
-    refusal: Refusal,
+    refusal: PermanentFailure,
     error: Error,
 }
 
@@ -41,7 +41,7 @@ impl Inner {
                 refused.error = error.again();
             }
             None => {
-                let refusal = Refusal::new(now, chance);
+                let refusal = PermanentFailure::new(now, chance);
                 *refused = Some(RefusedForGood { refusal, error: error.again() });
             }
         }

@@ -3,7 +3,7 @@
 use crate::error::human;
 use crate::observe::alerts::Alert;
 use crate::observe::health::{Facts, Health, LastError};
-use crate::observe::history::Moment;
+use crate::observe::history::Sample;
 use crate::pool::Pool;
 use crate::pool::core::{Inner, OpenFailure};
 use crate::pool::telemetry::stats::Circuit;
@@ -38,7 +38,7 @@ impl Pool {
     }
 
     /// The last ten minutes, a moment for each second in which something went on, the oldest first.
-    pub fn history(&self) -> Vec<Moment> {
+    pub fn history(&self) -> Vec<Sample> {
         if self.inner.is_inherited() { Vec::new() } else { self.inner.watch.history() }
     }
 }

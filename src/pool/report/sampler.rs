@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::human;
-use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
+use crate::observe::alerts::{Alert, AlertSample, Alerts, Change, Severity};
 use crate::observe::event::EventKind;
-use crate::observe::history::{History, Moment, Quantiles};
+use crate::observe::history::{History, Quantiles, Sample};
 use crate::observe::traffic::SqlState;
 use crate::pool::core::Inner;
 use crate::pool::lifecycle::failpoint::failpoint;
@@ -60,8 +60,8 @@ impl Watch {
         self.seen.lock().alerts.raised(Instant::now())
     }
 
-    pub(in crate::pool) fn history(&self) -> Vec<Moment> {
-        self.seen.lock().history.moments()
+    pub(in crate::pool) fn history(&self) -> Vec<Sample> {
+        self.seen.lock().history.samples()
     }
 }
 
@@ -103,7 +103,7 @@ impl Inner {
         let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
         let sample = self.sample(&stats, &figures);
         let mut seen = self.watch.seen.lock();
-        let changes = seen.alerts.look(now, sample);
+        let changes = seen.alerts.judge(now, sample);
         let goes_on = stats.in_use + stats.opening + stats.waiting > 0
             || stats.circuit != Circuit::Closed
             || !seen.alerts.raised(now).is_empty()
@@ -111,17 +111,17 @@ impl Inner {
                 .last
                 .as_ref()
                 .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
-        let moment = moment(now, &stats, &figures, seen.last.as_ref());
-        seen.history.add(moment);
+        let history_sample = history_sample(now, &stats, &figures, seen.last.as_ref());
+        seen.history.add(history_sample);
         let before = seen.last.replace(Look { at: now, stats, figures });
         drop(seen);
         drop(before);
         (changes, !goes_on)
     }
 
-    fn sample(&self, stats: &Stats, figures: &Figures) -> Sample {
+    fn sample(&self, stats: &Stats, figures: &Figures) -> AlertSample {
         let circuit_open = matches!(stats.circuit, Circuit::Open | Circuit::Refused);
-        Sample {
+        AlertSample {
             in_use: stats.in_use,
             limit: stats.limit,
             waiting: stats.waiting,
@@ -207,7 +207,7 @@ fn failed_statements(figures: &Figures) -> u64 {
     figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
 }
 
-fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>) -> Moment {
+fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>) -> Sample {
     let errors = |stats: &Stats, figures: &Figures| {
         stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
     };
@@ -222,7 +222,7 @@ fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>)
         ),
         None => (figures.loans.waited.clone(), figures.loans.used.clone()),
     };
-    Moment {
+    Sample {
         at: now,
         over: before.map_or(EVERY, |look| now.saturating_duration_since(look.at)),
         idle: stats.idle,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Phase};
-use crate::observe::checkout::LoanTotals;
+use crate::observe::checkout::CheckoutTotals;
 use crate::observe::histogram::Distribution;
 use crate::observe::traffic::TrafficTotals;
 use crate::pool::core::Inner;
@@ -92,7 +92,7 @@ impl Meters {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) traffic: TrafficTotals,
-    pub(crate) loans: LoanTotals,
+    pub(crate) loans: CheckoutTotals,
     /// How long it took to open a connection, where that succeeded.
     pub(crate) created: Distribution,
     /// Failed openings, by kind and phase.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::census::{Id, Look, Peer};
+use super::census::{Census, Id, Peer};
 
 /// Slots that the fleet leaves free, so that a newcomer, who is seen only once he is in, gets in: one for so many, and at
 /// least one.
@@ -21,7 +21,7 @@ const HANDING_OVER: Duration = Duration::from_millis(60);
 
 /// One pool's place in the division, as of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Allocation {
     /// Pools that hold something, this one included.
     pub(crate) peers: u32,
     /// What the fleet divides among them.
@@ -38,9 +38,9 @@ pub(crate) struct Standing {
     epoch: Duration,
 }
 
-impl Standing {
+impl Allocation {
     /// `before` is this pool's last look; `None` if there was none.
-    pub(crate) fn of(look: &Look, before: Option<&Before>, me: Id) -> Self {
+    pub(crate) fn of(look: &Census, before: Option<&PreviousCensus>, me: Id) -> Self {
         let (seats, open) = (seats(look), look.free() > 0);
         let mut takers: Vec<_> = look.peers.iter().filter(|peer| peer.id != me).copied().collect();
         let mut left = seats;
@@ -119,14 +119,14 @@ impl Standing {
 
 /// What a pool remembers of its last look.
 #[derive(Debug, Clone)]
-pub(crate) struct Before {
+pub(crate) struct PreviousCensus {
     held: BTreeMap<Id, u32>,
     each: u32,
     door_was_open: bool,
 }
 
-impl Before {
-    pub(crate) fn new(look: &Look, standing: &Standing) -> Self {
+impl PreviousCensus {
+    pub(crate) fn new(look: &Census, standing: &Allocation) -> Self {
         Self {
             held: look.peers.iter().map(|peer| (peer.id, peer.held)).collect(),
             each: standing.each,
@@ -153,7 +153,7 @@ fn door(slots: u32) -> u32 {
 
 /// What the fleet may hold: all slots but the door. It does not retreat before programs that know nothing of this, which
 /// would take whatever it gives up, once it holds no more than half.
-fn seats(look: &Look) -> u32 {
+fn seats(look: &Census) -> u32 {
     let open = look.slots.saturating_sub(door(look.slots));
     open.saturating_sub(look.others).max(look.held().min(open / 2)).max(1)
 }
@@ -162,20 +162,20 @@ fn seats(look: &Look) -> u32 {
 mod tests {
     use super::*;
 
-    fn look(slots: u32, others: u32, held: &[u32]) -> Look {
+    fn look(slots: u32, others: u32, held: &[u32]) -> Census {
         let peers =
             held.iter().enumerate().map(|(id, held)| Peer { id: Id(id as u32), held: *held }).collect();
-        Look { slots, others, peers, clock: Duration::ZERO }
+        Census { slots, others, peers, clock: Duration::ZERO }
     }
 
     /// What each pool thinks it may have, at a moment in the middle of an epoch, after the looks in `before`.
-    fn shares(look: &Look, before: &[&Look], clock: Duration) -> Vec<u32> {
+    fn shares(look: &Census, before: &[&Census], clock: Duration) -> Vec<u32> {
         let share = |me: Id| {
             let mut last = None;
             for look in before {
-                last = Some(Before::new(look, &Standing::of(look, last.as_ref(), me)));
+                last = Some(PreviousCensus::new(look, &Allocation::of(look, last.as_ref(), me)));
             }
-            Standing::of(look, last.as_ref(), me).share(clock)
+            Allocation::of(look, last.as_ref(), me).share(clock)
         };
         look.peers.iter().map(|peer| share(peer.id)).collect()
     }
@@ -212,7 +212,7 @@ mod tests {
         let least: Vec<u32> = old.iter().zip(&new).map(|(old, new)| *old.min(new)).collect();
         assert_eq!(between, least);
         assert_ne!(old, new);
-        let standing = Standing::of(&look, None, Id(0));
+        let standing = Allocation::of(&look, None, Id(0));
         assert_eq!(standing.next_change(Duration::from_millis(500)), Some(Duration::from_millis(1500)));
         assert_eq!(standing.next_change(epoch), Some(HANDING_OVER));
     }
@@ -256,7 +256,7 @@ mod tests {
             (2, vec![1], false),
         ] {
             let look = look(slots, 0, &held);
-            assert_eq!(Standing::of(&look, None, Id(0)).is_crowded(), crowded, "{held:?}");
+            assert_eq!(Allocation::of(&look, None, Id(0)).is_crowded(), crowded, "{held:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Peer {
 
 /// The slots of the limit that binds first, and who holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct Census {
     /// How many there are for those who may not use reserved ones.
     pub(crate) slots: u32,
     /// Sessions of programs that are not of the fleet.
@@ -26,7 +26,7 @@ pub(crate) struct Look {
     pub(crate) clock: Duration,
 }
 
-impl Look {
+impl Census {
     /// Slots that the fleet holds.
     pub(crate) fn held(&self) -> u32 {
         self.peers.iter().fold(0, |held, peer| held.saturating_add(peer.held))

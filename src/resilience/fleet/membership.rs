@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::allocation::{Before, Standing};
-use super::census::{Id, Look};
+use super::allocation::{Allocation, PreviousCensus};
+use super::census::{Census, Id};
 use crate::resilience::backoff::shortened;
 
 /// The fleet makes no more looks in a second than this, however many pools it has.
@@ -54,13 +54,13 @@ const HALF_LIFE: Duration = Duration::from_millis(1_000);
 
 /// This pool's share of the slots.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct Membership {
     me: Id,
     most: u32,
     view: Option<View>,
-    before: Option<Before>,
+    before: Option<PreviousCensus>,
     /// `None`: at the first opportunity.
-    next_look: Option<Instant>,
+    next_census: Option<Instant>,
     /// A look is due, and made from then on: first over what is idle, a little later over what comes back.
     planned: Option<Instant>,
     /// Since when the pool has held anything without a break.
@@ -73,7 +73,7 @@ pub(crate) struct Share {
 /// What the last look showed.
 #[derive(Debug, Clone, Copy)]
 struct View {
-    standing: Standing,
+    standing: Allocation,
     at: Instant,
     clock: Duration,
     until: Instant,
@@ -91,12 +91,12 @@ struct Outside {
 
 /// How a pool stands in its fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Figures {
+pub(crate) struct FleetMetrics {
     pub(crate) share: u32,
     pub(crate) peers: u32,
 }
 
-impl Share {
+impl Membership {
     /// `most` is the configured cap.
     pub(crate) fn new(me: Id, most: u32) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl Share {
             most,
             view: None,
             before: None,
-            next_look: None,
+            next_census: None,
             planned: None,
             seated: None,
             outside: None,
@@ -113,25 +113,25 @@ impl Share {
     }
 
     /// Whether it is time to look. There is no look without a connection to look from.
-    pub(crate) fn is_look_due(&self, now: Instant) -> bool {
-        self.next_look.is_none_or(|at| at <= now)
+    pub(crate) fn is_census_due(&self, now: Instant) -> bool {
+        self.next_census.is_none_or(|at| at <= now)
     }
 
     /// A connection came back, and a look is due. Whether it is made over this one: rather over one that nobody misses, a
     /// moment later, if there is one by then.
-    pub(crate) fn looks_over_returned(&mut self, now: Instant) -> bool {
+    pub(crate) fn may_use_returned(&mut self, now: Instant) -> bool {
         let planned = *self.planned.get_or_insert(now + BEFORE_LOOK);
-        self.is_look_due(now) && planned + FOR_WHAT_IS_IDLE <= now
+        self.is_census_due(now) && planned + FOR_WHAT_IS_IDLE <= now
     }
 
     /// Whether a look is to be made over what is idle.
-    pub(crate) fn looks_over_idle(&self, now: Instant) -> bool {
+    pub(crate) fn may_use_idle(&self, now: Instant) -> bool {
         self.planned.is_some_and(|at| at <= now)
     }
 
     /// From when on a connection that comes back matters for a look.
-    pub(crate) fn next_look(&self, now: Instant) -> Instant {
-        self.planned.map_or(self.next_look.unwrap_or(now), |at| at + FOR_WHAT_IS_IDLE)
+    pub(crate) fn next_census(&self, now: Instant) -> Instant {
+        self.planned.map_or(self.next_census.unwrap_or(now), |at| at + FOR_WHAT_IS_IDLE)
     }
 
     /// The pool holds nothing and may not try for anything yet.
@@ -145,14 +145,14 @@ impl Share {
     }
 
     /// A look begins; there is no other until it has ended.
-    pub(crate) fn looks(&mut self, now: Instant) {
-        self.next_look = Some(now + BLIND);
+    pub(crate) fn begin_census(&mut self, now: Instant) {
+        self.next_census = Some(now + BLIND);
         self.planned = None;
     }
 
     /// A look showed this. `chance` is uniform in 0..1.
-    pub(crate) fn looked(&mut self, look: &Look, now: Instant, chance: f64) {
-        let standing = Standing::of(look, self.before.as_ref(), self.me);
+    pub(crate) fn census_taken(&mut self, look: &Census, now: Instant, chance: f64) {
+        let standing = Allocation::of(look, self.before.as_ref(), self.me);
         let held = look.peers.iter().find(|peer| peer.id == self.me).map_or(0, |peer| peer.held);
         let plenty = match standing.room_for_each() {
             0 => 0,
@@ -160,20 +160,20 @@ impl Share {
         };
         let may_take = standing.share(look.clock).max(plenty).min(self.most).saturating_sub(held);
         let period = period(look, &standing, may_take, self.before.as_ref());
-        self.before = Some(Before::new(look, &standing));
+        self.before = Some(PreviousCensus::new(look, &standing));
         if standing.is_crowded() {
             self.patience = 1;
         }
-        self.next_look = Some(now + period.mul_f64(0.75 + chance / 2.0));
+        self.next_census = Some(now + period.mul_f64(0.75 + chance / 2.0));
         self.view =
             Some(View { standing, at: now, clock: look.clock, until: now + OUT_OF_DATE * period, plenty });
     }
 
     /// A look failed, or showed nothing of use.
-    pub(crate) fn saw_nothing(&mut self, now: Instant) {
+    pub(crate) fn census_failed(&mut self, now: Instant) {
         self.view = None;
         self.before = None;
-        self.next_look = Some(now + BLIND);
+        self.next_census = Some(now + BLIND);
     }
 
     /// What the pool may hold.
@@ -182,13 +182,13 @@ impl Share {
     }
 
     /// `None` while nothing is known of the fleet.
-    pub(crate) fn figures(&self, now: Instant) -> Option<Figures> {
+    pub(crate) fn figures(&self, now: Instant) -> Option<FleetMetrics> {
         let view = self.view(now)?;
-        Some(Figures { share: view.share(now).min(self.most), peers: view.standing.peers })
+        Some(FleetMetrics { share: view.share(now).min(self.most), peers: view.standing.peers })
     }
 
     /// Whether something is known of the fleet.
-    pub(crate) fn is_in_force(&self, now: Instant) -> bool {
+    pub(crate) fn is_known(&self, now: Instant) -> bool {
         self.view(now).is_some()
     }
 
@@ -198,12 +198,12 @@ impl Share {
     }
 
     /// Whether a pool that holds `held` connections gives one of them back, now that it can.
-    pub(crate) fn is_to_give(&self, held: u32, now: Instant) -> bool {
+    pub(crate) fn must_give_back(&self, held: u32, now: Instant) -> bool {
         held > self.ceiling(now) || self.is_turn_over(now)
     }
 
     /// A connection was given back or closed, after which `held` are held.
-    pub(crate) fn gave(&mut self, held: u32, now: Instant, chance: f64) {
+    pub(crate) fn gave_back(&mut self, held: u32, now: Instant, chance: f64) {
         if held > 0 {
             return;
         }
@@ -227,7 +227,7 @@ impl Share {
     pub(crate) fn refused(&mut self, held: u32, now: Instant, chance: f64) {
         if held > 0 {
             if self.view(now).is_none_or(|view| now.saturating_duration_since(view.at) >= PERIOD) {
-                self.next_look = Some(now);
+                self.next_census = Some(now);
             }
             return;
         }
@@ -279,7 +279,7 @@ impl View {
 }
 
 /// `may_take`: what this pool may open before the next look.
-fn period(look: &Look, standing: &Standing, may_take: u32, before: Option<&Before>) -> Duration {
+fn period(look: &Census, standing: &Allocation, may_take: u32, before: Option<&PreviousCensus>) -> Duration {
     let second = Duration::from_secs(1);
     let came_or_went = before.is_none_or(|before| before.peers() != standing.peers);
     if !standing.is_tight() && (came_or_went || standing.free == 0) {

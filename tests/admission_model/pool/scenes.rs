@@ -9,16 +9,16 @@ use shuttle::thread::{self, JoinHandle};
 
 use super::admission::{Admission, Denied, Grant, Request};
 use super::connection::server_connection::Parked;
-use crate::resilience::effective_limit::Cap;
-use crate::resilience::learned_limit::Pace;
+use crate::resilience::effective_limit::EffectiveLimit;
+use crate::resilience::learned_limit::TryIntervals;
 
 type Queue = Arc<Admission>;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn queue(size: u32) -> Queue {
-    let pace = Pace { first: HOUR, longest: HOUR };
-    Arc::new(Admission::new(size, Cap::new(size, pace, None)))
+    let pace = TryIntervals { first: HOUR, longest: HOUR };
+    Arc::new(Admission::new(size, EffectiveLimit::new(size, pace, None)))
 }
 
 /// One who waits as long as it takes; perhaps one who has waited so long already that he may not be passed.

@@ -1,4 +1,7 @@
-//! Queue and executor without a server: requests that are answered by hand, or that no server is there for.
+//! Queue and executor without a server: requests that the test answers, or that no server is reachable for.
+
+#[cfg(feature = "embedded")]
+mod server;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -14,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::pool::Pool;
 use crate::session::ResultFormat;
 
-/// Nobody listens there.
+/// A pool whose address has no listener.
 fn nowhere() -> Pool {
     Pool::from_url("postgresql://nobody@127.0.0.1:1/nothing?retry_max=0").unwrap()
 }
@@ -36,7 +39,7 @@ fn submission(tag: u64) -> Submission {
 }
 
 /// A request that is in no backlog: the test answers it.
-fn ticket(queue: &Arc<Queue>, pool: &Pool, tag: u64) -> Result<Ticket, Refused> {
+fn ticket(queue: &Arc<Queue>, pool: &Pool, tag: u64) -> Result<Ticket, Rejected> {
     Ticket::new(queue, Executor::of(&pool.lender()), submission(tag), Duration::from_secs(60), None)
 }
 
@@ -61,9 +64,9 @@ fn a_full_queue_refuses_until_it_is_drained() {
     let (queue, pool) = (Queue::new(2), nowhere());
     let first = ticket(&queue, &pool, 1).unwrap();
     let _second = ticket(&queue, &pool, 2).unwrap();
-    assert!(matches!(ticket(&queue, &pool, 3), Err(Refused::Full)));
+    assert!(matches!(ticket(&queue, &pool, 3), Err(Rejected::Full)));
     answer(first, Urgency::Now);
-    assert!(matches!(ticket(&queue, &pool, 3), Err(Refused::Full)), "its completion takes room, too");
+    assert!(matches!(ticket(&queue, &pool, 3), Err(Rejected::Full)), "its completion takes room, too");
     assert_eq!(queue.drain(10).len(), 1);
     assert_eq!(queue.pending(), 1);
     assert!(ticket(&queue, &pool, 3).is_ok());
@@ -212,7 +215,7 @@ fn a_queue_that_is_closed_lets_everything_go() {
     queue.close();
     answer(waiting, Urgency::Now);
     assert_eq!(queue.drain(10).len(), 0);
-    assert!(matches!(ticket(&queue, &pool, 3), Err(Refused::Full)));
+    assert!(matches!(ticket(&queue, &pool, 3), Err(Rejected::Full)));
     assert_eq!(Arc::strong_count(&queue), 1, "no request is left");
 }
 
@@ -241,8 +244,8 @@ fn every_request_hears_that_there_is_no_server() {
     tags.sort_unstable();
     assert_eq!(tags, (0..100).collect::<Vec<_>>());
     let executor = Executor::of(&pool.lender());
-    assert!((1..=pool.stats().max_size).contains(&executor.figures().0), "{:?}", executor.figures());
-    until("workers without work end", || executor.figures() == (0, 0, 0));
+    assert!((1..=pool.stats().max_size).contains(&executor.counts().0), "{:?}", executor.counts());
+    until("workers without work end", || executor.counts() == (0, 0, 0));
     Ticket::submit(&queue, &pool.lender(), submission(1)).unwrap();
     until("another one comes", || queue.drain(1).len() == 1);
 }
@@ -252,14 +255,14 @@ fn a_pool_that_is_closed_takes_nothing_on() {
     let (queue, pool) = (Queue::new(10), nowhere());
     pool.close();
     let refused = Ticket::submit(&queue, &pool.lender(), submission(1));
-    assert!(matches!(refused, Err(Refused::Closed(_))));
+    assert!(matches!(refused, Err(Rejected::Closed(_))));
     let pool = nowhere();
     Ticket::submit(&queue, &pool.lender(), submission(1)).unwrap();
     pool.close();
-    assert!(matches!(Ticket::submit(&queue, &pool.lender(), submission(2)), Err(Refused::Closed(_))));
+    assert!(matches!(Ticket::submit(&queue, &pool.lender(), submission(2)), Err(Rejected::Closed(_))));
     until("the one taken on is answered", || queue.drain(10).len() == 1);
     assert_eq!(queue.pending(), 0);
-    until("its workers end", || Executor::of(&pool.lender()).figures().0 == 0);
+    until("its workers end", || Executor::of(&pool.lender()).counts().0 == 0);
 }
 
 /// What threads do that submit, cancel and drain while the pool closes. Returns how many completions there were.
@@ -281,8 +284,8 @@ fn storm(pool: Pool, queue: &Arc<Queue>, last_handle_drops: bool) -> (usize, usi
                                     numbers.lock().unwrap().push(number);
                                 }
                             }
-                            Err(Refused::Full) => thread::yield_now(),
-                            Err(Refused::Closed(_)) => return,
+                            Err(Rejected::Full) => thread::yield_now(),
+                            Err(Rejected::Closed(_)) => return,
                             Err(other) => panic!("{other:?}"),
                         }
                     }

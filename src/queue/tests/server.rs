@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::*;
 use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
 use crate::pool::{Pool, PooledConnection};
+use crate::queue::*;
 use crate::session::{Param, ResultBlock, ResultFormat, TransactionOptions};
 
 fn pool(max_size: u32) -> Pool {
@@ -71,22 +71,22 @@ fn make_quick(queue: &Arc<Queue>, pool: &Pool, sql: &str, param: &str) {
             block(&completion);
         }
     }
-    assert!(Executor::of(&pool.lender()).habits().of(sql).unwrap().is_quick());
+    assert!(Executor::of(&pool.lender()).profiles().of(sql).unwrap().is_short());
 }
 
-fn sent_together(pool: &Pool) -> usize {
-    Executor::of(&pool.lender()).sent_together.load(std::sync::atomic::Ordering::SeqCst)
+fn coalesced_total(pool: &Pool) -> usize {
+    Executor::of(&pool.lender()).coalesced_total.load(std::sync::atomic::Ordering::SeqCst)
 }
 
 /// Holds the only connection back until all wait for it. Of what is submitted so the first runs alone, those after it travel
 /// together.
 fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>) -> Vec<u64> {
-    let (lent, before) = (pool.get().unwrap(), sent_together(pool));
+    let (lent, before) = (pool.get().unwrap(), coalesced_total(pool));
     let numbers = submissions.into_iter().map(|s| submit(queue, pool, s)).collect();
     thread::sleep(Duration::from_millis(20));
     drop(lent);
     let begun = Instant::now();
-    while sent_together(pool) == before {
+    while coalesced_total(pool) == before {
         assert!(begun.elapsed() < Duration::from_secs(5), "they do not travel together");
         thread::sleep(Duration::from_millis(1));
     }
@@ -110,7 +110,7 @@ fn answers_go_to_those_who_asked_however_many_travel_together() {
     tags.sort_unstable();
     assert_eq!(tags, (0..1000).collect::<Vec<_>>());
     // How many depends on how quick the machine is just then.
-    assert!(sent_together(&pool) > 50, "{}", sent_together(&pool));
+    assert!(coalesced_total(&pool) > 50, "{}", coalesced_total(&pool));
     let stats = pool.stats();
     assert!(stats.opens <= 3 && stats.in_use == 0 && stats.idle == stats.opens as u32, "{stats:?}");
 }
@@ -162,14 +162,14 @@ fn a_slow_one_does_not_travel_with_others_again() {
     submit(&queue, &pool, query(0, SQL, "0.2"));
     block(&take(&queue, 1)[0]);
     // One of two workers is busy for long; everything else is done by the other meanwhile.
-    let before = sent_together(&pool);
+    let before = coalesced_total(&pool);
     for tag in 0..8 {
         submit(&queue, &pool, query(tag, SQL, if tag == 0 { "3" } else { "0.11" }));
     }
     let done = take(&queue, 7);
     assert!(done.iter().all(|c| c.tag != 0));
     assert!(take(&queue, 1)[0].running >= Duration::from_secs(3));
-    assert_eq!(sent_together(&pool), before);
+    assert_eq!(coalesced_total(&pool), before);
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_queue_that_is_freed_gives_its_connections_back() {
         thread::sleep(Duration::from_millis(5));
     }
     queue.close();
-    while pool.stats().in_use > 0 || Executor::of(&pool.lender()).figures().1 > 0 {
+    while pool.stats().in_use > 0 || Executor::of(&pool.lender()).counts().1 > 0 {
         assert!(begun.elapsed() < Duration::from_secs(5), "{pool:?}");
         thread::sleep(Duration::from_millis(5));
     }
@@ -378,7 +378,7 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     let (queue, pool) = (Queue::new(100), pool(1));
     const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
     make_quick(&queue, &pool, SQL, "0");
-    let (before, mut cancelled) = (sent_together(&pool), 0);
+    let (before, mut cancelled) = (coalesced_total(&pool), 0);
     let mut round = |each: Duration| {
         let seconds = each.as_secs_f64().to_string();
         let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, &seconds))).collect();
@@ -408,6 +408,6 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     while round(each) == 0 && each < Duration::from_millis(200) {
         each = each.mul_f64(1.2);
     }
-    assert!(sent_together(&pool) > before);
+    assert!(coalesced_total(&pool) > before);
     assert!(cancelled > 0, "none was cancelled while it ran");
 }

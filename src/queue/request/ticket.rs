@@ -1,0 +1,189 @@
+//! The ticket: the right and the duty to answer one request.
+
+use std::cell::Cell;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Request;
+use super::answer::Done;
+use super::state::{Settled, State};
+use super::submission::{Rejected, Submission};
+use crate::link::cancel::CancelHandle;
+use crate::link::deferred::run_deferred;
+use crate::pool::Lender;
+use crate::queue::completion_queue::Queue;
+use crate::queue::connection_queue::HeldConnection;
+use crate::queue::executor::Executor;
+use crate::queue::task::{Outcome, Task, Trouble, Work};
+
+/// The duty to answer a request. Dropping it unanswered completes the request with an error: a worker panicked.
+pub(crate) struct Ticket {
+    pub(super) request: Arc<Request>,
+    /// The held connection to run on; `None`: any connection of the pool.
+    held: Option<Arc<dyn HeldConnection>>,
+    pub(super) begun: Cell<Option<Instant>>,
+}
+
+impl Ticket {
+    /// Accepts a request for any connection of the pool. Never blocks.
+    pub(crate) fn submit(
+        queue: &Arc<Queue>,
+        lender: &Lender,
+        submission: Submission,
+    ) -> Result<u64, Rejected> {
+        let executor = Executor::of(lender);
+        let patience = lender.patience(submission.limit_of_wait());
+        let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
+        let number = ticket.request.number;
+        executor.submit(ticket, lender).map_err(|(ticket, why)| ticket.revoke(why))?;
+        Ok(number)
+    }
+
+    /// Accepts a request for a held connection. Never blocks.
+    pub(crate) fn submit_on(
+        queue: &Arc<Queue>,
+        held: &Arc<dyn HeldConnection>,
+        submission: Submission,
+    ) -> Result<u64, Rejected> {
+        let executor = Executor::of(&held.lender());
+        let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, Some(held.clone()))?;
+        let number = ticket.request.number;
+        executor.submit_on(held, ticket).map_err(|(ticket, why)| ticket.revoke(why))?;
+        Ok(number)
+    }
+
+    pub(in crate::queue) fn new(
+        queue: &Arc<Queue>,
+        executor: Arc<Executor>,
+        submission: Submission,
+        patience: Duration,
+        held: Option<Arc<dyn HeldConnection>>,
+    ) -> Result<Self, Rejected> {
+        let since = Instant::now();
+        let profile = match &submission.task {
+            // A passed deadline would close the connection under the other coalesced requests.
+            Task::Run(Work::Query { query, .. }) if held.is_none() && submission.deadline.is_none() => {
+                executor.profiles().of(query.text())
+            }
+            _ => None,
+        };
+        let connection_queue = held.as_ref().map(|held| held.connection_queue().clone());
+        let request = queue.accept(|number| {
+            Arc::new(Request {
+                number,
+                submission,
+                since,
+                expires: since + patience,
+                connection_queue,
+                profile,
+                executor,
+                queue: queue.clone(),
+                state: Mutex::new(State::Waiting),
+                changed: Condvar::new(),
+            })
+        });
+        Ok(Self { request: request.ok_or(Rejected::Full)?, held, begun: Cell::new(None) })
+    }
+
+    /// Undoes the acceptance of a request that could not be handed to the executor.
+    fn revoke(self, why: Rejected) -> Rejected {
+        *self.request.state.lock() = State::Over;
+        self.request.queue.unaccept(self.request.number);
+        why
+    }
+
+    pub(in crate::queue) fn is_for(&self, request: &Arc<Request>) -> bool {
+        Arc::ptr_eq(&self.request, request)
+    }
+
+    pub(in crate::queue) fn shared(&self) -> Arc<Request> {
+        self.request.clone()
+    }
+
+    pub(in crate::queue) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Marks the request as running; a transaction may begin again after a failed COMMIT. Returns `false` when it was cancelled
+    /// before, so that no answer is awaited.
+    #[must_use]
+    pub(in crate::queue) fn begin(&self, cancel: Arc<CancelHandle>) -> bool {
+        let mut state = self.request.state.lock();
+        if !matches!(*state, State::Waiting | State::Sent | State::Settled) {
+            return false;
+        }
+        *state = State::Running(cancel);
+        drop(state);
+        self.begun.set(Some(Instant::now()));
+        true
+    }
+
+    /// Marks the request as sent behind others. Returns `false` when it was cancelled before.
+    #[must_use]
+    pub(in crate::queue) fn send(&self) -> bool {
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Waiting) {
+            *state = State::Sent;
+            #[cfg(test)]
+            self.request.executor.coalesced_total.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Marks the request as waiting again: it did not run, or its effect was undone.
+    pub(in crate::queue) fn back_to_waiting(&self) {
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Sent | State::Settled) {
+            *state = State::Waiting;
+        }
+    }
+
+    /// Marks the statement as ended. Waits for a cancel request that is on its way to the connection, since it would hit the
+    /// next statement there.
+    pub(in crate::queue) fn settle(&self) -> Settled {
+        let mut state = self.request.state.lock();
+        if matches!(*state, State::Cancelling) {
+            drop(state);
+            run_deferred();
+            state = self.request.state.lock();
+        }
+        while matches!(*state, State::Cancelling) {
+            self.request.changed.wait(&mut state);
+        }
+        let settled = match mem::replace(&mut *state, State::Settled) {
+            State::Cancelled { delivered: true } => Settled::Cancelled,
+            State::Cancelled { delivered: false } => Settled::MaybeCancelled,
+            _ => Settled::Untouched,
+        };
+        if settled != Settled::Untouched {
+            self.request.changed.notify_all();
+        }
+        settled
+    }
+
+    pub(in crate::queue) fn done(self, outcome: Outcome) -> Done {
+        Done { ticket: self, outcome }
+    }
+
+    /// Takes the right to answer; `false` when the request was answered before.
+    pub(super) fn claim(&mut self) -> bool {
+        let before = mem::replace(&mut *self.request.state.lock(), State::Over);
+        // The connection is free again before the answer can be drained.
+        self.held = None;
+        !matches!(before, State::Over)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.claim() {
+            let trouble = Trouble::Panic(Box::new("the worker of this request broke down"));
+            self.request.complete_elsewhere(Err(trouble));
+        }
+    }
+}
