@@ -108,6 +108,12 @@ export interface HoldfastConfig {
   sslpassword?: string | undefined
   sslcrl?: string | undefined
   channelBinding?: 'disable' | 'prefer' | 'require' | undefined
+  /** The methods that the server may ask for, as libpq's require_auth: `scram-sha-256,md5`, or `!password`. */
+  requireAuth?: string | undefined
+  /** The most rounds of password hashing that a server may ask for. */
+  scramMaxIterations?: number | undefined
+  minProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined
+  maxProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined
   service?: string | undefined
   servicefile?: string | undefined
   /** False where the connection string is a stranger's: no variables, password file or service file are used. */
