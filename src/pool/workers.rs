@@ -1,8 +1,9 @@
 //! The threads that all pools of the process share; a pool starts none of its own.
 //!
 //! One keeps time and never blocks, so that idle connections are closed on the dot whatever the network does. A few do
-//! what may block for a bounded time: cleaning a returned connection, seeing a retired one off, refilling `min_idle`.
-//! They end with the last pool.
+//! short work that may block: cleaning a returned connection, validating, closing. A few others open connections, which
+//! takes up to `connection_timeout` at a frozen host: several such hosts must not delay the short work of other pools.
+//! All end with the last pool.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,12 +16,20 @@ use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::Generation;
 
-const WORKERS: usize = 4;
+/// Threads for short work, and as many for opening.
+const THREADS_PER_KIND: usize = 4;
 
 pub(super) struct Workers {
     timer: Arc<ScheduledThreadPool>,
-    /// Started at the first job: a pool that is never used costs one thread.
-    blocking: OnceLock<ScheduledThreadPool>,
+    short_work: BlockingThreads,
+    openings: BlockingThreads,
+}
+
+/// Threads that may block, of one kind of work. They are started at its first job: a pool that is never used costs one
+/// thread.
+struct BlockingThreads {
+    name_pattern: &'static str,
+    threads: OnceLock<ScheduledThreadPool>,
     /// Held while they are started.
     starting: Mutex<()>,
 }
@@ -68,27 +77,11 @@ impl Workers {
                 "the system gave the pool no thread to keep time on: it is out of threads or of memory";
             Error::new(ErrorKind::Config, message)
         })?;
-        Ok(Self { timer: Arc::new(timer), blocking: OnceLock::new(), starting: Mutex::new(()) })
-    }
-
-    fn start_blocking() -> ScheduledThreadPool {
-        ScheduledThreadPool::builder()
-            .num_threads(WORKERS)
-            .thread_name_pattern("holdfast-work-{}")
-            .on_drop_behavior(OnPoolDropBehavior::CompletePendingScheduled)
-            .build()
-    }
-
-    /// `None` when the system has no threads for them now.
-    fn blocking(&self) -> Option<&ScheduledThreadPool> {
-        if self.blocking.get().is_none() {
-            let starting = self.starting.lock();
-            if self.blocking.get().is_none() {
-                let _ = self.blocking.set(started(Self::start_blocking)?);
-            }
-            drop(starting);
-        }
-        self.blocking.get()
+        Ok(Self {
+            timer: Arc::new(timer),
+            short_work: BlockingThreads::named("holdfast-work-{}"),
+            openings: BlockingThreads::named("holdfast-open-{}"),
+        })
     }
 
     /// The thread r2d2 makes its slots on.
@@ -116,15 +109,50 @@ impl Workers {
         });
     }
 
-    /// Runs `job` soon, on a thread that may block. Where the system has no threads it is dropped, and what it holds with it:
-    /// capacity, flights and connections are given back by that.
+    /// Runs short `job` soon, on a thread that may block for a bounded time. Where the system has no threads, `job` is
+    /// dropped: that gives back the capacity, flights and connections it holds.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        match self.blocking() {
-            Some(workers) => drop(workers.execute(move || contained(job))),
+        self.short_work.run(job);
+    }
+
+    /// Runs `job`, which opens a connection, on a thread for openings. Otherwise as [`Workers::run`].
+    pub(super) fn run_opening(&self, job: impl FnOnce() + Send + 'static) {
+        self.openings.run(job);
+    }
+}
+
+impl BlockingThreads {
+    const fn named(name_pattern: &'static str) -> Self {
+        Self { name_pattern, threads: OnceLock::new(), starting: Mutex::new(()) }
+    }
+
+    fn run(&self, job: impl FnOnce() + Send + 'static) {
+        match self.started() {
+            Some(threads) => drop(threads.execute(move || contained(job))),
             None => {
                 log::error!(target: "holdfast", "the system gave the pools no threads to work on: a job is dropped")
             }
         }
+    }
+
+    /// `None` when the system has no threads for them now.
+    fn started(&self) -> Option<&ScheduledThreadPool> {
+        if self.threads.get().is_none() {
+            let starting = self.starting.lock();
+            if self.threads.get().is_none() {
+                let _ = self.threads.set(started(|| self.start())?);
+            }
+            drop(starting);
+        }
+        self.threads.get()
+    }
+
+    fn start(&self) -> ScheduledThreadPool {
+        ScheduledThreadPool::builder()
+            .num_threads(THREADS_PER_KIND)
+            .thread_name_pattern(self.name_pattern)
+            .on_drop_behavior(OnPoolDropBehavior::CompletePendingScheduled)
+            .build()
     }
 }
 
@@ -154,8 +182,9 @@ mod tests {
     #[test]
     fn a_job_that_panics_ends_no_thread() {
         let workers = Workers::shared().unwrap();
-        for _ in 0..3 * WORKERS {
+        for _ in 0..3 * THREADS_PER_KIND {
             workers.run(|| panic!("on purpose"));
+            workers.run_opening(|| panic!("on purpose"));
             workers.after(Duration::ZERO, || panic!("on purpose"));
         }
         let (sender, done) = mpsc::channel();
@@ -163,9 +192,26 @@ mod tests {
             let sender = sender.clone();
             workers.run(move || sender.send(()).unwrap());
         }
+        let opened = sender.clone();
+        workers.run_opening(move || opened.send(()).unwrap());
         workers.after(Duration::ZERO, move || sender.send(()).unwrap());
-        for _ in 0..3 {
+        for _ in 0..4 {
             done.recv_timeout(Duration::from_secs(10)).unwrap();
         }
+    }
+
+    #[test]
+    fn openings_that_hang_hold_up_no_short_work() {
+        let workers = Workers::shared().unwrap();
+        let (hold, held) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        for _ in 0..2 * THREADS_PER_KIND {
+            let held = held.clone();
+            workers.run_opening(move || drop(held.lock().recv()));
+        }
+        let (sender, done) = mpsc::channel();
+        workers.run(move || sender.send(()).unwrap());
+        done.recv_timeout(Duration::from_secs(10)).unwrap();
+        drop(hold);
     }
 }

@@ -1,9 +1,9 @@
 //! Openings for callers who cannot wait for them.
 //!
 //! A caller with 20 ms left would cut an opening that takes 25, and so would the next one: a cold pool would stay cold, and
-//! the server would see nothing but connections begun and broken off. So the opening goes to a worker, with time enough,
+//! the server would see nothing but connections begun and broken off. So the opening goes to a thread of the workers, with time enough,
 //! while the caller waits in the queue for whatever comes first. One at a time per pool: a server that does not answer must
-//! not hold up all workers.
+//! not hold up the openings of other pools.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ impl Inner {
     pub(in crate::pool) fn open_in_background(self: &Arc<Self>, capacity: Capacity) {
         let Some(flight) = self.opens_in_background.begin() else { return };
         let inner = self.clone();
-        self.workers.run(move || {
+        self.workers.run_opening(move || {
             failpoint!(inner, "opening in the background");
             let opened = inner.open(capacity, Instant::now() + inner.settings.connection_timeout);
             drop(flight);

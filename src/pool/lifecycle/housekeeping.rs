@@ -100,7 +100,7 @@ impl Inner {
             MinIdle::MayOpen(capacity) => capacity,
         };
         let refill = Refill { inner: self.clone(), is_done: false };
-        self.workers.run(move || refill.run(capacity));
+        self.workers.run_opening(move || refill.run(capacity));
     }
 
     fn refill_later(self: &Arc<Self>) {

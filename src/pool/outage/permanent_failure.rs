@@ -91,7 +91,7 @@ impl Inner {
         match self.begin_asking_again() {
             AskAgain::Begins(asking) => {
                 let inner = self.clone();
-                self.workers.run(move || inner.ask_again(asking));
+                self.workers.run_opening(move || inner.ask_again(asking));
                 Told::Wait
             }
             AskAgain::IsUnderWay => Told::Wait,

@@ -32,7 +32,7 @@ impl Governor {
             && let Some(capacity) = pool.reserve_for_probe()
         {
             let inner = pool.clone();
-            pool.workers.run(move || inner.probe(capacity, patience, &flight));
+            pool.workers.run_opening(move || inner.probe(capacity, patience, &flight));
         }
     }
 }
