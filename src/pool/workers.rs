@@ -40,12 +40,12 @@ static FIRST_STARTED_IN: OnceLock<Generation> = OnceLock::new();
 static SHARED: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
 
 impl Workers {
-    /// The process' workers, started if no pool has any.
+    /// Returns the process' workers, started if no pool has any.
     ///
     /// # Errors
-    /// When the system has no threads; in a forked child whose parent had workers. Threads that slept at the fork do not exist in the child, yet the
-    /// process' table of sleeping threads still lists them, in memory that the child's own threads are given next: sooner
-    /// or later a wake-up there goes round in circles. Nothing but `exec` clears that table.
+    /// When the system has no threads; in a forked child whose parent had workers. Threads that slept at the fork do not exist
+    /// in the child. But the process' table of sleeping threads still lists them, in memory that the child's own threads are
+    /// given next: sooner or later a wake-up there loops for ever. Nothing but `exec` clears that table.
     pub(super) fn shared() -> Result<Arc<Self>, Error> {
         let first = FIRST_STARTED_IN.get_or_init(Generation::watch);
         if first.is_past() {
@@ -84,17 +84,17 @@ impl Workers {
         })
     }
 
-    /// The thread r2d2 makes its slots on.
+    /// Returns the thread on which r2d2 makes its slots.
     pub(super) fn timer(&self) -> Arc<ScheduledThreadPool> {
         self.timer.clone()
     }
 
-    /// Runs `job` after `delay` on the thread that keeps time. It must not block.
+    /// Runs `job` after `delay` on the timer thread. It must not block.
     pub(super) fn after(&self, delay: Duration, job: impl FnOnce() + Send + 'static) {
         self.timer.execute_after(delay, move || contained(job));
     }
 
-    /// The same for something that is not kept alive by it, if it is still there then.
+    /// Runs `job` after `delay` as [`Workers::after`] does, if `owner` still exists then. Does not keep `owner` alive.
     pub(super) fn after_if_alive<T: Send + Sync + 'static>(
         &self,
         owner: &Arc<T>,
@@ -156,19 +156,19 @@ impl BlockingThreads {
     }
 }
 
-/// Runs a job. A panic ends neither the thread nor what else waits for it.
+/// Runs a job. A panic ends neither the thread nor the jobs behind it.
 fn contained(job: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
-        log::error!(target: "holdfast", "a job of a pool panicked, please report this as a bug: {}", told(&*panic));
+        log::error!(target: "holdfast", "a job of a pool panicked, please report this as a bug: {}", panic_text(&*panic));
     }
 }
 
-fn told(panic: &(dyn Any + Send)) -> &str {
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not told")
 }
 
-/// Threads that were started; `None` when the system has none, of which their pool says so by a panic.
+/// Starts threads. Returns `None` when the system has none, which their pool reports by a panic.
 fn started(start: impl FnOnce() -> ScheduledThreadPool) -> Option<ScheduledThreadPool> {
     catch_unwind(AssertUnwindSafe(start)).ok()
 }
@@ -207,7 +207,7 @@ mod tests {
         let held = Arc::new(Mutex::new(held));
         for _ in 0..2 * THREADS_PER_KIND {
             let held = held.clone();
-            workers.run_opening(move || drop(held.lock().recv()));
+            workers.run_opening(move || assert!(held.lock().recv().is_err()));
         }
         let (sender, done) = mpsc::channel();
         workers.run(move || sender.send(()).unwrap());
