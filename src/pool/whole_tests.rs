@@ -32,7 +32,7 @@ const fn ms(millis: u64) -> Duration {
 enum Mood {
     Serves,
     IsAway,
-    /// It refuses them with this SQLSTATE.
+    /// The server refuses them with this SQLSTATE.
     Says(&'static [u8; 5]),
 }
 

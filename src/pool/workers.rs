@@ -1,9 +1,9 @@
 //! The threads that all pools of the process share; a pool starts none of its own.
 //!
-//! One keeps time and never blocks, so that idle connections are closed on the dot whatever the network does. A few do
+//! The timer thread never blocks, so that idle connections are closed on time in any state of the network. A few threads do
 //! short work that may block: cleaning a returned connection, validating, closing. A few others open connections, which
 //! takes up to `connection_timeout` at a frozen host: several such hosts must not delay the short work of other pools.
-//! All end with the last pool.
+//! All threads end with the last pool.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
 use crate::error::{Error, ErrorKind};
 use crate::sys::fork::Generation;
 
-/// Threads for short work, and as many for opening.
+/// The number of threads for short work, and of those for openings.
 const THREADS_PER_KIND: usize = 4;
 
 pub(super) struct Workers {
@@ -25,12 +25,11 @@ pub(super) struct Workers {
     openings: BlockingThreads,
 }
 
-/// Threads that may block, of one kind of work. They are started at its first job: a pool that is never used costs one
-/// thread.
+/// The threads for one kind of work that may block. The first job starts them: a pool that is never used costs one thread.
 struct BlockingThreads {
     name_pattern: &'static str,
     threads: OnceLock<ScheduledThreadPool>,
-    /// Held while they are started.
+    /// Held while the threads are started.
     starting: Mutex<()>,
 }
 

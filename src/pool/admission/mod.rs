@@ -1,6 +1,6 @@
 //! Admission: decides which caller gets a connection next.
 //!
-//! One lock guards the parts that must agree: the idle stack, the queue, the counts. It is held for pointer moves only.
+//! A lock guards the parts that must agree: the idle stack, the queue, the counts. It is held for pointer moves only.
 //!
 //! The rule is "aged hand-over". A connection that comes back is put on the idle stack, where the next thread to come
 //! may take it, and the first waiter is woken to take it if it can: most of the time no thread sleeps needlessly. But
@@ -8,7 +8,7 @@
 //! (64 threads on 8 connections, bare: newcomers first 72,000 queries/s and 350 ms of waiting; strict order 47,000/s and
 //! 18 ms; this rule 65,000/s and 18 ms.)
 //!
-//! What must hold, under the lock:
+//! The invariants, under the lock:
 //! - `live` counts every connection that the server may still see: idle, in use, opening, departing; `live <= max_size`, and
 //!   nothing is opened unless `live < limit`, which is lower where the server is full;
 //! - while capacity is free, no waiter that would open a connection waits;
@@ -81,7 +81,7 @@ pub(super) enum Denied {
 
 pub(super) struct State<P> {
     idle: Vec<P>,
-    /// In order of arrival.
+    /// The waiters, in order of arrival.
     waiters: VecDeque<Arc<Waiter<P>>>,
     in_use: u32,
     opening: u32,

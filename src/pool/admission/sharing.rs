@@ -12,7 +12,7 @@ pub(in crate::pool) enum Returned {
     Keep,
     /// A census is to be taken over it first.
     Census,
-    /// It exceeds the pool's share.
+    /// The connection exceeds the pool's share.
     GiveUp,
 }
 
@@ -20,7 +20,7 @@ pub(in crate::pool) enum Returned {
 pub(in crate::pool) enum IdleAction<P> {
     /// A census is to be taken over it; it counts as in use, and goes back as from a validation.
     Census(P, Releases),
-    /// It exceeds the pool's share; it departs.
+    /// The connection exceeds the pool's share; it departs.
     GiveUp(P),
 }
 

@@ -33,7 +33,7 @@ fn within(limit: Duration) -> Request {
     Request { since: now, deadline: now + limit, opens_from: None, backs_off: false, is_new: true }
 }
 
-/// Makes a queue all of whose connections are checked out.
+/// Makes a queue with all connections checked out.
 fn all_lent(size: u32) -> Admission<u32> {
     let admission = Admission::new(size, Cap::new(size, PACE, None));
     for _ in 0..size {

@@ -101,7 +101,7 @@ impl<P: Pooled> Admission<P> {
                 return Ok(grant);
             }
             drop(mailbox);
-            if let Some(outcome) = self.look_again(waiter, deadline) {
+            if let Some(outcome) = self.serve_after_wakeup(waiter, deadline) {
                 return outcome;
             }
             if turn_to_open.is_some_and(|from| from <= Instant::now()) {
@@ -111,7 +111,11 @@ impl<P: Pooled> Admission<P> {
     }
 
     /// Serves the first waiters, and this one if possible, after it woke by a nudge or by time.
-    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, Denied>> {
+    fn serve_after_wakeup(
+        &self,
+        waiter: &Arc<Waiter<P>>,
+        deadline: Instant,
+    ) -> Option<Result<Grant<P>, Denied>> {
         let mut state = self.state.lock();
         // Under the lock of the state: until then the waiter counts as on its way.
         waiter.nudged.store(false, Relaxed);

@@ -105,7 +105,7 @@ pub(in crate::pool) fn pool_closed() -> Error {
     Error::new(ErrorKind::PoolClosed, "the pool was closed").in_phase(Phase::Queue)
 }
 
-/// One call for a connection, from its first attempt to its last.
+/// A call for a connection, from its first attempt to its last.
 struct Acquisition<'a> {
     core: &'a Arc<Core>,
     call: Call,

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_sleep_of_the_machine_all_that_is_held_proves_itself_idle_or_lent() {
+    fn after_a_sleep_of_the_machine_every_connection_is_validated_idle_or_checked_out() {
         let pool = unsuspecting();
         let lent = pool.get().unwrap();
         drop(pool.get().unwrap());
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_sleep_of_the_machine_beyond_idle_timeout_nothing_idle_is_lent() {
+    fn after_a_sleep_of_the_machine_beyond_idle_timeout_nothing_idle_is_checked_out() {
         let pool = unsuspecting();
         drop([pool.get().unwrap(), pool.get().unwrap()]);
         sleep(&pool, Duration::from_secs(20));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_that_rings_late_tells_of_a_freeze() {
+    fn a_timer_that_fires_late_shows_a_freeze() {
         let pool = unsuspecting();
         drop(pool.get().unwrap());
         let now = Tick::exact();

@@ -19,7 +19,7 @@ mod armed {
 
     use parking_lot::Mutex;
 
-    /// Pools are told apart by their names, since other tests run meanwhile.
+    /// The armed points. Pools are distinguished by their names, since other tests run meanwhile.
     static ARMED: Mutex<Vec<(String, &'static str, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
 
     /// A point that panics the first time that it is reached.

@@ -202,14 +202,14 @@ impl Core {
     }
 
     fn ask_server(self: &Arc<Self>, deadline: Instant) -> Result<ServerSlots, String> {
-        let mut conn = self.borrow_for_itself(deadline)?;
+        let mut conn = self.check_out_for_pool(deadline)?;
         let answer = slots_of_server(&mut conn, deadline);
         self.give_back(conn);
         answer
     }
 
     /// Takes a connection for the pool's own use, which is no checkout.
-    fn borrow_for_itself(self: &Arc<Self>, deadline: Instant) -> Result<Parked, String> {
+    fn check_out_for_pool(self: &Arc<Self>, deadline: Instant) -> Result<Parked, String> {
         let request =
             Request { since: Instant::now(), deadline, opens_from: None, backs_off: false, is_new: false };
         loop {
