@@ -1,5 +1,5 @@
-//! The present loan of a connection and all that went before: who has it since when, and how long loans and the waits for
-//! them take. Written by who has the connection; read by who looks for leaks and by who wants figures.
+//! The present checkout of a connection and the totals of all earlier ones: place and time of the checkout, the durations of
+//! checkouts and of the waits for them. Written by the borrower's thread; read by leak detection and metrics.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;
@@ -13,36 +13,36 @@ use parking_lot::Mutex;
 use super::histogram::{Distribution, Histogram};
 use crate::sys::clock::Tick;
 
-/// Where in the program something was called.
+/// A place in the program that makes a call.
 pub(crate) type Place = &'static Location<'static>;
 
-/// The loans of one connection.
+/// The checkouts of one connection.
 #[derive(Debug)]
-pub(crate) struct CheckoutRecord {
-    /// Whether durations are recorded. Else a loan's beginning is only known to the clock's tick.
+pub(crate) struct Checkout {
+    /// Durations are recorded. Otherwise the beginning of a checkout is known only to the clock's tick.
     times: bool,
-    /// 0: not lent.
+    /// The beginning of the present checkout, as a [`Tick`]; 0 for none.
     since: AtomicU64,
     /// A pointer, which this cell stores without a lock.
     place: AtomicCell<Option<Place>>,
     backtrace: Mutex<Option<Arc<Backtrace>>>,
-    /// It was reported that the present loan lasts long.
+    /// The present checkout was reported as lasting long.
     reported: AtomicBool,
     waited: Histogram,
     used: Histogram,
 }
 
-/// A loan under way.
+/// A checkout under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Holding {
     pub(crate) held_for: Duration,
     /// `None` where the caller is not Rust.
     pub(crate) place: Option<Place>,
-    /// If the option `leak_backtrace` is on.
+    /// Kept if the option `leak_backtrace` is on.
     pub(crate) backtrace: Option<Arc<Backtrace>>,
 }
 
-impl CheckoutRecord {
+impl Checkout {
     pub(crate) fn new(times: bool) -> Self {
         Self {
             times,
@@ -55,7 +55,7 @@ impl CheckoutRecord {
         }
     }
 
-    /// The connection is lent, after a wait for it.
+    /// Begins a checkout, after a wait for it.
     #[inline]
     pub(crate) fn begin(&self, place: Option<Place>, waited: Duration) {
         self.place.store(place);
@@ -68,7 +68,7 @@ impl CheckoutRecord {
         self.since.store(now.to_word(), Relaxed);
     }
 
-    /// Where the present loan was taken, with all callers. Costs tens of microseconds.
+    /// Keeps the backtrace of the present checkout. Costs tens of microseconds.
     #[cold]
     pub(crate) fn keep_backtrace(&self) {
         let taken = Some(Arc::new(Backtrace::force_capture()));
@@ -76,7 +76,7 @@ impl CheckoutRecord {
         drop(before);
     }
 
-    /// It comes back. Returns how long it was lent.
+    /// Ends the checkout. Returns how long it lasted.
     #[inline]
     pub(crate) fn end(&self) -> Option<Duration> {
         let since = self.since.load(Relaxed);
@@ -95,7 +95,7 @@ impl CheckoutRecord {
         Some(used)
     }
 
-    /// The present loan. One that ends or begins at this very moment may be mistaken for the other.
+    /// Returns the present checkout. One that ends or begins at this moment may be mistaken for the other.
     pub(crate) fn holding(&self) -> Option<Holding> {
         let since = self.since.load(Relaxed);
         (since != 0).then(|| Holding {
@@ -105,7 +105,7 @@ impl CheckoutRecord {
         })
     }
 
-    /// `true` the first time for each loan.
+    /// Returns `true` the first time for each checkout.
     pub(crate) fn report_once(&self) -> bool {
         !self.reported.swap(true, Relaxed)
     }
@@ -115,12 +115,12 @@ impl CheckoutRecord {
     }
 }
 
-/// Loans of several connections.
+/// The checkouts of several connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckoutTotals {
-    /// How long callers waited who got a connection.
+    /// The waits of callers that got a connection.
     pub(crate) waited: Distribution,
-    /// How long they had it.
+    /// The durations of their checkouts.
     pub(crate) used: Distribution,
 }
 
@@ -136,12 +136,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loan_is_seen_while_it_lasts_and_counted_when_it_is_over() {
-        let record = CheckoutRecord::new(true);
+    fn a_checkout_is_seen_while_it_lasts_and_counted_when_it_is_over() {
+        let record = Checkout::new(true);
         assert!(record.holding().is_none());
         record.begin(Some(Location::caller()), Duration::ZERO);
         let holding = record.holding().unwrap();
-        assert!(holding.place.unwrap().file().ends_with("loan.rs"), "{holding:?}");
+        assert!(holding.place.unwrap().file().ends_with("checkout.rs"), "{holding:?}");
         assert_eq!(record.read().used.count(), 0);
         assert!(record.end().is_some());
         assert!(record.holding().is_none());
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_loan_is_reported_once_and_the_next_one_again() {
-        let record = CheckoutRecord::new(true);
+    fn a_checkout_is_reported_once_and_the_next_one_again() {
+        let record = Checkout::new(true);
         record.begin(None, Duration::ZERO);
         assert!(record.report_once());
         assert!(!record.report_once());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_loan_is_stored_without_a_lock() {
+    fn the_place_of_a_checkout_is_stored_without_a_lock() {
         assert!(AtomicCell::<Option<Place>>::is_lock_free());
     }
 }

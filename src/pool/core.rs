@@ -1,4 +1,4 @@
-//! What all handles of a pool and all its loans share.
+//! The state that all handles of a pool and all its connections share.
 
 use std::sync::Arc;
 #[cfg(feature = "capi")]
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::admission::Admission;
-use super::connection::next_wakeup::Alarm;
+use super::connection::next_wakeup::NextWakeup;
 use super::connection::registry::Registry;
-use super::connection::revalidation::Trust;
+use super::connection::revalidation::Revalidation;
 use super::connection::slot::Slots;
 use super::fleet::share_slots;
 use super::fleet::share_slots::FleetWatch;
-use super::lifecycle::clock_jump::Ahead;
-use super::outage::coordinator::Governor;
-use super::outage::permanent_failure::RefusedForGood;
-use super::report::explain_exhaustion::Explained;
-use super::report::sampler::Watch;
+use super::lifecycle::clock_jump::ClockOffset;
+use super::outage::coordinator::Coordinator;
+use super::outage::permanent_failure::PermanentFailure;
+use super::report::explain_exhaustion::Explanations;
+use super::report::sampler::Sampler;
 #[cfg(feature = "capi")]
 use super::submission::Follower;
-use super::telemetry::totals::Meters;
+use super::telemetry::totals::Metrics;
 use super::workers::Workers;
 use crate::config::PoolConfig;
 use crate::config::settings::PoolSettings;
@@ -42,7 +42,7 @@ use crate::sys::fork::Generation;
 use crate::sys::single_flight::SingleFlight;
 use crate::testing::echo;
 
-/// What became of the last opening that failed.
+/// The last opening that failed.
 #[derive(Clone)]
 pub(super) struct OpenFailure {
     pub(super) kind: ErrorKind,
@@ -51,62 +51,62 @@ pub(super) struct OpenFailure {
     pub(super) at: Instant,
 }
 
-pub(super) struct Inner {
+pub(super) struct Core {
     pub(super) settings: PoolSettings,
     pub(super) backoff: Backoff,
     pub(super) connector: Connector,
-    /// It matters which role a server has.
+    /// `target_session_attrs` asks for a role, so a validation checks it.
     pub(super) asks_for_role: bool,
-    /// Whether its connections prepare statements by name.
+    /// Decides whether connections prepare statements by name.
     pub(super) statement_mode: Arc<StatementMode>,
     pub(super) slots: Slots,
     pub(super) admission: Admission,
     pub(super) registry: Registry,
-    pub(super) alarm: Alarm,
-    pub(super) trust: Trust,
-    pub(super) ahead: Ahead,
-    /// Why the last opening failed and when, for those who time out in the queue.
+    pub(super) next_wakeup: NextWakeup,
+    pub(super) revalidation: Revalidation,
+    pub(super) clock_offset: ClockOffset,
+    /// The cause and time of the last failed opening, for callers that time out in the queue.
     pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
-    /// A worker opens a connection for callers in a hurry.
+    /// A background opening is under way, for callers with little time left.
     pub(super) opens_in_background: SingleFlight,
-    /// A timer is set for the next try to have more connections than the server was found to allow.
+    /// A timer is set for the next try to exceed the learned limit.
     pub(super) tries_one_more: SingleFlight,
-    pub(super) governor: Arc<Governor>,
-    /// When somebody last wanted a connection that could not be opened.
+    pub(super) coordinator: Arc<Coordinator>,
+    /// The time at which a caller last wanted a connection that could not be opened.
     pub(super) wanted_at: AtomicU64,
-    pub(super) refused_for_good: Mutex<Option<RefusedForGood>>,
+    pub(super) permanent_failure: Mutex<Option<PermanentFailure>>,
     pub(super) retry_budget: Mutex<RetryBudget>,
-    /// A worker lets idle connections prove themselves.
-    pub(super) proves_idle: SingleFlight,
+    /// A worker is validating idle connections.
+    pub(super) validates_idle: SingleFlight,
     /// A timer is set for the next try to fill `min_idle`.
     pub(super) refills_later: SingleFlight,
-    /// What was idle was released, and nothing was opened since.
-    pub(super) rests: AtomicBool,
+    /// Idle connections were released and none was opened since: `min_idle` is not filled.
+    pub(super) refill_is_paused: AtomicBool,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
-    /// Types of the user's own, looked up by any of its connections.
+    /// User-defined types, looked up by any connection of the pool.
     pub(super) catalog: Arc<Catalog>,
     pub(super) log: Logger,
     pub(super) events: Option<EventSink>,
-    /// Every loan is told of, or leaves a backtrace.
-    pub(super) follows_loans: bool,
-    pub(super) meters: Meters,
-    pub(super) watch: Watch,
-    pub(super) explained: Explained,
-    /// What ends with the pool.
+    /// Every checkout emits events or keeps a backtrace.
+    pub(super) follows_checkouts: bool,
+    pub(super) metrics: Metrics,
+    pub(super) sampler: Sampler,
+    pub(super) explanations: Explanations,
+    /// An object that is notified when the pool shuts.
     #[cfg(feature = "capi")]
     pub(super) follower: OnceLock<Arc<dyn Follower>>,
     born: Generation,
 }
 
-impl Inner {
+impl Core {
     pub(super) fn new(config: &PoolConfig) -> Result<Arc<Self>, Error> {
         let (settings, mut server) = config.settings()?;
         let fleet = share_slots::join(&settings, &mut server);
         Self::with(config, settings, Connector::new(server)?, fleet)
     }
 
-    /// For a pool that needs no server.
+    /// Makes the core of a pool that needs no server.
     pub(super) fn echo(config: &PoolConfig) -> Result<Arc<Self>, Error> {
         let (settings, server) = config.settings_within_process()?;
         Self::with(config, settings, Connector::in_process(server, echo::server()), None)
@@ -126,63 +126,63 @@ impl Inner {
             max: settings.retry_max_delay,
             jitter: settings.retry_jitter,
         };
-        let pace = TryIntervals { first: backoff.base / 4, longest: backoff.max };
-        let governor = Governor::of(connector.reachability());
-        let inner = Arc::new(Self {
+        let pace = Pace { first: backoff.base / 4, longest: backoff.max };
+        let coordinator = Coordinator::of(connector.reachability());
+        let core = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,
             admission: Admission::new(settings.max_size, EffectiveLimit::new(settings.max_size, pace, fleet))
                 .with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
-            alarm: Alarm::default(),
-            trust: Trust::default(),
-            ahead: Ahead::now(),
+            next_wakeup: NextWakeup::default(),
+            revalidation: Revalidation::default(),
+            clock_offset: ClockOffset::now(),
             last_open_failure: Mutex::new(None),
             opens_in_background: SingleFlight::default(),
             tries_one_more: SingleFlight::default(),
-            proves_idle: SingleFlight::default(),
+            validates_idle: SingleFlight::default(),
             refills_later: SingleFlight::default(),
-            rests: AtomicBool::new(false),
+            refill_is_paused: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
             catalog: Arc::default(),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
-            follows_loans: config.event_sink().is_some() || settings.leak_backtrace,
-            meters: Meters::new(),
-            watch: Watch::new(),
-            explained: Explained::default(),
+            follows_checkouts: config.event_sink().is_some() || settings.leak_backtrace,
+            metrics: Metrics::new(),
+            sampler: Sampler::new(),
+            explanations: Explanations::default(),
             settings,
             backoff,
             asks_for_role: connector.asks_for_role(),
             statement_mode: Arc::default(),
             connector,
-            governor,
+            coordinator,
             wanted_at: AtomicU64::new(0),
-            refused_for_good: Mutex::new(None),
+            permanent_failure: Mutex::new(None),
             retry_budget: Mutex::new(RetryBudget::new(Instant::now())),
             workers,
             #[cfg(feature = "capi")]
             follower: OnceLock::new(),
             born,
         });
-        inner.governor.admit(&inner);
-        Ok(inner)
+        core.coordinator.admit(&core);
+        Ok(core)
     }
 
-    /// Whether this process is a child that inherited the pool by `fork`: nothing of it may be touched.
+    /// Returns whether this process is a child that inherited the pool by `fork`: then nothing of the pool may be touched.
     pub(super) fn is_inherited(&self) -> bool {
         self.born.is_past()
     }
 
-    /// Runs `job` after `delay` on the thread that keeps time, if the pool is still there. It must not block.
+    /// Runs `job` after `delay` on the timer thread, if the pool still exists. It must not block.
     pub(super) fn later(self: &Arc<Self>, delay: Duration, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
-        self.workers.after_if_alive(self, delay, move |inner| {
-            if !inner.is_inherited() {
-                job(inner);
+        self.workers.after_if_alive(self, delay, move |core| {
+            if !core.is_inherited() {
+                job(core);
             }
         });
     }
 
-    /// Every entry that gets a connection calls this before it touches a lock.
+    /// Rejects misuse. Every entry point that gets a connection calls this before it touches a lock.
     #[inline]
     pub(super) fn check_caller(&self) -> Result<(), Error> {
         if callback::is_running() {
@@ -199,7 +199,7 @@ impl Inner {
     }
 }
 
-/// A pool's name and target, for log records.
+/// Returns a pool's name and target, for log records.
 fn label(settings: &PoolSettings, connector: &Connector) -> String {
     match &settings.name {
         Some(name) => format!("{name} ({})", connector.target()),

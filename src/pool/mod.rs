@@ -1,4 +1,4 @@
-//! The pool.
+//! The pool: the public handle, and the modules behind it.
 
 mod admission;
 mod connection;
@@ -25,7 +25,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core::Inner;
+use core::Core;
 pub(crate) use lifecycle::acquire::Call;
 pub use pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]
@@ -46,7 +46,7 @@ pub(crate) use weak::WeakPool;
 /// A pool of connections to one PostgreSQL target.
 ///
 /// Making one opens nothing. Clones are handles of the same pool; when the last one is dropped, idle connections are
-/// closed at once and lent ones as they come back. All methods may be called from any thread.
+/// closed at once and checked-out ones as they come back. All methods may be called from any thread.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -65,17 +65,17 @@ pub(crate) use weak::WeakPool;
 /// ```
 #[derive(Clone)]
 pub struct Pool {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
     _handle: Arc<Handle>,
 }
 
-/// Shared by all clones of a [`Pool`]; the last one to go shuts the pool.
-struct Handle(Arc<Inner>);
+/// A handle shared by all clones of a [`Pool`]. Dropping the last one shuts the pool.
+struct Handle(Arc<Core>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.0.is_inherited() {
-            // Nothing of a parent's pool may be touched in its child, not even to free it.
+            // A child must not touch anything of its parent's pool, not even to free it.
             mem::forget(self.0.clone());
         } else {
             self.0.shut();
@@ -90,9 +90,9 @@ impl Pool {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) or [`ErrorKind::Tls`](crate::ErrorKind::Tls) when the configuration
     /// cannot work as it stands: the message names the option and what is allowed.
     pub fn new(config: PoolConfig) -> Result<Self> {
-        let inner = Inner::new(&config)?;
-        inner.refill();
-        Ok(Self { _handle: Arc::new(Handle(inner.clone())), inner })
+        let core = Core::new(&config)?;
+        core.refill();
+        Ok(Self { _handle: Arc::new(Handle(core.clone())), core })
     }
 
     /// Makes a pool from a URL or a keyword string, over the defaults and the environment; see
@@ -114,17 +114,16 @@ impl Pool {
 
     /// Makes a pool that needs no server: its connections lead to a stand-in within this process, which answers statements
     /// with themselves. For tests of programs that use a pool. Everything else is real: queueing, deadlines, cancelling,
-    /// what becomes of connections. What the configuration says about reaching a server is not looked at; the target is
-    /// `echo`. Each connection has a thread of its own, which ends with it.
+    /// the life of connections. Options about reaching a server are ignored; the target is `echo`. Each connection has a thread of its own, which ends with it.
     ///
-    /// What the stand-in answers:
+    /// The stand-in answers:
     ///
     /// - A statement with parameters: one row of them, columns `p1`, `p2` and so on, of the types given, else `text`. They
     ///   come back in the format asked for; between text and binary they are translated where the type is one that
     ///   [`ResultFormat::Automatic`](crate::session::ResultFormat::Automatic) has in binary, or text.
     /// - Any other statement: one row with its text, in a column `sql`.
-    /// - `begin`, `start transaction`, `commit`, `end`, `rollback`, `abort`, `savepoint`, `release` and `rollback to`: what a
-    ///   server does, with the errors and warnings of a server.
+    /// - `begin`, `start transaction`, `commit`, `end`, `rollback`, `abort`, `savepoint`, `release` and `rollback to`: as a
+    ///   server does, with its errors and warnings.
     /// - `echo:rows N`: N rows of a number `n` (int4, from 1 on) and a text `word` (`row 1`).
     /// - `echo:error SQLSTATE text`: that error.
     /// - `echo:sleep MS`: its own text, after so many milliseconds; can be cancelled.
@@ -133,7 +132,7 @@ impl Pool {
     /// - `echo:drop`: the connection breaks.
     /// - A script: all of this for each of its statements, which `;` divides.
     ///
-    /// Nothing else is understood; settings and COPY are texts like others.
+    /// It interprets nothing else; settings and COPY are texts like others.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -148,12 +147,12 @@ impl Pool {
     /// # Ok(()) }
     /// ```
     pub fn echo(config: PoolConfig) -> Result<Self> {
-        let inner = Inner::echo(&config)?;
-        inner.refill();
-        Ok(Self { _handle: Arc::new(Handle(inner.clone())), inner })
+        let core = Core::echo(&config)?;
+        core.refill();
+        Ok(Self { _handle: Arc::new(Handle(core.clone())), core })
     }
 
-    /// Borrows a connection. Blocks until one is idle or a new one is open: `connection_timeout` per attempt, with the
+    /// Checks out a connection. Blocks until one is idle or a new one is open: `connection_timeout` per attempt, with the
     /// configured retries of failures to connect in between.
     ///
     /// # Errors
@@ -165,7 +164,7 @@ impl Pool {
     #[inline]
     #[track_caller]
     pub fn get(&self) -> Result<PooledConnection> {
-        self.inner.get(Call::here())
+        self.core.get(Call::here())
     }
 
     /// Like [`get`](Self::get), with one limit over everything: queueing, opening, retries and the waits between.
@@ -174,7 +173,7 @@ impl Pool {
     /// As for [`get`](Self::get).
     #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout: Some(timeout), ..Call::here() })
+        self.core.get(Call { timeout: Some(timeout), ..Call::here() })
     }
 
     /// Like [`get`](Self::get), with as many retries as given here instead of `retry_max`, and a limit over everything
@@ -184,29 +183,28 @@ impl Pool {
     /// As for [`get`](Self::get).
     #[track_caller]
     pub fn get_with(&self, retries: u32, timeout: Option<Duration>) -> Result<PooledConnection> {
-        self.inner.get(Call { timeout, retries: Some(retries), ..Call::here() })
+        self.core.get(Call { timeout, retries: Some(retries), ..Call::here() })
     }
 
     #[cfg(feature = "capi")]
     pub(crate) fn get_as(&self, call: Call) -> Result<PooledConnection> {
-        self.inner.get(call)
+        self.core.get(call)
     }
 
-    /// Borrows an idle connection if one is free now; opens none and waits for nobody. If the connection has to prove
-    /// itself first, that takes at most `validation_timeout`.
+    /// Checks out an idle connection if one is free now; opens none and does not queue. If the connection has to be validated
+    /// first, that blocks for at most `validation_timeout`.
     ///
     /// # Errors
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
     #[track_caller]
     pub fn try_get(&self) -> Result<Option<PooledConnection>> {
-        self.inner.try_get(Some(Location::caller()))
+        self.core.try_get(Some(Location::caller()))
     }
 
-    /// Borrows a connection, runs a statement, gives it back; see
-    /// [`PooledConnection::query`].
+    /// Checks out a connection, runs a statement and returns the connection; see [`PooledConnection::query`].
     ///
     /// # Errors
-    /// As for [`get`](Self::get), and what the server says.
+    /// As for [`get`](Self::get), and the server's errors.
     #[track_caller]
     pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
         self.get()?.query(sql, params)
@@ -230,7 +228,7 @@ impl Pool {
         self.get()?.query_opt(sql, params)
     }
 
-    /// Borrows a connection, runs a statement, gives it back; returns the number of rows changed.
+    /// Checks out a connection, runs a statement and returns the connection; the result is the number of rows changed.
     ///
     /// # Errors
     /// As for [`query`](Self::query).
@@ -239,7 +237,7 @@ impl Pool {
         self.get()?.execute(sql, params)
     }
 
-    /// Borrows a connection, runs one or more statements without parameters, gives it back.
+    /// Checks out a connection, runs one or more statements without parameters, and returns the connection.
     ///
     /// # Errors
     /// As for [`query`](Self::query).
@@ -248,23 +246,24 @@ impl Pool {
         self.get()?.batch_execute(sql)
     }
 
-    /// All figures of the pool, as of one moment. Costs two locks, and some hundred nanoseconds for each connection. In a forked child they are all zero.
+    /// Returns all metrics of the pool, as of one moment. Costs two locks, and some hundred nanoseconds for each connection. In a
+    /// forked child they are all zero.
     pub fn stats(&self) -> Stats {
-        if self.inner.is_inherited() {
+        if self.core.is_inherited() {
             return Stats::new(Default::default(), Default::default());
         }
-        self.inner.stats()
+        self.core.stats()
     }
 
     /// Closes every idle connection now, `min_idle` or not, and returns how many those were. For a process that is about to
     /// be frozen (a function in a cloud between two calls, a container that is paused): its timers will stand still, and
-    /// what it holds would keep its slots on the server.
+    /// its connections would keep their slots on the server.
     ///
-    /// Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open:
-    /// whoever wants a connection afterwards opens one, and with the first of those `min_idle` is filled again.
+    /// Checked-out connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open:
+    /// the next caller opens a connection, and with that `min_idle` is filled again.
     ///
-    /// Blocks until the server has let go of them, for at most `settle_timeout`; what a server that does not answer still
-    /// holds then is cut.
+    /// Blocks until the server has let go of them, for at most `settle_timeout`; connections that a server still holds then are
+    /// cut.
     ///
     #[cfg_attr(feature = "embedded", doc = "```")]
     #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -278,38 +277,38 @@ impl Pool {
     /// # Ok(()) }
     /// ```
     pub fn release_idle(&self) -> u32 {
-        if self.inner.is_inherited() {
+        if self.core.is_inherited() {
             return 0;
         }
-        self.inner.release_idle()
+        self.core.release_idle()
     }
 
     /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).
     pub fn close(&self) -> CloseReport {
-        self.close_timeout(self.inner.settings.close_timeout)
+        self.close_timeout(self.core.settings.close_timeout)
     }
 
     /// Closes the pool: new gets fail at once, waiters are woken with
-    /// [`PoolClosed`](crate::ErrorKind::PoolClosed), idle connections are closed, lent ones are awaited; shortly before
-    /// the limit the server is asked to cancel what still runs, and at the limit what is still out is cut, so that calls
-    /// blocked on it return. Blocks for at most `limit` (and a moment for cutting). Closing twice is harmless.
+    /// [`PoolClosed`](crate::ErrorKind::PoolClosed), idle connections are closed, checked-out ones are awaited. Shortly
+    /// before the limit the server is asked to cancel running statements; at the limit the remaining connections are cut, so
+    /// that calls blocked on them return. Blocks for at most `limit` (and a moment for cutting). Closing twice is harmless.
     ///
-    /// Returns what had to be done.
+    /// Returns a report of what was done.
     pub fn close_timeout(&self, limit: Duration) -> CloseReport {
-        if self.inner.is_inherited() {
+        if self.core.is_inherited() {
             return CloseReport::default();
         }
-        self.inner.close_within(limit)
+        self.core.close_within(limit)
     }
 
-    /// Whether the pool was closed.
+    /// Returns whether the pool was closed.
     pub fn is_closed(&self) -> bool {
-        !self.inner.is_inherited() && self.inner.admission.is_closed()
+        !self.core.is_inherited() && self.core.admission.is_closed()
     }
 
-    /// The server or servers this pool leads to, as `host:port`; no secrets.
+    /// Returns the server or servers of this pool, as `host:port`; no secrets.
     pub fn target(&self) -> String {
-        self.inner.connector.target()
+        self.core.connector.target()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connection on loan.
+//! A checked-out connection.
 
 use std::fmt;
 use std::mem;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::connection::server_connection::{OpenConnection, Parked};
-use super::core::Inner;
+use super::core::Core;
 use super::telemetry::stats::CloseReason;
 use crate::error::{Error, Result};
 use crate::link::Link;
@@ -16,12 +16,12 @@ use crate::link::cancel::CancelHandle;
 use crate::observe::checkout::Place;
 use crate::session::Lane;
 
-/// A connection borrowed from a [`Pool`](crate::Pool); goes back when dropped.
+/// A connection checked out of a [`Pool`](crate::Pool); returned when dropped.
 ///
-/// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. What the
-/// borrower leaves behind is cleaned up before the next one gets the connection: an open or failed transaction is
-/// rolled back, an unfinished result or COPY is cancelled and drained, a session that was told to listen does so no longer
-/// (`UNLISTEN *`), a cancel request that is still under way is waited for; all off this thread. Session settings (`SET`,
+/// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. The
+/// connection is cleaned before the next borrower gets it: an open or failed transaction is rolled back, an unfinished result
+/// or COPY is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), a cancel request that is still
+/// under way is waited for; all off this thread. Session settings (`SET`,
 /// advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
 ///
 /// Dropping never blocks on the network.
@@ -41,17 +41,17 @@ use crate::session::Lane;
 /// # Ok(()) }
 /// ```
 pub struct PooledConnection {
-    /// Always there until `drop` takes it.
+    /// Always `Some` until `drop` takes it.
     conn: Option<Parked>,
-    pub(super) inner: Arc<Inner>,
+    pub(super) core: Arc<Core>,
 }
 
 impl PooledConnection {
-    /// `waited`: how long its borrower did for it.
+    /// Begins a checkout; `waited` is the time that its borrower waited for it.
     #[inline]
-    pub(super) fn new(inner: Arc<Inner>, conn: Parked, place: Option<Place>, waited: Duration) -> Self {
-        inner.begin_loan(&conn, place, waited);
-        Self { conn: Some(conn), inner }
+    pub(super) fn new(core: Arc<Core>, conn: Parked, place: Option<Place>, waited: Duration) -> Self {
+        core.begin_checkout(&conn, place, waited);
+        Self { conn: Some(conn), core }
     }
 
     pub(super) fn conn(&self) -> &Parked {
@@ -66,18 +66,18 @@ impl PooledConnection {
         self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
-    /// The shared state of the pool, and the connection.
+    /// Returns the shared state of the pool, and the connection.
     #[inline]
-    pub(super) fn parts(&mut self) -> (&Arc<Inner>, &mut Parked) {
+    pub(super) fn parts(&mut self) -> (&Arc<Core>, &mut Parked) {
         let conn = self.conn.as_mut();
-        (&self.inner, conn.unwrap_or_else(|| unreachable!("only drop and discard take the connection out")))
+        (&self.core, conn.unwrap_or_else(|| unreachable!("only drop and discard take the connection out")))
     }
 
-    /// A client of the `postgres` crate on the same session, for what is written for one. What is open or left half-way of this
-    /// connection's own is ended first.
+    /// Returns a client of the `postgres` crate on the same session, for code written for one. Open or unfinished results of
+    /// this connection are ended first.
     ///
     /// # Errors
-    /// What keeps the client from being made.
+    /// The reason why the client cannot be made.
     pub fn client(&mut self) -> Result<&mut Client> {
         if self.conn().lane.is_unfinished() {
             self.end_what_the_lane_left();
@@ -94,9 +94,9 @@ impl PooledConnection {
         Lane::new(link, cancel, lane).make_way();
     }
 
-    /// Limits every statement from now until the connection goes back; `None` lifts the limit. A statement that runs
-    /// past it fails with [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout) whatever the server or the network
-    /// does; the connection is then lost, since its answer may still be on the way, and the server is asked to cancel.
+    /// Limits every statement from now until the connection is returned; `None` lifts the limit. A statement that runs
+    /// past it fails with [`ErrorKind::QueryTimeout`](crate::ErrorKind::QueryTimeout), in any state of the server or the
+    /// network; the connection is then lost, since its answer may still be on the way, and the server is asked to cancel.
     ///
     /// The default is the option `statement_deadline`.
     pub fn set_deadline(&mut self, limit: Option<Duration>) {
@@ -105,13 +105,13 @@ impl PooledConnection {
         conn.deadline_changed = true;
     }
 
-    /// Something with which any thread can cancel what this connection is doing.
+    /// Returns a handle with which any thread can cancel the statement that runs on this connection.
     pub fn cancel_handle(&self) -> CancelHandle {
         let conn = self.conn();
         conn.cancel.for_present_loan(&conn.loans)
     }
 
-    /// The same as [`cancel_handle`](Self::cancel_handle), under the name that `postgres::Client` has for it.
+    /// Returns the same as [`cancel_handle`](Self::cancel_handle), under the name that `postgres::Client` has for it.
     pub fn cancel_token(&self) -> CancelHandle {
         self.cancel_handle()
     }
@@ -128,7 +128,7 @@ impl PooledConnection {
         Ok(Lane::new(link, cancel, lane))
     }
 
-    /// Sees to it that the session can be used: it is not the guest client's turn.
+    /// Checks that the session can be used: no result of the guest client is being read.
     #[inline]
     pub(super) fn make_lane(&mut self) -> Result<()> {
         let conn = self.conn_mut();
@@ -138,30 +138,30 @@ impl PooledConnection {
         Ok(())
     }
 
-    /// Closes this connection instead of giving it back; the pool opens another when one is needed.
+    /// Closes this connection instead of returning it; the pool opens another when one is needed.
     pub fn discard(mut self) {
         if let Some(conn) = self.conn.take() {
-            if self.inner.is_inherited() {
+            if self.core.is_inherited() {
                 mem::forget(conn);
             } else {
                 conn.loans.end_loan();
-                self.inner.end_loan(&conn);
-                self.inner.retire(conn, CloseReason::Discarded);
+                self.core.end_checkout(&conn);
+                self.core.retire(conn, CloseReason::Discarded);
             }
         }
     }
 
-    /// The server's process id for this session, as in `pg_stat_activity`.
+    /// Returns the server's process id for this session, as in `pg_stat_activity`.
     pub fn backend_pid(&self) -> Option<u32> {
         self.conn().link.backend_key().map(|key| key.process_id)
     }
 
-    /// SQLSTATE of the last error the server sent on this connection, whoever caused it.
+    /// Returns the SQLSTATE of the last error that the server sent on this connection, whatever its cause.
     pub fn last_sqlstate(&self) -> Option<String> {
         self.conn().link.last_sqlstate()
     }
 
-    /// The server this connection leads to, as `host:port` or a socket path.
+    /// Returns the server of this connection, as `host:port` or a socket path.
     pub fn target(&self) -> &str {
         &self.conn().target
     }
@@ -171,14 +171,14 @@ impl Drop for PooledConnection {
     #[inline]
     fn drop(&mut self) {
         let Some(conn) = self.conn.take() else { return };
-        if self.inner.is_inherited() {
-            // The sockets, and the epoll set behind the client, are the parent's too: even closing would be felt there.
+        if self.core.is_inherited() {
+            // The sockets, and the epoll set behind the client, are shared with the parent: even closing would affect it.
             mem::forget(conn);
-            mem::forget(self.inner.clone());
+            mem::forget(self.core.clone());
             return;
         }
-        self.inner.end_loan(&conn);
-        self.inner.give_back(conn);
+        self.core.end_checkout(&conn);
+        self.core.give_back(conn);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The typed API of a connection on loan.
+//! The typed API of a checked-out connection.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::session::{Lane, TransactionOptions};
 use crate::sql::{Context, Handle, Notifications, Transaction, TransactionBuilder};
 use crate::sql::{client_methods, generic_client};
 
-/// What the server answered to a statement of the pool's own.
+/// The server's answer to a statement of the pool's own.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct SimpleResult {
     /// `None` for an empty text.
     pub(super) tag: Option<String>,
     /// The values of the first row.
@@ -22,9 +22,9 @@ impl PooledConnection {
     #[inline]
     fn handle(&mut self) -> Result<Handle<'_>> {
         self.make_lane()?;
-        let (inner, conn) = self.parts();
+        let (core, conn) = self.parts();
         let OpenConnection { link, cancel, lane, target, loans, .. } = &mut **conn;
-        Ok(Handle::new(Lane::new(link, cancel, lane), Context { catalog: &inner.catalog, target, loans }))
+        Ok(Handle::new(Lane::new(link, cancel, lane), Context { catalog: &core.catalog, target, loans }))
     }
 
     client_methods!();
@@ -32,7 +32,7 @@ impl PooledConnection {
     /// Begins a transaction. Blocks for a round trip.
     ///
     /// # Errors
-    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
     pub fn transaction(&mut self) -> Result<Transaction<'_>> {
         self.build_transaction().start()
     }
@@ -52,7 +52,7 @@ impl PooledConnection {
         TransactionBuilder::new(self.handle())
     }
 
-    /// A transaction for a body of the pool's, which the pool ends.
+    /// Begins a transaction for a body of the pool's, which the pool ends.
     pub(super) fn begin_for_pool(
         &mut self,
         options: &TransactionOptions,
@@ -61,7 +61,7 @@ impl PooledConnection {
         Transaction::of_the_pool(self.handle()?, options, before)
     }
 
-    /// What `NOTIFY` sent to this connection. It has to listen: `conn.batch_execute("listen channel")`.
+    /// Returns the notifications that `NOTIFY` sent to this connection. It has to listen: `conn.batch_execute("listen channel")`.
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {
@@ -80,7 +80,7 @@ impl PooledConnection {
     /// Asks the server for a sign of life. Blocks for a round trip, and at most for `timeout`.
     ///
     /// # Errors
-    /// That the connection is of no use any more; also when no answer came in time, after which it is given up.
+    /// When the connection is unusable; also when no answer came in time, after which it is given up.
     pub fn is_valid(&mut self, timeout: Duration) -> Result<()> {
         let before = self.link().statement_limit();
         self.link().set_statement_limit(Some(timeout));
@@ -92,36 +92,36 @@ impl PooledConnection {
     /// Asks the server for a sign of life. Blocks for a round trip.
     ///
     /// # Errors
-    /// That the connection is of no use any more.
+    /// When the connection is unusable.
     pub fn check_connection(&mut self) -> Result<()> {
         self.batch_execute("")
     }
 
-    /// Whether the connection is known to have ended. Asks nobody.
+    /// Returns whether the connection is known to have ended. Does not ask the server.
     pub fn is_closed(&self) -> bool {
         self.link().fault().is_some()
     }
 
-    /// Forgets all types of the user's own that the pool has looked up. Needed only where one was altered in a way that no
-    /// statement fails by, such as a new label of an enum.
+    /// Forgets all user-defined types that the pool has looked up. Needed only where one was altered in a way that fails no
+    /// statement, such as a new label of an enum.
     pub fn clear_type_cache(&self) {
-        self.inner.catalog.forget_all(self.inner.catalog.epoch());
+        self.core.catalog.forget_all(self.core.catalog.epoch());
     }
 
-    /// How many prepared statements this connection holds in its cache.
+    /// Returns the number of prepared statements in this connection's cache.
     pub fn cached_statements(&self) -> usize {
         self.conn().lane.cached_statements()
     }
 
     /// Runs a short statement of the pool's own, in the simple protocol.
-    pub(super) fn ask(&mut self, sql: &str) -> Result<Answer> {
+    pub(super) fn ask(&mut self, sql: &str) -> Result<SimpleResult> {
         let asked = self.lane().and_then(|mut lane| lane.script(sql));
         let blocks = asked.map_err(|e| e.at_target(self.target()))?;
-        let Some(block) = blocks.first() else { return Ok(Answer::default()) };
+        let Some(block) = blocks.first() else { return Ok(SimpleResult::default()) };
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let columns = if block.rows() > 0 { block.columns().len() } else { 0 };
         let row = (0..columns).map(|column| block.cell(0, column).map(text)).collect();
-        Ok(Answer { tag: Some(block.command_tag().to_owned()), row })
+        Ok(SimpleResult { tag: Some(block.command_tag().to_owned()), row })
     }
 }
 

@@ -1,27 +1,27 @@
-//! A pool as seen by those who show it: they neither keep it open nor keep its memory.
+//! The weak handle of a pool.
 
 use std::sync::{Arc, Weak};
 
-use super::core::Inner;
+use super::core::Core;
 use super::{Handle, Pool};
 
-/// A pool for whoever must not keep it open.
+/// A weak handle of a pool, which keeps neither the pool open nor its memory.
 #[derive(Clone)]
 pub(crate) struct WeakPool {
-    inner: Weak<Inner>,
+    core: Weak<Core>,
     handle: Weak<Handle>,
 }
 
 impl Pool {
     pub(crate) fn weak(&self) -> WeakPool {
-        WeakPool { inner: Arc::downgrade(&self.inner), handle: Arc::downgrade(&self._handle) }
+        WeakPool { core: Arc::downgrade(&self.core), handle: Arc::downgrade(&self._handle) }
     }
 }
 
 impl WeakPool {
-    /// `None` when the last handle is gone.
+    /// Returns `None` when the last handle is gone.
     pub(crate) fn upgrade(&self) -> Option<Pool> {
-        Some(Pool { _handle: self.handle.upgrade()?, inner: self.inner.upgrade()? })
+        Some(Pool { _handle: self.handle.upgrade()?, core: self.core.upgrade()? })
     }
 
     pub(crate) fn is_gone(&self) -> bool {

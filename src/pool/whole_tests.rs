@@ -1,4 +1,4 @@
-//! Whatever unwinds, nothing of a pool is lost: a panic at each point of a connection's life leaves it whole.
+//! Tests that a panic at each point of a connection's life leaves the pool whole.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::core::Inner;
+use super::core::Core;
 use super::lifecycle::failpoint::Armed;
 use super::telemetry::stats::Circuit;
 use super::{Handle, Pool, PooledConnection};
@@ -21,22 +21,22 @@ use crate::testing::echo;
 const SIZE: u32 = 2;
 
 /// Longer than anything here takes, unless something is lost.
-const PATIENCE: Duration = Duration::from_secs(20);
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What the server does with those who come.
+/// The server's treatment of new connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mood {
     Serves,
     IsAway,
-    /// It refuses them with this SQLSTATE.
+    /// The server refuses them with this SQLSTATE.
     Says(&'static [u8; 5]),
 }
 
-/// A pool, and the server that it leads to.
+/// A pool and its server.
 struct Subject {
     pool: Pool,
     mood: Arc<parking_lot::Mutex<Mood>>,
@@ -65,9 +65,9 @@ impl Subject {
         });
         let (settings, server) = config.settings_within_process().unwrap();
         let fleet = fleet.then_some(Id(7));
-        let inner = Inner::with(&config, settings, Connector::in_process(server, inside), fleet).unwrap();
-        inner.refill();
-        Self { pool: Pool { _handle: Arc::new(Handle(inner.clone())), inner }, mood }
+        let core = Core::with(&config, settings, Connector::to_inside(server, inside), fleet).unwrap();
+        core.refill();
+        Self { pool: Pool { _handle: Arc::new(Handle(core.clone())), core }, mood }
     }
 
     fn is(&self, mood: Mood) {
@@ -75,7 +75,7 @@ impl Subject {
     }
 }
 
-/// Borrows and uses a connection, whatever becomes of it.
+/// Checks out and uses a connection; ignores the outcome.
 fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         if let Ok(mut conn) = pool.get_with(0, Some(limit)) {
@@ -86,7 +86,7 @@ fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
 }
 
 fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + EXPLAIN_TIMEOUT;
     while !holds() {
         assert!(Instant::now() < end, "did not happen: {what}");
         thread::sleep(ms(5));
@@ -96,20 +96,22 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
 fn is_at_rest(pool: &Pool) -> bool {
     let stats = pool.stats();
     let counted = (stats.in_use, stats.opening, stats.waiting) == (0, 0, 0) && stats.total == stats.idle;
-    counted && pool.inner.registry.all().len() == stats.idle as usize
+    counted && pool.core.registry.all().len() == stats.idle as usize
 }
 
-/// Nothing is counted that is not there, all connections can be had, and no single flight goes on.
+/// Checks that all counts are right, that all connections can be checked out, and that no single flight goes on.
 fn assert_whole(pool: &Pool, point: &str) {
     soon(&format!("the end of an outage after a panic at {point}"), || {
         use_one(pool, ms(300), drop);
         pool.stats().circuit == Circuit::Closed
     });
     soon(&format!("rest after a panic at {point}: {:?}", pool.stats()), || is_at_rest(pool));
-    let min_idle = pool.inner.settings.min_idle;
+    let min_idle = pool.core.settings.min_idle;
     soon(&format!("min_idle after a panic at {point}"), || pool.stats().idle >= min_idle);
     let all: Vec<_> = (0..SIZE)
-        .map(|_| pool.get_timeout(PATIENCE).unwrap_or_else(|e| panic!("after a panic at {point}: {e}")))
+        .map(|_| {
+            pool.get_timeout(EXPLAIN_TIMEOUT).unwrap_or_else(|e| panic!("after a panic at {point}: {e}"))
+        })
         .collect();
     for mut conn in all {
         conn.lane().unwrap().script("select 1").unwrap();
@@ -117,14 +119,14 @@ fn assert_whole(pool: &Pool, point: &str) {
     soon(&format!("rest after all were used after a panic at {point}: {:?}", pool.stats()), || {
         is_at_rest(pool)
     });
-    let inner = &pool.inner;
-    let flights = [&inner.opens_in_background, &inner.proves_idle, &inner.governor.probing];
+    let core = &pool.core;
+    let flights = [&core.opens_in_background, &core.validates_idle, &core.coordinator.probing];
     soon(&format!("the end of flights after a panic at {point}"), || {
         flights.iter().all(|f| !f.is_under_way())
     });
 }
 
-/// Makes a pool, has it panic at `point` while `drive` is done again and again, and finds it whole.
+/// Makes a pool, has it panic at `point` while `drive` runs repeatedly, and checks that it is whole.
 fn panics_at(
     point: &'static str,
     configure: impl FnOnce(PoolConfig) -> PoolConfig,
@@ -164,7 +166,7 @@ fn plainly(subject: &Subject) {
     use_one(&subject.pool, ms(2_000), drop);
 }
 
-/// And leaves it idle for a while.
+/// Checks out and uses a connection, then leaves it idle for a while.
 fn now_and_then(subject: &Subject) {
     plainly(subject);
     thread::sleep(ms(100));
@@ -321,7 +323,7 @@ fn a_panic_while_a_role_is_in_doubt_loses_nothing() {
     let pool = Pool::new(config.name("whole-role").max_size(SIZE)).unwrap();
     let armed = Armed::new("whole-role", "role in doubt");
     soon("the role is in doubt", || {
-        use_one(&pool, PATIENCE, |mut conn| {
+        use_one(&pool, EXPLAIN_TIMEOUT, |mut conn| {
             let mut lane = conn.lane().unwrap();
             lane.script("begin read only; create table refused ()").unwrap_err();
             lane.script("rollback").unwrap();

@@ -11,7 +11,7 @@ use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
 use crate::support::fake::{FakeServer, Refusal, Script};
 use crate::support::own_server;
 use crate::support::proxy::Proxy;
-use crate::{ms, soon};
+use crate::{config, ms, server, soon};
 
 fn to(proxy: &Proxy) -> PoolConfig {
     PoolConfig::from_url(&proxy.url()).unwrap().sslmode(SslMode::Disable).max_size(8)
@@ -205,4 +205,35 @@ fn a_pool_that_cannot_get_in_keeps_no_other_from_what_it_can_reach() {
     let other = PoolConfig::from_url(&pooler.url()).unwrap().dbname("another");
     assert_eq!(Pool::new(other).unwrap().stats().circuit, Circuit::Closed, "its own attempt will tell");
     assert_eq!(Pool::from_url(&pooler.url()).unwrap().stats().circuit, Circuit::Probing, "the same way in");
+}
+
+#[test]
+fn frozen_hosts_do_not_delay_the_cleaning_of_a_healthy_pool() {
+    let settle_timeout = ms(2000);
+    let frozen = FakeServer::start(Script::SilentAfterAccept);
+    let tenants: Vec<_> = (0..6)
+        .map(|tenant| {
+            let config = PoolConfig::from_url(&frozen.url()).unwrap().dbname(format!("tenant{tenant}"));
+            Pool::new(config.min_idle(1).connection_timeout(ms(20_000))).unwrap()
+        })
+        .collect();
+    let healthy = Pool::new(config(server(), "healthy").max_size(1).settle_timeout(settle_timeout)).unwrap();
+    healthy.batch_execute("select 1").unwrap();
+    thread::scope(|scope| {
+        for tenant in &tenants {
+            for _ in 0..3 {
+                scope.spawn(|| tenant.get().map(drop));
+            }
+        }
+        soon("every tenant is opening", || tenants.iter().all(|tenant| tenant.stats().opening > 0));
+        for _ in 0..5 {
+            healthy.get().unwrap().batch_execute("begin").unwrap();
+            let returned = Instant::now();
+            healthy.get().unwrap();
+            assert!(returned.elapsed() < settle_timeout, "cleaned after {:?}", returned.elapsed());
+        }
+        for tenant in &tenants {
+            tenant.close_timeout(ms(0));
+        }
+    });
 }

@@ -1,69 +1,69 @@
-//! What keeps a pool from opening connections although its limit would let it: too many in the making already, or a server
-//! that refuses it for good. And what ends a backoff early: a server that is back.
+//! Throttles opening below the limit: too many openings under way, or a permanent failure. Ends backoffs early when the server
+//! is back.
 
 use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, State};
 use crate::resilience::slow_start::SlowStart;
 
-/// Whether the server lets this pool in at all.
+/// The server's willingness to let this pool in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Welcome {
-    Given,
+enum ServerAccess {
+    Granted,
     Refused,
-    /// It was refused and is being asked again: who comes now waits for the answer.
+    /// The server refused permanently and is being asked again: new callers wait for the answer.
     AskedAgain,
 }
 
-/// What comes of asking a server again.
+/// The outcome of asking a server again.
 pub(in crate::pool) enum Asking {
     /// Capacity is taken for it.
     Begins,
     IsUnderWay,
-    /// What was closed is not gone yet.
+    /// Closed connections still hold the capacity.
     HasNoRoom,
 }
 
 #[derive(Debug)]
 pub(super) struct Gate {
     at_once: u32,
-    welcome: Welcome,
-    /// When the server was last found to be back.
+    access: ServerAccess,
+    /// The time at which the server was last found to be back.
     opened: Option<Instant>,
-    /// A connection that would be idle is being looked over, and is back by then at the latest, as far as anybody waits.
-    looks_until: Option<Instant>,
+    /// A census runs over a connection that would be idle; callers wait for it until then at the latest.
+    census_until: Option<Instant>,
 }
 
-/// A look at the server takes a millisecond or two, less than opening a connection: so long one waits for it instead.
-const LOOK_TAKES: Duration = Duration::from_millis(20);
+/// The longest wait for a connection that takes a census. A census takes a millisecond or two, less than an opening.
+const CENSUS_WAIT: Duration = Duration::from_millis(20);
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            at_once: SlowStart::default().for_each_of(1),
-            welcome: Welcome::Given,
+            at_once: Ramp::default().for_each_of(1),
+            access: ServerAccess::Granted,
             opened: None,
-            looks_until: None,
+            census_until: None,
         }
     }
 }
 
 impl Gate {
     pub(super) fn lets_open(&self, opening: u32) -> bool {
-        opening < self.at_once && self.welcome == Welcome::Given
+        opening < self.at_once && self.access == ServerAccess::Granted
     }
 
-    pub(super) fn look_begins(&mut self, now: Instant) {
-        self.looks_until = Some(now + LOOK_TAKES);
+    pub(super) fn census_begins(&mut self, now: Instant) {
+        self.census_until = Some(now + CENSUS_WAIT);
     }
 
-    pub(super) fn look_ends(&mut self) {
-        self.looks_until = None;
+    pub(super) fn census_ends(&mut self) {
+        self.census_until = None;
     }
 
-    /// Until when a newcomer waits for a connection that is being looked over, if one is.
-    pub(super) fn looks_until(&self, now: Instant) -> Option<Instant> {
-        self.looks_until.filter(|until| *until > now)
+    /// Returns until when a newcomer waits for a connection that takes a census, if one does.
+    pub(super) fn census_until(&self, now: Instant) -> Option<Instant> {
+        self.census_until.filter(|until| *until > now)
     }
 
     pub(super) fn was_opened_since(&self, moment: Instant) -> bool {
@@ -72,24 +72,24 @@ impl Gate {
 }
 
 impl<P: Pooled> State<P> {
-    /// Nobody who waits can be served: the server refuses, and no connection is left.
+    /// Returns whether no waiter can be served: the server refuses, and no connection is left.
     pub(super) fn refuses_all(&self) -> bool {
-        self.gate.welcome == Welcome::Refused && self.held() == 0
+        self.gate.access == ServerAccess::Refused && self.held() == 0
     }
 
-    /// Whether there is room under the limit, whatever the gate says.
+    /// Returns whether there is room under the limit, regardless of the gate.
     fn has_room(&self) -> bool {
         !self.closed && self.limit.may_open(self.live(), Instant::now())
     }
 }
 
 impl<P: Pooled> Admission<P> {
-    /// So many connections may be in the making at once.
+    /// Sets the number of openings that may be under way at once.
     pub(in crate::pool) fn allow_at_once(&self, count: u32) {
         self.free_capacity(|state| state.gate.at_once = count);
     }
 
-    /// The server is back: who backs off may open at once.
+    /// Lets waiters in backoff open at once, since the server is back.
     pub(in crate::pool) fn end_backoff(&self) {
         let now = Instant::now();
         self.free_capacity(|state| state.gate.opened = Some(now));
@@ -104,41 +104,42 @@ impl<P: Pooled> Admission<P> {
         granted
     }
 
-    /// An opening was refused for good. Nobody opens any more, and if there is no connection to wait for, everybody is told.
-    pub(in crate::pool) fn opening_refused_for_good(&self) {
+    /// Notes a permanent failure of an opening. No further opening begins; if there is no connection to wait for, all waiters
+    /// are refused.
+    pub(in crate::pool) fn opening_failed_permanently(&self) {
         self.free_capacity(|state| {
             state.opening -= 1;
-            state.gate.welcome = Welcome::Refused;
+            state.gate.access = ServerAccess::Refused;
         });
     }
 
-    /// Takes capacity for asking a server again that refused for good.
+    /// Takes capacity for asking a server again after a permanent failure.
     pub(in crate::pool) fn ask_again(&self) -> Asking {
         let mut state = self.state.lock();
-        if state.gate.welcome != Welcome::Refused {
+        if state.gate.access != ServerAccess::Refused {
             return Asking::IsUnderWay;
         }
         if !state.has_room() {
             return Asking::HasNoRoom;
         }
-        state.gate.welcome = Welcome::AskedAgain;
+        state.gate.access = ServerAccess::AskedAgain;
         state.opening += 1;
         state.counters.probes += 1;
         Asking::Begins
     }
 
-    /// Whoever asked again is gone. If nothing came of it, the server still refuses, as far as is known.
+    /// Ends asking again. Without an answer the permanent failure still stands.
     pub(in crate::pool) fn asking_ends(&self) {
         self.free_capacity(|state| {
-            if state.gate.welcome == Welcome::AskedAgain {
-                state.gate.welcome = Welcome::Refused;
+            if state.gate.access == ServerAccess::AskedAgain {
+                state.gate.access = ServerAccess::Refused;
             }
         });
     }
 
-    /// The server does not refuse any more, or did not answer.
-    pub(in crate::pool) fn no_longer_refused(&self) {
-        self.free_capacity(|state| state.gate.welcome = Welcome::Given);
+    /// Lifts a permanent failure: the server accepted, or failed in another way.
+    pub(in crate::pool) fn permanent_failure_ended(&self) {
+        self.free_capacity(|state| state.gate.access = ServerAccess::Granted);
     }
 }
 
@@ -228,10 +229,10 @@ mod tests {
             assert!(is_capacity(ask(&queue, None)));
         }
         assert!(queue.opened(&mut 0));
-        queue.opening_refused_for_good();
+        queue.opening_failed_permanently();
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
-        queue.retire_lent(&mut 0, |_| {});
+        queue.retire_checked_out(&mut 0, |_| {});
         queue.departed();
         assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Refused)));
         assert!(matches!(ask(&queue, None).join().expect("no panic"), Ok(Grant::Refused)));
@@ -243,7 +244,7 @@ mod tests {
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
         queue.opening_failed();
-        queue.no_longer_refused();
+        queue.permanent_failure_ended();
         assert!(is_capacity(waiting));
     }
 
@@ -252,12 +253,12 @@ mod tests {
         let queue = queue();
         assert!(is_capacity(ask(&queue, None)));
         assert!(queue.opened(&mut 0));
-        queue.state.lock().gate.look_begins(Instant::now() + Duration::from_secs(3600));
+        queue.state.lock().gate.census_begins(Instant::now() + Duration::from_secs(3600));
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
         assert!(queue.park(7).is_none());
         assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Connection(7))));
-        queue.state.lock().gate.look_begins(Instant::now());
+        queue.state.lock().gate.census_begins(Instant::now());
         let start = Instant::now();
         assert!(is_capacity(ask(&queue, None)));
         assert!(start.elapsed() < ms(3000), "it waited for {:?}", start.elapsed());

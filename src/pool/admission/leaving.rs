@@ -1,4 +1,4 @@
-//! Those that leave, and waiting for them.
+//! Departing connections, and the wait for them.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::{Account, Admission, Pooled, State};
 use crate::pool::telemetry::stats::{CloseReason, Counters};
 
 impl<P: Pooled> State<P> {
-    /// What was idle departs.
+    /// Counts a connection as departing.
     pub(super) fn departs(&mut self, parked: &mut P) {
         parked.counts_as(Account::Departing);
         self.departing += 1;
@@ -14,35 +14,35 @@ impl<P: Pooled> State<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// A lent connection will be closed; it counts until [`departed`](Self::departed).
-    pub(in crate::pool) fn retire_lent(&self, conn: &mut P, count: impl FnOnce(&mut Counters)) {
+    /// Counts a checked-out connection as departing; it counts until [`departed`](Self::departed).
+    pub(in crate::pool) fn retire_checked_out(&self, conn: &mut P, count: impl FnOnce(&mut Counters)) {
         let mut state = self.state.lock();
         state.in_use -= 1;
         state.departs(conn);
-        state.let_go();
+        state.gave_up_connection();
         count(&mut state.counters);
     }
 
-    /// A connection in use was dropped by whoever had it: something unwound.
-    pub(in crate::pool) fn lost_lent(&self) {
+    /// Removes a connection in use that was dropped by an unwinding thread.
+    pub(in crate::pool) fn lost_checked_out(&self) {
         self.free_capacity(|state| {
             state.in_use -= 1;
-            state.let_go();
+            state.gave_up_connection();
             state.counters.closed(CloseReason::Unclean);
         });
     }
 
-    /// A retired connection is gone from the server, or was cut.
+    /// Removes a retired connection that the server has let go of, or that was cut.
     pub(in crate::pool) fn departed(&self) {
         self.free_capacity(|state| state.departing -= 1);
     }
 
-    /// Waits until nothing is lent, opening or departing; `false` when something still is at the deadline.
+    /// Waits until nothing is checked out, opening or departing. Returns `false` when something still is at the deadline.
     pub(in crate::pool) fn wait_drained(&self, deadline: Instant) -> bool {
         self.wait_for_none(deadline, |state| state.in_use + state.opening + state.departing)
     }
 
-    /// Waits until nothing is departing; `false` when something still is at the deadline.
+    /// Waits until nothing is departing. Returns `false` when something still is at the deadline.
     pub(in crate::pool) fn wait_departed(&self, deadline: Instant) -> bool {
         self.wait_for_none(deadline, |state| state.departing)
     }

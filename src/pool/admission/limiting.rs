@@ -1,4 +1,4 @@
-//! A limit that moves: down when the server refuses, up again while somebody waits.
+//! The learned limit: falls when the server refuses, rises again while callers wait.
 
 use std::time::{Duration, Instant};
 
@@ -6,18 +6,18 @@ use super::{Admission, Pooled};
 use crate::error::LimitedBy;
 use crate::resilience::learned_limit::Moved;
 
-/// How often a pool whose limit was lowered looks whether somebody waits whom one more connection would serve.
-const LOOK_FOR_DEMAND: Duration = Duration::from_millis(100);
+/// The interval at which a pool with a lowered limit checks whether a waiter would use one more connection.
+const DEMAND_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the limit does.
+/// A change of the learned limit.
 pub(in crate::pool) struct Learned {
     pub(in crate::pool) moved: Option<Moved>,
-    /// When [`Admission::try_one_more`] is to be called, if that is of use.
+    /// The time at which [`Admission::try_one_more`] is to be called, if it is.
     pub(in crate::pool) next_try: Option<Instant>,
 }
 
 impl<P: Pooled> Admission<P> {
-    /// The server refused an opening because it is full: the limit falls to what is held.
+    /// Lowers the limit to the connections held, since a full server refused an opening.
     pub(in crate::pool) fn opening_refused(&self, by: LimitedBy) -> Learned {
         let mut refused = Learned { moved: None, next_try: None };
         self.free_capacity(|state| {
@@ -29,8 +29,8 @@ impl<P: Pooled> Admission<P> {
         refused
     }
 
-    /// If somebody waits, raises a limit that was learned by one; if nobody uses the pool, forgets it. To be called at the
-    /// time that was given for the next try; returns when to call it again.
+    /// Raises the learned limit by one if callers wait; forgets it if the pool is unused. To be called at the time given for the
+    /// next try; returns when to call it again.
     pub(in crate::pool) fn try_one_more(&self) -> Learned {
         let mut tried = Learned { moved: None, next_try: None };
         self.free_capacity(|state| {
@@ -43,8 +43,8 @@ impl<P: Pooled> Admission<P> {
             } else if state.in_use + state.opening == 0 && state.waiters.is_empty() {
                 tried.moved = state.limit.forget_if_old(now);
             }
-            // If nobody waited, it may be time already: look again after a while.
-            tried.next_try = state.limit.next_try().map(|next| next.max(now + LOOK_FOR_DEMAND));
+            // Without a waiter the next try may be due already: check again after a while.
+            tried.next_try = state.limit.next_try().map(|next| next.max(now + DEMAND_POLL_INTERVAL));
         });
         tried
     }

@@ -1,19 +1,19 @@
-//! Who gets a connection next.
+//! Admission: decides which caller gets a connection next.
 //!
-//! One lock guards what must agree: the idle stack, the queue, the counts. It is held for pointer moves only.
+//! A lock guards the parts that must agree: the idle stack, the queue, the counts. It is held for pointer moves only.
 //!
 //! The rule is "aged hand-over". A connection that comes back is put on the idle stack, where the next thread to come
-//! may take it, and the first waiter is woken to take it if it can: most of the time nobody sleeps who need not. But
-//! once the first waiter has waited for [`AGED`], what comes back is handed to it directly and no newcomer is let past.
+//! may take it, and the first waiter is woken to take it if it can: most of the time no thread sleeps needlessly. But
+//! once the first waiter has waited for [`HAND_OVER_AFTER`], the next connection that comes back is handed to it directly and no newcomer is let past.
 //! (64 threads on 8 connections, bare: newcomers first 72,000 queries/s and 350 ms of waiting; strict order 47,000/s and
 //! 18 ms; this rule 65,000/s and 18 ms.)
 //!
-//! What must hold, under the lock:
-//! - `live` counts every connection the server may still see: idle, in use, opening, departing; `live <= max_size`, and
+//! The invariants, under the lock:
+//! - `live` counts every connection that the server may still see: idle, in use, opening, departing; `live <= max_size`, and
 //!   nothing is opened unless `live < limit`, which is lower where the server is full;
 //! - while capacity is free, no waiter that would open a connection waits;
-//! - a grant is given under the lock and taken under the lock, so a waiter that gives up either has one and uses it, or
-//!   is gone from the queue: nothing is lost.
+//! - a grant is given under the lock and taken under the lock. A waiter that gives up either has one and uses it, or is gone
+//!   from the queue: nothing is lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,51 +28,51 @@ use crate::error::PoolSnapshot;
 use crate::resilience::effective_limit::EffectiveLimit;
 use crate::sys::clock::Tick;
 
-/// A waiter this old is served before any newcomer.
-pub(super) const AGED: Duration = Duration::from_millis(5);
+/// The age from which a waiter is served before any newcomer.
+pub(super) const HAND_OVER_AFTER: Duration = Duration::from_millis(5);
 
-/// What the queue needs to know of what it hands out: so little that its tests need no server.
+/// A connection as the queue sees it: so little of it that the queue's tests need no server.
 pub(super) trait Pooled {
-    /// Whether this thread gave it back a moment ago.
+    /// Returns whether this thread gave it back a moment ago.
     fn was_just_used_here(&self) -> bool;
 
-    /// The end of its last use.
+    /// Returns the end of its last use.
     fn idle_since(&self) -> Tick;
 
-    /// It is counted there from now on. Called under the lock, together with the change of the counts.
+    /// Records the count that includes it from now on. Called under the lock, together with the change of the counts.
     fn counts_as(&mut self, account: Account);
 }
 
-/// Which of the counts a connection is part of.
+/// The count that a connection is part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Account {
-    /// None of its own yet: the capacity for its opening counts.
+    /// No count of its own yet: the capacity for its opening counts.
     Opening,
     Idle,
     InUse,
     Departing,
 }
 
-/// What a thread that asked for a connection is given.
+/// The grant to a thread that asked for a connection.
 pub(super) enum Grant<P = Parked> {
     Connection(P),
-    /// The right to open one; counted as opening until it is used or given back.
+    /// The right to open a connection; counted as opening until it is used or given back.
     Capacity,
-    /// The server refuses this pool for good, and there is no connection to wait for.
+    /// The server refuses this pool permanently, and there is no connection to wait for.
     Refused,
     Closed,
 }
 
-/// What there is to do for `min_idle`.
+/// The work that `min_idle` calls for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ForMinIdle {
     Enough,
-    /// Capacity is taken for another.
+    /// Capacity is taken for another connection.
     Reserved,
     NoCapacity,
 }
 
-/// Why a thread got nothing.
+/// The reason why a thread got nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Denied {
     TimedOut,
@@ -81,18 +81,18 @@ pub(super) enum Denied {
 
 pub(super) struct State<P> {
     idle: Vec<P>,
-    /// In order of arrival.
+    /// The waiters, in order of arrival.
     waiters: VecDeque<Arc<Waiter<P>>>,
     in_use: u32,
     opening: u32,
     departing: u32,
     limit: EffectiveLimit,
     gate: Gate,
-    /// The most that may wait; 0 is any number.
+    /// The largest number of waiters; 0 for any number.
     max_waiting: u32,
     pace: shedding::Pace,
     closed: bool,
-    /// How often everything idle was let go of.
+    /// The number of times that all idle connections were released.
     releases: u32,
     pub(super) counters: Counters,
 }
@@ -102,7 +102,7 @@ impl<P: Pooled> State<P> {
         self.idle.len() as u32 + self.in_use + self.opening + self.departing
     }
 
-    /// Connections that there are, as opposed to those that come and go.
+    /// Returns the number of idle and used connections, without opening and departing ones.
     fn held(&self) -> u32 {
         self.idle.len() as u32 + self.in_use
     }
@@ -116,14 +116,14 @@ impl<P: Pooled> State<P> {
             || (waiter.backs_off && self.gate.was_opened_since(waiter.queued))
     }
 
-    /// Whether the first waiter has waited so long that nobody may be served before it.
-    fn first_is_aged(&self) -> bool {
-        self.waiters.front().is_some_and(|w| w.since.elapsed() >= AGED)
+    /// Returns whether the first waiter has waited so long that no newcomer may be served before it.
+    fn hands_over(&self) -> bool {
+        self.waiters.front().is_some_and(|w| w.since.elapsed() >= HAND_OVER_AFTER)
     }
 
-    /// The connection used last, so that those that are not needed grow old; but a thread that gave one back a moment ago
-    /// gets that one again. Its server process is warm on a CPU nearby, where threads that swap connections at every loan
-    /// keep sending each other's processes across the machine.
+    /// Takes the connection used last, so that surplus ones grow old. But a thread that gave one back a moment ago gets that one
+    /// again: its server process is warm on a CPU nearby, while threads that swap connections at every checkout keep moving
+    /// each other's processes across the machine.
     #[inline]
     fn take_idle(&mut self) -> Option<P> {
         if self.idle.len() > 1
@@ -134,7 +134,7 @@ impl<P: Pooled> State<P> {
         self.idle.pop()
     }
 
-    fn lend(&mut self, mut parked: P) -> Grant<P> {
+    fn check_out(&mut self, mut parked: P) -> Grant<P> {
         parked.counts_as(Account::InUse);
         self.in_use += 1;
         self.counters.gets += 1;
@@ -152,13 +152,13 @@ impl<P: Pooled> State<P> {
         }
     }
 
-    /// The next waiter to wake so that at least as many are on their way as there are idle connections for. Every
-    /// event adds one idle connection or takes one woken waiter away, so one more is enough to keep it so.
+    /// Picks the next waiter to wake, so that woken waiters never number fewer than idle connections. Every event adds one
+    /// idle connection or takes one woken waiter away, so one more is enough.
     fn next_to_nudge(&self) -> Option<Arc<Waiter<P>>> {
         if self.idle.is_empty() || self.waiters.is_empty() {
             return None;
         }
-        // Those on their way are mostly the first in the queue, so that this ends soon.
+        // Woken waiters are mostly the first in the queue, so this ends soon.
         let (mut on_their_way, mut sleeper) = (0, None);
         for waiter in &self.waiters {
             if waiter.is_nudged() {
@@ -185,20 +185,20 @@ impl<P: Pooled> State<P> {
 pub(super) struct Admission<P = Parked> {
     state: Mutex<State<P>>,
     max_size: u32,
-    /// Signalled whenever a loan, an opening or a departure ends; `close` waits for it.
+    /// Signalled whenever a checkout, an opening or a departure ends; `close` waits for it.
     drained: Condvar,
 }
 
-/// How a thread asks.
+/// The request of a thread for a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
-    /// When it first asked; its place in the queue, which a retry keeps.
+    /// The time of the first request: the place in the queue, which a retry keeps.
     pub(super) since: Instant,
     pub(super) deadline: Instant,
     pub(super) opens_from: Option<Instant>,
     /// `opens_from` is a backoff, which ends early when the server is back.
     pub(super) backs_off: bool,
-    /// Has not been let into the queue yet: may be told that it is of no use.
+    /// The thread has not been let into the queue yet, and may be shed.
     pub(super) is_new: bool,
 }
 
@@ -221,27 +221,27 @@ impl<P: Pooled> Admission<P> {
         Self { state: Mutex::new(state), max_size, drained: Condvar::new() }
     }
 
-    /// An idle connection, if one is free and nobody has a better claim to it. Never waits.
+    /// Takes an idle connection, if one is free and no aged waiter comes first. Never waits.
     pub(super) fn try_idle(&self) -> Option<Grant<P>> {
         let mut state = self.state.lock();
         if state.closed {
             return Some(Grant::Closed);
         }
-        if state.first_is_aged() {
+        if state.hands_over() {
             return None;
         }
         let parked = state.take_idle()?;
-        Some(state.lend(parked))
+        Some(state.check_out(parked))
     }
 
-    /// Whether a connection had better come back than be kept for more work: somebody waits, or the pool was closed.
+    /// Returns whether a connection should come back instead of being kept for more work: callers wait, or the pool was closed.
     #[cfg(feature = "capi")]
     pub(super) fn is_wanted(&self) -> bool {
         let state = self.state.lock();
         state.closed || !state.waiters.is_empty()
     }
 
-    /// A connection is ready for the next borrower. Gives it back when the pool is closed.
+    /// Parks a connection that is ready for the next borrower. Returns it when the pool is closed.
     #[inline]
     pub(super) fn park(&self, parked: P) -> Option<P> {
         let mut state = self.state.lock();
@@ -257,10 +257,10 @@ impl<P: Pooled> Admission<P> {
         None
     }
 
-    /// An opening succeeded: the connection is in use. `false` when the pool was closed meanwhile; it still counts.
+    /// Counts an opened connection as in use. Returns `false` when the pool was closed meanwhile; it still counts.
     pub(super) fn opened(&self, conn: &mut P) -> bool {
         let mut still_wanted = false;
-        // The next may begin.
+        // The next opening may begin.
         self.free_capacity(|state| {
             conn.counts_as(Account::InUse);
             state.opening -= 1;
@@ -273,7 +273,7 @@ impl<P: Pooled> Admission<P> {
         still_wanted
     }
 
-    /// Takes capacity for a connection that nobody asked for, if so many are to be idle.
+    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening.
     pub(super) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
         let mut state = self.state.lock();
         if state.closed || state.idle.len() as u32 + state.opening >= min_idle {
@@ -286,7 +286,7 @@ impl<P: Pooled> Admission<P> {
         ForMinIdle::Reserved
     }
 
-    /// An opening failed: the capacity goes to whoever is next.
+    /// Gives the capacity of a failed opening to the next waiter.
     pub(super) fn opening_failed(&self) {
         self.free_capacity(|state| state.opening -= 1);
     }
@@ -310,7 +310,7 @@ impl<P: Pooled> Admission<P> {
                 answered.push(waiter);
             }
         }
-        // One that may open now might have been on its way to an idle connection.
+        // A waiter that may open now may have been on its way to an idle connection.
         let nudged = state.next_to_nudge();
         drop(state);
         self.drained.notify_all();
@@ -322,7 +322,7 @@ impl<P: Pooled> Admission<P> {
         }
     }
 
-    /// Takes from the idle stack what `pick` chooses; it counts as departing from here on.
+    /// Takes the idle connections that `pick` chooses; they count as departing from here on.
     pub(super) fn take_idle(
         &self,
         mut pick: impl FnMut(&P) -> bool,
@@ -334,7 +334,7 @@ impl<P: Pooled> Admission<P> {
         let mut picked: Vec<P> = picked;
         picked.iter_mut().for_each(|parked| state.departs(parked));
         if !picked.is_empty() {
-            state.let_go();
+            state.gave_up_connection();
         }
         for _ in &picked {
             count(&mut state.counters);
@@ -342,12 +342,12 @@ impl<P: Pooled> Admission<P> {
         picked
     }
 
-    /// Looks at every idle connection, the longest idle first.
+    /// Calls `look` with every idle connection, the longest idle first.
     pub(super) fn inspect_idle<T>(&self, look: impl FnMut(&P) -> T) -> Vec<T> {
         self.state.lock().idle.iter().map(look).collect()
     }
 
-    /// Refuses everybody from now on and wakes all waiters. `false` when it was closed already.
+    /// Refuses all callers from now on and wakes all waiters. Returns `false` when it was closed already.
     pub(super) fn close(&self) -> bool {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.closed, true) {
@@ -368,7 +368,7 @@ impl<P: Pooled> Admission<P> {
         self.state.lock().closed
     }
 
-    /// All figures as of one moment.
+    /// Returns all gauges and counters as of one moment.
     pub(super) fn snapshot(&self) -> (PoolSnapshot, Counters) {
         let (state, now) = (self.state.lock(), Instant::now());
         let fleet = state.limit.figures(now);
@@ -387,13 +387,13 @@ impl<P: Pooled> Admission<P> {
         (gauges, state.counters.clone())
     }
 
-    /// How long the first in the queue has waited.
+    /// Returns how long the first waiter has waited.
     pub(super) fn oldest_waiter(&self) -> Option<Duration> {
         self.state.lock().waiters.front().map(|waiter| waiter.since.elapsed())
     }
 
-    /// How many there have been.
-    pub(super) fn loans(&self) -> u64 {
+    /// Returns the number of checkouts so far.
+    pub(super) fn checkouts(&self) -> u64 {
         self.state.lock().counters.gets
     }
 
@@ -417,6 +417,6 @@ pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
 pub(super) use probing::Releases;
-pub(super) use sharing::{NextThought, OfIdle, Returned, SHORTEST_TIMER};
+pub(super) use sharing::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Returned};
 pub(super) use shedding::Shed;
 use waiting::Waiter;

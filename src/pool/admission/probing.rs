@@ -1,14 +1,14 @@
-//! Lending an idle connection to the pool itself, for as long as it takes to prove itself.
+//! Idle connections taken for the pool's own use, such as a validation, and put back.
 
 use super::{Account, Admission, Pooled, State};
 use crate::pool::telemetry::stats::CloseReason;
 
-/// How often everything idle was let go of before a connection was taken: it must not come back if that happened since.
+/// The number of releases of idle connections before one was taken. It must not come back if there was another since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pool) struct Releases(pub(super) u32);
 
 impl<P: Pooled> State<P> {
-    /// Takes an idle one for the pool's own use: in use, but not lent.
+    /// Takes an idle connection for the pool's own use: in use, but not checked out.
     pub(super) fn take_for_pool(&mut self, place: usize) -> P {
         let mut taken = self.idle.remove(place);
         taken.counts_as(Account::InUse);
@@ -18,9 +18,9 @@ impl<P: Pooled> State<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// Takes the longest idle of those that `pick` chooses, unless somebody waits: then whatever is idle is about to be
-    /// used. It counts as in use, but not as lent.
-    pub(in crate::pool) fn take_for_proof(&self, pick: impl FnMut(&P) -> bool) -> Option<(P, Releases)> {
+    /// Takes the longest idle connection that `pick` chooses, unless callers wait: then idle connections are about to be used.
+    /// It counts as in use, but not as a checkout.
+    pub(in crate::pool) fn take_for_validation(&self, pick: impl FnMut(&P) -> bool) -> Option<(P, Releases)> {
         let mut state = self.state.lock();
         if state.closed || !state.waiters.is_empty() {
             return None;
@@ -30,9 +30,9 @@ impl<P: Pooled> Admission<P> {
         Some((taken, Releases(state.releases)))
     }
 
-    /// It has proved itself: it goes back to its place in the stack, as it was not used, or to whoever waits. Returned, with
+    /// Puts a validated connection back to its place in the stack, as it was not used, or hands it to a waiter. Returns it, with
     /// the reason, if it has to be closed.
-    pub(in crate::pool) fn back_from_proof(
+    pub(in crate::pool) fn back_from_validation(
         &self,
         mut parked: P,
         taken: Releases,
@@ -47,7 +47,7 @@ impl<P: Pooled> Admission<P> {
         state.in_use -= 1;
         if state.waiters.is_empty() {
             let since = parked.idle_since();
-            // Before those of the same tick: it was taken from below them.
+            // Below those of the same tick: it was taken from below them.
             let place = state.idle.partition_point(|other| other.idle_since() < since);
             parked.counts_as(Account::Idle);
             state.idle.insert(place, parked);
@@ -57,7 +57,7 @@ impl<P: Pooled> Admission<P> {
         None
     }
 
-    /// Takes all that is idle; it counts as departing from here on.
+    /// Takes all idle connections; they count as departing from here on.
     pub(in crate::pool) fn release_idle(&self) -> Vec<P> {
         let mut state = self.state.lock();
         state.releases = state.releases.wrapping_add(1);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_proved_itself_goes_back_below_those_that_came_back_within_the_same_tick() {
+    fn a_validated_one_goes_back_below_those_that_came_back_within_the_same_tick() {
         let second = Duration::from_secs(1);
         let queue =
             Admission::new(2, EffectiveLimit::new(2, TryIntervals { first: second, longest: second }, None));
@@ -108,9 +108,9 @@ mod tests {
             assert!(queue.opened(&mut Twin(number)));
         }
         assert!(queue.park(Twin(0)).is_none() && queue.park(Twin(1)).is_none());
-        let Some((taken, releases)) = queue.take_for_proof(|_| true) else { panic!("nobody waits") };
+        let Some((taken, releases)) = queue.take_for_validation(|_| true) else { panic!("nobody waits") };
         assert_eq!(taken.0, 0, "the longest idle");
-        assert!(queue.back_from_proof(taken, releases).is_none());
+        assert!(queue.back_from_validation(taken, releases).is_none());
         assert_eq!(queue.inspect_idle(|twin| twin.0), [0, 1]);
     }
 }

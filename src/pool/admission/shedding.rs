@@ -1,64 +1,64 @@
-//! Who is told at once that waiting is of no use, so that he can do without, or ask elsewhere, while there is still time.
+//! Load shedding: rejects a caller at once when its turn would come long after its deadline, so that it can fall back in time.
 //!
-//! Two reasons: the queue is as long as `max_waiting` allows; or its pace of late shows that the turn of whoever comes now
-//! would be long after his deadline. The pace is measured only while somebody waits, and only where the queue hands out
-//! connections anyway: getting and giving back without a queue costs nothing for it.
+//! There are two reasons: the queue is as long as `max_waiting` allows; or its recent pace shows that the turn of a new caller
+//! would come long after its deadline. The pace is measured only while callers wait, and only where the queue hands out
+//! connections anyway: checkouts and returns without a queue pay nothing for it.
 //!
-//! Somebody who could have been served must not be sent away, so that wherever the pace is open to doubt, the faster is
-//! believed: see [`Pace::gap`]; and a turn must be twice too late. Before a queue has served [`EVIDENCE`] it knows nothing,
-//! nor once it has stood still.
+//! A caller that could have been served must not be rejected. So the faster estimate of the pace counts, see [`Pace::gap`],
+//! and a turn must be twice too late. Before a queue has served [`MIN_TURNS_FOR_ESTIMATE`], and once it has stood still, it has
+//! no pace.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Admission, Pooled, State};
 
-/// So many turns must have been seen since the queue began before its pace means anything.
-const EVIDENCE: usize = 8;
-/// So many are remembered.
-const REMEMBERED: usize = 16;
-/// A turn must be so many times too late.
-const MARGIN: u32 = 2;
+/// The number of turns since the queue began from which its pace is known.
+const MIN_TURNS_FOR_ESTIMATE: usize = 8;
+/// The number of turns that are remembered.
+const MAX_REMEMBERED_TURNS: usize = 16;
+/// The factor by which a turn must be too late.
+const LATENESS_FACTOR: u32 = 2;
 
-/// Why somebody was not let into the queue.
+/// The reason why a caller was not let into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pool) enum Shed {
-    /// As many wait as may.
+    /// As many callers wait as `max_waiting` allows.
     QueueFull { waiting: u32 },
-    /// At the pace of the queue his turn would come after so long.
+    /// At the pace of the queue the caller's turn would come after `turn_in`.
     TooLate { turn_in: Duration },
 }
 
-/// When the last turns of a queue came.
+/// The times of the last turns of a queue.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     turns: VecDeque<Instant>,
 }
 
 impl Pace {
-    /// The queue was empty: what was known was of another time.
+    /// Forgets all turns: the queue was empty, so they are of another time.
     pub(super) fn begin(&mut self) {
         self.turns.clear();
     }
 
-    /// Somebody in the queue was given something.
+    /// Records that a waiter was served.
     pub(super) fn turn(&mut self, now: Instant) {
-        if self.turns.len() == REMEMBERED {
+        if self.turns.len() == MAX_REMEMBERED_TURNS {
             self.turns.pop_front();
         }
         self.turns.push_back(now);
     }
 
-    /// The time from one turn to the next; `None` when it is not known. Connections that come back together make many short
-    /// gaps and a long one, and so does a server that stood still: the longest does not count. When it goes faster of late
-    /// than before, the later turns count alone.
+    /// Returns the time from one turn to the next; `None` when it is not known. Connections that come back together make many
+    /// short gaps and a long one, and so does a server that stood still: the longest does not count. When the later half of
+    /// the turns was faster, it counts alone.
     fn gap(&self, now: Instant) -> Option<Duration> {
         let (first, last) = (*self.turns.front()?, *self.turns.back()?);
         let stands_still = now.saturating_duration_since(last) > last - first;
-        if self.turns.len() < EVIDENCE || stands_still {
+        if self.turns.len() < MIN_TURNS_FOR_ESTIMATE || stands_still {
             return None;
         }
-        let mut gaps = [Duration::ZERO; REMEMBERED - 1];
+        let mut gaps = [Duration::ZERO; MAX_REMEMBERED_TURNS - 1];
         let pairs = self.turns.iter().zip(self.turns.iter().skip(1));
         for (gap, (earlier, later)) in gaps.iter_mut().zip(pairs) {
             *gap = *later - *earlier;
@@ -68,15 +68,15 @@ impl Pace {
     }
 }
 
-/// The mean of all but the longest.
+/// Returns the mean of all but the longest.
 fn usual(gaps: &[Duration]) -> Duration {
     let longest = gaps.iter().max().copied().unwrap_or_default();
     let others = gaps.len().saturating_sub(1).max(1);
     (gaps.iter().sum::<Duration>() - longest) / u32::try_from(others).unwrap_or(u32::MAX)
 }
 
-/// When the turn of somebody comes who queues behind those with these deadlines, in order; looks no further than `end`.
-/// Whose deadline comes before his turn will have left, and takes nothing.
+/// Returns the turn of a caller that queues behind waiters with these deadlines, in order; computes no further than `end`.
+/// Waiters whose deadline passes before their turn leave the queue and do not count.
 fn turn_after(ahead: impl Iterator<Item = Instant>, gap: Duration, now: Instant, end: Instant) -> Instant {
     let mut turn = now + gap;
     for deadline in ahead {
@@ -91,7 +91,7 @@ fn turn_after(ahead: impl Iterator<Item = Instant>, gap: Duration, now: Instant,
 }
 
 impl<P: Pooled> Admission<P> {
-    /// With a limit on how many may wait; 0 is none.
+    /// Sets the largest number of waiters; 0 for no limit.
     pub(in crate::pool) fn with_max_waiting(mut self, max_waiting: u32) -> Self {
         self.state.get_mut().max_waiting = max_waiting;
         self
@@ -99,24 +99,24 @@ impl<P: Pooled> Admission<P> {
 }
 
 impl<P: Pooled> State<P> {
-    /// Why somebody who comes to wait until `deadline`, with `ahead` before him, had better not.
+    /// Returns why a caller with this `deadline` and `ahead` waiters before it is to be rejected, if it is.
     pub(super) fn shed(&self, ahead: usize, now: Instant, deadline: Instant) -> Option<Shed> {
         let waiting = self.waiters.len() as u32;
         if self.max_waiting > 0 && waiting >= self.max_waiting {
             return Some(Shed::QueueFull { waiting });
         }
         // A connection that is being opened will change the pace.
-        if ahead < EVIDENCE || self.opening > 0 || self.limit.may_open(self.live(), now) {
+        if ahead < MIN_TURNS_FOR_ESTIMATE || self.opening > 0 || self.limit.may_open(self.live(), now) {
             return None;
         }
         let gap = self.pace.gap(now)?;
         let turn_in = gap.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX).saturating_add(1));
-        let much_too_late = |turn_in: Duration| now + turn_in / MARGIN > deadline;
+        let much_too_late = |turn_in: Duration| now + turn_in / LATENESS_FACTOR > deadline;
         if !much_too_late(turn_in) {
             return None;
         }
         let deadlines = self.waiters.iter().take(ahead).map(|w| w.deadline);
-        let soonest = turn_after(deadlines, gap / MARGIN, now, deadline);
+        let soonest = turn_after(deadlines, gap / LATENESS_FACTOR, now, deadline);
         (soonest > deadline).then_some(Shed::TooLate { turn_in })
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// The pace of a queue with these gaps between its turns, and when the last of them was.
+    /// Returns the pace of a queue with these gaps between its turns, and the time of the last.
     fn paced(gaps: impl IntoIterator<Item = u64>) -> (Pace, Instant) {
         let mut pace = Pace::default();
         let mut now = Instant::now();
@@ -148,7 +148,7 @@ mod tests {
         let (pace, now) = paced([10; 7]);
         assert_eq!(pace.gap(now), Some(ms(10)));
         let (pace, now) = paced([10; 100]);
-        assert_eq!((pace.gap(now), pace.turns.len()), (Some(ms(10)), REMEMBERED));
+        assert_eq!((pace.gap(now), pace.turns.len()), (Some(ms(10)), MAX_REMEMBERED_TURNS));
     }
 
     #[test]

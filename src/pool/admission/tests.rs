@@ -1,4 +1,4 @@
-//! The queue alone, with numbers for connections.
+//! Tests of the queue alone, with numbers for connections.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -33,7 +33,7 @@ fn within(limit: Duration) -> Request {
     Request { since: now, deadline: now + limit, opens_from: None, backs_off: false, is_new: true }
 }
 
-/// A queue all of whose connections are lent.
+/// Makes a queue with all connections checked out.
 fn all_lent(size: u32) -> Admission<u32> {
     let admission = Admission::new(size, EffectiveLimit::new(size, PACE, None));
     for _ in 0..size {
@@ -79,7 +79,7 @@ fn two_connections_that_come_back_while_the_first_waiter_wakes_serve_two_waiters
     });
 }
 
-/// Does at random what threads do to a queue, for as long as the test lasts.
+/// Applies random operations of threads to a queue, for as long as the test lasts.
 fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size: u32, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !stop.load(Ordering::Relaxed) {
@@ -115,7 +115,7 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
             thread::sleep(Duration::from_micros(random.u64(..2000)));
         }
         if random.u8(..8) == 0 {
-            admission.retire_lent(&mut 0, |_| {});
+            admission.retire_checked_out(&mut 0, |_| {});
             live.fetch_sub(1, Ordering::SeqCst);
             admission.departed();
         } else if random.u8(..8) == 0 {
@@ -130,7 +130,7 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
     }
 }
 
-/// Nobody may wait for long while there is something to have.
+/// Checks that no waiter waits for long while a connection is free.
 fn assert_nobody_is_stranded(admission: &Admission<u32>, seed: u64) {
     const LONG: Duration = Duration::from_millis(500);
     let start = Instant::now();
@@ -201,12 +201,12 @@ fn closing_wakes_all_who_wait() {
         }
     });
     assert_eq!(admission.park(0), Some(0), "a closed pool gives it back to be closed");
-    admission.retire_lent(&mut 0, |_| {});
+    admission.retire_checked_out(&mut 0, |_| {});
     admission.departed();
     assert!(admission.wait_drained(Instant::now()));
 }
 
-/// All there is in the idle stack, from its top.
+/// Takes everything from the idle stack, from its top.
 fn take_all(admission: &Admission<u32>) -> Vec<u32> {
     std::iter::from_fn(|| match admission.try_idle() {
         Some(Grant::Connection(connection)) => Some(connection),
@@ -221,11 +221,11 @@ fn one_that_proved_itself_goes_back_to_its_place_and_counts_as_no_loan() {
     for connection in [1, 2, 3] {
         assert!(admission.park(connection).is_none());
     }
-    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    let (taken, releases) = admission.take_for_validation(|_| true).expect("nobody waits");
     assert_eq!(taken, 1, "the longest idle");
     let (gauges, counters) = admission.snapshot();
     assert_eq!((gauges.idle, gauges.in_use, counters.gets), (2, 1, 0));
-    assert!(admission.back_from_proof(taken, releases).is_none());
+    assert!(admission.back_from_validation(taken, releases).is_none());
     assert_eq!(take_all(&admission), [3, 2, 1]);
 }
 
@@ -233,12 +233,12 @@ fn one_that_proved_itself_goes_back_to_its_place_and_counts_as_no_loan() {
 fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebody_waits() {
     let admission = all_lent(2);
     assert!(admission.park(1).is_none());
-    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    let (taken, releases) = admission.take_for_validation(|_| true).expect("nobody waits");
     thread::scope(|scope| {
         let waiter = scope.spawn(|| matches!(admission.wait(within(ms(5000))), Ok(Grant::Connection(1))));
         wait_for_waiters(&admission, 1);
-        assert!(admission.take_for_proof(|_| true).is_none());
-        assert!(admission.back_from_proof(taken, releases).is_none());
+        assert!(admission.take_for_validation(|_| true).is_none());
+        assert!(admission.back_from_validation(taken, releases).is_none());
         assert!(waiter.join().expect("no panic"));
     });
 }
@@ -247,13 +247,14 @@ fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebo
 fn what_is_released_or_closed_while_it_proves_itself_does_not_come_back() {
     let admission = all_lent(2);
     assert!(admission.park(1).is_none() && admission.park(2).is_none());
-    let (taken, releases) = admission.take_for_proof(|connection| *connection == 2).expect("nobody waits");
+    let (taken, releases) =
+        admission.take_for_validation(|connection| *connection == 2).expect("nobody waits");
     assert_eq!(admission.release_idle(), [1]);
-    assert!(matches!(admission.back_from_proof(taken, releases), Some((2, CloseReason::Released))));
+    assert!(matches!(admission.back_from_validation(taken, releases), Some((2, CloseReason::Released))));
     assert!(admission.park(taken).is_none());
-    let (taken, releases) = admission.take_for_proof(|_| true).expect("nobody waits");
+    let (taken, releases) = admission.take_for_validation(|_| true).expect("nobody waits");
     admission.close();
-    assert!(matches!(admission.back_from_proof(taken, releases), Some((2, CloseReason::PoolClosed))));
+    assert!(matches!(admission.back_from_validation(taken, releases), Some((2, CloseReason::PoolClosed))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A thread in the queue: how it gets in, what wakes it, what it finds.
+//! A waiter: a thread in the queue, from its entry to its grant.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,12 +11,12 @@ use super::{Admission, Denied, Grant, Pooled, Request, State};
 pub(super) struct Waiter<P> {
     pub(super) since: Instant,
     pub(super) deadline: Instant,
-    /// Until then this waiter takes connections that come free but opens none (it backs off after a failure).
+    /// The time until which this waiter takes connections that come free but opens none (it backs off after a failure).
     pub(super) opens_from: Option<Instant>,
-    /// It does that because an opening failed: when the server is back it need not any longer.
+    /// `opens_from` is a backoff after a failed opening, which ends early when the server is back.
     pub(super) backs_off: bool,
     pub(super) queued: Instant,
-    /// Something is on the idle stack: come and look. Changed under the lock of the state only.
+    /// A connection is on the idle stack, and this waiter is to take it. Changed under the lock of the state only.
     pub(super) nudged: AtomicBool,
     pub(super) mailbox: Mutex<Option<Grant<P>>>,
     pub(super) arrived: Condvar,
@@ -27,7 +27,7 @@ impl<P> Waiter<P> {
         self.nudged.load(Relaxed)
     }
 
-    /// Wakes a waiter that was nudged. The mailbox is passed through, so that one who has just found nothing is asleep.
+    /// Wakes a waiter that was nudged. Locks the mailbox once, so that a waiter that has just found nothing is asleep by then.
     pub(super) fn wake(&self) {
         drop(self.mailbox.lock());
         self.arrived.notify_one();
@@ -35,7 +35,7 @@ impl<P> Waiter<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// Waits in the queue until there is something for this thread.
+    /// Waits in the queue until this thread is granted something.
     pub(in crate::pool) fn wait(&self, request: Request) -> Result<Grant<P>, Denied> {
         let mut state = self.state.lock();
         if state.closed {
@@ -43,13 +43,13 @@ impl<P: Pooled> Admission<P> {
         }
         let now = Instant::now();
         let backing_off = request.opens_from.is_some_and(|from| from > now);
-        if (!state.first_is_aged() || state.waiters.front().is_some_and(|w| w.since > request.since))
+        if (!state.hands_over() || state.waiters.front().is_some_and(|w| w.since > request.since))
             && let Some(parked) = state.take_idle()
         {
-            return Ok(state.lend(parked));
+            return Ok(state.check_out(parked));
         }
-        let looks_until = state.gate.looks_until(now);
-        if state.has_capacity() && !backing_off && looks_until.is_none() {
+        let census_until = state.gate.census_until(now);
+        if state.has_capacity() && !backing_off && census_until.is_none() {
             state.opening += 1;
             return Ok(Grant::Capacity);
         }
@@ -70,7 +70,7 @@ impl<P: Pooled> Admission<P> {
         let waiter = Arc::new(Waiter {
             since: request.since,
             deadline: request.deadline,
-            opens_from: request.opens_from.max(looks_until),
+            opens_from: request.opens_from.max(census_until),
             backs_off: request.backs_off,
             queued: Instant::now(),
             nudged: AtomicBool::new(false),
@@ -101,7 +101,7 @@ impl<P: Pooled> Admission<P> {
                 return Ok(grant);
             }
             drop(mailbox);
-            if let Some(outcome) = self.look_again(waiter, deadline) {
+            if let Some(outcome) = self.serve_after_wakeup(waiter, deadline) {
                 return outcome;
             }
             if turn_to_open.is_some_and(|from| from <= Instant::now()) {
@@ -110,18 +110,22 @@ impl<P: Pooled> Admission<P> {
         }
     }
 
-    /// A waiter woke, by a nudge or by time: serve whoever is first, and this one if it can be served.
-    fn look_again(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Option<Result<Grant<P>, Denied>> {
+    /// Serves the first waiters, and this one if possible, after it woke by a nudge or by time.
+    fn serve_after_wakeup(
+        &self,
+        waiter: &Arc<Waiter<P>>,
+        deadline: Instant,
+    ) -> Option<Result<Grant<P>, Denied>> {
         let mut state = self.state.lock();
-        // Under the lock of the state: one who has not looked yet still counts as on its way.
+        // Under the lock of the state: until then the waiter counts as on its way.
         waiter.nudged.store(false, Relaxed);
         let now = Instant::now();
-        // Whoever is first takes what is idle, even if another was quicker to wake.
+        // The first waiter takes the idle connection, even if another was quicker to wake.
         while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
             let Some(parked) = state.idle.pop() else { break };
             state.waiters.pop_front();
             state.pace.turn(now);
-            let grant = state.lend(parked);
+            let grant = state.check_out(parked);
             if Arc::ptr_eq(&first, waiter) {
                 return Some(Ok(grant));
             }
@@ -146,11 +150,11 @@ impl<P: Pooled> Admission<P> {
 
     #[cold]
     pub(super) fn serve_waiters(&self, mut state: MutexGuard<'_, State<P>>, parked: P) {
-        let aged = if state.first_is_aged() { state.waiters.pop_front() } else { None };
+        let aged = if state.hands_over() { state.waiters.pop_front() } else { None };
         match &aged {
             Some(first) => {
                 state.pace.turn(Instant::now());
-                let grant = state.lend(parked);
+                let grant = state.check_out(parked);
                 *first.mailbox.lock() = Some(grant);
             }
             None => state.put_idle(parked),

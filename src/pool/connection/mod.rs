@@ -1,5 +1,5 @@
-//! One server connection and what is remembered about it: its slot, its place in the pool's accounts, when it needs attention,
-//! whether it has to be validated before its next use.
+//! A server connection and its state: its slot, its place in the pool's accounts, when it needs housekeeping, whether it must
+//! be validated before its next use.
 
 pub(super) mod next_wakeup;
 pub(super) mod own_statements;

@@ -1,13 +1,13 @@
-//! Statements that the pool runs on its own account: validation, cleaning, questions about the server.
+//! Statements that the pool runs for itself: validation, cleaning, queries about the server.
 //!
-//! All of them go through the session, on a connection that is not lent, under a deadline, and do not count as statements of
+//! All of them go through the session, on a connection that is not checked out, under a deadline, and do not count as statements of
 //! the pool's users. What a borrower left behind in the session must not change what they mean:
 //!
 //! - A `search_path` can put other functions, operators and types in front of those of the server. So every name in such a
 //!   statement is qualified with `pg_catalog`, operators and the types of casts included.
 //! - A role (`set role`) cannot make them fail: they read what every role may read, and ask for `session_user`.
-//! - A `statement_timeout` bounds them as it does any statement. A question that it ends has no answer, as one that the server
-//!   refuses, and the connection stays; a validation that it ends has failed, and the connection is closed.
+//! - A `statement_timeout` bounds them as it does any statement. A query that it ends has no answer, as one that the server refuses,
+//!   and the connection stays; a validation that it ends has failed, and the connection is closed.
 
 use std::time::Instant;
 
@@ -15,23 +15,23 @@ use super::server_connection::OpenConnection;
 use crate::error::Error;
 use crate::session::{Lane, ResultBlock};
 
-/// A row of an answer, its values as text. What a server leaves out is missing, like NULL: nothing is taken for granted of
-/// how many columns it sends.
+/// A row of an answer, its values as text. Columns that a server leaves out are missing, like NULL: the number of columns is
+/// never taken for granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::pool) struct TextRow(Vec<Option<String>>);
 
 impl TextRow {
-    /// The value of a column; `None` when it is NULL or missing.
+    /// Returns the value of a column; `None` when it is NULL or missing.
     pub(in crate::pool) fn text(&self, column: usize) -> Option<&str> {
         self.0.get(column)?.as_deref()
     }
 
-    /// The value of a column as a number; `None` also when it is none.
+    /// Returns the value of a column as a number; `None` also when it is none.
     pub(in crate::pool) fn number<T: std::str::FromStr>(&self, column: usize) -> Option<T> {
         self.text(column)?.parse().ok()
     }
 
-    /// All values.
+    /// Returns all values.
     pub(in crate::pool) fn into_values(self) -> Vec<Option<String>> {
         self.0
     }
@@ -54,7 +54,7 @@ impl OpenConnection {
     /// Runs a script for the pool, to be answered by `deadline`, and returns the rows of all its statements.
     ///
     /// # Errors
-    /// What the server says, or why it cannot be heard; what is known of the connection's state afterwards is the link's.
+    /// The server's error, or the loss of the connection. The link knows the connection's state afterwards.
     pub(in crate::pool) fn run_for_pool(
         &mut self,
         sql: &str,
@@ -62,7 +62,7 @@ impl OpenConnection {
     ) -> Result<Vec<TextRow>, Error> {
         let limit = self.link.statement_limit();
         let counted = self.link.traffic().counts_statements();
-        // Limits of the users' statements are not meant for these.
+        // Limits of the users' statements do not apply to these.
         self.link.set_statement_limit(None);
         self.link.traffic().count_statements(false);
         self.link.set_deadline(Some(deadline));
@@ -70,7 +70,7 @@ impl OpenConnection {
         self.link.set_deadline(None);
         self.link.traffic().count_statements(counted);
         self.link.set_statement_limit(limit);
-        // What the server said meanwhile is meant for no borrower.
+        // Messages that the server sent meanwhile are not for the next borrower.
         self.lane.forget_messages();
         Ok(answered?.iter().flat_map(TextRow::all_of).collect())
     }

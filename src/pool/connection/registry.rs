@@ -1,5 +1,5 @@
-//! All open and opening connections of a pool, so that `close` can cancel and cut those that are lent and give up those
-//! that nobody will want.
+//! The registry of all open and opening connections of a pool, so that `close` can cancel and cut the checked-out ones and
+//! give up openings.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::server_connection::OpenConnection;
 use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::cancel::CancelHandle;
-use crate::observe::checkout::{CheckoutRecord, CheckoutTotals};
+use crate::observe::checkout::{Checkout, CheckoutTotals};
 use crate::observe::traffic::TrafficTotals;
 use crate::sys::clock::Tick;
 
@@ -20,22 +20,22 @@ pub(in crate::pool) struct Registered {
     pub(in crate::pool) id: u64,
     pub(in crate::pool) link: Link,
     pub(in crate::pool) cancel: CancelHandle,
-    pub(in crate::pool) loan: Arc<CheckoutRecord>,
+    pub(in crate::pool) checkout: Arc<Checkout>,
 }
 
-/// What the connections that are gone have measured.
+/// The measurements of closed connections.
 #[derive(Debug, Clone, Default)]
-pub(in crate::pool) struct Gone {
+pub(in crate::pool) struct ClosedTotals {
     pub(in crate::pool) traffic: TrafficTotals,
-    pub(in crate::pool) loans: CheckoutTotals,
+    pub(in crate::pool) checkouts: CheckoutTotals,
     last_heard: Option<Tick>,
 }
 
-impl Gone {
+impl ClosedTotals {
     fn take_in(&mut self, gone: &Registered) {
         let traffic = gone.link.traffic();
         self.traffic.add(&traffic.read());
-        self.loans.add(&gone.loan.read());
+        self.checkouts.add(&gone.checkout.read());
         self.last_heard = self.last_heard.max(traffic.last_ended());
     }
 }
@@ -43,7 +43,7 @@ impl Gone {
 #[derive(Default)]
 struct Open {
     connections: HashMap<u64, Registered>,
-    gone: Gone,
+    gone: ClosedTotals,
 }
 
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl Drop for RegisteredOpening<'_> {
 }
 
 impl Registry {
-    /// A new connection is about to be opened.
+    /// Registers an opening that is about to begin.
     pub(in crate::pool) fn begin_opening(&self) -> RegisteredOpening<'_> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let abort = Arc::new(Abort::default());
@@ -89,7 +89,7 @@ impl Registry {
             id: conn.id,
             link: conn.link.clone(),
             cancel: conn.cancel.clone(),
-            loan: conn.loan.clone(),
+            checkout: conn.checkout.clone(),
         };
         self.open.lock().connections.insert(conn.id, entry);
     }
@@ -97,7 +97,7 @@ impl Registry {
     pub(in crate::pool) fn remove(&self, id: u64) {
         let mut open = self.open.lock();
         let removed = open.connections.remove(&id);
-        // In one step with the removal: what it has measured is never counted twice, and never missing.
+        // In one step with the removal: its measurements are never counted twice, and never missing.
         if let Some(removed) = &removed {
             open.gone.take_in(removed);
         }
@@ -109,22 +109,22 @@ impl Registry {
         self.open.lock().connections.values().cloned().collect()
     }
 
-    /// Statements of the pool's users on all connections there have been.
+    /// Returns the number of users' statements on all connections, closed ones included.
     pub(in crate::pool) fn statements(&self) -> u64 {
         let open = self.open.lock();
         let live: u64 = open.connections.values().map(|conn| conn.link.traffic().statements()).sum();
         open.gone.traffic.statements() + live
     }
 
-    /// When the last statement ended.
+    /// Returns when the last statement ended.
     pub(in crate::pool) fn last_heard(&self) -> Option<Tick> {
         let open = self.open.lock();
         let live = open.connections.values().filter_map(|conn| conn.link.traffic().last_ended()).max();
         live.max(open.gone.last_heard)
     }
 
-    /// Those that are open, and what those that are gone have measured, as of one moment.
-    pub(in crate::pool) fn measured(&self) -> (Vec<Registered>, Gone) {
+    /// Returns the open connections and the measurements of closed ones, as of one moment.
+    pub(in crate::pool) fn measured(&self) -> (Vec<Registered>, ClosedTotals) {
         let open = self.open.lock();
         (open.connections.values().cloned().collect(), open.gone.clone())
     }

@@ -1,48 +1,48 @@
-//! Which connections are taken for good without asking them.
+//! Tracks which idle connections must be revalidated before reuse.
 //!
-//! Two things make the pool ask. A sibling found dead makes those suspect that were parked then; those that were lent have
-//! been in use since, and speak for themselves. What concerns every connection, wherever it is (the machine stood still,
-//! the primary moved), begins a new era: each has to prove itself before its next use, lent ones when they have come back.
+//! There are two causes. A dead sibling makes the connections suspect that were parked then; checked-out ones have been in
+//! use since, and their use shows their state. An event that concerns every connection (the machine stood still, the primary
+//! moved) begins a new epoch: each connection is validated before its next use, checked-out ones after their return.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::sys::clock::Tick;
 
-/// Which era it is; connections remember in which they last proved themselves.
+/// The number of an epoch. Each connection records the one in which it was last validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) struct Era(u32);
+pub(in crate::pool) struct Epoch(u32);
 
 #[derive(Debug, Default)]
-pub(in crate::pool) struct Trust {
-    /// What was parked before this moment is suspect.
+pub(in crate::pool) struct Revalidation {
+    /// Connections parked before this moment are suspect.
     suspect_before: AtomicU64,
-    era: AtomicU32,
+    epoch: AtomicU32,
 }
 
-impl Trust {
-    /// To be read before a connection is opened or asked, so that it counts for what was known then.
+impl Revalidation {
+    /// Returns the present epoch. Read before a connection is opened or checked, so that later events still apply to it.
     #[inline]
-    pub(in crate::pool) fn era(&self) -> Era {
-        Era(self.era.load(Relaxed))
+    pub(in crate::pool) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Relaxed))
     }
 
-    /// Everything parked so far must prove itself before its next use.
+    /// Requires every connection parked so far to be validated before its next use.
     pub(in crate::pool) fn suspect_all_parked(&self) {
-        // One tick on: what was parked within the present tick is suspected too.
+        // One tick on: connections parked within the present tick are suspect too.
         let until = Tick::now().plus(Tick::RESOLUTION);
         self.suspect_before.fetch_max(until.to_word(), Relaxed);
     }
 
-    /// Every connection must prove itself before its next use, because of what was seen on one that last did so in `seen`.
-    /// `false` when a new era has begun since: that one says nothing new.
-    pub(in crate::pool) fn begin_era_after(&self, seen: Era) -> bool {
-        self.era.compare_exchange(seen.0, seen.0.wrapping_add(1), Relaxed, Relaxed).is_ok()
+    /// Requires every connection to be validated before its next use, because of an event on one last validated in `seen`.
+    /// Returns `false` when a new epoch has begun since: then the event is nothing new.
+    pub(in crate::pool) fn begin_epoch_after(&self, seen: Epoch) -> bool {
+        self.epoch.compare_exchange(seen.0, seen.0.wrapping_add(1), Relaxed, Relaxed).is_ok()
     }
 
-    /// Whether one that was last heard of at `heard_at`, and proved itself in `era`, need not do so for what became known.
+    /// Returns whether a connection last heard of at `heard_at`, and last validated in `epoch`, may be reused without a check.
     #[inline]
-    pub(in crate::pool) fn covers(&self, heard_at: Tick, era: Era) -> bool {
-        heard_at >= Tick::from_word(self.suspect_before.load(Relaxed)) && era == self.era()
+    pub(in crate::pool) fn allows_reuse(&self, heard_at: Tick, epoch: Epoch) -> bool {
+        heard_at >= Tick::from_word(self.suspect_before.load(Relaxed)) && epoch == self.epoch()
     }
 }
 
@@ -52,22 +52,25 @@ mod tests {
 
     #[test]
     fn a_dead_sibling_makes_those_suspect_that_are_parked_and_no_others() {
-        let trust = Trust::default();
-        let (parked, era) = (Tick::now(), trust.era());
-        assert!(trust.covers(parked, era));
-        trust.suspect_all_parked();
-        assert!(!trust.covers(parked, era));
-        assert!(trust.covers(parked.plus(3 * Tick::RESOLUTION), era), "that one came back later");
+        let revalidation = Revalidation::default();
+        let (parked, epoch) = (Tick::now(), revalidation.epoch());
+        assert!(revalidation.allows_reuse(parked, epoch));
+        revalidation.suspect_all_parked();
+        assert!(!revalidation.allows_reuse(parked, epoch));
+        assert!(
+            revalidation.allows_reuse(parked.plus(3 * Tick::RESOLUTION), epoch),
+            "that one came back later"
+        );
     }
 
     #[test]
-    fn a_new_era_concerns_all_and_is_begun_once_by_what_is_seen_at_many() {
-        let trust = Trust::default();
-        let old = trust.era();
-        assert!(trust.begin_era_after(old));
-        assert!(!trust.begin_era_after(old), "a second connection dies of the same");
-        assert!(!trust.covers(Tick::now().plus(Tick::RESOLUTION), old), "lent ones included");
-        assert!(trust.covers(Tick::now(), trust.era()));
-        assert!(trust.begin_era_after(trust.era()), "something new");
+    fn a_new_epoch_concerns_all_and_is_begun_once_by_what_is_seen_at_many() {
+        let revalidation = Revalidation::default();
+        let old = revalidation.epoch();
+        assert!(revalidation.begin_epoch_after(old));
+        assert!(!revalidation.begin_epoch_after(old), "a second connection dies of the same");
+        assert!(!revalidation.allows_reuse(Tick::now().plus(Tick::RESOLUTION), old), "lent ones included");
+        assert!(revalidation.allows_reuse(Tick::now(), revalidation.epoch()));
+        assert!(revalidation.begin_epoch_after(revalidation.epoch()), "something new");
     }
 }

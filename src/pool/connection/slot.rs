@@ -1,9 +1,9 @@
-//! r2d2 leases slots; the connection in one is ours to open and close.
+//! Slots, leased by r2d2; this crate opens and closes the connection in each.
 //!
-//! Used as it comes, r2d2 opens connections on threads of its own, retries them for ever and tells nobody why; and it
-//! reads the clock four times for every loan. So `connect` hands out an empty slot at once, and a lease is held for as
-//! long as a slot has a connection, idle ones included: r2d2 is asked once per opening, not once per loan, and what it
-//! guards is the invariant that matters most, that no more than `max_size` connections exist.
+//! By itself r2d2 opens connections on threads of its own, retries them for ever without a report, and reads the clock four
+//! times for every checkout. So `connect` hands out an empty slot at once, and a lease is held for as
+//! long as a slot has a connection, idle ones included: r2d2 is asked once per opening, not once per checkout, and it
+//! guards the invariant that matters most: no more than `max_size` connections exist.
 
 use std::convert::Infallible;
 use std::sync::Arc;

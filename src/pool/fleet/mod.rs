@@ -1,3 +1,3 @@
-//! This pool's share of a server that several pools use.
+//! The pool's share of a server that several pools use.
 
 pub(super) mod share_slots;

@@ -1,5 +1,5 @@
-//! What the pool does about other pools of the same server: marks its connections, looks, gives back, takes its turn.
-//! [`Membership`](crate::resilience::fleet::membership::Membership) decides; this carries it out.
+//! The fleet: shares the slots of a server with its other pools. A pool marks its connections, takes a census of the marks, and
+//! gives connections up. [`Share`](crate::resilience::fleet::membership::Share) decides; this module carries it out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use crate::config::settings::{PoolSettings, ServerSettings};
 use crate::error::Error;
-use crate::pool::admission::{NextThought, OfIdle, Releases, Returned, SHORTEST_TIMER};
-use crate::pool::connection::next_wakeup::Alarm;
+use crate::pool::admission::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Releases, Returned};
+use crate::pool::connection::next_wakeup::NextWakeup;
 use crate::pool::connection::own_statements::TextRow;
 use crate::pool::connection::server_connection::Parked;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::failpoint::failpoint;
-use crate::pool::lifecycle::validate::Answer;
+use crate::pool::lifecycle::validate::CheckResult;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::resilience::fleet::census::{Census, Id, Peer};
 use crate::sys::clock::Tick;
 
-/// The server keeps no more of an application's name (NAMEDATALEN, less its end).
-const LONGEST_NAME: usize = 63;
+/// The part of an application's name that the server keeps (NAMEDATALEN, less its terminator).
+const MAX_APPLICATION_NAME_BYTES: usize = 63;
 
-/// One look: a row for each pool of the fleet and one for all other sessions. A role without privileges sees name, role and
-/// database of everybody's sessions, and the type of its own only (`pg_stat_get_activity`); what is no client has no role or
-/// no database. `superuser_reserved_connections` is kept free by superusers as well, whom nothing else binds.
-const LOOK: &str = "\
+/// The census: a row for each pool of the fleet and one for all other sessions. A role without privileges sees name, role and
+/// database of all sessions, and the type of its own only (`pg_stat_get_activity`); a process that is no client has no role or
+/// no database. Superusers keep `superuser_reserved_connections` free as well; no other limit binds them.
+const CENSUS_SQL: &str = "\
 select pg_catalog.pg_backend_pid(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), \
 pg_catalog.current_setting('max_connections')::pg_catalog.int4 \
 operator(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 \
@@ -40,10 +40,10 @@ and coalesce(a.backend_type, 'client backend') operator(pg_catalog.=) 'client ba
 pg_catalog.pg_roles r, pg_catalog.pg_database d \
 where r.rolname operator(pg_catalog.=) session_user and d.datname operator(pg_catalog.=) pg_catalog.current_database()";
 
-/// When the pool has to think of its fleet; read on every return, so it is one atomic.
+/// The times at which fleet work is due. Read on every return, so it is one atomic.
 pub(in crate::pool) struct FleetWatch {
     at_return: AtomicU64,
-    alarm: Alarm,
+    next_wakeup: NextWakeup,
     scarce: AtomicBool,
     shares: bool,
 }
@@ -53,26 +53,26 @@ impl FleetWatch {
         let at_return = if fleet.is_some() { 0 } else { u64::MAX };
         Self {
             at_return: AtomicU64::new(at_return),
-            alarm: Alarm::default(),
+            next_wakeup: NextWakeup::default(),
             scarce: AtomicBool::new(false),
             shares: fleet.is_some(),
         }
     }
 
-    /// Whether a connection that comes back now is to be thought about.
+    /// Returns whether the return of a connection has to do fleet work.
     #[inline]
     pub(in crate::pool) fn is_due(&self, now: Tick) -> bool {
         now.to_word() >= self.at_return.load(Ordering::Relaxed)
     }
 
-    /// Whether slots were few when the pool last looked.
+    /// Returns whether slots were scarce at the last census.
     pub(in crate::pool) fn is_scarce(&self) -> bool {
         self.scarce.load(Ordering::Relaxed)
     }
 }
 
-/// Makes a pool one of those that share, if it is to be: its connections carry a mark from now on. Connections to a random one
-/// of several servers say nothing about each other, so such a pool does not share.
+/// Makes a pool a member of the fleet, if `fleet_share` is on: its connections carry a mark from now on. With random choice
+/// among several servers a census of one says nothing about the others, so such a pool does not share.
 pub(in crate::pool) fn join(settings: &PoolSettings, server: &mut ServerSettings) -> Option<Id> {
     if !settings.fleet_share || server.load_balance_hosts {
         return None;
@@ -82,11 +82,11 @@ pub(in crate::pool) fn join(settings: &PoolSettings, server: &mut ServerSettings
     Some(id)
 }
 
-/// The user's own name comes first, cut where both would not fit. From version 16 on, servers write each byte of what is not
-/// printable ASCII as four.
+/// Appends the mark to the user's application name, which is cut where both would not fit. From version 16 on, servers write
+/// each byte that is not printable ASCII as four.
 fn marked(name: &str, id: Id) -> String {
     let mark = format!("hf:{:08x}", id.0);
-    let mut room = LONGEST_NAME - mark.len() - 1;
+    let mut room = MAX_APPLICATION_NAME_BYTES - mark.len() - 1;
     let fits = |c: &char| {
         let width = if c.is_ascii_graphic() || *c == ' ' { 1 } else { 4 * c.len_utf8() };
         let fits = width <= room;
@@ -97,102 +97,102 @@ fn marked(name: &str, id: Id) -> String {
     if name.is_empty() { mark } else { format!("{name} {mark}") }
 }
 
-impl Inner {
-    /// A lent connection came back while the fleet is to be thought of. Returns it if it is to stay.
+impl Core {
+    /// Does the fleet work that is due when a connection comes back. Returns the connection if it is to stay.
     #[cold]
-    pub(in crate::pool) fn think_of_fleet(self: &Arc<Self>, conn: Parked) -> Option<Parked> {
+    pub(in crate::pool) fn rebalance_fleet(self: &Arc<Self>, conn: Parked) -> Option<Parked> {
         let kept = match self.admission.returned() {
             Returned::Keep => Some(conn),
-            Returned::Give => {
+            Returned::GiveUp => {
                 self.retire(conn, CloseReason::Shared);
                 None
             }
-            Returned::Look => {
-                self.look_elsewhere(conn);
+            Returned::Census => {
+                self.take_census_over_returned(conn);
                 None
             }
         };
-        self.plan_for_fleet();
+        self.schedule_fleet_work();
         kept
     }
 
-    /// Has a worker look at the server over a connection that has just come back, and give that back.
-    fn look_elsewhere(self: &Arc<Self>, mut conn: Parked) {
-        let inner = self.clone();
+    /// Has a worker take a census over a connection that has just come back, and give that back.
+    fn take_census_over_returned(self: &Arc<Self>, mut conn: Parked) {
+        let core = self.clone();
         self.workers.run(move || {
-            inner.look(&mut conn);
-            inner.give_back(conn);
+            core.take_census(&mut conn);
+            core.give_back(conn);
         });
     }
 
-    /// Has a worker look over one that was idle, and put it back to its place: it was not used.
-    fn look_over_idle(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
-        let inner = self.clone();
+    /// Has a worker take a census over an idle connection, and put it back to its place: it was not used.
+    fn take_census_over_idle(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+        let core = self.clone();
         self.workers.run(move || {
-            let era = inner.trust.era();
-            inner.look(&mut conn);
+            let epoch = core.revalidation.epoch();
+            core.take_census(&mut conn);
             if !conn.is_at_rest() {
-                if let Some(reason) = inner.tell_of_answer(&conn, Answer::Dead) {
-                    inner.retire(conn, reason);
+                if let Some(reason) = core.conclude_check(&conn, CheckResult::Dead) {
+                    core.retire(conn, reason);
                 }
                 return;
             }
             conn.heard_at = Tick::now();
-            conn.era = era;
-            inner.put_back_unused(conn, taken);
+            conn.epoch = epoch;
+            core.put_back_unused(conn, taken);
         });
     }
 
-    fn look(self: &Arc<Self>, conn: &mut Parked) {
+    fn take_census(self: &Arc<Self>, conn: &mut Parked) {
         failpoint!(self, "fleet look");
-        let seen = look_over(conn, self.settings.validation_timeout);
+        let seen = query_census(conn, self.settings.validation_timeout);
         if let Err(error) = &seen {
             self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
         }
-        self.admission.looked(seen.as_ref().ok());
+        self.admission.census_ended(seen.as_ref().ok());
         self.fleet.scarce.store(self.admission.is_scarce(), Ordering::Relaxed);
-        self.plan_for_fleet();
+        self.schedule_fleet_work();
     }
 
-    /// Something has changed that may move the time at which the fleet is to be thought of.
-    pub(in crate::pool) fn plan_for_fleet(self: &Arc<Self>) {
+    /// Recomputes when fleet work is due, after a change that may move it.
+    pub(in crate::pool) fn schedule_fleet_work(self: &Arc<Self>) {
         if !self.fleet.shares {
             return;
         }
-        let NextThought { at_return, at_time } = self.admission.next_thought();
-        // The clock that returns go by lags behind: what is due by now must be due for it, too.
+        let NextRebalance { at_return, at_time } = self.admission.next_rebalance();
+        // The coarse clock of returns lags behind: work that is due by now must be due for it, too.
         let now = Instant::now();
         let word =
             |at: Option<Instant>| at.map_or(u64::MAX, |at| if at <= now { 0 } else { tick_of(at).to_word() });
         self.fleet.at_return.store(word(at_return), Ordering::Relaxed);
         let Some(at) = at_time else { return };
-        let due = tick_of(at + SHORTEST_TIMER);
-        if !self.fleet.alarm.advance_to(due) {
+        let due = tick_of(at + MIN_TIMER_DELAY);
+        if !self.fleet.next_wakeup.advance_to(due) {
             return;
         }
-        self.later(due.since(Tick::exact()), move |inner| inner.fleet_alarm_rings(due));
+        self.later(due.since(Tick::exact()), move |core| core.fleet_timer_fired(due));
     }
 
-    /// On the timer thread.
-    fn fleet_alarm_rings(self: &Arc<Self>, due: Tick) {
-        if !self.fleet.alarm.rings(due) {
+    /// Does the fleet work that is due by time. Runs on the timer thread.
+    fn fleet_timer_fired(self: &Arc<Self>, due: Tick) {
+        if !self.fleet.next_wakeup.fires(due) {
             return;
         }
         let _next = NextPlan(self);
-        match self.admission.think_of_share() {
-            Some(OfIdle::Give(conn)) => self.see_off(conn, CloseReason::Shared),
-            Some(OfIdle::Look(conn, taken)) => self.look_over_idle(conn, taken),
+        match self.admission.rebalance_share() {
+            Some(IdleAction::GiveUp(conn)) => self.close_connection(conn, CloseReason::Shared),
+            Some(IdleAction::Census(conn, taken)) => self.take_census_over_idle(conn, taken),
             None => {}
         }
     }
 }
 
-/// Sets the fleet's next alarm on every way out.
-struct NextPlan<'a>(&'a Arc<Inner>);
+/// Sets the fleet's next timer on every way out.
+struct NextPlan<'a>(&'a Arc<Core>);
 
 impl Drop for NextPlan<'_> {
     fn drop(&mut self) {
-        self.0.plan_for_fleet();
+        self.0.schedule_fleet_work();
     }
 }
 
@@ -200,18 +200,18 @@ fn tick_of(at: Instant) -> Tick {
     Tick::exact().plus(at.saturating_duration_since(Instant::now()))
 }
 
-/// Asks the server, in bounded time. What this costs does not count as statements of the pool's users.
-fn look_over(conn: &mut Parked, limit: Duration) -> Result<Census, Error> {
-    let rows = conn.run_for_pool(LOOK, Instant::now() + limit)?;
+/// Queries the census, in bounded time. It does not count as a statement of the pool's users.
+fn query_census(conn: &mut Parked, limit: Duration) -> Result<Look, Error> {
+    let rows = conn.run_for_pool(CENSUS_SQL, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
     let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
     if !rows.iter().any(sees_itself) {
         return Err(Error::misuse("a pooler in between shows its own sessions"));
     }
-    understand(&rows).ok_or_else(|| Error::misuse("the answer is not that of PostgreSQL"))
+    parse_census(&rows).ok_or_else(|| Error::misuse("the answer is not that of PostgreSQL"))
 }
 
-/// How many slots one limit has, and who holds them.
+/// The slots of one limit, and their holders.
 #[derive(Default)]
 struct Limit {
     slots: i64,
@@ -219,8 +219,8 @@ struct Limit {
     peers: BTreeMap<Id, u32>,
 }
 
-/// Of the limits that bind this pool, the one that leaves least for each.
-fn understand(rows: &[TextRow]) -> Option<Census> {
+/// Reads the census of the limit that leaves least for each pool, of all limits that bind this pool.
+fn parse_census(rows: &[TextRow]) -> Option<Look> {
     let first = rows.first()?;
     let clock = Duration::try_from_secs_f64(first.number(1)?).ok()?;
     let mut limits: [Limit; 3] = Default::default();
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn the_limit_that_leaves_least_for_each_is_the_one_that_counts() {
         let look = |limits| {
-            understand(&[
+            parse_census(&[
                 row(limits, Some("0000000a"), [4, 4, 4]),
                 row(limits, Some("0000000b"), [5, 0, 5]),
                 row(limits, None, [3, 1, 0]),
@@ -287,19 +287,19 @@ mod tests {
         assert_eq!((role.slots, role.others, role.peers.len(), role.free()), (6, 1, 1, 1));
         let database = look([17, -1, 10]);
         assert_eq!((database.slots, database.others, database.peers.len(), database.free()), (10, 0, 2, 1));
-        assert_eq!(understand(&[]), None);
-        assert_eq!(understand(&[vec![None, Some("soon".to_owned())].into()]), None);
+        assert_eq!(parse_census(&[]), None);
+        assert_eq!(parse_census(&[vec![None, Some("soon".to_owned())].into()]), None);
     }
 
     #[test]
     fn a_server_that_sends_fewer_columns_or_counts_beyond_belief_panics_nobody() {
         let whole = row([17, -1, -1], None, [u32::MAX; 3]).into_values();
         for columns in 0..whole.len() {
-            assert_eq!(understand(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
+            assert_eq!(parse_census(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
         }
         let many = || row([17, -1, -1], Some("0000000a"), [u32::MAX; 3]);
         let others = || TextRow::from(whole.clone());
-        let look = understand(&[many(), many(), others(), others()]).unwrap();
+        let look = parse_census(&[many(), many(), others(), others()]).unwrap();
         assert_eq!((look.held(), look.others, look.free(), look.tightness()), (u32::MAX, u32::MAX, 0, 0));
     }
 }

@@ -5,78 +5,78 @@ use std::sync::Arc;
 use crate::error::LimitedBy;
 use crate::pool::admission::{Asking, Denied, ForMinIdle, Grant, Learned, Request};
 use crate::pool::connection::server_connection::Parked;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 
-/// Counted as an opening. Goes back to whoever is next when it is dropped unused: on every way out, panics and jobs that are
+/// A right that counts as an opening. Dropped unused, it goes to the next waiter: on every way out, panics and jobs that
 /// never run included.
 pub(in crate::pool) struct Capacity {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
     used: bool,
 }
 
 impl Capacity {
-    fn granted(inner: &Arc<Inner>) -> Self {
-        Self { inner: inner.clone(), used: false }
+    fn granted(core: &Arc<Core>) -> Self {
+        Self { core: core.clone(), used: false }
     }
 
-    /// It became a connection. `false` when the pool was closed meanwhile.
+    /// Turns the capacity into a connection in use. Returns `false` when the pool was closed meanwhile.
     pub(in crate::pool) fn opened(mut self, conn: &mut Parked) -> bool {
         self.used = true;
-        self.inner.admission.opened(conn)
+        self.core.admission.opened(conn)
     }
 
-    /// The server refused because of a limit.
+    /// Gives the capacity back: the server refused because of a limit.
     pub(in crate::pool) fn refused(mut self, by: LimitedBy) -> Learned {
         self.used = true;
-        self.inner.admission.opening_refused(by)
+        self.core.admission.opening_refused(by)
     }
 
-    /// The server refused, and will until something is changed.
-    pub(in crate::pool) fn refused_for_good(mut self) {
+    /// Gives the capacity back after a permanent failure.
+    pub(in crate::pool) fn failed_permanently(mut self) {
         self.used = true;
-        self.inner.admission.opening_refused_for_good();
+        self.core.admission.opening_failed_permanently();
     }
 }
 
 impl Drop for Capacity {
     fn drop(&mut self) {
         if !self.used {
-            self.inner.admission.opening_failed();
+            self.core.admission.opening_failed();
         }
     }
 }
 
-/// What a thread that waited for a connection is given.
+/// The outcome of waiting for a connection.
 pub(in crate::pool) enum Granted {
     Connection(Parked),
     Capacity(Capacity),
-    /// The server refuses this pool for good, and there is no connection to wait for.
+    /// The server refuses this pool permanently, and there is no connection to wait for.
     Refused,
     Closed,
 }
 
-/// What there is to do for `min_idle`.
+/// The work that `min_idle` calls for.
 pub(in crate::pool) enum MinIdle {
     IsMet,
     MayOpen(Capacity),
     HasNoCapacity,
 }
 
-/// What comes of asking a server again that refused for good.
+/// The outcome of asking a server again after a permanent failure.
 pub(in crate::pool) enum AskAgain {
     Begins(AskingAgain),
     IsUnderWay,
     HasNoRoom,
 }
 
-/// A server is being asked again. Whoever comes waits for its answer, until this is dropped at the latest.
+/// A guard that lasts while a server is asked again. New callers wait for the answer, at most until this is dropped.
 pub(in crate::pool) struct AskingAgain {
-    inner: Arc<Inner>,
+    core: Arc<Core>,
     capacity: Option<Capacity>,
 }
 
 impl AskingAgain {
-    /// The capacity to ask with; `None` the second time.
+    /// Returns the capacity to ask with; `None` the second time.
     pub(in crate::pool) fn take_capacity(&mut self) -> Option<Capacity> {
         self.capacity.take()
     }
@@ -85,12 +85,12 @@ impl AskingAgain {
 impl Drop for AskingAgain {
     fn drop(&mut self) {
         drop(self.capacity.take());
-        self.inner.admission.asking_ends();
+        self.core.admission.asking_ends();
     }
 }
 
-impl Inner {
-    /// Waits in the queue until there is something for this thread.
+impl Core {
+    /// Waits in the queue until this thread is granted something.
     pub(in crate::pool) fn wait(self: &Arc<Self>, request: Request) -> Result<Granted, Denied> {
         Ok(match self.admission.wait(request)? {
             Grant::Connection(parked) => Granted::Connection(parked),
@@ -100,7 +100,7 @@ impl Inner {
         })
     }
 
-    /// Takes capacity for a connection that nobody asked for, if `min_idle` wants it.
+    /// Takes capacity for an idle connection, if `min_idle` calls for one.
     pub(in crate::pool) fn reserve_for_min_idle(self: &Arc<Self>) -> MinIdle {
         match self.admission.reserve_for_min_idle(self.settings.min_idle) {
             ForMinIdle::Enough => MinIdle::IsMet,
@@ -114,11 +114,11 @@ impl Inner {
         self.admission.reserve_for_probe().then(|| Capacity::granted(self))
     }
 
-    /// Takes capacity for asking a server again that refused for good.
+    /// Takes capacity for asking a server again after a permanent failure.
     pub(in crate::pool) fn begin_asking_again(self: &Arc<Self>) -> AskAgain {
         match self.admission.ask_again() {
             Asking::Begins => {
-                AskAgain::Begins(AskingAgain { capacity: Some(Capacity::granted(self)), inner: self.clone() })
+                AskAgain::Begins(AskingAgain { capacity: Some(Capacity::granted(self)), core: self.clone() })
             }
             Asking::IsUnderWay => AskAgain::IsUnderWay,
             Asking::HasNoRoom => AskAgain::HasNoRoom,

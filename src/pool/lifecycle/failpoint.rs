@@ -1,10 +1,10 @@
-//! Places in the code at which a test can make a pool panic: see `whole_tests`.
+//! Points in the code at which a test can make a pool panic: see `whole_tests`.
 
-/// Panics if a test has armed this point for this pool. Nothing outside of tests.
+/// Panics if a test has armed this point for this pool. Expands to nothing outside of tests.
 macro_rules! failpoint {
-    ($inner:expr, $point:literal) => {
+    ($core:expr, $point:literal) => {
         #[cfg(test)]
-        $crate::pool::lifecycle::failpoint::reach($inner.settings.name.as_deref(), $point);
+        $crate::pool::lifecycle::failpoint::reach($core.settings.name.as_deref(), $point);
     };
 }
 pub(in crate::pool) use failpoint;
@@ -19,7 +19,7 @@ mod armed {
 
     use parking_lot::Mutex;
 
-    /// Pools are told apart by their names, since other tests run meanwhile.
+    /// The armed points. Pools are distinguished by their names, since other tests run meanwhile.
     static ARMED: Mutex<Vec<(String, &'static str, Arc<AtomicBool>)>> = Mutex::new(Vec::new());
 
     /// A point that panics the first time that it is reached.

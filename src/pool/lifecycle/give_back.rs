@@ -1,23 +1,23 @@
-//! What happens to a connection that comes back: park it, clean it first, or retire it. Nothing here blocks the thread
-//! that returns it; cleaning and seeing off are done by the workers.
+//! The return of a connection: parks it, cleans it first, or retires it. Nothing here blocks the thread that returns it;
+//! the workers clean and close.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::failpoint::failpoint;
-use super::validate::LOOK_AFTER;
+use super::validate::POLL_SOCKET_AFTER;
 use crate::error::LinkFault;
 use crate::link::loans::Requests;
 use crate::link::{IdlePoll, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked, ThreadMark};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::session::Lane;
 use crate::sys::clock::Tick;
 
-impl Inner {
-    /// Takes a lent connection back.
+impl Core {
+    /// Takes a checked-out connection back.
     #[inline]
     pub(in crate::pool) fn give_back(self: &Arc<Self>, mut conn: Parked) {
         failpoint!(self, "returned");
@@ -25,7 +25,7 @@ impl Inner {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
         }
-        // That of a transaction.
+        // The deadline of a transaction.
         conn.link.set_deadline(None);
         let requests = conn.loans.end_loan();
         let OpenConnection { link, cancel, lane, .. } = &mut *conn;
@@ -41,14 +41,14 @@ impl Inner {
     fn give_back_clean(self: &Arc<Self>, conn: Parked) {
         match self.role_evidence(&conn) {
             None => self.park(conn),
-            Some(sign) => self.doubt_role(conn, sign),
+            Some(sign) => self.revalidate_role(conn, sign),
         }
     }
 
     #[cold]
     fn give_back_unclean(self: &Arc<Self>, conn: Parked, requests: Requests) {
-        if let Some(sign) = self.role_evidence(&conn) {
-            self.heed(&conn, sign);
+        if let Some(sign) = self.role_sign(&conn) {
+            self.note_role_evidence(&conn, sign);
         }
         match conn.link.fault() {
             Some(LinkFault::DeadlinePassed) => self.retire(conn, CloseReason::DeadlinePassed),
@@ -56,17 +56,17 @@ impl Inner {
             Some(_) => self.retire_broken(conn),
             None if conn.guest_has_given_up() => self.retire_broken(conn),
             None => {
-                let inner = self.clone();
-                self.workers.run(move || inner.settle(conn, requests));
+                let core = self.clone();
+                self.workers.run(move || core.settle(conn, requests));
             }
         }
     }
 
-    /// It died while it was lent: its idle siblings may have met the same fate.
+    /// Retires a connection that died while it was checked out. Its idle siblings may be dead too.
     pub(in crate::pool) fn retire_broken(self: &Arc<Self>, conn: Parked) {
-        self.heed_loss(&conn);
-        self.trust.suspect_all_parked();
-        self.governor.lost_one();
+        self.note_connection_loss(&conn);
+        self.revalidation.suspect_all_parked();
+        self.coordinator.connection_lost();
         self.retire(conn, CloseReason::Broken);
     }
 
@@ -75,20 +75,20 @@ impl Inner {
         if conn.has_expired(now) {
             return self.retire(conn, CloseReason::MaxLifetime);
         }
-        if now.since(conn.lent_at) >= LOOK_AFTER {
-            match conn.link.poll_idle() {
-                IdlePoll::Quiet => {}
-                IdlePoll::Unsolicited => conn.doubtful = true,
-                IdlePoll::Closed => return self.retire_broken(conn),
+        if now.since(conn.checked_out_at) >= POLL_SOCKET_AFTER {
+            match conn.link.look() {
+                Look::Quiet => {}
+                Look::Spoke => conn.must_revalidate = true,
+                Look::Gone => return self.retire_broken(conn),
             }
         }
         if self.fleet.is_due(now) {
-            match self.think_of_fleet(conn) {
+            match self.rebalance_fleet(conn) {
                 Some(kept) => conn = kept,
                 None => return,
             }
         }
-        if self.explained.is_wanted() {
+        if self.explanations.is_wanted() {
             return self.ask_over(conn);
         }
         failpoint!(self, "parking");
@@ -102,7 +102,7 @@ impl Inner {
         }
     }
 
-    /// On a worker: brings a connection with something in flight or an open transaction back to rest, in bounded time.
+    /// Brings a connection with work in flight or an open transaction back to rest, in bounded time. Runs on a worker.
     fn settle(self: Arc<Self>, mut conn: Parked, requests: Requests) {
         failpoint!(self, "settling");
         let end = Instant::now() + self.settings.settle_timeout;
@@ -114,14 +114,15 @@ impl Inner {
         }
         conn.dismiss_guest();
         if requests == Requests::UnderWay {
-            // It may have been sent a moment ago: the server has met it by the end of this, which may be what it cancels.
+            // A cancel request may have been sent a moment ago. The server has handled it by the end of this statement, which
+            // may be the one it cancels.
             let _ = conn.run_for_pool("", end);
         }
         if roll_back(&self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
         if conn.link.listens() && conn.is_at_rest() && conn.run_for_pool("UNLISTEN *", end).is_ok() {
-            // What came until then was dropped.
+            // Notifications received until then were dropped.
             conn.link.forget_listening();
         }
         failpoint!(self, "settled");
@@ -132,32 +133,32 @@ impl Inner {
         }
     }
 
-    /// Closes a lent connection. It counts against the pool until the server has let go of it or it was cut.
+    /// Closes a checked-out connection. It counts against the pool until the server has let go of it or it was cut.
     pub(in crate::pool) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
-        self.admission.retire_lent(&mut conn, |counters| counters.closed(reason));
+        self.admission.retire_checked_out(&mut conn, |counters| counters.closed(reason));
         failpoint!(self, "retired");
-        self.see_off(conn, reason);
+        self.close_connection(conn, reason);
     }
 
-    /// Closes one that was to be lent and never reached its borrower.
-    pub(in crate::pool) fn retire_unlent(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+    /// Closes a connection that was to be checked out and never reached its borrower.
+    pub(in crate::pool) fn retire_before_checkout(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
         self.admission.count(|c| c.gets -= 1);
         self.retire(conn, reason);
     }
 
     /// Closes a connection that is counted as departing already.
-    pub(in crate::pool) fn see_off(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        if let Some(words) = conn.link.fatal_message() {
+    pub(in crate::pool) fn close_connection(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+        if let Some(words) = conn.link.last_words() {
             let message = format_args!("the server ended a connection: {}", words.message);
-            self.tell(EventKind::ServerMessage)
+            self.emit(EventKind::ServerMessage)
                 .of(&conn)
                 .info(&[("sqlstate", words.sqlstate.code().into())], message);
         }
-        self.tell(EventKind::Closed)
+        self.emit(EventKind::Closed)
             .of(&conn)
             .reason(reason.name())
             .debug(&[], format_args!("closing a connection: {}", reason.name()));
-        // A server process closes its end when it ends, and with it what it was doing.
+        // A server process that closed its end has ended its statement too.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);
         let gone =
             conn.link.poll_idle() == IdlePoll::Closed && conn.link.fault() != Some(LinkFault::DeadlinePassed);
@@ -166,8 +167,8 @@ impl Inner {
         if gone && !abandoned_work {
             return departed(conn);
         }
-        let inner = self.clone();
-        // Counted from now, not from when a worker is free: a server that answers nobody keeps all workers waiting, and
+        let core = self.clone();
+        // Counted from now, not from when a worker is free: a server that does not answer keeps all workers waiting, and
         // the capacity of its connections must not come back one by one.
         let end = Instant::now() + self.settings.settle_timeout;
         self.workers.run(move || {
@@ -175,7 +176,7 @@ impl Inner {
             if abandoned_work {
                 // The server would go on with the statement until it has something to send.
                 if let Err(e) = conn.cancel.cancel_within(left()) {
-                    inner.log.debug(
+                    core.log.debug(
                         &[("connection", conn.id.into())],
                         format_args!("could not cancel what an abandoned connection was doing: {e}"),
                     );
@@ -184,20 +185,20 @@ impl Inner {
             if !conn.link.wait_for_hangup(left()) {
                 conn.link.reset_on_close();
             }
-            failpoint!(inner, "departing");
+            failpoint!(core, "departing");
             departed(conn);
         });
     }
 }
 
-/// The server has let go of it, or it is cut now. Its place becomes free.
+/// Drops a connection that the server has let go of, or cuts it now. Its place becomes free.
 fn departed(conn: Parked) {
     drop(conn);
 }
 
-/// Ends what the borrower left half-way. `false` when it cannot be known to have ended: a cancel request that may still be
-/// on its way would hit the next borrower's statement.
-fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
+/// Ends the work that the borrower left unfinished. Returns `false` when it cannot be known to have ended: a cancel request
+/// that may still be on its way would hit the next borrower's statement.
+fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
     let is_of_lane = conn.lane.is_unfinished();
     if !is_of_lane && !conn.link.is_busy() {
         return true;
@@ -207,7 +208,7 @@ fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
         && conn.lane.needs_cancel()
         && let Err(e) = conn.cancel.cancel_within(end.saturating_duration_since(Instant::now()))
     {
-        inner.log.debug(
+        core.log.debug(
             &[("connection", conn.id.into())],
             format_args!("could not cancel an abandoned statement: {e}"),
         );
@@ -221,19 +222,19 @@ fn end_abandoned_work(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
         conn.finish_what_the_guest_left();
     }
     conn.link.set_deadline(None);
-    // The server has sent the signal when it closes the connection of the request. It is met by this statement at the latest.
+    // The server has sent the signal when it closes the connection of the request. It hits this statement at the latest.
     let _ = conn.run_for_pool("", end);
     true
 }
 
-/// Whether a transaction had to be rolled back.
-fn roll_back(inner: &Inner, conn: &mut Parked, end: Instant) -> bool {
+/// Rolls back an open transaction. Returns whether there was one.
+fn roll_back(core: &Core, conn: &mut Parked, end: Instant) -> bool {
     let status = conn.link.transaction_status();
     let open = matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed);
     if !open || conn.link.fault().is_some() {
         return false;
     }
-    inner.tell(EventKind::RolledBack).of(conn).warn(
+    core.emit(EventKind::RolledBack).of(conn).warn(
         &[],
         format_args!(
             "a connection came back with an open transaction, which was rolled back: is a commit missing?"

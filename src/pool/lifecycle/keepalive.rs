@@ -1,104 +1,104 @@
-//! Idle connections prove themselves now and then, if `keepalive_interval` says so: a dead one is found, and replaced where
-//! `min_idle` wants it, before somebody needs it; and whoever is on the way, a firewall or the server, sees that it is used.
+//! Keepalive: validates idle connections every `keepalive_interval`. A dead one is found, and replaced where `min_idle` calls
+//! for it, before a caller needs it; and firewalls on the way and the server see that the connection is used.
 //!
-//! Never in a borrower's way: one connection of a pool at a time is away for it, for as long as one in use may be, and none
-//! while somebody waits. It does not count as used: what nobody borrows is closed after `idle_timeout`, as ever.
+//! Borrowers are never delayed: each pool validates one connection at a time, and none while callers wait. A validation does
+//! not count as use: a connection that is not checked out is closed after `idle_timeout`, as ever.
 
 use std::sync::Arc;
 
 use super::failpoint::failpoint;
-use super::housekeeping::NextAlarm;
-use super::validate::Answer;
-use crate::link::IdlePoll;
+use super::housekeeping::SetNextTimer;
+use super::validate::CheckResult;
+use crate::link::Look;
 use crate::pool::admission::Releases;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::sys::clock::Tick;
 use crate::sys::single_flight::Flight;
 
-/// Idle connections are being validated, one after another. When that ends, in whatever way, the next time is set.
-struct ProvingIdle {
-    /// Ends first: while it lasts there is no next time.
+/// A run that validates idle connections, one after another. However it ends, the next timer is set.
+struct IdleValidation {
+    /// Dropped first: while it lasts no next timer is set.
     _flight: Flight,
-    _next: NextAlarm,
+    _next: SetNextTimer,
 }
 
-impl Inner {
-    /// When housekeeping has to look at a connection that is parked now.
+impl Core {
+    /// Returns when housekeeping has to handle a connection that is parked now.
     #[inline]
     pub(in crate::pool) fn attention_due(&self, conn: &OpenConnection) -> Tick {
         let end = conn.due(self.idle_timeout());
-        self.proof_due(conn).map_or(end, |proof| proof.min(end))
+        self.validation_due(conn).map_or(end, |proof| proof.min(end))
     }
 
     #[inline]
-    fn proof_due(&self, conn: &OpenConnection) -> Option<Tick> {
+    fn validation_due(&self, conn: &OpenConnection) -> Option<Tick> {
         self.settings.keepalive_interval.map(|interval| conn.heard_at.plus(interval))
     }
 
-    /// When the next idle connection has to prove itself; nothing while that is being done.
-    pub(in crate::pool) fn next_proof_due(&self) -> Option<Tick> {
-        if self.settings.keepalive_interval.is_none() || self.proves_idle.is_under_way() {
+    /// Returns when the next idle connection has to be validated; `None` while a run is under way.
+    pub(in crate::pool) fn next_validation_due(&self) -> Option<Tick> {
+        if self.settings.keepalive_interval.is_none() || self.validates_idle.is_under_way() {
             return None;
         }
-        let dues = self.admission.inspect_idle(|conn| self.proof_due(conn));
-        // One that is due and could not be taken, because somebody waits for it, is looked at again in a moment.
+        let dues = self.admission.inspect_idle(|conn| self.validation_due(conn));
+        // A connection that is due but could not be taken, because callers wait, is tried again in a moment.
         dues.into_iter().flatten().min().map(|due| due.max(Tick::exact().plus(Tick::RESOLUTION)))
     }
 
-    /// On the timer thread: has a worker see to those that are due.
-    pub(in crate::pool) fn prove_idle(self: &Arc<Self>, now: Tick) {
-        let is_due = |conn: &Parked| self.has_to_prove_itself(conn, now);
+    /// Has a worker validate the connections that are due. Runs on the timer thread.
+    pub(in crate::pool) fn validate_idle(self: &Arc<Self>, now: Tick) {
+        let is_due = |conn: &Parked| self.needs_validation(conn, now);
         if self.settings.keepalive_interval.is_none() || !self.admission.inspect_idle(is_due).contains(&true)
         {
             return;
         }
-        if let Some(flight) = self.proves_idle.begin() {
-            self.prove_next(ProvingIdle { _flight: flight, _next: NextAlarm(self.clone()) });
+        if let Some(flight) = self.validates_idle.begin() {
+            self.validate_next(IdleValidation { _flight: flight, _next: SetNextTimer(self.clone()) });
         }
     }
 
-    fn has_to_prove_itself(&self, conn: &OpenConnection, now: Tick) -> bool {
-        self.proof_due(conn).is_some_and(|due| due <= now)
-            || conn.doubtful
-            || !self.trust.covers(conn.heard_at, conn.era)
+    fn needs_validation(&self, conn: &OpenConnection, now: Tick) -> bool {
+        self.validation_due(conn).is_some_and(|due| due <= now)
+            || conn.must_revalidate
+            || !self.revalidation.allows_reuse(conn.heard_at, conn.epoch)
     }
 
-    /// One connection a job: behind a server that does not answer each takes its time, and others need the workers too.
-    fn prove_next(self: &Arc<Self>, proving: ProvingIdle) {
-        let inner = self.clone();
+    /// Validates one connection per job: at a server that does not answer each takes long, and other jobs need the workers.
+    fn validate_next(self: &Arc<Self>, validation: IdleValidation) {
+        let core = self.clone();
         self.workers.run(move || {
             let now = Tick::exact();
             if let Some((conn, taken)) =
-                inner.admission.take_for_proof(|conn| inner.has_to_prove_itself(conn, now))
+                core.admission.take_for_validation(|conn| core.needs_validation(conn, now))
             {
-                inner.prove_taken(conn, taken);
-                return inner.prove_next(proving);
+                core.validate_taken(conn, taken);
+                return core.validate_next(validation);
             }
-            drop(proving);
+            drop(validation);
         });
     }
 
-    fn prove_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+    fn validate_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
         failpoint!(self, "keepalive");
-        let answer = match conn.link.poll_idle() {
-            IdlePoll::Closed => Answer::Dead,
-            IdlePoll::Quiet | IdlePoll::Unsolicited => self.ask(&mut conn, self.settings.validation_timeout),
+        let answer = match conn.link.look() {
+            Look::Gone => CheckResult::Dead,
+            Look::Quiet | Look::Spoke => self.health_check(&mut conn, self.settings.validation_timeout),
         };
-        if let Some(reason) = self.tell_of_answer(&conn, answer) {
+        if let Some(reason) = self.conclude_check(&conn, answer) {
             return self.retire(conn, reason);
         }
         self.put_back_unused(conn, taken);
     }
 
-    /// An idle connection that was away for the pool's own purposes goes back to its place, unless its time is over.
+    /// Puts an idle connection that the pool used itself back to its place, unless its time is over.
     pub(in crate::pool) fn put_back_unused(self: &Arc<Self>, conn: Parked, taken: Releases) {
         let now = Tick::now();
-        let missed = self.notice_standstill(now);
+        let missed = self.detect_clock_jump(now);
         if let Some(reason) = self.is_overdue(&conn, now.plus(missed)) {
             return self.retire(conn, reason);
         }
-        if let Some((conn, reason)) = self.admission.back_from_proof(conn, taken) {
+        if let Some((conn, reason)) = self.admission.back_from_validation(conn, taken) {
             self.retire(conn, reason);
         }
     }

@@ -1,5 +1,5 @@
-//! The life of a connection, in this order: acquire, open, validate, give back, evict, shut down. Acts on what the other rooms
-//! decide.
+//! The life of a connection, in this order: acquire, open, validate, give back, evict, shut down. Carries out what
+//! the other modules decide.
 
 pub(super) mod acquire;
 pub(super) mod background_open;

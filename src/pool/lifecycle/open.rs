@@ -1,4 +1,4 @@
-//! Opening a connection for which capacity was granted, and what everybody learns from how that went.
+//! Opens a connection with granted capacity, and passes the outcome on to all pools of the server.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,27 +9,27 @@ use super::failpoint::failpoint;
 use crate::error::{Error, LimitedBy, human};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
-use crate::pool::core::Inner;
-use crate::pool::outage::permanent_failure::is_for_good;
+use crate::pool::core::Core;
+use crate::pool::outage::permanent_failure::is_permanent;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::session::LaneState;
 
-impl Inner {
-    /// Opens a connection for which capacity was granted.
+impl Core {
+    /// Opens a connection with granted capacity.
     pub(in crate::pool) fn open(
         self: &Arc<Self>,
         capacity: Capacity,
         deadline: Instant,
     ) -> Result<Parked, Error> {
         failpoint!(self, "granted");
-        self.end_rest();
-        self.watch_from_now();
-        // On every way out what follows here is dropped before the capacity, and before anybody is told that there is some.
+        self.resume_refill();
+        self.keep_sampling();
+        // On every way out the guards below are dropped before the capacity, and so before a waiter is notified of it.
         let slot = self.slots.lease().ok_or_else(|| {
             Error::misuse("no slot is free although capacity was granted: please report this as a bug")
         })?;
         let registered = self.registry.begin_opening();
-        let era = self.trust.era();
+        let epoch = self.revalidation.epoch();
         if self.admission.is_closed() {
             return Err(pool_closed());
         }
@@ -43,9 +43,9 @@ impl Inner {
             Err(e) => {
                 drop((registered, slot));
                 failpoint!(self, "not opened");
-                self.meters.open_failed(&e);
+                self.metrics.open_failed(&e);
                 self.opening_failed(capacity, &e, began);
-                self.tell(EventKind::OpenFailed)
+                self.emit(EventKind::OpenFailed)
                     .error(&e)
                     .took(began.elapsed())
                     .debug(&[], format_args!("could not open a connection: {}", e.summary()));
@@ -53,20 +53,20 @@ impl Inner {
             }
         };
         failpoint!(self, "connected");
-        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, era, self));
+        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, epoch, self));
         self.registry.add(&conn);
         failpoint!(self, "registered");
         let took = began.elapsed();
-        self.meters.opened(took);
-        self.tell(EventKind::Opened)
+        self.metrics.opened(took);
+        self.emit(EventKind::Opened)
             .of(&conn)
             .took(took)
             .debug(&[], format_args!("opened a connection to {} in {}", conn.target, human(took)));
-        self.forget_refusal();
+        self.clear_permanent_failure();
         let still_wanted = capacity.opened(&mut conn);
         failpoint!(self, "opened");
-        self.governor.reached(true);
-        self.plan_for_fleet();
+        self.coordinator.reached(true);
+        self.schedule_fleet_work();
         if still_wanted {
             return Ok(conn);
         }
@@ -74,18 +74,18 @@ impl Inner {
         Err(pool_closed())
     }
 
-    /// What everybody learns from a failed opening.
+    /// Passes a failed opening on: to the pool's own limits, and to all pools of the server.
     fn opening_failed(self: &Arc<Self>, capacity: Capacity, error: &Error, began: Instant) {
-        if is_for_good(error) {
-            self.governor.reached(false);
-            self.note_refusal(error);
-            capacity.refused_for_good();
+        if is_permanent(error) {
+            self.coordinator.reached(false);
+            self.note_permanent_failure(error);
+            capacity.failed_permanently();
         } else if let Some(by) = LimitedBy::of(error) {
-            self.governor.reached(false);
-            self.forget_refusal();
+            self.coordinator.reached(false);
+            self.clear_permanent_failure();
             self.refused(capacity, error, by);
         } else {
-            self.governor.failed(self, error, began.elapsed());
+            self.coordinator.failed(self, error, began.elapsed());
         }
     }
 }

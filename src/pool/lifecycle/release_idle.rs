@@ -1,22 +1,22 @@
-//! Letting go of what is idle ahead of its time: for a process that is about to be frozen, as functions in a cloud are
-//! between two calls. While it is frozen its timers are too, and its sessions would keep their slots.
+//! Closes idle connections ahead of their time: for a process that is about to be frozen, as cloud functions are between two
+//! calls. Its timers are frozen with it, and its sessions would keep their slots.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 
-impl Inner {
-    /// Closes what is idle and waits, for at most `settle_timeout`, until the server has let go of it.
+impl Core {
+    /// Closes idle connections and waits, for at most `settle_timeout`, until the server has let go of them.
     pub(in crate::pool) fn release_idle(self: &Arc<Self>) -> u32 {
-        // Or `min_idle` would be filled again at once.
-        self.rests.store(true, Ordering::Release);
+        // Otherwise `min_idle` would be filled again at once.
+        self.refill_is_paused.store(true, Ordering::Release);
         let idle = self.admission.release_idle();
         let count = idle.len() as u32;
         for conn in idle {
-            self.see_off(conn, CloseReason::Released);
+            self.close_connection(conn, CloseReason::Released);
         }
         if count > 0 {
             self.admission.wait_departed(Instant::now() + self.settings.settle_timeout);
@@ -24,14 +24,14 @@ impl Inner {
         count
     }
 
-    /// Whether idle connections were released and nobody has wanted one since: then nothing is opened ahead of need.
-    pub(in crate::pool) fn rests(&self) -> bool {
-        self.rests.load(Ordering::Acquire)
+    /// Returns whether idle connections were released and none was wanted since: then nothing is opened ahead of need.
+    pub(in crate::pool) fn refill_is_paused(&self) -> bool {
+        self.refill_is_paused.load(Ordering::Acquire)
     }
 
-    /// Somebody wants a connection again.
-    pub(in crate::pool) fn end_rest(self: &Arc<Self>) {
-        if self.rests() && self.rests.swap(false, Ordering::AcqRel) {
+    /// Fills `min_idle` again, since a caller wants a connection.
+    pub(in crate::pool) fn resume_refill(self: &Arc<Self>) {
+        if self.refill_is_paused() && self.refill_is_paused.swap(false, Ordering::AcqRel) {
             self.refill();
         }
     }

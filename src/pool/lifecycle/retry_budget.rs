@@ -1,17 +1,17 @@
-//! The budget of retries that all calls of a pool share: see [`crate::resilience::budget`].
+//! The retry budget that all calls of a pool share: see [`crate::resilience::budget`].
 
 use std::time::Instant;
 
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 
-/// Said of what would have been tried again.
+/// The note on errors of calls that the budget kept from another attempt.
 pub(in crate::pool) const BUDGET_IS_SPENT: &str = "not tried again: the pool's budget of retries is spent";
 
-impl Inner {
-    /// Takes a retry out of the pool's budget.
+impl Core {
+    /// Takes a retry from the pool's budget. Returns `false` when it is spent.
     pub(in crate::pool) fn may_retry(&self) -> bool {
-        let loans = self.admission.loans();
-        self.retry_budget.lock().take(loans, Instant::now())
+        let checkouts = self.admission.checkouts();
+        self.retry_budget.lock().take(checkouts, Instant::now())
     }
 }
 
@@ -22,14 +22,14 @@ mod tests {
     use super::*;
     use crate::{ErrorKind, Pool, PoolConfig};
 
-    /// A pool that retries often, of connections that break when told to.
+    /// Makes a pool that retries often, whose connections break on request.
     fn stubborn() -> Pool {
         let config = PoolConfig::new().retry_max(10).retry_base_delay(Duration::from_millis(1));
         Pool::echo(config.retry_max_delay(Duration::from_millis(1))).unwrap()
     }
 
     fn spend(pool: &Pool) {
-        while pool.inner.may_retry() {}
+        while pool.core.may_retry() {}
     }
 
     #[test]

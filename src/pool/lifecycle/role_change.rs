@@ -1,42 +1,42 @@
-//! The primary moved, or may have: connections that worked a moment ago may lead to a server that writes no more.
+//! Role changes: the primary may have moved, and connections may lead to a server that no longer accepts writes.
 //!
-//! What speaks for it (a refused write, a server that ended sessions, a lost connection) begins a new era: every connection
-//! proves its role before its next use, idle ones and lent ones. One whose role is wrong is closed, and another is opened
-//! when somebody needs it and not before, so that the new primary is not met by all pools at once with all they have.
+//! Evidence of it (a refused write, a server that ended sessions, a lost connection) begins a new epoch: the role of every
+//! connection, idle or checked out, is validated before its next use. A connection at the wrong role is closed, and another is
+//! opened only when a caller needs it, so that not all pools load the new primary at once with all their connections.
 
 use std::sync::Arc;
 
 use super::failpoint::failpoint;
-use super::validate::Answer;
-use crate::link::RoleEvidence;
+use super::validate::CheckResult;
+use crate::link::RoleSign;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 
-impl Inner {
-    /// What a connection that came back has seen of its server's role, if that matters.
+impl Core {
+    /// Returns the evidence of a role change that a returned connection carries, if roles matter.
     #[inline]
     pub(in crate::pool) fn role_evidence(&self, conn: &OpenConnection) -> Option<RoleEvidence> {
         if self.asks_for_role { conn.link.role_evidence() } else { None }
     }
 
-    /// Somebody was refused a write: the others are not to find that out one by one. He may have asked for it himself, by a
-    /// transaction that only reads; then the others prove themselves for nothing, once.
-    pub(in crate::pool) fn heed(&self, conn: &OpenConnection, sign: RoleEvidence) {
-        if sign == RoleEvidence::RefusedWrite {
+    /// Begins a new epoch after a refused write, so that other borrowers do not find it out one by one. The borrower may have
+    /// caused it itself, by a read-only transaction; then the others are validated for nothing, once.
+    pub(in crate::pool) fn note_role_evidence(&self, conn: &OpenConnection, sign: RoleSign) {
+        if sign == RoleSign::RefusedWrite {
             self.role_may_have_changed(conn, "25006");
         }
     }
 
-    /// A connection broke while it was lent.
-    pub(in crate::pool) fn heed_loss(&self, conn: &OpenConnection) {
-        let said = conn.link.last_sqlstate();
-        let known = said.as_deref().filter(|code| matches!(*code, "57P01" | "57P02"));
+    /// Begins a new epoch after a connection broke while it was checked out.
+    pub(in crate::pool) fn note_connection_loss(&self, conn: &OpenConnection) {
+        let code = conn.link.last_sqlstate();
+        let known = code.as_deref().filter(|code| matches!(*code, "57P01" | "57P02"));
         self.role_may_have_changed(conn, known.unwrap_or("connection_lost"));
     }
 
     fn role_may_have_changed(&self, conn: &OpenConnection, evidence: &str) {
-        if !self.asks_for_role || !self.trust.begin_era_after(conn.era) {
+        if !self.asks_for_role || !self.revalidation.begin_epoch_after(conn.epoch) {
             return;
         }
         self.log.info(
@@ -48,28 +48,28 @@ impl Inner {
         );
     }
 
-    /// A clean connection came back with a sign on it: a worker has it prove its role.
+    /// Has a worker validate the role of a clean connection that came back with evidence of a change.
     #[cold]
-    pub(in crate::pool) fn doubt_role(self: &Arc<Self>, mut conn: Parked, sign: RoleEvidence) {
-        self.heed(&conn, sign);
-        let inner = self.clone();
+    pub(in crate::pool) fn revalidate_role(self: &Arc<Self>, mut conn: Parked, sign: RoleSign) {
+        self.note_role_evidence(&conn, sign);
+        let core = self.clone();
         self.workers.run(move || {
-            failpoint!(inner, "role in doubt");
-            match inner.ask(&mut conn, inner.settings.validation_timeout) {
-                Answer::Fit => inner.park(conn),
-                Answer::Unfit(why) => {
-                    inner.tell_of_wrong_role(&conn, why);
-                    inner.retire(conn, CloseReason::WrongRole);
+            failpoint!(core, "role in doubt");
+            match core.health_check(&mut conn, core.settings.validation_timeout) {
+                CheckResult::Valid => core.park(conn),
+                CheckResult::WrongRole(why) => {
+                    core.note_wrong_role(&conn, why);
+                    core.retire(conn, CloseReason::WrongRole);
                 }
-                Answer::Dead => inner.retire_broken(conn),
+                CheckResult::Dead => core.retire_broken(conn),
             }
         });
     }
 
-    /// A connection is at a server of the wrong role.
+    /// Begins a new epoch after a connection was found at a server of the wrong role.
     #[cold]
-    pub(in crate::pool) fn tell_of_wrong_role(&self, conn: &OpenConnection, why: &str) {
-        self.trust.begin_era_after(conn.era);
+    pub(in crate::pool) fn note_wrong_role(&self, conn: &OpenConnection, why: &str) {
+        self.revalidation.begin_epoch_after(conn.epoch);
         self.log.warn(
             &[("connection", conn.id.into()), ("target", conn.target.as_str().into())],
             format_args!(

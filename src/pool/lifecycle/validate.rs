@@ -1,5 +1,4 @@
-//! Whether a connection is what it should be, alive and at a server of the right role, and how it is found out as cheaply as
-//! its history allows.
+//! Validation: checks that a connection is alive and at a server of the right role, as cheaply as its history allows.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,107 +7,108 @@ use super::failpoint::failpoint;
 use crate::error::human;
 use crate::link::IdlePoll;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::sys::clock::Tick;
 
-/// A connection parked less than this ago is lent again without a look: the look costs ten times the rest of the loan,
-/// and what could have happened to it meanwhile could as well happen right after a look. A loan that lasted longer than
-/// this ends with a look. So a connection that died is met by a borrower only within so short a time of its death.
-pub(in crate::pool) const LOOK_AFTER: Duration = Duration::from_millis(2);
+/// A connection parked less than this ago is checked out again without a poll of its socket. The poll costs ten times the
+/// rest of the checkout, and a connection can die right after a poll as well. A checkout that lasted longer than this ends
+/// with a poll. So a borrower gets a dead connection only within so short a time of its death.
+pub(in crate::pool) const POLL_SOCKET_AFTER: Duration = Duration::from_millis(2);
 
-/// What came of it.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) enum Answer {
-    Fit,
-    /// The server is alive, and has not the role that `target_session_attrs` asks for; why.
-    Unfit(&'static str),
-    /// None in time, or none that makes sense.
+pub(in crate::pool) enum CheckResult {
+    Valid,
+    /// The server is alive, but does not have the role that `target_session_attrs` asks for; why.
+    WrongRole(&'static str),
+    /// No answer in time, or none that makes sense.
     Dead,
 }
 
-/// Whether a connection works.
-pub(in crate::pool) enum Proof {
-    Given(Parked),
+/// The outcome of a validation before checkout.
+pub(in crate::pool) enum Validation {
+    Valid(Parked),
     Failed,
-    /// A worker finds out; the caller may wait so long for it, and needs the rest of its time for opening another.
-    Elsewhere {
+    /// A worker validates the connection. The caller may wait so long for it; it needs the rest of its time for opening
+    /// another.
+    InBackground {
         patience: Duration,
     },
 }
 
-impl Inner {
-    /// Starts the loan's clock, too.
+impl Core {
+    /// Returns whether a connection was used so recently that it needs no check. Starts the checkout's clock, too.
     #[inline]
-    pub(in crate::pool) fn needs_no_look(&self, parked: &mut OpenConnection) -> bool {
+    pub(in crate::pool) fn skips_validation(&self, parked: &mut OpenConnection) -> bool {
         let now = Tick::now();
-        parked.lent_at = now;
-        now.since(parked.heard_at) < LOOK_AFTER
-            && !parked.doubtful
-            && self.trust.covers(parked.heard_at, parked.era)
+        parked.checked_out_at = now;
+        now.since(parked.heard_at) < POLL_SOCKET_AFTER
+            && !parked.must_revalidate
+            && self.revalidation.allows_reuse(parked.heard_at, parked.epoch)
     }
 
-    /// Makes sure that a lent connection works, as cheaply as its history allows. A dead one is retired, and everything
-    /// parked before this moment becomes suspect, so that the next borrowers do not find out one by one.
-    pub(in crate::pool) fn prove(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Proof {
-        // What is handed to a waiter was looked at when it came back, unless the loan was too short for anything to happen.
-        if self.needs_no_look(&mut parked) {
-            return Proof::Given(parked);
+    /// Makes sure that a connection works before it is checked out, as cheaply as its history allows. A dead one is retired,
+    /// and all connections parked before this moment become suspect, so that the next borrowers do not find out one by one.
+    pub(in crate::pool) fn validate(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Validation {
+        // A connection handed to a waiter was polled when it came back, unless the checkout was too short to matter.
+        if self.skips_validation(&mut parked) {
+            return Validation::Valid(parked);
         }
         let now = Tick::now();
-        let missed = self.notice_standstill(now);
+        let missed = self.detect_clock_jump(now);
         if let Some(reason) = self.is_overdue(&parked, now.plus(missed)) {
-            self.retire_unlent(parked, reason);
-            return Proof::Failed;
+            self.retire_before_checkout(parked, reason);
+            return Validation::Failed;
         }
-        let trusted = now.since(parked.heard_at) <= self.settings.validate_after_idle
-            && !parked.doubtful
-            && self.trust.covers(parked.heard_at, parked.era);
-        let answer = match parked.link.poll_idle() {
-            IdlePoll::Closed => Answer::Dead,
-            IdlePoll::Quiet if trusted => Answer::Fit,
-            IdlePoll::Quiet | IdlePoll::Unsolicited => {
+        let is_recent = now.since(parked.heard_at) <= self.settings.validate_after_idle
+            && !parked.must_revalidate
+            && self.revalidation.allows_reuse(parked.heard_at, parked.epoch);
+        let answer = match parked.link.look() {
+            Look::Gone => CheckResult::Dead,
+            Look::Quiet if is_recent => CheckResult::Valid,
+            Look::Quiet | Look::Spoke => {
                 // Half of the time is kept for opening another, should this one be dead.
                 let limit = self.settings.validation_timeout;
                 let allowed = limit.min(deadline.saturating_duration_since(Instant::now()) / 2);
                 if allowed < limit / 2 {
-                    self.prove_in_background(parked);
-                    return Proof::Elsewhere { patience: allowed };
+                    self.validate_in_background(parked);
+                    return Validation::InBackground { patience: allowed };
                 }
-                self.ask(&mut parked, allowed)
+                self.health_check(&mut parked, allowed)
             }
         };
-        if let Some(reason) = self.tell_of_answer(&parked, answer) {
-            self.retire_unlent(parked, reason);
-            return Proof::Failed;
+        if let Some(reason) = self.conclude_check(&parked, answer) {
+            self.retire_before_checkout(parked, reason);
+            return Validation::Failed;
         }
-        parked.lent_at = now;
-        Proof::Given(parked)
+        parked.checked_out_at = now;
+        Validation::Valid(parked)
     }
 
-    /// Draws the conclusions for all others, and returns why this one must be closed, if it must.
+    /// Applies the outcome to the other connections. Returns why this one must be closed, if it must.
     #[inline]
-    pub(in crate::pool) fn tell_of_answer(
+    pub(in crate::pool) fn conclude_check(
         &self,
         parked: &OpenConnection,
-        answer: Answer,
+        answer: CheckResult,
     ) -> Option<CloseReason> {
         match answer {
-            Answer::Fit => None,
-            Answer::Unfit(why) => {
-                self.tell_of_wrong_role(parked, why);
+            CheckResult::Valid => None,
+            CheckResult::WrongRole(why) => {
+                self.note_wrong_role(parked, why);
                 Some(CloseReason::WrongRole)
             }
-            Answer::Dead => {
-                self.tell_of_death(parked);
+            CheckResult::Dead => {
+                self.note_dead_connection(parked);
                 Some(CloseReason::ValidationFailed)
             }
         }
     }
 
-    /// An idle connection was found dead.
+    /// Logs that an idle connection was found dead, and makes all parked ones suspect.
     #[cold]
-    fn tell_of_death(&self, parked: &OpenConnection) {
+    fn note_dead_connection(&self, parked: &OpenConnection) {
         self.log.info(
             &[("connection", parked.id.into())],
             format_args!(
@@ -116,55 +116,55 @@ impl Inner {
                 human(Tick::now().since(parked.parked_at))
             ),
         );
-        self.trust.suspect_all_parked();
-        self.governor.lost_one();
+        self.revalidation.suspect_all_parked();
+        self.coordinator.connection_lost();
     }
 
-    /// A caller in a hurry must not make a healthy connection look dead by cutting its proof short: a worker lets it
-    /// prove itself at leisure, and the queue hands it on.
+    /// Has a worker validate a connection, which the queue then hands on. A caller with little time left must not make a healthy
+    /// connection look dead by cutting its validation short.
     #[cold]
-    fn prove_in_background(self: &Arc<Self>, mut parked: Parked) {
-        let inner = self.clone();
+    fn validate_in_background(self: &Arc<Self>, mut parked: Parked) {
+        let core = self.clone();
         self.workers.run(move || {
-            failpoint!(inner, "validating in the background");
-            let answer = inner.ask(&mut parked, inner.settings.validation_timeout);
-            if let Some(reason) = inner.tell_of_answer(&parked, answer) {
-                return inner.retire_unlent(parked, reason);
+            failpoint!(core, "validating in the background");
+            let answer = core.health_check(&mut parked, core.settings.validation_timeout);
+            if let Some(reason) = core.conclude_check(&parked, answer) {
+                return core.retire_before_checkout(parked, reason);
             }
-            // Never reached its borrower.
-            inner.admission.count(|c| c.gets -= 1);
-            inner.give_back(parked);
+            // The connection never reached its borrower.
+            core.admission.count(|c| c.gets -= 1);
+            core.give_back(parked);
         });
     }
 
-    /// A round trip, in bounded time. Where a role is asked for that is what the server is asked for: an answer costs it no
-    /// more than an empty one, and roles change while connections are idle.
-    pub(in crate::pool) fn ask(&self, conn: &mut OpenConnection, limit: Duration) -> Answer {
+    /// Makes a round trip, in bounded time. Where a role is required, the server is asked for its role: that costs it no more
+    /// than an empty statement, and roles change while connections are idle.
+    pub(in crate::pool) fn health_check(&self, conn: &mut OpenConnection, limit: Duration) -> CheckResult {
         failpoint!(self, "validating");
-        let era = self.trust.era();
+        let epoch = self.revalidation.epoch();
         let asked = Instant::now();
         let mut run = |sql: &str| conn.run_for_pool(sql, asked + limit);
         let answer = if self.asks_for_role {
             let mut first_row =
                 |sql: &str| Ok(run(sql)?.into_iter().next().unwrap_or_default().into_values());
             match self.connector.misfit(&mut first_row) {
-                Ok(None) => Answer::Fit,
-                Ok(Some(why)) => Answer::Unfit(why),
-                Err(_) => Answer::Dead,
+                Ok(None) => CheckResult::Valid,
+                Ok(Some(why)) => CheckResult::WrongRole(why),
+                Err(_) => CheckResult::Dead,
             }
         } else if run("").is_ok() {
-            Answer::Fit
+            CheckResult::Valid
         } else {
-            Answer::Dead
+            CheckResult::Dead
         };
-        let answer = if conn.link.is_clean() { answer } else { Answer::Dead };
+        let answer = if conn.link.is_clean() { answer } else { CheckResult::Dead };
         failpoint!(self, "validated");
-        if answer == Answer::Fit {
-            self.meters.proved(asked.elapsed());
+        if answer == CheckResult::Valid {
+            self.metrics.validated(asked.elapsed());
             conn.heard_at = Tick::now();
-            conn.era = era;
-            conn.doubtful = false;
-            conn.link.forget_role_evidence();
+            conn.epoch = epoch;
+            conn.must_revalidate = false;
+            conn.link.forget_role_signs();
         }
         answer
     }

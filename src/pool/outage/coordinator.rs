@@ -1,5 +1,5 @@
-//! What all pools of the process that lead to the same server do together: how many connections they make at once, and who
-//! tries while the server is out of reach. The decisions are [`SlowStart`]'s and [`Breaker`]'s; this carries them out.
+//! The coordination of all pools of the process that lead to the same server: how many connections they open at once, and
+//! which thread probes during an outage. [`Ramp`] and [`Breaker`] decide; this module carries their decisions out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,68 +9,68 @@ use parking_lot::Mutex;
 
 use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::slow_start::SlowStart;
 use crate::sys::single_flight::SingleFlight;
 
-pub(in crate::pool) struct Governor {
-    /// There is an outage. To be looked at before the lock is taken.
+pub(in crate::pool) struct Coordinator {
+    /// An outage is under way. Read before the lock is taken.
     out: AtomicBool,
     /// A probe is under way.
     pub(in crate::pool) probing: SingleFlight,
-    known: Mutex<Known>,
+    known: Mutex<ServerState>,
 }
 
 #[derive(Default)]
-struct Known {
+struct ServerState {
     breaker: Breaker,
     ramp: SlowStart,
     last_failure: Option<Arc<Error>>,
-    pools: Vec<Weak<Inner>>,
+    pools: Vec<Weak<Core>>,
 }
 
-impl Known {
-    fn pools(&mut self) -> Vec<Arc<Inner>> {
+impl ServerState {
+    fn pools(&mut self) -> Vec<Arc<Core>> {
         self.pools.retain(|pool| pool.strong_count() > 0);
         self.pools.iter().filter_map(Weak::upgrade).collect()
     }
 }
 
-/// Of this process. Pools share one that reach the server in the same way: behind a pooler one database may be away and
-/// another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
-static GOVERNORS: Mutex<Vec<(ServerSettings, Weak<Governor>)>> = Mutex::new(Vec::new());
+/// The coordinators of this process. Only pools with the same server settings share one: behind a pooler one database may be
+/// away and another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
+static COORDINATORS: Mutex<Vec<(ServerSettings, Weak<Coordinator>)>> = Mutex::new(Vec::new());
 
-impl Governor {
+impl Coordinator {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             out: AtomicBool::new(false),
             probing: SingleFlight::default(),
-            known: Mutex::new(Known::default()),
+            known: Mutex::new(ServerState::default()),
         })
     }
 
-    /// For the pools of one server. `None`: for a single pool.
+    /// Returns the coordinator of a server's pools. `None`: a new one, for a single pool.
     pub(in crate::pool) fn of(server: Option<ServerSettings>) -> Arc<Self> {
         let Some(server) = server else { return Self::new() };
-        let mut governors = GOVERNORS.lock();
-        governors.retain(|(_, governor)| governor.strong_count() > 0);
-        let found = governors.iter().find(|(name, _)| *name == server);
-        if let Some(governor) = found.and_then(|(_, governor)| governor.upgrade()) {
-            return governor;
+        let mut coordinators = COORDINATORS.lock();
+        coordinators.retain(|(_, coordinator)| coordinator.strong_count() > 0);
+        let found = coordinators.iter().find(|(name, _)| *name == server);
+        if let Some(coordinator) = found.and_then(|(_, coordinator)| coordinator.upgrade()) {
+            return coordinator;
         }
-        let governor = Self::new();
-        governors.push((server, Arc::downgrade(&governor)));
-        governor
+        let coordinator = Self::new();
+        coordinators.push((server, Arc::downgrade(&coordinator)));
+        coordinator
     }
 
-    pub(in crate::pool) fn admit(&self, pool: &Arc<Inner>) {
+    pub(in crate::pool) fn admit(&self, pool: &Arc<Core>) {
         self.known.lock().pools.push(Arc::downgrade(pool));
         self.apply_ramp();
     }
 
-    /// The pools there are.
-    pub(in crate::pool) fn pools(&self) -> Vec<Arc<Inner>> {
+    /// Returns the pools that still exist.
+    pub(in crate::pool) fn pools(&self) -> Vec<Arc<Core>> {
         self.known.lock().pools()
     }
 
@@ -84,7 +84,7 @@ impl Governor {
         }
     }
 
-    /// The server let a connection in, or at least answered.
+    /// Ends an outage: the server accepted a connection, or at least answered.
     pub(in crate::pool) fn reached(&self, opened: bool) {
         let mut known = self.known.lock();
         let outage = known.breaker.reached(Instant::now());
@@ -116,8 +116,8 @@ impl Governor {
         }
     }
 
-    /// A connection was lost, and the server may be away: one opening will tell.
-    pub(in crate::pool) fn lost_one(&self) {
+    /// Slows openings down after a lost connection. The server may be away, and one opening will show it.
+    pub(in crate::pool) fn connection_lost(&self) {
         let mut known = self.known.lock();
         let before = known.ramp.for_each_of(1);
         known.ramp.failed();
@@ -128,8 +128,8 @@ impl Governor {
         }
     }
 
-    /// A connection could not be opened, for a reason that passes.
-    pub(in crate::pool) fn failed(self: &Arc<Self>, pool: &Inner, error: &Error, took: Duration) {
+    /// Notes an opening that failed for a passing reason.
+    pub(in crate::pool) fn failed(self: &Arc<Self>, pool: &Core, error: &Error, took: Duration) {
         let for_role = error.phase() == Some(Phase::Role) && error.kind() == ErrorKind::Unreachable;
         let failed = Failed { kind: error.kind(), for_role, took };
         let mut known = self.known.lock();
@@ -158,7 +158,7 @@ impl Governor {
         }
     }
 
-    /// While there is an outage: the failure that an attempt would meet, found out a moment ago.
+    /// Returns the failure that an attempt would meet, if an outage is under way and a probe met it a moment ago.
     pub(in crate::pool) fn known_failure(&self) -> Option<Error> {
         if !self.is_out() {
             return None;
@@ -176,7 +176,7 @@ impl Governor {
         self.out.load(Ordering::Acquire)
     }
 
-    /// The error of who needs a connection while an outage has lasted for longer than `after`.
+    /// Returns the error of callers that need a connection, if an outage has lasted for longer than `after`.
     pub(in crate::pool) fn open_circuit(&self, after: Duration) -> Option<Error> {
         if !self.is_out() {
             return None;
@@ -194,7 +194,7 @@ impl Governor {
         Some(Error::new(ErrorKind::CircuitOpen, message).with_note(note).in_phase(Phase::Queue))
     }
 
-    /// How long the server has been out of reach, if it is.
+    /// Returns how long the server has been out of reach, if it is.
     pub(in crate::pool) fn outage(&self) -> Option<Duration> {
         if !self.is_out() {
             return None;
@@ -202,7 +202,7 @@ impl Governor {
         self.known.lock().breaker.lasts(Instant::now())
     }
 
-    /// How long the probe that is due may take, and when the next is; `None` when nobody wants one any more.
+    /// Returns the time limit of the probe that is due, and when the next is due; `None` when no caller needs one any more.
     pub(in crate::pool) fn next_probe(&self, waited_for: bool) -> Option<(Duration, Instant)> {
         let mut known = self.known.lock();
         let next = known.breaker.probe(Instant::now(), waited_for);

@@ -1,5 +1,6 @@
-//! What the pool does about a server that has no slot left for it: it makes do with what it has, and tries for one more now
-//! and then. [`LearnedLimit`](crate::resilience::learned_limit::LearnedLimit) decides; this carries it out, and tells.
+//! Full servers: a pool for which the server has no slot left works with the connections it holds, and tries for one more
+//! from time to time. [`LearnedLimit`](crate::resilience::learned_limit::LearnedLimit) decides; this module carries it out and
+//! emits the events.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,23 +8,23 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, LimitedBy};
 use crate::observe::event::EventKind;
 use crate::pool::admission::Learned;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::capacity::Capacity;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::resilience::learned_limit::Moved;
 use crate::sys::clock::Tick;
 
-/// While the server is full, idle connections are closed after this share of `idle_timeout`: others wait for their slots.
-const SOONER: u32 = 4;
+/// The divisor of `idle_timeout` while the server is full: other clients wait for the slots of idle connections.
+const IDLE_TIMEOUT_DIVISOR: u32 = 4;
 
-impl Inner {
-    /// An opening was refused by a limit.
+impl Core {
+    /// Lowers the limit after a full server refused an opening.
     pub(in crate::pool) fn refused(self: &Arc<Self>, capacity: Capacity, error: &Error, by: LimitedBy) {
         failpoint!(self, "full");
         let refused = capacity.refused(by);
-        self.plan_for_fleet();
+        self.schedule_fleet_work();
         if let Some(Moved { from, to }) = refused.moved {
-            self.tell(EventKind::LimitMoved).moved(from, to).reason(by.name()).warn(
+            self.emit(EventKind::LimitMoved).moved(from, to).reason(by.name()).warn(
                 &[("limited_by", by.name().into())],
                 format_args!(
                     "the limit falls from {from} to {to} connections, because of {}: {}",
@@ -35,49 +36,53 @@ impl Inner {
         if let Some(at) = refused.next_try {
             self.try_one_more_at(at);
         }
-        // What is idle is let go sooner from now on.
+        // Idle connections are closed sooner from now on.
         self.wake_housekeeping_at(Tick::exact());
     }
 
     fn try_one_more_at(self: &Arc<Self>, at: Instant) {
         let Some(flight) = self.tries_one_more.begin() else { return };
-        self.later(at.saturating_duration_since(Instant::now()), |inner| {
+        self.later(at.saturating_duration_since(Instant::now()), |core| {
             drop(flight);
-            inner.try_one_more();
+            core.try_one_more();
         });
     }
 
-    /// On the timer thread.
+    /// Raises the limit by one if callers wait. Runs on the timer thread.
     fn try_one_more(self: &Arc<Self>) {
-        // Until it is known when the next try is due.
-        let mut next = NextTry { inner: self, at: Some(Instant::now() + self.settings.retry_max_delay) };
+        // The fallback until the next try is known.
+        let mut next = NextTry { core: self, at: Some(Instant::now() + self.settings.retry_max_delay) };
         failpoint!(self, "one more");
         let Learned { moved, next_try } = self.admission.try_one_more();
         next.at = next_try;
         if let Some(Moved { from, to }) = moved {
-            self.tell(EventKind::LimitMoved)
+            self.emit(EventKind::LimitMoved)
                 .moved(from, to)
                 .debug(&[], format_args!("the limit rises from {from} to {to} connections"));
         }
     }
 
-    /// How long a connection may be idle at present.
+    /// Returns how long a connection may be idle at present.
     pub(in crate::pool) fn idle_timeout(&self) -> Duration {
         let usual = self.settings.idle_timeout;
-        if self.tries_one_more.is_under_way() || self.fleet.is_scarce() { usual / SOONER } else { usual }
+        if self.tries_one_more.is_under_way() || self.fleet.is_scarce() {
+            usual / IDLE_TIMEOUT_DIVISOR
+        } else {
+            usual
+        }
     }
 }
 
-/// Sets the timer for the next try on every way out: a limit that was learned never rises without one.
+/// Sets the timer for the next try on every way out: a learned limit never rises without one.
 struct NextTry<'a> {
-    inner: &'a Arc<Inner>,
+    core: &'a Arc<Core>,
     at: Option<Instant>,
 }
 
 impl Drop for NextTry<'_> {
     fn drop(&mut self) {
         if let Some(at) = self.at {
-            self.inner.try_one_more_at(at);
+            self.core.try_one_more_at(at);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Servers that cannot be used: out of reach, full, or refusing for good. Shared by all pools of the process.
+//! Servers that cannot be used: out of reach, full, or failing permanently. Shared by all pools of the process.
 
 pub(super) mod coordinator;
 pub(super) mod fail_fast;

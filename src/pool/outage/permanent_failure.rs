@@ -1,39 +1,39 @@
-//! What is refused for good: a wrong password, an unknown database, a certificate that does not match. One attempt is
-//! enough for everybody; when it is asked again, [`PermanentFailure`] decides.
+//! Permanent failures: a wrong password, an unknown database, a certificate that does not match. After the first one all
+//! callers fail fast; [`Refusal`] decides when the server is asked again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, human};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::capacity::{AskAgain, AskingAgain};
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::resilience::permanent_failure::PermanentFailure;
 
-pub(in crate::pool) struct RefusedForGood {
-    refusal: PermanentFailure,
+pub(in crate::pool) struct PermanentFailure {
+    refusal: Refusal,
     error: Error,
 }
 
-/// What one is told whom the server refuses.
-pub(in crate::pool) enum Told {
+/// The treatment of a call that met a permanent failure.
+pub(in crate::pool) enum RefusedCall {
     /// The server is being asked again: wait for the answer.
     Wait,
-    Refused(Error),
+    Fail(Error),
 }
 
-/// Whether every attempt will meet the same until the configuration, here or there, is another.
-pub(in crate::pool) fn is_for_good(error: &Error) -> bool {
+/// Returns whether every attempt will fail the same way until the configuration of the client or the server changes.
+pub(in crate::pool) fn is_permanent(error: &Error) -> bool {
     let kind = error.kind();
     !error.is_retryable() && matches!(kind, ErrorKind::Auth | ErrorKind::Tls | ErrorKind::Database)
 }
 
-impl Inner {
-    /// An opening was refused for good, of which admission is to be told by the caller.
-    pub(in crate::pool) fn note_refusal(&self, error: &Error) {
+impl Core {
+    /// Notes a permanent failure. The caller has to notify admission.
+    pub(in crate::pool) fn note_permanent_failure(&self, error: &Error) {
         let now = Instant::now();
         let chance = fastrand::f64();
-        let mut refused = self.refused_for_good.lock();
+        let mut refused = self.permanent_failure.lock();
         let first = refused.is_none();
         match &mut *refused {
             Some(refused) => {
@@ -41,8 +41,8 @@ impl Inner {
                 refused.error = error.again();
             }
             None => {
-                let refusal = PermanentFailure::new(now, chance);
-                *refused = Some(RefusedForGood { refusal, error: error.again() });
+                let refusal = Refusal::new(now, chance);
+                *refused = Some(PermanentFailure { refusal, error: error.again() });
             }
         }
         drop(refused);
@@ -58,44 +58,44 @@ impl Inner {
         }
     }
 
-    /// An opening succeeded, or failed in another way.
-    pub(in crate::pool) fn forget_refusal(&self) {
-        let was_refused = self.refused_for_good.lock().take().is_some();
+    /// Clears a permanent failure: an opening succeeded, or failed in another way.
+    pub(in crate::pool) fn clear_permanent_failure(&self) {
+        let was_refused = self.permanent_failure.lock().take().is_some();
         if was_refused {
             self.note_circuit();
-            self.admission.no_longer_refused();
+            self.admission.permanent_failure_ended();
         }
     }
 
-    /// For how long the server has refused this pool.
-    pub(in crate::pool) fn refused_for(&self) -> Option<Duration> {
-        self.refused_for_good.lock().as_ref().map(|refused| refused.refusal.since.elapsed())
+    /// Returns for how long a permanent failure has lasted.
+    pub(in crate::pool) fn permanent_failure_age(&self) -> Option<Duration> {
+        self.permanent_failure.lock().as_ref().map(|refused| refused.refusal.since.elapsed())
     }
 
-    /// Somebody wants a connection whom the server refuses.
-    pub(in crate::pool) fn tell_refusal(self: &Arc<Self>) -> Told {
+    /// Fails a call with the permanent failure, or has the server asked again if that is due.
+    pub(in crate::pool) fn fail_or_ask_again(self: &Arc<Self>) -> RefusedCall {
         let now = Instant::now();
-        let refused = self.refused_for_good.lock();
-        // It may have changed its mind just now.
-        let Some(RefusedForGood { refusal, error }) = &*refused else { return Told::Wait };
+        let refused = self.permanent_failure.lock();
+        // It may have been cleared just now.
+        let Some(PermanentFailure { refusal, error }) = &*refused else { return RefusedCall::Wait };
         if !refusal.may_ask_again(now) {
             let note = format!(
                 "asked {} ago; not asked again before {} have passed",
                 human(now.saturating_duration_since(refusal.asked)),
                 human(refusal.next_probe().saturating_duration_since(now))
             );
-            return Told::Refused(error.again().with_note(note));
+            return RefusedCall::Fail(error.again().with_note(note));
         }
-        let told = error.again();
+        let failure = error.again();
         drop(refused);
         match self.begin_asking_again() {
             AskAgain::Begins(asking) => {
-                let inner = self.clone();
-                self.workers.run(move || inner.ask_again(asking));
-                Told::Wait
+                let core = self.clone();
+                self.workers.run_opening(move || core.ask_again(asking));
+                RefusedCall::Wait
             }
-            AskAgain::IsUnderWay => Told::Wait,
-            AskAgain::HasNoRoom => Told::Refused(told),
+            AskAgain::IsUnderWay => RefusedCall::Wait,
+            AskAgain::HasNoRoom => RefusedCall::Fail(failure),
         }
     }
 
@@ -106,8 +106,8 @@ impl Inner {
             Ok(conn) => self.give_back(conn),
             Err(error) => {
                 self.remember_open_failure(&error);
-                if !is_for_good(&error) {
-                    self.forget_refusal();
+                if !is_permanent(&error) {
+                    self.clear_permanent_failure();
                 }
             }
         }

@@ -1,51 +1,51 @@
-//! The one thread that tries while a server is out of reach, at a steady pace: see [`crate::resilience::breaker`].
+//! The probe: during an outage one thread tries the server at a steady pace; see [`crate::resilience::breaker`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::coordinator::Governor;
+use super::coordinator::Coordinator;
 use crate::error::ErrorKind;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::capacity::Capacity;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::pool::workers::Workers;
 use crate::sys::single_flight::Flight;
 
-impl Governor {
+impl Coordinator {
     pub(in crate::pool) fn probe_at(self: &Arc<Self>, at: Instant, workers: &Workers) {
-        workers.after_if_alive(self, at.saturating_duration_since(Instant::now()), Self::probes_turn);
+        workers.after_if_alive(self, at.saturating_duration_since(Instant::now()), Self::run_probe_turn);
     }
 
-    /// On the timer thread: has a worker probe, for a pool that somebody waits for, and sets the next turn.
-    fn probes_turn(self: &Arc<Self>) {
+    /// Has a thread for openings probe, for a pool with waiting callers, and sets the next turn. Runs on the timer thread.
+    fn run_probe_turn(self: &Arc<Self>) {
         let pools = self.pools();
-        let waits = |pool: &&Arc<Inner>| pool.admission.snapshot().0.waiting > 0;
+        let waits = |pool: &&Arc<Core>| pool.admission.snapshot().0.waiting > 0;
         let waited_for = pools.iter().find(waits);
         let Some((patience, next)) = self.next_probe(waited_for.is_some()) else { return };
         let asked_last = || pools.iter().max_by_key(|pool| pool.wanted_at.load(Ordering::Relaxed));
         let Some(pool) = waited_for.or_else(asked_last) else { return };
-        // Before all else, so that there is a next one whatever becomes of this.
+        // Set first, so that the next turn comes however this one ends.
         self.probe_at(next, &pool.workers);
         failpoint!(pool, "probe due");
         if let Some(flight) = self.probing.begin()
             && let Some(capacity) = pool.reserve_for_probe()
         {
-            let inner = pool.clone();
-            pool.workers.run(move || inner.probe(capacity, patience, &flight));
+            let core = pool.clone();
+            pool.workers.run_opening(move || core.probe(capacity, patience, &flight));
         }
     }
 }
 
-impl Inner {
-    /// On a worker.
+impl Core {
+    /// Opens a connection to find out whether the server is back. Runs on a thread for openings.
     fn probe(self: &Arc<Self>, capacity: Capacity, patience: Duration, _: &Flight) {
         failpoint!(self, "probing");
         match self.open(capacity, Instant::now() + patience.min(self.settings.connection_timeout)) {
             Ok(conn) => self.give_back(conn),
             Err(error) => {
                 if error.kind() == ErrorKind::ConnectTimeout {
-                    self.governor.probe_was_too_short(self.settings.connection_timeout);
+                    self.coordinator.probe_was_too_short(self.settings.connection_timeout);
                 }
                 self.remember_open_failure(&error);
             }

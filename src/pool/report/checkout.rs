@@ -1,4 +1,4 @@
-//! What is noted when a loan begins and when it ends. Both are on the path of every `get`.
+//! The records of a checkout's beginning and end. Both are on the path of every `get`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,47 +6,47 @@ use std::time::Duration;
 use crate::observe::checkout::Place;
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::OpenConnection;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::failpoint::failpoint;
 
-impl Inner {
+impl Core {
     #[inline]
-    pub(in crate::pool) fn begin_loan(
+    pub(in crate::pool) fn begin_checkout(
         self: &Arc<Self>,
         conn: &OpenConnection,
         place: Option<Place>,
         waited: Duration,
     ) {
         failpoint!(self, "lent");
-        conn.loan.begin(place, waited);
+        conn.checkout.begin(place, waited);
         conn.link.traffic().count_statements(true);
-        self.watch_from_now();
-        if self.follows_loans {
-            self.follow_loan(conn, waited);
+        self.keep_sampling();
+        if self.follows_checkouts {
+            self.follow_checkout(conn, waited);
         }
     }
 
     #[inline]
-    pub(in crate::pool) fn end_loan(&self, conn: &OpenConnection) {
+    pub(in crate::pool) fn end_checkout(&self, conn: &OpenConnection) {
         conn.link.traffic().count_statements(false);
-        let used = conn.loan.end();
-        if self.follows_loans {
-            self.tell(EventKind::Released).of(conn).took(used.unwrap_or_default()).silently();
+        let used = conn.checkout.end();
+        if self.follows_checkouts {
+            self.emit(EventKind::Released).of(conn).took(used.unwrap_or_default()).event_only();
         }
     }
 
     #[inline]
-    pub(in crate::pool) fn watch_from_now(self: &Arc<Self>) {
-        if !self.watch.is_active() {
-            self.watch();
+    pub(in crate::pool) fn keep_sampling(self: &Arc<Self>) {
+        if !self.sampler.is_active() {
+            self.start_sampling();
         }
     }
 
     #[cold]
-    fn follow_loan(&self, conn: &OpenConnection, waited: Duration) {
+    fn follow_checkout(&self, conn: &OpenConnection, waited: Duration) {
         if self.settings.leak_backtrace {
-            conn.loan.keep_backtrace();
+            conn.checkout.keep_backtrace();
         }
-        self.tell(EventKind::Acquired).of(conn).took(waited).silently();
+        self.emit(EventKind::Acquired).of(conn).took(waited).event_only();
     }
 }

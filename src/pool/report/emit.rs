@@ -1,4 +1,4 @@
-//! What a pool tells as it happens: one telling makes the log record and the event, so that both say the same.
+//! Emits one event and the matching log record from the same fields, so they cannot disagree.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::error::Error;
 use crate::logging::Field;
 use crate::observe::event::{Event, EventKind};
 use crate::pool::connection::server_connection::OpenConnection;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 
-/// Something that is about to be told. Nothing is told before [`debug`](Self::debug), [`info`](Self::info) or
-/// [`warn`](Self::warn), which must not be called with a lock held.
-pub(in crate::pool) struct Telling<'a> {
-    inner: &'a Inner,
+/// An event in the making. It is emitted by [`debug`](Self::debug), [`info`](Self::info), [`warn`](Self::warn) or
+/// [`event_only`](Self::event_only), which must not be called with a lock held.
+pub(in crate::pool) struct Emission<'a> {
+    core: &'a Core,
     event: Event<'a>,
 }
 
-impl Inner {
-    pub(in crate::pool) fn tell(&self, kind: EventKind) -> Telling<'_> {
-        Telling { inner: self, event: Event::new(kind, self.log.pool()) }
+impl Core {
+    pub(in crate::pool) fn emit(&self, kind: EventKind) -> Emission<'_> {
+        Emission { core: self, event: Event::new(kind, self.log.pool()) }
     }
 }
 
-impl<'a> Telling<'a> {
+impl<'a> Emission<'a> {
     pub(in crate::pool) fn of(mut self, conn: &OpenConnection) -> Self {
         self.event.connection = Some(conn.id);
         self.event.backend_pid = conn.link.backend_key().map(|key| key.process_id);
@@ -64,38 +64,38 @@ impl<'a> Telling<'a> {
 
     #[track_caller]
     pub(in crate::pool) fn debug(self, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
-        self.tell(Level::Debug, more, message);
+        self.write(Level::Debug, more, message);
     }
 
     #[track_caller]
     pub(in crate::pool) fn info(self, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
-        self.tell(Level::Info, more, message);
+        self.write(Level::Info, more, message);
     }
 
     #[track_caller]
     pub(in crate::pool) fn warn(self, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
-        self.tell(Level::Warn, more, message);
+        self.write(Level::Warn, more, message);
     }
 
-    /// An event alone: too frequent for records.
-    pub(in crate::pool) fn silently(self) {
-        if let Some(sink) = &self.inner.events {
+    /// Emits the event alone: it is too frequent for log records.
+    pub(in crate::pool) fn event_only(self) {
+        if let Some(sink) = &self.core.events {
             sink.tell(&self.event);
         }
     }
 
     #[track_caller]
-    fn tell(self, level: Level, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
-        if self.inner.log.wants(level) {
-            self.inner.log.record(level, &self.fields(more), message);
+    fn write(self, level: Level, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
+        if self.core.log.wants(level) {
+            self.core.log.record(level, &self.fields(more), message);
         }
-        if let Some(sink) = &self.inner.events {
+        if let Some(sink) = &self.core.events {
             let message = message.to_string();
             sink.tell(&Event { message: &message, ..self.event });
         }
     }
 
-    /// What the event says, under names that stay the same, and what else there is to say.
+    /// Returns the event's fields under stable names, followed by `more`.
     fn fields<'b>(&'b self, more: &[Field<'b>]) -> Vec<Field<'b>> {
         let event = &self.event;
         let mut fields: Vec<Field<'b>> = vec![("event", Value::from(event.kind.name()))];

@@ -1,4 +1,4 @@
-//! Looking into who holds the connections, on request and when a call has got none.
+//! Explains who holds the connections, on request and when a call has got none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,26 +14,27 @@ use crate::pool::admission::{Grant, Request};
 use crate::pool::connection::own_statements::TextRow;
 use crate::pool::connection::registry::Registered;
 use crate::pool::connection::server_connection::Parked;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::capacity::Granted;
 use crate::pool::lifecycle::failpoint::failpoint;
-use crate::pool::lifecycle::validate::Proof;
+use crate::pool::lifecycle::validate::Validation;
 use crate::sys::clock::Tick;
 
-/// How long the server is waited for, a connection to it included.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The limit of an explanation, the wait for a connection included.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a connection that others wait for is kept for the question. A server that takes longer has worse troubles.
-const BRIEFLY: Duration = Duration::from_millis(500);
+/// The limit of the query over a returned connection, for which callers may wait. A server that takes longer has worse
+/// troubles.
+const CHECKOUT_QUESTION_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// It is not looked into more often on the pool's own account.
-const AT_MOST_EVERY: Duration = Duration::from_secs(60);
+/// The shortest interval between explanations that the pool makes by itself.
+const MIN_EXPLAIN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The most groups of sessions that are listed.
-const MOST_SLOTS: usize = 100;
+/// The largest number of session groups that are listed.
+const MAX_SESSION_GROUPS: usize = 100;
 
-/// One row for each group of sessions, and in each the limits.
-const ASK: &str = "\
+/// The query for the server's slots: one row for each group of sessions, and in each the limits.
+const SLOTS_SQL: &str = "\
 select pg_catalog.current_setting('max_connections'), \
 pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 operator(pg_catalog.+) \
 coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4, \
@@ -48,19 +49,19 @@ and a.usesysid is not null and a.datid is not null \
 and coalesce(a.backend_type, 'client backend') operator(pg_catalog.=) 'client backend' \
 group by 1, 2, 3, 4, 5, 6, 7 order by 8 desc, 5, 6, 7";
 
-/// When it was last looked into, and what was found.
+/// The last explanation, and the one that is under way.
 #[derive(Debug, Default)]
-pub(in crate::pool) struct Explained {
+pub(in crate::pool) struct Explanations {
     last: Mutex<Option<Arc<Exhaustion>>>,
-    /// The pool's view, for which the server is still to be asked.
+    /// The pool's view, which still lacks the server's.
     pending: Mutex<Option<Exhaustion>>,
-    /// It is to be asked over the next connection that comes back: read at every return.
+    /// The server is to be asked over the next connection that comes back. Read at every return.
     wanted: AtomicBool,
-    /// When, as a [`Tick`]; 0 for never.
+    /// The time of the last explanation, as a [`Tick`]; 0 for never.
     at: AtomicU64,
 }
 
-impl Explained {
+impl Explanations {
     #[inline]
     pub(in crate::pool) fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed)
@@ -73,14 +74,14 @@ impl Explained {
 }
 
 impl Pool {
-    /// Who holds the connections, joined with what the server says of its slots. The server is asked over a connection of the
-    /// pool, never over one more than `max_size`: over an idle one, else over the next that comes back or may be opened within
-    /// 2 s. If there is none, `server_error` says why, and the pool's own view is all there is.
+    /// Explains who holds the connections, together with the server's own list of its slots. The server is asked over a
+    /// connection of the pool, never over one more than `max_size`: over an idle one, else over the next that comes back or may
+    /// be opened within 2 s. If there is none, `server_error` gives the reason, and the report has the pool's own view alone.
     ///
-    /// The same is done by itself, at most once a minute, when a call has ended with
+    /// The pool does the same by itself, at most once a minute, when a call has ended with
     /// [`PoolTimeout`](crate::ErrorKind::PoolTimeout) or [`ServerFull`](crate::ErrorKind::ServerFull): it is logged as a
-    /// warning, told as an event, and kept for [`last_exhaustion`](Self::last_exhaustion). Then the server is asked over what is
-    /// idle or comes back next.
+    /// warning, emitted as an event, and kept for [`last_exhaustion`](Self::last_exhaustion). Then the server is asked over a
+    /// connection that is idle or comes back next.
     ///
     /// Blocks for at most 2 s. Inside a callback, and in a forked child, the server is not asked.
     ///
@@ -98,89 +99,91 @@ impl Pool {
     /// # Ok(()) }
     /// ```
     pub fn explain_exhaustion(&self) -> Exhaustion {
-        let mut found = self.inner.pools_view();
-        match self.inner.check_caller() {
-            Ok(()) => found.note_server(self.inner.ask_server(Instant::now() + PATIENCE)),
+        let mut found = self.core.pool_view();
+        match self.core.check_caller() {
+            Ok(()) => found.note_server(self.core.ask_server(Instant::now() + EXPLAIN_TIMEOUT)),
             Err(error) => found.note_server(Err(error.to_string())),
         }
         found
     }
 
-    /// What was found when it was last looked into who holds the connections, by the pool itself.
+    /// Returns the last explanation that the pool made by itself.
     pub fn last_exhaustion(&self) -> Option<Arc<Exhaustion>> {
-        if self.inner.is_inherited() { None } else { self.inner.explained.last.lock().clone() }
+        if self.core.is_inherited() { None } else { self.core.explanations.last.lock().clone() }
     }
 }
 
-impl Inner {
-    /// A call has got no connection.
+impl Core {
+    /// Starts an explanation, since a call has got no connection.
     #[cold]
     pub(in crate::pool) fn explain_soon(self: &Arc<Self>) {
         let now = Tick::exact();
-        let before = self.explained.at.load(Ordering::Relaxed);
-        let is_recent = before != 0 && now.since(Tick::from_word(before)) < AT_MOST_EVERY;
+        let before = self.explanations.at.load(Ordering::Relaxed);
+        let is_recent = before != 0 && now.since(Tick::from_word(before)) < MIN_EXPLAIN_INTERVAL;
         let claims = || {
-            let at = &self.explained.at;
+            let at = &self.explanations.at;
             at.compare_exchange(before, now.to_word(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         if is_recent || !claims() {
             return;
         }
-        // As of now, not of when a connection is there to ask over.
-        let found = self.pools_view();
-        let before = self.explained.pending.lock().replace(found);
+        // The view as of now, not of when a connection is available for the query.
+        let found = self.pool_view();
+        let before = self.explanations.pending.lock().replace(found);
         drop(before);
-        self.explained.wanted.store(true, Ordering::Release);
-        let inner = self.clone();
-        self.workers.run(move || inner.ask_over_idle());
-        self.later(PATIENCE, |inner| inner.explain_without_server());
+        self.explanations.wanted.store(true, Ordering::Release);
+        let core = self.clone();
+        self.workers.run(move || core.ask_over_idle());
+        self.later(EXPLAIN_TIMEOUT, |core| core.explain_without_server());
     }
 
-    /// On a worker: over what is idle now. If nothing is, [`ask_over`](Self::ask_over) is called with what comes back.
+    /// Asks the server over an idle connection. If there is none, [`ask_over`](Self::ask_over) gets the next that comes back.
+    /// Runs on a worker.
     fn ask_over_idle(self: &Arc<Self>) {
         let Some(Grant::Connection(parked)) = self.admission.try_idle() else { return };
-        if let Proof::Given(parked) = self.prove(parked, Instant::now() + PATIENCE) {
+        if let Validation::Valid(parked) = self.validate(parked, Instant::now() + EXPLAIN_TIMEOUT) {
             self.admission.count(|c| c.gets -= 1);
             self.answer_over(parked);
         }
     }
 
-    /// A lent connection came back while there is a question for the server. A worker asks it: nobody who waits for a connection
-    /// has to stand behind the question in the queue, and nobody else is kept from a connection by it for more than its answer.
+    /// Has a worker ask the server over a connection that came back. No waiter has to queue behind the query, and it keeps
+    /// callers from this connection for no longer than its answer takes.
     #[cold]
     pub(in crate::pool) fn ask_over(self: &Arc<Self>, conn: Parked) {
-        self.explained.wanted.store(false, Ordering::Release);
-        let inner = self.clone();
-        self.workers.run(move || inner.answer_over(conn));
+        self.explanations.wanted.store(false, Ordering::Release);
+        let core = self.clone();
+        self.workers.run(move || core.answer_over(conn));
     }
 
     fn answer_over(self: &Arc<Self>, mut conn: Parked) {
         failpoint!(self, "exhaustion question");
-        let pending = self.explained.take();
-        let answer = pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + BRIEFLY));
+        let pending = self.explanations.take();
+        let answer =
+            pending.is_some().then(|| slots_of_server(&mut conn, Instant::now() + CHECKOUT_QUESTION_TIMEOUT));
         self.give_back(conn);
         if let (Some(mut found), Some(answer)) = (pending, answer) {
             found.note_server(answer);
-            self.tell_of_exhaustion(found);
+            self.emit_exhaustion(found);
         }
     }
 
     fn explain_without_server(&self) {
-        if let Some(mut found) = self.explained.take() {
+        if let Some(mut found) = self.explanations.take() {
             found.note_server(Err("no connection came back that it could have been asked over".to_owned()));
-            self.tell_of_exhaustion(found);
+            self.emit_exhaustion(found);
         }
     }
 
-    fn tell_of_exhaustion(&self, found: Exhaustion) {
+    fn emit_exhaustion(&self, found: Exhaustion) {
         let found = Arc::new(found);
-        let before = self.explained.last.lock().replace(found.clone());
+        let before = self.explanations.last.lock().replace(found.clone());
         drop(before);
-        self.tell(EventKind::ExhaustionExplained)
+        self.emit(EventKind::ExhaustionExplained)
             .warn(&[], format_args!("who holds the connections: {found}"));
     }
 
-    fn pools_view(&self) -> Exhaustion {
+    fn pool_view(&self) -> Exhaustion {
         let (gauges, _) = self.admission.snapshot();
         let mut holders: Vec<_> = self.registry.all().iter().filter_map(holder).collect();
         holders.sort_by_key(|holder| std::cmp::Reverse(holder.held_for));
@@ -199,14 +202,14 @@ impl Inner {
     }
 
     fn ask_server(self: &Arc<Self>, deadline: Instant) -> Result<ServerSlots, String> {
-        let mut conn = self.borrow_for_itself(deadline)?;
+        let mut conn = self.check_out_for_pool(deadline)?;
         let answer = slots_of_server(&mut conn, deadline);
         self.give_back(conn);
         answer
     }
 
-    /// A connection for the pool's own use, which is no loan.
-    fn borrow_for_itself(self: &Arc<Self>, deadline: Instant) -> Result<Parked, String> {
+    /// Takes a connection for the pool's own use, which is no checkout.
+    fn check_out_for_pool(self: &Arc<Self>, deadline: Instant) -> Result<Parked, String> {
         let request =
             Request { since: Instant::now(), deadline, opens_from: None, backs_off: false, is_new: false };
         loop {
@@ -215,7 +218,7 @@ impl Inner {
                 Ok(Granted::Closed) => return Err("the pool was closed".to_owned()),
                 Ok(Granted::Refused) => return Err(self.why_unreachable()),
                 Ok(Granted::Connection(parked)) => {
-                    if let Proof::Given(parked) = self.prove(parked, deadline) {
+                    if let Validation::Valid(parked) = self.validate(parked, deadline) {
                         self.admission.count(|c| c.gets -= 1);
                         return Ok(parked);
                     }
@@ -230,12 +233,12 @@ impl Inner {
 }
 
 fn slots_of_server(conn: &mut Parked, deadline: Instant) -> Result<ServerSlots, String> {
-    let rows = conn.run_for_pool(ASK, deadline).map_err(|error| error.summary())?;
-    understand(&rows).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
+    let rows = conn.run_for_pool(SLOTS_SQL, deadline).map_err(|error| error.summary())?;
+    parse_slots(&rows).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
 }
 
 fn holder(conn: &Registered) -> Option<Holder> {
-    let holding = conn.loan.holding()?;
+    let holding = conn.checkout.holding()?;
     let transaction = match conn.link.transaction_status() {
         TransactionStatus::Unknown => "unknown",
         TransactionStatus::Idle => "idle",
@@ -254,7 +257,7 @@ fn holder(conn: &Registered) -> Option<Holder> {
     })
 }
 
-fn understand(rows: &[TextRow]) -> Option<ServerSlots> {
+fn parse_slots(rows: &[TextRow]) -> Option<ServerSlots> {
     let mut slots: Option<ServerSlots> = None;
     for row in rows {
         let number = |column: usize| row.number::<i64>(column);
@@ -291,7 +294,7 @@ fn understand(rows: &[TextRow]) -> Option<ServerSlots> {
         if slot.state.starts_with("idle in transaction") {
             found.idle_in_transaction = found.idle_in_transaction.saturating_add(sessions);
         }
-        if found.slots.len() < MOST_SLOTS {
+        if found.slots.len() < MAX_SESSION_GROUPS {
             found.slots.push(slot);
         }
     }
@@ -311,9 +314,9 @@ mod tests {
         let many = "4294967295";
         let whole = row(["100", "3", "5", "-1", "app", "me", "idle in transaction", many, "1.5", many, many]);
         for columns in 0..whole.len() {
-            assert_eq!(understand(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
+            assert_eq!(parse_slots(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
         }
-        let slots = understand(&[whole.clone().into(), whole.into()]).unwrap();
+        let slots = parse_slots(&[whole.clone().into(), whole.into()]).unwrap();
         assert_eq!((slots.used, slots.idle_in_transaction), (u32::MAX, u32::MAX));
         assert_eq!((slots.role_limit, slots.database_limit), (Some((5, u32::MAX)), None));
     }

@@ -1,16 +1,16 @@
-//! How the pool judges its own state.
+//! The pool's health, alerts and history.
 
 use crate::error::human;
 use crate::observe::alerts::Alert;
 use crate::observe::health::{Facts, Health, LastError};
 use crate::observe::history::Sample;
 use crate::pool::Pool;
-use crate::pool::core::{Inner, OpenFailure};
+use crate::pool::core::{Core, OpenFailure};
 use crate::pool::telemetry::stats::Circuit;
 
 impl Pool {
-    /// Whether the pool can do its work, and if not, why. Judged by what is known: nothing is asked of the server, and nobody
-    /// is waited for, so it may be called as often as one likes, by liveness and readiness checks too
+    /// Returns whether the pool can do its work, and if not, why. Computed from known state, without a query or a wait, so
+    /// that it may be called at any rate, by liveness and readiness checks too
     /// ([`Health::is_live`], [`Health::is_ready`]). In a forked child the pool counts as closed.
     ///
     #[cfg_attr(feature = "embedded", doc = "```")]
@@ -25,32 +25,32 @@ impl Pool {
     /// # Ok(()) }
     /// ```
     pub fn health(&self) -> Health {
-        if self.inner.is_inherited() {
+        if self.core.is_inherited() {
             return Health::new(Facts { closed: true, ..Facts::default() });
         }
-        self.inner.health()
+        self.core.health()
     }
 
-    /// The alerts that are raised at present. They are judged once a second, while something goes on in the pool; each has a
-    /// cause in words and a remedy. They are told as events and log records too, when they are raised and when they are over.
+    /// Returns the alerts that are raised at present. They are evaluated once a second, while the pool is active; each has a
+    /// cause in words and a remedy. Raising and clearing an alert emits an event and a log record, too.
     pub fn alerts(&self) -> Vec<Alert> {
-        if self.inner.is_inherited() { Vec::new() } else { self.inner.watch.alerts() }
+        if self.core.is_inherited() { Vec::new() } else { self.core.sampler.alerts() }
     }
 
-    /// The last ten minutes, a moment for each second in which something went on, the oldest first.
-    pub fn history(&self) -> Vec<Sample> {
-        if self.inner.is_inherited() { Vec::new() } else { self.inner.watch.history() }
+    /// Returns the last ten minutes, a sample for each second in which the pool was active, the oldest first.
+    pub fn history(&self) -> Vec<Moment> {
+        if self.core.is_inherited() { Vec::new() } else { self.core.sampler.history() }
     }
 }
 
-impl Inner {
+impl Core {
     pub(in crate::pool) fn health(&self) -> Health {
         let stats = self.stats();
         let down = matches!(stats.circuit, Circuit::Open | Circuit::Refused);
         let lasts = stats.circuit_for.map(human).unwrap_or_default();
-        let says = || self.why_unreachable();
+        let cause = || self.why_unreachable();
         let probing =
-            || format!("the server has been out of reach for {lasts} and is looked for: {}", says());
+            || format!("the server has been out of reach for {lasts} and is looked for: {}", cause());
         let full = |by: crate::LimitedBy| {
             format!(
                 "{} connections at most at present, of {}, because of {}",
@@ -61,20 +61,20 @@ impl Inner {
         };
         Health::new(Facts {
             closed: self.admission.is_closed(),
-            unreachable: down.then(|| format!("no connection can be opened, for {lasts}: {}", says())),
+            unreachable: down.then(|| format!("no connection can be opened, for {lasts}: {}", cause())),
             serves: stats.in_use + stats.idle > 0,
             hampered: match stats.circuit {
                 Circuit::Probing => Some(probing()),
                 _ => stats.limited_by.map(full),
             },
-            alerts: self.watch.alerts(),
+            alerts: self.sampler.alerts(),
             last_success: self.last_success(),
-            last_error: self.last_open_failure.lock().clone().map(told),
-            last_probe: self.meters.last_probe(),
+            last_error: self.last_open_failure.lock().clone().map(last_error),
+            last_probe: self.metrics.last_probe(),
         })
     }
 
-    /// What the last failure to open a connection said.
+    /// Returns the cause of the last failed opening.
     pub(in crate::pool) fn why_unreachable(&self) -> String {
         self.last_open_failure
             .lock()
@@ -83,6 +83,6 @@ impl Inner {
     }
 }
 
-fn told(failure: OpenFailure) -> LastError {
+fn last_error(failure: OpenFailure) -> LastError {
     LastError { kind: failure.kind, phase: failure.phase, message: failure.cause, age: failure.at.elapsed() }
 }

@@ -1,4 +1,4 @@
-//! What a pool shows: events and log records, health, history, the metrics snapshot, who holds its connections.
+//! The reports of a pool: events and log records, health, history, the metrics snapshot, the holders of its connections.
 
 pub(super) mod checkout;
 pub(super) mod emit;

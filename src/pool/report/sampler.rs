@@ -1,5 +1,5 @@
-//! A look at the pool once a second while something goes on in it: alerts, forgotten loans, history. A pool in which nothing
-//! goes on is not looked at.
+//! The sampler: once a second, while the pool is active, it evaluates alerts, finds forgotten checkouts and records history.
+//! An inactive pool is not sampled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,45 +12,45 @@ use crate::observe::alerts::{Alert, AlertSample, Alerts, Change, Severity};
 use crate::observe::event::EventKind;
 use crate::observe::history::{History, Quantiles, Sample};
 use crate::observe::traffic::SqlState;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::pool::telemetry::stats::{Circuit, Stats};
 use crate::pool::telemetry::totals::Figures;
 use crate::sys::single_flight::{Flight, SingleFlight};
 
-const EVERY: Duration = Duration::from_secs(1);
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Its memory.
+/// The state of the sampler.
 #[derive(Debug)]
-pub(in crate::pool) struct Watch {
-    /// A timer is set for the next look.
+pub(in crate::pool) struct Sampler {
+    /// A timer is set for the next sample.
     active: SingleFlight,
-    /// The circuit as it was last told, by its place in [`Circuit::ALL`].
+    /// The circuit as last emitted, by its place in [`Circuit::ALL`].
     circuit: AtomicU8,
-    seen: Mutex<Seen>,
+    seen: Mutex<Samples>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Samples {
     alerts: Alerts,
     history: History,
-    last: Option<Look>,
+    last: Option<PreviousSample>,
 }
 
-/// How the pool stood when it was last looked at.
+/// The previous sample.
 #[derive(Debug)]
-struct Look {
+struct PreviousSample {
     at: Instant,
     stats: Stats,
     figures: Figures,
 }
 
-impl Watch {
+impl Sampler {
     pub(in crate::pool) fn new() -> Self {
         Self { active: SingleFlight::default(), circuit: AtomicU8::new(0), seen: Mutex::default() }
     }
 
-    /// Whether the pool is looked at: read at every loan.
+    /// Returns whether the pool is sampled. Read at every checkout.
     #[inline]
     pub(in crate::pool) fn is_active(&self) -> bool {
         self.active.is_under_way()
@@ -65,45 +65,45 @@ impl Watch {
     }
 }
 
-impl Inner {
-    /// Something goes on in the pool.
+impl Core {
+    /// Starts sampling, since the pool is active.
     #[cold]
-    pub(in crate::pool) fn watch(self: &Arc<Self>) {
-        if let Some(flight) = self.watch.active.begin() {
-            self.look_later(flight);
+    pub(in crate::pool) fn start_sampling(self: &Arc<Self>) {
+        if let Some(flight) = self.sampler.active.begin() {
+            self.sample_later(flight);
         }
     }
 
-    fn look_later(self: &Arc<Self>, flight: Flight) {
-        self.later(EVERY, |inner| inner.look_at_itself(flight));
+    fn sample_later(self: &Arc<Self>, flight: Flight) {
+        self.later(SAMPLE_INTERVAL, |core| core.take_sample(flight));
     }
 
-    /// On the timer thread.
-    fn look_at_itself(self: &Arc<Self>, flight: Flight) {
+    /// Takes one sample. Runs on the timer thread.
+    fn take_sample(self: &Arc<Self>, flight: Flight) {
         failpoint!(self, "watched");
         self.note_circuit();
-        self.look_for_leaks();
-        let (changes, quiet) = self.take_note();
+        self.check_for_leaks();
+        let (changes, quiet) = self.record_sample();
         for change in changes {
-            self.tell_of_alert(&change);
+            self.emit_alert(&change);
         }
         if !quiet {
-            return self.look_later(flight);
+            return self.sample_later(flight);
         }
         drop(flight);
-        // Who came before this moment found it active.
+        // Callers that came before this moment found it active.
         let (gauges, _) = self.admission.snapshot();
         if gauges.in_use + gauges.opening + gauges.waiting > 0 {
-            self.watch();
+            self.start_sampling();
         }
     }
 
-    /// What changed of the alerts, and whether nothing goes on any more.
-    fn take_note(&self) -> (Vec<Change>, bool) {
+    /// Records a sample. Returns the changes of alerts, and whether the pool has become inactive.
+    fn record_sample(&self) -> (Vec<Change>, bool) {
         let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
         let sample = self.sample(&stats, &figures);
-        let mut seen = self.watch.seen.lock();
-        let changes = seen.alerts.judge(now, sample);
+        let mut seen = self.sampler.seen.lock();
+        let changes = seen.alerts.look(now, sample);
         let goes_on = stats.in_use + stats.opening + stats.waiting > 0
             || stats.circuit != Circuit::Closed
             || !seen.alerts.raised(now).is_empty()
@@ -111,9 +111,9 @@ impl Inner {
                 .last
                 .as_ref()
                 .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
-        let history_sample = history_sample(now, &stats, &figures, seen.last.as_ref());
-        seen.history.add(history_sample);
-        let before = seen.last.replace(Look { at: now, stats, figures });
+        let moment = moment(now, &stats, &figures, seen.last.as_ref());
+        seen.history.add(moment);
+        let before = seen.last.replace(PreviousSample { at: now, stats, figures });
         drop(seen);
         drop(before);
         (changes, !goes_on)
@@ -137,48 +137,48 @@ impl Inner {
         }
     }
 
-    fn tell_of_alert(&self, change: &Change) {
+    fn emit_alert(&self, change: &Change) {
         match change {
             Change::Raised(kind, cause) => {
                 let severity = [("severity", kind.severity().name().into())];
                 let grave = if kind.severity() == Severity::Critical { "critical alert" } else { "alert" };
-                self.tell(EventKind::AlertRaised).reason(kind.name()).warn(
+                self.emit(EventKind::AlertRaised).reason(kind.name()).warn(
                     &severity,
                     format_args!("{grave} {}: {cause}; to do: {}", kind.name(), kind.remedy()),
                 );
             }
             Change::Cleared(kind, lasted) => self
-                .tell(EventKind::AlertCleared)
+                .emit(EventKind::AlertCleared)
                 .reason(kind.name())
                 .took(*lasted)
                 .info(&[], format_args!("alert {} is over, after {}", kind.name(), human(*lasted))),
         }
     }
 
-    /// Tells of the circuit if it is another than was told last.
+    /// Emits an event if the circuit differs from the one last emitted.
     pub(in crate::pool) fn note_circuit(&self) {
         let (circuit, lasts) = self.circuit();
         let place = Circuit::ALL.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
-        let before = self.watch.circuit.swap(place, Ordering::AcqRel);
+        let before = self.sampler.circuit.swap(place, Ordering::AcqRel);
         if before == place {
             return;
         }
         let was = Circuit::ALL[usize::from(before)];
         let lasts = lasts.map(|lasts| format!(" (after {})", human(lasts))).unwrap_or_default();
-        self.tell(EventKind::CircuitMoved).reason(circuit.name()).debug(
+        self.emit(EventKind::CircuitMoved).reason(circuit.name()).debug(
             &[("was", was.name().into())],
             format_args!("the circuit is {}, was {}{lasts}", circuit.name(), was.name()),
         );
     }
 
-    fn look_for_leaks(&self) {
+    fn check_for_leaks(&self) {
         let Some(threshold) = self.settings.leak_detection_threshold else { return };
         for conn in self.registry.all() {
-            let Some(holding) = conn.loan.holding() else { continue };
-            if holding.held_for < threshold || !conn.loan.report_once() {
+            let Some(holding) = conn.checkout.holding() else { continue };
+            if holding.held_for < threshold || !conn.checkout.report_once() {
                 continue;
             }
-            self.meters.leak_suspected();
+            self.metrics.leak_suspected();
             let place = holding.place.map(ToString::to_string);
             let taken = place.as_ref().map(|place| format!(", taken at {place}")).unwrap_or_default();
             let trace = holding.backtrace.map(|trace| format!("\n{trace}")).unwrap_or_default();
@@ -186,7 +186,7 @@ impl Inner {
                 (None, true) => "; leak_backtrace=on tells where it was taken",
                 _ => "",
             };
-            self.tell(EventKind::LeakSuspected)
+            self.emit(EventKind::LeakSuspected)
                 .connection(conn.id, conn.link.backend_key().map(|key| key.process_id))
                 .took(holding.held_for)
                 .place(place.as_deref())
@@ -201,13 +201,13 @@ impl Inner {
     }
 }
 
-/// Statements that failed, but not for what is in them or because they met others.
+/// Returns the number of failed statements, without those that failed because of their own text or a conflict.
 fn failed_statements(figures: &Figures) -> u64 {
     let own_fault = |code: &SqlState| matches!(&code[..2], b"22" | b"23" | b"40" | b"42");
     figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
 }
 
-fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option<&Look>) -> Sample {
+fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&PreviousSample>) -> Moment {
     let errors = |stats: &Stats, figures: &Figures| {
         stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
     };
@@ -224,7 +224,7 @@ fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option
     };
     Sample {
         at: now,
-        over: before.map_or(EVERY, |look| now.saturating_duration_since(look.at)),
+        over: before.map_or(SAMPLE_INTERVAL, |look| now.saturating_duration_since(look.at)),
         idle: stats.idle,
         in_use: stats.in_use,
         opening: stats.opening,

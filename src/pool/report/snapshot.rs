@@ -1,36 +1,36 @@
-//! The figures of a pool, and what metrics are made of, gathered.
+//! The snapshot of a pool from which metrics are made.
 
 use crate::exposition::Observation;
 use crate::pool::Pool;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::telemetry::stats::Stats;
 
 impl Pool {
-    /// In a forked child everything is zero, as [`stats`](Self::stats) is.
+    /// Takes a snapshot. In a forked child everything is zero, as in [`stats`](Self::stats).
     pub(crate) fn observe(&self) -> Observation {
-        let inner = &self.inner;
-        let is_ours = !inner.is_inherited();
+        let core = &self.core;
+        let is_ours = !core.is_inherited();
         Observation {
-            age: inner.meters.born.elapsed(),
-            name: inner.settings.name.clone(),
+            age: core.metrics.born.elapsed(),
+            name: core.settings.name.clone(),
             target: self.target(),
-            min_idle: inner.settings.min_idle,
+            min_idle: core.settings.min_idle,
             stats: self.stats(),
-            figures: if is_ours { inner.figures() } else { Default::default() },
-            oldest_waiter: is_ours.then(|| inner.admission.oldest_waiter()).flatten().unwrap_or_default(),
+            figures: if is_ours { core.figures() } else { Default::default() },
+            oldest_waiter: is_ours.then(|| core.admission.oldest_waiter()).flatten().unwrap_or_default(),
             alerts: self.alerts(),
         }
     }
 }
 
-impl Inner {
-    /// All figures as of one moment, or nearly: statements are counted elsewhere.
+impl Core {
+    /// Returns all metrics as of one moment, or nearly: statements are counted elsewhere.
     pub(in crate::pool) fn stats(&self) -> Stats {
         let (gauges, counters) = self.admission.snapshot();
         let (circuit, since) = self.circuit();
         let statements = self.registry.statements();
         Stats::new(gauges, counters)
             .with_circuit(circuit, since)
-            .with_measured(self.meters.proofs(), statements)
+            .with_measured(self.metrics.validations(), statements)
     }
 }

@@ -1,10 +1,10 @@
-//! Figures of a pool: how it stands and what it has done, as of one moment.
+//! The metrics of a pool: its state and its counters, as of one moment.
 
 use std::time::Duration;
 
 use crate::error::{ErrorKind, LimitedBy, PoolSnapshot};
 
-/// Why the pool closed a connection.
+/// The reason why the pool closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -12,9 +12,9 @@ pub enum CloseReason {
     IdleTimeout,
     /// Older than its share of `max_lifetime`.
     MaxLifetime,
-    /// Found dead, or failed to prove itself, before it was handed out.
+    /// Found dead, or failed validation, before it was checked out.
     ValidationFailed,
-    /// Broke while it was lent.
+    /// Broke while it was checked out.
     Broken,
     /// A statement ran past its deadline.
     DeadlinePassed,
@@ -24,11 +24,11 @@ pub enum CloseReason {
     Discarded,
     /// The pool was closed or dropped.
     PoolClosed,
-    /// It was idle when the program asked for that ([`Pool::release_idle`](crate::Pool::release_idle)).
+    /// Idle when the program released idle connections ([`Pool::release_idle`](crate::Pool::release_idle)).
     Released,
-    /// Its server does not have the role any more that `target_session_attrs` asks for.
+    /// Its server no longer has the role that `target_session_attrs` asks for.
     WrongRole,
-    /// Given back to the server for other pools (the option `fleet_share`).
+    /// Closed to leave its slot to other pools (the option `fleet_share`).
     Shared,
 }
 
@@ -48,7 +48,7 @@ impl CloseReason {
         Self::Shared,
     ];
 
-    /// The reason's stable name in snake case.
+    /// Returns the reason's stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::IdleTimeout => "idle_timeout",
@@ -66,7 +66,7 @@ impl CloseReason {
     }
 }
 
-/// Counted since the pool was made. Kept under the pool's own lock, so that they agree with the gauges.
+/// The counters since the pool was made. Kept under the pool's own lock, so that they agree with the gauges.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counters {
     pub(crate) gets: u64,
@@ -77,8 +77,7 @@ pub(crate) struct Counters {
     pub(crate) retries: u64,
     pub(crate) probes: u64,
     pub(crate) rolled_back: u64,
-    /// Calls that got no connection, whatever they tried. Not for how they were made, nor because the pool was closed, nor for what
-    /// a statement of the session's start met.
+    /// Calls that got no connection. Excludes `Misuse`, `Config`, `PoolClosed`, and database errors during session set-up.
     pub(crate) failed_calls: u64,
     closes: [u64; CloseReason::ALL.len()],
     errors: [u64; ErrorKind::ALL.len()],
@@ -89,12 +88,12 @@ impl Counters {
         self.closes[reason as usize] += 1;
     }
 
-    /// A try at opening a connection, or a call.
+    /// Counts a failed attempt to open a connection, or a failed call.
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;
     }
 
-    /// A call, after all its tries.
+    /// Counts a failed call, after all its attempts.
     pub(crate) fn call_failed(&mut self, kind: ErrorKind) {
         self.failed(kind);
         let no_fault = matches!(
@@ -105,21 +104,20 @@ impl Counters {
     }
 }
 
-/// Whether a pool opens connections at present.
+/// The state of a pool's circuit: whether it opens connections at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Circuit {
-    /// As they are needed.
+    /// Connections are opened as they are needed.
     #[default]
     Closed,
-    /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let
-    /// them.
+    /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries allow.
     Probing,
-    /// It has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail at
-    /// once.
+    /// The server has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail
+    /// at once.
     Open,
-    /// The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with
-    /// what it said, and it is asked again but rarely.
+    /// A permanent failure (credentials, database, TLS): calls that find no connection fail at once with the server's error,
+    /// and the server is asked again only rarely.
     Refused,
 }
 
@@ -127,7 +125,7 @@ impl Circuit {
     /// Every state.
     pub const ALL: [Circuit; 4] = [Self::Closed, Self::Probing, Self::Open, Self::Refused];
 
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -138,7 +136,7 @@ impl Circuit {
     }
 }
 
-/// How a pool stands and what it has done. All figures are of one moment: they add up.
+/// The state and the counters of a pool. All are of one moment: they add up.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -146,7 +144,7 @@ impl Circuit {
 /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
 /// # let url = server.url();
 /// let pool = holdfast::Pool::from_url(&url)?;
-/// let lent = pool.get()?;
+/// let conn = pool.get()?;
 /// let stats = pool.stats();
 /// assert_eq!((stats.total, stats.in_use, stats.idle, stats.opens), (1, 1, 0, 1));
 /// # Ok(()) }
@@ -157,30 +155,30 @@ pub struct Stats {
     /// The configured hard cap.
     pub max_size: u32,
     /// The cap in force at present: at most `max_size`, and less where the server was found to be full. It rises again as
-    /// connections are wanted and to be had.
+    /// connections are wanted and available.
     pub limit: u32,
-    /// What keeps `limit` below `max_size`; `None` when nothing does.
+    /// The cause that keeps `limit` below `max_size`; `None` when nothing does.
     pub limited_by: Option<LimitedBy>,
-    /// Whether connections are opened at present.
+    /// The circuit: whether connections are opened at present.
     pub circuit: Circuit,
-    /// How long the server has been out of reach, or refused; `None` when it is not.
+    /// The time for which the server has been out of reach, or has refused; `None` when it is not.
     pub circuit_for: Option<Duration>,
-    /// What this pool may hold at present as one of a fleet of pools that share a server; `None` while it has not looked, and
-    /// with `fleet_share=off`.
+    /// The number of connections that this pool may hold as one of a fleet of pools that share a server; `None` before the first
+    /// census, and with `fleet_share=off`.
     pub fleet_share: Option<u32>,
-    /// How many pools of the fleet hold connections, this one included, as of its last look.
+    /// The number of pools of the fleet that hold connections, this one included, as of the last census.
     pub fleet_peers: Option<u32>,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
     /// Parked and ready.
     pub idle: u32,
-    /// Lent out, or being cleaned after a loan.
+    /// Checked out, or being cleaned after a checkout.
     pub in_use: u32,
     /// Being opened.
     pub opening: u32,
     /// Threads that wait for a connection.
     pub waiting: u32,
-    /// Loans made.
+    /// Checkouts.
     pub gets: u64,
     /// Times a thread had to queue.
     pub waits: u64,
@@ -192,12 +190,13 @@ pub struct Stats {
     pub opens: u64,
     /// Attempts to open a connection that were repeated after a failure.
     pub retries: u64,
-    /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
+    /// Probes: attempts to open a connection without a caller, to find out whether a server is back that was out of reach or
+    /// refused.
     pub probes: u64,
-    /// Times that a connection proved that it works, before a loan or in the background.
+    /// Successful validations of a connection, before a checkout or in the background.
     pub validations: u64,
-    /// Statements of the pool's users that the server has finished, failed ones included. What the pool asks on its own account
-    /// does not count, nor do empty ones; one that is read in portions counts when it is over.
+    /// Statements of the pool's users that the server has finished, failed ones included. The pool's own statements do not
+    /// count, nor do empty ones; a statement that is read in portions counts when it is over.
     pub statements: u64,
     /// Connections that came back with an open or failed transaction, which was rolled back.
     pub rolled_back: u64,
@@ -247,22 +246,22 @@ impl Stats {
         Self { circuit, circuit_for, ..self }
     }
 
-    /// Connections closed, by reason; every reason is listed.
+    /// Returns the connections closed, by reason; every reason is listed.
     pub fn closes(&self) -> &[(CloseReason, u64)] {
         &self.closes
     }
 
-    /// Connections closed for one reason.
+    /// Returns the connections closed for one reason.
     pub fn closes_by(&self, reason: CloseReason) -> u64 {
         self.closes.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n)
     }
 
-    /// Failed attempts to open and failed calls of the pool, by kind; every kind is listed.
+    /// Returns the failed attempts to open and the failed calls of the pool, by kind; every kind is listed.
     pub fn errors(&self) -> &[(ErrorKind, u64)] {
         &self.errors
     }
 
-    /// Failures of one kind.
+    /// Returns the failures of one kind.
     pub fn errors_of(&self, kind: ErrorKind) -> u64 {
         self.errors.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n)
     }

@@ -1,4 +1,4 @@
-//! What a pool has measured, added up over its connections, those that are gone included.
+//! The measurements of a pool, added up over its connections, closed ones included.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,19 +10,19 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::checkout::CheckoutTotals;
 use crate::observe::histogram::Distribution;
 use crate::observe::traffic::TrafficTotals;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::sys::clock::Tick;
 
-/// What is measured where no connection is at hand. None of it is on the path of a loan.
+/// The measurements that belong to no connection. None of them is on the path of a checkout.
 #[derive(Debug)]
-pub(in crate::pool) struct Meters {
+pub(in crate::pool) struct Metrics {
     pub(in crate::pool) born: Instant,
     openings: Mutex<Openings>,
     leaks: AtomicU64,
-    proofs: AtomicU64,
-    /// When the server was last heard of on the pool's own account, as a [`Tick`]; 0 for never.
+    validations: AtomicU64,
+    /// The last answer of the server to the pool itself, as a [`Tick`]; 0 for never.
     heard_at: AtomicU64,
-    /// How long the last proof or probe took, in nanoseconds; 0 for none yet.
+    /// The duration of the last validation, in nanoseconds; 0 for none yet.
     last_probe_ns: AtomicU64,
 }
 
@@ -33,13 +33,13 @@ struct Openings {
     timed_out: u64,
 }
 
-impl Meters {
+impl Metrics {
     pub(in crate::pool) fn new() -> Self {
         Self {
             born: Instant::now(),
             openings: Mutex::default(),
             leaks: AtomicU64::new(0),
-            proofs: AtomicU64::new(0),
+            validations: AtomicU64::new(0),
             heard_at: AtomicU64::new(0),
             last_probe_ns: AtomicU64::new(0),
         }
@@ -57,16 +57,16 @@ impl Meters {
         openings.timed_out += u64::from(error.kind() == ErrorKind::ConnectTimeout);
     }
 
-    /// A connection proved itself.
-    pub(in crate::pool) fn proved(&self, took: Duration) {
+    /// Records a successful validation.
+    pub(in crate::pool) fn validated(&self, took: Duration) {
         self.last_probe_ns.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1), Relaxed);
-        self.proofs.fetch_add(1, Relaxed);
+        self.validations.fetch_add(1, Relaxed);
         self.heard();
     }
 
-    /// How often one has.
-    pub(in crate::pool) fn proofs(&self) -> u64 {
-        self.proofs.load(Relaxed)
+    /// Returns the number of successful validations.
+    pub(in crate::pool) fn validations(&self) -> u64 {
+        self.validations.load(Relaxed)
     }
 
     pub(in crate::pool) fn leak_suspected(&self) {
@@ -88,41 +88,41 @@ impl Meters {
     }
 }
 
-/// Totals since the pool was made.
+/// The totals since the pool was made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) traffic: TrafficTotals,
     pub(crate) loans: CheckoutTotals,
-    /// How long it took to open a connection, where that succeeded.
+    /// The durations of successful openings.
     pub(crate) created: Distribution,
     /// Failed openings, by kind and phase.
     pub(crate) connect_errors: BTreeMap<(&'static str, &'static str), u64>,
-    /// Those of them that ran out of time.
+    /// Failed openings that ran out of time.
     pub(crate) connect_timeouts: u64,
     pub(crate) leaks_suspected: u64,
 }
 
-impl Inner {
+impl Core {
     pub(in crate::pool) fn figures(&self) -> Figures {
-        let (open, mut figures) = self.registry.measured();
+        let (open, mut measured) = self.registry.measured();
         for conn in open {
-            figures.traffic.add(&conn.link.traffic().read());
-            figures.loans.add(&conn.loan.read());
+            measured.traffic.add(&conn.link.traffic().read());
+            measured.checkouts.add(&conn.checkout.read());
         }
-        let openings = self.meters.openings.lock();
+        let openings = self.metrics.openings.lock();
         Figures {
-            traffic: figures.traffic,
-            loans: figures.loans,
+            traffic: measured.traffic,
+            loans: measured.checkouts,
             created: openings.took.clone(),
             connect_errors: openings.failed.clone(),
             connect_timeouts: openings.timed_out,
-            leaks_suspected: self.meters.leaks.load(Relaxed),
+            leaks_suspected: self.metrics.leaks.load(Relaxed),
         }
     }
 
-    /// How long ago the server was last heard of.
+    /// Returns the time since the server was last heard of.
     pub(in crate::pool) fn last_success(&self) -> Option<Duration> {
-        let heard = self.meters.last_heard().max(self.registry.last_heard());
+        let heard = self.metrics.last_heard().max(self.registry.last_heard());
         heard.map(|tick| Tick::exact().since(tick))
     }
 }

@@ -1,27 +1,27 @@
-//! Finding out what became of a commit whose answer was lost, by asking the server on another connection.
+//! Resolves a commit whose answer was lost, by asking the server on another connection.
 //!
-//! `pg_xact_status` knows a transaction by its id, and an id means something only within one history of one server. So what
-//! answers must go on with the history in which the transaction was begun, by three signs:
+//! `pg_xact_status` knows a transaction by its id, and an id means something only within one history of one server. So the
+//! answer must come from the history in which the transaction was begun. Three signs show that:
 //!
 //! - The **system identifier** (`pg_control_system`), which each cluster is given when it is made, and its copies share.
 //! - The **timeline** in which it writes (the first digits of the name of its WAL file; `pg_control_checkpoint` still has the
-//!   old one for a while after a promotion). A standby that was promoted begins a new one. What had not reached it by then is
-//!   not there, and its ids are given out again: "committed" and "aborted" may both be about somebody else's transaction. To
-//!   tell, one would have to know that the standby had come past the transaction, which only superusers can read. So after
-//!   a promotion nothing is known.
+//!   old one for a while after a promotion). A standby that was promoted begins a new one. Transactions that had not reached it
+//!   by then are not there, and their ids are given out again: "committed" and "aborted" may both be about another client's
+//!   transaction. An answer would need proof that the standby had come past the transaction, which only superusers can read.
+//!   So after a promotion nothing is known.
 //! - The moment at which its **statistics** began. They begin anew after a crash (`pgstat_reset_after_failure`), after which an
 //!   id whose traces had not reached the disk is given out again, too; and survive an orderly restart, which loses nothing.
 //!
-//! Any role may read all three, unless an administrator took that away: then nothing can be known, either. Whether they can be
-//! read is found out once for each connection, before the first transaction that is to be resolved, since a refusal within it
-//! would end it. The identifier is read then, too, which takes the server a file; the others are read with the id.
+//! Any role may read all three, unless an administrator took that away: then nothing can be known, either. Each connection finds
+//! out once whether it can read them, before the first transaction that is to be resolved, since a refusal within it would end
+//! it. The identifier is read then, too, for which the server reads a file; the others are read with the id.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::pooled_connection::PooledConnection;
 
@@ -45,24 +45,24 @@ macro_rules! id {
     };
 }
 
-const ASK_ONCE: &str = concat!("SELECT ", system!(), ", ", signs!());
-const ASK_BEFORE: &str = concat!(id!(), ", ", signs!());
-const ASK_ID: &str = id!();
+const ORIGIN_SQL: &str = concat!("SELECT ", system!(), ", ", signs!());
+const MARK_SQL: &str = concat!(id!(), ", ", signs!());
+const ID_SQL: &str = id!();
 
-/// While the transaction is still in progress.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_millis(200);
+/// The waits between queries while the transaction is still in progress.
+const FIRST_POLL_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_POLL_WAIT: Duration = Duration::from_millis(200);
 
-/// Which server a connection leads to.
+/// The cluster behind a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pool) enum Origin {
     /// The cluster with this system identifier.
     System(String),
-    /// It does not let this role read what tells its history.
+    /// A cluster that does not let this role read its history.
     Hidden,
 }
 
-/// The history of a server, as far as it can be told from others.
+/// The history of a server, as far as it can be distinguished from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct History {
     system: String,
@@ -70,29 +70,29 @@ struct History {
     statistics_since: String,
 }
 
-/// What was learnt before COMMIT, so that its outcome can be asked for.
+/// The id and history read before COMMIT, with which its outcome can be queried.
 pub(in crate::pool) struct Mark {
-    /// `None` of what cannot have written anything.
+    /// `None` for a transaction that cannot have written anything.
     id: Option<u64>,
-    /// `None` where it could not be read.
+    /// `None` where the history could not be read.
     history: Option<History>,
 }
 
-/// What the server knows of a transaction.
+/// The outcome of a transaction, as known by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) enum Fate {
+pub(in crate::pool) enum Outcome {
     Committed,
     Aborted,
     Unknown,
 }
 
 impl Origin {
-    /// Finds out where a connection leads, if that is not known yet. To be called outside of a transaction.
+    /// Finds out the cluster behind a connection, unless it is known. To be called outside of a transaction.
     pub(in crate::pool) fn learn(conn: &mut PooledConnection) {
         if conn.conn_mut().origin.is_some() {
             return;
         }
-        let system = match conn.ask(ASK_ONCE) {
+        let system = match conn.ask(ORIGIN_SQL) {
             Ok(answer) => answer.row.first().cloned().flatten(),
             Err(error) if error.server().is_some() => None,
             // The transaction will meet it too.
@@ -108,36 +108,36 @@ impl Mark {
             Some(Origin::System(system)) => Some(system.clone()),
             Some(Origin::Hidden) | None => None,
         };
-        let row = conn.ask(if system.is_some() { ASK_BEFORE } else { ASK_ID })?.row;
+        let row = conn.ask(if system.is_some() { MARK_SQL } else { ID_SQL })?.row;
         let value = |at: usize| row.get(at).cloned().flatten();
         let id = value(0).map(|id| id.parse()).transpose();
         let id = id.map_err(|_| Error::misuse("the server gave an id of a transaction that is no number"))?;
         Ok(Self { id, history: History::of(system, value(1), value(2)) })
     }
 
-    /// For messages.
+    /// Returns a note for messages.
     pub(in crate::pool) fn note(&self) -> Option<String> {
         self.id.map(|id| format!("its transaction id is {id}: pg_xact_status may tell what became of it"))
     }
 
-    /// Asks until the server can tell, or the time is over.
-    pub(in crate::pool) fn resolve(&self, inner: &Arc<Inner>, end: Instant) -> Fate {
-        let Some(id) = self.id else { return Fate::Aborted };
-        let Some(history) = &self.history else { return Fate::Unknown };
-        let mut wait = FIRST_WAIT;
+    /// Asks until the server knows the outcome, or until `end`.
+    pub(in crate::pool) fn resolve(&self, core: &Arc<Core>, end: Instant) -> Outcome {
+        let Some(id) = self.id else { return Outcome::Aborted };
+        let Some(history) = &self.history else { return Outcome::Unknown };
+        let mut wait = FIRST_POLL_WAIT;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Fate::Unknown;
+                return Outcome::Unknown;
             }
-            match ask(inner, id, history, end) {
+            match ask(core, id, history, end) {
                 Ok(Some(fate)) => return fate,
                 Ok(None) => {}
                 Err(error) if passes(error.kind()) => {}
-                Err(_) => return Fate::Unknown,
+                Err(_) => return Outcome::Unknown,
             }
             thread::sleep(wait.min(left));
-            wait = (wait * 2).min(LONGEST_WAIT);
+            wait = (wait * 2).min(LONGEST_POLL_WAIT);
         }
     }
 }
@@ -148,10 +148,10 @@ impl History {
     }
 }
 
-/// `None` while it is in progress.
-fn ask(inner: &Arc<Inner>, id: u64, history: &History, end: Instant) -> Result<Option<Fate>> {
+/// Asks the server for the outcome once. Returns `None` while the transaction is in progress.
+fn ask(core: &Arc<Core>, id: u64, history: &History, end: Instant) -> Result<Option<Outcome>> {
     let left = end.saturating_duration_since(Instant::now());
-    let mut conn = inner.get(Call { timeout: Some(left), ..Call::default() })?;
+    let mut conn = core.get(Call { timeout: Some(left), ..Call::default() })?;
     conn.link().set_deadline(Some(end));
     let sql = format!(
         concat!("SELECT pg_catalog.pg_xact_status('{}'::pg_catalog.xid8), ", system!(), ", ", signs!()),
@@ -161,17 +161,17 @@ fn ask(inner: &Arc<Inner>, id: u64, history: &History, end: Instant) -> Result<O
     let mut next = || row.next().flatten();
     let status = next();
     if History::of(next(), next(), next()).as_ref() != Some(history) {
-        return Ok(Some(Fate::Unknown));
+        return Ok(Some(Outcome::Unknown));
     }
     Ok(match status.as_deref() {
-        Some("committed") => Some(Fate::Committed),
-        Some("aborted") => Some(Fate::Aborted),
+        Some("committed") => Some(Outcome::Committed),
+        Some("aborted") => Some(Outcome::Aborted),
         Some("in progress") => None,
-        _ => Some(Fate::Unknown),
+        _ => Some(Outcome::Unknown),
     })
 }
 
-/// Whether the next connection may do better.
+/// Returns whether the next connection may succeed.
 fn passes(kind: ErrorKind) -> bool {
     crate::error::is_connection_failure(kind)
         || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::Overloaded)

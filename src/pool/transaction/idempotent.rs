@@ -1,4 +1,4 @@
-//! Statements that may be repeated, since running them twice is the same as running them once.
+//! Idempotent statements: they may be repeated, since running them twice is the same as running them once.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, human, is_connection_failure};
 use crate::pool::Pool;
-use crate::pool::core::Inner;
+use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
 use crate::pool::pooled_connection::PooledConnection;
 use crate::resilience::statement_retry::Repeats;
 use crate::sql::{Params, Row, ToStatement};
 
-/// A pool, for statements that may be repeated; see [`Pool::idempotent`].
+/// A pool for statements that may be repeated; see [`Pool::idempotent`].
 #[derive(Debug, Clone, Copy)]
 pub struct Idempotent<'a> {
     pool: &'a Pool,
 }
 
 impl Pool {
-    /// The same pool for **idempotent** statements: those for which it makes no difference whether they run once or several
+    /// Returns the same pool for **idempotent** statements: those for which it makes no difference whether they run once or several
     /// times, such as most `SELECT`s, `INSERT ... ON CONFLICT DO NOTHING`, or `UPDATE ... SET n = 5`.
     ///
     /// When the connection is lost under such a statement (the server restarts or ends the session, the network breaks), it is
     /// run again on another: at once, then up to `retry_max` times after the waits of retries. So a restart of the server goes
-    /// unnoticed, if it is back before the retries are used up. Without this nothing is ever repeated that may have reached the
-    /// server. A statement that ran past its deadline, was cancelled, or was refused by the server is not repeated.
+    /// unnoticed, if it is back before the retries are used up. Other statements are never repeated once they may have reached
+    /// the server. A statement that ran past its deadline, was cancelled, or was refused by the server is not repeated.
     ///
     #[cfg_attr(feature = "embedded", doc = "```")]
     #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -49,7 +49,7 @@ impl Idempotent<'_> {
     /// As [`Pool::query`].
     ///
     /// # Errors
-    /// As there; the loss of the last connection, if all were lost. That one is retryable: the caller said so.
+    /// As there; the loss of the last connection, if all were lost. That one is retryable.
     #[track_caller]
     pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
         self.run(|mut conn| conn.query(sql, params))
@@ -73,7 +73,7 @@ impl Idempotent<'_> {
         self.run(|mut conn| conn.query_opt(sql, params))
     }
 
-    /// As [`Pool::execute`]. The number of rows is that of the run whose answer came: an earlier one may have changed them
+    /// As [`Pool::execute`]. The number of rows is that of the run that was answered: an earlier one may have changed them
     /// before.
     ///
     /// # Errors
@@ -99,18 +99,19 @@ impl Idempotent<'_> {
 }
 
 impl Pool {
-    /// Borrows for `work`, and again when the connection was lost under it. `call` is for each borrowing, its limit over all.
+    /// Checks out a connection for `work`, and another when the connection was lost under it. `call` is for each checkout, its
+    /// limit over all.
     pub(crate) fn repeat_lost<T>(
         &self,
         call: Call,
         work: impl FnMut(PooledConnection) -> Result<T>,
     ) -> Result<T> {
         let end = call.timeout.and_then(|limit| Instant::now().checked_add(limit));
-        self.inner.repeat_lost(call, end, work)
+        self.core.repeat_lost(call, end, work)
     }
 }
 
-impl Inner {
+impl Core {
     fn repeat_lost<T>(
         self: &Arc<Self>,
         mut call: Call,
@@ -119,7 +120,7 @@ impl Inner {
     ) -> Result<T> {
         let mut repeats = self.repeats(call.retries, end);
         loop {
-            // What failed here has been retried as often as it may be.
+            // A failure here has been retried as often as it may be.
             let conn = self.get(call)?;
             let error = match work(conn) {
                 Err(error) if is_connection_failure(error.kind()) => error,
@@ -136,7 +137,7 @@ impl Inner {
         Repeats::new(backoff, end)
     }
 
-    /// How long to wait before a statement whose connection was lost is run again; or what is to be said when it is not.
+    /// Returns the wait before a statement whose connection was lost is run again; or the error when it is not.
     pub(in crate::pool) fn wait_to_repeat(&self, repeats: &mut Repeats, error: Error) -> Result<Duration> {
         let Some(wait) = repeats.next(Instant::now()) else {
             return Err(lost_for_good(error, repeats));
@@ -144,11 +145,11 @@ impl Inner {
         if !self.may_retry() {
             return Err(lost_for_good(error, repeats).with_note(BUDGET_IS_SPENT.to_owned()));
         }
-        self.tell_of_repetition(&error, wait);
+        self.log_repetition(&error, wait);
         Ok(wait)
     }
 
-    fn tell_of_repetition(&self, error: &Error, wait: Duration) {
+    fn log_repetition(&self, error: &Error, wait: Duration) {
         self.log.info(
             &[("kind", error.kind().name().into()), ("wait_ms", (wait.as_millis() as u64).into())],
             format_args!(
@@ -160,7 +161,7 @@ impl Inner {
     }
 }
 
-/// What is reported when there is no further repetition.
+/// Returns the error to report when there is no further repetition.
 fn lost_for_good(error: Error, repeats: &Repeats) -> Error {
     let error = error.set_retryable(true);
     match repeats.made() {

@@ -1,4 +1,4 @@
-//! Transactions that are run again when they meet others: what a user calls, and what the body gets.
+//! Transactions that are run again after conflicts: the public methods, and the bodies they run.
 
 use super::Pool;
 use super::lifecycle::acquire::Call;
@@ -11,14 +11,14 @@ use crate::session::TransactionOptions;
 use crate::sql::Transaction;
 
 impl Pool {
-    /// Borrows a connection, runs `body` in a transaction, and commits if it returns `Ok`. If it returns `Err`, the
+    /// Checks out a connection, runs `body` in a transaction, and commits if it returns `Ok`. If it returns `Err`, the
     /// transaction is rolled back, and the error returned.
     ///
     /// The body is **run again**, up to five times, after growing random waits (up to 10 ms, 20 ms and so on to 1 s), when
-    /// the transaction came to nothing for a reason that passes: the server says that it conflicted with others (SQLSTATE
-    /// 40001 or 40P01), in a statement or at COMMIT, whatever the body made of that error; or the connection was lost before
-    /// COMMIT was sent. So the body must not do what cannot be done twice, such as sending a mail: do that after the
-    /// transaction. [`transaction_with`](Self::transaction_with) changes all this.
+    /// the transaction was undone for a passing reason: the server reports a conflict with others (SQLSTATE 40001 or
+    /// 40P01), in a statement or at COMMIT, even if the body handled that error; or the connection was lost before
+    /// COMMIT was sent. So the body must not do work that cannot be done twice, such as sending a mail: do that after
+    /// the transaction. [`transaction_with`](Self::transaction_with) changes all this.
     ///
     #[cfg_attr(feature = "embedded", doc = "```")]
     #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -36,7 +36,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// Those of the body, and any that a [`holdfast::Error`](Error) can be made into: `?` takes the
+    /// The body's errors, and any that a [`holdfast::Error`](Error) can be made into: `?` takes the
     /// library's. Unless the kind is [`CommitUnknown`](crate::ErrorKind::CommitUnknown), nothing was committed.
     ///
     /// - As for [`get`](Self::get), when there was no connection for a run.
@@ -56,7 +56,7 @@ impl Pool {
         self.transaction_with(TransactionOptions::new(), body)
     }
 
-    /// Like [`transaction`](Self::transaction), run as `options` say.
+    /// Like [`transaction`](Self::transaction), with `options`.
     ///
     #[cfg_attr(feature = "embedded", doc = "```")]
     #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -85,7 +85,7 @@ impl Pool {
         options: TransactionOptions,
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transact = Transact::new(&self.inner, &options, Call::default());
+        let transact = Transact::new(&self.core, &options, Call::default());
         transact.run(Typed { options: &options, body })
     }
 }
@@ -123,14 +123,14 @@ struct OnLane<F> {
 #[cfg(feature = "capi")]
 impl Lender {
     /// Like [`Pool::transaction_with`], for a body that works on the direct lane. It takes the connection over and gives it
-    /// back with what came of it; or fails alone, if the connection is not to be had any more.
+    /// back with its result; or fails alone, if the connection is lost.
     pub(crate) fn transaction<T, E: From<Error>>(
         &self,
         call: Call,
         options: &TransactionOptions,
         body: impl FnMut(PooledConnection) -> Result<Came<T, E>, E>,
     ) -> Result<T, E> {
-        Transact::new(self.inner(), options, call).run(OnLane { begin: options.begin(), body })
+        Transact::new(self.core(), options, call).run(OnLane { begin: options.begin(), body })
     }
 }
 

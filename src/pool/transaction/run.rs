@@ -1,26 +1,26 @@
-//! Running a transaction from its connection to its end, and deciding what its end means.
+//! Runs a transaction from its checkout to its end, and decides whether it is run again.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::commit_outcome::{Fate, Mark, Origin};
+use super::commit_outcome::{Mark, Origin, Outcome};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
-use crate::link::{IdlePoll, Link, TransactionStatus};
-use crate::pool::core::Inner;
+use crate::link::{Link, Look, TransactionStatus};
+use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
 use crate::pool::pooled_connection::PooledConnection;
 use crate::resilience::transaction_retry::{Ending, RERUNS, Reruns};
 use crate::session::{Commit, TransactionOptions};
 
-/// What is done inside a transaction.
+/// The work inside a transaction.
 pub(in crate::pool) trait Body {
     type Value;
     type Error: From<Error>;
 
     /// Begins a transaction and does the work, the connection's deadline being set. `before` counts the runs there have
-    /// been. Gives the connection back with what came of it; fails alone if the connection is not to be had any more.
+    /// been. Gives the connection back with the result; fails alone if the connection is lost.
     fn run(
         &mut self,
         conn: PooledConnection,
@@ -28,20 +28,20 @@ pub(in crate::pool) trait Body {
     ) -> Result<Came<Self::Value, Self::Error>, Self::Error>;
 }
 
-/// What came of a body.
+/// The connection and the result of a body.
 pub(crate) type Came<T, E> = (PooledConnection, Result<T, E>);
 
 pub(in crate::pool) struct Transact<'a> {
-    inner: &'a Arc<Inner>,
+    core: &'a Arc<Core>,
     options: &'a TransactionOptions,
-    /// How each run gets its connection.
+    /// The call for each run's connection.
     call: Call,
     end: Option<Instant>,
 }
 
 impl<'a> Transact<'a> {
-    pub(in crate::pool) fn new(inner: &'a Arc<Inner>, options: &'a TransactionOptions, call: Call) -> Self {
-        Self { inner, options, call, end: options.end() }
+    pub(in crate::pool) fn new(core: &'a Arc<Core>, options: &'a TransactionOptions, call: Call) -> Self {
+        Self { core, options, call, end: options.end() }
     }
 
     pub(in crate::pool) fn run<B: Body>(&self, mut body: B) -> Result<B::Value, B::Error> {
@@ -50,7 +50,7 @@ impl<'a> Transact<'a> {
     }
 
     fn pause(&self, before: u32, wait: Duration) {
-        self.inner.log.debug(
+        self.core.log.debug(
             &[("runs", before.into()), ("wait_ms", (wait.as_millis() as u64).into())],
             format_args!("a transaction came to nothing (run {before}) and is run again in {}", human(wait)),
         );
@@ -58,7 +58,7 @@ impl<'a> Transact<'a> {
     }
 
     fn once<B: Body>(&self, body: &mut B, before: u32) -> Ending<B::Value, B::Error> {
-        let mut conn = match self.inner.get(self.call(before)) {
+        let mut conn = match self.core.get(self.call(before)) {
             Ok(conn) => conn,
             Err(error) => return Ending::failed(error),
         };
@@ -90,39 +90,38 @@ impl<'a> Transact<'a> {
         Call { timeout, since, ..self.call }
     }
 
-    /// Ends a transaction that failed. Whether it failed for a reason that passes, and certainly came to nothing.
+    /// Ends a failed transaction. Returns whether it failed for a passing reason, and was certainly undone.
     fn may_pass(&self, mut conn: PooledConnection) -> bool {
         let link = conn.link().clone();
         settle(&mut conn, link.failure().is_some());
         if let Some(fault) = link.fault() {
-            return is_loss(fault, &link) && self.inner.may_retry();
+            return is_loss(fault, &link) && self.core.may_retry();
         }
         if link.transaction_status() == TransactionStatus::Idle {
-            // Its body has ended it, and what was done before may have been committed.
+            // The body has ended it, and may have committed earlier work.
             return false;
         }
         self.roll_back(conn);
         is_conflict(&link)
     }
 
-    /// Rolls back what can be rolled back at once; the rest is up to the pool, which cleans every connection that comes
-    /// back.
+    /// Rolls the transaction back if that is possible at once. Otherwise the pool does, which cleans every returned connection.
     fn roll_back(&self, mut conn: PooledConnection) {
         let now = Instant::now();
-        let limit = now + self.inner.settings.settle_timeout;
+        let limit = now + self.core.settings.settle_timeout;
         let end = self.end.map_or(limit, |end| end.min(limit));
         if end > now && !conn.link().is_busy() {
             conn.link().set_deadline(Some(end));
-            // If it fails, the connection is not lent again.
+            // If it fails, the connection is not checked out again.
             let _ = conn.ask("ROLLBACK");
         }
     }
 
-    /// The connection was lost before COMMIT was sent. Runs after losses are retries, for which the pool has a budget; those
-    /// after conflicts are not, since they come with the work.
+    /// Ends a run whose connection was lost before COMMIT was sent. Runs after losses are retries, and count against the pool's
+    /// budget; runs after conflicts do not, since conflicts are part of the work.
     fn lost(&self, fault: LinkFault, link: &Link) -> Ending<(), Error> {
         match lost(fault, link) {
-            Ending::Again(error) if !self.inner.may_retry() => {
+            Ending::Again(error) if !self.core.may_retry() => {
                 Ending::failed(error.with_note(BUDGET_IS_SPENT.to_owned()))
             }
             ending => ending,
@@ -132,8 +131,8 @@ impl<'a> Transact<'a> {
     fn commit(&self, mut conn: PooledConnection) -> Ending<(), Error> {
         let link = conn.link().clone();
         settle(&mut conn, true);
-        if link.fault().is_none() && link.poll_idle() == IdlePoll::Closed {
-            // To be told why.
+        if link.fault().is_none() && link.look() == Look::Gone {
+            // Reads the reason.
             let _ = conn.ask("");
         }
         if let Some(fault) = link.fault() {
@@ -171,7 +170,7 @@ impl<'a> Transact<'a> {
                 None => Ending::failed(error),
             },
             Commit::InDoubt(error) => {
-                // The server is asked to give up what it may be doing yet.
+                // The server is asked to cancel the statement, should it still run.
                 drop(conn);
                 self.resolve(mark, error)
             }
@@ -180,9 +179,9 @@ impl<'a> Transact<'a> {
 
     fn resolve(&self, mark: Option<Mark>, error: Error) -> Ending<(), Error> {
         let Some(mark) = mark else { return Ending::failed(Error::commit_unknown(error)) };
-        let limit = Instant::now() + self.inner.settings.connection_timeout;
-        let fate = mark.resolve(self.inner, self.end.unwrap_or(limit));
-        self.inner.log.info(
+        let limit = Instant::now() + self.core.settings.connection_timeout;
+        let fate = mark.resolve(self.core, self.end.unwrap_or(limit));
+        self.core.log.info(
             &[],
             format_args!(
                 "the answer to a COMMIT was lost ({}); what the server knows of it: {fate:?}",
@@ -190,12 +189,12 @@ impl<'a> Transact<'a> {
             ),
         );
         match fate {
-            Fate::Committed => Ending::Over(Ok(())),
-            Fate::Aborted => {
+            Outcome::Committed => Ending::Over(Ok(())),
+            Outcome::Aborted => {
                 let note = "the server says that the transaction was aborted";
                 Ending::Again(error.with_note(note.to_owned()).set_retryable(true))
             }
-            Fate::Unknown => {
+            Outcome::Unknown => {
                 let unknown = Error::commit_unknown(error);
                 Ending::failed(match mark.note() {
                     Some(note) => unknown.with_note(note),
@@ -206,26 +205,26 @@ impl<'a> Transact<'a> {
     }
 }
 
-/// Reads what is left of a result that was not read to its end, so that the transaction's status is known.
+/// Reads the rest of an unfinished result, so that the transaction's status is known.
 fn settle(conn: &mut PooledConnection, worth_it: bool) {
     if worth_it && conn.link().fault().is_none() && conn.link().is_busy() {
         let _ = conn.ask("");
     }
 }
 
-/// Whether the transaction failed for a reason that is gone when it is run again: a conflict with another, or a prepared
-/// statement that was stale and is prepared anew.
+/// Returns whether the transaction failed for a reason that is gone when it is run again: a conflict with another, or a stale
+/// prepared statement, which is prepared anew.
 fn is_conflict(link: &Link) -> bool {
     link.has_failed_stale() || link.failure().is_some_and(|code| is_transaction_conflict(&code))
 }
 
-/// Whether the connection was lost in a way that the next one may be spared. A session that the server ended because its
+/// Returns whether the connection was lost in a way that the next one may not meet. A session that the server ended because its
 /// transaction was left idle or took too long (25P03, 25P04) is not: the body would be as slow again.
 fn is_loss(fault: LinkFault, link: &Link) -> bool {
     fault == LinkFault::ClosedByServer && !link.failure().is_some_and(|code| code.starts_with("25"))
 }
 
-/// The connection was lost before COMMIT was sent.
+/// Returns the ending of a run whose connection was lost before COMMIT was sent.
 fn lost(fault: LinkFault, link: &Link) -> Ending<(), Error> {
     let kind = match fault {
         LinkFault::DeadlinePassed => ErrorKind::QueryTimeout,
@@ -238,7 +237,7 @@ fn lost(fault: LinkFault, link: &Link) -> Ending<(), Error> {
     if is_loss(fault, link) { Ending::Again(error.set_retryable(true)) } else { Ending::failed(error) }
 }
 
-/// A statement had failed, but the body went on to the end.
+/// Returns the ending of a run in which a statement had failed, but the body went on to its end.
 fn rolled_back(link: &Link) -> Ending<(), Error> {
     let error = Error::rolled_back(link.failure().as_deref());
     if is_conflict(link) { Ending::Again(error.set_retryable(true)) } else { Ending::failed(error) }

@@ -54,11 +54,11 @@ fn use_up(queue: &Queue, grant: Grant) {
 
 fn give_back(queue: &Queue, parked: Parked) {
     if thread_rng().gen_bool(0.3) {
-        queue.retire_lent(&mut Parked(0), |_| {});
+        queue.retire_checked_out(&mut Parked(0), |_| {});
         queue.departed();
     } else if let Some(refused) = queue.park(parked) {
         assert!(queue.is_closed(), "{refused:?} came back from an open pool");
-        queue.retire_lent(&mut Parked(0), |_| {});
+        queue.retire_checked_out(&mut Parked(0), |_| {});
         queue.departed();
     }
 }
@@ -154,8 +154,8 @@ pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
     let refused = queue.clone();
     let opener = thread::spawn(move || match refused.wait(patient()) {
         Ok(Grant::Capacity) => {
-            refused.opening_refused_for_good();
-            refused.no_longer_refused();
+            refused.opening_failed_permanently();
+            refused.permanent_failure_ended();
         }
         Ok(grant) => use_up(&refused, grant),
         Err(_) => panic!("it is patient"),
