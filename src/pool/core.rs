@@ -126,7 +126,7 @@ impl Core {
             max: settings.retry_max_delay,
             jitter: settings.retry_jitter,
         };
-        let pace = Pace { first: backoff.base / 4, longest: backoff.max };
+        let pace = TryIntervals { first: backoff.base / 4, longest: backoff.max };
         let coordinator = Coordinator::of(connector.reachability());
         let core = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.timer())?,

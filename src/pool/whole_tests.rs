@@ -65,7 +65,7 @@ impl Subject {
         });
         let (settings, server) = config.settings_within_process().unwrap();
         let fleet = fleet.then_some(Id(7));
-        let core = Core::with(&config, settings, Connector::to_inside(server, inside), fleet).unwrap();
+        let core = Core::with(&config, settings, Connector::in_process(server, inside), fleet).unwrap();
         core.refill();
         Self { pool: Pool { _handle: Arc::new(Handle(core.clone())), core }, mood }
     }

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Something is refused for good, as far as anybody knows.
 #[derive(Debug)]
-pub(crate) struct PermanentFailure {
+pub(crate) struct PermanentFailurePolicy {
     pub(crate) since: Instant,
     /// When it was last asked for.
     pub(crate) asked: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct PermanentFailure {
     next_probe: Instant,
 }
 
-impl PermanentFailure {
+impl PermanentFailurePolicy {
     /// `chance` is uniform in 0..1, here and below.
     pub(crate) fn new(now: Instant, chance: f64) -> Self {
         let next_probe = now + shortened(FIRST_WAIT, chance);
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn it_is_asked_again_after_waits_that_double_up_to_a_minute() {
         let mut now = Instant::now();
-        let mut refusal = PermanentFailure::new(now, 0.0);
+        let mut refusal = PermanentFailurePolicy::new(now, 0.0);
         for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
             let next = now + Duration::from_secs(wait);
             assert!(!refusal.may_ask_again(next - Duration::from_millis(1)), "before {wait} s");
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn refusals_of_what_was_asked_together_count_once() {
         let now = Instant::now();
-        let mut refusal = PermanentFailure::new(now, 0.0);
+        let mut refusal = PermanentFailurePolicy::new(now, 0.0);
         for _ in 0..5 {
             refusal.again(now, 0.0);
         }
@@ -78,6 +78,6 @@ mod tests {
     #[test]
     fn chance_shortens_a_wait_by_at_most_half() {
         let now = Instant::now();
-        assert_eq!(PermanentFailure::new(now, 1.0).next_probe(), now + FIRST_WAIT / 2);
+        assert_eq!(PermanentFailurePolicy::new(now, 1.0).next_probe(), now + FIRST_WAIT / 2);
     }
 }

@@ -40,7 +40,7 @@ const CENSUS_WAIT: Duration = Duration::from_millis(20);
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            at_once: Ramp::default().for_each_of(1),
+            at_once: SlowStart::default().for_each_of(1),
             access: ServerAccess::Granted,
             opened: None,
             census_until: None,

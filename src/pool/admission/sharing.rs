@@ -59,7 +59,7 @@ impl<P: Pooled> Admission<P> {
         if let Some(share) = state.limit.share_mut().filter(|share| share.is_census_due(now))
             && share.may_use_returned(now)
         {
-            share.looks(now);
+            share.begin_census(now);
             state.gate.census_begins(now);
             return Returned::Census;
         }
@@ -76,13 +76,13 @@ impl<P: Pooled> Admission<P> {
         let held = state.held();
         let is_used = held > 0 || !state.waiters.is_empty();
         let event = share.next_event(held, now).filter(|_| is_used || share.is_outside(now));
-        let surplus = state.limit.is_to_give(held, now).then_some(now);
-        let at_return = [Some(share.next_look(now)), event, surplus].into_iter().flatten().min();
+        let surplus = state.limit.must_give_back(held, now).then_some(now);
+        let at_return = [Some(share.next_census(now)), event, surplus].into_iter().flatten().min();
         NextRebalance { at_return, at_time: event }
     }
 
     /// Applies a census; `None` when it failed.
-    pub(in crate::pool) fn census_ended(&self, look: Option<&Look>) {
+    pub(in crate::pool) fn census_ended(&self, look: Option<&Census>) {
         let (now, chance) = (Instant::now(), fastrand::f64());
         let mut state = self.state.lock();
         state.gate.census_ends();
@@ -108,8 +108,8 @@ impl<P: Pooled> Admission<P> {
         if state.closed || state.idle.is_empty() {
             return None;
         }
-        if let Some(share) = state.limit.share_mut().filter(|share| share.looks_over_idle(now)) {
-            share.looks(now);
+        if let Some(share) = state.limit.share_mut().filter(|share| share.may_use_idle(now)) {
+            share.begin_census(now);
             state.gate.census_begins(now);
             let taken = Releases(state.releases);
             return Some(IdleAction::Census(state.take_for_pool(0), taken));

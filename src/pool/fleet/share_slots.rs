@@ -201,7 +201,7 @@ fn tick_of(at: Instant) -> Tick {
 }
 
 /// Queries the census, in bounded time. It does not count as a statement of the pool's users.
-fn query_census(conn: &mut Parked, limit: Duration) -> Result<Look, Error> {
+fn query_census(conn: &mut Parked, limit: Duration) -> Result<Census, Error> {
     let rows = conn.run_for_pool(CENSUS_SQL, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
     let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
@@ -220,7 +220,7 @@ struct Limit {
 }
 
 /// Reads the census of the limit that leaves least for each pool, of all limits that bind this pool.
-fn parse_census(rows: &[TextRow]) -> Option<Look> {
+fn parse_census(rows: &[TextRow]) -> Option<Census> {
     let first = rows.first()?;
     let clock = Duration::try_from_secs_f64(first.number(1)?).ok()?;
     let mut limits: [Limit; 3] = Default::default();

@@ -47,7 +47,7 @@ impl Core {
 
     #[cold]
     fn give_back_unclean(self: &Arc<Self>, conn: Parked, requests: Requests) {
-        if let Some(sign) = self.role_sign(&conn) {
+        if let Some(sign) = self.role_evidence(&conn) {
             self.note_role_evidence(&conn, sign);
         }
         match conn.link.fault() {
@@ -76,10 +76,10 @@ impl Core {
             return self.retire(conn, CloseReason::MaxLifetime);
         }
         if now.since(conn.checked_out_at) >= POLL_SOCKET_AFTER {
-            match conn.link.look() {
-                Look::Quiet => {}
-                Look::Spoke => conn.must_revalidate = true,
-                Look::Gone => return self.retire_broken(conn),
+            match conn.link.poll_idle() {
+                IdlePoll::Quiet => {}
+                IdlePoll::Unsolicited => conn.must_revalidate = true,
+                IdlePoll::Closed => return self.retire_broken(conn),
             }
         }
         if self.fleet.is_due(now) {
@@ -148,7 +148,7 @@ impl Core {
 
     /// Closes a connection that is counted as departing already.
     pub(in crate::pool) fn close_connection(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
-        if let Some(words) = conn.link.last_words() {
+        if let Some(words) = conn.link.fatal_message() {
             let message = format_args!("the server ended a connection: {}", words.message);
             self.emit(EventKind::ServerMessage)
                 .of(&conn)

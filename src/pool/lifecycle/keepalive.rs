@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::failpoint::failpoint;
 use super::housekeeping::SetNextTimer;
 use super::validate::CheckResult;
-use crate::link::Look;
+use crate::link::IdlePoll;
 use crate::pool::admission::Releases;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
@@ -81,9 +81,11 @@ impl Core {
 
     fn validate_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
         failpoint!(self, "keepalive");
-        let answer = match conn.link.look() {
-            Look::Gone => CheckResult::Dead,
-            Look::Quiet | Look::Spoke => self.health_check(&mut conn, self.settings.validation_timeout),
+        let answer = match conn.link.poll_idle() {
+            IdlePoll::Closed => CheckResult::Dead,
+            IdlePoll::Quiet | IdlePoll::Unsolicited => {
+                self.health_check(&mut conn, self.settings.validation_timeout)
+            }
         };
         if let Some(reason) = self.conclude_check(&conn, answer) {
             return self.retire(conn, reason);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::failpoint::failpoint;
 use super::validate::CheckResult;
-use crate::link::RoleSign;
+use crate::link::RoleEvidence;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
@@ -22,8 +22,8 @@ impl Core {
 
     /// Begins a new epoch after a refused write, so that other borrowers do not find it out one by one. The borrower may have
     /// caused it itself, by a read-only transaction; then the others are validated for nothing, once.
-    pub(in crate::pool) fn note_role_evidence(&self, conn: &OpenConnection, sign: RoleSign) {
-        if sign == RoleSign::RefusedWrite {
+    pub(in crate::pool) fn note_role_evidence(&self, conn: &OpenConnection, sign: RoleEvidence) {
+        if sign == RoleEvidence::RefusedWrite {
             self.role_may_have_changed(conn, "25006");
         }
     }
@@ -50,7 +50,7 @@ impl Core {
 
     /// Has a worker validate the role of a clean connection that came back with evidence of a change.
     #[cold]
-    pub(in crate::pool) fn revalidate_role(self: &Arc<Self>, mut conn: Parked, sign: RoleSign) {
+    pub(in crate::pool) fn revalidate_role(self: &Arc<Self>, mut conn: Parked, sign: RoleEvidence) {
         self.note_role_evidence(&conn, sign);
         let core = self.clone();
         self.workers.run(move || {

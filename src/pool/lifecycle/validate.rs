@@ -64,10 +64,10 @@ impl Core {
         let is_recent = now.since(parked.heard_at) <= self.settings.validate_after_idle
             && !parked.must_revalidate
             && self.revalidation.allows_reuse(parked.heard_at, parked.epoch);
-        let answer = match parked.link.look() {
-            Look::Gone => CheckResult::Dead,
-            Look::Quiet if is_recent => CheckResult::Valid,
-            Look::Quiet | Look::Spoke => {
+        let answer = match parked.link.poll_idle() {
+            IdlePoll::Closed => CheckResult::Dead,
+            IdlePoll::Quiet if is_recent => CheckResult::Valid,
+            IdlePoll::Quiet | IdlePoll::Unsolicited => {
                 // Half of the time is kept for opening another, should this one be dead.
                 let limit = self.settings.validation_timeout;
                 let allowed = limit.min(deadline.saturating_duration_since(Instant::now()) / 2);
@@ -164,7 +164,7 @@ impl Core {
             conn.heard_at = Tick::now();
             conn.epoch = epoch;
             conn.must_revalidate = false;
-            conn.link.forget_role_signs();
+            conn.link.forget_role_evidence();
         }
         answer
     }

@@ -1,5 +1,5 @@
 //! The coordination of all pools of the process that lead to the same server: how many connections they open at once, and
-//! which thread probes during an outage. [`Ramp`] and [`Breaker`] decide; this module carries their decisions out.
+//! which thread probes during an outage. [`SlowStart`] and [`Breaker`] decide; this module carries their decisions out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};

@@ -1,5 +1,5 @@
 //! Permanent failures: a wrong password, an unknown database, a certificate that does not match. After the first one all
-//! callers fail fast; [`Refusal`] decides when the server is asked again.
+//! callers fail fast; [`PermanentFailurePolicy`] decides when the server is asked again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use crate::error::{Error, ErrorKind, human};
 use crate::pool::core::Core;
 use crate::pool::lifecycle::capacity::{AskAgain, AskingAgain};
 use crate::pool::lifecycle::failpoint::failpoint;
-use crate::resilience::permanent_failure::PermanentFailure;
+use crate::resilience::permanent_failure::PermanentFailurePolicy;
 
 pub(in crate::pool) struct PermanentFailure {
-    refusal: Refusal,
+    refusal: PermanentFailurePolicy,
     error: Error,
 }
 
@@ -41,7 +41,7 @@ impl Core {
                 refused.error = error.again();
             }
             None => {
-                let refusal = Refusal::new(now, chance);
+                let refusal = PermanentFailurePolicy::new(now, chance);
                 *refused = Some(PermanentFailure { refusal, error: error.again() });
             }
         }

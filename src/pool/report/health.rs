@@ -38,7 +38,7 @@ impl Pool {
     }
 
     /// Returns the last ten minutes, a sample for each second in which the pool was active, the oldest first.
-    pub fn history(&self) -> Vec<Moment> {
+    pub fn history(&self) -> Vec<Sample> {
         if self.core.is_inherited() { Vec::new() } else { self.core.sampler.history() }
     }
 }

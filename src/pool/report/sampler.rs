@@ -103,7 +103,7 @@ impl Core {
         let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
         let sample = self.sample(&stats, &figures);
         let mut seen = self.sampler.seen.lock();
-        let changes = seen.alerts.look(now, sample);
+        let changes = seen.alerts.judge(now, sample);
         let goes_on = stats.in_use + stats.opening + stats.waiting > 0
             || stats.circuit != Circuit::Closed
             || !seen.alerts.raised(now).is_empty()
@@ -111,8 +111,8 @@ impl Core {
                 .last
                 .as_ref()
                 .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
-        let moment = moment(now, &stats, &figures, seen.last.as_ref());
-        seen.history.add(moment);
+        let history_sample = history_sample(now, &stats, &figures, seen.last.as_ref());
+        seen.history.add(history_sample);
         let before = seen.last.replace(PreviousSample { at: now, stats, figures });
         drop(seen);
         drop(before);
@@ -207,7 +207,7 @@ fn failed_statements(figures: &Figures) -> u64 {
     figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
 }
 
-fn moment(now: Instant, stats: &Stats, figures: &Figures, before: Option<&PreviousSample>) -> Moment {
+fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option<&PreviousSample>) -> Sample {
     let errors = |stats: &Stats, figures: &Figures| {
         stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
     };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::commit_outcome::{Mark, Origin, Outcome};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
-use crate::link::{Link, Look, TransactionStatus};
+use crate::link::{IdlePoll, Link, TransactionStatus};
 use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
@@ -131,7 +131,7 @@ impl<'a> Transact<'a> {
     fn commit(&self, mut conn: PooledConnection) -> Ending<(), Error> {
         let link = conn.link().clone();
         settle(&mut conn, true);
-        if link.fault().is_none() && link.look() == Look::Gone {
+        if link.fault().is_none() && link.poll_idle() == IdlePoll::Closed {
             // Reads the reason.
             let _ = conn.ask("");
         }
