@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::exchange::messages::{Messages, Notification};
+use super::exchange::reader::Inbound;
+use super::exchange::request;
+use super::exchange::state::{Course, Kind, Standing, Ticket, Unread};
 use super::exchange::{Exchange, broken, refused};
-use super::exchange_state::{Course, Kind, Standing, Ticket, Unread};
-use super::messages::{Messages, Notification};
-use super::mode::StatementMode;
-use super::portal::DroppedPortals;
-use super::reader::Inbound;
-use super::request;
-use super::statements::Statements;
+use super::statements::mode::StatementMode;
+use super::statements::statement_cache::Statements;
+use super::transfer::portal::DroppedPortals;
 use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::exchange::request::{Param, Request, ResultFormat};
 use super::lane::{Lane, LaneState};
-use super::mode::StatementMode;
-use super::pipeline::PipelineMode;
-use super::request::{Param, Request, ResultFormat};
+use super::statements::mode::StatementMode;
+use super::statements::pipeline::PipelineMode;
 use crate::error::ErrorKind;
 use crate::link::scripted_server::Played;
 

@@ -2,15 +2,15 @@
 
 use postgres_types::{BorrowToSql, ToSql, Type};
 
-use super::copy_in::CopyInWriter;
-use super::copy_out::CopyOutReader;
-use super::params::Params;
-use super::row::Row;
-use super::row_iter::RowIter;
-use super::simple_query::SimpleQueryMessage;
-use super::statement::Statement;
-use super::to_statement::ToStatement;
-use super::transaction::Transaction;
+use super::copy::copy_in::CopyInWriter;
+use super::copy::copy_out::CopyOutReader;
+use super::rows::row::Row;
+use super::rows::row_iter::RowIter;
+use super::rows::simple_query::SimpleQueryMessage;
+use super::statements::params::Params;
+use super::statements::statement::Statement;
+use super::statements::to_statement::ToStatement;
+use super::transactions::transaction::Transaction;
 use crate::error::Result;
 
 pub(crate) mod sealed {

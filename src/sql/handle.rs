@@ -1,7 +1,7 @@
 //! A session in the hands of one call of the typed API.
 
-use super::describe::{Context, describe};
-use super::described::Described;
+use super::statements::describe::{Context, describe};
+use super::statements::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::cancel::CancelHandle;
 use crate::session::{self, Lane};

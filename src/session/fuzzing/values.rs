@@ -7,7 +7,7 @@ use crate::protocol::command_tag::Tag;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::protocol::text_format::oid;
-use crate::session::result::{Column, ResultBlock, WireFormat};
+use crate::session::transfer::result::{Column, ResultBlock, WireFormat};
 use crate::testing::fuzzing::Draws;
 
 /// Types whose binary form is known, and some that nobody knows.

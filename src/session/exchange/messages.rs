@@ -1,0 +1,200 @@
+//! What a server says unasked: notifications and notices, kept for a caller who fetches them.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::reader::{malformed, take_text};
+use crate::error::ServerMessage;
+
+/// As many of each kind are kept; older ones are dropped first.
+const MOST_KEPT: usize = 10_000;
+
+/// Each kind takes up so much at most: what other roles send (`NOTIFY` needs no privilege) and what statements remark must not
+/// fill the memory of a program that does not fetch it.
+const MOST_BYTES: usize = 512 * 1024;
+
+/// What `NOTIFY` sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The session that sent it.
+    pub process_id: u32,
+    /// The channel it was sent on.
+    pub channel: String,
+    /// What was sent; empty when nothing was.
+    pub payload: String,
+}
+
+impl Notification {
+    /// As the field, under the type that `postgres::Notification` has for it.
+    pub fn process_id(&self) -> i32 {
+        self.process_id.cast_signed()
+    }
+
+    /// The channel it was sent on.
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// What was sent; empty when nothing was.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    pub(in crate::session) fn parse(body: &[u8]) -> io::Result<Self> {
+        let (process_id, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
+        let (channel, rest) = take_text(rest)?;
+        let (payload, _) = take_text(rest)?;
+        Ok(Self { process_id: u32::from_be_bytes(*process_id), channel, payload })
+    }
+}
+
+/// Messages of one loan.
+#[derive(Default)]
+pub(in crate::session) struct Messages {
+    pub(in crate::session) notifications: Kept<Notification>,
+    pub(in crate::session) notices: Kept<ServerMessage>,
+}
+
+impl Messages {
+    /// How many were dropped since nothing fetched them.
+    pub(in crate::session) fn dropped(&self) -> u64 {
+        self.notifications.dropped + self.notices.dropped
+    }
+
+    /// The next loan starts with nothing of the last one.
+    #[inline]
+    pub(in crate::session) fn forget(&mut self) {
+        self.notifications.forget();
+        self.notices.forget();
+    }
+}
+
+/// A message made of texts.
+pub(in crate::session) trait Textual {
+    fn text_bytes(&self) -> usize;
+}
+
+impl Textual for Notification {
+    fn text_bytes(&self) -> usize {
+        self.channel.len() + self.payload.len()
+    }
+}
+
+impl Textual for ServerMessage {
+    fn text_bytes(&self) -> usize {
+        let optional = [
+            &self.detail,
+            &self.hint,
+            &self.position,
+            &self.internal_position,
+            &self.internal_query,
+            &self.context,
+            &self.schema,
+            &self.table,
+            &self.column,
+            &self.data_type,
+            &self.constraint,
+            &self.file,
+            &self.line,
+            &self.routine,
+        ];
+        let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+        self.severity.len() + self.message.len() + optional
+    }
+}
+
+/// Messages of one kind, bounded in number and size.
+pub(in crate::session) struct Kept<T> {
+    queue: VecDeque<T>,
+    bytes: usize,
+    dropped: u64,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), bytes: 0, dropped: 0 }
+    }
+}
+
+impl<T: Textual> Kept<T> {
+    fn size(message: &T) -> usize {
+        size_of::<T>() + message.text_bytes()
+    }
+
+    pub(in crate::session) fn push(&mut self, new: T) {
+        self.bytes += Self::size(&new);
+        self.queue.push_back(new);
+        while self.queue.len() > MOST_KEPT || self.bytes > MOST_BYTES {
+            if self.pop().is_none() {
+                return;
+            }
+            self.dropped += 1;
+        }
+    }
+
+    pub(in crate::session) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(in crate::session) fn pop(&mut self) -> Option<T> {
+        let oldest = self.queue.pop_front()?;
+        self.bytes -= Self::size(&oldest);
+        Some(oldest)
+    }
+
+    pub(in crate::session) fn take_all(&mut self) -> Vec<T> {
+        self.bytes = 0;
+        std::mem::take(&mut self.queue).into()
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        if self.queue.capacity() > 0 || self.dropped > 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notification(payload: usize) -> Notification {
+        Notification { process_id: 1, channel: "news".into(), payload: "x".repeat(payload) }
+    }
+
+    #[test]
+    fn messages_that_are_not_fetched_are_bounded_in_number_and_size_and_what_is_dropped_is_counted() {
+        let mut messages = Messages::default();
+        for _ in 0..100_000 {
+            messages.notifications.push(notification(8000));
+        }
+        let kept = messages.notifications.queue.len();
+        assert!(kept > 50 && messages.notifications.bytes <= MOST_BYTES, "{kept}");
+        assert_eq!(messages.dropped(), 100_000 - kept as u64);
+        for _ in 0..kept {
+            assert!(messages.notifications.pop().is_some());
+        }
+        assert_eq!(messages.notifications.bytes, 0);
+        messages.forget();
+        for _ in 0..MOST_KEPT * 2 {
+            messages.notifications.push(Notification {
+                process_id: 1,
+                channel: String::new(),
+                payload: String::new(),
+            });
+        }
+        assert!(messages.notifications.queue.len() <= MOST_KEPT);
+        messages.forget();
+        assert_eq!((messages.dropped(), messages.notifications.queue.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn one_message_larger_than_all_that_is_kept_is_dropped_by_itself() {
+        let mut messages = Messages::default();
+        messages.notifications.push(notification(MOST_BYTES));
+        assert_eq!((messages.notifications.queue.len(), messages.notifications.bytes), (0, 0));
+        messages.notifications.push(notification(1));
+        assert_eq!((messages.notifications.take_all().len(), messages.dropped()), (1, 1));
+    }
+}

@@ -1,0 +1,440 @@
+//! One request and its replies, up to `ReadyForQuery`.
+
+pub(super) mod bound;
+pub(super) mod description;
+pub(super) mod messages;
+pub(super) mod reader;
+pub(super) mod request;
+pub(super) mod state;
+pub(super) mod unanswered;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+
+use self::description::{parse_columns, parse_types};
+use self::messages::Notification;
+use self::reader::{Received, malformed, parse_server_message, text_at};
+use self::state::{Kind, Standing, Ticket, Unread};
+use super::lane::LaneState;
+use super::statements::statement_cache::Statements;
+use super::transfer::result::{Column, ResultBlock};
+use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
+use crate::link::CopyIn;
+use crate::link::blocking::DirectLine;
+use crate::protocol::command_tag::Tag;
+
+/// A buffer that grew beyond this for one request is given back at its end.
+pub(super) const LARGEST_KEPT: usize = 1 << 20;
+
+/// An exchange under way, for the time of a call: the line is taken, the request was sent.
+pub(super) struct Exchange<'a> {
+    pub(super) line: DirectLine<'a>,
+    pub(super) state: &'a mut LaneState,
+    /// The rest of the replies is not worth reading: the statement is cancelled before the next one, or by the pool.
+    given_up: bool,
+}
+
+/// A message that belongs to the reply. What the server says on its own account was dealt with before.
+pub(super) enum Reply {
+    Row,
+    Described(Vec<Column>),
+    ParameterTypes(Vec<u32>),
+    NoRows,
+    /// See [`Exchange::tag`].
+    Complete,
+    EmptyQuery,
+    /// A portal has more rows than were asked for.
+    Suspended,
+    Error(Box<ServerMessage>),
+    CopyIn,
+    CopyOut,
+    CopyData,
+    CopyDone,
+    Ready,
+    Parsed,
+    Bound,
+    /// A statement was closed, which nobody waits for.
+    Closed,
+}
+
+impl<'a> Exchange<'a> {
+    /// Sends `state.out`.
+    pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
+        let mut exchange = Self { line, state, given_up: false };
+        exchange.state.settings = exchange.line.text_settings();
+        exchange.state.standing = Standing::Left;
+        exchange.state.unread = Unread::default();
+        exchange.state.inbound.begins();
+        exchange.send()?;
+        Ok(exchange)
+    }
+
+    /// Goes on with what was begun in an earlier call.
+    pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
+        Self { line, state, given_up: false }
+    }
+
+    /// Ends the call that began the exchange; other calls will go on with it.
+    pub(super) fn keep_open(self, kind: Kind) -> Ticket {
+        self.line.pause();
+        self.state.standing.open(kind)
+    }
+
+    /// Ends a call in the middle of the exchange.
+    pub(super) fn pause(self) {
+        self.line.pause();
+    }
+
+    /// Takes in what the server says unasked; `false` when it says nothing within `patience`. A message of which only a part
+    /// has come by then is left to whoever reads next.
+    pub(super) fn listen(
+        line: DirectLine<'a>,
+        state: &'a mut LaneState,
+        patience: Duration,
+    ) -> Result<bool, Error> {
+        let mut exchange = Self { line, state, given_up: false };
+        let heard = exchange.hear(patience);
+        exchange.state.inbound.hand_back(&mut exchange.line);
+        heard
+    }
+
+    fn hear(&mut self, patience: Duration) -> Result<bool, Error> {
+        let end = Instant::now().checked_add(patience);
+        let mut heard = false;
+        loop {
+            match self.state.inbound.parse() {
+                Ok(Some(message)) => {
+                    self.hear_one(&message)?;
+                    heard = true;
+                }
+                Ok(None) if heard => return Ok(true),
+                Ok(None) => {
+                    let came = self.state.inbound.fill_now(&mut self.line).map_err(broken)?;
+                    let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+                    if !came && !self.line.wait_for_bytes(left).map_err(broken)? {
+                        return Ok(false);
+                    }
+                }
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
+            }
+        }
+    }
+
+    fn hear_one(&mut self, message: &Received) -> Result<(), Error> {
+        match self.classify(message) {
+            Ok(None) => Ok(()),
+            // Its last words: an administrator's or a time-out's end of the session.
+            Ok(Some(Reply::Error(e))) => Err(refused(*e)),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Sends `state.out` in the middle of an exchange.
+    pub(super) fn send(&mut self) -> Result<(), Error> {
+        let out = self.state.out.split();
+        let inbound = &mut self.state.inbound;
+        let sent = self.line.send(&out, |line| inbound.fill_now(line).map(drop)).map_err(broken);
+        if out.len() > self.state.longest_request {
+            self.state.longest_request = out.len();
+            if out.len() > LARGEST_KEPT {
+                self.state.out = BytesMut::new();
+                self.state.longest_request = 0;
+            }
+        }
+        sent
+    }
+
+    pub(super) fn out(&mut self) -> &mut BytesMut {
+        &mut self.state.out
+    }
+
+    /// The next message of the reply; its body stays readable until the next call.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
+        loop {
+            let message = self.state.inbound.next(&mut self.line).map_err(broken)?;
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok((reply, message)),
+                Ok(None) => {}
+                Err(_) => return Err(broken(self.line.fail_protocol())),
+            }
+        }
+    }
+
+    /// The next message of the reply if it has come already.
+    pub(super) fn next_now(&mut self) -> Result<Option<(Reply, Received)>, Error> {
+        loop {
+            let message = match self.state.inbound.parse() {
+                Ok(Some(message)) => message,
+                Ok(None) if self.state.inbound.fill_now(&mut self.line).map_err(broken)? => continue,
+                Ok(None) => return Ok(None),
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
+            };
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok(Some((reply, message))),
+                Ok(None) => {}
+                Err(_) => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    pub(super) fn body(&self, message: &Received) -> &[u8] {
+        self.state.inbound.body(message)
+    }
+
+    /// The replies to so many statements are still to come.
+    pub(super) fn awaits(&mut self, statements: usize) {
+        self.state.inbound.awaits(statements);
+    }
+
+    pub(super) fn statements(&mut self) -> &mut Statements {
+        &mut self.state.statements
+    }
+
+    /// The tag of a [`Reply::Complete`].
+    pub(super) fn tag(&mut self, message: &Received) -> Result<Tag, Error> {
+        let body = self.state.inbound.body(message);
+        if body != self.state.last_tag.with_nul().as_bytes() {
+            let Ok(text) = text_at(body) else { return Err(self.unexpected()) };
+            self.state.last_tag = Tag::new(&text);
+        }
+        Ok(self.state.last_tag.clone())
+    }
+
+    /// What a message says; `None` for what belongs to no reply.
+    #[inline]
+    fn classify(&mut self, message: &Received) -> io::Result<Option<Reply>> {
+        // Most messages of a large result.
+        if message.kind == b'D' { Ok(Some(Reply::Row)) } else { self.classify_rarer(message) }
+    }
+
+    fn classify_rarer(&mut self, message: &Received) -> io::Result<Option<Reply>> {
+        let body = self.state.inbound.body(message);
+        Ok(Some(match message.kind {
+            b'T' => Reply::Described(parse_columns(body)?),
+            b't' => Reply::ParameterTypes(parse_types(body)?),
+            b'n' => Reply::NoRows,
+            b'C' => Reply::Complete,
+            b'I' => Reply::EmptyQuery,
+            b's' => Reply::Suspended,
+            b'E' => Reply::Error(Box::new(parse_server_message(body)?)),
+            b'G' => Reply::CopyIn,
+            b'H' => Reply::CopyOut,
+            b'd' => Reply::CopyData,
+            b'c' => Reply::CopyDone,
+            b'1' => Reply::Parsed,
+            b'2' => Reply::Bound,
+            b'3' => Reply::Closed,
+            b'Z' => Reply::Ready,
+            b'N' => {
+                let notice = parse_server_message(body)?;
+                self.state.notice(notice);
+                return Ok(None);
+            }
+            b'A' => {
+                let notification = Notification::parse(body)?;
+                self.state.notified(notification);
+                return Ok(None);
+            }
+            b'S' => {
+                // In the order of the messages: the tap is ahead, since it follows whatever was received.
+                let settings = self.state.settings.after_report(body);
+                self.state.settings = settings;
+                return Ok(None);
+            }
+            _ => return Err(malformed()),
+        }))
+    }
+
+    /// Fails the connection: the server said something that fits no reply to this request.
+    pub(super) fn unexpected(&self) -> Error {
+        broken(self.line.fail_protocol())
+    }
+
+    /// `ReadyForQuery` was received: the connection is at rest.
+    pub(super) fn finish(mut self) {
+        self.state.inbound.hand_back(&mut self.line);
+        self.state.standing = Standing::Rest;
+        self.state.unread = Unread::default();
+    }
+
+    /// Skips to `ReadyForQuery` and ends the exchange; returns the first error on the way.
+    pub(super) fn skip_to_ready(mut self) -> Result<Option<Box<ServerMessage>>, Error> {
+        let first_error = self.skip_one()?;
+        self.finish();
+        Ok(first_error)
+    }
+
+    /// Skips the rest of an exchange, and the replies to what was sent after it without waiting.
+    pub(super) fn skip_all_left(mut self) -> Result<(), Error> {
+        while self.state.unread.more > 0 {
+            self.skip_one()?;
+            self.state.unread.more -= 1;
+        }
+        self.skip_to_ready().map(drop)
+    }
+
+    /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.
+    pub(super) fn skip_what_has_come(mut self) {
+        while let Ok(Some(message)) = self.state.inbound.parse() {
+            match self.classify(&message) {
+                Ok(Some(Reply::Ready)) if self.state.unread.more > 0 => self.state.unread.more -= 1,
+                Ok(Some(Reply::Ready)) => return self.finish(),
+                Ok(_) => {}
+                Err(_) => return drop(self.line.fail_protocol()),
+            }
+        }
+        self.pause();
+    }
+
+    /// Skips to the next `ReadyForQuery`; returns the first error on the way.
+    pub(super) fn skip_one(&mut self) -> Result<Option<Box<ServerMessage>>, Error> {
+        let mut first_error = None;
+        loop {
+            match self.next()?.0 {
+                Reply::Ready => return Ok(first_error),
+                Reply::Error(e) => {
+                    first_error.get_or_insert(e);
+                }
+                Reply::CopyIn => self.give_up_any_copy()?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Nothing more can be read: cut, closed, or past its deadline.
+    pub(super) fn is_broken(&self) -> bool {
+        self.line.is_broken()
+    }
+
+    /// Reads rows into `block` until the statement ends. The tag is put into the block.
+    pub(super) fn read_rows(&mut self, block: &mut ResultBlock) -> Result<(), Error> {
+        loop {
+            let (reply, message) = self.next()?;
+            match reply {
+                Reply::Row => self.push_row(block, &message)?,
+                Reply::Complete => {
+                    block.finish(self.tag(&message)?);
+                    return Ok(());
+                }
+                // Of a portal: it ends when its rows have been asked for.
+                Reply::EmptyQuery | Reply::Suspended => return Ok(()),
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::Bound | Reply::Closed => {}
+                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// Skips rows until the statement ends; returns how many rows it changed or returned.
+    pub(super) fn count_rows(&mut self) -> Result<u64, Error> {
+        loop {
+            let (reply, message) = self.next()?;
+            match reply {
+                Reply::Complete => return Ok(self.tag(&message)?.rows().unwrap_or(0)),
+                Reply::EmptyQuery => return Ok(0),
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::Row | Reply::Bound | Reply::Closed => {}
+                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// The next message of the reply if it lies in the buffer already.
+    pub(super) fn next_buffered(&mut self) -> Result<Option<(Reply, Received)>, Error> {
+        loop {
+            let message = match self.state.inbound.parse() {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(self.unexpected()),
+            };
+            match self.classify(&message) {
+                Ok(Some(reply)) => return Ok(Some((reply, message))),
+                Ok(None) => {}
+                Err(_) => return Err(self.unexpected()),
+            }
+        }
+    }
+
+    /// The statement wants data, and the caller asked for something else.
+    pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
+        match self.give_up_copy(copy, "no data was given") {
+            Ok(()) => copy_by_query(),
+            Err(e) => e,
+        }
+    }
+
+    /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since
+    /// it swallowed the first while it waited for the data.
+    pub(super) fn give_up_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
+        frontend::copy_fail(reason, self.out()).map_err(broken)?;
+        if copy == CopyIn::Extended {
+            frontend::sync(self.out());
+        }
+        self.send()
+    }
+
+    /// Ends the COPY FROM STDIN that waits for data, if one does.
+    pub(super) fn give_up_any_copy(&mut self) -> Result<(), Error> {
+        match self.line.copy_in() {
+            Some(copy) => self.give_up_copy(copy, "no data was given"),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
+    pub(super) fn push_row(&mut self, block: &mut ResultBlock, message: &Received) -> Result<(), Error> {
+        let body = self.state.inbound.body(message);
+        if !block.has_room_for(body.len()) {
+            self.given_up = true;
+            return Err(
+                Error::misuse("the result is larger than 4 GiB: read it as a stream").in_phase(Phase::Query)
+            );
+        }
+        match block.push_row(body, self.state.settings) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.row_refused(&e)),
+        }
+    }
+
+    #[cold]
+    fn row_refused(&mut self, error: &io::Error) -> Error {
+        if error.kind() != io::ErrorKind::OutOfMemory {
+            return self.unexpected();
+        }
+        self.given_up = true;
+        Error::misuse("there is not enough memory for the result: read it as a stream").in_phase(Phase::Query)
+    }
+}
+
+/// An I/O failure of an exchange.
+pub(super) fn broken(error: io::Error) -> Error {
+    let fault = find_source::<LinkFault>(&error).copied();
+    let kind = match fault {
+        Some(LinkFault::DeadlinePassed) => ErrorKind::QueryTimeout,
+        Some(LinkFault::Forked) => ErrorKind::Misuse,
+        None if error.kind() == io::ErrorKind::Other => ErrorKind::Misuse,
+        _ => ErrorKind::ConnectionLost,
+    };
+    let text = error.to_string();
+    Error::new(kind, text).in_phase(Phase::Query).set_retryable(false).with_source(error)
+}
+
+/// The server's refusal of a statement.
+pub(super) fn refused(message: ServerMessage) -> Error {
+    Error::from_server(message, Phase::Query)
+}
+
+pub(super) fn copy_by_query() -> Error {
+    Error::misuse("the statement is a COPY: use copy_in or copy_out").in_phase(Phase::Query)
+}

@@ -1,0 +1,69 @@
+//! What a guard leaves behind when it is dropped: a statement whose answer is read by the next call, the rest of a result.
+//!
+//! Nothing here waits. What cannot be sent at once is sent first by the next call, or made good by the pool.
+
+use std::io;
+
+use bytes::BytesMut;
+
+use super::request;
+use super::state::Standing;
+use crate::link::CopyIn;
+use crate::session::lane::Lane;
+
+impl Lane<'_> {
+    /// The cursor or guard that read on was dropped. What is left is read by the next call, not cancelled: the statement is to
+    /// take effect as it would if all of it were read. Does not block.
+    pub(crate) fn leave_unread(&mut self) {
+        if !self.state.standing.is_at_rest() {
+            self.state.unread.to_the_end = true;
+        }
+        self.skip_what_has_come();
+    }
+
+    /// Sends a statement whose answer the next call skips, as far as that can be done without waiting. If the kernel does not
+    /// take it, the next call sends it. Does nothing on a connection that is lost.
+    pub(crate) fn send_and_leave(&mut self, sql: &str) {
+        if self.link().fault().is_none() && !self.try_to_send(sql) && self.link().fault().is_none() {
+            self.state.unsent = Some(sql.into());
+        }
+    }
+
+    /// Sends a statement without waiting, behind what is left of the exchange under way; `false` when it was not sent.
+    fn try_to_send(&mut self, sql: &str) -> bool {
+        let Ok(mut line) = self.link.direct_again(None) else { return false };
+        self.state.out.clear();
+        match line.copy_in() {
+            None => {}
+            // Its data has not come to an end, and does not any more.
+            Some(CopyIn::Simple) if give_up_copy(&mut self.state.out).is_ok() => {}
+            Some(_) => return false,
+        }
+        if request::query(sql, &mut self.state.out).is_err() {
+            return false;
+        }
+        let out = self.state.out.split();
+        match line.send_now(&out) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(e) => {
+                log::debug!(target: "holdfast", "could not send {sql}: {e}");
+                return false;
+            }
+        }
+        line.pause();
+        let at_rest = self.state.standing.is_at_rest();
+        self.state.unread.only_rollback = at_rest;
+        self.state.unread.to_the_end = true;
+        self.state.unread.more += u32::from(!at_rest);
+        self.state.standing = Standing::Left;
+        if at_rest {
+            self.state.inbound.begins();
+        }
+        true
+    }
+}
+
+fn give_up_copy(out: &mut BytesMut) -> io::Result<()> {
+    postgres_protocol::message::frontend::copy_fail("the copy was dropped", out)
+}

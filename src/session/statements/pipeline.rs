@@ -1,0 +1,450 @@
+//! Many statements on one connection without waiting for each other's replies.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::prepared::Prepared;
+use super::statement::check_count;
+use super::statement_cache::Origin;
+use crate::error::{Error, ErrorKind, Phase, Result, ServerMessage, is_duplicate_name, is_unknown_name};
+use crate::link::CopyIn;
+use crate::protocol::session_parameters::TextSettings;
+use crate::session::exchange::request;
+use crate::session::exchange::request::{Request, ResultFormat};
+use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
+use crate::session::lane::Lane;
+use crate::session::transfer::result::{Column, ResultBlock};
+
+/// What a failure in a pipeline means for the other statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PipelineMode {
+    /// Nothing: outside a transaction each statement commits by itself.
+    Separate,
+    /// All or nothing: those before it are undone, those behind it are not run. Outside a transaction they make one, which
+    /// is committed at the end; inside one, it has failed. The statements must not begin or end transactions themselves.
+    Together,
+}
+
+/// How the server knows one statement of a pipeline.
+enum How {
+    /// It was described before, or is by now; `fresh` if by this pipeline.
+    Known { prepared: Arc<Prepared>, fresh: bool },
+    /// It is parsed with this request, under this name. Unnamed if that is empty.
+    Parsed { name: String, key: Arc<[u8]> },
+    /// It is parsed with the request of this index.
+    ParsedBy(usize),
+}
+
+/// The rest of a pipeline that was not begun is run again at most so often: see [`Lane::with_prepared`].
+const MOST_RERUNS: usize = 2;
+
+/// One statement on its way.
+struct Step {
+    how: How,
+    format: ResultFormat,
+}
+
+impl Lane<'_> {
+    /// Sends all statements at once and reads their replies in order. What is not prepared yet is parsed on the way: that
+    /// takes no round trip of its own, except in automatic format, which depends on the types of the result. (If the server
+    /// refuses that ahead of time, perhaps because it needs what an earlier statement makes, it is asked for as text. Inside
+    /// a transaction the refusal fails the transaction: ask for text or binary there.) With `statement_cache=0` nothing is
+    /// prepared by name, and automatic format means text.
+    ///
+    /// The statement deadline holds for the pipeline as a whole.
+    ///
+    /// # Errors
+    /// The outer error is the connection's, and then it is unknown what became of the statements; or it is
+    /// [`Misuse`](crate::ErrorKind::Misuse), for requests that cannot be sent: wrong parameters, or COPY FROM STDIN. The inner
+    /// ones are the server's. In [`Together`](PipelineMode::Together), those of the statements that fell with another are of
+    /// kind [`Database`](crate::ErrorKind::Database) without a SQLSTATE, and never retryable by themselves; if the commit
+    /// fails, its error is the last statement's.
+    ///
+    /// A prepared statement that turns out to be stale because a table changed is run again if nothing behind it was begun: that is
+    /// so if it is the last or all behind it were stale too, or the first of those that stand or fall together. Else it would
+    /// come behind others: its error is retryable, and it is prepared anew the next time.
+    pub fn pipeline(
+        &mut self,
+        requests: &[Request<'_>],
+        mode: PipelineMode,
+    ) -> Result<Vec<Result<ResultBlock>>> {
+        self.start()?;
+        let outside_transaction = self.is_outside_transaction();
+        let mut outcomes = self.run_pipeline(requests, mode)?;
+        for _ in 0..MOST_RERUNS {
+            let begun = begun(&outcomes, mode);
+            if !outside_transaction || begun == outcomes.len() {
+                break;
+            }
+            outcomes.truncate(begun);
+            outcomes.extend(self.run_pipeline(&requests[begun..], mode)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn run_pipeline(
+        &mut self,
+        requests: &[Request<'_>],
+        mode: PipelineMode,
+    ) -> Result<Vec<Result<ResultBlock>>> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outside_transaction = self.is_outside_transaction();
+        // What planning pushes out of the cache may be needed yet: it is closed with a later request.
+        self.request()?;
+        let steps = self.plan(requests)?;
+        let settings = self.text_settings();
+        let mut out = std::mem::take(self.out());
+        write(requests, &steps, settings, mode, &mut out)?;
+        *self.out() = out;
+        let exchange = self.begin()?;
+        let replies = Replies { exchange, requests, steps, settings, outside_transaction };
+        match mode {
+            PipelineMode::Separate => replies.separate(),
+            PipelineMode::Together => replies.together(),
+        }
+    }
+
+    fn plan(&mut self, requests: &[Request<'_>]) -> Result<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::with_capacity(requests.len());
+        let mut parsed = HashMap::new();
+        for (index, request) in requests.iter().enumerate() {
+            let step = match index.checked_sub(1).map(|before| (before, &requests[before])) {
+                // The statement that is run many times is looked up once.
+                Some((before, same)) if request.sql.is_surely(request.params, same.sql, same.params) => {
+                    Step::again(&steps[before], before, request)
+                }
+                _ => self.plan_one(request, index, &mut parsed).map_err(|e| at(e, index))?,
+            };
+            if let How::Known { prepared, .. } = &step.how {
+                check_count(prepared.parameters().len(), request.params.len()).map_err(|e| at(e, index))?;
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn plan_one(
+        &mut self,
+        request: &Request<'_>,
+        index: usize,
+        parsed: &mut HashMap<Arc<[u8]>, usize>,
+    ) -> Result<Step> {
+        request.sql.check(request.params)?;
+        if feeds_a_table(request.sql.text()) {
+            let message = "COPY FROM STDIN has no place in a pipeline: use copy_in";
+            return Err(Error::misuse(message).in_phase(Phase::Query));
+        }
+        let unsettled = request.format.unless_automatic();
+        if let Some(prepared) = self.statements().find(request.sql, request.params) {
+            return Ok(Step { how: How::Known { prepared, fresh: false }, format: request.format });
+        }
+        let key = self.statements().key_of(request.sql, request.params);
+        if !self.statements().is_named() {
+            return Ok(Step { how: How::Parsed { name: String::new(), key }, format: unsettled });
+        }
+        if let Some(earlier) = parsed.get(&key) {
+            return Ok(Step { how: How::ParsedBy(*earlier), format: unsettled });
+        }
+        if request.format == ResultFormat::Automatic {
+            // What stands in the buffer goes with it.
+            match self.prepare_now(request.sql, request.params) {
+                Ok(prepared) => {
+                    return Ok(Step { how: How::Known { prepared, fresh: true }, format: request.format });
+                }
+                Err(e) if e.server().is_none() || self.link().fault().is_some() => return Err(e),
+                // It will be told in its turn, if it still holds then.
+                Err(_) => {}
+            }
+        }
+        parsed.insert(key.clone(), index);
+        let name = self.statements().name_for(&key, Origin::Kept);
+        Ok(Step { how: How::Parsed { name, key }, format: unsettled })
+    }
+}
+
+/// How many of the outcomes are of statements that were begun, or have one behind them that was. The others were stale, all of
+/// them.
+fn begun(outcomes: &[Result<ResultBlock>], mode: PipelineMode) -> usize {
+    let is_stale = |outcome: &Result<ResultBlock>| outcome.as_ref().is_err_and(Error::is_of_stale_statement);
+    match mode {
+        PipelineMode::Separate => {
+            outcomes.iter().rposition(|outcome| !is_stale(outcome)).map_or(0, |last| last + 1)
+        }
+        PipelineMode::Together if outcomes.first().is_some_and(is_stale) => 0,
+        PipelineMode::Together => outcomes.len(),
+    }
+}
+
+/// Says which request it was.
+fn at(error: Error, index: usize) -> Error {
+    error.with_note(format!("requests[{index}]"))
+}
+
+/// Whether a statement is a COPY that waits for data. The server would take what follows in the pipeline for the data, and
+/// end the session.
+fn feeds_a_table(text: &str) -> bool {
+    let text = text.trim_start().as_bytes();
+    let is_copy = text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy"));
+    is_copy && text.windows(5).any(|word| word.eq_ignore_ascii_case(b"stdin"))
+}
+
+impl Step {
+    /// The step of a request for the same statement as that before it, whose index is `before`.
+    fn again(last: &Self, before: usize, request: &Request<'_>) -> Self {
+        let unsettled = request.format.unless_automatic();
+        match &last.how {
+            How::Known { prepared, fresh } => {
+                Self { how: How::Known { prepared: prepared.clone(), fresh: *fresh }, format: request.format }
+            }
+            // The next statement may meet another server connection.
+            How::Parsed { name, key } if name.is_empty() => {
+                Self { how: How::Parsed { name: String::new(), key: key.clone() }, format: unsettled }
+            }
+            How::Parsed { .. } => Self { how: How::ParsedBy(before), format: unsettled },
+            How::ParsedBy(earlier) => Self { how: How::ParsedBy(*earlier), format: unsettled },
+        }
+    }
+}
+
+/// The name under which the server knows the statement of a step.
+fn name<'s>(steps: &'s [Step], step: &'s Step) -> &'s str {
+    match &step.how {
+        How::Known { prepared, .. } => &prepared.name,
+        How::Parsed { name, .. } => name,
+        How::ParsedBy(earlier) => match &steps[*earlier].how {
+            How::Parsed { name, .. } => name,
+            How::Known { prepared, .. } => &prepared.name,
+            How::ParsedBy(_) => unreachable!("it leads to the request that parses"),
+        },
+    }
+}
+
+fn write(
+    requests: &[Request<'_>],
+    steps: &[Step],
+    settings: TextSettings,
+    mode: PipelineMode,
+    out: &mut BytesMut,
+) -> Result<()> {
+    for (index, (request, step)) in requests.iter().zip(steps).enumerate() {
+        write_one(request, step, name(steps, step), settings, out).map_err(|e| at(e, index))?;
+        if mode == PipelineMode::Separate {
+            request::sync(out);
+        }
+    }
+    if mode == PipelineMode::Together {
+        request::sync(out);
+    }
+    Ok(())
+}
+
+fn write_one(
+    request: &Request<'_>,
+    step: &Step,
+    name: &str,
+    settings: TextSettings,
+    out: &mut BytesMut,
+) -> Result<()> {
+    match &step.how {
+        How::Known { prepared, .. } => {
+            let codes = &prepared.shape(step.format, settings).codes;
+            request::bind_values("", request.sql, prepared, request.params, codes, out)?;
+        }
+        How::Parsed { .. } => {
+            request::parse_named(name, request.sql.text(), &request.sql.types(request.params), out)?;
+            request::describe_statement(name, out)?;
+            request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
+        }
+        How::ParsedBy(_) => {
+            request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
+        }
+    }
+    request::execute(out)
+}
+
+/// The replies to a pipeline.
+struct Replies<'r, 'e> {
+    exchange: Exchange<'e>,
+    requests: &'r [Request<'r>],
+    steps: Vec<Step>,
+    settings: TextSettings,
+    outside_transaction: bool,
+}
+
+impl Replies<'_, '_> {
+    /// One `Sync` behind each statement.
+    fn separate(mut self) -> Result<Vec<Result<ResultBlock>>> {
+        let mut outcomes: Vec<Result<ResultBlock>> = Vec::with_capacity(self.requests.len());
+        // Refusals of texts, for the requests that would have run them too.
+        let mut refusals: HashMap<usize, ServerMessage> = HashMap::new();
+        for index in 0..self.requests.len() {
+            self.exchange.awaits(self.requests.len() - index);
+            let mut read = self.read_one(index);
+            if let Some(e) = read.as_ref().err()
+                && self.is_the_end(e)
+            {
+                return read.map(|_| outcomes);
+            }
+            // An error that comes only now, at commit, counts too.
+            if let Some(late) = self.exchange.skip_one()?
+                && read.is_ok()
+            {
+                read = Err(refused(*late));
+            }
+            match (&self.steps[index].how, &read) {
+                (How::Parsed { .. }, Err(e)) => {
+                    refusals.extend(e.server().cloned().map(|said| (index, said)));
+                }
+                (How::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
+                    if let Some(said) = refusals.get(earlier) {
+                        let refusal = refused(said.clone());
+                        // It stood or fell with the text, so it was not begun either.
+                        let stale = e.is_of_stale_statement() || is_duplicate_name(&refusal);
+                        read = Err(if stale {
+                            refusal.of_stale_statement(!self.outside_transaction)
+                        } else {
+                            refusal
+                        });
+                    }
+                }
+                _ => {}
+            }
+            outcomes.push(read);
+        }
+        self.exchange.finish();
+        Ok(outcomes)
+    }
+
+    /// One `Sync` behind them all.
+    fn together(mut self) -> Result<Vec<Result<ResultBlock>>> {
+        let count = self.requests.len();
+        let mut blocks = Vec::with_capacity(count);
+        while blocks.len() < count {
+            match self.read_one(blocks.len()) {
+                Ok(block) => blocks.push(block),
+                Err(e) if self.is_the_end(&e) => return Err(e),
+                Err(e) => {
+                    self.exchange.skip_to_ready()?;
+                    let failed = blocks.len();
+                    return Ok(fallen(
+                        count,
+                        failed,
+                        e,
+                        &format!("requests[{failed}] of the pipeline failed"),
+                    ));
+                }
+            }
+        }
+        match self.exchange.skip_to_ready()? {
+            None => Ok(blocks.into_iter().map(Ok).collect()),
+            Some(late) => {
+                let e = refused(*late).in_phase(Phase::Commit);
+                Ok(fallen(count, count - 1, e, "the pipeline could not be committed"))
+            }
+        }
+    }
+
+    /// Whether an error is not that of one statement, but of all that follow. The connection may have broken already when
+    /// replies from before are read.
+    fn is_the_end(&self, error: &Error) -> bool {
+        let of_a_statement = error.server().is_some_and(|said| said.severity == "ERROR");
+        self.exchange.is_given_up() || (self.exchange.is_broken() && !of_a_statement)
+    }
+
+    fn read_one(&mut self, index: usize) -> Result<ResultBlock> {
+        if let How::Parsed { name, key } = &self.steps[index].how {
+            let (name, key) = (name.clone(), key.clone());
+            let prepared = self.read_description(name, key)?;
+            self.steps[index].how = How::Known { prepared: prepared.clone(), fresh: true };
+            self.exchange.await_bound()?;
+            return self.read_rows(index, &prepared, None);
+        }
+        let known = match &self.steps[index].how {
+            How::ParsedBy(earlier) => &self.steps[*earlier].how,
+            how => how,
+        };
+        let How::Known { prepared, fresh } = known else { return self.read_unparsed() };
+        let (prepared, fresh) = (prepared.clone(), *fresh);
+        let bound = if prepared.is_named() {
+            self.exchange.await_bound().map(|()| None)
+        } else {
+            let shape = prepared.shape(self.steps[index].format, self.settings);
+            self.exchange.await_columns(&prepared, shape).map(Some)
+        };
+        match bound {
+            Ok(columns) => self.read_rows(index, &prepared, columns),
+            Err(e) => Err(self.exchange.judge(e, &prepared, fresh, !self.outside_transaction)),
+        }
+    }
+
+    fn read_description(&mut self, name: String, key: Arc<[u8]>) -> Result<Arc<Prepared>> {
+        match self.exchange.await_described() {
+            Ok((parameters, columns)) => {
+                let prepared = Arc::new(Prepared::new(key, name, parameters, &columns));
+                self.exchange.statements().keep(prepared.clone());
+                Ok(prepared)
+            }
+            Err(e) if !name.is_empty() && is_duplicate_name(&e) => {
+                Err(self.exchange.name_was_taken(e, !self.outside_transaction))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read_rows(
+        &mut self,
+        index: usize,
+        prepared: &Prepared,
+        columns: Option<Arc<[Column]>>,
+    ) -> Result<ResultBlock> {
+        let shape = prepared.shape(self.steps[index].format, self.settings);
+        prepared.read(columns.as_ref().unwrap_or(&shape.columns), |block| self.exchange.read_rows(block))
+    }
+
+    /// The reply to a statement whose text another request was to have parsed, and failed to. The server knows no such statement;
+    /// unless it knew one all the time that could not be closed (42P05), and has run it.
+    fn read_unparsed(&mut self) -> Result<ResultBlock> {
+        self.exchange.await_bound()?;
+        loop {
+            match self.exchange.next()?.0 {
+                Reply::Row => {}
+                Reply::Complete | Reply::EmptyQuery => {
+                    let message = "the statement was run under a name that the server had for it before; its result is \
+                                   not known, since it was not described";
+                    return Err(Error::new(ErrorKind::Database, message).in_phase(Phase::Query));
+                }
+                Reply::Error(e) => return Err(refused(*e)),
+                Reply::CopyIn => return Err(self.exchange.refuse_copy(CopyIn::Extended)),
+                Reply::CopyOut => return Err(copy_by_query()),
+                _ => return Err(self.exchange.unexpected()),
+            }
+        }
+    }
+}
+
+/// The outcomes of `count` statements, of which one failed and took the others with it.
+fn fallen(count: usize, failed: usize, error: Error, why: &str) -> Vec<Result<ResultBlock>> {
+    let why = format!("{why}: {}", error.summary());
+    let mut outcomes: Vec<_> = (0..count).map(|index| Err(Error::fell_with(&why, index < failed))).collect();
+    outcomes[failed] = Err(error);
+    outcomes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_waits_for_data_is_told_by_its_words() {
+        for text in ["copy t from stdin", "  COPY t (a)\nFROM STDIN with (format csv)"] {
+            assert!(feeds_a_table(text), "{text}");
+        }
+        for text in ["copy t to stdout", "copy t from '/tmp/x'", "select 'copy from stdin'", "cop", ""] {
+            assert!(!feeds_a_table(text), "{text}");
+        }
+    }
+}

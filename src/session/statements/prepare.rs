@@ -1,0 +1,216 @@
+//! Having statements prepared, and prepared anew when they turn out to be stale.
+
+use std::sync::Arc;
+
+use super::prepared::Prepared;
+use super::statement::{Sql, Statement, key_of};
+use super::statement_cache::Origin;
+use super::values::BindValues;
+use crate::error::{Error, Result, ends_the_session, is_duplicate_name};
+use crate::session::exchange::request;
+use crate::session::exchange::request::ResultFormat;
+use crate::session::exchange::{Reply, refused};
+use crate::session::lane::{Lane, end};
+
+/// A statement is prepared anew at most so often in one call: because it was taken away, and because names turned out not to last.
+const MOST_RERUNS: u32 = 2;
+
+impl Lane<'_> {
+    /// Prepares a statement for use on any connection. `types` are those of its parameters, as in `pg_type`; what is 0 or
+    /// left out is inferred.
+    ///
+    /// # Errors
+    /// What the server says to the text.
+    pub fn prepare(&mut self, sql: &str, types: &[u32]) -> Result<Statement> {
+        self.start()?;
+        self.request()?;
+        let described = self.parse_lasting(&key_of(sql, types), Origin::ToBeDescribed, sql, types)?;
+        let columns = described.shape(ResultFormat::Text, self.text_settings()).columns.clone();
+        let statement = Statement::new(sql, described.parameters(), columns);
+        self.statements().keep_described(Arc::new(described.under(statement.key().clone())));
+        Ok(statement)
+    }
+
+    /// The description of a text with these types declared, under which it is also run.
+    pub(crate) fn describe_text<V: BindValues + ?Sized>(
+        &mut self,
+        text: &str,
+        declared: &V,
+    ) -> Result<Arc<Prepared>> {
+        self.start()?;
+        self.prepared(Sql::Text(text), declared).map(|(prepared, _)| prepared)
+    }
+
+    /// The description does not hold any more: the statement is described anew when it is next used.
+    pub(crate) fn forget_description(&mut self, prepared: &Prepared) {
+        self.statements().forget(prepared);
+    }
+
+    /// Runs a statement that is described, and once more if it turns out to be stale. Also returns the statement as it was run.
+    #[inline]
+    pub(in crate::session) fn with_prepared<V: BindValues + ?Sized, T>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        mut run: impl FnMut(&mut Self, &Prepared) -> Result<T>,
+    ) -> Result<(T, Arc<Prepared>)> {
+        let outside_transaction = self.is_outside_transaction();
+        let mut reruns = 0;
+        loop {
+            let (prepared, fresh) = self.fitted(sql, values)?;
+            match run(self, &prepared) {
+                Ok(done) => return Ok((done, prepared)),
+                Err(e) if V::BY_DESCRIPTION && reruns == 0 && values.may_fit_anew(&e, fresh) => {
+                    self.statements().forget(&prepared);
+                }
+                Err(e) => {
+                    let e = self.judge(e, &prepared, fresh, outside_transaction)?;
+                    if reruns == MOST_RERUNS {
+                        return Err(e);
+                    }
+                }
+            }
+            reruns += 1;
+        }
+    }
+
+    /// Returns the error of a statement that was found stale, so that it may be run again; fails with any other.
+    #[cold]
+    fn judge(
+        &mut self,
+        error: Error,
+        prepared: &Prepared,
+        fresh: bool,
+        outside_transaction: bool,
+    ) -> Result<Error> {
+        let Some(said) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
+        if ends_the_session(said) {
+            // It was not even bound.
+            let retryable = error.is_retryable() || outside_transaction;
+            return Err(error.set_retryable(retryable));
+        }
+        let lost = self.link().take_lost_statements();
+        match self.statements().judge(said, prepared, fresh, lost) {
+            false => Err(error),
+            true if outside_transaction => Ok(error.of_stale_statement(false)),
+            true => {
+                self.link().note_stale_failure();
+                Err(error.of_stale_statement(true))
+            }
+        }
+    }
+
+    /// The statement, with values that fit it; whether it was prepared just now.
+    #[inline]
+    fn fitted<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<(Arc<Prepared>, bool)> {
+        let (prepared, fresh) = self.prepared(sql, values)?;
+        let before = self.statements().pushed_out();
+        match values.fit(self, &prepared) {
+            Ok(()) if self.statements().pushed_out() == before => Ok((prepared, fresh)),
+            fitted => self.fitted_again(sql, values, &prepared, fresh, fitted),
+        }
+    }
+
+    /// The same after a first try: types may have changed since it was described, or what was asked to fit the values has
+    /// pushed it out.
+    #[cold]
+    fn fitted_again<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        prepared: &Prepared,
+        fresh: bool,
+        fitted: Result<()>,
+    ) -> Result<(Arc<Prepared>, bool)> {
+        if let Err(e) = fitted {
+            if fresh || !V::BY_DESCRIPTION || e.server().is_some() || self.link().fault().is_some() {
+                return Err(e);
+            }
+            self.statements().forget(prepared);
+        }
+        let (prepared, fresh) = self.prepared(sql, values)?;
+        values.fit(self, &prepared)?;
+        Ok((prepared, fresh))
+    }
+
+    /// The statement; whether it was prepared just now.
+    #[inline]
+    pub(in crate::session) fn prepared<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+    ) -> Result<(Arc<Prepared>, bool)> {
+        if let Some(prepared) = self.statements().find(sql, values) {
+            return Ok((prepared, false));
+        }
+        self.request()?;
+        Ok((self.prepare_now(sql, values)?, true))
+    }
+
+    /// Prepares a statement and keeps it. What stands in the buffer is sent before.
+    #[cold]
+    pub(in crate::session) fn prepare_now<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+    ) -> Result<Arc<Prepared>> {
+        let key = self.statements().key_of(sql, values);
+        let prepared = Arc::new(self.parse_lasting(&key, Origin::Kept, sql.text(), &sql.types(values))?);
+        self.statements().keep(prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Has the server parse and describe a statement, without a name if names turn out not to last. What stands in the buffer
+    /// is sent before.
+    fn parse_lasting(
+        &mut self,
+        key: &Arc<[u8]>,
+        origin: Origin,
+        text: &str,
+        types: &[u32],
+    ) -> Result<Prepared> {
+        let outside_transaction = self.is_outside_transaction();
+        let name = self.statements().name_for(key, origin);
+        let named = !name.is_empty();
+        match self.parse(key.clone(), name, text, types) {
+            Err(e) if named && is_duplicate_name(&e) => {
+                self.statements().name_was_taken();
+                if !outside_transaction {
+                    self.link().note_stale_failure();
+                    return Err(e.of_stale_statement(true));
+                }
+                self.request()?;
+                self.parse(key.clone(), String::new(), text, types)
+            }
+            parsed => parsed,
+        }
+    }
+
+    fn parse(&mut self, key: Arc<[u8]>, name: String, text: &str, types: &[u32]) -> Result<Prepared> {
+        let outside_transaction = self.is_outside_transaction();
+        let out = self.out();
+        request::parse_named(&name, text, types, out)?;
+        request::describe_statement(&name, out)?;
+        request::sync(out);
+        let mut exchange = self.begin()?;
+        let (mut parameters, mut columns) = (Vec::new(), Vec::new());
+        loop {
+            match exchange.next()?.0 {
+                Reply::Parsed | Reply::Closed | Reply::NoRows => {}
+                Reply::ParameterTypes(types) => parameters = types,
+                Reply::Described(described) => columns = described,
+                Reply::Error(e) => {
+                    let was_before = ends_the_session(&e) && outside_transaction;
+                    let error = refused(*e);
+                    let retryable = error.is_retryable() || was_before;
+                    return end(exchange, Err(error.set_retryable(retryable)));
+                }
+                Reply::Ready => {
+                    exchange.finish();
+                    return Ok(Prepared::new(key, name, parameters, &columns));
+                }
+                _ => return Err(exchange.unexpected()),
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A statement as the server described it.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use crate::protocol::session_parameters::TextSettings;
+use crate::session::exchange::request::ResultFormat;
+use crate::session::transfer::result::{Column, LastSize, ResultBlock};
+
+/// A statement with its description. The server knows it by name, or its text comes with each request.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Under which it is kept: see [`Sql::key`](super::statement::Sql).
+    pub(in crate::session) key: Arc<[u8]>,
+    /// Empty for one whose text comes with each request.
+    pub(in crate::session) name: String,
+    /// Types of the parameters, as the server settled them.
+    parameters: Vec<u32>,
+    /// What it returns, as the server described it.
+    columns: Box<[Column]>,
+    last_size: LastSize,
+    typed: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
+    shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
+}
+
+/// The result of a statement in one format.
+#[derive(Debug)]
+pub(in crate::session) struct Shape {
+    /// Empty for what returns no rows.
+    pub(in crate::session) columns: Arc<[Column]>,
+    /// The format codes of a `Bind`: one for all columns, or one each.
+    pub(in crate::session) codes: Vec<i16>,
+}
+
+impl Prepared {
+    /// Text, binary, and automatic under each combination of the settings that it depends on.
+    const SHAPES: usize = 2 + (1 << 3);
+
+    pub(in crate::session) fn new(
+        key: Arc<[u8]>,
+        name: String,
+        parameters: Vec<u32>,
+        columns: &[Column],
+    ) -> Self {
+        Self {
+            key,
+            name,
+            parameters,
+            columns: columns.into(),
+            last_size: LastSize::default(),
+            typed: OnceLock::new(),
+            shapes: Default::default(),
+        }
+    }
+
+    /// The same, to be kept under another key.
+    pub(in crate::session) fn under(self, key: Arc<[u8]>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Whether the server knows it by name.
+    #[inline]
+    pub(crate) fn is_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+
+    /// Types of the parameters, as in `pg_type`.
+    #[inline]
+    pub(crate) fn parameters(&self) -> &[u32] {
+        &self.parameters
+    }
+
+    /// What it returns, as the server described it; the formats are those of the description, not of a result. A result
+    /// has its own columns, which are others if a table has changed since and the statement has no name.
+    #[inline]
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Room for what the caller's types make of the description. It lasts as long as the description holds.
+    #[inline]
+    pub(crate) fn typed(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
+        &self.typed
+    }
+
+    /// Reads a result in the columns of a shape, into room for one as large as the last.
+    #[inline]
+    pub(in crate::session) fn read<E>(
+        &self,
+        columns: &Arc<[Column]>,
+        read: impl FnOnce(&mut ResultBlock) -> Result<(), E>,
+    ) -> Result<ResultBlock, E> {
+        let mut block = ResultBlock::like_the_last(columns.clone(), &self.last_size);
+        read(&mut block)?;
+        self.last_size.note(&block);
+        Ok(block)
+    }
+
+    /// Its result in a format, in a session with these settings.
+    #[inline]
+    pub(in crate::session) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &Shape {
+        let index = match format {
+            ResultFormat::Text => 0,
+            ResultFormat::Binary => 1,
+            ResultFormat::Automatic => {
+                2 + usize::from(settings.has_shortest_floats())
+                    + 2 * usize::from(settings.has_iso_dates())
+                    + 4 * usize::from(settings.is_in_utc())
+            }
+        };
+        self.shapes[index].get_or_init(|| {
+            Box::new(Shape {
+                columns: format.applied_to(&self.columns, settings),
+                codes: format.codes(&self.columns, settings),
+            })
+        })
+    }
+}

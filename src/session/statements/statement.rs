@@ -1,0 +1,221 @@
+//! Statements prepared for use on any connection, and what a call of the lane runs.
+
+use std::sync::Arc;
+
+use super::values::BindValues;
+use crate::error::{Error, Phase, Result};
+use crate::session::exchange::request::Param;
+use crate::session::transfer::result::Column;
+
+/// A statement and its description, as [`Lane::prepare`](crate::session::Lane::prepare) made it. It belongs to no connection and no
+/// pool: each connection prepares it for itself when it is first used there, and again when it has to. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Statement(Arc<Described>);
+
+#[derive(Debug)]
+struct Described {
+    text: Box<str>,
+    parameters: Box<[u32]>,
+    columns: Arc<[Column]>,
+    /// Under which connections keep it.
+    key: Arc<[u8]>,
+}
+
+impl Statement {
+    pub(in crate::session) fn new(text: &str, parameters: &[u32], columns: Arc<[Column]>) -> Self {
+        let key = key_of(text, parameters);
+        Self(Arc::new(Described { text: text.into(), parameters: parameters.into(), columns, key }))
+    }
+
+    pub(in crate::session) fn key(&self) -> &Arc<[u8]> {
+        &self.0.key
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The types of its parameters, as in `pg_type`: those that were given, and those that the server inferred when the
+    /// statement was prepared. They hold on every connection.
+    pub fn parameters(&self) -> &[u32] {
+        &self.0.parameters
+    }
+
+    /// The columns of its result, as they were when it was prepared; none for what returns no rows. Results carry their
+    /// own description, which is another one once a table has changed.
+    pub fn columns(&self) -> &[Column] {
+        &self.0.columns
+    }
+
+    /// The first parameter whose own type is neither 0 nor that of the statement.
+    pub(crate) fn first_of_another_type(&self, declared: impl Iterator<Item = u32>) -> Option<usize> {
+        declared.zip(self.parameters()).position(|(declared, known)| declared != 0 && declared != *known)
+    }
+}
+
+/// What a call runs: a text, or a statement prepared before.
+#[derive(Debug, Clone, Copy)]
+pub enum Sql<'a> {
+    /// A single statement. Kept by its text and the types of its parameters.
+    Text(&'a str),
+    /// A statement prepared before, on this connection or another.
+    Statement(&'a Statement),
+}
+
+impl<'a> From<&'a str> for Sql<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Sql<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Statement> for Sql<'a> {
+    fn from(statement: &'a Statement) -> Self {
+        Self::Statement(statement)
+    }
+}
+
+impl<'a> Sql<'a> {
+    pub(in crate::session) fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Statement(statement) => statement.text(),
+        }
+    }
+
+    /// The types to parse it with, 0 for what the server has to infer.
+    pub(in crate::session) fn types<V: BindValues + ?Sized>(self, values: &V) -> Vec<u32> {
+        match self {
+            Self::Text(_) => declared(values).collect(),
+            Self::Statement(statement) => statement.parameters().to_vec(),
+        }
+    }
+
+    /// Under which a connection keeps it; written into `room` if need be.
+    #[inline]
+    pub(in crate::session) fn key<'k, V: BindValues + ?Sized>(
+        self,
+        values: &V,
+        room: &'k mut Vec<u8>,
+    ) -> &'k [u8]
+    where
+        'a: 'k,
+    {
+        match self {
+            Self::Text(text) => {
+                room.clear();
+                write_key(text, declared(values), room);
+                room
+            }
+            Self::Statement(statement) => &statement.0.key,
+        }
+    }
+
+    /// Fails if the values cannot be those of the statement.
+    #[inline]
+    pub(in crate::session) fn check<V: BindValues + ?Sized>(self, values: &V) -> Result<()> {
+        let Self::Statement(statement) = self else { return Ok(()) };
+        check_count(statement.parameters().len(), values.len())?;
+        match statement.first_of_another_type((0..values.len()).map(|index| values.declared(index))) {
+            None => Ok(()),
+            Some(index) => {
+                let (given, known) = (values.declared(index), statement.parameters()[index]);
+                Err(Error::misuse(format!(
+                    "parameter ${} of the statement is of type {known}, but one of type {given} was given",
+                    index + 1
+                ))
+                .in_phase(Phase::Query))
+            }
+        }
+    }
+
+    /// Whether both are kept under one key, found out cheaply; `false` says nothing.
+    pub(in crate::session) fn is_surely(
+        self,
+        params: &[Param<'_>],
+        other: Sql<'_>,
+        others: &[Param<'_>],
+    ) -> bool {
+        match (self, other) {
+            (Self::Text(a), Sql::Text(b)) => {
+                let types = |params: &[Param<'_>], others: &[Param<'_>]| {
+                    params.iter().map(|p| p.type_oid).eq(others.iter().map(|p| p.type_oid))
+                };
+                (std::ptr::eq(a, b) || a == b) && types(params, others)
+            }
+            (Self::Statement(a), Sql::Statement(b)) => Arc::ptr_eq(&a.0, &b.0),
+            _ => false,
+        }
+    }
+}
+
+/// The types worth telling: up to the last that is one. What is declared without a type and not in the text is an error of its
+/// own to the server (42P18), which says less than how many there should be.
+#[inline]
+fn declared<V: BindValues + ?Sized>(values: &V) -> impl Iterator<Item = u32> {
+    let count = (0..values.len()).rposition(|index| values.declared(index) != 0).map_or(0, |last| last + 1);
+    (0..count).map(|index| values.declared(index))
+}
+
+/// The key of a text with these types declared.
+pub(in crate::session) fn key_of(text: &str, types: &[u32]) -> Arc<[u8]> {
+    let mut key = Vec::new();
+    write_key(text, types.iter().copied(), &mut key);
+    key.into()
+}
+
+/// The text, which holds no NUL, then a NUL, then the types.
+fn write_key(text: &str, types: impl Iterator<Item = u32>, key: &mut Vec<u8>) {
+    key.extend_from_slice(text.as_bytes());
+    key.push(0);
+    for type_oid in types {
+        key.extend_from_slice(&type_oid.to_be_bytes());
+    }
+}
+
+pub(in crate::session) fn check_count(wanted: usize, given: usize) -> Result<()> {
+    if wanted == given {
+        return Ok(());
+    }
+    Err(Error::wrong_parameter_count(wanted, given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(type_oid: u32) -> Param<'static> {
+        Param { type_oid, ..Param::text("1") }
+    }
+
+    #[test]
+    fn the_same_text_with_other_types_is_another_statement() {
+        let key = |sql: Sql<'_>, params: &[Param<'_>]| sql.key(params, &mut Vec::new()).to_vec();
+        let text = Sql::from("select $1");
+        assert_eq!(key(text, &[typed(23)]), key(text, &[typed(23)]));
+        assert_ne!(key(text, &[typed(23)]), key(text, &[typed(25)]));
+        assert_ne!(key(text, &[typed(0), typed(23)]), key(text, &[typed(23)]));
+        assert_eq!(
+            key(text, &[typed(23), typed(0)]),
+            key(text, &[typed(23)]),
+            "the server finds out how many there are"
+        );
+        let statement = Statement::new("select $1", &[23], [].into());
+        assert_eq!(key(Sql::from(&statement), &[typed(0)]), key(text, &[typed(23)]));
+    }
+
+    #[test]
+    fn what_is_surely_the_same_has_the_same_key() {
+        let other = String::from("select $1");
+        let text = Sql::from("select $1");
+        assert!(text.is_surely(&[typed(23)], Sql::from(&other), &[typed(23)]));
+        assert!(!text.is_surely(&[typed(23)], Sql::from(&other), &[typed(20)]));
+        assert!(!text.is_surely(&[], Sql::from("select $2"), &[]));
+    }
+}

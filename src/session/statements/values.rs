@@ -1,0 +1,85 @@
+//! The values of a statement's parameters, written straight into the request that binds them.
+
+use std::error::Error as StdError;
+
+use bytes::BytesMut;
+use postgres_protocol::IsNull;
+
+use super::prepared::Prepared;
+use super::statement::check_count;
+use crate::error::{Error, Result};
+use crate::session::exchange::request::Param;
+use crate::session::lane::Lane;
+
+/// Why a value cannot be written.
+pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
+
+/// The values of a statement's parameters: [`Param`]s, or values of the caller's own types.
+pub(crate) trait BindValues {
+    /// Whether values are written in the types that the server settled for the statement. Then it has to be described before
+    /// it is first run, and a text that is parsed again is declared with those types.
+    const BY_DESCRIPTION: bool;
+
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// The type to declare for a parameter when the text is parsed; 0 has the server infer it.
+    fn declared(&self, index: usize) -> u32;
+
+    /// Called before the values are written for a statement, with the session at rest, which may be asked what has to be
+    /// known of its types. An error says that the values are none of this statement's; if it was described some time ago,
+    /// it is described anew and they are fitted once more.
+    fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()>;
+
+    /// Whether values that could not be written may fit once the statement is described anew: nothing was sent. `fresh`: it
+    /// was described in this very call.
+    fn may_fit_anew(&self, _: &Error, _fresh: bool) -> bool {
+        false
+    }
+
+    /// The format code of a value: 0 for text, 1 for binary.
+    fn format(&self, statement: &Prepared, index: usize) -> i16;
+
+    /// Appends a value, without its length.
+    fn write(
+        &self,
+        statement: &Prepared,
+        index: usize,
+        out: &mut BytesMut,
+    ) -> std::result::Result<IsNull, Unwritable>;
+}
+
+impl BindValues for [Param<'_>] {
+    /// The caller says how its values are written, so the server is to infer what was not declared each time.
+    const BY_DESCRIPTION: bool = false;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn declared(&self, index: usize) -> u32 {
+        self[index].type_oid
+    }
+
+    #[inline]
+    fn fit(&self, _: &mut Lane<'_>, statement: &Prepared) -> Result<()> {
+        check_count(statement.parameters().len(), self.len())
+    }
+
+    #[inline]
+    fn format(&self, _: &Prepared, index: usize) -> i16 {
+        self[index].format.code()
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        _: &Prepared,
+        index: usize,
+        out: &mut BytesMut,
+    ) -> std::result::Result<IsNull, Unwritable> {
+        self[index].write(out)
+    }
+}

@@ -1,0 +1,302 @@
+//! COPY in both directions, as streams.
+
+use postgres_protocol::message::frontend::{self, CopyData};
+
+use crate::error::{Error, Phase, Result};
+use crate::link::CopyIn as Begun;
+use crate::protocol::command_tag::Tag;
+use crate::session::exchange::request;
+use crate::session::exchange::state::{Course, Kind};
+use crate::session::exchange::{Exchange, Reply, refused};
+use crate::session::lane::{Lane, end};
+
+/// Data is sent when so much of it has come together.
+const WORTH_SENDING: usize = 64 * 1024;
+
+/// Larger pieces of data are cut: the protocol allows 1 GB for a message, and there must be room for it.
+const LONGEST_PIECE: usize = 1 << 20;
+
+/// Where a `COPY ... FROM STDIN` stands, without the connection that it runs on: for those who cannot keep a borrowed
+/// [`CopyIn`]. It goes with the connection it was opened on, and with no other.
+///
+/// Dropped before [`finish`](Self::finish), the copy is given up: nothing of it stays in the table. The statement deadline
+/// holds for each call by itself; the time between two calls does not count.
+#[derive(Debug)]
+pub struct CopyInCursor {
+    course: Course,
+}
+
+/// Where a `COPY ... TO STDOUT` stands, without the connection that it runs on: for those who cannot keep a borrowed
+/// [`CopyOut`]. It goes with the connection it was opened on, and with no other.
+///
+/// Dropped before the end, the copy is given up. The statement deadline holds for each call by itself; the time between two
+/// calls does not count.
+#[derive(Debug)]
+pub struct CopyOutCursor {
+    course: Course,
+    tag: Tag,
+}
+
+/// Data for `COPY ... FROM STDIN`, in the format the statement names.
+///
+/// Dropped before [`finish`](Self::finish), the copy is given up: nothing of it stays in the table.
+pub struct CopyIn<'a> {
+    lane: Lane<'a>,
+    cursor: CopyInCursor,
+}
+
+/// Data of `COPY ... TO STDOUT`. Dropped before the end, it leaves the rest to be cancelled and skipped before the
+/// connection's next statement, or by the pool.
+pub struct CopyOut<'a> {
+    lane: Lane<'a>,
+    cursor: CopyOutCursor,
+}
+
+fn not_a_copy(direction: &str) -> Error {
+    Error::misuse(format!("the statement is not a COPY {direction}")).in_phase(Phase::Query)
+}
+
+impl Lane<'_> {
+    /// Begins `COPY ... FROM STDIN`.
+    ///
+    /// # Errors
+    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
+        let cursor = self.open_copy_in(sql)?;
+        Ok(CopyIn { lane: self.reborrow(), cursor })
+    }
+
+    /// Begins `COPY ... TO STDOUT`.
+    ///
+    /// # Errors
+    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
+        let cursor = self.open_copy_out(sql)?;
+        Ok(CopyOut { lane: self.reborrow(), cursor })
+    }
+
+    /// The same as [`copy_in`](Self::copy_in), without keeping the lane borrowed.
+    ///
+    /// # Errors
+    /// As for [`copy_in`](Self::copy_in).
+    pub fn open_copy_in(&mut self, sql: &str) -> Result<CopyInCursor> {
+        let mut exchange = self.begin_copy(sql)?;
+        match exchange.next()?.0 {
+            Reply::CopyIn => Ok(CopyInCursor { course: Course::Open(exchange.keep_open(Kind::CopyIn)) }),
+            Reply::Error(e) => end(exchange, Err(refused(*e))),
+            _ => end(exchange, Err(not_a_copy("FROM STDIN"))),
+        }
+    }
+
+    /// The same as [`copy_out`](Self::copy_out), without keeping the lane borrowed.
+    ///
+    /// # Errors
+    /// As for [`copy_out`](Self::copy_out).
+    pub fn open_copy_out(&mut self, sql: &str) -> Result<CopyOutCursor> {
+        let mut exchange = self.begin_copy(sql)?;
+        match exchange.next()?.0 {
+            Reply::CopyOut => {
+                let course = Course::Open(exchange.keep_open(Kind::CopyOut));
+                Ok(CopyOutCursor { course, tag: Tag::default() })
+            }
+            Reply::Error(e) => end(exchange, Err(refused(*e))),
+            Reply::CopyIn => {
+                exchange.give_up_copy(Begun::Simple, "no data was given")?;
+                end(exchange, Err(not_a_copy("TO STDOUT")))
+            }
+            _ => end(exchange, Err(not_a_copy("TO STDOUT"))),
+        }
+    }
+
+    /// By a `Query`, which the server answers once, whatever becomes of the copy.
+    fn begin_copy(&mut self, sql: &str) -> Result<Exchange<'_>> {
+        self.start()?;
+        request::query(sql, self.request()?)?;
+        self.begin()
+    }
+}
+
+impl CopyInCursor {
+    /// Sends some of the data; rows may be cut anywhere. Small pieces are gathered. `lane` is that of the connection on
+    /// which the copy was begun. Blocks while the server cannot keep up.
+    ///
+    /// # Errors
+    /// What the server says to the data so far, in this call or a later one: the copy is then over.
+    pub fn write(&mut self, lane: &mut Lane<'_>, data: &[u8]) -> Result<()> {
+        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        for piece in data.chunks(LONGEST_PIECE) {
+            let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
+            message.write(exchange.out());
+            if exchange.out().len() >= WORTH_SENDING {
+                exchange.send()?;
+                if let Some((reply, _)) = exchange.next_now()? {
+                    return end(exchange, Err(failed_early(reply)));
+                }
+            }
+        }
+        exchange.pause();
+        self.course = Course::Open(ticket);
+        Ok(())
+    }
+
+    /// Sends what was gathered.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
+        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        exchange.send()?;
+        if let Some((reply, _)) = exchange.next_now()? {
+            return end(exchange, Err(failed_early(reply)));
+        }
+        exchange.pause();
+        self.course = Course::Open(ticket);
+        Ok(())
+    }
+
+    /// Ends the data; returns the number of rows copied.
+    ///
+    /// # Errors
+    /// What the server says to the data: nothing of the copy stays.
+    pub fn finish(&mut self, lane: &mut Lane<'_>) -> Result<u64> {
+        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        frontend::copy_done(exchange.out());
+        exchange.send()?;
+        let (reply, message) = exchange.next()?;
+        let rows = match reply {
+            Reply::Complete => Ok(exchange.tag(&message)?.rows().unwrap_or(0)),
+            Reply::Error(e) => Err(refused(*e)),
+            _ => return Err(exchange.unexpected()),
+        };
+        end(exchange, rows)
+    }
+
+    /// Gives the copy up; `reason` appears in the server's log.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if there is a NUL in `reason`: the copy then goes on.
+    pub fn abort(&mut self, lane: &mut Lane<'_>, reason: &str) -> Result<()> {
+        if reason.contains('\0') {
+            return Err(Error::misuse("a reason cannot contain a NUL").in_phase(Phase::Query));
+        }
+        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        // What was not sent yet need not be.
+        exchange.out().clear();
+        exchange.give_up_copy(Begun::Simple, reason)?;
+        // The server answers with the error that was asked for.
+        exchange.skip_to_ready().map(drop)
+    }
+}
+
+/// What a server says while it is fed: that it will have no more.
+fn failed_early(reply: Reply) -> Error {
+    match reply {
+        Reply::Error(e) => refused(*e),
+        _ => Error::misuse("the server ended the copy before its data").in_phase(Phase::Query),
+    }
+}
+
+impl CopyOutCursor {
+    /// The next piece of data, one row in text and CSV format; `None` at the end. `lane` is that of the connection on which
+    /// the copy was begun.
+    ///
+    /// # Errors
+    /// What the server says in the middle of the data: the copy is then over.
+    pub fn read(&mut self, lane: &mut Lane<'_>) -> Result<Option<Vec<u8>>> {
+        let mut data = Vec::new();
+        Ok(self.read_into(lane, &mut data)?.then_some(data))
+    }
+
+    /// As [`read`](Self::read), in place of what `data` holds; `false` at the end.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_into(&mut self, lane: &mut Lane<'_>, data: &mut Vec<u8>) -> Result<bool> {
+        data.clear();
+        if matches!(self.course, Course::Ended) {
+            return Ok(false);
+        }
+        let (mut exchange, ticket) = lane.resume(Kind::CopyOut, &mut self.course, None)?;
+        loop {
+            let (reply, message) = exchange.next()?;
+            match reply {
+                Reply::CopyData => {
+                    data.extend_from_slice(exchange.body(&message));
+                    exchange.pause();
+                    self.course = Course::Open(ticket);
+                    return Ok(true);
+                }
+                Reply::CopyDone => {}
+                Reply::Complete => {
+                    let tag = exchange.tag(&message)?;
+                    end(exchange, Ok(()))?;
+                    (self.tag, self.course) = (tag, Course::Ended);
+                    return Ok(false);
+                }
+                Reply::Error(e) => return end(exchange, Err(refused(*e))),
+                _ => return Err(exchange.unexpected()),
+            }
+        }
+    }
+
+    /// The number of rows copied, once the end was read; 0 before.
+    pub fn rows(&self) -> u64 {
+        self.tag.rows().unwrap_or(0)
+    }
+
+    /// Gives the copy up.
+    pub(crate) fn give_up(&mut self) {
+        if !matches!(self.course, Course::Ended) {
+            self.course = Course::Broken;
+        }
+    }
+}
+
+impl CopyIn<'_> {
+    /// Sends some of the data: see [`CopyInCursor::write`].
+    ///
+    /// # Errors
+    /// What the server says to the data so far; the copy is then over.
+    pub fn write(&mut self, data: &[u8]) -> Result<()> {
+        self.cursor.write(&mut self.lane, data)
+    }
+
+    /// Ends the data; returns the number of rows copied.
+    ///
+    /// # Errors
+    /// What the server says to the data.
+    pub fn finish(mut self) -> Result<u64> {
+        self.cursor.finish(&mut self.lane)
+    }
+
+    /// Gives the copy up; `reason` appears in the server's log.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if there is a NUL in `reason`.
+    pub fn abort(mut self, reason: &str) -> Result<()> {
+        self.cursor.abort(&mut self.lane, reason)
+    }
+}
+
+impl CopyOut<'_> {
+    /// The next piece of data, one row in text and CSV format; `None` at the end.
+    ///
+    /// # Errors
+    /// What the server says in the middle of the data; the copy is then over.
+    pub fn read(&mut self) -> Result<Option<Vec<u8>>> {
+        self.cursor.read(&mut self.lane)
+    }
+
+    /// The number of rows copied, once the end was read; 0 before.
+    pub fn rows(&self) -> u64 {
+        self.cursor.rows()
+    }
+}
+
+impl Drop for CopyOut<'_> {
+    /// What has come already need not wait for the next statement.
+    fn drop(&mut self) {
+        self.cursor.course = Course::Broken;
+        self.lane.skip_what_has_come();
+    }
+}

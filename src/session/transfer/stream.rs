@@ -1,0 +1,299 @@
+//! A result larger than memory: read in portions, at the caller's pace. The server is held back by the network's own flow
+//! control, so nothing piles up on either side.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::result::{Column, ResultBlock};
+use crate::error::{Error, Result};
+use crate::link::CopyIn;
+use crate::protocol::command_tag::Tag;
+use crate::session::exchange::request;
+use crate::session::exchange::request::{Param, ResultFormat};
+use crate::session::exchange::state::{Course, Kind};
+use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
+use crate::session::lane::{Lane, end};
+use crate::session::statements::prepared::Prepared;
+use crate::session::statements::statement::Sql;
+use crate::session::statements::values::BindValues;
+
+/// A portion ends when it holds this much, so that rows that are larger than expected fill no memory.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Where the reading of a stream stands, without the connection that it is read from: for those who cannot keep a
+/// borrowed [`RowStream`]. It goes with the connection it was opened on, and with no other.
+///
+/// Dropping it before the end gives the stream up. The statement deadline holds for each call by itself; the time between
+/// two calls does not count.
+#[derive(Debug)]
+pub struct StreamCursor {
+    course: Course,
+    columns: Arc<[Column]>,
+    tag: Tag,
+    /// When the statement as a whole has to be over; `None` where the deadline holds for each call by itself.
+    end: Option<Instant>,
+}
+
+/// The rows of one statement, portion by portion. Dropped before the end, it leaves the rest to be cancelled and skipped
+/// before the connection's next statement, or by the pool.
+pub struct RowStream<'a> {
+    lane: Lane<'a>,
+    cursor: StreamCursor,
+}
+
+impl Lane<'_> {
+    /// Runs a statement whose rows are to be read in portions. Prepared as for [`query`](Self::query).
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query), where the statement cannot be begun.
+    pub fn stream<'a>(
+        &mut self,
+        sql: impl Into<Sql<'a>>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<RowStream<'_>> {
+        let cursor = self.open_stream(sql, params, format)?;
+        Ok(RowStream { lane: self.reborrow(), cursor })
+    }
+
+    /// The same as [`stream`](Self::stream), without keeping the lane borrowed.
+    ///
+    /// # Errors
+    /// As for [`stream`](Self::stream).
+    pub fn open_stream<'a>(
+        &mut self,
+        sql: impl Into<Sql<'a>>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<StreamCursor> {
+        let sql = sql.into();
+        self.start()?;
+        if !self.statements().is_named() && self.statements().find(sql, params).is_none() {
+            return self.stream_undescribed(sql, params, format);
+        }
+        self.stream_known(sql, params, format).map(|(cursor, _)| cursor)
+    }
+
+    /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
+    pub(crate) fn stream_values<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<(StreamCursor, Arc<Prepared>)> {
+        self.start()?;
+        self.stream_known(sql, values, format)
+    }
+
+    fn stream_known<V: BindValues + ?Sized>(
+        &mut self,
+        sql: Sql<'_>,
+        values: &V,
+        format: ResultFormat,
+    ) -> Result<(StreamCursor, Arc<Prepared>)> {
+        sql.check(values)?;
+        self.with_prepared(sql, values, |lane, prepared| {
+            let shape = prepared.shape(format, lane.text_settings());
+            request::bind_values("", sql, prepared, values, &shape.codes, lane.request()?)?;
+            lane.begin_stream(|exchange| {
+                if prepared.is_named() {
+                    exchange.await_bound().map(|()| shape.columns.clone())
+                } else {
+                    exchange.await_columns(prepared, shape)
+                }
+            })
+        })
+    }
+
+    fn stream_undescribed(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Param<'_>],
+        format: ResultFormat,
+    ) -> Result<StreamCursor> {
+        sql.check(params)?;
+        let (format, settings) = (format.unless_automatic(), self.text_settings());
+        let key = self.statements().key_of(sql, params);
+        request::bind_undescribed(sql, params, format, self.request()?)?;
+        self.begin_stream(|exchange| {
+            let prepared = exchange.await_described_and_bound(key)?;
+            Ok(prepared.shape(format, settings).columns.clone())
+        })
+    }
+
+    /// Sends the `Bind` that stands in the buffer, and reads on until the server has accepted it.
+    pub(in crate::session) fn begin_stream(
+        &mut self,
+        bound: impl FnOnce(&mut Exchange<'_>) -> Result<Arc<[Column]>>,
+    ) -> Result<StreamCursor> {
+        let out = self.out();
+        // Else the server would keep its consent to itself until it has rows to send along.
+        request::flush(out);
+        request::execute(out)?;
+        request::sync(out);
+        let mut exchange = self.begin()?;
+        match bound(&mut exchange) {
+            Ok(columns) => Ok(StreamCursor {
+                course: Course::Open(exchange.keep_open(Kind::Stream)),
+                columns,
+                tag: Tag::default(),
+                end: None,
+            }),
+            Err(e) => end(exchange, Err(e)),
+        }
+    }
+}
+
+impl StreamCursor {
+    /// The description of the columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What the server did, once the end was read.
+    pub fn command_tag(&self) -> &str {
+        self.tag.as_str()
+    }
+
+    /// Whether the end was read.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.course, Course::Ended)
+    }
+
+    /// The rows that the statement changed or returned, once the end was read.
+    pub(crate) fn rows_affected(&self) -> Option<u64> {
+        self.is_ended().then(|| self.tag.rows().unwrap_or(0))
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn shared_columns(&self) -> Arc<[Column]> {
+        self.columns.clone()
+    }
+
+    /// The next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `lane` is that of
+    /// the connection on which the stream was opened.
+    ///
+    /// # Errors
+    /// What the server says in the middle of the result: the stream is then over.
+    /// [`Misuse`](crate::ErrorKind::Misuse) after that, once the connection has gone back to its pool, and if it is another
+    /// one.
+    pub fn next_portion(&mut self, lane: &mut Lane<'_>, most: usize) -> Result<Option<ResultBlock>> {
+        self.portion(lane, most, false)
+    }
+
+    /// The next rows: waits for one, and takes those that have come with it.
+    pub(crate) fn next_arrived(&mut self, lane: &mut Lane<'_>) -> Result<Option<ResultBlock>> {
+        self.portion(lane, usize::MAX, true)
+    }
+
+    /// All rows that are left, as one block.
+    pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
+        let (mut exchange, _) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
+        let mut block = ResultBlock::new(self.columns.clone());
+        let read = exchange.read_rows(&mut block);
+        end(exchange, read)?;
+        self.course = Course::Ended;
+        Ok(block)
+    }
+
+    /// The deadline is that of the statement as a whole, which has to be over at `end`.
+    pub(crate) fn until(mut self, end: Option<Instant>) -> Self {
+        self.end = end;
+        self
+    }
+
+    /// Gives the stream up.
+    pub(crate) fn give_up(&mut self) {
+        if !self.is_ended() {
+            self.course = Course::Broken;
+        }
+    }
+
+    fn portion(
+        &mut self,
+        lane: &mut Lane<'_>,
+        most: usize,
+        only_arrived: bool,
+    ) -> Result<Option<ResultBlock>> {
+        if matches!(self.course, Course::Ended) {
+            return Ok(None);
+        }
+        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
+        let mut block = ResultBlock::new(self.columns.clone());
+        match read_portion(&mut exchange, &mut block, most.max(1), only_arrived) {
+            Ok(None) => {
+                exchange.pause();
+                self.course = Course::Open(ticket);
+                Ok(Some(block))
+            }
+            Ok(Some(tag)) => {
+                end(exchange, Ok(()))?;
+                self.course = Course::Ended;
+                self.tag = tag.clone();
+                block.finish(tag);
+                Ok((block.rows() > 0).then_some(block))
+            }
+            Err(e) => end(exchange, Err(e)),
+        }
+    }
+}
+
+impl RowStream<'_> {
+    /// The description of the columns.
+    pub fn columns(&self) -> &[Column] {
+        self.cursor.columns()
+    }
+
+    /// What the server did, once the end was read.
+    pub fn command_tag(&self) -> &str {
+        self.cursor.command_tag()
+    }
+
+    /// The next rows: see [`StreamCursor::next_portion`].
+    ///
+    /// # Errors
+    /// What the server says in the middle of the result; the stream is then over.
+    pub fn next_portion(&mut self, most: usize) -> Result<Option<ResultBlock>> {
+        self.cursor.next_portion(&mut self.lane, most)
+    }
+}
+
+impl Drop for RowStream<'_> {
+    /// What has come already need not wait for the next statement.
+    fn drop(&mut self) {
+        self.cursor.course = Course::Broken;
+        self.lane.skip_what_has_come();
+    }
+}
+
+/// `Some` with the command tag when the statement is over.
+fn read_portion(
+    exchange: &mut Exchange<'_>,
+    block: &mut ResultBlock,
+    most: usize,
+    only_arrived: bool,
+) -> Result<Option<Tag>, Error> {
+    while block.rows() < most && block.bytes() < MOST_BYTES {
+        let (reply, message) = if only_arrived && block.rows() > 0 {
+            let Some(arrived) = exchange.next_buffered()? else { return Ok(None) };
+            arrived
+        } else {
+            exchange.next()?
+        };
+        match reply {
+            Reply::Row => exchange.push_row(block, &message)?,
+            Reply::Complete => return exchange.tag(&message).map(Some),
+            Reply::EmptyQuery => return Ok(Some(Tag::default())),
+            Reply::Error(e) => return Err(refused(*e)),
+            Reply::CopyIn => return Err(exchange.refuse_copy(CopyIn::Extended)),
+            Reply::CopyOut => return Err(copy_by_query()),
+            _ => return Err(exchange.unexpected()),
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,57 @@
+//! The columns of a result, with their types.
+
+use postgres_types::Type;
+
+use crate::session;
+
+/// A column of a statement's result.
+#[derive(Debug, Clone)]
+pub struct Column {
+    name: Box<str>,
+    table_oid: Option<u32>,
+    column_id: Option<i16>,
+    type_modifier: i32,
+    type_: Type,
+}
+
+impl Column {
+    pub(in crate::sql) fn new(described: &session::Column, type_: Type) -> Self {
+        Self {
+            name: described.name.as_str().into(),
+            table_oid: Some(described.table_oid).filter(|oid| *oid != 0),
+            column_id: Some(described.column_number).filter(|number| *number != 0),
+            type_modifier: described.type_modifier,
+            type_,
+        }
+    }
+
+    /// Whether it is what was made of this description.
+    pub(in crate::sql) fn is_of(&self, described: &session::Column) -> bool {
+        *self.name == *described.name && self.type_.oid() == described.type_oid
+    }
+
+    /// The name of the column in this result.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The OID of the table that the column belongs to, if it is a table's.
+    pub fn table_oid(&self) -> Option<u32> {
+        self.table_oid
+    }
+
+    /// The number of the column in its table, from 1, if it is a table's.
+    pub fn column_id(&self) -> Option<i16> {
+        self.column_id
+    }
+
+    /// The modifier of the type, such as the length of a `varchar(n)`, as in `pg_attribute.atttypmod`; -1 for none.
+    pub fn type_modifier(&self) -> i32 {
+        self.type_modifier
+    }
+
+    /// The type of the column's values.
+    pub fn type_(&self) -> &Type {
+        &self.type_
+    }
+}

@@ -1,0 +1,82 @@
+//! Parameters of statements, in whatever form they are given.
+
+use postgres_types::{BorrowToSql, ToSql, Type};
+
+use crate::error::{Error, Phase, Result};
+
+/// The parameters of a statement, as [`query`](crate::PooledConnection::query) and its kind take them.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// The protocol counts parameters in 16 bits.
+const MOST: usize = u16::MAX as usize;
+
+/// A list of values, in whatever form it was given.
+pub(crate) trait Parameters {
+    fn count(&self) -> usize;
+    fn value(&self, index: usize) -> &dyn ToSql;
+}
+
+impl Parameters for Params<'_> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn value(&self, index: usize) -> &dyn ToSql {
+        self[index]
+    }
+}
+
+/// Values out of an iterator: they are kept, since they may have to be sent a second time.
+pub(crate) struct Collected<P>(Vec<P>);
+
+impl<P: BorrowToSql> Collected<P> {
+    pub(crate) fn new(values: impl IntoIterator<Item = P>) -> Self {
+        Self(values.into_iter().collect())
+    }
+
+    /// The values and their types.
+    pub(crate) fn with_types(values: impl IntoIterator<Item = (P, Type)>) -> (Self, Vec<Type>) {
+        let (values, types) = values.into_iter().unzip();
+        (Self(values), types)
+    }
+}
+
+impl<P: BorrowToSql> Parameters for Collected<P> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn value(&self, index: usize) -> &dyn ToSql {
+        self.0[index].borrow_to_sql()
+    }
+}
+
+/// Values with types.
+pub(crate) struct Typed<'a>(pub(in crate::sql) &'a [(&'a (dyn ToSql + Sync), Type)]);
+
+impl Parameters for Typed<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn value(&self, index: usize) -> &dyn ToSql {
+        self.0[index].0
+    }
+}
+
+/// Refuses more parameters than any statement can have.
+pub(in crate::sql) fn check_most(params: &dyn Parameters) -> Result<()> {
+    if params.count() <= MOST {
+        return Ok(());
+    }
+    let message =
+        format!("{} parameters were given, and a statement can have {MOST} at most", params.count());
+    Err(Error::misuse(message).in_phase(Phase::Query))
+}
+
+pub(in crate::sql) fn check_count(wanted: &[Type], given: &dyn Parameters) -> Result<()> {
+    if wanted.len() == given.count() {
+        return Ok(());
+    }
+    Err(Error::wrong_parameter_count(wanted.len(), given.count()))
+}

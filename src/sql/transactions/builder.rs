@@ -1,0 +1,53 @@
+//! Transactions with modes of their own.
+
+use super::transaction::Transaction;
+use crate::error::Result;
+use crate::session::{Isolation, TransactionOptions};
+use crate::sql::handle::Handle;
+
+/// How a transaction is to run, as [`build_transaction`](crate::PooledConnection::build_transaction) returns it. What is not set
+/// is as the server's defaults have it.
+#[must_use = "a transaction begins with `start`"]
+pub struct TransactionBuilder<'a> {
+    /// An error is told when the transaction is begun.
+    handle: Result<Handle<'a>>,
+    options: TransactionOptions,
+}
+
+impl<'a> TransactionBuilder<'a> {
+    pub(crate) fn new(handle: Result<Handle<'a>>) -> Self {
+        Self { handle, options: TransactionOptions::new() }
+    }
+
+    /// How much it sees of others.
+    pub fn isolation_level(mut self, isolation: Isolation) -> Self {
+        self.options = self.options.isolation(isolation);
+        self
+    }
+
+    /// Whether the server refuses statements that write.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.options = self.options.read_only(read_only);
+        self
+    }
+
+    /// Whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
+    pub fn deferrable(mut self, deferrable: bool) -> Self {
+        self.options = self.options.deferrable(deferrable);
+        self
+    }
+
+    /// Begins the transaction. Blocks for a round trip.
+    ///
+    /// # Errors
+    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
+    pub fn start(self) -> Result<Transaction<'a>> {
+        Transaction::begin(self.handle?, &self.options)
+    }
+}
+
+impl std::fmt::Debug for TransactionBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransactionBuilder").field("options", &self.options).finish_non_exhaustive()
+    }
+}

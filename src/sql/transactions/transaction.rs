@@ -1,0 +1,213 @@
+//! Transactions and savepoints, rolled back when they are dropped.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::link::TransactionStatus;
+use crate::link::cancel::CancelHandle;
+use crate::session::TransactionOptions;
+use crate::sql::client_methods::client_methods;
+use crate::sql::generic_client::generic_client;
+use crate::sql::handle::Handle;
+use crate::sql::rows::portal::Portal;
+use crate::sql::rows::row::Row;
+use crate::sql::rows::row_iter::RowIter;
+use crate::sql::statements::params::Params;
+use crate::sql::statements::to_statement::ToStatement;
+
+/// A transaction, or a savepoint inside one. [`conn.transaction()`](crate::PooledConnection::transaction) begins it; bodies of
+/// [`Pool::transaction`](crate::Pool::transaction) get one that the pool ends.
+///
+/// Dropped without [`commit`](Self::commit), it is rolled back. The drop does not block: ROLLBACK is sent, and its answer skipped
+/// by the connection's next call, or by the pool; where it cannot be sent, because the connection is lost or the server takes
+/// nothing, the next call or the pool does it.
+pub struct Transaction<'a> {
+    handle: Handle<'a>,
+    level: Level,
+    /// Nothing is left to be rolled back.
+    is_ended: bool,
+}
+
+/// What ends with it.
+enum Level {
+    /// The transaction.
+    Transaction,
+    /// The transaction, which the pool ends; the number of runs before this one.
+    OfThePool { before: u32 },
+    /// What was done since a savepoint, so many levels below the transaction.
+    Savepoint { name: String, depth: u32 },
+}
+
+impl<'a> Transaction<'a> {
+    pub(in crate::sql) fn begin(mut handle: Handle<'a>, options: &TransactionOptions) -> Result<Self> {
+        handle.lane().begin_transaction(options).map_err(|e| handle.explain(e))?;
+        Ok(Self { handle, level: Level::Transaction, is_ended: false })
+    }
+
+    /// One that the pool ends, and not its drop.
+    pub(crate) fn of_the_pool(
+        mut handle: Handle<'a>,
+        options: &TransactionOptions,
+        before: u32,
+    ) -> Result<Self> {
+        handle.batch_execute(&options.begin())?;
+        Ok(Self { handle, level: Level::OfThePool { before }, is_ended: false })
+    }
+
+    #[inline]
+    fn handle(&mut self) -> Result<Handle<'_>> {
+        Ok(self.handle.reborrow())
+    }
+
+    client_methods!();
+
+    /// Commits the transaction; releases a savepoint. Blocks until the server has answered.
+    ///
+    /// # Errors
+    /// Unless it is [`CommitUnknown`](crate::ErrorKind::CommitUnknown), nothing was committed. An error of kind
+    /// [`Database`](crate::ErrorKind::Database) without a SQLSTATE says that a statement had failed the transaction before.
+    pub fn commit(mut self) -> Result<()> {
+        let done = match &self.level {
+            Level::Savepoint { name, .. } => {
+                self.handle.lane().run_batch(&format!("RELEASE SAVEPOINT {name}"))
+            }
+            Level::Transaction | Level::OfThePool { .. } => self.handle.lane().commit(),
+        };
+        self.end(done)
+    }
+
+    /// Rolls the transaction back; or what was done since the savepoint. Blocks until the server has answered.
+    ///
+    /// # Errors
+    /// The connection's. The transaction has come to nothing even then.
+    pub fn rollback(mut self) -> Result<()> {
+        let done = match &self.level {
+            Level::Savepoint { name, .. } => {
+                self.handle.lane().run_batch(&format!("ROLLBACK TO SAVEPOINT {name}"))
+            }
+            Level::Transaction | Level::OfThePool { .. } => self.handle.lane().rollback(),
+        };
+        self.end(done)
+    }
+
+    /// What failed on this side is still to be rolled back by the drop.
+    fn end(&mut self, done: Result<()>) -> Result<()> {
+        let is_refused_here = done.as_ref().is_err_and(|e| e.kind() == crate::ErrorKind::Misuse);
+        self.is_ended = !is_refused_here;
+        done.map_err(|e| self.handle.explain(e))
+    }
+
+    /// A savepoint inside the transaction, named for it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>> {
+        let depth = self.depth() + 1;
+        self.set_savepoint(format!("sp_{depth}"), depth)
+    }
+
+    /// A savepoint inside the transaction, with a name as SQL takes it: a plain identifier, or one in double quotes.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn savepoint<I: Into<String>>(&mut self, name: I) -> Result<Transaction<'_>> {
+        let depth = self.depth() + 1;
+        self.set_savepoint(name.into(), depth)
+    }
+
+    fn set_savepoint(&mut self, name: String, depth: u32) -> Result<Transaction<'_>> {
+        self.handle.batch_execute(&format!("SAVEPOINT {name}"))?;
+        let level = Level::Savepoint { name, depth };
+        Ok(Transaction { handle: self.handle.reborrow(), level, is_ended: false })
+    }
+
+    fn depth(&self) -> u32 {
+        match &self.level {
+            Level::Savepoint { depth, .. } => *depth,
+            Level::Transaction | Level::OfThePool { .. } => 0,
+        }
+    }
+
+    /// Binds a statement to its parameters, so that its rows can be fetched in portions.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let mut tx = conn.transaction()?;
+    /// let portal = tx.bind("echo:rows 5", &[])?;
+    /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 3);
+    /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query), where the statement cannot be begun.
+    pub fn bind<T>(&mut self, query: &T, params: Params<'_>) -> Result<Portal>
+    where
+        T: ?Sized + ToStatement,
+    {
+        self.handle.bind_portal(query.__convert(), &params)
+    }
+
+    /// The next rows of a portal: at most `max_rows`, or all that are left if that is 0 or less.
+    ///
+    /// # Errors
+    /// What the server says, also when the portal's transaction is over.
+    pub fn query_portal(&mut self, portal: &Portal, max_rows: i32) -> Result<Vec<Row>> {
+        self.handle.fetch(portal, max_rows).map(|(rows, _)| rows.into_vec())
+    }
+
+    /// Like [`query_portal`](Self::query_portal), one by one. The rows asked for are fetched at once.
+    ///
+    /// # Errors
+    /// As for [`query_portal`](Self::query_portal).
+    pub fn query_portal_raw(&mut self, portal: &Portal, max_rows: i32) -> Result<RowIter<'_>> {
+        let (rows, affected) = self.handle.fetch(portal, max_rows)?;
+        Ok(RowIter::of_rows(self.handle.reborrow(), rows, affected))
+    }
+
+    /// How many runs of the body came to nothing before this one: 0 in the first, and for what is no body of
+    /// [`Pool::transaction`](crate::Pool::transaction).
+    pub fn reruns(&self) -> u32 {
+        if let Level::OfThePool { before } = self.level { before } else { 0 }
+    }
+
+    /// Something with which any thread can cancel what this transaction is doing.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.handle.cancel_handle()
+    }
+
+    /// The same as [`cancel_handle`](Self::cancel_handle).
+    pub fn cancel_token(&self) -> CancelHandle {
+        self.cancel_handle()
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        let status = self.handle.link().transaction_status();
+        let is_open = matches!(status, TransactionStatus::InTransaction | TransactionStatus::Failed);
+        if self.is_ended || !is_open {
+            return;
+        }
+        match &self.level {
+            Level::Transaction => self.handle.lane().send_and_leave("ROLLBACK"),
+            Level::Savepoint { name, .. } => {
+                self.handle.lane().send_and_leave(&format!("ROLLBACK TO SAVEPOINT {name}"));
+            }
+            Level::OfThePool { .. } => {}
+        }
+    }
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("target", &self.handle.target())
+            .field("reruns", &self.reruns())
+            .finish_non_exhaustive()
+    }
+}
+
+generic_client!(Transaction<'_>);
