@@ -5,9 +5,9 @@ use std::sync::Arc;
 /// A command tag. Shared, since a program that runs one statement many times gets one tag many times; a NUL follows, so
 /// that it can be handed out as a C string.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tag(Option<Arc<str>>);
+pub(crate) struct CommandTag(Option<Arc<str>>);
 
-impl Tag {
+impl CommandTag {
     pub(crate) fn new(text: &str) -> Self {
         if text.is_empty() {
             return Self::default();
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_number_at_the_end_counts_rows_where_there_is_one() {
         for (text, rows) in [("INSERT 0 5", Some(5)), ("SELECT 3", Some(3)), ("BEGIN", None), ("", None)] {
-            let tag = Tag::new(text);
+            let tag = CommandTag::new(text);
             assert_eq!((tag.as_str(), tag.rows()), (text, rows));
             assert_eq!(tag.with_nul(), format!("{text}\0"));
         }

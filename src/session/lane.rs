@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use super::exchange::messages::{Messages, Notification};
-use super::exchange::reader::Inbound;
+use super::exchange::reader::Reader;
 use super::exchange::request;
-use super::exchange::state::{Course, Kind, Standing, Ticket, Unread};
+use super::exchange::state::{CursorState, ExchangeKind, ExchangeState, ExchangeTicket, UnreadReplies};
 use super::exchange::{Exchange, broken, refused};
 use super::statements::mode::StatementMode;
 use super::statements::statement_cache::Statements;
@@ -16,18 +16,18 @@ use super::transfer::portal::DroppedPortals;
 use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::protocol::session_parameters::TextSettings;
 
 /// Memory of requests that an idle connection keeps.
-const LONGEST_REQUEST_KEPT: usize = 4096;
+const MAX_IDLE_REQUEST_BYTES: usize = 4096;
 
 /// How long it may take to have the server cancel what was given up half-way, if the deadline allows it.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the lane remembers about a connection between exchanges.
 pub(crate) struct LaneState {
-    pub(super) inbound: Inbound,
+    pub(super) reader: Reader,
     pub(super) out: BytesMut,
     /// The longest request that was written into `out`, of which it may still hold the memory.
     pub(super) longest_request: usize,
@@ -36,9 +36,9 @@ pub(crate) struct LaneState {
     /// The settings under which the values that come now were made.
     pub(super) settings: TextSettings,
     /// What the last statement that ended did.
-    pub(super) last_tag: Tag,
-    pub(super) standing: Standing,
-    pub(super) unread: Unread,
+    pub(super) last_tag: CommandTag,
+    pub(super) exchange_state: ExchangeState,
+    pub(super) unread: UnreadReplies,
     /// A statement that the kernel did not take when it was to be sent without waiting: it goes first.
     pub(super) unsent: Option<Box<str>>,
     /// `None` until a portal is first bound.
@@ -56,15 +56,15 @@ impl LaneState {
     /// `statement_cache` as in the configuration, `mode` that of the pool.
     pub(crate) fn new(statement_cache: usize, mode: Arc<StatementMode>) -> Self {
         Self {
-            inbound: Inbound::new(),
+            reader: Reader::new(),
             out: BytesMut::new(),
             longest_request: 0,
             statements: Statements::new(statement_cache, mode),
             messages: Messages::default(),
             settings: TextSettings::default(),
-            last_tag: Tag::default(),
-            standing: Standing::Rest,
-            unread: Unread::default(),
+            last_tag: CommandTag::default(),
+            exchange_state: ExchangeState::Rest,
+            unread: UnreadReplies::default(),
             unsent: None,
             dropped_portals: None,
         }
@@ -81,7 +81,7 @@ impl LaneState {
     /// Whether an exchange is open, or was given up half-way: the client must not use the connection before its end.
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
-        !self.standing.is_at_rest()
+        !self.exchange_state.is_at_rest()
     }
 
     /// Whether what is left half-way has to be cancelled, so that it ends in bounded time.
@@ -108,9 +108,9 @@ impl LaneState {
     /// Gives back memory that only the last loan needed. What is left of an idle connection is some kilobytes.
     #[inline]
     fn trim(&mut self) {
-        self.inbound.trim();
+        self.reader.trim();
         self.statements.trim();
-        if self.longest_request > LONGEST_REQUEST_KEPT {
+        if self.longest_request > MAX_IDLE_REQUEST_BYTES {
             self.out = BytesMut::new();
             self.longest_request = 0;
         }
@@ -150,8 +150,8 @@ impl<'c> Lane<'c> {
     #[inline]
     pub(crate) fn end_loan(&mut self) {
         self.state.forget_messages();
-        self.state.standing.revoke();
-        self.skip_what_has_come();
+        self.state.exchange_state.revoke();
+        self.skip_received();
         if !self.state.is_unfinished() {
             self.state.trim();
         }
@@ -163,13 +163,13 @@ impl<'c> Lane<'c> {
     /// # Errors
     /// The connection's, which is lost then.
     pub(crate) fn bring_to_rest(&mut self) -> Result<()> {
-        self.state.standing.revoke();
+        self.state.exchange_state.revoke();
         self.start()
     }
 
     /// The client is about to use the connection: ends what is open or was given up. What goes wrong is the connection's end,
     /// and shows in what the client does.
-    pub(crate) fn make_way(&mut self) {
+    pub(crate) fn end_open_exchange(&mut self) {
         if let Err(e) = self.bring_to_rest() {
             log::debug!(target: "holdfast", "could not end what was left half-way: {e}");
         }
@@ -177,14 +177,14 @@ impl<'c> Lane<'c> {
 
     /// Skips the rest of an exchange if all of it has come. Does not block.
     #[inline]
-    pub(super) fn skip_what_has_come(&mut self) {
+    pub(super) fn skip_received(&mut self) {
         if !self.state.is_unfinished() {
             return;
         }
         if !self.link.is_busy() && self.link.fault().is_none() {
             // Nothing is awaited: the last reply that was owed lies in the buffer, if the server keeps to the protocol.
             if let Ok(line) = self.link.direct_again(None) {
-                Exchange::resume(line, self.state).skip_what_has_come();
+                Exchange::resume(line, self.state).skip_received();
             }
         }
     }
@@ -210,10 +210,10 @@ impl<'c> Lane<'c> {
     /// Reads to the end of all that is under way, even of an exchange that somebody could go on with: for a connection whose
     /// borrower is gone. What is to end soon has to be cancelled before.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        self.state.standing = Standing::Left;
+        self.state.exchange_state = ExchangeState::Left;
         self.drain()?;
         while self.link.is_busy() {
-            self.state.standing = Standing::Left;
+            self.state.exchange_state = ExchangeState::Left;
             self.drain()?;
         }
         Ok(())
@@ -227,9 +227,9 @@ impl<'c> Lane<'c> {
         }
         self.end = self.link.end_of_statement();
         if let Some(lost) = self.link.take_lost_statements() {
-            self.state.statements.were_lost(lost);
+            self.state.statements.forget_lost(lost);
         }
-        if self.state.standing.is_at_rest() && self.state.unsent.is_none() {
+        if self.state.exchange_state.is_at_rest() && self.state.unsent.is_none() {
             return Ok(());
         }
         self.end_what_is_left()
@@ -237,7 +237,7 @@ impl<'c> Lane<'c> {
 
     #[cold]
     fn end_what_is_left(&mut self) -> Result<()> {
-        self.state.standing.refuse_if_open()?;
+        self.state.exchange_state.refuse_if_open()?;
         // The server does not look at cancel requests while it waits for data.
         if self.link.is_busy() && !self.link.in_copy_in() && !self.state.unread.to_the_end {
             self.cancel_what_was_left()?;
@@ -253,7 +253,7 @@ impl<'c> Lane<'c> {
     /// the connection is given up.
     fn cancel_what_was_left(&mut self) -> Result<()> {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
-        let patience = self.end.map_or(CANCEL_PATIENCE, |end| left(end).min(CANCEL_PATIENCE));
+        let patience = self.end.map_or(CANCEL_TIMEOUT, |end| left(end).min(CANCEL_TIMEOUT));
         let Err(e) = self.cancel.cancel_within(patience) else { return Ok(()) };
         log::debug!(target: "holdfast", "could not cancel what was left half-way: {e}");
         let late = self.end.is_some_and(|end| left(end).is_zero());
@@ -272,23 +272,25 @@ impl<'c> Lane<'c> {
     /// over with that call. It has to be over at `end`, or within the time of a statement.
     pub(super) fn resume(
         &mut self,
-        kind: Kind,
-        course: &mut Course,
+        kind: ExchangeKind,
+        state: &mut CursorState,
         end: Option<Instant>,
-    ) -> Result<(Exchange<'_>, Ticket)> {
+    ) -> Result<(Exchange<'_>, ExchangeTicket)> {
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
-        match course {
-            Course::Open(ticket) if !self.state.standing.admits(ticket) => return Err(Course::lost(kind)),
-            Course::Open(_) => {}
-            Course::Ended | Course::Broken => return Err(Course::over(kind)),
+        match state {
+            CursorState::Open(ticket) if !self.state.exchange_state.admits(ticket) => {
+                return Err(CursorState::lost(kind));
+            }
+            CursorState::Open(_) => {}
+            CursorState::Ended | CursorState::Broken => return Err(CursorState::over(kind)),
         }
         let end = end.or_else(|| self.link.end_of_statement());
         let line = self.link.direct_again(end).map_err(broken)?;
-        match std::mem::replace(course, Course::Broken) {
-            Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
-            Course::Ended | Course::Broken => Err(Course::over(kind)),
+        match std::mem::replace(state, CursorState::Broken) {
+            CursorState::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
+            CursorState::Ended | CursorState::Broken => Err(CursorState::over(kind)),
         }
     }
 
@@ -315,7 +317,7 @@ impl<'c> Lane<'c> {
     #[inline]
     pub(super) fn request(&mut self) -> Result<&mut BytesMut> {
         self.state.out.clear();
-        if self.state.statements.has_to_close() {
+        if self.state.statements.has_names_to_close() {
             self.close_statements()?;
         }
         Ok(&mut self.state.out)

@@ -296,9 +296,9 @@ fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received
     let text = format!("select '{}'", "y".repeat(20_000));
     assert_eq!(lane.script(&text).unwrap()[0].rows(), 60);
     lane.end_loan();
-    assert!(state.inbound.memory() <= 8 * 1024, "{}", state.inbound.memory());
+    assert!(state.reader.memory() <= 8 * 1024, "{}", state.reader.memory());
     assert_eq!(state.out.capacity(), 0);
     server.say(DONE);
     Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
-    assert_eq!(state.inbound.memory(), 8 * 1024, "a small result needs no more");
+    assert_eq!(state.reader.memory(), 8 * 1024, "a small result needs no more");
 }

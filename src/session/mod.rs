@@ -32,7 +32,7 @@ mod transaction;
 mod transfer;
 
 #[cfg(feature = "capi")]
-pub(crate) use crate::protocol::command_tag::Tag;
+pub(crate) use crate::protocol::command_tag::CommandTag;
 #[cfg(feature = "capi")]
 pub(crate) use crate::protocol::text_format::float4_as_printed;
 pub(crate) use crate::protocol::text_format::oid;
@@ -42,7 +42,7 @@ pub use exchange::request::{Param, Request, ResultFormat};
 pub use lane::Lane;
 pub(crate) use lane::LaneState;
 #[cfg(feature = "capi")]
-pub(crate) use statements::batch::{Burst, Ready};
+pub(crate) use statements::batch::{Batch, Ready};
 pub(crate) use statements::mode::StatementMode;
 pub use statements::pipeline::PipelineMode;
 pub(crate) use statements::prepared::Prepared;

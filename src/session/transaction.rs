@@ -136,7 +136,7 @@ impl Commit {
             Some(said) if said.severity == "ERROR" => Self::Refused(error),
             // Something else stood in its way on this side.
             None if error.kind() == ErrorKind::Misuse => Self::NotSent(error),
-            _ if link.is_busy() => Self::InDoubt(with_last_word(error, link)),
+            _ if link.is_busy() => Self::InDoubt(with_closing_sqlstate(error, link)),
             // The answer was there, and the driver has lost it over what came behind: the last words of the session.
             _ if link.transaction_status() == TransactionStatus::Idle => {
                 if link.completed_last_statement() {
@@ -151,7 +151,7 @@ impl Commit {
 }
 
 /// The driver does not always pass on what a server says before it hangs up.
-fn with_last_word(error: Error, link: &Link) -> Error {
+fn with_closing_sqlstate(error: Error, link: &Link) -> Error {
     match link.failure() {
         Some(code) if error.server().is_none() => {
             error.with_note(format!("its last word was SQLSTATE {code}"))

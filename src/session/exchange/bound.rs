@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Exchange, Reply, refused};
 use crate::error::Error;
-use crate::session::statements::prepared::{Prepared, Shape};
+use crate::session::statements::prepared::{Prepared, ResultShape};
 use crate::session::transfer::result::Column;
 
 impl Exchange<'_> {
@@ -52,7 +52,7 @@ impl Exchange<'_> {
     pub(in crate::session) fn await_columns(
         &mut self,
         prepared: &Prepared,
-        shape: &Shape,
+        shape: &ResultShape,
     ) -> Result<Arc<[Column]>, Error> {
         self.await_bound()?;
         let columns = match self.next()?.0 {
@@ -71,7 +71,7 @@ impl Exchange<'_> {
     /// Whether a statement was stale that the server refused before its `BindComplete`; then it is prepared anew the next time.
     /// The error says so, and that it may be run again.
     #[cold]
-    pub(in crate::session) fn judge(
+    pub(in crate::session) fn check_stale(
         &mut self,
         error: Error,
         prepared: &Prepared,
@@ -80,7 +80,7 @@ impl Exchange<'_> {
     ) -> Error {
         let lost = self.line.take_lost_statements();
         let Some(said) = error.server() else { return error };
-        if !self.state.statements.judge(said, prepared, fresh, lost) {
+        if !self.state.statements.check_stale(said, prepared, fresh, lost) {
             return error;
         }
         if in_transaction {
@@ -91,8 +91,8 @@ impl Exchange<'_> {
 
     /// A name stood that had been closed in the same request.
     #[cold]
-    pub(in crate::session) fn name_was_taken(&mut self, error: Error, in_transaction: bool) -> Error {
-        self.state.statements.name_was_taken();
+    pub(in crate::session) fn note_duplicate_name(&mut self, error: Error, in_transaction: bool) -> Error {
+        self.state.statements.note_duplicate_name();
         if in_transaction {
             self.line.note_stale_failure();
         }

@@ -7,11 +7,11 @@ use super::reader::{malformed, take_text};
 use crate::error::ServerMessage;
 
 /// As many of each kind are kept; older ones are dropped first.
-const MOST_KEPT: usize = 10_000;
+const MAX_MESSAGES: usize = 10_000;
 
 /// Each kind takes up so much at most: what other roles send (`NOTIFY` needs no privilege) and what statements remark must not
 /// fill the memory of a program that does not fetch it.
-const MOST_BYTES: usize = 512 * 1024;
+const MAX_MESSAGES_BYTES: usize = 512 * 1024;
 
 /// What `NOTIFY` sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Notification {
 /// Messages of one loan.
 #[derive(Default)]
 pub(in crate::session) struct Messages {
-    pub(in crate::session) notifications: Kept<Notification>,
-    pub(in crate::session) notices: Kept<ServerMessage>,
+    pub(in crate::session) notifications: BoundedQueue<Notification>,
+    pub(in crate::session) notices: BoundedQueue<ServerMessage>,
 }
 
 impl Messages {
@@ -70,17 +70,17 @@ impl Messages {
 }
 
 /// A message made of texts.
-pub(in crate::session) trait Textual {
+pub(in crate::session) trait HasTexts {
     fn text_bytes(&self) -> usize;
 }
 
-impl Textual for Notification {
+impl HasTexts for Notification {
     fn text_bytes(&self) -> usize {
         self.channel.len() + self.payload.len()
     }
 }
 
-impl Textual for ServerMessage {
+impl HasTexts for ServerMessage {
     fn text_bytes(&self) -> usize {
         let optional = [
             &self.detail,
@@ -104,19 +104,19 @@ impl Textual for ServerMessage {
 }
 
 /// Messages of one kind, bounded in number and size.
-pub(in crate::session) struct Kept<T> {
+pub(in crate::session) struct BoundedQueue<T> {
     queue: VecDeque<T>,
     bytes: usize,
     dropped: u64,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for BoundedQueue<T> {
     fn default() -> Self {
         Self { queue: VecDeque::new(), bytes: 0, dropped: 0 }
     }
 }
 
-impl<T: Textual> Kept<T> {
+impl<T: HasTexts> BoundedQueue<T> {
     fn size(message: &T) -> usize {
         size_of::<T>() + message.text_bytes()
     }
@@ -124,7 +124,7 @@ impl<T: Textual> Kept<T> {
     pub(in crate::session) fn push(&mut self, new: T) {
         self.bytes += Self::size(&new);
         self.queue.push_back(new);
-        while self.queue.len() > MOST_KEPT || self.bytes > MOST_BYTES {
+        while self.queue.len() > MAX_MESSAGES || self.bytes > MAX_MESSAGES_BYTES {
             if self.pop().is_none() {
                 return;
             }
@@ -170,21 +170,21 @@ mod tests {
             messages.notifications.push(notification(8000));
         }
         let kept = messages.notifications.queue.len();
-        assert!(kept > 50 && messages.notifications.bytes <= MOST_BYTES, "{kept}");
+        assert!(kept > 50 && messages.notifications.bytes <= MAX_MESSAGES_BYTES, "{kept}");
         assert_eq!(messages.dropped(), 100_000 - kept as u64);
         for _ in 0..kept {
             assert!(messages.notifications.pop().is_some());
         }
         assert_eq!(messages.notifications.bytes, 0);
         messages.forget();
-        for _ in 0..MOST_KEPT * 2 {
+        for _ in 0..MAX_MESSAGES * 2 {
             messages.notifications.push(Notification {
                 process_id: 1,
                 channel: String::new(),
                 payload: String::new(),
             });
         }
-        assert!(messages.notifications.queue.len() <= MOST_KEPT);
+        assert!(messages.notifications.queue.len() <= MAX_MESSAGES);
         messages.forget();
         assert_eq!((messages.dropped(), messages.notifications.queue.capacity()), (0, 0));
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn one_message_larger_than_all_that_is_kept_is_dropped_by_itself() {
         let mut messages = Messages::default();
-        messages.notifications.push(notification(MOST_BYTES));
+        messages.notifications.push(notification(MAX_MESSAGES_BYTES));
         assert_eq!((messages.notifications.queue.len(), messages.notifications.bytes), (0, 0));
         messages.notifications.push(notification(1));
         assert_eq!((messages.notifications.take_all().len(), messages.dropped()), (1, 1));

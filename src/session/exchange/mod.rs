@@ -17,17 +17,17 @@ use postgres_protocol::message::frontend;
 use self::description::{parse_columns, parse_types};
 use self::messages::Notification;
 use self::reader::{Received, malformed, parse_server_message, text_at};
-use self::state::{Kind, Standing, Ticket, Unread};
+use self::state::{ExchangeKind, ExchangeState, ExchangeTicket, UnreadReplies};
 use super::lane::LaneState;
 use super::statements::statement_cache::Statements;
 use super::transfer::result::{Column, ResultBlock};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
 use crate::link::CopyIn;
 use crate::link::blocking::DirectLine;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 
 /// A buffer that grew beyond this for one request is given back at its end.
-pub(super) const LARGEST_KEPT: usize = 1 << 20;
+pub(super) const MAX_KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 /// An exchange under way, for the time of a call: the line is taken, the request was sent.
 pub(super) struct Exchange<'a> {
@@ -65,9 +65,9 @@ impl<'a> Exchange<'a> {
     pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
         let mut exchange = Self { line, state, given_up: false };
         exchange.state.settings = exchange.line.text_settings();
-        exchange.state.standing = Standing::Left;
-        exchange.state.unread = Unread::default();
-        exchange.state.inbound.begins();
+        exchange.state.exchange_state = ExchangeState::Left;
+        exchange.state.unread = UnreadReplies::default();
+        exchange.state.reader.begin_exchange();
         exchange.send()?;
         Ok(exchange)
     }
@@ -78,9 +78,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends the call that began the exchange; other calls will go on with it.
-    pub(super) fn keep_open(self, kind: Kind) -> Ticket {
+    pub(super) fn keep_open(self, kind: ExchangeKind) -> ExchangeTicket {
         self.line.pause();
-        self.state.standing.open(kind)
+        self.state.exchange_state.open(kind)
     }
 
     /// Ends a call in the middle of the exchange.
@@ -96,23 +96,23 @@ impl<'a> Exchange<'a> {
         patience: Duration,
     ) -> Result<bool, Error> {
         let mut exchange = Self { line, state, given_up: false };
-        let heard = exchange.hear(patience);
-        exchange.state.inbound.hand_back(&mut exchange.line);
+        let heard = exchange.take_unasked(patience);
+        exchange.state.reader.hand_back(&mut exchange.line);
         heard
     }
 
-    fn hear(&mut self, patience: Duration) -> Result<bool, Error> {
+    fn take_unasked(&mut self, patience: Duration) -> Result<bool, Error> {
         let end = Instant::now().checked_add(patience);
         let mut heard = false;
         loop {
-            match self.state.inbound.parse() {
+            match self.state.reader.parse() {
                 Ok(Some(message)) => {
-                    self.hear_one(&message)?;
+                    self.take_unasked_message(&message)?;
                     heard = true;
                 }
                 Ok(None) if heard => return Ok(true),
                 Ok(None) => {
-                    let came = self.state.inbound.fill_now(&mut self.line).map_err(broken)?;
+                    let came = self.state.reader.fill_now(&mut self.line).map_err(broken)?;
                     let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
                     if !came && !self.line.wait_for_bytes(left).map_err(broken)? {
                         return Ok(false);
@@ -123,7 +123,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn hear_one(&mut self, message: &Received) -> Result<(), Error> {
+    fn take_unasked_message(&mut self, message: &Received) -> Result<(), Error> {
         match self.classify(message) {
             Ok(None) => Ok(()),
             // Its last words: an administrator's or a time-out's end of the session.
@@ -135,11 +135,11 @@ impl<'a> Exchange<'a> {
     /// Sends `state.out` in the middle of an exchange.
     pub(super) fn send(&mut self) -> Result<(), Error> {
         let out = self.state.out.split();
-        let inbound = &mut self.state.inbound;
-        let sent = self.line.send(&out, |line| inbound.fill_now(line).map(drop)).map_err(broken);
+        let reader = &mut self.state.reader;
+        let sent = self.line.send(&out, |line| reader.fill_now(line).map(drop)).map_err(broken);
         if out.len() > self.state.longest_request {
             self.state.longest_request = out.len();
-            if out.len() > LARGEST_KEPT {
+            if out.len() > MAX_KEPT_BUFFER_BYTES {
                 self.state.out = BytesMut::new();
                 self.state.longest_request = 0;
             }
@@ -155,7 +155,7 @@ impl<'a> Exchange<'a> {
     #[inline]
     pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
         loop {
-            let message = self.state.inbound.next(&mut self.line).map_err(broken)?;
+            let message = self.state.reader.next(&mut self.line).map_err(broken)?;
             match self.classify(&message) {
                 Ok(Some(reply)) => return Ok((reply, message)),
                 Ok(None) => {}
@@ -167,9 +167,9 @@ impl<'a> Exchange<'a> {
     /// The next message of the reply if it has come already.
     pub(super) fn next_now(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
-            let message = match self.state.inbound.parse() {
+            let message = match self.state.reader.parse() {
                 Ok(Some(message)) => message,
-                Ok(None) if self.state.inbound.fill_now(&mut self.line).map_err(broken)? => continue,
+                Ok(None) if self.state.reader.fill_now(&mut self.line).map_err(broken)? => continue,
                 Ok(None) => return Ok(None),
                 Err(e) => return Err(broken(self.line.fail_reading(&e))),
             };
@@ -182,12 +182,12 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) fn body(&self, message: &Received) -> &[u8] {
-        self.state.inbound.body(message)
+        self.state.reader.body(message)
     }
 
     /// The replies to so many statements are still to come.
-    pub(super) fn awaits(&mut self, statements: usize) {
-        self.state.inbound.awaits(statements);
+    pub(super) fn expect_replies(&mut self, statements: usize) {
+        self.state.reader.expect_replies(statements);
     }
 
     pub(super) fn statements(&mut self) -> &mut Statements {
@@ -195,11 +195,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// The tag of a [`Reply::Complete`].
-    pub(super) fn tag(&mut self, message: &Received) -> Result<Tag, Error> {
-        let body = self.state.inbound.body(message);
+    pub(super) fn tag(&mut self, message: &Received) -> Result<CommandTag, Error> {
+        let body = self.state.reader.body(message);
         if body != self.state.last_tag.with_nul().as_bytes() {
             let Ok(text) = text_at(body) else { return Err(self.unexpected()) };
-            self.state.last_tag = Tag::new(&text);
+            self.state.last_tag = CommandTag::new(&text);
         }
         Ok(self.state.last_tag.clone())
     }
@@ -212,7 +212,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn classify_rarer(&mut self, message: &Received) -> io::Result<Option<Reply>> {
-        let body = self.state.inbound.body(message);
+        let body = self.state.reader.body(message);
         Ok(Some(match message.kind {
             b'T' => Reply::Described(parse_columns(body)?),
             b't' => Reply::ParameterTypes(parse_types(body)?),
@@ -256,9 +256,9 @@ impl<'a> Exchange<'a> {
 
     /// `ReadyForQuery` was received: the connection is at rest.
     pub(super) fn finish(mut self) {
-        self.state.inbound.hand_back(&mut self.line);
-        self.state.standing = Standing::Rest;
-        self.state.unread = Unread::default();
+        self.state.reader.hand_back(&mut self.line);
+        self.state.exchange_state = ExchangeState::Rest;
+        self.state.unread = UnreadReplies::default();
     }
 
     /// Skips to `ReadyForQuery` and ends the exchange; returns the first error on the way.
@@ -278,8 +278,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.
-    pub(super) fn skip_what_has_come(mut self) {
-        while let Ok(Some(message)) = self.state.inbound.parse() {
+    pub(super) fn skip_received(mut self) {
+        while let Ok(Some(message)) = self.state.reader.parse() {
             match self.classify(&message) {
                 Ok(Some(Reply::Ready)) if self.state.unread.more > 0 => self.state.unread.more -= 1,
                 Ok(Some(Reply::Ready)) => return self.finish(),
@@ -350,7 +350,7 @@ impl<'a> Exchange<'a> {
     /// The next message of the reply if it lies in the buffer already.
     pub(super) fn next_buffered(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
-            let message = match self.state.inbound.parse() {
+            let message = match self.state.reader.parse() {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(None),
                 Err(_) => return Err(self.unexpected()),
@@ -394,7 +394,7 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) fn push_row(&mut self, block: &mut ResultBlock, message: &Received) -> Result<(), Error> {
-        let body = self.state.inbound.body(message);
+        let body = self.state.reader.body(message);
         if !block.has_room_for(body.len()) {
             self.given_up = true;
             return Err(

@@ -7,37 +7,37 @@ use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 
-use super::LARGEST_KEPT;
+use super::MAX_KEPT_BUFFER_BYTES;
 use crate::error::ServerMessage;
 use crate::link::blocking::DirectLine;
 
 /// Room for what is received at first, and what an idle connection keeps: as much as the server sends at a time. Most results fit.
-const FIRST_ROOM: usize = 8 * 1024;
+const FIRST_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Room for a result that turned out to be larger than that; grows for a message that is larger, and shrinks again.
-const ROOM: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
 
 /// An exchange that has brought this much has a large result, and is received in larger pieces: the server sends 8 kB at a
 /// time (`PQ_SEND_BUFFER_SIZE`), and being woken for each costs both sides more than the bytes do. So a reader who has
 /// caught up pauses before it looks again, and finds more to take at once. Measured over 100,000 rows: a fifth of the time.
 /// The longer a result has taken, the longer the pauses: a share of that time at most, which bounds what they can cost at
 /// its end.
-const LARGE: usize = 256 * 1024;
-const LARGE_ROOM: usize = 128 * 1024;
-const PAUSE: Duration = Duration::from_micros(50);
-const SHARE_OF_PAUSE: u32 = 64;
+const LARGE_RESULT_BYTES: usize = 256 * 1024;
+const LARGE_BUFFER_BYTES: usize = 128 * 1024;
+const MIN_PAUSE: Duration = Duration::from_micros(50);
+const PAUSE_DIVISOR: u32 = 64;
 
 /// The server answers the statements of a pipeline one by one, in a few bytes each. A reader who has caught up and knows
 /// that many are to come pauses for a part of the time that they must take. Measured over 10,000 inserts: half of the time,
 /// and 180 wake-ups instead of 3,500.
-const PER_STATEMENT: Duration = Duration::from_micros(2);
-const LONGEST_PAUSE: Duration = Duration::from_micros(400);
+const TIME_PER_STATEMENT: Duration = Duration::from_micros(2);
+const MAX_PAUSE: Duration = Duration::from_micros(400);
 
 /// libpq's rule against a peer that has lost its place: kinds that have no reason to be long may not be longer.
-const LONGEST_SHORT: usize = 30_000;
+const MAX_SHORT_MESSAGE_BYTES: usize = 30_000;
 
 /// A server never sends more in one message ("1 GB" in `pqformat.c`, `MaxAllocSize`).
-const LONGEST: usize = 0x3fff_ffff + 5;
+const MAX_MESSAGE_BYTES: usize = 0x3fff_ffff + 5;
 
 pub(in crate::session) fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the server sent a malformed message")
@@ -48,7 +48,7 @@ fn may_be_long(kind: u8) -> bool {
 }
 
 /// What was received and not yet used.
-pub(in crate::session) struct Inbound {
+pub(in crate::session) struct Reader {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -68,7 +68,7 @@ pub(in crate::session) struct Received {
     body: (usize, usize),
 }
 
-impl Inbound {
+impl Reader {
     pub(in crate::session) fn new() -> Self {
         Self {
             buffer: Vec::new(),
@@ -82,27 +82,27 @@ impl Inbound {
     }
 
     /// A new exchange begins.
-    pub(in crate::session) fn begins(&mut self) {
+    pub(in crate::session) fn begin_exchange(&mut self) {
         self.received = 0;
         self.large_since = None;
         self.awaited = 0;
     }
 
     /// The replies to so many statements are still to come.
-    pub(in crate::session) fn awaits(&mut self, statements: usize) {
+    pub(in crate::session) fn expect_replies(&mut self, statements: usize) {
         self.awaited = statements;
     }
 
     /// How long to wait before the next look, since there will be more to take then.
     fn pause(&self) -> Option<Duration> {
-        let for_statements = PER_STATEMENT * u32::try_from(self.awaited).unwrap_or(u32::MAX);
+        let for_statements = TIME_PER_STATEMENT * u32::try_from(self.awaited).unwrap_or(u32::MAX);
         match (self.caught_up, self.large_since) {
             (false, _) => None,
             (true, Some(since)) => {
-                let share = since.elapsed() / SHARE_OF_PAUSE;
-                Some(share.max(for_statements).clamp(PAUSE, LONGEST_PAUSE))
+                let share = since.elapsed() / PAUSE_DIVISOR;
+                Some(share.max(for_statements).clamp(MIN_PAUSE, MAX_PAUSE))
             }
-            (true, None) => (for_statements >= PAUSE).then(|| for_statements.min(LONGEST_PAUSE)),
+            (true, None) => (for_statements >= MIN_PAUSE).then(|| for_statements.min(MAX_PAUSE)),
         }
     }
 
@@ -129,7 +129,7 @@ impl Inbound {
         let Some((header, _)) = bytes.split_first_chunk::<5>() else { return Ok(None) };
         let [kind, a, b, c, d] = *header;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let longest = if may_be_long(kind) { LONGEST } else { LONGEST_SHORT };
+        let longest = if may_be_long(kind) { MAX_MESSAGE_BYTES } else { MAX_SHORT_MESSAGE_BYTES };
         if length < 4 || length > longest {
             return Err(malformed());
         }
@@ -149,7 +149,7 @@ impl Inbound {
             (self.start, self.end) = (0, self.end - self.start);
             if whole > self.buffer.len() {
                 // In steps: a length is only a claim until the bytes have come.
-                let step = whole.min((self.buffer.len() * 2).max(ROOM));
+                let step = whole.min((self.buffer.len() * 2).max(BUFFER_BYTES));
                 self.buffer.try_reserve_exact(step - self.buffer.len())?;
                 self.buffer.resize(step, 0);
             }
@@ -163,13 +163,13 @@ impl Inbound {
         if let Some(pause) = self.pause() {
             thread::sleep(pause);
         }
-        let room = &mut self.buffer[self.end..];
-        let received = line.receive(room)?;
+        let wanted_size = &mut self.buffer[self.end..];
+        let received = line.receive(wanted_size)?;
         // TLS hands out record by record, however much has come.
-        self.caught_up = received < room.len() && !line.is_encrypted();
+        self.caught_up = received < wanted_size.len() && !line.is_encrypted();
         self.end += received;
         self.received += received;
-        if self.received > LARGE && self.large_since.is_none() {
+        if self.received > LARGE_RESULT_BYTES && self.large_since.is_none() {
             self.large_since = Some(Instant::now());
         }
         Ok(())
@@ -177,31 +177,31 @@ impl Inbound {
 
     /// How large the buffer should be by now.
     #[inline]
-    fn room(&self) -> usize {
+    fn wanted_size(&self) -> usize {
         if self.large_since.is_some() {
-            LARGE_ROOM
-        } else if self.received >= FIRST_ROOM || self.buffer.len() == ROOM {
-            ROOM
+            LARGE_BUFFER_BYTES
+        } else if self.received >= FIRST_BUFFER_BYTES || self.buffer.len() == BUFFER_BYTES {
+            BUFFER_BYTES
         } else {
-            FIRST_ROOM
+            FIRST_BUFFER_BYTES
         }
     }
 
     #[inline]
     fn prepare_to_fill(&mut self) -> io::Result<()> {
-        let room = self.room();
+        let wanted_size = self.wanted_size();
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() != room {
-                self.buffer = vec![0; room];
+            if self.buffer.len() != wanted_size {
+                self.buffer = vec![0; wanted_size];
             }
             Ok(())
-        } else if self.buffer.len() < room {
-            self.make_room_for(room)
+        } else if self.buffer.len() < wanted_size {
+            self.make_room_for(wanted_size)
         } else if self.end == self.buffer.len() {
             // Only a pipeline gets here with whole messages unread: what is sent meanwhile must not wait for them.
             let doubled = (self.end - self.start) * 2;
-            self.make_room_for(doubled.max(ROOM))
+            self.make_room_for(doubled.max(BUFFER_BYTES))
         } else {
             Ok(())
         }
@@ -221,7 +221,7 @@ impl Inbound {
             line.hand_back(&self.buffer[self.start..self.end]);
         }
         (self.start, self.end) = (0, 0);
-        if self.buffer.len() > LARGEST_KEPT {
+        if self.buffer.len() > MAX_KEPT_BUFFER_BYTES {
             self.buffer = Vec::new();
         }
     }
@@ -234,7 +234,7 @@ impl Inbound {
     /// Gives back what is more than an idle connection needs.
     #[inline]
     pub(in crate::session) fn trim(&mut self) {
-        if self.buffer.len() > FIRST_ROOM && self.start == self.end {
+        if self.buffer.len() > FIRST_BUFFER_BYTES && self.start == self.end {
             (self.start, self.end) = (0, 0);
             self.buffer = Vec::new();
         }

@@ -190,7 +190,7 @@ fn parse_again<V: BindValues + ?Sized>(
     values: &V,
     out: &mut BytesMut,
 ) -> Result<(), Error> {
-    if V::BY_DESCRIPTION {
+    if V::NEEDS_DESCRIPTION {
         parse("", sql.text(), statement.parameters(), out)
     } else {
         parse("", sql.text(), &sql.types(values), out)

@@ -6,14 +6,14 @@ use crate::error::{Error, Phase};
 
 /// What an exchange is about that goes on over several calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::session) enum Kind {
+pub(in crate::session) enum ExchangeKind {
     Stream,
     CopyIn,
     CopyOut,
 }
 
-impl Kind {
-    fn what(self) -> &'static str {
+impl ExchangeKind {
+    fn name(self) -> &'static str {
         match self {
             Self::Stream => "stream",
             Self::CopyIn => "COPY FROM STDIN",
@@ -21,7 +21,7 @@ impl Kind {
         }
     }
 
-    fn how_to_end_it(self) -> &'static str {
+    fn remedy(self) -> &'static str {
         match self {
             Self::Stream | Self::CopyOut => "read it to its end, or give it up by dropping it",
             Self::CopyIn => "finish it, abort it, or give it up by dropping it",
@@ -31,11 +31,11 @@ impl Kind {
 
 /// The right to go on with one exchange. Whoever drops it gives the exchange up; nobody has to be told.
 #[derive(Debug)]
-pub(in crate::session) struct Ticket(Arc<()>);
+pub(in crate::session) struct ExchangeTicket(Arc<()>);
 
 /// How the replies that are left of an exchange are to be read when nothing more is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::session) struct Unread {
+pub(in crate::session) struct UnreadReplies {
     /// They are read to their end, without asking the server to cancel: it would undo what the statement does.
     pub(in crate::session) to_the_end: bool,
     /// Nothing is left but the answer to a ROLLBACK.
@@ -46,16 +46,16 @@ pub(in crate::session) struct Unread {
 
 /// The state between two calls.
 #[derive(Debug)]
-pub(in crate::session) enum Standing {
+pub(in crate::session) enum ExchangeState {
     /// At `ReadyForQuery`.
     Rest,
     /// In the middle of an exchange, for whoever has the ticket.
-    Open(Kind, Weak<()>),
+    Open(ExchangeKind, Weak<()>),
     /// In the middle of an exchange that a call is about, or that nobody will go on with.
     Left,
 }
 
-impl Standing {
+impl ExchangeState {
     pub(in crate::session) fn is_at_rest(&self) -> bool {
         matches!(self, Self::Rest)
     }
@@ -68,26 +68,24 @@ impl Standing {
     }
 
     /// Keeps the exchange for the ticket returned.
-    pub(in crate::session) fn open(&mut self, kind: Kind) -> Ticket {
+    pub(in crate::session) fn open(&mut self, kind: ExchangeKind) -> ExchangeTicket {
         let ticket = Arc::new(());
         *self = Self::Open(kind, Arc::downgrade(&ticket));
-        Ticket(ticket)
+        ExchangeTicket(ticket)
     }
 
     /// Whether the ticket is for the exchange that is open.
-    pub(in crate::session) fn admits(&self, ticket: &Ticket) -> bool {
+    pub(in crate::session) fn admits(&self, ticket: &ExchangeTicket) -> bool {
         matches!(self, Self::Open(_, open) if std::ptr::eq(open.as_ptr(), Arc::as_ptr(&ticket.0)))
     }
 
     /// Fails while somebody has the ticket of an open exchange.
     pub(in crate::session) fn refuse_if_open(&self) -> Result<(), Error> {
         match self {
-            Self::Open(kind, ticket) if ticket.strong_count() > 0 => Err(Error::misuse(format!(
-                "a {} is open on this connection: {}",
-                kind.what(),
-                kind.how_to_end_it()
-            ))
-            .in_phase(Phase::Query)),
+            Self::Open(kind, ticket) if ticket.strong_count() > 0 => {
+                Err(Error::misuse(format!("a {} is open on this connection: {}", kind.name(), kind.remedy()))
+                    .in_phase(Phase::Query))
+            }
             _ => Ok(()),
         }
     }
@@ -95,27 +93,27 @@ impl Standing {
 
 /// What a cursor knows of its exchange.
 #[derive(Debug)]
-pub(in crate::session) enum Course {
-    Open(Ticket),
+pub(in crate::session) enum CursorState {
+    Open(ExchangeTicket),
     /// It came to its end.
     Ended,
     /// It failed, or was given up.
     Broken,
 }
 
-impl Course {
+impl CursorState {
     /// The error of a cursor whose exchange is not the one under way on the connection.
-    pub(in crate::session) fn lost(kind: Kind) -> Error {
+    pub(in crate::session) fn lost(kind: ExchangeKind) -> Error {
         Error::misuse(format!(
             "this {} was begun on another connection, or before this one went back to its pool",
-            kind.what()
+            kind.name()
         ))
         .in_phase(Phase::Query)
     }
 
     /// The error of a cursor whose exchange is over.
-    pub(in crate::session) fn over(kind: Kind) -> Error {
-        Error::misuse(format!("this {} is over", kind.what())).in_phase(Phase::Query)
+    pub(in crate::session) fn over(kind: ExchangeKind) -> Error {
+        Error::misuse(format!("this {} is over", kind.name())).in_phase(Phase::Query)
     }
 }
 
@@ -125,31 +123,35 @@ mod tests {
 
     #[test]
     fn an_open_exchange_admits_its_own_ticket_only() {
-        let mut standing = Standing::Rest;
-        let first = standing.open(Kind::Stream);
-        assert!(standing.admits(&first));
-        let second = standing.open(Kind::CopyOut);
-        assert!(standing.admits(&second) && !standing.admits(&first));
-        standing = Standing::Rest;
-        assert!(!standing.admits(&second));
+        let mut exchange_state = ExchangeState::Rest;
+        let first = exchange_state.open(ExchangeKind::Stream);
+        assert!(exchange_state.admits(&first));
+        let second = exchange_state.open(ExchangeKind::CopyOut);
+        assert!(exchange_state.admits(&second) && !exchange_state.admits(&first));
+        exchange_state = ExchangeState::Rest;
+        assert!(!exchange_state.admits(&second));
     }
 
     #[test]
     fn a_ticket_that_was_leaked_keeps_nothing_open_once_it_is_revoked() {
-        let mut standing = Standing::Rest;
-        let leaked = standing.open(Kind::Stream);
-        standing.revoke();
-        assert!(standing.refuse_if_open().is_ok() && !standing.admits(&leaked) && !standing.is_at_rest());
+        let mut exchange_state = ExchangeState::Rest;
+        let leaked = exchange_state.open(ExchangeKind::Stream);
+        exchange_state.revoke();
+        assert!(
+            exchange_state.refuse_if_open().is_ok()
+                && !exchange_state.admits(&leaked)
+                && !exchange_state.is_at_rest()
+        );
     }
 
     #[test]
     fn an_exchange_is_open_for_as_long_as_somebody_has_its_ticket() {
-        let mut standing = Standing::Rest;
-        let ticket = standing.open(Kind::CopyIn);
-        let error = standing.refuse_if_open().unwrap_err();
+        let mut exchange_state = ExchangeState::Rest;
+        let ticket = exchange_state.open(ExchangeKind::CopyIn);
+        let error = exchange_state.refuse_if_open().unwrap_err();
         assert!(error.to_string().contains("a COPY FROM STDIN is open"), "{error}");
         drop(ticket);
-        assert!(standing.refuse_if_open().is_ok());
-        assert!(!standing.is_at_rest());
+        assert!(exchange_state.refuse_if_open().is_ok());
+        assert!(!exchange_state.is_at_rest());
     }
 }

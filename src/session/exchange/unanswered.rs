@@ -7,7 +7,7 @@ use std::io;
 use bytes::BytesMut;
 
 use super::request;
-use super::state::Standing;
+use super::state::ExchangeState;
 use crate::link::CopyIn;
 use crate::session::lane::Lane;
 
@@ -15,10 +15,10 @@ impl Lane<'_> {
     /// The cursor or guard that read on was dropped. What is left is read by the next call, not cancelled: the statement is to
     /// take effect as it would if all of it were read. Does not block.
     pub(crate) fn leave_unread(&mut self) {
-        if !self.state.standing.is_at_rest() {
+        if !self.state.exchange_state.is_at_rest() {
             self.state.unread.to_the_end = true;
         }
-        self.skip_what_has_come();
+        self.skip_received();
     }
 
     /// Sends a statement whose answer the next call skips, as far as that can be done without waiting. If the kernel does not
@@ -52,13 +52,13 @@ impl Lane<'_> {
             }
         }
         line.pause();
-        let at_rest = self.state.standing.is_at_rest();
+        let at_rest = self.state.exchange_state.is_at_rest();
         self.state.unread.only_rollback = at_rest;
         self.state.unread.to_the_end = true;
         self.state.unread.more += u32::from(!at_rest);
-        self.state.standing = Standing::Left;
+        self.state.exchange_state = ExchangeState::Left;
         if at_rest {
-            self.state.inbound.begins();
+            self.state.reader.begin_exchange();
         }
         true
     }

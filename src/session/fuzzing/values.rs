@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ffi::fuzzing::read_result;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::protocol::text_format::oid;
@@ -69,7 +69,7 @@ pub fn binary_values(input: &[u8]) {
             break;
         }
     }
-    block.finish(Tag::new(&format!("SELECT {}", block.rows())));
+    block.finish(CommandTag::new(&format!("SELECT {}", block.rows())));
     read_block(&block);
     read_result(block);
 }

@@ -68,10 +68,10 @@ impl Visit {
             15 => (self.open_copy_out(), Leaves::Open),
             16 => (self.read(), Leaves::Open),
             17 => (self.notification(how), Leaves::AtRest),
-            18 => (self.burst(how), Leaves::Open),
+            18 => (self.batch(how), Leaves::Open),
             19 => (self.transaction(how), Leaves::Open),
             20 => (self.forget_cursors(how), Leaves::Open),
-            21 => (self.make_way(), Leaves::AtRest),
+            21 => (self.end_open_exchange(), Leaves::AtRest),
             22 => (self.end_loan(), Leaves::Open),
             _ => (self.lane().drain().err(), Leaves::AtRest),
         };
@@ -263,8 +263,8 @@ impl Visit {
         self.lane().notification(patience).err()
     }
 
-    fn burst(&mut self, how: u8) -> Option<Error> {
-        match burst(&mut self.lane(), how) {
+    fn batch(&mut self, how: u8) -> Option<Error> {
+        match batch(&mut self.lane(), how) {
             Ok(outcomes) => {
                 let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
                 errors.into_iter().next()
@@ -299,9 +299,9 @@ impl Visit {
         None
     }
 
-    fn make_way(&mut self) -> Option<Error> {
+    fn end_open_exchange(&mut self) -> Option<Error> {
         if self.state.is_unfinished() {
-            self.lane().make_way();
+            self.lane().end_open_exchange();
         }
         None
     }
@@ -325,7 +325,7 @@ fn read_portions(stream: &mut RowStream<'_>, count: usize, portions: &mut Vec<Re
 }
 
 /// Up to three statements sent at once, and what came of them, or of the first if the rest is given up.
-fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
+fn batch(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     let mut ready = Vec::new();
     for number in 0..usize::from(how & 3) {
         let params = &PARAMS[..number];
@@ -334,9 +334,9 @@ fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     if ready.is_empty() {
         return Ok(Vec::new());
     }
-    let mut burst = lane.burst(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
+    let mut batch = lane.send_batch(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
     let most = if how & 8 == 0 { usize::MAX } else { 1 };
-    Ok(std::iter::from_fn(|| burst.next()).take(most).collect())
+    Ok(std::iter::from_fn(|| batch.next()).take(most).collect())
 }
 
 fn format(how: u8) -> ResultFormat {

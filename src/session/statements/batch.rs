@@ -20,7 +20,7 @@ pub(crate) struct Ready {
 }
 
 /// Statements under way.
-pub(crate) struct Burst<'a> {
+pub(crate) struct Batch<'a> {
     /// `None` after the last reply, or when the connection was lost.
     exchange: Option<Exchange<'a>>,
     /// What became of sending them, if it failed: some may have been sent.
@@ -58,10 +58,10 @@ impl Lane<'_> {
     ///
     /// # Errors
     /// What `write` says; nothing was sent then.
-    pub(crate) fn burst(
+    pub(crate) fn send_batch(
         &mut self,
         write: impl FnOnce(&mut dyn FnMut(&Ready, &[Param<'_>]) -> Result<()>) -> Result<()>,
-    ) -> Result<Burst<'_>> {
+    ) -> Result<Batch<'_>> {
         self.start()?;
         let settings = self.text_settings();
         let mut expected = VecDeque::new();
@@ -76,13 +76,13 @@ impl Lane<'_> {
         })?;
         *self.out() = out;
         Ok(match self.begin() {
-            Ok(exchange) => Burst { exchange: Some(exchange), unsent: None, expected },
-            Err(e) => Burst { exchange: None, unsent: Some(e), expected },
+            Ok(exchange) => Batch { exchange: Some(exchange), unsent: None, expected },
+            Err(e) => Batch { exchange: None, unsent: Some(e), expected },
         })
     }
 }
 
-impl Burst<'_> {
+impl Batch<'_> {
     /// The next result; `None` after the last one. Nothing follows a connection's error. A statement that was stale is prepared
     /// anew the next time: its error says so.
     pub(crate) fn next(&mut self) -> Option<Result<ResultBlock>> {
@@ -94,7 +94,7 @@ impl Burst<'_> {
         let mut block = ResultBlock::new(columns);
         let read = match exchange.await_bound() {
             Ok(()) => exchange.read_rows(&mut block),
-            Err(e) => Err(exchange.judge(e, &prepared, false, false)),
+            Err(e) => Err(exchange.check_stale(e, &prepared, false, false)),
         };
         if exchange.is_given_up() {
             return read.err().map(Err);

@@ -21,7 +21,7 @@ impl StatementMode {
     }
 
     /// A name was missing, or there, without a reason. The first time, the remedy is logged.
-    pub(in crate::session) fn name_did_not_last(&self, sqlstate: &str) {
+    pub(in crate::session) fn stop_using_names(&self, sqlstate: &str) {
         if !self.unnamed.swap(true, Relaxed) {
             log::warn!(
                 target: "holdfast",

@@ -28,7 +28,7 @@ pub enum PipelineMode {
 }
 
 /// How the server knows one statement of a pipeline.
-enum How {
+enum Parsing {
     /// It was described before, or is by now; `fresh` if by this pipeline.
     Known { prepared: Arc<Prepared>, fresh: bool },
     /// It is parsed with this request, under this name. Unnamed if that is empty.
@@ -38,11 +38,11 @@ enum How {
 }
 
 /// The rest of a pipeline that was not begun is run again at most so often: see [`Lane::with_prepared`].
-const MOST_RERUNS: usize = 2;
+const MAX_RERUNS: usize = 2;
 
 /// One statement on its way.
 struct Step {
-    how: How,
+    parsing: Parsing,
     format: ResultFormat,
 }
 
@@ -73,7 +73,7 @@ impl Lane<'_> {
         self.start()?;
         let outside_transaction = self.is_outside_transaction();
         let mut outcomes = self.run_pipeline(requests, mode)?;
-        for _ in 0..MOST_RERUNS {
+        for _ in 0..MAX_RERUNS {
             let begun = begun(&outcomes, mode);
             if !outside_transaction || begun == outcomes.len() {
                 break;
@@ -114,12 +114,14 @@ impl Lane<'_> {
         for (index, request) in requests.iter().enumerate() {
             let step = match index.checked_sub(1).map(|before| (before, &requests[before])) {
                 // The statement that is run many times is looked up once.
-                Some((before, same)) if request.sql.is_surely(request.params, same.sql, same.params) => {
+                Some((before, same))
+                    if request.sql.is_certainly_same(request.params, same.sql, same.params) =>
+                {
                     Step::again(&steps[before], before, request)
                 }
                 _ => self.plan_one(request, index, &mut parsed).map_err(|e| at(e, index))?,
             };
-            if let How::Known { prepared, .. } = &step.how {
+            if let Parsing::Known { prepared, .. } = &step.parsing {
                 check_count(prepared.parameters().len(), request.params.len()).map_err(|e| at(e, index))?;
             }
             steps.push(step);
@@ -140,20 +142,23 @@ impl Lane<'_> {
         }
         let unsettled = request.format.unless_automatic();
         if let Some(prepared) = self.statements().find(request.sql, request.params) {
-            return Ok(Step { how: How::Known { prepared, fresh: false }, format: request.format });
+            return Ok(Step { parsing: Parsing::Known { prepared, fresh: false }, format: request.format });
         }
         let key = self.statements().key_of(request.sql, request.params);
         if !self.statements().is_named() {
-            return Ok(Step { how: How::Parsed { name: String::new(), key }, format: unsettled });
+            return Ok(Step { parsing: Parsing::Parsed { name: String::new(), key }, format: unsettled });
         }
         if let Some(earlier) = parsed.get(&key) {
-            return Ok(Step { how: How::ParsedBy(*earlier), format: unsettled });
+            return Ok(Step { parsing: Parsing::ParsedBy(*earlier), format: unsettled });
         }
         if request.format == ResultFormat::Automatic {
             // What stands in the buffer goes with it.
             match self.prepare_now(request.sql, request.params) {
                 Ok(prepared) => {
-                    return Ok(Step { how: How::Known { prepared, fresh: true }, format: request.format });
+                    return Ok(Step {
+                        parsing: Parsing::Known { prepared, fresh: true },
+                        format: request.format,
+                    });
                 }
                 Err(e) if e.server().is_none() || self.link().fault().is_some() => return Err(e),
                 // It will be told in its turn, if it still holds then.
@@ -162,7 +167,7 @@ impl Lane<'_> {
         }
         parsed.insert(key.clone(), index);
         let name = self.statements().name_for(&key, Origin::Kept);
-        Ok(Step { how: How::Parsed { name, key }, format: unsettled })
+        Ok(Step { parsing: Parsing::Parsed { name, key }, format: unsettled })
     }
 }
 
@@ -196,29 +201,30 @@ impl Step {
     /// The step of a request for the same statement as that before it, whose index is `before`.
     fn again(last: &Self, before: usize, request: &Request<'_>) -> Self {
         let unsettled = request.format.unless_automatic();
-        match &last.how {
-            How::Known { prepared, fresh } => {
-                Self { how: How::Known { prepared: prepared.clone(), fresh: *fresh }, format: request.format }
-            }
+        match &last.parsing {
+            Parsing::Known { prepared, fresh } => Self {
+                parsing: Parsing::Known { prepared: prepared.clone(), fresh: *fresh },
+                format: request.format,
+            },
             // The next statement may meet another server connection.
-            How::Parsed { name, key } if name.is_empty() => {
-                Self { how: How::Parsed { name: String::new(), key: key.clone() }, format: unsettled }
+            Parsing::Parsed { name, key } if name.is_empty() => {
+                Self { parsing: Parsing::Parsed { name: String::new(), key: key.clone() }, format: unsettled }
             }
-            How::Parsed { .. } => Self { how: How::ParsedBy(before), format: unsettled },
-            How::ParsedBy(earlier) => Self { how: How::ParsedBy(*earlier), format: unsettled },
+            Parsing::Parsed { .. } => Self { parsing: Parsing::ParsedBy(before), format: unsettled },
+            Parsing::ParsedBy(earlier) => Self { parsing: Parsing::ParsedBy(*earlier), format: unsettled },
         }
     }
 }
 
 /// The name under which the server knows the statement of a step.
 fn name<'s>(steps: &'s [Step], step: &'s Step) -> &'s str {
-    match &step.how {
-        How::Known { prepared, .. } => &prepared.name,
-        How::Parsed { name, .. } => name,
-        How::ParsedBy(earlier) => match &steps[*earlier].how {
-            How::Parsed { name, .. } => name,
-            How::Known { prepared, .. } => &prepared.name,
-            How::ParsedBy(_) => unreachable!("it leads to the request that parses"),
+    match &step.parsing {
+        Parsing::Known { prepared, .. } => &prepared.name,
+        Parsing::Parsed { name, .. } => name,
+        Parsing::ParsedBy(earlier) => match &steps[*earlier].parsing {
+            Parsing::Parsed { name, .. } => name,
+            Parsing::Known { prepared, .. } => &prepared.name,
+            Parsing::ParsedBy(_) => unreachable!("it leads to the request that parses"),
         },
     }
 }
@@ -249,17 +255,17 @@ fn write_one(
     settings: TextSettings,
     out: &mut BytesMut,
 ) -> Result<()> {
-    match &step.how {
-        How::Known { prepared, .. } => {
+    match &step.parsing {
+        Parsing::Known { prepared, .. } => {
             let codes = &prepared.shape(step.format, settings).codes;
             request::bind_values("", request.sql, prepared, request.params, codes, out)?;
         }
-        How::Parsed { .. } => {
+        Parsing::Parsed { .. } => {
             request::parse_named(name, request.sql.text(), &request.sql.types(request.params), out)?;
             request::describe_statement(name, out)?;
             request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
         }
-        How::ParsedBy(_) => {
+        Parsing::ParsedBy(_) => {
             request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
         }
     }
@@ -282,7 +288,7 @@ impl Replies<'_, '_> {
         // Refusals of texts, for the requests that would have run them too.
         let mut refusals: HashMap<usize, ServerMessage> = HashMap::new();
         for index in 0..self.requests.len() {
-            self.exchange.awaits(self.requests.len() - index);
+            self.exchange.expect_replies(self.requests.len() - index);
             let mut read = self.read_one(index);
             if let Some(e) = read.as_ref().err()
                 && self.is_the_end(e)
@@ -295,11 +301,11 @@ impl Replies<'_, '_> {
             {
                 read = Err(refused(*late));
             }
-            match (&self.steps[index].how, &read) {
-                (How::Parsed { .. }, Err(e)) => {
+            match (&self.steps[index].parsing, &read) {
+                (Parsing::Parsed { .. }, Err(e)) => {
                     refusals.extend(e.server().cloned().map(|said| (index, said)));
                 }
-                (How::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
+                (Parsing::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
                     if let Some(said) = refusals.get(earlier) {
                         let refusal = refused(said.clone());
                         // It stood or fell with the text, so it was not begun either.
@@ -330,7 +336,7 @@ impl Replies<'_, '_> {
                 Err(e) => {
                     self.exchange.skip_to_ready()?;
                     let failed = blocks.len();
-                    return Ok(fallen(
+                    return Ok(failed_together(
                         count,
                         failed,
                         e,
@@ -343,7 +349,7 @@ impl Replies<'_, '_> {
             None => Ok(blocks.into_iter().map(Ok).collect()),
             Some(late) => {
                 let e = refused(*late).in_phase(Phase::Commit);
-                Ok(fallen(count, count - 1, e, "the pipeline could not be committed"))
+                Ok(failed_together(count, count - 1, e, "the pipeline could not be committed"))
             }
         }
     }
@@ -356,18 +362,18 @@ impl Replies<'_, '_> {
     }
 
     fn read_one(&mut self, index: usize) -> Result<ResultBlock> {
-        if let How::Parsed { name, key } = &self.steps[index].how {
+        if let Parsing::Parsed { name, key } = &self.steps[index].parsing {
             let (name, key) = (name.clone(), key.clone());
             let prepared = self.read_description(name, key)?;
-            self.steps[index].how = How::Known { prepared: prepared.clone(), fresh: true };
+            self.steps[index].parsing = Parsing::Known { prepared: prepared.clone(), fresh: true };
             self.exchange.await_bound()?;
             return self.read_rows(index, &prepared, None);
         }
-        let known = match &self.steps[index].how {
-            How::ParsedBy(earlier) => &self.steps[*earlier].how,
-            how => how,
+        let known = match &self.steps[index].parsing {
+            Parsing::ParsedBy(earlier) => &self.steps[*earlier].parsing,
+            parsing => parsing,
         };
-        let How::Known { prepared, fresh } = known else { return self.read_unparsed() };
+        let Parsing::Known { prepared, fresh } = known else { return self.read_unparsed() };
         let (prepared, fresh) = (prepared.clone(), *fresh);
         let bound = if prepared.is_named() {
             self.exchange.await_bound().map(|()| None)
@@ -377,7 +383,7 @@ impl Replies<'_, '_> {
         };
         match bound {
             Ok(columns) => self.read_rows(index, &prepared, columns),
-            Err(e) => Err(self.exchange.judge(e, &prepared, fresh, !self.outside_transaction)),
+            Err(e) => Err(self.exchange.check_stale(e, &prepared, fresh, !self.outside_transaction)),
         }
     }
 
@@ -389,7 +395,7 @@ impl Replies<'_, '_> {
                 Ok(prepared)
             }
             Err(e) if !name.is_empty() && is_duplicate_name(&e) => {
-                Err(self.exchange.name_was_taken(e, !self.outside_transaction))
+                Err(self.exchange.note_duplicate_name(e, !self.outside_transaction))
             }
             Err(e) => Err(e),
         }
@@ -427,7 +433,7 @@ impl Replies<'_, '_> {
 }
 
 /// The outcomes of `count` statements, of which one failed and took the others with it.
-fn fallen(count: usize, failed: usize, error: Error, why: &str) -> Vec<Result<ResultBlock>> {
+fn failed_together(count: usize, failed: usize, error: Error, why: &str) -> Vec<Result<ResultBlock>> {
     let why = format!("{why}: {}", error.summary());
     let mut outcomes: Vec<_> = (0..count).map(|index| Err(Error::fell_with(&why, index < failed))).collect();
     outcomes[failed] = Err(error);

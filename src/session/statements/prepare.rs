@@ -13,7 +13,7 @@ use crate::session::exchange::{Reply, refused};
 use crate::session::lane::{Lane, end};
 
 /// A statement is prepared anew at most so often in one call: because it was taken away, and because names turned out not to last.
-const MOST_RERUNS: u32 = 2;
+const MAX_RERUNS: u32 = 2;
 
 impl Lane<'_> {
     /// Prepares a statement for use on any connection. `types` are those of its parameters, as in `pg_type`; what is 0 or
@@ -60,12 +60,14 @@ impl Lane<'_> {
             let (prepared, fresh) = self.fitted(sql, values)?;
             match run(self, &prepared) {
                 Ok(done) => return Ok((done, prepared)),
-                Err(e) if V::BY_DESCRIPTION && reruns == 0 && values.may_fit_anew(&e, fresh) => {
+                Err(e)
+                    if V::NEEDS_DESCRIPTION && reruns == 0 && values.may_fit_after_describing(&e, fresh) =>
+                {
                     self.statements().forget(&prepared);
                 }
                 Err(e) => {
-                    let e = self.judge(e, &prepared, fresh, outside_transaction)?;
-                    if reruns == MOST_RERUNS {
+                    let e = self.check_stale(e, &prepared, fresh, outside_transaction)?;
+                    if reruns == MAX_RERUNS {
                         return Err(e);
                     }
                 }
@@ -76,7 +78,7 @@ impl Lane<'_> {
 
     /// Returns the error of a statement that was found stale, so that it may be run again; fails with any other.
     #[cold]
-    fn judge(
+    fn check_stale(
         &mut self,
         error: Error,
         prepared: &Prepared,
@@ -90,7 +92,7 @@ impl Lane<'_> {
             return Err(error.set_retryable(retryable));
         }
         let lost = self.link().take_lost_statements();
-        match self.statements().judge(said, prepared, fresh, lost) {
+        match self.statements().check_stale(said, prepared, fresh, lost) {
             false => Err(error),
             true if outside_transaction => Ok(error.of_stale_statement(false)),
             true => {
@@ -104,9 +106,9 @@ impl Lane<'_> {
     #[inline]
     fn fitted<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<(Arc<Prepared>, bool)> {
         let (prepared, fresh) = self.prepared(sql, values)?;
-        let before = self.statements().pushed_out();
+        let before = self.statements().evictions();
         match values.fit(self, &prepared) {
-            Ok(()) if self.statements().pushed_out() == before => Ok((prepared, fresh)),
+            Ok(()) if self.statements().evictions() == before => Ok((prepared, fresh)),
             fitted => self.fitted_again(sql, values, &prepared, fresh, fitted),
         }
     }
@@ -123,7 +125,7 @@ impl Lane<'_> {
         fitted: Result<()>,
     ) -> Result<(Arc<Prepared>, bool)> {
         if let Err(e) = fitted {
-            if fresh || !V::BY_DESCRIPTION || e.server().is_some() || self.link().fault().is_some() {
+            if fresh || !V::NEEDS_DESCRIPTION || e.server().is_some() || self.link().fault().is_some() {
                 return Err(e);
             }
             self.statements().forget(prepared);
@@ -174,7 +176,7 @@ impl Lane<'_> {
         let named = !name.is_empty();
         match self.parse(key.clone(), name, text, types) {
             Err(e) if named && is_duplicate_name(&e) => {
-                self.statements().name_was_taken();
+                self.statements().note_duplicate_name();
                 if !outside_transaction {
                     self.link().note_stale_failure();
                     return Err(e.of_stale_statement(true));

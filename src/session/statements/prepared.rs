@@ -21,12 +21,12 @@ pub(crate) struct Prepared {
     last_size: LastSize,
     typed: OnceLock<Box<dyn Any + Send + Sync>>,
     /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
-    shapes: [OnceLock<Box<Shape>>; Self::SHAPES],
+    shapes: [OnceLock<Box<ResultShape>>; Self::SHAPES],
 }
 
 /// The result of a statement in one format.
 #[derive(Debug)]
-pub(in crate::session) struct Shape {
+pub(in crate::session) struct ResultShape {
     /// Empty for what returns no rows.
     pub(in crate::session) columns: Arc<[Column]>,
     /// The format codes of a `Bind`: one for all columns, or one each.
@@ -91,7 +91,7 @@ impl Prepared {
         columns: &Arc<[Column]>,
         read: impl FnOnce(&mut ResultBlock) -> Result<(), E>,
     ) -> Result<ResultBlock, E> {
-        let mut block = ResultBlock::like_the_last(columns.clone(), &self.last_size);
+        let mut block = ResultBlock::with_room_like(columns.clone(), &self.last_size);
         read(&mut block)?;
         self.last_size.note(&block);
         Ok(block)
@@ -99,7 +99,7 @@ impl Prepared {
 
     /// Its result in a format, in a session with these settings.
     #[inline]
-    pub(in crate::session) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &Shape {
+    pub(in crate::session) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &ResultShape {
         let index = match format {
             ResultFormat::Text => 0,
             ResultFormat::Binary => 1,
@@ -110,7 +110,7 @@ impl Prepared {
             }
         };
         self.shapes[index].get_or_init(|| {
-            Box::new(Shape {
+            Box::new(ResultShape {
                 columns: format.applied_to(&self.columns, settings),
                 codes: format.codes(&self.columns, settings),
             })

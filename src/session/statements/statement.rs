@@ -136,7 +136,7 @@ impl<'a> Sql<'a> {
     }
 
     /// Whether both are kept under one key, found out cheaply; `false` says nothing.
-    pub(in crate::session) fn is_surely(
+    pub(in crate::session) fn is_certainly_same(
         self,
         params: &[Param<'_>],
         other: Sql<'_>,
@@ -214,8 +214,8 @@ mod tests {
     fn what_is_surely_the_same_has_the_same_key() {
         let other = String::from("select $1");
         let text = Sql::from("select $1");
-        assert!(text.is_surely(&[typed(23)], Sql::from(&other), &[typed(23)]));
-        assert!(!text.is_surely(&[typed(23)], Sql::from(&other), &[typed(20)]));
-        assert!(!text.is_surely(&[], Sql::from("select $2"), &[]));
+        assert!(text.is_certainly_same(&[typed(23)], Sql::from(&other), &[typed(23)]));
+        assert!(!text.is_certainly_same(&[typed(23)], Sql::from(&other), &[typed(20)]));
+        assert!(!text.is_certainly_same(&[], Sql::from("select $2"), &[]));
     }
 }

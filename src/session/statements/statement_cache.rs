@@ -17,7 +17,7 @@ use crate::link::LostStatements;
 
 /// How many descriptions are kept where nothing is prepared by name (`statement_cache=0`). They cost no memory on the server, and
 /// without one a statement takes a round trip more where its types have to be known; and the option does not say how many.
-const MOST_DESCRIPTIONS: usize = 100;
+const MAX_DESCRIPTIONS: usize = 100;
 
 /// What a name is derived from; statements of both kinds may differ in what the server inferred.
 #[derive(Clone, Copy)]
@@ -38,16 +38,16 @@ pub(in crate::session) struct Statements {
     /// Names that are not kept any more; to be closed on the server with the next request.
     to_close: Vec<String>,
     /// How often one was pushed out.
-    pushed_out: u64,
+    evictions: u64,
 }
 
 impl Statements {
     pub(in crate::session) fn new(capacity: usize, mode: Arc<StatementMode>) -> Self {
         let mut cache = LruCache::unbounded();
         cache.resize(
-            NonZeroUsize::new(capacity).or(NonZeroUsize::new(MOST_DESCRIPTIONS)).unwrap_or(NonZeroUsize::MIN),
+            NonZeroUsize::new(capacity).or(NonZeroUsize::new(MAX_DESCRIPTIONS)).unwrap_or(NonZeroUsize::MIN),
         );
-        Self { cache, named: capacity > 0, mode, key: Vec::new(), to_close: Vec::new(), pushed_out: 0 }
+        Self { cache, named: capacity > 0, mode, key: Vec::new(), to_close: Vec::new(), evictions: 0 }
     }
 
     /// Whether statements are prepared by name.
@@ -122,7 +122,7 @@ impl Statements {
         if let Some((_, gone)) = self.cache.push(prepared.key.clone(), prepared)
             && gone.name != name
         {
-            self.pushed_out += 1;
+            self.evictions += 1;
             self.to_close.push(gone.name.clone());
         }
     }
@@ -140,8 +140,8 @@ impl Statements {
     }
 
     /// How often a statement was pushed out by another so far.
-    pub(in crate::session) fn pushed_out(&self) -> u64 {
-        self.pushed_out
+    pub(in crate::session) fn evictions(&self) -> u64 {
+        self.evictions
     }
 
     /// It is to be prepared anew when it is used the next time.
@@ -155,7 +155,7 @@ impl Statements {
 
     /// A command took statements away on the server.
     #[cold]
-    pub(in crate::session) fn were_lost(&mut self, lost: LostStatements) {
+    pub(in crate::session) fn forget_lost(&mut self, lost: LostStatements) {
         if !self.is_named() {
             return;
         }
@@ -169,7 +169,7 @@ impl Statements {
     /// What the server's error says about a statement that was to be bound; `fresh` if it was prepared in this very call, `lost`
     /// if a command was seen that takes statements away. `true` if it was stale: it is forgotten, and may be run again.
     #[cold]
-    pub(in crate::session) fn judge(
+    pub(in crate::session) fn check_stale(
         &mut self,
         said: &ServerMessage,
         prepared: &Prepared,
@@ -186,9 +186,9 @@ impl Statements {
                     .peek(&prepared.key)
                     .is_some_and(|kept| std::ptr::eq(&raw const **kept, prepared));
                 if kept && lost.is_none() {
-                    self.mode.name_did_not_last("26000");
+                    self.mode.stop_using_names("26000");
                 }
-                self.were_lost(LostStatements::All);
+                self.forget_lost(LostStatements::All);
             }
             Staleness::Outdated | Staleness::Suspect if !fresh => self.forget(prepared),
             _ => return false,
@@ -198,8 +198,8 @@ impl Statements {
 
     /// A name stood that had been closed in the same request.
     #[cold]
-    pub(in crate::session) fn name_was_taken(&mut self) {
-        self.mode.name_did_not_last("42P05");
+    pub(in crate::session) fn note_duplicate_name(&mut self) {
+        self.mode.stop_using_names("42P05");
     }
 
     /// Statements that others have prepared, to be closed on the server too.
@@ -214,13 +214,13 @@ impl Statements {
     }
 
     #[inline]
-    pub(in crate::session) fn has_to_close(&self) -> bool {
+    pub(in crate::session) fn has_names_to_close(&self) -> bool {
         !self.to_close.is_empty()
     }
 
     /// Gives back what was needed for one unusually long text.
     pub(in crate::session) fn trim(&mut self) {
-        if self.key.capacity() > LONGEST_KEY_KEPT {
+        if self.key.capacity() > MAX_KEPT_KEY_BYTES {
             self.key = Vec::new();
         }
     }
@@ -229,7 +229,7 @@ impl Statements {
 /// 192 bits: far beyond what could be found twice, or made to.
 const NAME_BYTES: usize = 24;
 
-const LONGEST_KEY_KEPT: usize = 2048;
+const MAX_KEPT_KEY_BYTES: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -280,8 +280,10 @@ mod tests {
         let mut named = Statements::new(1, mode.clone());
         kept(&mut named, "select 1", &[]);
         kept(&mut named, "select 2", &[]);
-        mode.name_did_not_last("26000");
-        assert!(named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_to_close());
+        mode.stop_using_names("26000");
+        assert!(
+            named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_names_to_close()
+        );
         let unnamed = kept(&mut named, "select 3", &[]);
         kept(&mut named, "select 4", &[]);
         assert!(!unnamed.is_named() && named.to_close.is_empty());

@@ -18,7 +18,7 @@ pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
 pub(crate) trait BindValues {
     /// Whether values are written in the types that the server settled for the statement. Then it has to be described before
     /// it is first run, and a text that is parsed again is declared with those types.
-    const BY_DESCRIPTION: bool;
+    const NEEDS_DESCRIPTION: bool;
 
     /// How many there are.
     fn len(&self) -> usize;
@@ -33,7 +33,7 @@ pub(crate) trait BindValues {
 
     /// Whether values that could not be written may fit once the statement is described anew: nothing was sent. `fresh`: it
     /// was described in this very call.
-    fn may_fit_anew(&self, _: &Error, _fresh: bool) -> bool {
+    fn may_fit_after_describing(&self, _: &Error, _fresh: bool) -> bool {
         false
     }
 
@@ -51,7 +51,7 @@ pub(crate) trait BindValues {
 
 impl BindValues for [Param<'_>] {
     /// The caller says how its values are written, so the server is to infer what was not declared each time.
-    const BY_DESCRIPTION: bool = false;
+    const NEEDS_DESCRIPTION: bool = false;
 
     #[inline]
     fn len(&self) -> usize {

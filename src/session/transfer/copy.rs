@@ -4,17 +4,17 @@ use postgres_protocol::message::frontend::{self, CopyData};
 
 use crate::error::{Error, Phase, Result};
 use crate::link::CopyIn as Begun;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::session::exchange::request;
-use crate::session::exchange::state::{Course, Kind};
+use crate::session::exchange::state::{CursorState, ExchangeKind};
 use crate::session::exchange::{Exchange, Reply, refused};
 use crate::session::lane::{Lane, end};
 
 /// Data is sent when so much of it has come together.
-const WORTH_SENDING: usize = 64 * 1024;
+const SEND_THRESHOLD_BYTES: usize = 64 * 1024;
 
 /// Larger pieces of data are cut: the protocol allows 1 GB for a message, and there must be room for it.
-const LONGEST_PIECE: usize = 1 << 20;
+const MAX_PIECE_BYTES: usize = 1 << 20;
 
 /// Where a `COPY ... FROM STDIN` stands, without the connection that it runs on: for those who cannot keep a borrowed
 /// [`CopyIn`]. It goes with the connection it was opened on, and with no other.
@@ -23,7 +23,7 @@ const LONGEST_PIECE: usize = 1 << 20;
 /// holds for each call by itself; the time between two calls does not count.
 #[derive(Debug)]
 pub struct CopyInCursor {
-    course: Course,
+    state: CursorState,
 }
 
 /// Where a `COPY ... TO STDOUT` stands, without the connection that it runs on: for those who cannot keep a borrowed
@@ -33,8 +33,8 @@ pub struct CopyInCursor {
 /// calls does not count.
 #[derive(Debug)]
 pub struct CopyOutCursor {
-    course: Course,
-    tag: Tag,
+    state: CursorState,
+    tag: CommandTag,
 }
 
 /// Data for `COPY ... FROM STDIN`, in the format the statement names.
@@ -82,7 +82,9 @@ impl Lane<'_> {
     pub fn open_copy_in(&mut self, sql: &str) -> Result<CopyInCursor> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {
-            Reply::CopyIn => Ok(CopyInCursor { course: Course::Open(exchange.keep_open(Kind::CopyIn)) }),
+            Reply::CopyIn => {
+                Ok(CopyInCursor { state: CursorState::Open(exchange.keep_open(ExchangeKind::CopyIn)) })
+            }
             Reply::Error(e) => end(exchange, Err(refused(*e))),
             _ => end(exchange, Err(not_a_copy("FROM STDIN"))),
         }
@@ -96,8 +98,8 @@ impl Lane<'_> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {
             Reply::CopyOut => {
-                let course = Course::Open(exchange.keep_open(Kind::CopyOut));
-                Ok(CopyOutCursor { course, tag: Tag::default() })
+                let state = CursorState::Open(exchange.keep_open(ExchangeKind::CopyOut));
+                Ok(CopyOutCursor { state, tag: CommandTag::default() })
             }
             Reply::Error(e) => end(exchange, Err(refused(*e))),
             Reply::CopyIn => {
@@ -123,11 +125,11 @@ impl CopyInCursor {
     /// # Errors
     /// What the server says to the data so far, in this call or a later one: the copy is then over.
     pub fn write(&mut self, lane: &mut Lane<'_>, data: &[u8]) -> Result<()> {
-        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
-        for piece in data.chunks(LONGEST_PIECE) {
+        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
+        for piece in data.chunks(MAX_PIECE_BYTES) {
             let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
             message.write(exchange.out());
-            if exchange.out().len() >= WORTH_SENDING {
+            if exchange.out().len() >= SEND_THRESHOLD_BYTES {
                 exchange.send()?;
                 if let Some((reply, _)) = exchange.next_now()? {
                     return end(exchange, Err(failed_early(reply)));
@@ -135,7 +137,7 @@ impl CopyInCursor {
             }
         }
         exchange.pause();
-        self.course = Course::Open(ticket);
+        self.state = CursorState::Open(ticket);
         Ok(())
     }
 
@@ -144,13 +146,13 @@ impl CopyInCursor {
     /// # Errors
     /// As for [`write`](Self::write).
     pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
-        let (mut exchange, ticket) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         exchange.send()?;
         if let Some((reply, _)) = exchange.next_now()? {
             return end(exchange, Err(failed_early(reply)));
         }
         exchange.pause();
-        self.course = Course::Open(ticket);
+        self.state = CursorState::Open(ticket);
         Ok(())
     }
 
@@ -159,7 +161,7 @@ impl CopyInCursor {
     /// # Errors
     /// What the server says to the data: nothing of the copy stays.
     pub fn finish(&mut self, lane: &mut Lane<'_>) -> Result<u64> {
-        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         frontend::copy_done(exchange.out());
         exchange.send()?;
         let (reply, message) = exchange.next()?;
@@ -179,7 +181,7 @@ impl CopyInCursor {
         if reason.contains('\0') {
             return Err(Error::misuse("a reason cannot contain a NUL").in_phase(Phase::Query));
         }
-        let (mut exchange, _) = lane.resume(Kind::CopyIn, &mut self.course, None)?;
+        let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         // What was not sent yet need not be.
         exchange.out().clear();
         exchange.give_up_copy(Begun::Simple, reason)?;
@@ -213,24 +215,24 @@ impl CopyOutCursor {
     /// As for [`read`](Self::read).
     pub fn read_into(&mut self, lane: &mut Lane<'_>, data: &mut Vec<u8>) -> Result<bool> {
         data.clear();
-        if matches!(self.course, Course::Ended) {
+        if matches!(self.state, CursorState::Ended) {
             return Ok(false);
         }
-        let (mut exchange, ticket) = lane.resume(Kind::CopyOut, &mut self.course, None)?;
+        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyOut, &mut self.state, None)?;
         loop {
             let (reply, message) = exchange.next()?;
             match reply {
                 Reply::CopyData => {
                     data.extend_from_slice(exchange.body(&message));
                     exchange.pause();
-                    self.course = Course::Open(ticket);
+                    self.state = CursorState::Open(ticket);
                     return Ok(true);
                 }
                 Reply::CopyDone => {}
                 Reply::Complete => {
                     let tag = exchange.tag(&message)?;
                     end(exchange, Ok(()))?;
-                    (self.tag, self.course) = (tag, Course::Ended);
+                    (self.tag, self.state) = (tag, CursorState::Ended);
                     return Ok(false);
                 }
                 Reply::Error(e) => return end(exchange, Err(refused(*e))),
@@ -246,8 +248,8 @@ impl CopyOutCursor {
 
     /// Gives the copy up.
     pub(crate) fn give_up(&mut self) {
-        if !matches!(self.course, Course::Ended) {
-            self.course = Course::Broken;
+        if !matches!(self.state, CursorState::Ended) {
+            self.state = CursorState::Broken;
         }
     }
 }
@@ -296,7 +298,7 @@ impl CopyOut<'_> {
 impl Drop for CopyOut<'_> {
     /// What has come already need not wait for the next statement.
     fn drop(&mut self) {
-        self.cursor.course = Course::Broken;
-        self.lane.skip_what_has_come();
+        self.cursor.state = CursorState::Broken;
+        self.lane.skip_received();
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const HAS_NULLS: u32 = 1;
 pub(crate) const ASCII: u32 = 2;
 
 /// Offsets are of 32 bits.
-const MOST_BYTES: usize = u32::MAX as usize;
+const MAX_PACK_BYTES: usize = u32::MAX as usize;
 
 /// How the values of a column are laid down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl ResultBlock {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when the buffer would be larger than 4 GiB.
     pub fn pack(&self) -> Result<Vec<u8>> {
-        self.pack_within(MOST_BYTES)
+        self.pack_within(MAX_PACK_BYTES)
     }
 
     fn pack_within(&self, limit: usize) -> Result<Vec<u8>> {
@@ -94,7 +94,7 @@ struct Data {
 }
 
 /// Why a column was not written.
-enum Stop {
+enum PackError {
     TooLarge,
     /// A value is not what its type says.
     Malformed,
@@ -188,8 +188,8 @@ impl<'a> Packer<'a> {
         let mut kind = Kind::of(column, self.block.settings());
         let data = match self.values(index, column.type_oid, kind) {
             Ok(data) => data,
-            Err(Stop::TooLarge) => return None,
-            Err(Stop::Malformed) => {
+            Err(PackError::TooLarge) => return None,
+            Err(PackError::Malformed) => {
                 // Nobody can say what they mean, so they are left as they came.
                 self.out.truncate(start);
                 kind = Kind::Bytes;
@@ -223,7 +223,7 @@ impl<'a> Packer<'a> {
         ])
     }
 
-    fn values(&mut self, index: usize, type_oid: u32, kind: Kind) -> Result<Data, Stop> {
+    fn values(&mut self, index: usize, type_oid: u32, kind: Kind) -> Result<Data, PackError> {
         self.nulls.clear();
         match kind {
             Kind::Bool => self.fixed(index, |[b]: [u8; 1]| [u8::from(b != 0)]),
@@ -247,24 +247,24 @@ impl<'a> Packer<'a> {
         &mut self,
         index: usize,
         convert: impl Fn([u8; FROM]) -> [u8; TO],
-    ) -> Result<Data, Stop> {
+    ) -> Result<Data, PackError> {
         let (at, length) = (self.out.len(), self.block.rows().saturating_mul(TO));
         if length > self.limit {
-            return Err(Stop::TooLarge);
+            return Err(PackError::TooLarge);
         }
         self.out.resize(at + length, 0);
         let places = self.out[at..].as_chunks_mut::<TO>().0;
         for (row, (cell, place)) in self.block.values_of(index).zip(places).enumerate() {
             match cell {
-                Some(bytes) => *place = convert(bytes.try_into().map_err(|_| Stop::Malformed)?),
-                None => note_null(&mut self.nulls, row, self.block.rows()),
+                Some(bytes) => *place = convert(bytes.try_into().map_err(|_| PackError::Malformed)?),
+                None => set_null_bit(&mut self.nulls, row, self.block.rows()),
             }
         }
         Ok(Data { values: Span { at, length }, arena: Span::default() })
     }
 
     /// Values of any length, one behind the other, and then where each begins and the last ends.
-    fn varying(&mut self, index: usize, type_oid: u32, as_text: bool) -> Result<Data, Stop> {
+    fn varying(&mut self, index: usize, type_oid: u32, as_text: bool) -> Result<Data, PackError> {
         let (block, start) = (self.block, self.out.len());
         let as_it_came = !as_text || block.columns()[index].format == WireFormat::Text;
         self.offsets.clear();
@@ -272,14 +272,14 @@ impl<'a> Packer<'a> {
         for (row, cell) in block.values_of(index).enumerate() {
             match cell {
                 Some(bytes) if as_it_came => self.out.extend_from_slice(bytes),
-                Some(bytes) => self.put_written(type_oid, bytes)?,
-                None => note_null(&mut self.nulls, row, block.rows()),
+                Some(bytes) => self.put_binary_as_text(type_oid, bytes)?,
+                None => set_null_bit(&mut self.nulls, row, block.rows()),
             }
             let end = self.out.len() - start;
-            self.offsets.push(self.fit(end).ok_or(Stop::TooLarge)?);
+            self.offsets.push(self.fit(end).ok_or(PackError::TooLarge)?);
         }
         if as_text && !is_text(&self.out[start..], &self.offsets) {
-            return Err(Stop::Malformed);
+            return Err(PackError::Malformed);
         }
         let arena = Span { at: start, length: self.out.len() - start };
         self.align();
@@ -289,13 +289,14 @@ impl<'a> Packer<'a> {
     }
 
     /// Adds the text of a binary value.
-    fn put_written(&mut self, type_oid: u32, bytes: &[u8]) -> Result<(), Stop> {
+    fn put_binary_as_text(&mut self, type_oid: u32, bytes: &[u8]) -> Result<(), PackError> {
         if let Some(text) = text_format::within(type_oid, bytes) {
             self.out.extend_from_slice(text);
             return Ok(());
         }
         self.text.clear();
-        text_format::write(type_oid, bytes, self.block.settings(), &mut self.text).ok_or(Stop::Malformed)?;
+        text_format::write(type_oid, bytes, self.block.settings(), &mut self.text)
+            .ok_or(PackError::Malformed)?;
         self.out.extend_from_slice(self.text.as_bytes());
         Ok(())
     }
@@ -308,7 +309,7 @@ fn is_text(arena: &[u8], offsets: &[u32]) -> bool {
 }
 
 /// Bits from the lowest of each byte on.
-fn note_null(nulls: &mut Vec<u8>, row: usize, rows: usize) {
+fn set_null_bit(nulls: &mut Vec<u8>, row: usize, rows: usize) {
     if nulls.is_empty() {
         nulls.resize(rows.div_ceil(8), 0);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::session::exchange::reader::malformed;
@@ -61,7 +61,7 @@ pub struct ResultBlock {
     /// Rows as they came, but for a NUL behind each value, so that a text can be handed out as a C string.
     data: Vec<u8>,
     rows: usize,
-    tag: Tag,
+    tag: CommandTag,
     /// The settings of the session when the first row came.
     settings: TextSettings,
 }
@@ -76,22 +76,22 @@ pub(in crate::session) struct LastSize {
 
 impl LastSize {
     /// Smaller results grow in memory that the allocator has at hand.
-    const LEAST: usize = 64 * 1024;
+    const MIN_NOTED_BYTES: usize = 64 * 1024;
     /// More room is not taken on a mere expectation.
-    const MOST: usize = 64 * 1024 * 1024;
+    const MAX_NOTED_BYTES: usize = 64 * 1024 * 1024;
 
     pub(in crate::session) fn note(&self, block: &ResultBlock) {
-        let worth_it = block.data.len() >= Self::LEAST;
+        let worth_it = block.data.len() >= Self::MIN_NOTED_BYTES;
         if worth_it || self.bytes.load(Relaxed) > 0 {
             let (bytes, cells) = if worth_it { (block.data.len(), block.cells.len()) } else { (0, 0) };
-            self.bytes.store(bytes.min(Self::MOST), Relaxed);
-            self.cells.store(cells.min(Self::MOST / size_of::<Cell>()), Relaxed);
+            self.bytes.store(bytes.min(Self::MAX_NOTED_BYTES), Relaxed);
+            self.cells.store(cells.min(Self::MAX_NOTED_BYTES / size_of::<Cell>()), Relaxed);
         }
     }
 }
 
 /// A block holds less than this, so that its index can be small; larger results are streamed.
-const MOST_BYTES: usize = u32::MAX as usize;
+const MAX_BLOCK_BYTES: usize = u32::MAX as usize;
 
 impl ResultBlock {
     pub(in crate::session) fn new(columns: Arc<[Column]>) -> Self {
@@ -100,13 +100,13 @@ impl ResultBlock {
             cells: Vec::new(),
             data: Vec::new(),
             rows: 0,
-            tag: Tag::default(),
+            tag: CommandTag::default(),
             settings: TextSettings::default(),
         }
     }
 
     /// For a result that is probably as large as the last one.
-    pub(in crate::session) fn like_the_last(columns: Arc<[Column]>, last: &LastSize) -> Self {
+    pub(in crate::session) fn with_room_like(columns: Arc<[Column]>, last: &LastSize) -> Self {
         let mut block = Self::new(columns);
         let bytes = last.bytes.load(Relaxed);
         if bytes > 0 {
@@ -189,7 +189,7 @@ impl ResultBlock {
 
     /// Whether another row of this size still fits.
     pub(in crate::session) fn has_room_for(&self, body: usize) -> bool {
-        self.data.len() + body + self.columns.len() < MOST_BYTES
+        self.data.len() + body + self.columns.len() < MAX_BLOCK_BYTES
     }
 
     /// How much its values take.
@@ -198,9 +198,9 @@ impl ResultBlock {
     }
 
     /// All rows have come. Gives back what it has room for and did not need.
-    pub(in crate::session) fn finish(&mut self, tag: Tag) {
+    pub(in crate::session) fn finish(&mut self, tag: CommandTag) {
         self.tag = tag;
-        if self.data.capacity() > 2 * self.data.len() + LastSize::LEAST {
+        if self.data.capacity() > 2 * self.data.len() + LastSize::MIN_NOTED_BYTES {
             self.data.shrink_to_fit();
             self.cells.shrink_to_fit();
         }
@@ -266,7 +266,7 @@ impl ResultBlock {
     }
 
     #[cfg(feature = "capi")]
-    pub(crate) fn tag(&self) -> &Tag {
+    pub(crate) fn tag(&self) -> &CommandTag {
         &self.tag
     }
 
@@ -332,13 +332,13 @@ mod tests {
         let body = [&b"\0\x01\0\x01\0\0"[..], &[b'x'; 0x1_0000]].concat();
         (0..4).for_each(|_| push(&mut large, &body).unwrap());
         last.note(&large);
-        let mut next = ResultBlock::like_the_last(large.columns.clone(), &last);
+        let mut next = ResultBlock::with_room_like(large.columns.clone(), &last);
         assert!(next.data.capacity() >= large.data.len() && next.cells.capacity() >= 4);
         push(&mut next, b"\0\x01\0\0\0\x01y").unwrap();
-        next.finish(Tag::default());
-        assert!(next.data.capacity() < LastSize::LEAST, "{}", next.data.capacity());
+        next.finish(CommandTag::default());
+        assert!(next.data.capacity() < LastSize::MIN_NOTED_BYTES, "{}", next.data.capacity());
         last.note(&next);
-        assert_eq!(ResultBlock::like_the_last(large.columns.clone(), &last).data.capacity(), 0);
+        assert_eq!(ResultBlock::with_room_like(large.columns.clone(), &last).data.capacity(), 0);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::time::Instant;
 use super::result::{Column, ResultBlock};
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::session::exchange::request;
 use crate::session::exchange::request::{Param, ResultFormat};
-use crate::session::exchange::state::{Course, Kind};
+use crate::session::exchange::state::{CursorState, ExchangeKind};
 use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
 use crate::session::lane::{Lane, end};
 use crate::session::statements::prepared::Prepared;
@@ -18,7 +18,7 @@ use crate::session::statements::statement::Sql;
 use crate::session::statements::values::BindValues;
 
 /// A portion ends when it holds this much, so that rows that are larger than expected fill no memory.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_PORTION_BYTES: usize = 16 << 20;
 
 /// Where the reading of a stream stands, without the connection that it is read from: for those who cannot keep a
 /// borrowed [`RowStream`]. It goes with the connection it was opened on, and with no other.
@@ -27,9 +27,9 @@ const MOST_BYTES: usize = 16 << 20;
 /// two calls does not count.
 #[derive(Debug)]
 pub struct StreamCursor {
-    course: Course,
+    state: CursorState,
     columns: Arc<[Column]>,
-    tag: Tag,
+    tag: CommandTag,
     /// When the statement as a whole has to be over; `None` where the deadline holds for each call by itself.
     end: Option<Instant>,
 }
@@ -134,9 +134,9 @@ impl Lane<'_> {
         let mut exchange = self.begin()?;
         match bound(&mut exchange) {
             Ok(columns) => Ok(StreamCursor {
-                course: Course::Open(exchange.keep_open(Kind::Stream)),
+                state: CursorState::Open(exchange.keep_open(ExchangeKind::Stream)),
                 columns,
-                tag: Tag::default(),
+                tag: CommandTag::default(),
                 end: None,
             }),
             Err(e) => end(exchange, Err(e)),
@@ -157,7 +157,7 @@ impl StreamCursor {
 
     /// Whether the end was read.
     pub fn is_ended(&self) -> bool {
-        matches!(self.course, Course::Ended)
+        matches!(self.state, CursorState::Ended)
     }
 
     /// The rows that the statement changed or returned, once the end was read.
@@ -166,7 +166,7 @@ impl StreamCursor {
     }
 
     #[cfg(feature = "capi")]
-    pub(crate) fn tag(&self) -> &Tag {
+    pub(crate) fn tag(&self) -> &CommandTag {
         &self.tag
     }
 
@@ -193,11 +193,11 @@ impl StreamCursor {
 
     /// All rows that are left, as one block.
     pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
-        let (mut exchange, _) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
+        let (mut exchange, _) = lane.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         let read = exchange.read_rows(&mut block);
         end(exchange, read)?;
-        self.course = Course::Ended;
+        self.state = CursorState::Ended;
         Ok(block)
     }
 
@@ -210,7 +210,7 @@ impl StreamCursor {
     /// Gives the stream up.
     pub(crate) fn give_up(&mut self) {
         if !self.is_ended() {
-            self.course = Course::Broken;
+            self.state = CursorState::Broken;
         }
     }
 
@@ -220,20 +220,20 @@ impl StreamCursor {
         most: usize,
         only_arrived: bool,
     ) -> Result<Option<ResultBlock>> {
-        if matches!(self.course, Course::Ended) {
+        if matches!(self.state, CursorState::Ended) {
             return Ok(None);
         }
-        let (mut exchange, ticket) = lane.resume(Kind::Stream, &mut self.course, self.end)?;
+        let (mut exchange, ticket) = lane.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         match read_portion(&mut exchange, &mut block, most.max(1), only_arrived) {
             Ok(None) => {
                 exchange.pause();
-                self.course = Course::Open(ticket);
+                self.state = CursorState::Open(ticket);
                 Ok(Some(block))
             }
             Ok(Some(tag)) => {
                 end(exchange, Ok(()))?;
-                self.course = Course::Ended;
+                self.state = CursorState::Ended;
                 self.tag = tag.clone();
                 block.finish(tag);
                 Ok((block.rows() > 0).then_some(block))
@@ -266,8 +266,8 @@ impl RowStream<'_> {
 impl Drop for RowStream<'_> {
     /// What has come already need not wait for the next statement.
     fn drop(&mut self) {
-        self.cursor.course = Course::Broken;
-        self.lane.skip_what_has_come();
+        self.cursor.state = CursorState::Broken;
+        self.lane.skip_received();
     }
 }
 
@@ -277,8 +277,8 @@ fn read_portion(
     block: &mut ResultBlock,
     most: usize,
     only_arrived: bool,
-) -> Result<Option<Tag>, Error> {
-    while block.rows() < most && block.bytes() < MOST_BYTES {
+) -> Result<Option<CommandTag>, Error> {
+    while block.rows() < most && block.bytes() < MAX_PORTION_BYTES {
         let (reply, message) = if only_arrived && block.rows() > 0 {
             let Some(arrived) = exchange.next_buffered()? else { return Ok(None) };
             arrived
@@ -288,7 +288,7 @@ fn read_portion(
         match reply {
             Reply::Row => exchange.push_row(block, &message)?,
             Reply::Complete => return exchange.tag(&message).map(Some),
-            Reply::EmptyQuery => return Ok(Some(Tag::default())),
+            Reply::EmptyQuery => return Ok(Some(CommandTag::default())),
             Reply::Error(e) => return Err(refused(*e)),
             Reply::CopyIn => return Err(exchange.refuse_copy(CopyIn::Extended)),
             Reply::CopyOut => return Err(copy_by_query()),

@@ -132,13 +132,13 @@ impl Row {
         let Some(column) = index.__index(self.columns()) else { return Err(no_column(&index)) };
         let type_ = self.columns()[column].type_();
         if !T::accepts(type_) {
-            self.rows.described.suspect_own_types();
+            self.rows.described.forget_own_types();
             return Err(unconverted(Box::new(WrongType::new::<T>(type_.clone())), column, self));
         }
         let value = self.rows.block.cell(self.index, column);
         T::from_sql_nullable(type_, value).map_err(|e| {
             if !e.is::<WasNull>() {
-                self.rows.described.suspect_own_types();
+                self.rows.described.forget_own_types();
             }
             unconverted(e, column, self)
         })

@@ -45,7 +45,7 @@ impl Described {
 
     /// The types of the user's own may have changed since they were looked up: statements that use them look them up again.
     /// Does nothing where there are none, or where that has happened already.
-    pub(in crate::sql) fn suspect_own_types(&self) {
+    pub(in crate::sql) fn forget_own_types(&self) {
         if let Some((catalog, epoch)) = &self.own_types {
             catalog.forget_all(*epoch);
         }

@@ -8,7 +8,7 @@ use crate::error::{Error, Phase, Result};
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// The protocol counts parameters in 16 bits.
-const MOST: usize = u16::MAX as usize;
+const MAX_PARAMETERS: usize = u16::MAX as usize;
 
 /// A list of values, in whatever form it was given.
 pub(crate) trait Parameters {
@@ -65,12 +65,14 @@ impl Parameters for Typed<'_> {
 }
 
 /// Refuses more parameters than any statement can have.
-pub(in crate::sql) fn check_most(params: &dyn Parameters) -> Result<()> {
-    if params.count() <= MOST {
+pub(in crate::sql) fn check_protocol_limit(params: &dyn Parameters) -> Result<()> {
+    if params.count() <= MAX_PARAMETERS {
         return Ok(());
     }
-    let message =
-        format!("{} parameters were given, and a statement can have {MOST} at most", params.count());
+    let message = format!(
+        "{} parameters were given, and a statement can have {MAX_PARAMETERS} at most",
+        params.count()
+    );
     Err(Error::misuse(message).in_phase(Phase::Query))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postgres_types::{ToSql, Type};
 
 use super::described::Described;
-use super::params::{Parameters, Typed, check_count, check_most};
+use super::params::{Parameters, Typed, check_count, check_protocol_limit};
 use super::statement::Statement;
 use super::to_statement::Source;
 use super::values::{Values, typed_description, types_were_forgotten};
@@ -25,7 +25,7 @@ impl Handle<'_> {
         declared: &[Type],
         run: impl FnOnce(&mut Lane<'_>, &Values<'_>) -> Result<T>,
     ) -> Result<(T, Option<Arc<Described>>)> {
-        check_most(params)?;
+        check_protocol_limit(params)?;
         let values = Values::new(params, declared, self.context());
         match run(self.lane(), &values) {
             Ok(done) => Ok((done, values.into_described())),
@@ -77,7 +77,7 @@ impl Handle<'_> {
         types: &[Type],
         run: impl FnOnce(&mut Lane<'_>, &[u32], &Values<'_>) -> Result<T>,
     ) -> Result<T> {
-        check_most(params)?;
+        check_protocol_limit(params)?;
         check_count(types, params)?;
         let oids: Vec<u32> = types.iter().map(Type::oid).collect();
         let values = Values::of_types(params, types, self.context());

@@ -51,7 +51,7 @@ impl<'v> Values<'v> {
 }
 
 impl BindValues for Values<'_> {
-    const BY_DESCRIPTION: bool = true;
+    const NEEDS_DESCRIPTION: bool = true;
 
     #[inline]
     fn len(&self) -> usize {
@@ -89,14 +89,14 @@ impl BindValues for Values<'_> {
             Err(source) => {
                 if source.is::<WrongType>() {
                     // What was looked up before may have been altered since.
-                    described.suspect_own_types();
+                    described.forget_own_types();
                 }
                 Err(Box::new(Unfit { position: index + 1, type_: type_.clone(), source }))
             }
         }
     }
 
-    fn may_fit_anew(&self, error: &Error, fresh: bool) -> bool {
+    fn may_fit_after_describing(&self, error: &Error, fresh: bool) -> bool {
         let described = self.described.borrow();
         let has_own_types = described.as_ref().is_some_and(|described| described.has_own_types());
         (!fresh || has_own_types) && find_source::<WrongType>(error).is_some()

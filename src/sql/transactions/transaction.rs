@@ -92,8 +92,8 @@ impl<'a> Transaction<'a> {
 
     /// What failed on this side is still to be rolled back by the drop.
     fn end(&mut self, done: Result<()>) -> Result<()> {
-        let is_refused_here = done.as_ref().is_err_and(|e| e.kind() == crate::ErrorKind::Misuse);
-        self.is_ended = !is_refused_here;
+        let was_not_sent = done.as_ref().is_err_and(|e| e.kind() == crate::ErrorKind::Misuse);
+        self.is_ended = !was_not_sent;
         done.map_err(|e| self.handle.explain(e))
     }
 
