@@ -43,7 +43,7 @@ impl Exchange<'_> {
         let (parameters, columns) = self.await_described()?;
         self.await_bound()?;
         let prepared = Arc::new(Prepared::new(key, String::new(), parameters, &columns));
-        self.state.statements.keep(prepared.clone());
+        self.state.statements.insert(prepared.clone());
         Ok(prepared)
     }
 

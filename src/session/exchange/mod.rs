@@ -78,7 +78,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends the call that began the exchange; other calls will go on with it.
-    pub(super) fn keep_open(self, kind: ExchangeKind) -> ExchangeTicket {
+    pub(super) fn suspend(self, kind: ExchangeKind) -> ExchangeTicket {
         self.line.pause();
         self.state.exchange_state.open(kind)
     }

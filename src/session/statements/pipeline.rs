@@ -391,7 +391,7 @@ impl Replies<'_, '_> {
         match self.exchange.await_described() {
             Ok((parameters, columns)) => {
                 let prepared = Arc::new(Prepared::new(key, name, parameters, &columns));
-                self.exchange.statements().keep(prepared.clone());
+                self.exchange.statements().insert(prepared.clone());
                 Ok(prepared)
             }
             Err(e) if !name.is_empty() && is_duplicate_name(&e) => {

@@ -27,7 +27,7 @@ impl Lane<'_> {
         let described = self.parse_lasting(&key_of(sql, types), Origin::ToBeDescribed, sql, types)?;
         let columns = described.shape(ResultFormat::Text, self.text_settings()).columns.clone();
         let statement = Statement::new(sql, described.parameters(), columns);
-        self.statements().keep_described(Arc::new(described.under(statement.key().clone())));
+        self.statements().insert_described(Arc::new(described.under(statement.key().clone())));
         Ok(statement)
     }
 
@@ -158,7 +158,7 @@ impl Lane<'_> {
     ) -> Result<Arc<Prepared>> {
         let key = self.statements().key_of(sql, values);
         let prepared = Arc::new(self.parse_lasting(&key, Origin::Kept, sql.text(), &sql.types(values))?);
-        self.statements().keep(prepared.clone());
+        self.statements().insert(prepared.clone());
         Ok(prepared)
     }
 

@@ -112,7 +112,7 @@ impl Statements {
         name
     }
 
-    pub(in crate::session) fn keep(&mut self, prepared: Arc<Prepared>) {
+    pub(in crate::session) fn insert(&mut self, prepared: Arc<Prepared>) {
         if prepared.is_named() != self.is_named() {
             return;
         }
@@ -128,7 +128,7 @@ impl Statements {
     }
 
     /// Keeps a statement that was described under a name of its own. Another one that had this name is not known any more.
-    pub(in crate::session) fn keep_described(&mut self, prepared: Arc<Prepared>) {
+    pub(in crate::session) fn insert_described(&mut self, prepared: Arc<Prepared>) {
         let others = |(_, other): &(&Arc<[u8]>, &Arc<Prepared>)| {
             prepared.is_named() && other.name == prepared.name && other.key != prepared.key
         };
@@ -136,7 +136,7 @@ impl Statements {
             let key = key.clone();
             self.cache.pop(&key);
         }
-        self.keep(prepared);
+        self.insert(prepared);
     }
 
     /// How often a statement was pushed out by another so far.
@@ -245,7 +245,7 @@ mod tests {
         let key = statements.key_of(Sql::from(text), &params[..]);
         let name = statements.name_for(&key, Origin::Kept);
         let prepared = Arc::new(Prepared::new(key, name, types.to_vec(), &[]));
-        statements.keep(prepared.clone());
+        statements.insert(prepared.clone());
         prepared
     }
 

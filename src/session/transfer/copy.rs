@@ -83,7 +83,7 @@ impl Lane<'_> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {
             Reply::CopyIn => {
-                Ok(CopyInCursor { state: CursorState::Open(exchange.keep_open(ExchangeKind::CopyIn)) })
+                Ok(CopyInCursor { state: CursorState::Open(exchange.suspend(ExchangeKind::CopyIn)) })
             }
             Reply::Error(e) => end(exchange, Err(refused(*e))),
             _ => end(exchange, Err(not_a_copy("FROM STDIN"))),
@@ -98,7 +98,7 @@ impl Lane<'_> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {
             Reply::CopyOut => {
-                let state = CursorState::Open(exchange.keep_open(ExchangeKind::CopyOut));
+                let state = CursorState::Open(exchange.suspend(ExchangeKind::CopyOut));
                 Ok(CopyOutCursor { state, tag: CommandTag::default() })
             }
             Reply::Error(e) => end(exchange, Err(refused(*e))),

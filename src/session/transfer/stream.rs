@@ -134,7 +134,7 @@ impl Lane<'_> {
         let mut exchange = self.begin()?;
         match bound(&mut exchange) {
             Ok(columns) => Ok(StreamCursor {
-                state: CursorState::Open(exchange.keep_open(ExchangeKind::Stream)),
+                state: CursorState::Open(exchange.suspend(ExchangeKind::Stream)),
                 columns,
                 tag: CommandTag::default(),
                 end: None,

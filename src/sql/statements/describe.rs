@@ -38,7 +38,7 @@ pub(in crate::sql) fn describe(
         unknown.dedup();
     }
     let looked_up = if unknown.is_empty() { Vec::new() } else { look_up(lane, &unknown)? };
-    catalog.keep(looked_up.iter().cloned(), epoch);
+    catalog.insert(looked_up.iter().cloned(), epoch);
     let find = |oid: u32| {
         let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
         // Another connection may have had all types forgotten since: what was found before is good enough for now.

@@ -20,7 +20,7 @@ impl Catalog {
     }
 
     /// Keeps types that were looked up in `epoch`; not if they were forgotten meanwhile.
-    pub(crate) fn keep(&self, types: impl IntoIterator<Item = Type>, epoch: u64) {
+    pub(crate) fn insert(&self, types: impl IntoIterator<Item = Type>, epoch: u64) {
         let mut known = self.known.write();
         if self.epoch() == epoch {
             known.extend(types.into_iter().map(|t| (t.oid(), t)));
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn types_are_forgotten_once_for_all_that_suspect_the_same_epoch() {
         let catalog = Catalog::default();
-        catalog.keep([mood()], 0);
+        catalog.insert([mood()], 0);
         assert_eq!(catalog.find(70_000), Some(mood()));
         catalog.forget_all(0);
         assert_eq!((catalog.find(70_000), catalog.epoch()), (None, 1));
-        catalog.keep([mood()], 1);
+        catalog.insert([mood()], 1);
         catalog.forget_all(0);
         assert_eq!(catalog.find(70_000), Some(mood()), "these were looked up after the suspicion arose");
     }
@@ -74,7 +74,7 @@ mod tests {
     fn types_looked_up_before_all_were_forgotten_are_not_kept() {
         let catalog = Catalog::default();
         catalog.forget_all(0);
-        catalog.keep([mood()], 0);
+        catalog.insert([mood()], 0);
         assert_eq!(catalog.find(70_000), None);
     }
 }
