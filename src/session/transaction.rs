@@ -222,7 +222,7 @@ impl Lane<'_> {
     /// Sets a savepoint in the open transaction. Any name will do.
     ///
     /// # Errors
-    /// What the server says, for instance that no transaction is open.
+    /// The server's error, for instance that no transaction is open.
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         self.script(&format!("SAVEPOINT {}", quoted(name))).map(drop)
     }
@@ -230,7 +230,7 @@ impl Lane<'_> {
     /// Undoes what was done since a savepoint, which stays; a failed transaction can go on from there.
     ///
     /// # Errors
-    /// What the server says, for instance that there is no such savepoint.
+    /// The server's error, for instance that there is no such savepoint.
     pub fn rollback_to(&mut self, savepoint: &str) -> Result<()> {
         self.script(&format!("ROLLBACK TO SAVEPOINT {}", quoted(savepoint))).map(drop)
     }
@@ -238,7 +238,7 @@ impl Lane<'_> {
     /// Forgets a savepoint; what was done since then stays part of the transaction.
     ///
     /// # Errors
-    /// What the server says, for instance that there is no such savepoint.
+    /// The server's error, for instance that there is no such savepoint.
     pub fn release_savepoint(&mut self, name: &str) -> Result<()> {
         self.script(&format!("RELEASE SAVEPOINT {}", quoted(name))).map(drop)
     }

@@ -21,7 +21,7 @@ macro_rules! client_methods {
         /// ```
         ///
         /// # Errors
-        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) where the parameters are not as many as those of the
+        /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) where the parameters are not as many as those of the
         /// statement, or of Rust types that do not go with theirs, or a NUL is in the text;
         /// [`QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
         pub fn query<T>(
@@ -178,7 +178,7 @@ macro_rules! client_methods {
         /// trip where the connection has prepared the text before.
         ///
         /// # Errors
-        /// What the server says to the text.
+        /// The server's error about the text.
         pub fn prepare(&mut self, query: &str) -> $crate::Result<$crate::sql::Statement> {
             self.handle()?.prepare(query, &[])
         }
@@ -186,7 +186,7 @@ macro_rules! client_methods {
         /// Like [`prepare`](Self::prepare), with the types of the first parameters; those of the others are inferred.
         ///
         /// # Errors
-        /// What the server says to the text.
+        /// The server's error about the text.
         pub fn prepare_typed(
             &mut self,
             query: &str,
@@ -199,7 +199,7 @@ macro_rules! client_methods {
         /// text says otherwise; the first error ends the text.
         ///
         /// # Errors
-        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
+        /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
         pub fn batch_execute(&mut self, query: &str) -> $crate::Result<()> {
             self.handle()?.batch_execute(query)
         }
@@ -215,7 +215,7 @@ macro_rules! client_methods {
         /// Begins a `COPY ... FROM STDIN`, whose data is written and then [finished](crate::sql::CopyInWriter::finish).
         ///
         /// # Errors
-        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
         pub fn copy_in<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyInWriter<'_>>
         where
             T: ?Sized + $crate::sql::ToStatement,
@@ -226,7 +226,7 @@ macro_rules! client_methods {
         /// Begins a `COPY ... TO STDOUT`, whose data is read.
         ///
         /// # Errors
-        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
         pub fn copy_out<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyOutReader<'_>>
         where
             T: ?Sized + $crate::sql::ToStatement,

@@ -17,7 +17,7 @@ impl<'c> Handle<'c> {
         Self { lane, context }
     }
 
-    /// The same, for a shorter time.
+    /// Reborrows it for a shorter time.
     #[inline]
     pub(super) fn reborrow(&mut self) -> Handle<'_> {
         Handle { lane: self.lane.reborrow(), context: self.context }

@@ -1,4 +1,4 @@
-//! Replies up to `BindComplete`: a statement is described and bound, or found stale.
+//! Reading replies up to `BindComplete`: a statement is described and bound, or turns out to be stale.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Reads up to the end of `Bind`, so that a refusal of the statement is known.
+    /// Reads up to `BindComplete`, or the error that takes its place.
     pub(in crate::session) fn await_bound(&mut self) -> Result<(), Error> {
         loop {
             match self.next()?.0 {
@@ -35,7 +35,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Reads up to the end of `Bind` of a statement that is described on the way, and keeps its description.
+    /// Reads up to `BindComplete` of a statement that is described in the same request, and caches its description.
     pub(in crate::session) fn await_described_and_bound(
         &mut self,
         key: Arc<[u8]>,
@@ -47,8 +47,8 @@ impl Exchange<'_> {
         Ok(prepared)
     }
 
-    /// Reads up to the description of a portal, which follows its `Bind`: for a statement without a name, whose result may be
-    /// another than when it was described. Then it is forgotten, to be described the next time.
+    /// Reads up to the portal's description, which follows `Bind` for a statement without a name. If the columns have changed
+    /// since the statement was described, its description is dropped from the cache.
     pub(in crate::session) fn await_columns(
         &mut self,
         prepared: &Prepared,
@@ -68,8 +68,8 @@ impl Exchange<'_> {
         Ok(columns.into())
     }
 
-    /// Whether a statement was stale that the server refused before its `BindComplete`; then it is prepared anew the next time.
-    /// The error says so, and that it may be run again.
+    /// Checks whether a statement refused before its `BindComplete` was stale. A stale one is prepared anew at its next use;
+    /// the returned error is marked as such, and as retryable where that holds.
     #[cold]
     pub(in crate::session) fn check_stale(
         &mut self,
@@ -89,7 +89,7 @@ impl Exchange<'_> {
         error.of_stale_statement(in_transaction)
     }
 
-    /// A name stood that had been closed in the same request.
+    /// Handles a duplicate name (42P05), although the same request had closed it.
     #[cold]
     pub(in crate::session) fn note_duplicate_name(&mut self, error: Error, in_transaction: bool) -> Error {
         self.state.statements.note_duplicate_name();

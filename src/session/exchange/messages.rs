@@ -1,4 +1,4 @@
-//! What a server says unasked: notifications and notices, kept for a caller who fetches them.
+//! Messages that the server sends unasked: notifications and notices, kept until callers fetch them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,26 +6,26 @@ use std::io;
 use super::reader::{malformed, take_text};
 use crate::error::ServerMessage;
 
-/// As many of each kind are kept; older ones are dropped first.
+/// The number of messages kept of each kind; older ones are dropped first.
 const MAX_MESSAGES: usize = 10_000;
 
-/// Each kind takes up so much at most: what other roles send (`NOTIFY` needs no privilege) and what statements remark must not
-/// fill the memory of a program that does not fetch it.
+/// The memory for each kind. Notifications of other roles (`NOTIFY` needs no privilege) and notices must not fill the memory of
+/// a program that does not fetch them.
 const MAX_MESSAGES_BYTES: usize = 512 * 1024;
 
-/// What `NOTIFY` sent.
+/// A notification, as `NOTIFY` sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The session that sent it.
     pub process_id: u32,
     /// The channel it was sent on.
     pub channel: String,
-    /// What was sent; empty when nothing was.
+    /// The payload; empty when none was given.
     pub payload: String,
 }
 
 impl Notification {
-    /// As the field, under the type that `postgres::Notification` has for it.
+    /// The session that sent it, in the type that `postgres::Notification` uses.
     pub fn process_id(&self) -> i32 {
         self.process_id.cast_signed()
     }
@@ -35,7 +35,7 @@ impl Notification {
         &self.channel
     }
 
-    /// What was sent; empty when nothing was.
+    /// The payload; empty when none was given.
     pub fn payload(&self) -> &str {
         &self.payload
     }
@@ -48,7 +48,7 @@ impl Notification {
     }
 }
 
-/// Messages of one loan.
+/// The messages of one checkout.
 #[derive(Default)]
 pub(in crate::session) struct Messages {
     pub(in crate::session) notifications: BoundedQueue<Notification>,
@@ -56,12 +56,12 @@ pub(in crate::session) struct Messages {
 }
 
 impl Messages {
-    /// How many were dropped since nothing fetched them.
+    /// Returns how many messages were dropped because they were not fetched.
     pub(in crate::session) fn dropped(&self) -> u64 {
         self.notifications.dropped + self.notices.dropped
     }
 
-    /// The next loan starts with nothing of the last one.
+    /// Drops the messages of one checkout, so that the next starts with none.
     #[inline]
     pub(in crate::session) fn forget(&mut self) {
         self.notifications.forget();

@@ -26,18 +26,18 @@ use crate::link::CopyIn;
 use crate::link::blocking::DirectLine;
 use crate::protocol::command_tag::CommandTag;
 
-/// A buffer that grew beyond this for one request is given back at its end.
+/// Buffers that grew beyond this for one request are freed at its end.
 pub(super) const MAX_KEPT_BUFFER_BYTES: usize = 1 << 20;
 
-/// An exchange under way, for the time of a call: the line is taken, the request was sent.
+/// An exchange under way, for the time of a call. It holds the line, and its request was sent.
 pub(super) struct Exchange<'a> {
     pub(super) line: DirectLine<'a>,
     pub(super) state: &'a mut LaneState,
-    /// The rest of the replies is not worth reading: the statement is cancelled before the next one, or by the pool.
+    /// Set when the rest of the replies is abandoned. The statement is cancelled before the next one, or by the pool.
     given_up: bool,
 }
 
-/// A message that belongs to the reply. What the server says on its own account was dealt with before.
+/// A message that belongs to the reply. Messages the server sends unasked are handled before.
 pub(super) enum Reply {
     Row,
     Described(Vec<Column>),
@@ -56,7 +56,7 @@ pub(super) enum Reply {
     Ready,
     Parsed,
     Bound,
-    /// A statement was closed, which nobody waits for.
+    /// A statement was closed. No caller waits for it.
     Closed,
 }
 
@@ -72,12 +72,12 @@ impl<'a> Exchange<'a> {
         Ok(exchange)
     }
 
-    /// Goes on with what was begun in an earlier call.
+    /// Resumes an exchange that an earlier call began.
     pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
         Self { line, state, given_up: false }
     }
 
-    /// Ends the call that began the exchange; other calls will go on with it.
+    /// Ends the call that began the exchange, and returns the ticket with which later calls resume it.
     pub(super) fn suspend(self, kind: ExchangeKind) -> ExchangeTicket {
         self.line.pause();
         self.state.exchange_state.open(kind)
@@ -88,8 +88,8 @@ impl<'a> Exchange<'a> {
         self.line.pause();
     }
 
-    /// Takes in what the server says unasked; `false` when it says nothing within `patience`. A message of which only a part
-    /// has come by then is left to whoever reads next.
+    /// Receives messages that the server sends unasked; `false` when none comes within `patience`. A message received only in
+    /// part is left for the next reader.
     pub(super) fn listen(
         line: DirectLine<'a>,
         state: &'a mut LaneState,
@@ -126,7 +126,7 @@ impl<'a> Exchange<'a> {
     fn take_unasked_message(&mut self, message: &Received) -> Result<(), Error> {
         match self.classify(message) {
             Ok(None) => Ok(()),
-            // Its last words: an administrator's or a time-out's end of the session.
+            // The error that ends the session: an administrator's command or a time-out.
             Ok(Some(Reply::Error(e))) => Err(refused(*e)),
             _ => Err(self.unexpected()),
         }
@@ -151,7 +151,7 @@ impl<'a> Exchange<'a> {
         &mut self.state.out
     }
 
-    /// The next message of the reply; its body stays readable until the next call.
+    /// Returns the next message of the reply. Its body stays readable until the next call.
     #[inline]
     pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
         loop {
@@ -164,7 +164,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The next message of the reply if it has come already.
+    /// Returns the next message of the reply if it has arrived.
     pub(super) fn next_now(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
             let message = match self.state.reader.parse() {
@@ -185,7 +185,7 @@ impl<'a> Exchange<'a> {
         self.state.reader.body(message)
     }
 
-    /// The replies to so many statements are still to come.
+    /// Notes how many statements are still to be answered.
     pub(super) fn expect_replies(&mut self, statements: usize) {
         self.state.reader.expect_replies(statements);
     }
@@ -194,7 +194,7 @@ impl<'a> Exchange<'a> {
         &mut self.state.statements
     }
 
-    /// The tag of a [`Reply::Complete`].
+    /// Returns the tag of a [`Reply::Complete`].
     pub(super) fn tag(&mut self, message: &Received) -> Result<CommandTag, Error> {
         let body = self.state.reader.body(message);
         if body != self.state.last_tag.with_nul().as_bytes() {
@@ -204,7 +204,7 @@ impl<'a> Exchange<'a> {
         Ok(self.state.last_tag.clone())
     }
 
-    /// What a message says; `None` for what belongs to no reply.
+    /// Parses a message; `None` for one that belongs to no reply.
     #[inline]
     fn classify(&mut self, message: &Received) -> io::Result<Option<Reply>> {
         // Most messages of a large result.
@@ -240,7 +240,7 @@ impl<'a> Exchange<'a> {
                 return Ok(None);
             }
             b'S' => {
-                // In the order of the messages: the tap is ahead, since it follows whatever was received.
+                // Settings are taken in the order of the messages: the tap is ahead, since it follows every byte received.
                 let settings = self.state.settings.after_report(body);
                 self.state.settings = settings;
                 return Ok(None);
@@ -249,12 +249,12 @@ impl<'a> Exchange<'a> {
         }))
     }
 
-    /// Fails the connection: the server said something that fits no reply to this request.
+    /// Fails the connection: the server sent a message that fits no reply to this request.
     pub(super) fn unexpected(&self) -> Error {
         broken(self.line.fail_protocol())
     }
 
-    /// `ReadyForQuery` was received: the connection is at rest.
+    /// Ends the exchange after `ReadyForQuery`; the connection is at rest.
     pub(super) fn finish(mut self) {
         self.state.reader.hand_back(&mut self.line);
         self.state.exchange_state = ExchangeState::Rest;
@@ -268,7 +268,7 @@ impl<'a> Exchange<'a> {
         Ok(first_error)
     }
 
-    /// Skips the rest of an exchange, and the replies to what was sent after it without waiting.
+    /// Skips the rest of an exchange, and the replies to statements sent behind it without waiting.
     pub(super) fn skip_all_left(mut self) -> Result<(), Error> {
         while self.state.unread.more > 0 {
             self.skip_one()?;
@@ -277,7 +277,7 @@ impl<'a> Exchange<'a> {
         self.skip_to_ready().map(drop)
     }
 
-    /// Ends the exchange if its end lies in the buffer. Does not wait, nor send.
+    /// Ends the exchange if its end is in the buffer. Neither waits nor sends.
     pub(super) fn skip_received(mut self) {
         while let Ok(Some(message)) = self.state.reader.parse() {
             match self.classify(&message) {
@@ -305,12 +305,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Nothing more can be read: cut, closed, or past its deadline.
+    /// Returns whether the connection is cut, closed, or past its deadline, so that nothing more can be read.
     pub(super) fn is_broken(&self) -> bool {
         self.line.is_broken()
     }
 
-    /// Reads rows into `block` until the statement ends. The tag is put into the block.
+    /// Reads rows into `block` until the statement ends, then its tag.
     pub(super) fn read_rows(&mut self, block: &mut ResultBlock) -> Result<(), Error> {
         loop {
             let (reply, message) = self.next()?;
@@ -320,7 +320,7 @@ impl<'a> Exchange<'a> {
                     block.finish(self.tag(&message)?);
                     return Ok(());
                 }
-                // Of a portal: it ends when its rows have been asked for.
+                // A portal is suspended once the rows asked for have come.
                 Reply::EmptyQuery | Reply::Suspended => return Ok(()),
                 Reply::Error(e) => return Err(refused(*e)),
                 Reply::Bound | Reply::Closed => {}
@@ -347,7 +347,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The next message of the reply if it lies in the buffer already.
+    /// Returns the next message of the reply if it is in the buffer.
     pub(super) fn next_buffered(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
             let message = match self.state.reader.parse() {
@@ -363,7 +363,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The statement wants data, and the caller asked for something else.
+    /// Aborts a COPY FROM STDIN that a call for something else has begun, and returns the caller's error.
     pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
         match self.give_up_copy(copy, "no data was given") {
             Ok(()) => copy_by_query(),
@@ -371,8 +371,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since
-    /// it swallowed the first while it waited for the data.
+    /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since it
+    /// discarded the first while it waited for the data.
     pub(super) fn give_up_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
         frontend::copy_fail(reason, self.out()).map_err(broken)?;
         if copy == CopyIn::Extended {
@@ -381,7 +381,7 @@ impl<'a> Exchange<'a> {
         self.send()
     }
 
-    /// Ends the COPY FROM STDIN that waits for data, if one does.
+    /// Ends the COPY FROM STDIN that waits for data, if there is one.
     pub(super) fn give_up_any_copy(&mut self) -> Result<(), Error> {
         match self.line.copy_in() {
             Some(copy) => self.give_up_copy(copy, "no data was given"),
@@ -417,7 +417,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// An I/O failure of an exchange.
+/// Converts an I/O failure of an exchange.
 pub(super) fn broken(error: io::Error) -> Error {
     let fault = find_source::<LinkFault>(&error).copied();
     let kind = match fault {
@@ -430,7 +430,7 @@ pub(super) fn broken(error: io::Error) -> Error {
     Error::new(kind, text).in_phase(Phase::Query).set_retryable(false).with_source(error)
 }
 
-/// The server's refusal of a statement.
+/// Converts the server's error for a statement.
 pub(super) fn refused(message: ServerMessage) -> Error {
     Error::from_server(message, Phase::Query)
 }

@@ -88,7 +88,7 @@ impl Reader {
         self.awaited = 0;
     }
 
-    /// The replies to so many statements are still to come.
+    /// Notes how many statements are still to be answered.
     pub(in crate::session) fn expect_replies(&mut self, statements: usize) {
         self.awaited = statements;
     }

@@ -1,10 +1,10 @@
-//! Where a lane stands between two calls: at rest, or in an exchange that a cursor goes on with.
+//! The state of a session between two calls: at rest, or in an exchange that a cursor resumes.
 
 use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Phase};
 
-/// What an exchange is about that goes on over several calls.
+/// The kinds of exchange that last over several calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum ExchangeKind {
     Stream,
@@ -29,18 +29,18 @@ impl ExchangeKind {
     }
 }
 
-/// The right to go on with one exchange. Whoever drops it gives the exchange up; nobody has to be told.
+/// The right to resume one exchange. Dropping it abandons the exchange, without a notification.
 #[derive(Debug)]
 pub(in crate::session) struct ExchangeTicket(Arc<()>);
 
-/// How the replies that are left of an exchange are to be read when nothing more is asked for.
+/// The treatment of an abandoned exchange's remaining replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::session) struct UnreadReplies {
-    /// They are read to their end, without asking the server to cancel: it would undo what the statement does.
+    /// Replies are read to their end without a cancel request, which would undo the effect of the statement.
     pub(in crate::session) to_the_end: bool,
-    /// Nothing is left but the answer to a ROLLBACK.
+    /// Only the answer to a ROLLBACK is left.
     pub(in crate::session) only_rollback: bool,
-    /// `ReadyForQuery` messages still to come besides the one that ends the exchange.
+    /// The number of `ReadyForQuery` messages still to come, besides the one that ends the exchange.
     pub(in crate::session) more: u32,
 }
 
@@ -49,9 +49,9 @@ pub(in crate::session) struct UnreadReplies {
 pub(in crate::session) enum ExchangeState {
     /// At `ReadyForQuery`.
     Rest,
-    /// In the middle of an exchange, for whoever has the ticket.
+    /// In the middle of an exchange, which the holder of the ticket may resume.
     Open(ExchangeKind, Weak<()>),
-    /// In the middle of an exchange that a call is about, or that nobody will go on with.
+    /// In the middle of an exchange of the present call, or of an abandoned one.
     Left,
 }
 
@@ -60,14 +60,14 @@ impl ExchangeState {
         matches!(self, Self::Rest)
     }
 
-    /// An exchange that was open is to be given up, whoever has its ticket.
+    /// Abandons an open exchange, even while its ticket exists.
     pub(in crate::session) fn revoke(&mut self) {
         if matches!(self, Self::Open(..)) {
             *self = Self::Left;
         }
     }
 
-    /// Keeps the exchange for the ticket returned.
+    /// Keeps the exchange open for the returned ticket.
     pub(in crate::session) fn open(&mut self, kind: ExchangeKind) -> ExchangeTicket {
         let ticket = Arc::new(());
         *self = Self::Open(kind, Arc::downgrade(&ticket));
@@ -79,7 +79,7 @@ impl ExchangeState {
         matches!(self, Self::Open(_, open) if std::ptr::eq(open.as_ptr(), Arc::as_ptr(&ticket.0)))
     }
 
-    /// Fails while somebody has the ticket of an open exchange.
+    /// Fails while the ticket of an open exchange exists.
     pub(in crate::session) fn refuse_if_open(&self) -> Result<(), Error> {
         match self {
             Self::Open(kind, ticket) if ticket.strong_count() > 0 => {
@@ -91,18 +91,18 @@ impl ExchangeState {
     }
 }
 
-/// What a cursor knows of its exchange.
+/// The state of a cursor's exchange.
 #[derive(Debug)]
 pub(in crate::session) enum CursorState {
     Open(ExchangeTicket),
-    /// It came to its end.
+    /// The end was read.
     Ended,
-    /// It failed, or was given up.
+    /// It failed or was abandoned.
     Broken,
 }
 
 impl CursorState {
-    /// The error of a cursor whose exchange is not the one under way on the connection.
+    /// Returns the error for a cursor whose exchange is not the one under way on the connection.
     pub(in crate::session) fn lost(kind: ExchangeKind) -> Error {
         Error::misuse(format!(
             "this {} was begun on another connection, or before this one went back to its pool",
@@ -111,7 +111,7 @@ impl CursorState {
         .in_phase(Phase::Query)
     }
 
-    /// The error of a cursor whose exchange is over.
+    /// Returns the error for a cursor whose exchange is over.
     pub(in crate::session) fn over(kind: ExchangeKind) -> Error {
         Error::misuse(format!("this {} is over", kind.name())).in_phase(Phase::Query)
     }

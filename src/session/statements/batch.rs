@@ -1,5 +1,5 @@
-//! Statements of different callers sent at once on one connection, and answered one by one. Each has its own `Sync`, so each
-//! stands alone.
+//! Batches: statements of different callers sent in one piece on one connection, and answered one by one. Each has its own
+//! `Sync`, so none fails with another.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use crate::session::exchange::{Exchange, refused};
 use crate::session::lane::Lane;
 use crate::session::transfer::result::{Column, ResultBlock};
 
-/// A statement that the server knows by name.
+/// A statement that the server has prepared by name.
 pub(crate) struct Ready {
     prepared: Arc<Prepared>,
     format: ResultFormat,
 }
 
-/// Statements under way.
+/// The statements of a batch under way.
 pub(crate) struct Batch<'a> {
-    /// `None` after the last reply, or when the connection was lost.
+    /// `None` after the last reply, or once the connection is lost.
     exchange: Option<Exchange<'a>>,
-    /// What became of sending them, if it failed: some may have been sent.
+    /// The error of sending the batch. Some statements may have been sent.
     unsent: Option<Error>,
-    /// The statements whose results are to come, and their columns.
+    /// The statements whose results are still to come, and their columns.
     expected: VecDeque<(Arc<Prepared>, Arc<[Column]>)>,
 }
 
 impl Lane<'_> {
-    /// Prepares a statement unless the server knows it. `None` when it can only be sent alone.
+    /// Prepares a statement unless the server has it. Returns `None` for one that can only be sent alone.
     pub(crate) fn ready(
         &mut self,
         sql: Sql<'_>,
@@ -45,7 +45,7 @@ impl Lane<'_> {
         let prepared = match self.statements().find(sql, params) {
             Some(prepared) => prepared,
             None => {
-                // What others push out that are made ready after it is not closed before it has run.
+                // Statements that later ones evict from the cache must not be closed before they have run.
                 self.request_closing_nothing();
                 self.prepare_now(sql, params)?
             }
@@ -54,10 +54,10 @@ impl Lane<'_> {
         Ok(prepared.is_named().then_some(Ready { prepared, format }))
     }
 
-    /// Sends what `write` writes with the function it is given, in one piece.
+    /// Sends in one piece all statements that `write` passes to its argument.
     ///
     /// # Errors
-    /// What `write` says; nothing was sent then.
+    /// The error of `write`; nothing was sent then.
     pub(crate) fn send_batch(
         &mut self,
         write: impl FnOnce(&mut dyn FnMut(&Ready, &[Param<'_>]) -> Result<()>) -> Result<()>,
@@ -83,8 +83,8 @@ impl Lane<'_> {
 }
 
 impl Batch<'_> {
-    /// The next result; `None` after the last one. Nothing follows a connection's error. A statement that was stale is prepared
-    /// anew the next time: its error says so.
+    /// Returns the next result; `None` after the last one, and after a connection's error. A stale statement is prepared anew
+    /// at its next use, and its error is marked as such.
     pub(crate) fn next(&mut self) -> Option<Result<ResultBlock>> {
         if let Some(error) = self.unsent.take() {
             return Some(Err(error));
@@ -99,8 +99,7 @@ impl Batch<'_> {
         if exchange.is_given_up() {
             return read.err().map(Err);
         }
-        // Of a connection that was lost, what had come before is still read. An error that comes only now, at commit, counts
-        // too.
+        // Replies received before the connection was lost are still read. An error that comes only now, at commit, counts too.
         let late = match exchange.skip_one() {
             Ok(late) => late,
             Err(broken) => return Some(Err(read.err().unwrap_or(broken))),

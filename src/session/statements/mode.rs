@@ -1,26 +1,26 @@
-//! Whether the connections of a pool prepare statements by name: one decision for all of them.
+//! The decision whether the connections of a pool prepare statements by name, one for all of them.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Shared by the connections of a pool.
+/// The statement mode shared by the connections of a pool.
 ///
-/// A pooler in between that gives each transaction another server connection, and does not know of prepared statements, makes
-/// names useless: a statement is prepared on one server connection and looked for on another. That shows when a name is
-/// missing (26000) which this connection prepared and nothing took away, or stands (42P05) which it had closed. From then on
-/// nothing is prepared by name on any connection of the pool.
+/// Names are useless behind a pooler that gives each transaction another server connection and does not track prepared
+/// statements: a statement is prepared on one server connection and executed on another. The sign is a missing name (26000)
+/// that this connection prepared and no command removed, or an existing one (42P05) that it had closed. From then on no
+/// connection of the pool prepares by name.
 #[derive(Debug, Default)]
 pub(crate) struct StatementMode {
     unnamed: AtomicBool,
 }
 
 impl StatementMode {
-    /// Whether statements are sent without names, because a name was found not to last.
+    /// Whether statements are sent without names, because a name did not last.
     #[inline]
     pub(crate) fn is_unnamed(&self) -> bool {
         self.unnamed.load(Relaxed)
     }
 
-    /// A name was missing, or there, without a reason. The first time, the remedy is logged.
+    /// Stops preparing by name, after a name was missing or present without a reason. The first time, the remedy is logged.
     pub(in crate::session) fn stop_using_names(&self, sqlstate: &str) {
         if !self.unnamed.swap(true, Relaxed) {
             log::warn!(

@@ -1,5 +1,5 @@
-//! Statements that are run once: parsed, bound and run in one request, with the types of their parameters given. Nothing is
-//! asked beforehand, and nothing is kept.
+//! Statements that are run once: parsed, bound and run in one request, with the types of their parameters given. They need no
+//! preparation and leave nothing in the cache.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::session::transfer::result::ResultBlock;
 use crate::session::transfer::stream::StreamCursor;
 
 impl Lane<'_> {
-    /// Runs a text with values in these types.
+    /// Runs a text with values in the given types and returns its rows.
     pub(crate) fn query_once<V: BindValues + ?Sized>(
         &mut self,
         text: &str,
@@ -34,7 +34,7 @@ impl Lane<'_> {
         end(exchange, read).map(|block| (block, statement))
     }
 
-    /// The same for the number of rows.
+    /// Runs a text with values in the given types and returns the number of rows.
     pub(crate) fn count_once<V: BindValues + ?Sized>(
         &mut self,
         text: &str,
@@ -51,7 +51,7 @@ impl Lane<'_> {
         end(exchange, counted)
     }
 
-    /// The same for rows that are read in portions.
+    /// Runs a text with values in the given types, for rows that are read in portions.
     pub(crate) fn stream_once<V: BindValues + ?Sized>(
         &mut self,
         text: &str,
@@ -64,7 +64,7 @@ impl Lane<'_> {
         Ok((cursor, statement))
     }
 
-    /// Writes the request up to the description of its result. Returns the statement as it is known before that.
+    /// Writes the request up to the description of its result. Returns the statement with its parameters only.
     fn write_once<V: BindValues + ?Sized>(
         &mut self,
         text: &str,

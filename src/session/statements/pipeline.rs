@@ -1,4 +1,4 @@
-//! Many statements on one connection without waiting for each other's replies.
+//! Pipelines: many statements on one connection, sent without waiting for each other's replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,54 +17,55 @@ use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
 use crate::session::lane::Lane;
 use crate::session::transfer::result::{Column, ResultBlock};
 
-/// What a failure in a pipeline means for the other statements.
+/// The effect of a failure in a pipeline on the other statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PipelineMode {
-    /// Nothing: outside a transaction each statement commits by itself.
+    /// None: outside a transaction each statement commits by itself.
     Separate,
-    /// All or nothing: those before it are undone, those behind it are not run. Outside a transaction they make one, which
-    /// is committed at the end; inside one, it has failed. The statements must not begin or end transactions themselves.
+    /// All or nothing: statements before the failed one are undone, those behind it are not run. Outside a transaction the
+    /// pipeline forms one, committed at the end; inside a transaction, the failure fails that. The statements must not begin or
+    /// end transactions themselves.
     Together,
 }
 
-/// How the server knows one statement of a pipeline.
+/// The way in which the server gets to know one statement of a pipeline.
 enum Parsing {
-    /// It was described before, or is by now; `fresh` if by this pipeline.
+    /// Described before; `fresh` if by this pipeline.
     Known { prepared: Arc<Prepared>, fresh: bool },
-    /// It is parsed with this request, under this name. Unnamed if that is empty.
+    /// Parsed with this request under this name; unnamed if that is empty.
     Parsed { name: String, key: Arc<[u8]> },
-    /// It is parsed with the request of this index.
+    /// Parsed with the request of this index.
     ParsedBy(usize),
 }
 
-/// The rest of a pipeline that was not begun is run again at most so often: see [`Lane::with_prepared`].
+/// The most reruns of the rest of a pipeline that was not begun; see [`Lane::with_prepared`].
 const MAX_RERUNS: usize = 2;
 
-/// One statement on its way.
+/// One statement of a pipeline.
 struct Step {
     parsing: Parsing,
     format: ResultFormat,
 }
 
 impl Lane<'_> {
-    /// Sends all statements at once and reads their replies in order. What is not prepared yet is parsed on the way: that
-    /// takes no round trip of its own, except in automatic format, which depends on the types of the result. (If the server
-    /// refuses that ahead of time, perhaps because it needs what an earlier statement makes, it is asked for as text. Inside
-    /// a transaction the refusal fails the transaction: ask for text or binary there.) With `statement_cache=0` nothing is
-    /// prepared by name, and automatic format means text.
+    /// Sends all statements at once and reads their replies in order. Statements not prepared yet are parsed in the same
+    /// request, without a round trip of their own, except in automatic format, which depends on the types of the result. (If
+    /// the server refuses to prepare one ahead of time, perhaps because it needs an object that an earlier statement creates,
+    /// its result is requested as text. Inside a transaction the refusal fails the transaction: request text or binary there.)
+    /// With `statement_cache=0` nothing is prepared by name, and automatic format means text.
     ///
-    /// The statement deadline holds for the pipeline as a whole.
+    /// The statement deadline applies to the pipeline as a whole. Blocks until the last reply has come.
     ///
     /// # Errors
-    /// The outer error is the connection's, and then it is unknown what became of the statements; or it is
+    /// The outer error is the connection's, and the outcome of the statements is then unknown; or it is
     /// [`Misuse`](crate::ErrorKind::Misuse), for requests that cannot be sent: wrong parameters, or COPY FROM STDIN. The inner
-    /// ones are the server's. In [`Together`](PipelineMode::Together), those of the statements that fell with another are of
+    /// errors are the server's. In [`Together`](PipelineMode::Together), errors of statements that failed with another are of
     /// kind [`Database`](crate::ErrorKind::Database) without a SQLSTATE, and never retryable by themselves; if the commit
     /// fails, its error is the last statement's.
     ///
-    /// A prepared statement that turns out to be stale because a table changed is run again if nothing behind it was begun: that is
-    /// so if it is the last or all behind it were stale too, or the first of those that stand or fall together. Else it would
-    /// come behind others: its error is retryable, and it is prepared anew the next time.
+    /// A prepared statement that turns out to be stale because a table changed is run again if no statement behind it was
+    /// begun: if it is the last, if all behind it were stale too, or if it is the first of a `Together` pipeline. Otherwise its
+    /// error is retryable, and it is prepared anew at its next use.
     pub fn pipeline(
         &mut self,
         requests: &[Request<'_>],
@@ -93,7 +94,7 @@ impl Lane<'_> {
             return Ok(Vec::new());
         }
         let outside_transaction = self.is_outside_transaction();
-        // What planning pushes out of the cache may be needed yet: it is closed with a later request.
+        // Statements that planning evicts from the cache may still be needed: they are closed with a later request.
         self.request()?;
         let steps = self.plan(requests)?;
         let settings = self.text_settings();
@@ -113,7 +114,7 @@ impl Lane<'_> {
         let mut parsed = HashMap::new();
         for (index, request) in requests.iter().enumerate() {
             let step = match index.checked_sub(1).map(|before| (before, &requests[before])) {
-                // The statement that is run many times is looked up once.
+                // A statement that is repeated is looked up once.
                 Some((before, same))
                     if request.sql.is_certainly_same(request.params, same.sql, same.params) =>
                 {
@@ -152,7 +153,7 @@ impl Lane<'_> {
             return Ok(Step { parsing: Parsing::ParsedBy(*earlier), format: unsettled });
         }
         if request.format == ResultFormat::Automatic {
-            // What stands in the buffer goes with it.
+            // The buffer's contents are sent with it.
             match self.prepare_now(request.sql, request.params) {
                 Ok(prepared) => {
                     return Ok(Step {
@@ -161,7 +162,7 @@ impl Lane<'_> {
                     });
                 }
                 Err(e) if e.server().is_none() || self.link().fault().is_some() => return Err(e),
-                // It will be told in its turn, if it still holds then.
+                // The error is reported in its turn, if it still occurs then.
                 Err(_) => {}
             }
         }
@@ -171,8 +172,7 @@ impl Lane<'_> {
     }
 }
 
-/// How many of the outcomes are of statements that were begun, or have one behind them that was. The others were stale, all of
-/// them.
+/// Returns the number of outcomes up to the last statement that was begun. All later ones were stale.
 fn begun(outcomes: &[Result<ResultBlock>], mode: PipelineMode) -> usize {
     let is_stale = |outcome: &Result<ResultBlock>| outcome.as_ref().is_err_and(Error::is_of_stale_statement);
     match mode {
@@ -206,7 +206,7 @@ impl Step {
                 parsing: Parsing::Known { prepared: prepared.clone(), fresh: *fresh },
                 format: request.format,
             },
-            // The next statement may meet another server connection.
+            // The next statement may run on another server connection.
             Parsing::Parsed { name, key } if name.is_empty() => {
                 Self { parsing: Parsing::Parsed { name: String::new(), key: key.clone() }, format: unsettled }
             }
@@ -216,7 +216,7 @@ impl Step {
     }
 }
 
-/// The name under which the server knows the statement of a step.
+/// Returns the name under which the server has the statement of a step.
 fn name<'s>(steps: &'s [Step], step: &'s Step) -> &'s str {
     match &step.parsing {
         Parsing::Known { prepared, .. } => &prepared.name,
@@ -282,10 +282,10 @@ struct Replies<'r, 'e> {
 }
 
 impl Replies<'_, '_> {
-    /// One `Sync` behind each statement.
+    /// Reads the replies where a `Sync` follows each statement.
     fn separate(mut self) -> Result<Vec<Result<ResultBlock>>> {
         let mut outcomes: Vec<Result<ResultBlock>> = Vec::with_capacity(self.requests.len());
-        // Refusals of texts, for the requests that would have run them too.
+        // Parse errors by request, for later requests that run the same text.
         let mut refusals: HashMap<usize, ServerMessage> = HashMap::new();
         for index in 0..self.requests.len() {
             self.exchange.expect_replies(self.requests.len() - index);
@@ -308,7 +308,7 @@ impl Replies<'_, '_> {
                 (Parsing::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
                     if let Some(said) = refusals.get(earlier) {
                         let refusal = refused(said.clone());
-                        // It stood or fell with the text, so it was not begun either.
+                        // It depended on that parse, so it was not begun either.
                         let stale = e.is_of_stale_statement() || is_duplicate_name(&refusal);
                         read = Err(if stale {
                             refusal.of_stale_statement(!self.outside_transaction)
@@ -325,7 +325,7 @@ impl Replies<'_, '_> {
         Ok(outcomes)
     }
 
-    /// One `Sync` behind them all.
+    /// Reads the replies where one `Sync` follows all statements.
     fn together(mut self) -> Result<Vec<Result<ResultBlock>>> {
         let count = self.requests.len();
         let mut blocks = Vec::with_capacity(count);
@@ -354,8 +354,8 @@ impl Replies<'_, '_> {
         }
     }
 
-    /// Whether an error is not that of one statement, but of all that follow. The connection may have broken already when
-    /// replies from before are read.
+    /// Whether an error ends the pipeline rather than one statement. The connection may be broken already while earlier replies
+    /// are read.
     fn is_the_end(&self, error: &Error) -> bool {
         let of_a_statement = error.server().is_some_and(|said| said.severity == "ERROR");
         self.exchange.is_given_up() || (self.exchange.is_broken() && !of_a_statement)
@@ -411,8 +411,8 @@ impl Replies<'_, '_> {
         prepared.read(columns.as_ref().unwrap_or(&shape.columns), |block| self.exchange.read_rows(block))
     }
 
-    /// The reply to a statement whose text another request was to have parsed, and failed to. The server knows no such statement;
-    /// unless it knew one all the time that could not be closed (42P05), and has run it.
+    /// Reads the reply to a statement whose text an earlier request failed to parse. The server has no such statement, unless
+    /// an older one of the same name could not be closed (42P05) and was run.
     fn read_unparsed(&mut self) -> Result<ResultBlock> {
         self.exchange.await_bound()?;
         loop {
@@ -432,7 +432,7 @@ impl Replies<'_, '_> {
     }
 }
 
-/// The outcomes of `count` statements, of which one failed and took the others with it.
+/// Returns the outcomes of `count` statements, of which one failed and the others with it.
 fn failed_together(count: usize, failed: usize, error: Error, why: &str) -> Vec<Result<ResultBlock>> {
     let why = format!("{why}: {}", error.summary());
     let mut outcomes: Vec<_> = (0..count).map(|index| Err(Error::fell_with(&why, index < failed))).collect();

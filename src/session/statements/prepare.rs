@@ -20,7 +20,7 @@ impl Lane<'_> {
     /// left out is inferred.
     ///
     /// # Errors
-    /// What the server says to the text.
+    /// The server's error about the text.
     pub fn prepare(&mut self, sql: &str, types: &[u32]) -> Result<Statement> {
         self.start()?;
         self.request()?;

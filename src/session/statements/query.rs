@@ -20,8 +20,8 @@ impl Lane<'_> {
     /// has failed, and is retryable.
     ///
     /// # Errors
-    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) if the parameters are not as many as those of the
-    /// statement, or of another type than a [`Statement`](crate::session::Statement) has them.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the parameters are not as many as those of the statement, or
+    /// of another type than a [`Statement`](crate::session::Statement) has them.
     pub fn query<'a>(
         &mut self,
         sql: impl Into<Sql<'a>>,
@@ -36,7 +36,7 @@ impl Lane<'_> {
         self.query_known(sql, params, format).map(|(block, _)| block)
     }
 
-    /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
+    /// The same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
     #[inline]
     pub(crate) fn query_values<V: BindValues + ?Sized>(
         &mut self,

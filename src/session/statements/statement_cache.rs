@@ -196,7 +196,7 @@ impl Statements {
         staleness.is_stale()
     }
 
-    /// A name stood that had been closed in the same request.
+    /// Handles a duplicate name (42P05), although the same request had closed it.
     #[cold]
     pub(in crate::session) fn note_duplicate_name(&mut self) {
         self.mode.stop_using_names("42P05");

@@ -1,4 +1,4 @@
-//! COPY in both directions, as streams.
+//! COPY in both directions, as streams of bytes.
 
 use postgres_protocol::message::frontend::{self, CopyData};
 
@@ -10,26 +10,26 @@ use crate::session::exchange::state::{CursorState, ExchangeKind};
 use crate::session::exchange::{Exchange, Reply, refused};
 use crate::session::lane::{Lane, end};
 
-/// Data is sent when so much of it has come together.
+/// Gathered data is sent once it reaches this size.
 const SEND_THRESHOLD_BYTES: usize = 64 * 1024;
 
-/// Larger pieces of data are cut: the protocol allows 1 GB for a message, and there must be room for it.
+/// Larger pieces of data are cut. The protocol allows 1 GB for a message, and memory must hold it.
 const MAX_PIECE_BYTES: usize = 1 << 20;
 
-/// Where a `COPY ... FROM STDIN` stands, without the connection that it runs on: for those who cannot keep a borrowed
-/// [`CopyIn`]. It goes with the connection it was opened on, and with no other.
+/// A `COPY ... FROM STDIN` in progress, without a borrow of its connection, for callers that cannot keep a [`CopyIn`]. It is
+/// valid only with the connection it was opened on.
 ///
-/// Dropped before [`finish`](Self::finish), the copy is given up: nothing of it stays in the table. The statement deadline
-/// holds for each call by itself; the time between two calls does not count.
+/// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table. The statement deadline
+/// applies to each call by itself; the time between two calls does not count.
 #[derive(Debug)]
 pub struct CopyInCursor {
     state: CursorState,
 }
 
-/// Where a `COPY ... TO STDOUT` stands, without the connection that it runs on: for those who cannot keep a borrowed
-/// [`CopyOut`]. It goes with the connection it was opened on, and with no other.
+/// A `COPY ... TO STDOUT` in progress, without a borrow of its connection, for callers that cannot keep a [`CopyOut`]. It is
+/// valid only with the connection it was opened on.
 ///
-/// Dropped before the end, the copy is given up. The statement deadline holds for each call by itself; the time between two
+/// Dropped before the end, the copy is aborted. The statement deadline applies to each call by itself; the time between two
 /// calls does not count.
 #[derive(Debug)]
 pub struct CopyOutCursor {
@@ -39,14 +39,14 @@ pub struct CopyOutCursor {
 
 /// Data for `COPY ... FROM STDIN`, in the format the statement names.
 ///
-/// Dropped before [`finish`](Self::finish), the copy is given up: nothing of it stays in the table.
+/// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table.
 pub struct CopyIn<'a> {
     lane: Lane<'a>,
     cursor: CopyInCursor,
 }
 
-/// Data of `COPY ... TO STDOUT`. Dropped before the end, it leaves the rest to be cancelled and skipped before the
-/// connection's next statement, or by the pool.
+/// Data of `COPY ... TO STDOUT`. Dropped before the end, the rest is cancelled and skipped before the connection's next
+/// statement, or by the pool.
 pub struct CopyOut<'a> {
     lane: Lane<'a>,
     cursor: CopyOutCursor,
@@ -60,7 +60,7 @@ impl Lane<'_> {
     /// Begins `COPY ... FROM STDIN`.
     ///
     /// # Errors
-    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
         let cursor = self.open_copy_in(sql)?;
         Ok(CopyIn { lane: self.reborrow(), cursor })
@@ -69,13 +69,13 @@ impl Lane<'_> {
     /// Begins `COPY ... TO STDOUT`.
     ///
     /// # Errors
-    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
         let cursor = self.open_copy_out(sql)?;
         Ok(CopyOut { lane: self.reborrow(), cursor })
     }
 
-    /// The same as [`copy_in`](Self::copy_in), without keeping the lane borrowed.
+    /// The same as [`copy_in`](Self::copy_in), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`copy_in`](Self::copy_in).
@@ -90,7 +90,7 @@ impl Lane<'_> {
         }
     }
 
-    /// The same as [`copy_out`](Self::copy_out), without keeping the lane borrowed.
+    /// The same as [`copy_out`](Self::copy_out), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`copy_out`](Self::copy_out).
@@ -110,7 +110,7 @@ impl Lane<'_> {
         }
     }
 
-    /// By a `Query`, which the server answers once, whatever becomes of the copy.
+    /// Sends the copy as a `Query`, which the server answers once however the copy ends.
     fn begin_copy(&mut self, sql: &str) -> Result<Exchange<'_>> {
         self.start()?;
         request::query(sql, self.request()?)?;
@@ -119,11 +119,11 @@ impl Lane<'_> {
 }
 
 impl CopyInCursor {
-    /// Sends some of the data; rows may be cut anywhere. Small pieces are gathered. `lane` is that of the connection on
-    /// which the copy was begun. Blocks while the server cannot keep up.
+    /// Sends a piece of the data, cut anywhere. Small pieces are gathered. `lane` belongs to the connection on which the copy
+    /// was begun. Blocks while the server cannot keep up.
     ///
     /// # Errors
-    /// What the server says to the data so far, in this call or a later one: the copy is then over.
+    /// The server's error about the data so far, in this call or a later one; the copy is then over.
     pub fn write(&mut self, lane: &mut Lane<'_>, data: &[u8]) -> Result<()> {
         let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         for piece in data.chunks(MAX_PIECE_BYTES) {
@@ -141,7 +141,7 @@ impl CopyInCursor {
         Ok(())
     }
 
-    /// Sends what was gathered.
+    /// Sends the gathered data. Blocks while the server cannot keep up.
     ///
     /// # Errors
     /// As for [`write`](Self::write).
@@ -156,10 +156,10 @@ impl CopyInCursor {
         Ok(())
     }
 
-    /// Ends the data; returns the number of rows copied.
+    /// Ends the data and returns the number of rows copied. Blocks until the server has answered.
     ///
     /// # Errors
-    /// What the server says to the data: nothing of the copy stays.
+    /// The server's error about the data; nothing of the copy stays in the table.
     pub fn finish(&mut self, lane: &mut Lane<'_>) -> Result<u64> {
         let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         frontend::copy_done(exchange.out());
@@ -173,16 +173,16 @@ impl CopyInCursor {
         end(exchange, rows)
     }
 
-    /// Gives the copy up; `reason` appears in the server's log.
+    /// Aborts the copy; `reason` appears in the server's log.
     ///
     /// # Errors
-    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if there is a NUL in `reason`: the copy then goes on.
+    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if `reason` contains a NUL; the copy then goes on.
     pub fn abort(&mut self, lane: &mut Lane<'_>, reason: &str) -> Result<()> {
         if reason.contains('\0') {
             return Err(Error::misuse("a reason cannot contain a NUL").in_phase(Phase::Query));
         }
         let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
-        // What was not sent yet need not be.
+        // Data not sent yet is discarded.
         exchange.out().clear();
         exchange.give_up_copy(Begun::Simple, reason)?;
         // The server answers with the error that was asked for.
@@ -190,7 +190,7 @@ impl CopyInCursor {
     }
 }
 
-/// What a server says while it is fed: that it will have no more.
+/// The error of a copy that the server ended before the end of its data.
 fn failed_early(reply: Reply) -> Error {
     match reply {
         Reply::Error(e) => refused(*e),
@@ -199,17 +199,17 @@ fn failed_early(reply: Reply) -> Error {
 }
 
 impl CopyOutCursor {
-    /// The next piece of data, one row in text and CSV format; `None` at the end. `lane` is that of the connection on which
-    /// the copy was begun.
+    /// Returns the next piece of data, one row in text and CSV format; `None` at the end. `lane` belongs to the connection on
+    /// which the copy was begun. Blocks until data has come.
     ///
     /// # Errors
-    /// What the server says in the middle of the data: the copy is then over.
+    /// The server's error in the middle of the data; the copy is then over.
     pub fn read(&mut self, lane: &mut Lane<'_>) -> Result<Option<Vec<u8>>> {
         let mut data = Vec::new();
         Ok(self.read_into(lane, &mut data)?.then_some(data))
     }
 
-    /// As [`read`](Self::read), in place of what `data` holds; `false` at the end.
+    /// Like [`read`](Self::read), but replaces the contents of `data`; returns `false` at the end.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -241,12 +241,12 @@ impl CopyOutCursor {
         }
     }
 
-    /// The number of rows copied, once the end was read; 0 before.
+    /// Returns the number of rows copied, once the end was read; 0 before.
     pub fn rows(&self) -> u64 {
         self.tag.rows().unwrap_or(0)
     }
 
-    /// Gives the copy up.
+    /// Abandons the copy.
     pub(crate) fn give_up(&mut self) {
         if !matches!(self.state, CursorState::Ended) {
             self.state = CursorState::Broken;
@@ -255,48 +255,48 @@ impl CopyOutCursor {
 }
 
 impl CopyIn<'_> {
-    /// Sends some of the data: see [`CopyInCursor::write`].
+    /// Sends a piece of the data; see [`CopyInCursor::write`].
     ///
     /// # Errors
-    /// What the server says to the data so far; the copy is then over.
+    /// The server's error about the data so far; the copy is then over.
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
         self.cursor.write(&mut self.lane, data)
     }
 
-    /// Ends the data; returns the number of rows copied.
+    /// Ends the data and returns the number of rows copied. Blocks until the server has answered.
     ///
     /// # Errors
-    /// What the server says to the data.
+    /// The server's error about the data.
     pub fn finish(mut self) -> Result<u64> {
         self.cursor.finish(&mut self.lane)
     }
 
-    /// Gives the copy up; `reason` appears in the server's log.
+    /// Aborts the copy; `reason` appears in the server's log.
     ///
     /// # Errors
-    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if there is a NUL in `reason`.
+    /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if `reason` contains a NUL.
     pub fn abort(mut self, reason: &str) -> Result<()> {
         self.cursor.abort(&mut self.lane, reason)
     }
 }
 
 impl CopyOut<'_> {
-    /// The next piece of data, one row in text and CSV format; `None` at the end.
+    /// Returns the next piece of data, one row in text and CSV format; `None` at the end. Blocks until data has come.
     ///
     /// # Errors
-    /// What the server says in the middle of the data; the copy is then over.
+    /// The server's error in the middle of the data; the copy is then over.
     pub fn read(&mut self) -> Result<Option<Vec<u8>>> {
         self.cursor.read(&mut self.lane)
     }
 
-    /// The number of rows copied, once the end was read; 0 before.
+    /// Returns the number of rows copied, once the end was read; 0 before.
     pub fn rows(&self) -> u64 {
         self.cursor.rows()
     }
 }
 
 impl Drop for CopyOut<'_> {
-    /// What has come already need not wait for the next statement.
+    /// Skips the part of the rest that was received already.
     fn drop(&mut self) {
         self.cursor.state = CursorState::Broken;
         self.lane.skip_received();

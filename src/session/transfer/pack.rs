@@ -1,4 +1,4 @@
-//! A result in one relocatable buffer, column by column: for runtimes that decode it themselves, or write it to shared
+//! Packs: a result in one relocatable buffer, column by column, for runtimes that decode it themselves or write it to shared
 //! memory. The layout is that of `holdfast_pack_header` and `holdfast_pack_column` in `include/holdfast.h`.
 
 use super::result::{Column, ResultBlock, WireFormat};
@@ -10,7 +10,7 @@ use crate::protocol::text_format::oid::{
     BOOL, BYTEA, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, OID, TIMESTAMP, TIMESTAMPTZ,
 };
 
-/// "HFPK" where the lowest byte comes first; a reader that finds another number has another byte order, or no pack.
+/// The bytes "HFPK", lowest first. A reader that finds another number has another byte order, or no pack.
 pub(crate) const MAGIC: u32 = 0x4b50_4648;
 pub(crate) const VERSION: u32 = 1;
 pub(crate) const HEADER_SIZE: usize = 48;
@@ -19,10 +19,10 @@ pub(crate) const COLUMN_SIZE: usize = 64;
 pub(crate) const HAS_NULLS: u32 = 1;
 pub(crate) const ASCII: u32 = 2;
 
-/// Offsets are of 32 bits.
+/// The largest pack: offsets have 32 bits.
 const MAX_PACK_BYTES: usize = u32::MAX as usize;
 
-/// How the values of a column are laid down.
+/// The layout of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bool = 1,
@@ -59,9 +59,9 @@ impl Kind {
 }
 
 impl ResultBlock {
-    /// The whole result in one buffer without pointers, values column by column, numbers as this machine has them. It may be
-    /// moved, copied to another process, and decoded without this library: `include/holdfast.h` says how it is laid out,
-    /// under "Packs". Places in it are multiples of 8 where it says so, counted from its beginning.
+    /// Returns the whole result in one buffer without pointers, values column by column, numbers in this machine's byte order.
+    /// It may be moved, copied to another process, and decoded without this library. `include/holdfast.h` describes the layout
+    /// under "Packs", and which offsets are multiples of 8.
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when the buffer would be larger than 4 GiB.
@@ -89,14 +89,14 @@ struct Span {
 #[derive(Default)]
 struct Data {
     values: Span,
-    /// What the offsets in `values` lead to; nothing for kinds of fixed width.
+    /// The bytes that the offsets in `values` point to; empty for kinds of fixed width.
     arena: Span,
 }
 
-/// Why a column was not written.
+/// The reason why a column was not written.
 enum PackError {
     TooLarge,
-    /// A value is not what its type says.
+    /// A value is not of its column's type.
     Malformed,
 }
 
@@ -104,9 +104,9 @@ struct Packer<'a> {
     block: &'a ResultBlock,
     limit: usize,
     out: Vec<u8>,
-    /// Of the present column: a bit for each NULL, none as long as there was none.
+    /// The NULL bits of the present column; empty while it has no NULL.
     nulls: Vec<u8>,
-    /// Of the present column, if its values vary in length.
+    /// The offsets of the present column, if its values vary in length.
     offsets: Vec<u32>,
     /// A text under construction.
     text: String,
@@ -116,7 +116,7 @@ impl<'a> Packer<'a> {
     fn new(block: &'a ResultBlock, limit: usize) -> Self {
         let columns = block.columns().len();
         let cells = block.rows().saturating_mul(columns).saturating_mul(8);
-        // More than most need; what is never touched costs nothing, and is given back at the end.
+        // More than most results need. Untouched memory costs nothing, and is freed at the end.
         let room = HEADER_SIZE + columns * (COLUMN_SIZE + 40) + block.data_size().saturating_add(cells);
         Self {
             block,
@@ -128,7 +128,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// `None` when it would be too large.
+    /// Builds the pack; `None` when it would be too large.
     fn pack(mut self) -> Option<Vec<u8>> {
         let columns = self.block.columns();
         self.out.resize(HEADER_SIZE + columns.len() * COLUMN_SIZE, 0);
@@ -157,7 +157,7 @@ impl<'a> Packer<'a> {
         Some(self.out)
     }
 
-    /// A size or a place, if it is within the limit.
+    /// Returns a size or an offset that is within the limit.
     fn fit(&self, number: usize) -> Option<u32> {
         if number > self.limit { None } else { u32::try_from(number).ok() }
     }
@@ -172,7 +172,7 @@ impl<'a> Packer<'a> {
         self.out.resize(self.out.len().next_multiple_of(8), 0);
     }
 
-    /// With a NUL behind it, which is not counted.
+    /// Writes a text and a NUL, which its span does not count.
     fn put_text(&mut self, text: &str) -> Span {
         let at = self.out.len();
         self.out.extend_from_slice(text.as_bytes());
@@ -190,7 +190,7 @@ impl<'a> Packer<'a> {
             Ok(data) => data,
             Err(PackError::TooLarge) => return None,
             Err(PackError::Malformed) => {
-                // Nobody can say what they mean, so they are left as they came.
+                // Malformed values are kept as received.
                 self.out.truncate(start);
                 kind = Kind::Bytes;
                 self.values(index, column.type_oid, kind).ok()?
@@ -242,7 +242,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Values of one width, zero for NULL.
+    /// Writes values of one width, zero for NULL.
     fn fixed<const FROM: usize, const TO: usize>(
         &mut self,
         index: usize,
@@ -263,7 +263,7 @@ impl<'a> Packer<'a> {
         Ok(Data { values: Span { at, length }, arena: Span::default() })
     }
 
-    /// Values of any length, one behind the other, and then where each begins and the last ends.
+    /// Writes values of any length one behind the other, then the offset of each and of the end.
     fn varying(&mut self, index: usize, type_oid: u32, as_text: bool) -> Result<Data, PackError> {
         let (block, start) = (self.block, self.out.len());
         let as_it_came = !as_text || block.columns()[index].format == WireFormat::Text;
@@ -288,7 +288,7 @@ impl<'a> Packer<'a> {
         Ok(Data { values: Span { at, length: self.out.len() - at }, arena })
     }
 
-    /// Adds the text of a binary value.
+    /// Writes the text of a binary value.
     fn put_binary_as_text(&mut self, type_oid: u32, bytes: &[u8]) -> Result<(), PackError> {
         if let Some(text) = text_format::within(type_oid, bytes) {
             self.out.extend_from_slice(text);
@@ -302,13 +302,13 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Whether all values are UTF-8. What came as text from a database in SQL_ASCII need not be.
+/// Whether all values are UTF-8. Text from a database in SQL_ASCII need not be.
 fn is_text(arena: &[u8], offsets: &[u32]) -> bool {
     arena.is_ascii()
         || str::from_utf8(arena).is_ok_and(|all| offsets.iter().all(|at| all.is_char_boundary(*at as usize)))
 }
 
-/// Bits from the lowest of each byte on.
+/// Sets the bit of a NULL; bits count from the lowest of each byte.
 fn set_null_bit(nulls: &mut Vec<u8>, row: usize, rows: usize) {
     if nulls.is_empty() {
         nulls.resize(rows.div_ceil(8), 0);

@@ -1,5 +1,5 @@
-//! Portals with a name: a statement bound once, and executed for some rows at a time while other statements run in between.
-//! They last until the transaction ends.
+//! Named portals: a statement bound once, and executed for some rows at a time while other statements run in between. They last
+//! until the transaction ends.
 
 use std::sync::{Arc, Weak};
 
@@ -16,7 +16,7 @@ use crate::session::statements::prepared::Prepared;
 use crate::session::statements::statement::Sql;
 use crate::session::statements::values::BindValues;
 
-/// A portal that the server has. Dropped, it is closed with the next request for a portal of its connection.
+/// A portal on the server. Dropped, it is closed with the connection's next request for a portal.
 #[derive(Debug)]
 pub(crate) struct BoundPortal {
     name: Box<str>,
@@ -25,7 +25,7 @@ pub(crate) struct BoundPortal {
     dropped: Weak<DroppedPortals>,
 }
 
-/// The names of a connection's portals that were dropped, to be closed on the server.
+/// The names of dropped portals of a connection, to be closed on the server.
 #[derive(Debug, Default)]
 pub(in crate::session) struct DroppedPortals(Mutex<Vec<Box<str>>>);
 
@@ -50,10 +50,10 @@ impl BoundPortal {
 }
 
 impl Lane<'_> {
-    /// Binds a statement to a portal. `name` must be one that no other portal of the transaction has, and not empty.
+    /// Binds a statement to a portal. `name` must be unique among the portals of the transaction, and not empty.
     ///
     /// # Errors
-    /// What the server says. Outside a transaction the portal is gone when the call returns.
+    /// The server's error. Outside a transaction the portal is gone when the call returns.
     pub(crate) fn bind_portal<V: BindValues + ?Sized>(
         &mut self,
         name: &str,
@@ -80,16 +80,16 @@ impl Lane<'_> {
         Ok(BoundPortal { name: name.into(), columns, statement, dropped })
     }
 
-    /// The next rows of a portal, at most so many; 0 for all. Whether there may be more.
+    /// Fetches the next rows of a portal, at most `most` (0 for all). The flag is set if there may be more.
     ///
     /// # Errors
-    /// What the server says, for instance (34000) that the transaction of the portal is over.
+    /// The server's error, for instance (34000) that the transaction of the portal is over.
     pub(crate) fn execute_portal(&mut self, portal: &BoundPortal, most: i32) -> Result<(ResultBlock, bool)> {
         self.start()?;
         let dropped = std::mem::take(&mut *self.dropped_portals().0.lock());
         let out = self.request()?;
         for name in dropped {
-            // One that has gone with its transaction is no error.
+            // Closing a portal that ended with its transaction is no error.
             request::close_portal(&name, out)?;
         }
         request::execute_portal(&portal.name, most, out)?;
@@ -105,7 +105,7 @@ impl Lane<'_> {
     }
 }
 
-/// Whether the portal has been suspended at the limit, rather than ended.
+/// Reads rows; returns whether the portal was suspended at the limit rather than ended.
 fn read_some(exchange: &mut Exchange<'_>, block: &mut ResultBlock) -> Result<bool, Error> {
     loop {
         let (reply, message) = exchange.next()?;

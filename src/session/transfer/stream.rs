@@ -56,7 +56,7 @@ impl Lane<'_> {
         Ok(RowStream { lane: self.reborrow(), cursor })
     }
 
-    /// The same as [`stream`](Self::stream), without keeping the lane borrowed.
+    /// The same as [`stream`](Self::stream), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`stream`](Self::stream).
@@ -74,7 +74,7 @@ impl Lane<'_> {
         self.stream_known(sql, params, format).map(|(cursor, _)| cursor)
     }
 
-    /// The same with values of any kind. Also returns the statement as it was run, which tells how to read the values.
+    /// The same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
     pub(crate) fn stream_values<V: BindValues + ?Sized>(
         &mut self,
         sql: Sql<'_>,
@@ -179,9 +179,8 @@ impl StreamCursor {
     /// the connection on which the stream was opened.
     ///
     /// # Errors
-    /// What the server says in the middle of the result: the stream is then over.
-    /// [`Misuse`](crate::ErrorKind::Misuse) after that, once the connection has gone back to its pool, and if it is another
-    /// one.
+    /// The server's error in the middle of the result; the stream is then over. [`Misuse`](crate::ErrorKind::Misuse) after
+    /// that, once the connection has gone back to its pool, and if it is another one.
     pub fn next_portion(&mut self, lane: &mut Lane<'_>, most: usize) -> Result<Option<ResultBlock>> {
         self.portion(lane, most, false)
     }
@@ -257,14 +256,14 @@ impl RowStream<'_> {
     /// The next rows: see [`StreamCursor::next_portion`].
     ///
     /// # Errors
-    /// What the server says in the middle of the result; the stream is then over.
+    /// The server's error in the middle of the result; the stream is then over.
     pub fn next_portion(&mut self, most: usize) -> Result<Option<ResultBlock>> {
         self.cursor.next_portion(&mut self.lane, most)
     }
 }
 
 impl Drop for RowStream<'_> {
-    /// What has come already need not wait for the next statement.
+    /// Skips the part of the rest that was received already.
     fn drop(&mut self) {
         self.cursor.state = CursorState::Broken;
         self.lane.skip_received();

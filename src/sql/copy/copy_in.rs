@@ -9,8 +9,8 @@ use crate::sql::handle::Handle;
 
 /// Data for `COPY ... FROM STDIN`, as [`copy_in`](crate::PooledConnection::copy_in) returns it.
 ///
-/// Small pieces are gathered. Dropped before [`finish`](Self::finish), the copy is given up: nothing of it stays in the table.
-/// The drop does not block.
+/// Small pieces are gathered. Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the
+/// table. The drop does not block.
 pub struct CopyInWriter<'a> {
     handle: Handle<'a>,
     cursor: CopyInCursor,
@@ -22,10 +22,11 @@ impl<'a> CopyInWriter<'a> {
         Ok(Self { handle, cursor })
     }
 
-    /// Ends the data; returns the number of rows copied. Blocks until the server has taken them all.
+    /// Ends the data and returns the number of rows copied. Blocks until the server has answered. Blocks until the server has
+    /// taken them all.
     ///
     /// # Errors
-    /// What the server says to the data: nothing of the copy stays.
+    /// The server's error about the data; nothing of the copy stays in the table.
     pub fn finish(mut self) -> Result<u64> {
         self.cursor.finish(self.handle.lane()).map_err(|e| self.handle.explain(e))
     }

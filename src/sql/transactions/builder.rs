@@ -40,7 +40,7 @@ impl<'a> TransactionBuilder<'a> {
     /// Begins the transaction. Blocks for a round trip.
     ///
     /// # Errors
-    /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
     pub fn start(self) -> Result<Transaction<'a>> {
         Transaction::begin(self.handle?, &self.options)
     }

@@ -100,7 +100,7 @@ impl<'a> Transaction<'a> {
     /// A savepoint inside the transaction, named for it.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's error.
     pub fn transaction(&mut self) -> Result<Transaction<'_>> {
         let depth = self.depth() + 1;
         self.set_savepoint(format!("sp_{depth}"), depth)
@@ -109,7 +109,7 @@ impl<'a> Transaction<'a> {
     /// A savepoint inside the transaction, with a name as SQL takes it: a plain identifier, or one in double quotes.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's error.
     pub fn savepoint<I: Into<String>>(&mut self, name: I) -> Result<Transaction<'_>> {
         let depth = self.depth() + 1;
         self.set_savepoint(name.into(), depth)
@@ -153,7 +153,7 @@ impl<'a> Transaction<'a> {
     /// The next rows of a portal: at most `max_rows`, or all that are left if that is 0 or less.
     ///
     /// # Errors
-    /// What the server says, also when the portal's transaction is over.
+    /// The server's error, also when the portal's transaction is over.
     pub fn query_portal(&mut self, portal: &Portal, max_rows: i32) -> Result<Vec<Row>> {
         self.handle.fetch(portal, max_rows).map(|(rows, _)| rows.into_vec())
     }
