@@ -1,4 +1,4 @@
-//! Messages on a direct line: sent in one piece, received one by one, none believed before it was checked.
+//! The receive buffer: messages received one by one, each checked before it is used.
 
 use std::borrow::Cow;
 use std::io;
@@ -11,32 +11,31 @@ use super::MAX_KEPT_BUFFER_BYTES;
 use crate::error::ServerMessage;
 use crate::link::blocking::DirectLine;
 
-/// Room for what is received at first, and what an idle connection keeps: as much as the server sends at a time. Most results fit.
+/// The size of the buffer at first, and on an idle connection: as much as the server sends at a time. Most results fit.
 const FIRST_BUFFER_BYTES: usize = 8 * 1024;
 
-/// Room for a result that turned out to be larger than that; grows for a message that is larger, and shrinks again.
+/// The size of the buffer for larger results. It grows for a larger message, and shrinks again.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// An exchange that has brought this much has a large result, and is received in larger pieces: the server sends 8 kB at a
-/// time (`PQ_SEND_BUFFER_SIZE`), and being woken for each costs both sides more than the bytes do. So a reader who has
-/// caught up pauses before it looks again, and finds more to take at once. Measured over 100,000 rows: a fifth of the time.
-/// The longer a result has taken, the longer the pauses: a share of that time at most, which bounds what they can cost at
-/// its end.
+/// The size from which a result counts as large and is received in larger pieces. The server sends 8 kB at a time
+/// (`PQ_SEND_BUFFER_SIZE`), and a wake-up for each costs both sides more than the bytes do. So a reader that has caught up
+/// pauses before its next poll, and then receives more at once. Measured over 100,000 rows: a fifth of the time. The pauses
+/// grow with the time the result has taken, up to a share of it, which bounds their cost at its end.
 const LARGE_RESULT_BYTES: usize = 256 * 1024;
 const LARGE_BUFFER_BYTES: usize = 128 * 1024;
 const MIN_PAUSE: Duration = Duration::from_micros(50);
 const PAUSE_DIVISOR: u32 = 64;
 
-/// The server answers the statements of a pipeline one by one, in a few bytes each. A reader who has caught up and knows
-/// that many are to come pauses for a part of the time that they must take. Measured over 10,000 inserts: half of the time,
-/// and 180 wake-ups instead of 3,500.
+/// The least time a statement of a pipeline takes. The server answers these one by one, in a few bytes each. A reader that has
+/// caught up and expects many more pauses for a part of the time that they must take. Measured over 10,000 inserts: half of the
+/// time, and 180 wake-ups instead of 3,500.
 const TIME_PER_STATEMENT: Duration = Duration::from_micros(2);
 const MAX_PAUSE: Duration = Duration::from_micros(400);
 
-/// libpq's rule against a peer that has lost its place: kinds that have no reason to be long may not be longer.
+/// libpq's limit for kinds of message that have no reason to be long, against a peer out of step.
 const MAX_SHORT_MESSAGE_BYTES: usize = 30_000;
 
-/// A server never sends more in one message ("1 GB" in `pqformat.c`, `MaxAllocSize`).
+/// The longest message that a server sends ("1 GB" in `pqformat.c`, `MaxAllocSize`).
 const MAX_MESSAGE_BYTES: usize = 0x3fff_ffff + 5;
 
 pub(in crate::session) fn malformed() -> io::Error {
@@ -47,18 +46,18 @@ fn may_be_long(kind: u8) -> bool {
     matches!(kind, b'D' | b'd' | b'T' | b't' | b'E' | b'N' | b'A' | b'V')
 }
 
-/// What was received and not yet used.
+/// The bytes received and not yet used.
 pub(in crate::session) struct Reader {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// In this exchange.
+    /// The bytes received in this exchange.
     received: usize,
-    /// When it turned out to be large.
+    /// The time when the result turned out to be large.
     large_since: Option<Instant>,
-    /// The last look found less than there was room for.
+    /// The last poll found less than there was room for.
     caught_up: bool,
-    /// Statements whose replies are still to come.
+    /// The statements whose replies are still to come.
     awaited: usize,
 }
 
@@ -81,7 +80,7 @@ impl Reader {
         }
     }
 
-    /// A new exchange begins.
+    /// Resets the measurements for a new exchange.
     pub(in crate::session) fn begin_exchange(&mut self) {
         self.received = 0;
         self.large_since = None;
@@ -93,7 +92,7 @@ impl Reader {
         self.awaited = statements;
     }
 
-    /// How long to wait before the next look, since there will be more to take then.
+    /// Returns the pause before the next poll, after which more will have arrived.
     fn pause(&self) -> Option<Duration> {
         let for_statements = TIME_PER_STATEMENT * u32::try_from(self.awaited).unwrap_or(u32::MAX);
         match (self.caught_up, self.large_since) {
@@ -106,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// The next message, received now if it has not come yet.
+    /// Returns the next message, receiving it if necessary.
     #[inline]
     pub(in crate::session) fn next(&mut self, line: &mut DirectLine<'_>) -> io::Result<Received> {
         loop {
@@ -122,7 +121,7 @@ impl Reader {
         &self.buffer[message.body.0..message.body.1]
     }
 
-    /// The next message if all of it has come.
+    /// Returns the next message if all of it has arrived.
     #[inline]
     pub(in crate::session) fn parse(&mut self) -> io::Result<Option<Received>> {
         let bytes = &self.buffer[self.start..self.end];
@@ -148,7 +147,7 @@ impl Reader {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             if whole > self.buffer.len() {
-                // In steps: a length is only a claim until the bytes have come.
+                // Memory grows in steps: a length is only a claim until the bytes have come.
                 let step = whole.min((self.buffer.len() * 2).max(BUFFER_BYTES));
                 self.buffer.try_reserve_exact(step - self.buffer.len())?;
                 self.buffer.resize(step, 0);
@@ -157,7 +156,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Receives more behind what is there.
+    /// Receives more bytes behind those in the buffer. Blocks until some have come.
     pub(in crate::session) fn fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<()> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         if let Some(pause) = self.pause() {
@@ -165,7 +164,7 @@ impl Reader {
         }
         let wanted_size = &mut self.buffer[self.end..];
         let received = line.receive(wanted_size)?;
-        // TLS hands out record by record, however much has come.
+        // TLS returns one record at a time, however much has arrived.
         self.caught_up = received < wanted_size.len() && !line.is_encrypted();
         self.end += received;
         self.received += received;
@@ -175,7 +174,7 @@ impl Reader {
         Ok(())
     }
 
-    /// How large the buffer should be by now.
+    /// Returns the size that the buffer should have by now.
     #[inline]
     fn wanted_size(&self) -> usize {
         if self.large_since.is_some() {
@@ -199,7 +198,7 @@ impl Reader {
         } else if self.buffer.len() < wanted_size {
             self.make_room_for(wanted_size)
         } else if self.end == self.buffer.len() {
-            // Only a pipeline gets here with whole messages unread: what is sent meanwhile must not wait for them.
+            // Only a pipeline gets here with whole messages unread: its sending must not wait for them to be read.
             let doubled = (self.end - self.start) * 2;
             self.make_room_for(doubled.max(BUFFER_BYTES))
         } else {
@@ -207,7 +206,7 @@ impl Reader {
         }
     }
 
-    /// Takes what has come already; `false` when nothing has.
+    /// Receives bytes that have arrived; `false` when none have. Does not block.
     pub(in crate::session) fn fill_now(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         let received = line.receive_now(&mut self.buffer[self.end..])?;
@@ -215,7 +214,7 @@ impl Reader {
         Ok(received.is_some())
     }
 
-    /// Gives what was received too much of back to the line.
+    /// Hands bytes beyond the exchange back to the line.
     pub(in crate::session) fn hand_back(&mut self, line: &mut DirectLine<'_>) {
         if self.start < self.end {
             line.hand_back(&self.buffer[self.start..self.end]);
@@ -231,7 +230,7 @@ impl Reader {
         self.buffer.capacity()
     }
 
-    /// Gives back what is more than an idle connection needs.
+    /// Frees memory beyond what an idle connection needs.
     #[inline]
     pub(in crate::session) fn trim(&mut self) {
         if self.buffer.len() > FIRST_BUFFER_BYTES && self.start == self.end {
@@ -241,19 +240,19 @@ impl Reader {
     }
 }
 
-/// A NUL-terminated text at the start of `bytes`.
+/// Returns the NUL-terminated text at the start of `bytes`.
 pub(in crate::session) fn text_at(bytes: &[u8]) -> io::Result<Cow<'_, str>> {
     let end = bytes.iter().position(|b| *b == 0).ok_or_else(malformed)?;
     Ok(String::from_utf8_lossy(&bytes[..end]))
 }
 
-/// A NUL-terminated text at the start of `bytes`, and what follows.
+/// Returns the NUL-terminated text at the start of `bytes`, and the bytes that follow.
 pub(in crate::session) fn take_text(bytes: &[u8]) -> io::Result<(String, &[u8])> {
     let end = bytes.iter().position(|b| *b == 0).ok_or_else(malformed)?;
     Ok((String::from_utf8_lossy(&bytes[..end]).into_owned(), &bytes[end + 1..]))
 }
 
-/// The fields of an `ErrorResponse` or `NoticeResponse`.
+/// Parses the fields of an `ErrorResponse` or `NoticeResponse`.
 pub(crate) fn parse_server_message(mut body: &[u8]) -> io::Result<ServerMessage> {
     let mut message = ServerMessage::new("", SqlState::INTERNAL_ERROR, "");
     while let Some((kind, rest)) = body.split_first() {

@@ -1,4 +1,4 @@
-//! Requests in bytes: parse, bind, describe, execute, sync.
+//! Writing requests: parse, bind, describe, execute, sync.
 
 use std::io;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::session::transfer::result::{Column, WireFormat};
 pub struct Param<'a> {
     /// `None` is NULL.
     pub value: Option<&'a [u8]>,
-    /// How `value` is written.
+    /// The format of `value`.
     pub format: WireFormat,
-    /// As in `pg_type`; 0 lets the server infer it, and is the statement's own type of a prepared one.
+    /// The type, as in `pg_type`. 0 lets the server infer it, or takes the type that a prepared statement has.
     pub type_oid: u32,
 }
 
 impl<'a> Param<'a> {
-    /// A value as the server reads it from a literal; its type is inferred.
+    /// Returns a value in the form of a literal; its type is inferred.
     pub fn text(value: &'a str) -> Self {
         Self { value: Some(value.as_bytes()), format: WireFormat::Text, type_oid: 0 }
     }
@@ -44,18 +44,19 @@ impl<'a> Param<'a> {
     }
 }
 
-/// How a result is wanted.
+/// The format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResultFormat {
-    /// Every value as the server prints it.
+    /// Text, as the server prints each value.
     Text,
-    /// Every value in the server's binary form.
+    /// The server's binary form of each value.
     Binary,
     /// Binary for the types whose binary form is simple and settled, text for all else.
     ///
     /// Binary are bool, int2, int4, int8, oid, float4, float8, bytea, uuid, date, timestamp and timestamptz; but dates and
     /// timestamps come as text unless `DateStyle` is ISO, timestamptz unless `TimeZone` is UTC, floats from servers before
-    /// PostgreSQL 12: so that [`ResultBlock::text`](crate::session::ResultBlock::text) can tell what the server would have printed.
+    /// PostgreSQL 12: so that [`ResultBlock::text`](crate::session::ResultBlock::text) returns exactly what the server would
+    /// have printed.
     Automatic,
 }
 
@@ -66,21 +67,21 @@ pub struct Request<'a> {
     pub sql: Sql<'a>,
     /// Its parameters.
     pub params: &'a [Param<'a>],
-    /// How its result is wanted.
+    /// The format of its result.
     pub format: ResultFormat,
 }
 
-/// Types for which [`ResultFormat::Automatic`] asks for binary: bool, bytea, int8, int2, int4, oid, float4, float8,
-/// date, timestamp, timestamptz, uuid (OIDs of `pg_type.dat`, which never change).
+/// The types that [`ResultFormat::Automatic`] requests in binary: bool, bytea, int8, int2, int4, oid, float4, float8, date,
+/// timestamp, timestamptz, uuid (OIDs of `pg_type.dat`, which never change).
 const BINARY_WHEN_AUTOMATIC: [u32; 12] = [16, 17, 20, 21, 23, 26, 700, 701, 1082, 1114, 1184, 2950];
 
 impl ResultFormat {
-    /// The format of a column of this type in a session with these settings.
+    /// Returns the format of a column of this type in a session with these settings.
     fn of(self, type_oid: u32, settings: TextSettings) -> WireFormat {
         match self {
             Self::Text => WireFormat::Text,
             Self::Binary => WireFormat::Binary,
-            // Whoever asks for the text of a value in automatic format shall get what the server would have printed.
+            // The text of a value in automatic format must be what the server would have printed.
             Self::Automatic
                 if BINARY_WHEN_AUTOMATIC.contains(&type_oid) && text_format::is_known(type_oid, settings) =>
             {
@@ -90,17 +91,17 @@ impl ResultFormat {
         }
     }
 
-    /// The format of a result whose types are not known when it is asked for.
+    /// Returns the format for a result whose types are not known when it is requested.
     pub(in crate::session) fn unless_automatic(self) -> Self {
         if self == Self::Automatic { Self::Text } else { self }
     }
 
-    /// The columns of a statement as they come in this format.
+    /// Returns the columns of a statement in this format.
     pub(in crate::session) fn applied_to(self, columns: &[Column], settings: TextSettings) -> Arc<[Column]> {
         columns.iter().map(|c| Column { format: self.of(c.type_oid, settings), ..c.clone() }).collect()
     }
 
-    /// The format codes of a `Bind`: one for all columns, or one each.
+    /// The format codes for `Bind`: one for all columns, or one each.
     pub(in crate::session) fn codes(self, columns: &[Column], settings: TextSettings) -> Vec<i16> {
         match self {
             Self::Text => vec![0],
@@ -110,7 +111,7 @@ impl ResultFormat {
     }
 }
 
-/// What keeps a request from being written down: a NUL inside a text, more than 65,535 parameters, a value over 1 GB.
+/// The error of a request that cannot be written: a NUL inside a text, more than 65,535 parameters, a value over 1 GB.
 pub(in crate::session) fn unsendable(error: io::Error) -> Error {
     Error::misuse(format!("the request cannot be sent: {error}")).in_phase(Phase::Query)
 }
@@ -128,8 +129,8 @@ pub(in crate::session) fn parse(
     frontend::parse(name, text, types.iter().copied(), out).map_err(unsendable)
 }
 
-/// `Parse` under a name of which nothing else may stand: what does is closed first, whoever made it. An empty name always stands
-/// for the last statement.
+/// Writes `Parse` under a name, behind a `Close` of whatever statement has that name. An empty name stands for the last unnamed
+/// statement and needs none.
 pub(in crate::session) fn parse_named(
     name: &str,
     text: &str,
@@ -150,7 +151,7 @@ pub(in crate::session) fn close_statement(name: &str, out: &mut BytesMut) -> Res
     frontend::close(b'S', name, out).map_err(unsendable)
 }
 
-/// `Bind` of parameters as they are, to the unnamed portal.
+/// Writes `Bind` of parameters as given, to the unnamed portal.
 pub(in crate::session) fn bind(
     name: &str,
     params: &[Param<'_>],
@@ -162,8 +163,8 @@ pub(in crate::session) fn bind(
     written(frontend::bind("", name, formats, params.iter(), |param, out| param.write(out), codes, out))
 }
 
-/// `Bind` of values to a statement that was described; an empty name is the unnamed portal. One that has no name is parsed before,
-/// and the portal described: its table may have changed since.
+/// Writes `Bind` of values to a described statement; an empty `portal` is the unnamed one. A statement without a name is parsed
+/// before, and the portal described, since its table may have changed.
 #[inline]
 pub(in crate::session) fn bind_values<V: BindValues + ?Sized>(
     portal: &str,
@@ -208,12 +209,12 @@ fn written(bound: std::result::Result<(), BindError>) -> Result<(), Error> {
     }
 }
 
-/// `Execute` of the unnamed portal without a limit.
+/// Writes `Execute` of the unnamed portal without a limit.
 pub(in crate::session) fn execute(out: &mut BytesMut) -> Result<(), Error> {
     execute_portal("", 0, out)
 }
 
-/// `Execute` of a portal for at most so many rows; 0 for all.
+/// Writes `Execute` of a portal for at most `most` rows; 0 for all.
 pub(in crate::session) fn execute_portal(name: &str, most: i32, out: &mut BytesMut) -> Result<(), Error> {
     frontend::execute(name, most, out).map_err(unsendable)
 }
@@ -226,12 +227,13 @@ pub(in crate::session) fn close_portal(name: &str, out: &mut BytesMut) -> Result
     frontend::close(b'P', name, out).map_err(unsendable)
 }
 
-/// Has the server send what it holds back. It gathers replies up to 8 KiB or the end of the request.
+/// Writes `Flush`, on which the server sends its replies. It gathers up to 8 KiB or the end of the request otherwise.
 pub(in crate::session) fn flush(out: &mut BytesMut) {
     frontend::flush(out);
 }
 
-/// A statement that is parsed, described and bound at once, and leaves nothing on the server. The format is not automatic.
+/// Writes `Parse`, `Describe` and `Bind` of an unnamed statement, which leaves nothing on the server. The format is not
+/// automatic.
 pub(in crate::session) fn bind_undescribed(
     sql: Sql<'_>,
     params: &[Param<'_>],

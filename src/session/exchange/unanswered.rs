@@ -1,6 +1,6 @@
-//! What a guard leaves behind when it is dropped: a statement whose answer is read by the next call, the rest of a result.
+//! Work left behind by dropped guards: a statement whose answer the next call reads, or the rest of a result.
 //!
-//! Nothing here waits. What cannot be sent at once is sent first by the next call, or made good by the pool.
+//! Nothing here blocks. A statement that cannot be sent at once is sent first by the next call, or by the pool.
 
 use std::io;
 
@@ -12,8 +12,8 @@ use crate::link::CopyIn;
 use crate::session::lane::Lane;
 
 impl Lane<'_> {
-    /// The cursor or guard that read on was dropped. What is left is read by the next call, not cancelled: the statement is to
-    /// take effect as it would if all of it were read. Does not block.
+    /// Leaves the rest of a dropped cursor's result for the next call, which reads it without a cancel, so that the statement
+    /// takes effect as if all of it were read. Does not block.
     pub(crate) fn leave_unread(&mut self) {
         if !self.state.exchange_state.is_at_rest() {
             self.state.unread.to_the_end = true;
@@ -21,21 +21,21 @@ impl Lane<'_> {
         self.skip_received();
     }
 
-    /// Sends a statement whose answer the next call skips, as far as that can be done without waiting. If the kernel does not
-    /// take it, the next call sends it. Does nothing on a connection that is lost.
+    /// Sends a statement without waiting; the next call skips its answer. If the kernel does not accept it, the next call sends
+    /// it. Does nothing on a lost connection.
     pub(crate) fn send_and_leave(&mut self, sql: &str) {
         if self.link().fault().is_none() && !self.try_to_send(sql) && self.link().fault().is_none() {
             self.state.unsent = Some(sql.into());
         }
     }
 
-    /// Sends a statement without waiting, behind what is left of the exchange under way; `false` when it was not sent.
+    /// Sends a statement without waiting, behind the exchange under way; `false` when it was not sent.
     fn try_to_send(&mut self, sql: &str) -> bool {
         let Ok(mut line) = self.link.direct_again(None) else { return false };
         self.state.out.clear();
         match line.copy_in() {
             None => {}
-            // Its data has not come to an end, and does not any more.
+            // The copy's data was not ended, and is aborted.
             Some(CopyIn::Simple) if give_up_copy(&mut self.state.out).is_ok() => {}
             Some(_) => return false,
         }

@@ -1,4 +1,4 @@
-//! Having statements prepared, and prepared anew when they turn out to be stale.
+//! Preparing statements, and preparing them anew when they turn out to be stale.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::session::exchange::request::ResultFormat;
 use crate::session::exchange::{Reply, refused};
 use crate::session::lane::{Lane, end};
 
-/// A statement is prepared anew at most so often in one call: because it was taken away, and because names turned out not to last.
+/// The most reruns of a stale statement in one call: one because it was removed, one because names did not last.
 const MAX_RERUNS: u32 = 2;
 
 impl Lane<'_> {
-    /// Prepares a statement for use on any connection. `types` are those of its parameters, as in `pg_type`; what is 0 or
-    /// left out is inferred.
+    /// Prepares a statement for use on any connection. `types` are those of its parameters, as OIDs of `pg_type`; the server
+    /// infers those that are 0 or left out. Blocks for a round trip.
     ///
     /// # Errors
     /// The server's error about the text.
@@ -31,7 +31,7 @@ impl Lane<'_> {
         Ok(statement)
     }
 
-    /// The description of a text with these types declared, under which it is also run.
+    /// Describes a text with the declared types, under which it is also run.
     pub(crate) fn describe_text<V: BindValues + ?Sized>(
         &mut self,
         text: &str,
@@ -41,12 +41,12 @@ impl Lane<'_> {
         self.prepared(Sql::Text(text), declared).map(|(prepared, _)| prepared)
     }
 
-    /// The description does not hold any more: the statement is described anew when it is next used.
+    /// Drops an outdated description; the statement is described anew at its next use.
     pub(crate) fn forget_description(&mut self, prepared: &Prepared) {
         self.statements().forget(prepared);
     }
 
-    /// Runs a statement that is described, and once more if it turns out to be stale. Also returns the statement as it was run.
+    /// Runs a described statement, and again if it turns out to be stale. Also returns the statement as it was run.
     #[inline]
     pub(in crate::session) fn with_prepared<V: BindValues + ?Sized, T>(
         &mut self,
@@ -76,7 +76,7 @@ impl Lane<'_> {
         }
     }
 
-    /// Returns the error of a statement that was found stale, so that it may be run again; fails with any other.
+    /// Returns the error of a stale statement that may be run again; fails with any other error.
     #[cold]
     fn check_stale(
         &mut self,
@@ -87,7 +87,7 @@ impl Lane<'_> {
     ) -> Result<Error> {
         let Some(said) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
         if ends_the_session(said) {
-            // It was not even bound.
+            // The session ended before the statement was bound.
             let retryable = error.is_retryable() || outside_transaction;
             return Err(error.set_retryable(retryable));
         }
@@ -102,7 +102,7 @@ impl Lane<'_> {
         }
     }
 
-    /// The statement, with values that fit it; whether it was prepared just now.
+    /// Finds or prepares the statement and fits the values to it. The flag is set if it was prepared just now.
     #[inline]
     fn fitted<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<(Arc<Prepared>, bool)> {
         let (prepared, fresh) = self.prepared(sql, values)?;
@@ -113,8 +113,8 @@ impl Lane<'_> {
         }
     }
 
-    /// The same after a first try: types may have changed since it was described, or what was asked to fit the values has
-    /// pushed it out.
+    /// Repeats [`fitted`](Self::fitted) after a first try: types may have changed since the description, or looking them up has
+    /// evicted the statement.
     #[cold]
     fn fitted_again<V: BindValues + ?Sized>(
         &mut self,
@@ -135,7 +135,7 @@ impl Lane<'_> {
         Ok((prepared, fresh))
     }
 
-    /// The statement; whether it was prepared just now.
+    /// Finds or prepares the statement. The flag is set if it was prepared just now.
     #[inline]
     pub(in crate::session) fn prepared<V: BindValues + ?Sized>(
         &mut self,
@@ -149,7 +149,7 @@ impl Lane<'_> {
         Ok((self.prepare_now(sql, values)?, true))
     }
 
-    /// Prepares a statement and keeps it. What stands in the buffer is sent before.
+    /// Prepares a statement and caches it. The buffer's contents are sent before.
     #[cold]
     pub(in crate::session) fn prepare_now<V: BindValues + ?Sized>(
         &mut self,
@@ -162,8 +162,8 @@ impl Lane<'_> {
         Ok(prepared)
     }
 
-    /// Has the server parse and describe a statement, without a name if names turn out not to last. What stands in the buffer
-    /// is sent before.
+    /// Parses and describes a statement on the server, without a name if names do not last. The buffer's contents are sent
+    /// before.
     fn parse_lasting(
         &mut self,
         key: &Arc<[u8]>,

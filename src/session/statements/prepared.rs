@@ -7,34 +7,34 @@ use crate::protocol::session_parameters::TextSettings;
 use crate::session::exchange::request::ResultFormat;
 use crate::session::transfer::result::{Column, LastSize, ResultBlock};
 
-/// A statement with its description. The server knows it by name, or its text comes with each request.
+/// A statement with its description. The server has it by name, or each request carries its text.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// Under which it is kept: see [`Sql::key`](super::statement::Sql).
+    /// The key in the cache; see [`Sql::key`](super::statement::Sql).
     pub(in crate::session) key: Arc<[u8]>,
-    /// Empty for one whose text comes with each request.
+    /// Empty if each request carries the text.
     pub(in crate::session) name: String,
-    /// Types of the parameters, as the server settled them.
+    /// The types of the parameters, as the server settled them.
     parameters: Vec<u32>,
-    /// What it returns, as the server described it.
+    /// The columns of the result, as the server described them.
     columns: Box<[Column]>,
     last_size: LastSize,
     typed: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// Made once for each of [`Prepared::SHAPES`], so that an execution copies nothing.
+    /// One for each of [`Prepared::SHAPES`], made once, so that an execution copies nothing.
     shapes: [OnceLock<Box<ResultShape>>; Self::SHAPES],
 }
 
-/// The result of a statement in one format.
+/// The columns and format codes of a statement's result in one format.
 #[derive(Debug)]
 pub(in crate::session) struct ResultShape {
-    /// Empty for what returns no rows.
+    /// Empty for statements that return no rows.
     pub(in crate::session) columns: Arc<[Column]>,
-    /// The format codes of a `Bind`: one for all columns, or one each.
+    /// The format codes for `Bind`: one for all columns, or one each.
     pub(in crate::session) codes: Vec<i16>,
 }
 
 impl Prepared {
-    /// Text, binary, and automatic under each combination of the settings that it depends on.
+    /// The number of shapes: text, binary, and automatic under each combination of the settings that it depends on.
     const SHAPES: usize = 2 + (1 << 3);
 
     pub(in crate::session) fn new(
@@ -54,37 +54,37 @@ impl Prepared {
         }
     }
 
-    /// The same, to be kept under another key.
+    /// Returns the statement with another cache key.
     pub(in crate::session) fn under(self, key: Arc<[u8]>) -> Self {
         Self { key, ..self }
     }
 
-    /// Whether the server knows it by name.
+    /// Whether the server has it by name.
     #[inline]
     pub(crate) fn is_named(&self) -> bool {
         !self.name.is_empty()
     }
 
-    /// Types of the parameters, as in `pg_type`.
+    /// Returns the types of the parameters, as in `pg_type`.
     #[inline]
     pub(crate) fn parameters(&self) -> &[u32] {
         &self.parameters
     }
 
-    /// What it returns, as the server described it; the formats are those of the description, not of a result. A result
-    /// has its own columns, which are others if a table has changed since and the statement has no name.
+    /// Returns the columns as the server described them; their formats are those of the description, not of a result. A result
+    /// has its own columns, which differ if a table has changed since and the statement has no name.
     #[inline]
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Room for what the caller's types make of the description. It lasts as long as the description holds.
+    /// Returns the place for the typed API's view of the description. It lasts as long as the description.
     #[inline]
     pub(crate) fn typed(&self) -> &OnceLock<Box<dyn Any + Send + Sync>> {
         &self.typed
     }
 
-    /// Reads a result in the columns of a shape, into room for one as large as the last.
+    /// Reads a result with the columns of a shape into a block sized like the last result.
     #[inline]
     pub(in crate::session) fn read<E>(
         &self,
@@ -97,7 +97,7 @@ impl Prepared {
         Ok(block)
     }
 
-    /// Its result in a format, in a session with these settings.
+    /// Returns the shape of the result in a format, in a session with these settings.
     #[inline]
     pub(in crate::session) fn shape(&self, format: ResultFormat, settings: TextSettings) -> &ResultShape {
         let index = match format {

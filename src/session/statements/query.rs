@@ -1,4 +1,4 @@
-//! Statements whose results come in one piece: prepared ones, unnamed ones, scripts.
+//! Statements whose results are read as one block: prepared and unnamed ones.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::session::lane::{Lane, end};
 use crate::session::transfer::result::ResultBlock;
 
 impl Lane<'_> {
-    /// Runs one statement and returns its rows: a text, prepared at first use and kept with the connection unless
+    /// Runs one statement and returns its rows. It is a text, prepared at first use and cached by the connection unless
     /// `statement_cache` is 0, or a [`Statement`](crate::session::Statement).
     ///
-    /// A cached statement that no longer fits because a table, a type or the `search_path` changed is prepared anew and run
-    /// again: the server found that out before it ran anything. Inside a transaction the error stands, since the transaction
-    /// has failed, and is retryable.
+    /// A cached statement that is stale because a table, a type or the `search_path` changed is prepared anew and run again,
+    /// since the server refused it before it ran anything. Inside a transaction the error is returned, since the transaction
+    /// has failed, and is retryable. Blocks until the last row has come.
     ///
     /// # Errors
-    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the parameters are not as many as those of the statement, or
-    /// of another type than a [`Statement`](crate::session::Statement) has them.
+    /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the number of parameters is not the statement's, or their
+    /// types are not those of a [`Statement`](crate::session::Statement).
     pub fn query<'a>(
         &mut self,
         sql: impl Into<Sql<'a>>,
@@ -36,7 +36,7 @@ impl Lane<'_> {
         self.query_known(sql, params, format).map(|(block, _)| block)
     }
 
-    /// The same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
+    /// Does the same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
     #[inline]
     pub(crate) fn query_values<V: BindValues + ?Sized>(
         &mut self,
@@ -82,7 +82,7 @@ impl Lane<'_> {
         end(exchange, read)
     }
 
-    /// Runs a statement with values of any kind and returns how many rows it changed or returned.
+    /// Runs a statement with values of any kind and returns the number of rows it changed or returned.
     pub(crate) fn count_values<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<u64> {
         self.start()?;
         sql.check(values)?;
@@ -101,7 +101,7 @@ impl Lane<'_> {
         Ok(count)
     }
 
-    /// Everything in one request, with what is learnt on the way kept for the next time: where nothing is prepared by name, and
+    /// Parses, describes and runs a statement in one request, and caches its description, where nothing is prepared by name and
     /// the values need no description. The types of the result are not known beforehand, so automatic format means text here.
     fn query_undescribed(
         &mut self,

@@ -8,8 +8,9 @@ use crate::session::lane::{Lane, end};
 use crate::session::transfer::result::ResultBlock;
 
 impl Lane<'_> {
-    /// Runs a text of one or more statements without parameters; a block for each statement, values as text. They form
-    /// one transaction unless the text says otherwise, and an error ends the whole text.
+    /// Runs a text of one or more statements without parameters, and returns a block for each, values as text. They form one
+    /// transaction unless the text contains transaction commands, and an error ends the whole text. Blocks until the last
+    /// reply.
     pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
         self.start()?;
         request::query(sql, self.request()?)?;
@@ -39,7 +40,7 @@ impl Lane<'_> {
         end(exchange, Err(failure))
     }
 
-    /// Runs a text of any number of statements, whose rows are skipped.
+    /// Runs a text of any number of statements and skips their rows.
     pub(crate) fn run_batch(&mut self, sql: &str) -> Result<()> {
         self.start()?;
         request::query(sql, self.request()?)?;

@@ -1,4 +1,4 @@
-//! Statements prepared for use on any connection, and what a call of the lane runs.
+//! Statements prepared for use on any connection, and the argument type of calls that run a text or such a statement.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::error::{Error, Phase, Result};
 use crate::session::exchange::request::Param;
 use crate::session::transfer::result::Column;
 
-/// A statement and its description, as [`Lane::prepare`](crate::session::Lane::prepare) made it. It belongs to no connection and no
-/// pool: each connection prepares it for itself when it is first used there, and again when it has to. Cheap to clone.
+/// A statement and its description, as [`Lane::prepare`](crate::session::Lane::prepare) made it. It belongs to no connection
+/// and no pool: each connection prepares it at its first use there, and again when necessary. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Statement(Arc<Described>);
 
@@ -17,7 +17,7 @@ struct Described {
     text: Box<str>,
     parameters: Box<[u32]>,
     columns: Arc<[Column]>,
-    /// Under which connections keep it.
+    /// The key under which connections cache it.
     key: Arc<[u8]>,
 }
 
@@ -31,33 +31,33 @@ impl Statement {
         &self.0.key
     }
 
-    /// Its text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.0.text
     }
 
-    /// The types of its parameters, as in `pg_type`: those that were given, and those that the server inferred when the
-    /// statement was prepared. They hold on every connection.
+    /// Returns the types of the parameters, as in `pg_type`: those given, and those that the server inferred when the statement
+    /// was prepared. They apply on every connection.
     pub fn parameters(&self) -> &[u32] {
         &self.0.parameters
     }
 
-    /// The columns of its result, as they were when it was prepared; none for what returns no rows. Results carry their
-    /// own description, which is another one once a table has changed.
+    /// Returns the columns of the result, as they were when it was prepared; none for a statement without rows. Results carry
+    /// their own description, which differs once a table has changed.
     pub fn columns(&self) -> &[Column] {
         &self.0.columns
     }
 
-    /// The first parameter whose own type is neither 0 nor that of the statement.
+    /// Returns the first parameter whose declared type is neither 0 nor the statement's.
     pub(crate) fn first_of_another_type(&self, declared: impl Iterator<Item = u32>) -> Option<usize> {
         declared.zip(self.parameters()).position(|(declared, known)| declared != 0 && declared != *known)
     }
 }
 
-/// What a call runs: a text, or a statement prepared before.
+/// The statement that a call runs: a text, or one prepared before.
 #[derive(Debug, Clone, Copy)]
 pub enum Sql<'a> {
-    /// A single statement. Kept by its text and the types of its parameters.
+    /// A single statement. Cached by its text and the types of its parameters.
     Text(&'a str),
     /// A statement prepared before, on this connection or another.
     Statement(&'a Statement),
@@ -89,7 +89,7 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// The types to parse it with, 0 for what the server has to infer.
+    /// Returns the types to parse it with, 0 for those that the server has to infer.
     pub(in crate::session) fn types<V: BindValues + ?Sized>(self, values: &V) -> Vec<u32> {
         match self {
             Self::Text(_) => declared(values).collect(),
@@ -97,7 +97,7 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// Under which a connection keeps it; written into `room` if need be.
+    /// Returns the key in a connection's cache; written into `room` if necessary.
     #[inline]
     pub(in crate::session) fn key<'k, V: BindValues + ?Sized>(
         self,
@@ -117,7 +117,7 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// Fails if the values cannot be those of the statement.
+    /// Fails if the values do not match the statement.
     #[inline]
     pub(in crate::session) fn check<V: BindValues + ?Sized>(self, values: &V) -> Result<()> {
         let Self::Statement(statement) = self else { return Ok(()) };
@@ -135,7 +135,7 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// Whether both are kept under one key, found out cheaply; `false` says nothing.
+    /// Whether both certainly have the same key; a cheap check, whose `false` proves nothing.
     pub(in crate::session) fn is_certainly_same(
         self,
         params: &[Param<'_>],
@@ -155,22 +155,22 @@ impl<'a> Sql<'a> {
     }
 }
 
-/// The types worth telling: up to the last that is one. What is declared without a type and not in the text is an error of its
-/// own to the server (42P18), which says less than how many there should be.
+/// Returns the declared types up to the last that is not 0. A parameter without a type that the text does not use is a separate
+/// error (42P18), less helpful than the one about their number.
 #[inline]
 fn declared<V: BindValues + ?Sized>(values: &V) -> impl Iterator<Item = u32> {
     let count = (0..values.len()).rposition(|index| values.declared(index) != 0).map_or(0, |last| last + 1);
     (0..count).map(|index| values.declared(index))
 }
 
-/// The key of a text with these types declared.
+/// Returns the key of a text with these types declared.
 pub(in crate::session) fn key_of(text: &str, types: &[u32]) -> Arc<[u8]> {
     let mut key = Vec::new();
     write_key(text, types.iter().copied(), &mut key);
     key.into()
 }
 
-/// The text, which holds no NUL, then a NUL, then the types.
+/// Writes a key: the text, which holds no NUL, then a NUL, then the types.
 fn write_key(text: &str, types: impl Iterator<Item = u32>, key: &mut Vec<u8>) {
     key.extend_from_slice(text.as_bytes());
     key.push(0);

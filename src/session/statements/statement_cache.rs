@@ -1,6 +1,7 @@
-//! The statements that a connection knows, kept by text and declared types; least recently used first out.
+//! The statement cache of a connection, keyed by text and declared types; the least recently used is evicted first.
 //!
-//! With names, the server keeps them as well. Without, only their descriptions are kept here, and each request brings the text.
+//! With names, the server keeps the statements as well. Without, only their descriptions are cached, and each request carries
+//! the text.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -15,29 +16,29 @@ use super::values::BindValues;
 use crate::error::{ServerMessage, Staleness};
 use crate::link::LostStatements;
 
-/// How many descriptions are kept where nothing is prepared by name (`statement_cache=0`). They cost no memory on the server, and
-/// without one a statement takes a round trip more where its types have to be known; and the option does not say how many.
+/// The number of descriptions cached where nothing is prepared by name (`statement_cache=0`, which sets no number). They cost
+/// no memory on the server, and without one a statement takes another round trip where its types have to be known.
 const MAX_DESCRIPTIONS: usize = 100;
 
-/// What a name is derived from; statements of both kinds may differ in what the server inferred.
+/// The source of a statement name. Statements of both kinds may differ in the types that the server inferred.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum Origin {
-    /// Text and types under which it is kept.
+    /// The text and types that are its cache key.
     Kept,
-    /// Text and types that were given to be described; it is kept under those that the server settled.
+    /// The text and types given for a description; the cache key has the types that the server settled.
     ToBeDescribed,
 }
 
 pub(in crate::session) struct Statements {
     cache: LruCache<Arc<[u8]>, Arc<Prepared>>,
-    /// Whether those kept have names.
+    /// Whether the cached statements have names.
     named: bool,
     mode: Arc<StatementMode>,
-    /// Room to write a key into, so that finding one allocates nothing.
+    /// A buffer for keys, so that a look-up allocates nothing.
     key: Vec<u8>,
-    /// Names that are not kept any more; to be closed on the server with the next request.
+    /// The names of evicted statements, to be closed on the server with the next request.
     to_close: Vec<String>,
-    /// How often one was pushed out.
+    /// The number of evictions.
     evictions: u64,
 }
 
@@ -54,7 +55,7 @@ impl Statements {
     #[inline]
     pub(in crate::session) fn is_named(&mut self) -> bool {
         if self.named && self.mode.is_unnamed() {
-            // A pooler is in between, behind which nothing can be closed either.
+            // Behind such a pooler statements cannot be closed either.
             self.named = false;
             self.cache.clear();
             self.to_close.clear();
@@ -62,12 +63,12 @@ impl Statements {
         self.named
     }
 
-    /// How many are kept.
+    /// Returns the number of cached statements.
     pub(in crate::session) fn len(&self) -> usize {
         self.cache.len()
     }
 
-    /// The statement as it is known here.
+    /// Finds a statement in the cache.
     #[inline]
     pub(in crate::session) fn find<V: BindValues + ?Sized>(
         &mut self,
@@ -78,7 +79,7 @@ impl Statements {
         self.cache.get(sql.key(values, &mut self.key)).cloned()
     }
 
-    /// The key under which a statement is to be kept.
+    /// Returns the cache key of a statement.
     pub(in crate::session) fn key_of<V: BindValues + ?Sized>(
         &mut self,
         sql: Sql<'_>,
@@ -87,11 +88,11 @@ impl Statements {
         sql.key(values, &mut self.key).into()
     }
 
-    /// The name for a key: never another statement's, whatever connection of whatever program it is on, since poolers and servers
-    /// of one session pass sessions on between clients. Empty where nothing is prepared by name.
+    /// Returns the name for a key. It is unique across statements, connections and programs, since poolers share server
+    /// sessions between clients. Empty where nothing is prepared by name.
     ///
-    /// Text and types decide what a statement means, together with the session it runs in (`search_path` above all): when that
-    /// has changed, the server analyses the statement anew before it is bound (`RevalidateCachedQuery`).
+    /// Text and types determine the meaning of a statement, together with its session (`search_path` above all). When that has
+    /// changed, the server analyses the statement anew before it is bound (`RevalidateCachedQuery`).
     pub(in crate::session) fn name_for(&mut self, key: &[u8], origin: Origin) -> String {
         if !self.is_named() {
             return String::new();
@@ -116,7 +117,7 @@ impl Statements {
         if prepared.is_named() != self.is_named() {
             return;
         }
-        // It was closed and prepared anew.
+        // The same name was closed and prepared anew.
         self.to_close.retain(|name| *name != prepared.name);
         let name = prepared.name.clone();
         if let Some((_, gone)) = self.cache.push(prepared.key.clone(), prepared)
@@ -127,7 +128,7 @@ impl Statements {
         }
     }
 
-    /// Keeps a statement that was described under a name of its own. Another one that had this name is not known any more.
+    /// Inserts a statement that was described under a name of its own, and removes another one that had this name.
     pub(in crate::session) fn insert_described(&mut self, prepared: Arc<Prepared>) {
         let others = |(_, other): &(&Arc<[u8]>, &Arc<Prepared>)| {
             prepared.is_named() && other.name == prepared.name && other.key != prepared.key
@@ -139,12 +140,12 @@ impl Statements {
         self.insert(prepared);
     }
 
-    /// How often a statement was pushed out by another so far.
+    /// Returns the number of evictions so far.
     pub(in crate::session) fn evictions(&self) -> u64 {
         self.evictions
     }
 
-    /// It is to be prepared anew when it is used the next time.
+    /// Removes a statement, which is prepared anew at its next use.
     pub(in crate::session) fn forget(&mut self, prepared: &Prepared) {
         if let Some(gone) = self.cache.pop(&prepared.key)
             && gone.is_named()
@@ -153,7 +154,7 @@ impl Statements {
         }
     }
 
-    /// A command took statements away on the server.
+    /// Removes statements that a command deallocated on the server.
     #[cold]
     pub(in crate::session) fn forget_lost(&mut self, lost: LostStatements) {
         if !self.is_named() {
@@ -166,8 +167,8 @@ impl Statements {
         self.cache.clear();
     }
 
-    /// What the server's error says about a statement that was to be bound; `fresh` if it was prepared in this very call, `lost`
-    /// if a command was seen that takes statements away. `true` if it was stale: it is forgotten, and may be run again.
+    /// Checks whether the server's error at `Bind` means that the statement was stale; then it is removed, and may be run
+    /// again. `fresh`: it was prepared in this very call. `lost`: a command was seen that deallocates statements.
     #[cold]
     pub(in crate::session) fn check_stale(
         &mut self,
@@ -180,7 +181,7 @@ impl Statements {
         match staleness {
             Staleness::Unknown if !prepared.is_named() => return false,
             Staleness::Unknown => {
-                // One that is not kept any more was pushed out, or went with the others.
+                // A statement no longer cached was evicted, or removed with the others.
                 let kept = self
                     .cache
                     .peek(&prepared.key)
@@ -202,13 +203,13 @@ impl Statements {
         self.mode.stop_using_names("42P05");
     }
 
-    /// Statements that others have prepared, to be closed on the server too.
+    /// Adds names of statements that other clients prepared, to be closed on the server too.
     #[cold]
     pub(in crate::session) fn close_later(&mut self, names: Vec<String>) {
         self.to_close.extend(names);
     }
 
-    /// The names to close on the server.
+    /// Takes the names to close on the server.
     pub(in crate::session) fn take_to_close(&mut self) -> Vec<String> {
         std::mem::take(&mut self.to_close)
     }
@@ -218,7 +219,7 @@ impl Statements {
         !self.to_close.is_empty()
     }
 
-    /// Gives back what was needed for one unusually long text.
+    /// Frees the memory of an unusually long key.
     pub(in crate::session) fn trim(&mut self) {
         if self.key.capacity() > MAX_KEPT_KEY_BYTES {
             self.key = Vec::new();
@@ -226,7 +227,7 @@ impl Statements {
     }
 }
 
-/// 192 bits: far beyond what could be found twice, or made to.
+/// The bytes of the hash in a name: 192 bits, beyond accidental and deliberate collisions.
 const NAME_BYTES: usize = 24;
 
 const MAX_KEPT_KEY_BYTES: usize = 2048;

@@ -11,33 +11,33 @@ use crate::error::{Error, Result};
 use crate::session::exchange::request::Param;
 use crate::session::lane::Lane;
 
-/// Why a value cannot be written.
+/// The error of a value that cannot be written.
 pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
 
 /// The values of a statement's parameters: [`Param`]s, or values of the caller's own types.
 pub(crate) trait BindValues {
-    /// Whether values are written in the types that the server settled for the statement. Then it has to be described before
-    /// it is first run, and a text that is parsed again is declared with those types.
+    /// Whether values are written in the types that the server settled for the statement. The statement then has to be
+    /// described before its first run, and a text parsed again is declared with those types.
     const NEEDS_DESCRIPTION: bool;
 
-    /// How many there are.
+    /// Returns the number of values.
     fn len(&self) -> usize;
 
-    /// The type to declare for a parameter when the text is parsed; 0 has the server infer it.
+    /// Returns the type to declare for a parameter when the text is parsed; 0 lets the server infer it.
     fn declared(&self, index: usize) -> u32;
 
-    /// Called before the values are written for a statement, with the session at rest, which may be asked what has to be
-    /// known of its types. An error says that the values are none of this statement's; if it was described some time ago,
-    /// it is described anew and they are fitted once more.
+    /// Prepares the values for a statement before they are written. The session is at rest and may be used to look up types. An
+    /// error means that the values do not match the statement; if it was not described in this call, it is described anew and
+    /// the values are fitted once more.
     fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()>;
 
-    /// Whether values that could not be written may fit once the statement is described anew: nothing was sent. `fresh`: it
-    /// was described in this very call.
+    /// Whether values that could not be written may fit once the statement is described anew; nothing was sent. `fresh`: it was
+    /// described in this very call.
     fn may_fit_after_describing(&self, _: &Error, _fresh: bool) -> bool {
         false
     }
 
-    /// The format code of a value: 0 for text, 1 for binary.
+    /// Returns the format code of a value: 0 for text, 1 for binary.
     fn format(&self, statement: &Prepared, index: usize) -> i16;
 
     /// Appends a value, without its length.
@@ -50,7 +50,7 @@ pub(crate) trait BindValues {
 }
 
 impl BindValues for [Param<'_>] {
-    /// The caller says how its values are written, so the server is to infer what was not declared each time.
+    /// The caller chooses the form of its values, so the server infers undeclared types each time.
     const NEEDS_DESCRIPTION: bool = false;
 
     #[inline]

@@ -75,7 +75,7 @@ impl Lane<'_> {
         Ok(CopyOut { lane: self.reborrow(), cursor })
     }
 
-    /// The same as [`copy_in`](Self::copy_in), without keeping the session borrowed.
+    /// Does the same as [`copy_in`](Self::copy_in), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`copy_in`](Self::copy_in).
@@ -90,7 +90,7 @@ impl Lane<'_> {
         }
     }
 
-    /// The same as [`copy_out`](Self::copy_out), without keeping the session borrowed.
+    /// Does the same as [`copy_out`](Self::copy_out), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`copy_out`](Self::copy_out).

@@ -1,4 +1,4 @@
-//! A result in one block: values back to back, an index of cells, the columns' description.
+//! Result blocks: values back to back, an index of cells, the columns' description.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::session::exchange::reader::malformed;
 
-/// How values travel.
+/// The format of a value on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireFormat {
-    /// As the server prints it.
+    /// Text, as the server prints it.
     Text,
-    /// In the binary form of its type.
+    /// The binary form of its type.
     Binary,
 }
 
@@ -27,38 +27,38 @@ impl WireFormat {
     }
 }
 
-/// One column of a result, as `RowDescription` tells it.
+/// One column of a result, as `RowDescription` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in this result.
+    /// The name of the column in this result.
     pub name: String,
-    /// 0 when the column is no table's.
+    /// The OID of its table; 0 when the column is no table's.
     pub table_oid: u32,
-    /// Its number in that table, from 1; 0 when it is no table's.
+    /// The number of the column in that table, from 1; 0 when it is no table's.
     pub column_number: i16,
-    /// Its type, as in `pg_type`.
+    /// The OID of its type, as in `pg_type`.
     pub type_oid: u32,
-    /// Negative for types of variable length.
+    /// The size of the type in bytes; negative for variable length.
     pub type_size: i16,
     /// The length of a `varchar(n)` and the like, as in `pg_attribute.atttypmod`; -1 for none.
     pub type_modifier: i32,
-    /// How its values came.
+    /// The format of its values.
     pub format: WireFormat,
 }
 
-/// Where a value lies in the block; `length` is -1 for NULL.
+/// The place of a value in the block; `length` is -1 for NULL.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     start: u32,
     length: i32,
 }
 
-/// The rows of one statement. Immutable once finished, and free of the connection it came from.
+/// The rows of one statement. Immutable once finished, and independent of its connection.
 #[derive(Debug, Clone)]
 pub struct ResultBlock {
     columns: Arc<[Column]>,
     cells: Vec<Cell>,
-    /// Rows as they came, but for a NUL behind each value, so that a text can be handed out as a C string.
+    /// Rows as received, but for a NUL behind each value, so that a text can be handed out as a C string.
     data: Vec<u8>,
     rows: usize,
     tag: CommandTag,
@@ -66,8 +66,8 @@ pub struct ResultBlock {
     settings: TextSettings,
 }
 
-/// How large the last result of a statement was: the next one gets room for as much from the start. Growing by doubling
-/// touches twice the memory, and each fresh page costs a fault: 2,000 of them, 8 of 45 ms, for 100,000 rows.
+/// The size of a statement's last result, for which the next one gets room from the start. Growing by doubling touches twice
+/// the memory, and each fresh page costs a fault: 2,000 of them, 8 of 45 ms, for 100,000 rows.
 #[derive(Debug, Default)]
 pub(in crate::session) struct LastSize {
     bytes: AtomicUsize,
@@ -75,9 +75,9 @@ pub(in crate::session) struct LastSize {
 }
 
 impl LastSize {
-    /// Smaller results grow in memory that the allocator has at hand.
+    /// The smallest result noted. Smaller ones grow in memory that the allocator has at hand.
     const MIN_NOTED_BYTES: usize = 64 * 1024;
-    /// More room is not taken on a mere expectation.
+    /// The most room reserved on an expectation.
     const MAX_NOTED_BYTES: usize = 64 * 1024 * 1024;
 
     pub(in crate::session) fn note(&self, block: &ResultBlock) {
@@ -90,7 +90,7 @@ impl LastSize {
     }
 }
 
-/// A block holds less than this, so that its index can be small; larger results are streamed.
+/// The limit of a block, so that its index can be small; larger results are streamed.
 const MAX_BLOCK_BYTES: usize = u32::MAX as usize;
 
 impl ResultBlock {
@@ -105,19 +105,19 @@ impl ResultBlock {
         }
     }
 
-    /// For a result that is probably as large as the last one.
+    /// Returns a block with room for a result as large as the last one.
     pub(in crate::session) fn with_room_like(columns: Arc<[Column]>, last: &LastSize) -> Self {
         let mut block = Self::new(columns);
         let bytes = last.bytes.load(Relaxed);
         if bytes > 0 {
-            // Without it, the block grows as others do.
+            // If the reservation fails, the block grows as it fills.
             let _ = block.data.try_reserve(bytes);
             let _ = block.cells.try_reserve(last.cells.load(Relaxed));
         }
         block
     }
 
-    /// One of these rows.
+    /// Returns a block of these rows.
     #[cfg(all(test, feature = "capi"))]
     pub(crate) fn of_rows(columns: Arc<[Column]>, bodies: &[&[u8]], settings: TextSettings) -> Self {
         let mut block = Self::new(columns);
@@ -125,8 +125,8 @@ impl ResultBlock {
         block
     }
 
-    /// Adds the body of a `DataRow`: a count, then a length and that many bytes for each value.
-    /// `settings` are the session's, and count when it is the first row.
+    /// Adds the body of a `DataRow`: a count, then a length and that many bytes for each value. `settings` are the session's;
+    /// those of the first row count.
     pub(in crate::session) fn push_row(
         &mut self,
         body: &[u8],
@@ -139,8 +139,8 @@ impl ResultBlock {
         if usize::from(u16::from_be_bytes(*count)) != self.columns.len() {
             return Err(malformed());
         }
-        // The row is taken as it came, and the first byte of each length becomes the NUL behind the value before it: one
-        // copy for each row takes half of the time of one for each value, for three bytes more each.
+        // The row is copied whole, and the first byte of each length becomes the NUL behind the value before it. One copy for
+        // each row takes half of the time of one for each value, for three bytes more each.
         let kept = self.data.len();
         let whole = rest.len();
         self.data.try_reserve(whole + 1)?;
@@ -166,7 +166,7 @@ impl ResultBlock {
         if rest.is_empty() { Ok(()) } else { Err(malformed()) }
     }
 
-    /// The values of one column, row by row; `None` for NULL. Nothing for a column that is not there.
+    /// Iterates over the values of one column, row by row; `None` for NULL. Empty for a column that does not exist.
     pub(in crate::session) fn values_of(&self, column: usize) -> impl Iterator<Item = Option<&[u8]>> {
         let own = if column < self.columns.len() { self.cells.get(column..) } else { None };
         own.unwrap_or_default().iter().step_by(self.columns.len().max(1)).map(|cell| self.bytes_of(*cell))
@@ -178,7 +178,7 @@ impl ResultBlock {
         self.data.get(start..start + length)
     }
 
-    /// At least the bytes of all values, and one more each.
+    /// Returns at least the bytes of all values, and one more each.
     pub(in crate::session) fn data_size(&self) -> usize {
         self.data.len()
     }
@@ -187,17 +187,17 @@ impl ResultBlock {
         self.settings
     }
 
-    /// Whether another row of this size still fits.
+    /// Whether another row of this size fits.
     pub(in crate::session) fn has_room_for(&self, body: usize) -> bool {
         self.data.len() + body + self.columns.len() < MAX_BLOCK_BYTES
     }
 
-    /// How much its values take.
+    /// Returns the size of its values in bytes.
     pub(in crate::session) fn bytes(&self) -> usize {
         self.data.len()
     }
 
-    /// All rows have come. Gives back what it has room for and did not need.
+    /// Completes the block with its tag, and frees room that was not needed.
     pub(in crate::session) fn finish(&mut self, tag: CommandTag) {
         self.tag = tag;
         if self.data.capacity() > 2 * self.data.len() + LastSize::MIN_NOTED_BYTES {
@@ -206,17 +206,17 @@ impl ResultBlock {
         }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The description of the columns.
+    /// Returns the description of the columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The bytes of a value as they came; `None` for NULL and beyond the edges.
+    /// Returns the bytes of a value as received; `None` for NULL and beyond the edges.
     pub fn cell(&self, row: usize, column: usize) -> Option<&[u8]> {
         if column >= self.columns.len() {
             return None;
@@ -225,16 +225,16 @@ impl ResultBlock {
         self.bytes_of(*cell)
     }
 
-    /// A value as text, exactly as the server prints it. Text columns are read as they came; binary ones of these types
-    /// are written here: bool, the integers, oid, xid, cid, xid8, floats, numeric, `"char"`, the text types, json, jsonb,
-    /// jsonpath, xml, bytea, uuid, date, time, timetz, timestamp, timestamptz, interval, inet, cidr, macaddr, macaddr8, bit
-    /// and varbit.
+    /// Returns a value as text, exactly as the server prints it. Text columns are returned as received; binary values of these
+    /// types are converted: bool, the integers, oid, xid, cid, xid8, floats, numeric, `"char"`, the text types, json, jsonb,
+    /// jsonpath, xml, bytea, uuid, date, time, timetz, timestamp, timestamptz, interval, inet, cidr, macaddr, macaddr8, bit and
+    /// varbit.
     ///
-    /// `None` for NULL and beyond the edges, for binary values of other types, and where the session's settings keep the
-    /// server's text from being known: dates and timestamps unless `DateStyle` was ISO, timestamptz unless `TimeZone` was
-    /// UTC, intervals unless `IntervalStyle` was `postgres`, floats from servers before PostgreSQL 12. Two settings that
-    /// servers do not report are taken to be the defaults: `bytea_output=hex` and an `extra_float_digits` of 1 or more.
-    /// [`ResultFormat::Automatic`](crate::session::ResultFormat::Automatic) asks for text where it would be `None`.
+    /// `None` for NULL and beyond the edges, for binary values of other types, and where the server's text depends on settings
+    /// that are not the ones supported: dates and timestamps unless `DateStyle` was ISO, timestamptz unless `TimeZone` was UTC,
+    /// intervals unless `IntervalStyle` was `postgres`, floats from servers before PostgreSQL 12. Two settings that servers do
+    /// not report are assumed to be the defaults: `bytea_output=hex` and an `extra_float_digits` of 1 or more.
+    /// [`ResultFormat::Automatic`](crate::session::ResultFormat::Automatic) requests text where this would be `None`.
     pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, str>> {
         if let Some(bytes) = self.text_as_it_came(row, column) {
             return str::from_utf8(bytes).ok().map(Cow::Borrowed);
@@ -244,7 +244,7 @@ impl ResultBlock {
         Some(Cow::Owned(text))
     }
 
-    /// The text of a value that lies in the block in so many bytes, followed by a NUL.
+    /// Returns the text of a value that is in the block as such, followed by a NUL.
     pub(crate) fn text_as_it_came(&self, row: usize, column: usize) -> Option<&[u8]> {
         let bytes = self.cell(row, column)?;
         let column = &self.columns[column];
@@ -254,13 +254,13 @@ impl ResultBlock {
         }
     }
 
-    /// Adds the text of a binary value that has to be made. On `None`, what was added is of no use.
+    /// Appends the text of a binary value that has to be converted. On `None`, `text` holds garbage.
     pub(crate) fn write_text(&self, row: usize, column: usize, text: &mut String) -> Option<()> {
         let bytes = self.cell(row, column)?;
         text_format::write(self.columns[column].type_oid, bytes, self.settings, text)
     }
 
-    /// What the server did, in its own words: `SELECT 3`, `INSERT 0 1`. Empty while rows are still to come.
+    /// Returns the command tag: `SELECT 3`, `INSERT 0 1`. Empty while rows are still to come.
     pub fn command_tag(&self) -> &str {
         self.tag.as_str()
     }
@@ -270,7 +270,7 @@ impl ResultBlock {
         &self.tag
     }
 
-    /// The number at the end of the command tag: rows changed or returned; `None` for commands that count none.
+    /// Returns the number at the end of the command tag: rows changed or returned; `None` for commands that count none.
     pub fn rows_affected(&self) -> Option<u64> {
         self.tag.rows()
     }

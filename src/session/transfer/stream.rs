@@ -1,5 +1,5 @@
-//! A result larger than memory: read in portions, at the caller's pace. The server is held back by the network's own flow
-//! control, so nothing piles up on either side.
+//! Streams: results larger than memory, read in portions at the caller's pace. TCP flow control holds the server back, so
+//! nothing piles up on either side.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,32 +17,33 @@ use crate::session::statements::prepared::Prepared;
 use crate::session::statements::statement::Sql;
 use crate::session::statements::values::BindValues;
 
-/// A portion ends when it holds this much, so that rows that are larger than expected fill no memory.
+/// The size at which a portion ends, so that rows larger than expected do not fill the memory.
 const MAX_PORTION_BYTES: usize = 16 << 20;
 
-/// Where the reading of a stream stands, without the connection that it is read from: for those who cannot keep a
-/// borrowed [`RowStream`]. It goes with the connection it was opened on, and with no other.
+/// A stream in progress, without a borrow of its connection, for callers that cannot keep a [`RowStream`]. It is valid only
+/// with the connection it was opened on.
 ///
-/// Dropping it before the end gives the stream up. The statement deadline holds for each call by itself; the time between
-/// two calls does not count.
+/// Dropping it before the end abandons the stream. The statement deadline applies to each call by itself; the time between two
+/// calls does not count.
 #[derive(Debug)]
 pub struct StreamCursor {
     state: CursorState,
     columns: Arc<[Column]>,
     tag: CommandTag,
-    /// When the statement as a whole has to be over; `None` where the deadline holds for each call by itself.
+    /// The deadline of the statement as a whole; `None` where it applies to each call by itself.
     end: Option<Instant>,
 }
 
-/// The rows of one statement, portion by portion. Dropped before the end, it leaves the rest to be cancelled and skipped
-/// before the connection's next statement, or by the pool.
+/// The rows of one statement, portion by portion. Dropped before the end, the rest is cancelled and skipped before the
+/// connection's next statement, or by the pool.
 pub struct RowStream<'a> {
     lane: Lane<'a>,
     cursor: StreamCursor,
 }
 
 impl Lane<'_> {
-    /// Runs a statement whose rows are to be read in portions. Prepared as for [`query`](Self::query).
+    /// Runs a statement whose rows are read in portions, prepared as for [`query`](Self::query). Blocks until the server has
+    /// accepted it.
     ///
     /// # Errors
     /// As for [`query`](Self::query), where the statement cannot be begun.
@@ -56,7 +57,7 @@ impl Lane<'_> {
         Ok(RowStream { lane: self.reborrow(), cursor })
     }
 
-    /// The same as [`stream`](Self::stream), without keeping the session borrowed.
+    /// Does the same as [`stream`](Self::stream), without keeping the session borrowed.
     ///
     /// # Errors
     /// As for [`stream`](Self::stream).
@@ -74,7 +75,7 @@ impl Lane<'_> {
         self.stream_known(sql, params, format).map(|(cursor, _)| cursor)
     }
 
-    /// The same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
+    /// Does the same with values of any kind. Also returns the statement as it was run, which decides how to read the values.
     pub(crate) fn stream_values<V: BindValues + ?Sized>(
         &mut self,
         sql: Sql<'_>,
@@ -121,13 +122,13 @@ impl Lane<'_> {
         })
     }
 
-    /// Sends the `Bind` that stands in the buffer, and reads on until the server has accepted it.
+    /// Sends the `Bind` in the buffer, and reads until the server has accepted it.
     pub(in crate::session) fn begin_stream(
         &mut self,
         bound: impl FnOnce(&mut Exchange<'_>) -> Result<Arc<[Column]>>,
     ) -> Result<StreamCursor> {
         let out = self.out();
-        // Else the server would keep its consent to itself until it has rows to send along.
+        // Without it, the server would send `BindComplete` only along with rows.
         request::flush(out);
         request::execute(out)?;
         request::sync(out);
@@ -145,12 +146,12 @@ impl Lane<'_> {
 }
 
 impl StreamCursor {
-    /// The description of the columns.
+    /// Returns the description of the columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// What the server did, once the end was read.
+    /// Returns the command tag, once the end was read.
     pub fn command_tag(&self) -> &str {
         self.tag.as_str()
     }
@@ -160,7 +161,7 @@ impl StreamCursor {
         matches!(self.state, CursorState::Ended)
     }
 
-    /// The rows that the statement changed or returned, once the end was read.
+    /// Returns the number of rows changed or returned, once the end was read.
     pub(crate) fn rows_affected(&self) -> Option<u64> {
         self.is_ended().then(|| self.tag.rows().unwrap_or(0))
     }
@@ -175,8 +176,8 @@ impl StreamCursor {
         self.columns.clone()
     }
 
-    /// The next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `lane` is that of
-    /// the connection on which the stream was opened.
+    /// Returns the next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `lane` belongs
+    /// to the connection on which the stream was opened. Blocks until the rows have come.
     ///
     /// # Errors
     /// The server's error in the middle of the result; the stream is then over. [`Misuse`](crate::ErrorKind::Misuse) after
@@ -185,12 +186,12 @@ impl StreamCursor {
         self.portion(lane, most, false)
     }
 
-    /// The next rows: waits for one, and takes those that have come with it.
+    /// Returns the next rows: waits for one, and takes those that have arrived with it.
     pub(crate) fn next_arrived(&mut self, lane: &mut Lane<'_>) -> Result<Option<ResultBlock>> {
         self.portion(lane, usize::MAX, true)
     }
 
-    /// All rows that are left, as one block.
+    /// Reads all remaining rows as one block.
     pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
         let (mut exchange, _) = lane.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
@@ -200,13 +201,13 @@ impl StreamCursor {
         Ok(block)
     }
 
-    /// The deadline is that of the statement as a whole, which has to be over at `end`.
+    /// Sets the deadline of the statement as a whole.
     pub(crate) fn until(mut self, end: Option<Instant>) -> Self {
         self.end = end;
         self
     }
 
-    /// Gives the stream up.
+    /// Abandons the stream.
     pub(crate) fn give_up(&mut self) {
         if !self.is_ended() {
             self.state = CursorState::Broken;
@@ -243,17 +244,17 @@ impl StreamCursor {
 }
 
 impl RowStream<'_> {
-    /// The description of the columns.
+    /// Returns the description of the columns.
     pub fn columns(&self) -> &[Column] {
         self.cursor.columns()
     }
 
-    /// What the server did, once the end was read.
+    /// Returns the command tag, once the end was read.
     pub fn command_tag(&self) -> &str {
         self.cursor.command_tag()
     }
 
-    /// The next rows: see [`StreamCursor::next_portion`].
+    /// Returns the next rows; see [`StreamCursor::next_portion`].
     ///
     /// # Errors
     /// The server's error in the middle of the result; the stream is then over.
@@ -270,7 +271,7 @@ impl Drop for RowStream<'_> {
     }
 }
 
-/// `Some` with the command tag when the statement is over.
+/// Reads a portion; returns the command tag when the statement is over.
 fn read_portion(
     exchange: &mut Exchange<'_>,
     block: &mut ResultBlock,

@@ -19,19 +19,19 @@ impl<'a> TransactionBuilder<'a> {
         Self { handle, options: TransactionOptions::new() }
     }
 
-    /// How much it sees of others.
+    /// Sets the isolation level.
     pub fn isolation_level(mut self, isolation: Isolation) -> Self {
         self.options = self.options.isolation(isolation);
         self
     }
 
-    /// Whether the server refuses statements that write.
+    /// Sets whether the server refuses statements that write.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.options = self.options.read_only(read_only);
         self
     }
 
-    /// Whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
+    /// Sets whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
     pub fn deferrable(mut self, deferrable: bool) -> Self {
         self.options = self.options.deferrable(deferrable);
         self

@@ -79,7 +79,7 @@ impl<'a> Transaction<'a> {
     /// Rolls the transaction back; or what was done since the savepoint. Blocks until the server has answered.
     ///
     /// # Errors
-    /// The connection's. The transaction has come to nothing even then.
+    /// The connection's error. The transaction is rolled back even then.
     pub fn rollback(mut self) -> Result<()> {
         let done = match &self.level {
             Level::Savepoint { name, .. } => {
