@@ -1,4 +1,4 @@
-//! Command tags: what a statement did, in the server's own words.
+//! Command tags, with which the server reports the effect of a statement.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ impl CommandTag {
         &ended[..ended.len() - 1]
     }
 
-    /// The tag and the NUL behind it.
+    /// Returns the tag and the NUL behind it.
     pub(crate) fn with_nul(&self) -> &str {
         self.0.as_deref().unwrap_or("\0")
     }
 
-    /// The number at its end, where there is one.
+    /// Returns the number at its end, where there is one.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.as_str().rsplit(' ').next()?.parse().ok()
     }

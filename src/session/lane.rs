@@ -78,13 +78,13 @@ impl LaneState {
         self.messages.notifications.push(notification);
     }
 
-    /// Whether an exchange is open or was abandoned. The client must not use the connection before its end.
+    /// Returns whether an exchange is open or was abandoned. The client must not use the connection before its end.
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.exchange_state.is_at_rest()
     }
 
-    /// Whether the abandoned exchange has to be cancelled to end in bounded time.
+    /// Returns whether the abandoned exchange has to be cancelled to end in bounded time.
     pub(crate) fn needs_cancel(&self) -> bool {
         !self.unread.only_rollback
     }
@@ -268,8 +268,8 @@ impl<'c> Lane<'c> {
         Exchange::begin(line, self.state)
     }
 
-    /// Resumes the exchange of a cursor, as a call of its own. The caller puts the ticket back if the exchange goes on after
-    /// it. The deadline is `end`, or the statement's.
+    /// Resumes the exchange of a cursor, as a separate call. The caller puts the ticket back if the exchange goes on after it.
+    /// The deadline is `end`, or the statement's.
     pub(super) fn resume(
         &mut self,
         kind: ExchangeKind,
@@ -308,7 +308,7 @@ impl<'c> Lane<'c> {
         self.link.is_clean()
     }
 
-    /// Whether the server began to run the last statement.
+    /// Returns whether the server began to run the last statement.
     pub(crate) fn ran_last_statement(&self) -> bool {
         self.link.ran_last_statement()
     }

@@ -1,6 +1,6 @@
-//! The session: statements, results, streams, COPY and notifications spoken straight on the link. Everything runs on it; what is
-//! public here is the raw view, for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags,
-//! full descriptions of columns, results in one block.
+//! The raw session: statements, results, streams, COPY and notifications directly on the link. Everything runs on it. The
+//! public items are for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags, full
+//! descriptions of columns, results in one block.
 //!
 #![cfg_attr(feature = "embedded", doc = "```")]
 #![cfg_attr(not(feature = "embedded"), doc = "```ignore")]

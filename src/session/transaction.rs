@@ -114,7 +114,7 @@ impl TransactionOptions {
 /// The outcome of a COMMIT.
 pub(crate) enum Commit {
     Done,
-    /// It took effect as a ROLLBACK.
+    /// The COMMIT took effect as a ROLLBACK.
     RolledBack,
     /// The server reported an error, and rolled back.
     Refused(Error),

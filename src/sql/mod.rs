@@ -2,7 +2,7 @@
 //!
 //! Names and shapes are those of the `postgres` crate, so that programs written for it compile with another type of connection.
 //! Parameters are [`ToSql`](postgres_types::ToSql), values [`FromSql`](postgres_types::FromSql), of [`types`](crate::types).
-//! Statements are prepared when a connection first runs their text, and kept; results come in binary.
+//! Statements are prepared when a connection first runs their text, and cached; results come in binary.
 //!
 //! ```
 //! # fn main() -> holdfast::Result<()> {

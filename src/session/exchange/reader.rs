@@ -61,7 +61,7 @@ pub(in crate::session) struct Reader {
     awaited: usize,
 }
 
-/// One whole message, its body still in the buffer.
+/// A whole message, its body still in the buffer.
 pub(in crate::session) struct Received {
     pub(in crate::session) kind: u8,
     body: (usize, usize),

@@ -65,7 +65,7 @@ pub enum ResultFormat {
 pub struct Request<'a> {
     /// A single statement, or one prepared before.
     pub sql: Sql<'a>,
-    /// Its parameters.
+    /// The parameters of the statement.
     pub params: &'a [Param<'a>],
     /// The format of its result.
     pub format: ResultFormat,

@@ -74,7 +74,7 @@ impl ExchangeState {
         ExchangeTicket(ticket)
     }
 
-    /// Whether the ticket is for the exchange that is open.
+    /// Returns whether the ticket is for the exchange that is open.
     pub(in crate::session) fn admits(&self, ticket: &ExchangeTicket) -> bool {
         matches!(self, Self::Open(_, open) if std::ptr::eq(open.as_ptr(), Arc::as_ptr(&ticket.0)))
     }
@@ -95,9 +95,9 @@ impl ExchangeState {
 #[derive(Debug)]
 pub(in crate::session) enum CursorState {
     Open(ExchangeTicket),
-    /// The end was read.
+    /// The exchange was read to its end.
     Ended,
-    /// It failed or was abandoned.
+    /// The exchange failed or was abandoned.
     Broken,
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_is_open_for_as_long_as_somebody_has_its_ticket() {
+    fn an_exchange_is_open_for_as_long_as_its_ticket_exists() {
         let mut exchange_state = ExchangeState::Rest;
         let ticket = exchange_state.open(ExchangeKind::CopyIn);
         let error = exchange_state.refuse_if_open().unwrap_err();

@@ -14,7 +14,7 @@ pub(crate) struct StatementMode {
 }
 
 impl StatementMode {
-    /// Whether statements are sent without names, because a name did not last.
+    /// Returns whether statements are sent without names, because a name did not last.
     #[inline]
     pub(crate) fn is_unnamed(&self) -> bool {
         self.unnamed.load(Relaxed)

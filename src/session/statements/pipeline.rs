@@ -28,7 +28,7 @@ pub enum PipelineMode {
     Together,
 }
 
-/// The way in which the server gets to know one statement of a pipeline.
+/// The parse state of one statement of a pipeline.
 enum Parsing {
     /// Described before; `fresh` if by this pipeline.
     Known { prepared: Arc<Prepared>, fresh: bool },
@@ -184,12 +184,12 @@ fn begun(outcomes: &[Result<ResultBlock>], mode: PipelineMode) -> usize {
     }
 }
 
-/// Says which request it was.
+/// Adds the index of the request to its error.
 fn at(error: Error, index: usize) -> Error {
     error.with_note(format!("requests[{index}]"))
 }
 
-/// Whether a statement is a COPY that waits for data. The server would take what follows in the pipeline for the data, and
+/// Returns whether a statement is a COPY that waits for data. The server would read the rest of the pipeline as its data, and
 /// end the session.
 fn feeds_a_table(text: &str) -> bool {
     let text = text.trim_start().as_bytes();
@@ -308,7 +308,7 @@ impl Replies<'_, '_> {
                 (Parsing::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
                     if let Some(said) = refusals.get(earlier) {
                         let refusal = refused(said.clone());
-                        // It depended on that parse, so it was not begun either.
+                        // The statement depended on that parse, so it was not begun either.
                         let stale = e.is_of_stale_statement() || is_duplicate_name(&refusal);
                         read = Err(if stale {
                             refusal.of_stale_statement(!self.outside_transaction)
@@ -354,8 +354,8 @@ impl Replies<'_, '_> {
         }
     }
 
-    /// Whether an error ends the pipeline rather than one statement. The connection may be broken already while earlier replies
-    /// are read.
+    /// Returns whether an error ends the pipeline rather than one statement. The connection may be broken already while earlier
+    /// replies are read.
     fn is_the_end(&self, error: &Error) -> bool {
         let of_a_statement = error.server().is_some_and(|said| said.severity == "ERROR");
         self.exchange.is_given_up() || (self.exchange.is_broken() && !of_a_statement)

@@ -59,7 +59,7 @@ impl Prepared {
         Self { key, ..self }
     }
 
-    /// Whether the server has it by name.
+    /// Returns whether the server has it by name.
     #[inline]
     pub(crate) fn is_named(&self) -> bool {
         !self.name.is_empty()

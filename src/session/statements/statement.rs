@@ -135,7 +135,7 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// Whether both certainly have the same key; a cheap check, whose `false` proves nothing.
+    /// Returns whether both certainly have the same key; a cheap check, whose `false` is inconclusive.
     pub(in crate::session) fn is_certainly_same(
         self,
         params: &[Param<'_>],

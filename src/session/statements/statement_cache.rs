@@ -31,7 +31,7 @@ pub(in crate::session) enum Origin {
 
 pub(in crate::session) struct Statements {
     cache: LruCache<Arc<[u8]>, Arc<Prepared>>,
-    /// Whether the cached statements have names.
+    /// True if the cached statements have names.
     named: bool,
     mode: Arc<StatementMode>,
     /// A buffer for keys, so that a look-up allocates nothing.
@@ -51,7 +51,7 @@ impl Statements {
         Self { cache, named: capacity > 0, mode, key: Vec::new(), to_close: Vec::new(), evictions: 0 }
     }
 
-    /// Whether statements are prepared by name.
+    /// Returns whether statements are prepared by name.
     #[inline]
     pub(in crate::session) fn is_named(&mut self) -> bool {
         if self.named && self.mode.is_unnamed() {
@@ -128,7 +128,7 @@ impl Statements {
         }
     }
 
-    /// Inserts a statement that was described under a name of its own, and removes another one that had this name.
+    /// Inserts a statement that was described under a separate name, and removes another one that had this name.
     pub(in crate::session) fn insert_described(&mut self, prepared: Arc<Prepared>) {
         let others = |(_, other): &(&Arc<[u8]>, &Arc<Prepared>)| {
             prepared.is_named() && other.name == prepared.name && other.key != prepared.key

@@ -16,7 +16,7 @@ pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
 
 /// The values of a statement's parameters: [`Param`]s, or values of the caller's own types.
 pub(crate) trait BindValues {
-    /// Whether values are written in the types that the server settled for the statement. The statement then has to be
+    /// True if values are written in the types that the server settled for the statement. The statement then has to be
     /// described before its first run, and a text parsed again is declared with those types.
     const NEEDS_DESCRIPTION: bool;
 
@@ -31,8 +31,8 @@ pub(crate) trait BindValues {
     /// the values are fitted once more.
     fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()>;
 
-    /// Whether values that could not be written may fit once the statement is described anew; nothing was sent. `fresh`: it was
-    /// described in this very call.
+    /// Returns whether values that could not be written may fit once the statement is described anew; nothing was sent.
+    /// `fresh`: it was described in this very call.
     fn may_fit_after_describing(&self, _: &Error, _fresh: bool) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Rows on their way: result blocks and packs, streams and portals read in portions, COPY in both directions.
+//! Transfer of rows: result blocks and packs, streams and portals read in portions, COPY in both directions.
 
 pub(super) mod copy;
 pub(crate) mod pack;

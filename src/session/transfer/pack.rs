@@ -302,7 +302,7 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Whether all values are UTF-8. Text from a database in SQL_ASCII need not be.
+/// Returns whether all values are UTF-8. Text from a database in SQL_ASCII need not be.
 fn is_text(arena: &[u8], offsets: &[u32]) -> bool {
     arena.is_ascii()
         || str::from_utf8(arena).is_ok_and(|all| offsets.iter().all(|at| all.is_char_boundary(*at as usize)))

@@ -187,7 +187,7 @@ impl ResultBlock {
         self.settings
     }
 
-    /// Whether another row of this size fits.
+    /// Returns whether another row of this size fits.
     pub(in crate::session) fn has_room_for(&self, body: usize) -> bool {
         self.data.len() + body + self.columns.len() < MAX_BLOCK_BYTES
     }

@@ -156,7 +156,7 @@ impl StreamCursor {
         self.tag.as_str()
     }
 
-    /// Whether the end was read.
+    /// Returns whether the end was read.
     pub fn is_ended(&self) -> bool {
         matches!(self.state, CursorState::Ended)
     }

@@ -9,8 +9,8 @@ use crate::sql::handle::Handle;
 
 /// Data of `COPY ... TO STDOUT`, as [`copy_out`](crate::PooledConnection::copy_out) returns it.
 ///
-/// Dropped before the end, it does not block: the rest is skipped by the connection's next call, or cancelled when the
-/// connection goes back to its pool.
+/// Dropped before the end, it does not block. The connection's next call skips the rest, or it is cancelled when the connection
+/// is returned to its pool.
 pub struct CopyOutReader<'a> {
     handle: Handle<'a>,
     cursor: CopyOutCursor,

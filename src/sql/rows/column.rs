@@ -25,7 +25,7 @@ impl Column {
         }
     }
 
-    /// Whether it is what was made of this description.
+    /// Returns whether it was made from this description.
     pub(in crate::sql) fn is_of(&self, described: &session::Column) -> bool {
         *self.name == *described.name && self.type_.oid() == described.type_oid
     }
@@ -35,22 +35,22 @@ impl Column {
         &self.name
     }
 
-    /// The OID of the table that the column belongs to, if it is a table's.
+    /// Returns the OID of the column's table, if it is a table's.
     pub fn table_oid(&self) -> Option<u32> {
         self.table_oid
     }
 
-    /// The number of the column in its table, from 1, if it is a table's.
+    /// Returns the number of the column in its table, from 1, if it is a table's.
     pub fn column_id(&self) -> Option<i16> {
         self.column_id
     }
 
-    /// The modifier of the type, such as the length of a `varchar(n)`, as in `pg_attribute.atttypmod`; -1 for none.
+    /// Returns the modifier of the type, such as the length of a `varchar(n)`, as in `pg_attribute.atttypmod`; -1 for none.
     pub fn type_modifier(&self) -> i32 {
         self.type_modifier
     }
 
-    /// The type of the column's values.
+    /// Returns the type of the column's values.
     pub fn type_(&self) -> &Type {
         &self.type_
     }

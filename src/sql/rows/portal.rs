@@ -11,9 +11,9 @@ use crate::sql::statements::described::Described;
 use crate::sql::statements::params::Parameters;
 use crate::sql::statements::to_statement::Source;
 
-/// A statement bound to its parameters, as [`Transaction::bind`](crate::sql::Transaction::bind) made it. It can be asked for rows until
-/// its transaction ends. Cheap to clone; closed on the server with the next portal that is asked for rows after the last clone was
-/// dropped, or with the transaction.
+/// A statement bound to its parameters, as [`Transaction::bind`](crate::sql::Transaction::bind) made it. Its rows can be
+/// fetched until its transaction ends. Cheap to clone. Once the last clone is dropped, it is closed on the server with the next
+/// fetch from another portal, or with the transaction.
 #[derive(Debug, Clone)]
 pub struct Portal(Arc<Inner>);
 
@@ -23,7 +23,7 @@ struct Inner {
     described: Arc<Described>,
 }
 
-/// A name that no other portal of the process has, so that a portal of one connection is never taken for that of another.
+/// Returns a name that is unique in the process, so that a portal of one connection is never mistaken for another's.
 fn next_name() -> String {
     static LAST: AtomicU64 = AtomicU64::new(0);
     format!("holdfast_{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
@@ -42,7 +42,7 @@ impl Handle<'_> {
         Ok(Portal(Arc::new(Inner { bound, described })))
     }
 
-    /// The next rows of a portal; the number that the server says at its end.
+    /// Fetches the next rows of a portal, with the row count that the server reports at its end.
     pub(in crate::sql) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<(Arc<Rows>, Option<u64>)> {
         let Inner { bound, described } = &*portal.0;
         let (block, _) = self.lane().execute_portal(bound, most).map_err(|e| self.explain(e))?;

@@ -20,7 +20,7 @@ pub(crate) struct Rows {
 
 /// A row of a result. Cheap to clone.
 ///
-/// The rows of one result share its memory, which is free when the last of them is dropped.
+/// The rows of one result share its memory, which is freed when the last of them is dropped.
 #[derive(Clone)]
 pub struct Row {
     rows: Arc<Rows>,
@@ -36,7 +36,7 @@ impl Rows {
         self.block.rows()
     }
 
-    /// The row at `index`, if there is one.
+    /// Returns the row at `index`, if there is one.
     pub(in crate::sql) fn row(self: &Arc<Self>, index: usize) -> Option<Row> {
         (index < self.count()).then(|| Row { rows: self.clone(), index })
     }
@@ -45,12 +45,12 @@ impl Rows {
         &self.described
     }
 
-    /// The only row of a result that must have exactly one.
+    /// Returns the only row of a result that must have exactly one.
     pub(crate) fn exactly_one(self: Arc<Self>) -> Result<Row> {
         if self.count() == 1 { Ok(Row { rows: self, index: 0 }) } else { Err(self.unexpected_count()) }
     }
 
-    /// The row of a result that must have one or none.
+    /// Returns the row of a result that must have one or none.
     pub(crate) fn at_most_one(self: Arc<Self>) -> Result<Option<Row>> {
         match self.count() {
             0 => Ok(None),
@@ -77,22 +77,22 @@ impl Named for Column {
 }
 
 impl Row {
-    /// The columns of the row.
+    /// Returns the columns of the row.
     pub fn columns(&self) -> &[Column] {
         &self.rows.described.columns
     }
 
-    /// Whether the row has no columns.
+    /// Returns whether the row has no columns.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many columns the row has.
+    /// Returns the number of columns.
     pub fn len(&self) -> usize {
         self.columns().len()
     }
 
-    /// The value in a column, by its number or its name.
+    /// Returns the value in a column, by its number from 0 or its name.
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {
@@ -104,8 +104,8 @@ impl Row {
     /// ```
     ///
     /// # Panics
-    /// When there is no such column, or the value cannot be converted: it is NULL and `T` is no `Option`, or its type is
-    /// another one.
+    /// Panics when there is no such column, or the value cannot be converted: it is NULL and `T` is no `Option`, or `T` does
+    /// not accept its type.
     #[inline]
     #[track_caller]
     pub fn get<'a, I, T>(&'a self, index: I) -> T
@@ -119,7 +119,7 @@ impl Row {
         }
     }
 
-    /// Like [`get`](Self::get), for what may go wrong.
+    /// Like [`get`](Self::get), but returns an error instead of panicking.
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) where `get` would panic.
@@ -144,7 +144,7 @@ impl Row {
         })
     }
 
-    /// How many bytes the values of the row take.
+    /// Returns the size of the row's values in bytes.
     pub fn raw_size_bytes(&self) -> usize {
         let value = |column| self.rows.block.cell(self.index, column).map_or(0, <[u8]>::len);
         (0..self.len()).map(value).sum()

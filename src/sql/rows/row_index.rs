@@ -1,9 +1,9 @@
-//! How a column of a row is named: by its number or its name.
+//! Indexes of columns: by number or by name.
 
 mod sealed {
     pub trait Sealed {}
 
-    /// Something with a name.
+    /// A column with a name.
     pub trait Named {
         fn name(&self) -> &str;
     }
@@ -11,8 +11,8 @@ mod sealed {
 
 pub(in crate::sql) use sealed::Named;
 
-/// A column of a row: its number from 0 (`usize`), or its name (`str`). A name is looked for as it is, then without regard to
-/// the case of ASCII letters; the first column that has it counts.
+/// The index of a column: its number from 0 (`usize`), or its name (`str`). A name is matched exactly, then without regard to
+/// the case of ASCII letters; the first match counts.
 pub trait RowIndex: sealed::Sealed {
     #[doc(hidden)]
     fn __index<T: Named>(&self, columns: &[T]) -> Option<usize>;

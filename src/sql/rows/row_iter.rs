@@ -1,4 +1,4 @@
-//! Rows that are read one by one.
+//! Iteration over rows that are read one by one.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::sql::statements::described::Described;
 use crate::sql::statements::params::Parameters;
 use crate::sql::statements::to_statement::Source;
 
-/// The rows of a statement, one by one, as [`query_raw`](crate::PooledConnection::query_raw) returns them: for results larger than
-/// memory.
+/// The rows of a statement, one by one, as [`query_raw`](crate::PooledConnection::query_raw) returns them: for results larger
+/// than memory.
 ///
-/// Dropped before the end, it does not block: the rest is skipped by the connection's next call, so that the statement takes
-/// effect as if all of it were read; or it is cancelled when the connection goes back to its pool.
+/// Dropped before the end, it does not block. The connection's next call skips the rest, so that the statement takes effect as
+/// if all of it were read; or the rest is cancelled when the connection is returned to its pool.
 pub struct RowIter<'a> {
     handle: Handle<'a>,
-    /// `None` if all rows have come.
+    /// `None` once all rows have come.
     cursor: Option<StreamCursor>,
     described: Arc<Described>,
     portion: Option<Arc<Rows>>,
@@ -35,7 +35,7 @@ impl<'a> RowIter<'a> {
             handle.with_values(params, source.declared(), |lane, values| {
                 let sql = Sql::Text(source.text());
                 let (cursor, statement) = lane.stream_values(sql, values, ResultFormat::Binary)?;
-                // One deadline for the statement as a whole.
+                // One deadline applies to the statement as a whole.
                 Ok((cursor.until(lane.call_end()), statement))
             })?;
         Self::of(handle, cursor, &statement, described)
@@ -67,7 +67,7 @@ impl<'a> RowIter<'a> {
             None if handle.knows_types_of(cursor.columns()) => {
                 Arc::new(handle.describe(&[], cursor.columns())?)
             }
-            // Types cannot be looked up while rows are on the way.
+            // Types cannot be looked up while rows are being received.
             None => return Self::all_at_once(handle, cursor, statement),
         };
         Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
@@ -80,13 +80,13 @@ impl<'a> RowIter<'a> {
         Ok(Self::of_rows(handle, Rows::new(block, described), affected))
     }
 
-    /// Rows that have come already.
+    /// Iterates over rows received already.
     pub(in crate::sql) fn of_rows(handle: Handle<'a>, rows: Arc<Rows>, affected: Option<u64>) -> Self {
         let described = rows.described().clone();
         Self { handle, cursor: None, described, portion: Some(rows), next: 0, affected }
     }
 
-    /// How many rows the statement changed or returned; `None` until the last was read.
+    /// Returns the number of rows that the statement changed or returned; `None` until the last was read.
     pub fn rows_affected(&self) -> Option<u64> {
         self.affected
     }
@@ -96,7 +96,7 @@ impl FallibleIterator for RowIter<'_> {
     type Item = Row;
     type Error = Error;
 
-    /// The next row. Blocks until one has come.
+    /// Returns the next row. Blocks until one has come.
     fn next(&mut self) -> Result<Option<Row>> {
         loop {
             if let Some(row) = self.portion.as_ref().and_then(|portion| portion.row(self.next)) {

@@ -15,7 +15,7 @@ use crate::sql::handle::Handle;
 pub enum SimpleQueryMessage {
     /// A row.
     Row(SimpleQueryRow),
-    /// A statement is over; the number of rows it changed or returned.
+    /// The end of a statement, with the number of rows it changed or returned.
     CommandComplete(u64),
     /// The columns of the rows that follow.
     RowDescription(Arc<[SimpleColumn]>),
@@ -49,25 +49,25 @@ pub struct SimpleQueryRow {
 }
 
 impl SimpleQueryRow {
-    /// The columns of the row.
+    /// Returns the columns of the row.
     pub fn columns(&self) -> &[SimpleColumn] {
         &self.columns
     }
 
-    /// Whether the row has no columns.
+    /// Returns whether the row has no columns.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many columns the row has.
+    /// Returns the number of columns.
     pub fn len(&self) -> usize {
         self.columns.len()
     }
 
-    /// The text of a value, by the number or the name of its column; `None` for NULL.
+    /// Returns the text of a value, by the number from 0 or the name of its column; `None` for NULL.
     ///
     /// # Panics
-    /// When there is no such column, or the value is not UTF-8.
+    /// Panics when there is no such column, or the value is not UTF-8.
     #[track_caller]
     pub fn get<I: RowIndex + fmt::Display>(&self, index: I) -> Option<&str> {
         match self.try_get(&index) {
@@ -76,7 +76,7 @@ impl SimpleQueryRow {
         }
     }
 
-    /// Like [`get`](Self::get), for what may go wrong.
+    /// Like [`get`](Self::get), but returns an error instead of panicking.
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) where `get` would panic.
@@ -92,7 +92,7 @@ impl Handle<'_> {
         let blocks = self.lane().script(sql).map_err(|e| self.explain(e))?;
         let mut messages = Vec::new();
         if blocks.is_empty() {
-            // As the server says of an empty text.
+            // The server answers an empty text with one completed command.
             messages.push(SimpleQueryMessage::CommandComplete(0));
         }
         for block in blocks {

@@ -1,4 +1,4 @@
-//! Describing statements by types: one look-up for all types of the user's own that are not known yet.
+//! Typed descriptions of statements, with one look-up for all user-defined types that are not known yet.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::session::{self, Lane};
 use crate::sql::rows::column::Column;
 use crate::sql::types::{Catalog, assemble, statement};
 
-/// What the typed API needs of a connection besides its session.
+/// The parts of a connection that the typed API needs besides the session.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'c> {
     pub(crate) catalog: &'c Arc<Catalog>,
-    /// The server, for messages.
+    /// The server, for error messages.
     pub(crate) target: &'c str,
     pub(crate) loans: &'c Loans,
 }
 
-/// Finds the types of parameters and columns. The session is at rest.
+/// Finds the types of parameters and columns. The session must be at rest.
 pub(in crate::sql) fn describe(
     lane: &mut Lane<'_>,
     context: Context<'_>,
@@ -41,7 +41,7 @@ pub(in crate::sql) fn describe(
     catalog.insert(looked_up.iter().cloned(), epoch);
     let find = |oid: u32| {
         let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
-        // Another connection may have had all types forgotten since: what was found before is good enough for now.
+        // Another connection may have cleared the catalog since: types found before are good enough for now.
         fresh().or_else(|| catalog.find(oid)).ok_or_else(forgotten)
     };
     let params = parameters.iter().map(|oid| find(*oid)).collect::<Result<_>>()?;
@@ -55,7 +55,7 @@ pub(in crate::sql) fn describe(
 fn look_up(lane: &mut Lane<'_>, oids: &[u32]) -> Result<Vec<Type>> {
     let sql = statement(oids, lane.text_settings().server_major());
     let traffic = lane.link().traffic();
-    // It is no statement of the user's.
+    // The look-up does not count as a statement of the program.
     let counted = traffic.counts_statements();
     traffic.count_statements(false);
     let answer = lane.script(&sql);

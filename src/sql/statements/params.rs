@@ -1,16 +1,16 @@
-//! Parameters of statements, in whatever form they are given.
+//! The parameters of statements, in any form.
 
 use postgres_types::{BorrowToSql, ToSql, Type};
 
 use crate::error::{Error, Phase, Result};
 
-/// The parameters of a statement, as [`query`](crate::PooledConnection::query) and its kind take them.
+/// The parameters of a statement, as [`query`](crate::PooledConnection::query) and similar methods take them.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// The protocol counts parameters in 16 bits.
+/// The most parameters of a statement: the protocol counts them in 16 bits.
 const MAX_PARAMETERS: usize = u16::MAX as usize;
 
-/// A list of values, in whatever form it was given.
+/// A list of parameter values, in any form.
 pub(crate) trait Parameters {
     fn count(&self) -> usize;
     fn value(&self, index: usize) -> &dyn ToSql;
@@ -26,7 +26,7 @@ impl Parameters for Params<'_> {
     }
 }
 
-/// Values out of an iterator: they are kept, since they may have to be sent a second time.
+/// Values collected from an iterator, since they may have to be sent a second time.
 pub(crate) struct Collected<P>(Vec<P>);
 
 impl<P: BorrowToSql> Collected<P> {
@@ -34,7 +34,7 @@ impl<P: BorrowToSql> Collected<P> {
         Self(values.into_iter().collect())
     }
 
-    /// The values and their types.
+    /// Collects the values and their types.
     pub(crate) fn with_types(values: impl IntoIterator<Item = (P, Type)>) -> (Self, Vec<Type>) {
         let (values, types) = values.into_iter().unzip();
         (Self(values), types)
@@ -51,7 +51,7 @@ impl<P: BorrowToSql> Parameters for Collected<P> {
     }
 }
 
-/// Values with types.
+/// Values with their types.
 pub(crate) struct Typed<'a>(pub(in crate::sql) &'a [(&'a (dyn ToSql + Sync), Type)]);
 
 impl Parameters for Typed<'_> {
@@ -64,7 +64,7 @@ impl Parameters for Typed<'_> {
     }
 }
 
-/// Refuses more parameters than any statement can have.
+/// Fails for more parameters than any statement can have.
 pub(in crate::sql) fn check_protocol_limit(params: &dyn Parameters) -> Result<()> {
     if params.count() <= MAX_PARAMETERS {
         return Ok(());

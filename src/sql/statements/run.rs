@@ -1,4 +1,4 @@
-//! Running statements: found or prepared by their text, with values of the caller's own types, for rows of them.
+//! Running statements, found in the cache or prepared, with typed values and rows.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::sql::rows::row::Rows;
 pub(in crate::sql) type TypedParams<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 impl Handle<'_> {
-    /// Runs `run` with the values of a statement, and returns what it returns and the description of the statement.
+    /// Calls `run` with the values of a statement, and returns its result and the description of the statement.
     pub(in crate::sql) fn with_values<T>(
         &mut self,
         params: &dyn Parameters,
@@ -33,7 +33,7 @@ impl Handle<'_> {
         }
     }
 
-    /// The description of a result: that of its statement, unless the result has turned out to have other columns.
+    /// Returns the description of a result: that of its statement, unless the result has other columns.
     pub(in crate::sql) fn description_of(
         &mut self,
         columns: &[session::Column],
@@ -41,7 +41,7 @@ impl Handle<'_> {
         described: Option<Arc<Described>>,
     ) -> Result<Arc<Described>> {
         match described {
-            // A statement that is known by name has the columns that it was described with.
+            // A named statement has the columns that it was described with.
             Some(described) if statement.is_named() || described.fits(columns) => Ok(described),
             _ => self.describe(&[], columns).map(Arc::new).map_err(|e| self.explain(e)),
         }
@@ -70,7 +70,7 @@ impl Handle<'_> {
         done.map(|(count, _)| count)
     }
 
-    /// Runs `run` with values in the types that the caller gives, for a statement that is not described.
+    /// Calls `run` with values in the types that the caller gives, for a statement that is not described.
     pub(in crate::sql) fn with_typed<T>(
         &mut self,
         params: &dyn Parameters,

@@ -1,4 +1,4 @@
-//! Statements prepared by hand.
+//! Statements prepared explicitly.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::sql::rows::column::Column;
 
 /// A statement with the types of its parameters and columns, as [`prepare`](crate::PooledConnection::prepare) made it.
 ///
-/// It belongs to no connection: each that runs it prepares it for itself, once, and again when it has to. Cheap to clone.
+/// It belongs to no connection: each connection that runs it prepares it once, and again when necessary. Cheap to clone.
 #[derive(Clone)]
 pub struct Statement(Arc<Inner>);
 
 struct Inner {
     text: Box<str>,
-    /// The types that were given when it was prepared. Text and these are what connections know it by.
+    /// The types given when it was prepared. With the text they are its key in the cache of a connection.
     declared: Box<[Type]>,
     described: Arc<Described>,
 }
@@ -26,12 +26,12 @@ impl Statement {
         Self(Arc::new(Inner { text: text.into(), declared: declared.into(), described }))
     }
 
-    /// The types of its parameters, as they were when it was prepared.
+    /// Returns the types of the parameters, as they were when it was prepared.
     pub fn params(&self) -> &[Type] {
         &self.0.described.params
     }
 
-    /// The columns of its result, as they were when it was prepared; none for what returns no rows.
+    /// Returns the columns of the result, as they were when it was prepared; none for a statement without rows.
     pub fn columns(&self) -> &[Column] {
         &self.0.described.columns
     }

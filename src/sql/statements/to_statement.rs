@@ -1,10 +1,10 @@
-//! What can be run as a statement: a text, or a statement prepared before.
+//! The argument type of methods that run a statement: a text, or a statement prepared before.
 
 use postgres_types::Type;
 
 use super::statement::Statement;
 
-/// A statement as it was given.
+/// A statement as given by the caller.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
@@ -20,7 +20,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The types of its first parameters that were given when it was prepared.
+    /// Returns the types of the first parameters, as given when it was prepared.
     pub(crate) fn declared(self) -> &'a [Type] {
         match self {
             Self::Text(_) => &[],
@@ -33,8 +33,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What can be run as a statement: `str`, `String`, and [`Statement`]. A text is prepared when a connection first runs it, and
-/// kept there; so preparing by hand saves nothing, and tells the types of parameters and columns.
+/// The types that can be run as a statement: `str`, `String`, and [`Statement`]. A text is prepared when a connection first
+/// runs it, and cached there, so preparing explicitly saves nothing; it returns the types of parameters and columns.
 pub trait ToStatement: sealed::Sealed {
     #[doc(hidden)]
     fn __convert(&self) -> Source<'_>;

@@ -1,4 +1,4 @@
-//! Values of the caller's own types, bound to a statement in the types that the server settled for it.
+//! Values of Rust types, bound to a statement in the types that the server settled for it.
 
 use std::cell::RefCell;
 use std::error::Error as StdError;
@@ -18,10 +18,10 @@ use crate::session::{BindValues, Lane, Prepared, Unwritable};
 /// The values of one call. They are encoded straight into the request, once the statement is described.
 pub(in crate::sql) struct Values<'v> {
     params: &'v dyn Parameters,
-    /// The types that the caller gave; none: the server infers them.
+    /// The types that the caller gave; if empty, the server infers them.
     declared: &'v [Type],
     context: Context<'v>,
-    /// The description of the statement that they were fitted to last.
+    /// The description of the statement to which they were fitted last.
     described: RefCell<Option<Arc<Described>>>,
 }
 
@@ -34,7 +34,7 @@ impl<'v> Values<'v> {
         Self { params, declared, context, described: RefCell::new(None) }
     }
 
-    /// Values in the types that the caller gave for all of them.
+    /// Returns values in types that the caller gave for all of them.
     pub(in crate::sql) fn of_types(
         params: &'v dyn Parameters,
         types: &'v [Type],
@@ -44,7 +44,7 @@ impl<'v> Values<'v> {
         Self { described: RefCell::new(Some(Arc::new(described))), ..Self::new(params, types, context) }
     }
 
-    /// The description of the statement that was run with them.
+    /// Returns the description of the statement that was run with them.
     pub(in crate::sql) fn into_described(self) -> Option<Arc<Described>> {
         self.described.into_inner()
     }
@@ -88,7 +88,7 @@ impl BindValues for Values<'_> {
             Ok(IsNull::No) => Ok(Null::No),
             Err(source) => {
                 if source.is::<WrongType>() {
-                    // What was looked up before may have been altered since.
+                    // Types looked up before may have been altered since.
                     described.forget_own_types();
                 }
                 Err(Box::new(Unfit { position: index + 1, type_: type_.clone(), source }))
@@ -103,7 +103,7 @@ impl BindValues for Values<'_> {
     }
 }
 
-/// The typed description of a statement, made now if it is the first time; `None` if types that it was made of have been forgotten
+/// Returns the typed description of a statement, made at the first call; `None` if its types were removed from the catalog
 /// since.
 #[inline]
 pub(in crate::sql) fn typed_description(
@@ -121,7 +121,7 @@ pub(in crate::sql) fn typed_description(
     }
 }
 
-/// The types of the user's own that a description was made of have been forgotten since.
+/// Returns the error of a description whose user-defined types were removed from the catalog meanwhile.
 pub(in crate::sql) fn types_were_forgotten() -> Error {
     let message = "types of the statement were altered while it was described: run it again";
     Error::new(ErrorKind::Database, message).in_phase(Phase::Query).set_retryable(true)

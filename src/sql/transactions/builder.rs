@@ -1,15 +1,15 @@
-//! Transactions with modes of their own.
+//! The builder of a transaction with its own modes.
 
 use super::transaction::Transaction;
 use crate::error::Result;
 use crate::session::{Isolation, TransactionOptions};
 use crate::sql::handle::Handle;
 
-/// How a transaction is to run, as [`build_transaction`](crate::PooledConnection::build_transaction) returns it. What is not set
-/// is as the server's defaults have it.
+/// A builder of a transaction, as [`build_transaction`](crate::PooledConnection::build_transaction) returns it. Modes not set
+/// are the server's defaults.
 #[must_use = "a transaction begins with `start`"]
 pub struct TransactionBuilder<'a> {
-    /// An error is told when the transaction is begun.
+    /// An error is returned when the transaction is begun.
     handle: Result<Handle<'a>>,
     options: TransactionOptions,
 }

@@ -15,26 +15,26 @@ use crate::sql::rows::row_iter::RowIter;
 use crate::sql::statements::params::Params;
 use crate::sql::statements::to_statement::ToStatement;
 
-/// A transaction, or a savepoint inside one. [`conn.transaction()`](crate::PooledConnection::transaction) begins it; bodies of
-/// [`Pool::transaction`](crate::Pool::transaction) get one that the pool ends.
+/// A transaction, or a savepoint inside one. [`conn.transaction()`](crate::PooledConnection::transaction) begins it; closures
+/// of [`Pool::transaction`](crate::Pool::transaction) get one that the pool ends.
 ///
-/// Dropped without [`commit`](Self::commit), it is rolled back. The drop does not block: ROLLBACK is sent, and its answer skipped
-/// by the connection's next call, or by the pool; where it cannot be sent, because the connection is lost or the server takes
-/// nothing, the next call or the pool does it.
+/// Dropped without [`commit`](Self::commit), it is rolled back. The drop does not block: it sends ROLLBACK, and the
+/// connection's next call or the pool skips the answer. Where ROLLBACK cannot be sent without blocking, the next call or the
+/// pool sends it.
 pub struct Transaction<'a> {
     handle: Handle<'a>,
     level: Level,
-    /// Nothing is left to be rolled back.
+    /// Set when nothing is left to roll back.
     is_ended: bool,
 }
 
-/// What ends with it.
+/// The extent of a [`Transaction`].
 enum Level {
     /// The transaction.
     Transaction,
-    /// The transaction, which the pool ends; the number of runs before this one.
+    /// The transaction, which the pool ends. `before` is the number of runs before this one.
     OfThePool { before: u32 },
-    /// What was done since a savepoint, so many levels below the transaction.
+    /// The statements since a savepoint, `depth` levels below the transaction.
     Savepoint { name: String, depth: u32 },
 }
 
@@ -44,7 +44,7 @@ impl<'a> Transaction<'a> {
         Ok(Self { handle, level: Level::Transaction, is_ended: false })
     }
 
-    /// One that the pool ends, and not its drop.
+    /// Begins a transaction that the pool ends, and not its drop.
     pub(crate) fn of_the_pool(
         mut handle: Handle<'a>,
         options: &TransactionOptions,
@@ -65,7 +65,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// Unless it is [`CommitUnknown`](crate::ErrorKind::CommitUnknown), nothing was committed. An error of kind
-    /// [`Database`](crate::ErrorKind::Database) without a SQLSTATE says that a statement had failed the transaction before.
+    /// [`Database`](crate::ErrorKind::Database) without a SQLSTATE means that a statement had failed the transaction before.
     pub fn commit(mut self) -> Result<()> {
         let done = match &self.level {
             Level::Savepoint { name, .. } => {
@@ -76,7 +76,7 @@ impl<'a> Transaction<'a> {
         self.end(done)
     }
 
-    /// Rolls the transaction back; or what was done since the savepoint. Blocks until the server has answered.
+    /// Rolls back the transaction, or the statements since the savepoint. Blocks until the server has answered.
     ///
     /// # Errors
     /// The connection's error. The transaction is rolled back even then.
@@ -90,14 +90,14 @@ impl<'a> Transaction<'a> {
         self.end(done)
     }
 
-    /// What failed on this side is still to be rolled back by the drop.
+    /// Notes that the transaction has ended, unless the command was not sent; then the drop rolls it back.
     fn end(&mut self, done: Result<()>) -> Result<()> {
         let was_not_sent = done.as_ref().is_err_and(|e| e.kind() == crate::ErrorKind::Misuse);
         self.is_ended = !was_not_sent;
         done.map_err(|e| self.handle.explain(e))
     }
 
-    /// A savepoint inside the transaction, named for it.
+    /// Sets a savepoint inside the transaction, with a generated name. Blocks for a round trip.
     ///
     /// # Errors
     /// The server's error.
@@ -106,7 +106,8 @@ impl<'a> Transaction<'a> {
         self.set_savepoint(format!("sp_{depth}"), depth)
     }
 
-    /// A savepoint inside the transaction, with a name as SQL takes it: a plain identifier, or one in double quotes.
+    /// Sets a savepoint inside the transaction, with a name in SQL's form: a plain identifier, or one in double quotes. Blocks
+    /// for a round trip.
     ///
     /// # Errors
     /// The server's error.
@@ -150,7 +151,8 @@ impl<'a> Transaction<'a> {
         self.handle.bind_portal(query.__convert(), &params)
     }
 
-    /// The next rows of a portal: at most `max_rows`, or all that are left if that is 0 or less.
+    /// Fetches the next rows of a portal: at most `max_rows`, or all that are left if that is 0 or less. Blocks until they have
+    /// come.
     ///
     /// # Errors
     /// The server's error, also when the portal's transaction is over.
@@ -158,7 +160,7 @@ impl<'a> Transaction<'a> {
         self.handle.fetch(portal, max_rows).map(|(rows, _)| rows.into_vec())
     }
 
-    /// Like [`query_portal`](Self::query_portal), one by one. The rows asked for are fetched at once.
+    /// Like [`query_portal`](Self::query_portal), but returns an iterator. The requested rows are fetched at once.
     ///
     /// # Errors
     /// As for [`query_portal`](Self::query_portal).
@@ -167,18 +169,18 @@ impl<'a> Transaction<'a> {
         Ok(RowIter::of_rows(self.handle.reborrow(), rows, affected))
     }
 
-    /// How many runs of the body came to nothing before this one: 0 in the first, and for what is no body of
+    /// Returns how many runs of the closure failed before this one: 0 in the first, and outside
     /// [`Pool::transaction`](crate::Pool::transaction).
     pub fn reruns(&self) -> u32 {
         if let Level::OfThePool { before } = self.level { before } else { 0 }
     }
 
-    /// Something with which any thread can cancel what this transaction is doing.
+    /// Returns a handle with which any thread can cancel the statement that this transaction runs.
     pub fn cancel_handle(&self) -> CancelHandle {
         self.handle.cancel_handle()
     }
 
-    /// The same as [`cancel_handle`](Self::cancel_handle).
+    /// Returns the same as [`cancel_handle`](Self::cancel_handle).
     pub fn cancel_token(&self) -> CancelHandle {
         self.cancel_handle()
     }
