@@ -198,8 +198,8 @@ impl<'c> Lane<'c> {
         // Discard data of a copy that was not sent.
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
-        exchange.give_up_any_copy()?;
-        exchange.skip_all_left()
+        exchange.abort_open_copy()?;
+        exchange.skip_remaining()
     }
 
     /// The deadline of the call under way.
@@ -232,15 +232,15 @@ impl<'c> Lane<'c> {
         if self.state.exchange_state.is_at_rest() && self.state.unsent.is_none() {
             return Ok(());
         }
-        self.end_what_is_left()
+        self.end_abandoned_exchange()
     }
 
     #[cold]
-    fn end_what_is_left(&mut self) -> Result<()> {
+    fn end_abandoned_exchange(&mut self) -> Result<()> {
         self.state.exchange_state.refuse_if_open()?;
         // The server does not handle cancel requests while it waits for data.
         if self.link.is_busy() && !self.link.in_copy_in() && !self.state.unread.to_the_end {
-            self.cancel_what_was_left()?;
+            self.cancel_abandoned_exchange()?;
         }
         self.drain()?;
         match self.state.unsent.take() {
@@ -251,10 +251,10 @@ impl<'c> Lane<'c> {
 
     /// Asks the server to cancel an abandoned exchange. If that fails, the request may still arrive and hit a later statement,
     /// so the connection is closed.
-    fn cancel_what_was_left(&mut self) -> Result<()> {
+    fn cancel_abandoned_exchange(&mut self) -> Result<()> {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
-        let patience = self.end.map_or(CANCEL_TIMEOUT, |end| left(end).min(CANCEL_TIMEOUT));
-        let Err(e) = self.cancel.cancel_within(patience) else { return Ok(()) };
+        let timeout = self.end.map_or(CANCEL_TIMEOUT, |end| left(end).min(CANCEL_TIMEOUT));
+        let Err(e) = self.cancel.cancel_within(timeout) else { return Ok(()) };
         log::debug!(target: "holdfast", "could not cancel what was left half-way: {e}");
         let late = self.end.is_some_and(|end| left(end).is_zero());
         let fault = if late { LinkFault::DeadlinePassed } else { LinkFault::NotCancelled };
@@ -352,26 +352,26 @@ impl<'c> Lane<'c> {
         self.state.messages.notifications.len()
     }
 
-    /// Returns the next notification; `None` when none comes within `patience`, during which it blocks. The connection must be
+    /// Returns the next notification; `None` when none comes within `timeout`, during which it blocks. The connection must be
     /// listening.
-    pub fn notification(&mut self, patience: Duration) -> Result<Option<Notification>> {
-        let end = Instant::now().checked_add(patience);
+    pub fn notification(&mut self, timeout: Duration) -> Result<Option<Notification>> {
+        let end = Instant::now().checked_add(timeout);
         loop {
             if let Some(notification) = self.state.messages.notifications.pop() {
                 return Ok(Some(notification));
             }
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-            if !self.take_in(left)? {
+            if !self.receive_unasked(left)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Receives messages that the server sends unasked; `false` when none comes within `patience`.
-    fn take_in(&mut self, patience: Duration) -> Result<bool> {
+    /// Receives messages that the server sends unasked; `false` when none comes within `timeout`.
+    fn receive_unasked(&mut self, timeout: Duration) -> Result<bool> {
         self.start()?;
         let line = self.link.direct(None).map_err(broken)?;
-        Exchange::listen(line, self.state, patience)
+        Exchange::listen(line, self.state, timeout)
     }
 
     /// Returns how many notifications and notices of this checkout were dropped, because more than 10,000 of either, or half a
@@ -394,7 +394,7 @@ pub(super) fn end<T>(exchange: Exchange<'_>, outcome: Result<T>) -> Result<T> {
             Some(late) => Err(refused(*late)),
             None => Ok(done),
         },
-        Err(e) if exchange.is_given_up() => Err(e),
+        Err(e) if exchange.is_abandoned() => Err(e),
         Err(e) => {
             // On a broken line this fails at once; the first error is more useful.
             let _ = exchange.skip_to_ready();

@@ -35,7 +35,7 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 }
 
 #[test]
-fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
+fn the_wait_for_the_rest_of_a_notification_ends_at_the_timeout() {
     let mut server = Played::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
@@ -74,7 +74,7 @@ const BOUND_IN_TRANSACTION: &[u8] = b"2\0\0\0\x04Z\0\0\0\x05T";
 const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
 
 #[test]
-fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
+fn a_portal_is_read_row_by_row_until_the_server_reports_its_end() {
     let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
     let suspended: &[u8] = b"s\0\0\0\x04";
     let server = Played::begin(IN_TRANSACTION, false).unwrap();

@@ -17,9 +17,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It alternates freely with the client on one connection. Each exchange begins with the client at rest, ends with
+//! A raw session and the client alternate freely on one connection. Each exchange begins with the client at rest, ends with
 //! `ReadyForQuery`, and hands bytes received beyond that back to the line. Deadlines, interrupts and the tap are the
-//! link's, so they hold here as they do there. Statement names begin with `hf_`, the client's with `s`.
+//! link's, so they apply to both. Statement names begin with `hf_`, the client's with `s`.
 
 mod exchange;
 #[cfg(feature = "fuzzing")]

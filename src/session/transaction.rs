@@ -134,7 +134,7 @@ impl Commit {
         };
         match error.server() {
             // An error of a session that goes on is an answer. A FATAL error may come after the commit.
-            Some(said) if said.severity == "ERROR" => Self::Refused(error),
+            Some(reported) if reported.severity == "ERROR" => Self::Refused(error),
             // The COMMIT failed on this side before it was sent.
             None if error.kind() == ErrorKind::Misuse => Self::NotSent(error),
             _ if link.is_busy() => Self::InDoubt(with_closing_sqlstate(error, link)),

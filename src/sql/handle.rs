@@ -48,8 +48,8 @@ impl<'c> Handle<'c> {
     #[cold]
     pub(super) fn explain(&self, error: Error) -> Error {
         let error = match self.link().last_words() {
-            Some(said) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
-                Error::from_server(said, Phase::Query).with_source(error)
+            Some(reported) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
+                Error::from_server(reported, Phase::Query).with_source(error)
             }
             _ => error,
         };

@@ -48,11 +48,11 @@ impl<'a> Notifications<'a> {
     }
 }
 
-fn next(handle: &mut Option<Handle<'_>>, patience: Duration) -> Result<Option<Notification>> {
+fn next(handle: &mut Option<Handle<'_>>, timeout: Duration) -> Result<Option<Notification>> {
     let Some(handle) = handle else {
         return Err(Error::misuse("a result of this connection is still being read"));
     };
-    handle.lane().notification(patience).map_err(|e| handle.explain(e))
+    handle.lane().notification(timeout).map_err(|e| handle.explain(e))
 }
 
 fn hint(handle: &Option<Handle<'_>>) -> (usize, Option<usize>) {

@@ -79,8 +79,8 @@ impl Exchange<'_> {
         in_transaction: bool,
     ) -> Error {
         let lost = self.line.take_lost_statements();
-        let Some(said) = error.server() else { return error };
-        if !self.state.statements.check_stale(said, prepared, fresh, lost) {
+        let Some(reported) = error.server() else { return error };
+        if !self.state.statements.check_stale(reported, prepared, fresh, lost) {
             return error;
         }
         if in_transaction {

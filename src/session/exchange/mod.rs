@@ -34,7 +34,7 @@ pub(super) struct Exchange<'a> {
     pub(super) line: DirectLine<'a>,
     pub(super) state: &'a mut LaneState,
     /// Set when the rest of the replies is abandoned. The statement is cancelled before the next one, or by the pool.
-    given_up: bool,
+    abandoned: bool,
 }
 
 /// A message that belongs to the reply. Messages the server sends unasked are handled before.
@@ -63,7 +63,7 @@ pub(super) enum Reply {
 impl<'a> Exchange<'a> {
     /// Sends `state.out`.
     pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
-        let mut exchange = Self { line, state, given_up: false };
+        let mut exchange = Self { line, state, abandoned: false };
         exchange.state.settings = exchange.line.text_settings();
         exchange.state.exchange_state = ExchangeState::Left;
         exchange.state.unread = UnreadReplies::default();
@@ -74,7 +74,7 @@ impl<'a> Exchange<'a> {
 
     /// Resumes an exchange that an earlier call began.
     pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
-        Self { line, state, given_up: false }
+        Self { line, state, abandoned: false }
     }
 
     /// Ends the call that began the exchange, and returns the ticket with which later calls resume it.
@@ -88,31 +88,31 @@ impl<'a> Exchange<'a> {
         self.line.pause();
     }
 
-    /// Receives messages that the server sends unasked; `false` when none comes within `patience`. A message received only in
+    /// Receives messages that the server sends unasked; `false` when none comes within `timeout`. A message received only in
     /// part is left for the next reader.
     pub(super) fn listen(
         line: DirectLine<'a>,
         state: &'a mut LaneState,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<bool, Error> {
-        let mut exchange = Self { line, state, given_up: false };
-        let heard = exchange.take_unasked(patience);
+        let mut exchange = Self { line, state, abandoned: false };
+        let took_any = exchange.take_unasked(timeout);
         exchange.state.reader.hand_back(&mut exchange.line);
-        heard
+        took_any
     }
 
-    fn take_unasked(&mut self, patience: Duration) -> Result<bool, Error> {
-        let end = Instant::now().checked_add(patience);
-        let mut heard = false;
+    fn take_unasked(&mut self, timeout: Duration) -> Result<bool, Error> {
+        let end = Instant::now().checked_add(timeout);
+        let mut took_any = false;
         loop {
             match self.state.reader.parse() {
                 Ok(Some(message)) => {
                     self.take_unasked_message(&message)?;
-                    heard = true;
+                    took_any = true;
                 }
-                Ok(None) if heard => return Ok(true),
+                Ok(None) if took_any => return Ok(true),
                 Ok(None) => {
-                    let came = self.state.reader.fill_now(&mut self.line).map_err(broken)?;
+                    let came = self.state.reader.try_fill(&mut self.line).map_err(broken)?;
                     let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
                     if !came && !self.line.wait_for_bytes(left).map_err(broken)? {
                         return Ok(false);
@@ -136,7 +136,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn send(&mut self) -> Result<(), Error> {
         let out = self.state.out.split();
         let reader = &mut self.state.reader;
-        let sent = self.line.send(&out, |line| reader.fill_now(line).map(drop)).map_err(broken);
+        let sent = self.line.send(&out, |line| reader.try_fill(line).map(drop)).map_err(broken);
         if out.len() > self.state.longest_request {
             self.state.longest_request = out.len();
             if out.len() > MAX_KEPT_BUFFER_BYTES {
@@ -165,11 +165,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the next message of the reply if it has arrived.
-    pub(super) fn next_now(&mut self) -> Result<Option<(Reply, Received)>, Error> {
+    pub(super) fn try_next(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
             let message = match self.state.reader.parse() {
                 Ok(Some(message)) => message,
-                Ok(None) if self.state.reader.fill_now(&mut self.line).map_err(broken)? => continue,
+                Ok(None) if self.state.reader.try_fill(&mut self.line).map_err(broken)? => continue,
                 Ok(None) => return Ok(None),
                 Err(e) => return Err(broken(self.line.fail_reading(&e))),
             };
@@ -269,7 +269,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Skips the rest of an exchange, and the replies to statements sent behind it without waiting.
-    pub(super) fn skip_all_left(mut self) -> Result<(), Error> {
+    pub(super) fn skip_remaining(mut self) -> Result<(), Error> {
         while self.state.unread.more > 0 {
             self.skip_one()?;
             self.state.unread.more -= 1;
@@ -299,7 +299,7 @@ impl<'a> Exchange<'a> {
                 Reply::Error(e) => {
                     first_error.get_or_insert(e);
                 }
-                Reply::CopyIn => self.give_up_any_copy()?,
+                Reply::CopyIn => self.abort_open_copy()?,
                 _ => {}
             }
         }
@@ -365,7 +365,7 @@ impl<'a> Exchange<'a> {
 
     /// Aborts a COPY FROM STDIN that a call for something else has begun, and returns the caller's error.
     pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
-        match self.give_up_copy(copy, "no data was given") {
+        match self.abort_copy(copy, "no data was given") {
             Ok(()) => copy_by_query(),
             Err(e) => e,
         }
@@ -373,7 +373,7 @@ impl<'a> Exchange<'a> {
 
     /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since it
     /// discarded the first while it waited for the data.
-    pub(super) fn give_up_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
+    pub(super) fn abort_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
         frontend::copy_fail(reason, self.out()).map_err(broken)?;
         if copy == CopyIn::Extended {
             frontend::sync(self.out());
@@ -382,21 +382,21 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends the COPY FROM STDIN that waits for data, if there is one.
-    pub(super) fn give_up_any_copy(&mut self) -> Result<(), Error> {
+    pub(super) fn abort_open_copy(&mut self) -> Result<(), Error> {
         match self.line.copy_in() {
-            Some(copy) => self.give_up_copy(copy, "no data was given"),
+            Some(copy) => self.abort_copy(copy, "no data was given"),
             None => Ok(()),
         }
     }
 
-    pub(super) fn is_given_up(&self) -> bool {
-        self.given_up
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     pub(super) fn push_row(&mut self, block: &mut ResultBlock, message: &Received) -> Result<(), Error> {
         let body = self.state.reader.body(message);
         if !block.has_room_for(body.len()) {
-            self.given_up = true;
+            self.abandoned = true;
             return Err(
                 Error::misuse("the result is larger than 4 GiB: read it as a stream").in_phase(Phase::Query)
             );
@@ -412,7 +412,7 @@ impl<'a> Exchange<'a> {
         if error.kind() != io::ErrorKind::OutOfMemory {
             return self.unexpected();
         }
-        self.given_up = true;
+        self.abandoned = true;
         Error::misuse("there is not enough memory for the result: read it as a stream").in_phase(Phase::Query)
     }
 }

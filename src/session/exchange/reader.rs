@@ -207,7 +207,7 @@ impl Reader {
     }
 
     /// Receives bytes that have arrived; `false` when none have. Does not block.
-    pub(in crate::session) fn fill_now(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
+    pub(in crate::session) fn try_fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         let received = line.receive_now(&mut self.buffer[self.end..])?;
         self.end += received.unwrap_or(0);

@@ -36,7 +36,7 @@ impl Lane<'_> {
         match line.copy_in() {
             None => {}
             // The copy's data was not ended, and is aborted.
-            Some(CopyIn::Simple) if give_up_copy(&mut self.state.out).is_ok() => {}
+            Some(CopyIn::Simple) if abort_copy(&mut self.state.out).is_ok() => {}
             Some(_) => return false,
         }
         if request::query(sql, &mut self.state.out).is_err() {
@@ -64,6 +64,6 @@ impl Lane<'_> {
     }
 }
 
-fn give_up_copy(out: &mut BytesMut) -> io::Result<()> {
+fn abort_copy(out: &mut BytesMut) -> io::Result<()> {
     postgres_protocol::message::frontend::copy_fail("the copy was dropped", out)
 }

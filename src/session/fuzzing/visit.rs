@@ -259,8 +259,8 @@ impl Visit {
 
     fn notification(&mut self, how: u8) -> Option<Error> {
         // The longest wait: the server's output has ended, so no call blocks.
-        let patience = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
-        self.lane().notification(patience).err()
+        let timeout = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
+        self.lane().notification(timeout).err()
     }
 
     fn batch(&mut self, how: u8) -> Option<Error> {

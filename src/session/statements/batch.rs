@@ -96,7 +96,7 @@ impl Batch<'_> {
             Ok(()) => exchange.read_rows(&mut block),
             Err(e) => Err(exchange.check_stale(e, &prepared, false, false)),
         };
-        if exchange.is_given_up() {
+        if exchange.is_abandoned() {
             return read.err().map(Err);
         }
         // Replies received before the connection was lost are still read. An error that comes only now, at commit, counts too.

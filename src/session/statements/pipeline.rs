@@ -137,7 +137,7 @@ impl Lane<'_> {
         parsed: &mut HashMap<Arc<[u8]>, usize>,
     ) -> Result<Step> {
         request.sql.check(request.params)?;
-        if feeds_a_table(request.sql.text()) {
+        if is_copy_from_stdin(request.sql.text()) {
             let message = "COPY FROM STDIN has no place in a pipeline: use copy_in";
             return Err(Error::misuse(message).in_phase(Phase::Query));
         }
@@ -191,7 +191,7 @@ fn at(error: Error, index: usize) -> Error {
 
 /// Returns whether a statement is a COPY that waits for data. The server would read the rest of the pipeline as its data, and
 /// end the session.
-fn feeds_a_table(text: &str) -> bool {
+fn is_copy_from_stdin(text: &str) -> bool {
     let text = text.trim_start().as_bytes();
     let is_copy = text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy"));
     is_copy && text.windows(5).any(|word| word.eq_ignore_ascii_case(b"stdin"))
@@ -303,11 +303,11 @@ impl Replies<'_, '_> {
             }
             match (&self.steps[index].parsing, &read) {
                 (Parsing::Parsed { .. }, Err(e)) => {
-                    refusals.extend(e.server().cloned().map(|said| (index, said)));
+                    refusals.extend(e.server().cloned().map(|reported| (index, reported)));
                 }
                 (Parsing::ParsedBy(earlier), Err(e)) if is_unknown_name(e) => {
-                    if let Some(said) = refusals.get(earlier) {
-                        let refusal = refused(said.clone());
+                    if let Some(reported) = refusals.get(earlier) {
+                        let refusal = refused(reported.clone());
                         // The statement depended on that parse, so it was not begun either.
                         let stale = e.is_of_stale_statement() || is_duplicate_name(&refusal);
                         read = Err(if stale {
@@ -357,8 +357,8 @@ impl Replies<'_, '_> {
     /// Returns whether an error ends the pipeline rather than one statement. The connection may be broken already while earlier
     /// replies are read.
     fn is_the_end(&self, error: &Error) -> bool {
-        let of_a_statement = error.server().is_some_and(|said| said.severity == "ERROR");
-        self.exchange.is_given_up() || (self.exchange.is_broken() && !of_a_statement)
+        let of_a_statement = error.server().is_some_and(|reported| reported.severity == "ERROR");
+        self.exchange.is_abandoned() || (self.exchange.is_broken() && !of_a_statement)
     }
 
     fn read_one(&mut self, index: usize) -> Result<ResultBlock> {
@@ -445,12 +445,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_that_waits_for_data_is_told_by_its_words() {
+    fn a_copy_that_waits_for_data_is_recognised_by_its_words() {
         for text in ["copy t from stdin", "  COPY t (a)\nFROM STDIN with (format csv)"] {
-            assert!(feeds_a_table(text), "{text}");
+            assert!(is_copy_from_stdin(text), "{text}");
         }
         for text in ["copy t to stdout", "copy t from '/tmp/x'", "select 'copy from stdin'", "cop", ""] {
-            assert!(!feeds_a_table(text), "{text}");
+            assert!(!is_copy_from_stdin(text), "{text}");
         }
     }
 }

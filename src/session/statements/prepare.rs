@@ -85,14 +85,14 @@ impl Lane<'_> {
         fresh: bool,
         outside_transaction: bool,
     ) -> Result<Error> {
-        let Some(said) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
-        if ends_the_session(said) {
+        let Some(reported) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
+        if ends_the_session(reported) {
             // The session ended before the statement was bound.
             let retryable = error.is_retryable() || outside_transaction;
             return Err(error.set_retryable(retryable));
         }
         let lost = self.link().take_lost_statements();
-        match self.statements().check_stale(said, prepared, fresh, lost) {
+        match self.statements().check_stale(reported, prepared, fresh, lost) {
             false => Err(error),
             true if outside_transaction => Ok(error.of_stale_statement(false)),
             true => {
@@ -109,14 +109,14 @@ impl Lane<'_> {
         let before = self.statements().evictions();
         match values.fit(self, &prepared) {
             Ok(()) if self.statements().evictions() == before => Ok((prepared, fresh)),
-            fitted => self.fitted_again(sql, values, &prepared, fresh, fitted),
+            fitted => self.refit(sql, values, &prepared, fresh, fitted),
         }
     }
 
     /// Repeats [`fitted`](Self::fitted) after a first try: types may have changed since the description, or looking them up has
     /// evicted the statement.
     #[cold]
-    fn fitted_again<V: BindValues + ?Sized>(
+    fn refit<V: BindValues + ?Sized>(
         &mut self,
         sql: Sql<'_>,
         values: &V,

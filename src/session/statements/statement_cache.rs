@@ -172,12 +172,12 @@ impl Statements {
     #[cold]
     pub(in crate::session) fn check_stale(
         &mut self,
-        said: &ServerMessage,
+        reported: &ServerMessage,
         prepared: &Prepared,
         fresh: bool,
         lost: Option<LostStatements>,
     ) -> bool {
-        let staleness = Staleness::of(said);
+        let staleness = Staleness::of(reported);
         match staleness {
             Staleness::Unknown if !prepared.is_named() => return false,
             Staleness::Unknown => {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_says_text_and_types_on_every_connection() {
+    fn a_name_depends_on_text_and_types_only() {
         let (mut one, mut other) = (statements(10), statements(10));
         let name = kept(&mut one, "select $1", &[23]).name.clone();
         kept(&mut other, "select 'in between'", &[]);

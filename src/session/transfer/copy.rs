@@ -103,7 +103,7 @@ impl Lane<'_> {
             }
             Reply::Error(e) => end(exchange, Err(refused(*e))),
             Reply::CopyIn => {
-                exchange.give_up_copy(Begun::Simple, "no data was given")?;
+                exchange.abort_copy(Begun::Simple, "no data was given")?;
                 end(exchange, Err(not_a_copy("TO STDOUT")))
             }
             _ => end(exchange, Err(not_a_copy("TO STDOUT"))),
@@ -131,7 +131,7 @@ impl CopyInCursor {
             message.write(exchange.out());
             if exchange.out().len() >= SEND_THRESHOLD_BYTES {
                 exchange.send()?;
-                if let Some((reply, _)) = exchange.next_now()? {
+                if let Some((reply, _)) = exchange.try_next()? {
                     return end(exchange, Err(failed_early(reply)));
                 }
             }
@@ -148,7 +148,7 @@ impl CopyInCursor {
     pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
         let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         exchange.send()?;
-        if let Some((reply, _)) = exchange.next_now()? {
+        if let Some((reply, _)) = exchange.try_next()? {
             return end(exchange, Err(failed_early(reply)));
         }
         exchange.pause();
@@ -184,7 +184,7 @@ impl CopyInCursor {
         let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         // Data not sent yet is discarded.
         exchange.out().clear();
-        exchange.give_up_copy(Begun::Simple, reason)?;
+        exchange.abort_copy(Begun::Simple, reason)?;
         // The server answers with the error that was asked for.
         exchange.skip_to_ready().map(drop)
     }
@@ -247,7 +247,7 @@ impl CopyOutCursor {
     }
 
     /// Abandons the copy.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         if !matches!(self.state, CursorState::Ended) {
             self.state = CursorState::Broken;
         }

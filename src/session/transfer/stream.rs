@@ -208,7 +208,7 @@ impl StreamCursor {
     }
 
     /// Abandons the stream.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         if !self.is_ended() {
             self.state = CursorState::Broken;
         }

@@ -55,7 +55,7 @@ impl BufRead for CopyOutReader<'_> {
 
 impl Drop for CopyOutReader<'_> {
     fn drop(&mut self) {
-        self.cursor.give_up();
+        self.cursor.abandon();
         self.handle.lane().leave_unread();
     }
 }

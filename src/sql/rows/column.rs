@@ -26,7 +26,7 @@ impl Column {
     }
 
     /// Returns whether it was made from this description.
-    pub(in crate::sql) fn is_of(&self, described: &session::Column) -> bool {
+    pub(in crate::sql) fn was_made_from(&self, described: &session::Column) -> bool {
         *self.name == *described.name && self.type_.oid() == described.type_oid
     }
 

@@ -68,12 +68,12 @@ impl<'a> RowIter<'a> {
                 Arc::new(handle.describe(&[], cursor.columns())?)
             }
             // Types cannot be looked up while rows are being received.
-            None => return Self::all_at_once(handle, cursor, statement),
+            None => return Self::read_whole(handle, cursor, statement),
         };
         Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
     }
 
-    fn all_at_once(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {
+    fn read_whole(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {
         let block = cursor.rest(handle.lane()).map_err(|e| handle.explain(e))?;
         let affected = block.rows_affected();
         let described = handle.description_of(block.columns(), statement, None)?;
@@ -127,7 +127,7 @@ impl FallibleIterator for RowIter<'_> {
 impl Drop for RowIter<'_> {
     fn drop(&mut self) {
         if let Some(cursor) = &mut self.cursor {
-            cursor.give_up();
+            cursor.abandon();
             self.handle.lane().leave_unread();
         }
     }

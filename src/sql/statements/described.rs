@@ -29,7 +29,7 @@ impl Described {
     /// Returns whether it describes a result with these columns.
     pub(in crate::sql) fn fits(&self, columns: &[session::Column]) -> bool {
         self.columns.len() == columns.len()
-            && self.columns.iter().zip(columns).all(|(known, column)| known.is_of(column))
+            && self.columns.iter().zip(columns).all(|(known, column)| known.was_made_from(column))
     }
 
     /// Returns whether its types are still in the catalog.
