@@ -5,6 +5,7 @@ pub(super) mod batch;
 pub(super) mod mode;
 pub(super) mod once;
 pub(super) mod pipeline;
+mod plan;
 pub(super) mod prepare;
 pub(super) mod prepared;
 pub(super) mod query;
