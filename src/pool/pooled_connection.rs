@@ -91,7 +91,7 @@ impl PooledConnection {
     #[cold]
     fn end_what_the_lane_left(&mut self) {
         let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
-        Lane::new(link, cancel, lane).make_way();
+        Lane::new(link, cancel, lane).end_open_exchange();
     }
 
     /// Limits every statement from now until the connection is returned; `None` lifts the limit. A statement that runs

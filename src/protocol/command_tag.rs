@@ -1,13 +1,13 @@
-//! Command tags, which name what a statement did.
+//! Command tags, with which the server reports the effect of a statement.
 
 use std::sync::Arc;
 
 /// A command tag. Shared, since a statement that runs many times yields one tag many times. A NUL follows it, so that it can
 /// be handed out as a C string.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tag(Option<Arc<str>>);
+pub(crate) struct CommandTag(Option<Arc<str>>);
 
-impl Tag {
+impl CommandTag {
     pub(crate) fn new(text: &str) -> Self {
         if text.is_empty() {
             return Self::default();
@@ -28,7 +28,7 @@ impl Tag {
         self.0.as_deref().unwrap_or("\0")
     }
 
-    /// Returns the number of rows at its end, where there is one.
+    /// Returns the number at its end, where there is one.
     pub(crate) fn rows(&self) -> Option<u64> {
         self.as_str().rsplit(' ').next()?.parse().ok()
     }
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_number_at_the_end_counts_rows_where_there_is_one() {
         for (text, rows) in [("INSERT 0 5", Some(5)), ("SELECT 3", Some(3)), ("BEGIN", None), ("", None)] {
-            let tag = Tag::new(text);
+            let tag = CommandTag::new(text);
             assert_eq!((tag.as_str(), tag.rows()), (text, rows));
             assert_eq!(tag.with_nul(), format!("{text}\0"));
         }

@@ -11,7 +11,7 @@ use super::task::{Answer, Work};
 use super::worker::Checkout;
 use crate::error::{Error, ErrorKind, Phase, Result, ends_the_session};
 use crate::link::cancel::CancelHandle;
-use crate::session::{Burst, Ready, ResultBlock};
+use crate::session::{Batch, Ready, ResultBlock};
 
 /// As many requests travel together at most.
 pub(super) const MAX_REQUESTS: usize = 8;
@@ -61,10 +61,10 @@ pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) 
     if sent.is_empty() {
         return rest;
     }
-    match lane.burst(|write| write_all(&sent, write)) {
-        Ok(burst) => {
+    match lane.send_batch(|write| write_all(&sent, write)) {
+        Ok(batch) => {
             let tickets = sent.into_iter().map(|(ticket, _)| ticket).collect();
-            Replies { burst, cancel, target, left, cancelled: false, rest: &mut rest }.take_all(tickets);
+            Replies { batch, cancel, target, left, cancelled: false, rest: &mut rest }.take_all(tickets);
         }
         Err(_) => rest.serve_alone(sent.into_iter().map(|(ticket, _)| ticket)),
     }
@@ -83,7 +83,7 @@ fn write_all(sent: &[(Ticket, Ready)], write: Write<'_>) -> Result<()> {
 }
 
 struct Replies<'a> {
-    burst: Burst<'a>,
+    batch: Batch<'a>,
     cancel: &'a Arc<CancelHandle>,
     target: String,
     left: usize,
@@ -111,9 +111,9 @@ impl Replies<'_> {
     fn take(&mut self, ticket: Ticket, behind: usize) -> bool {
         let wanted = ticket.begin(self.cancel.clone());
         let begun = Instant::now();
-        let outcome = self.burst.next().unwrap_or_else(|| Err(lost()));
-        if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
-            profile.note(begun.elapsed());
+        let outcome = self.batch.next().unwrap_or_else(|| Err(lost()));
+        if let (Some(habit), Ok(_)) = (ticket.request().habit(), &outcome) {
+            habit.note(begun.elapsed());
         }
         let session_ended = outcome.as_ref().is_err_and(ended_the_session);
         if !wanted {

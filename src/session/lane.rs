@@ -1,51 +1,51 @@
-//! The lane itself: what an embedder does with a connection.
+//! The raw session: direct use of one connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::exchange::messages::{Messages, Notification};
+use super::exchange::reader::Reader;
+use super::exchange::request;
+use super::exchange::state::{CursorState, ExchangeKind, ExchangeState, ExchangeTicket, UnreadReplies};
 use super::exchange::{Exchange, broken, refused};
-use super::exchange_state::{Course, Kind, Standing, Ticket, Unread};
-use super::messages::{Messages, Notification};
-use super::mode::StatementMode;
-use super::portal::DroppedPortals;
-use super::reader::Inbound;
-use super::request;
-use super::statements::Statements;
+use super::statements::mode::StatementMode;
+use super::statements::statement_cache::Statements;
+use super::transfer::portal::DroppedPortals;
 use crate::error::{LinkFault, Result, ServerMessage};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::protocol::session_parameters::TextSettings;
 
-/// Memory of requests that an idle connection keeps.
-const LONGEST_REQUEST_KEPT: usize = 4096;
+/// The request buffer that an idle connection may keep, in bytes.
+const MAX_IDLE_REQUEST_BYTES: usize = 4096;
 
-/// How long it may take to have the server cancel what was given up half-way, if the deadline allows it.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of a cancel request for an abandoned exchange; the deadline may shorten it.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the lane remembers about a connection between exchanges.
+/// The session's state between exchanges.
 pub(crate) struct LaneState {
-    pub(super) inbound: Inbound,
+    pub(super) reader: Reader,
     pub(super) out: BytesMut,
-    /// The longest request that was written into `out`, of which it may still hold the memory.
+    /// The longest request written into `out`, whose memory it may still hold.
     pub(super) longest_request: usize,
     pub(super) statements: Statements,
     messages: Messages,
-    /// The settings under which the values that come now were made.
+    /// The settings under which the server wrote the values now being received.
     pub(super) settings: TextSettings,
-    /// What the last statement that ended did.
-    pub(super) last_tag: Tag,
-    pub(super) standing: Standing,
-    pub(super) unread: Unread,
-    /// A statement that the kernel did not take when it was to be sent without waiting: it goes first.
+    /// The tag of the last statement that ended.
+    pub(super) last_tag: CommandTag,
+    pub(super) exchange_state: ExchangeState,
+    pub(super) unread: UnreadReplies,
+    /// A statement that could not be sent without waiting. The next call sends it first.
     pub(super) unsent: Option<Box<str>>,
     /// `None` until a portal is first bound.
     pub(super) dropped_portals: Option<Arc<DroppedPortals>>,
 }
 
-/// The state of a session that belongs to no pool, and prepares nothing by name.
+/// The state of a session outside any pool, which prepares nothing by name.
 impl Default for LaneState {
     fn default() -> Self {
         Self::new(0, Arc::default())
@@ -53,18 +53,18 @@ impl Default for LaneState {
 }
 
 impl LaneState {
-    /// `statement_cache` as in the configuration, `mode` that of the pool.
+    /// `statement_cache` is the configured number, `mode` the pool's.
     pub(crate) fn new(statement_cache: usize, mode: Arc<StatementMode>) -> Self {
         Self {
-            inbound: Inbound::new(),
+            reader: Reader::new(),
             out: BytesMut::new(),
             longest_request: 0,
             statements: Statements::new(statement_cache, mode),
             messages: Messages::default(),
             settings: TextSettings::default(),
-            last_tag: Tag::default(),
-            standing: Standing::Rest,
-            unread: Unread::default(),
+            last_tag: CommandTag::default(),
+            exchange_state: ExchangeState::Rest,
+            unread: UnreadReplies::default(),
             unsent: None,
             dropped_portals: None,
         }
@@ -78,56 +78,56 @@ impl LaneState {
         self.messages.notifications.push(notification);
     }
 
-    /// Whether an exchange is open, or was given up half-way: the client must not use the connection before its end.
+    /// Returns whether an exchange is open or was abandoned. The client must not use the connection before its end.
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
-        !self.standing.is_at_rest()
+        !self.exchange_state.is_at_rest()
     }
 
-    /// Whether what is left half-way has to be cancelled, so that it ends in bounded time.
+    /// Returns whether the abandoned exchange has to be cancelled to end in bounded time.
     pub(crate) fn needs_cancel(&self) -> bool {
         !self.unread.only_rollback
     }
 
-    /// Statements that others have prepared on the session are closed with the next request.
+    /// Closes, with the next request, statements that other clients prepared on the session.
     pub(crate) fn close_later(&mut self, names: Vec<String>) {
         self.statements.close_later(names);
     }
 
-    /// How many statements are prepared and kept.
+    /// Returns the number of cached statements.
     pub(crate) fn cached_statements(&self) -> usize {
         self.statements.len()
     }
 
-    /// The next loan starts with nothing of the last one.
+    /// Drops the messages of one checkout, so that the next starts with none.
     #[inline]
     pub(crate) fn forget_messages(&mut self) {
         self.messages.forget();
     }
 
-    /// Gives back memory that only the last loan needed. What is left of an idle connection is some kilobytes.
+    /// Frees memory that only the last checkout needed. An idle connection keeps some kilobytes.
     #[inline]
     fn trim(&mut self) {
-        self.inbound.trim();
+        self.reader.trim();
         self.statements.trim();
-        if self.longest_request > LONGEST_REQUEST_KEPT {
+        if self.longest_request > MAX_IDLE_REQUEST_BYTES {
             self.out = BytesMut::new();
             self.longest_request = 0;
         }
     }
 }
 
-/// A connection used directly. Borrowed from it for as long as the client stays at rest.
+/// A raw session on a connection, borrowed while the client stays at rest.
 ///
 /// While a [stream](Lane::stream) or a COPY is open on the connection, other calls are refused as
-/// [`Misuse`](crate::ErrorKind::Misuse). One that was given up half-way, by dropping it, is ended by the next call: the
-/// server is asked to cancel (a transaction fails by that), or told that no more data comes, and what it still sends is
-/// skipped. That counts as part of the call, also against its deadline.
+/// [`Misuse`](crate::ErrorKind::Misuse). One that was dropped before its end is ended by the next call. That call asks the
+/// server to cancel (which fails a transaction), or ends the data, and skips the remaining replies. This counts as part of the
+/// call, also against its deadline.
 pub struct Lane<'c> {
     pub(super) link: &'c Link,
     cancel: &'c CancelHandle,
     pub(super) state: &'c mut LaneState,
-    /// When the call under way has to be over.
+    /// The deadline of the call under way.
     end: Option<Instant>,
 }
 
@@ -140,80 +140,80 @@ impl<'c> Lane<'c> {
         self.link
     }
 
-    /// The same, for a shorter time.
+    /// Reborrows it for a shorter time.
     pub(crate) fn reborrow(&mut self) -> Lane<'_> {
         Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
     }
 
-    /// The loan is over, and with it what a cursor of it had open, even if the cursor is still somewhere. What is left of an
-    /// exchange is skipped if all of it has come.
+    /// Ends the checkout, and with it any exchange that one of its cursors had open, even if the cursor still exists. The rest
+    /// of an exchange is skipped if all of it has arrived.
     #[inline]
     pub(crate) fn end_loan(&mut self) {
         self.state.forget_messages();
-        self.state.standing.revoke();
-        self.skip_what_has_come();
+        self.state.exchange_state.revoke();
+        self.skip_received();
         if !self.state.is_unfinished() {
             self.state.trim();
         }
     }
 
-    /// Brings the connection to rest, as the next call would: what is open or was given up is ended. Blocks within the
-    /// deadline in force.
+    /// Brings the connection to rest, as the next call would: ends an open or abandoned exchange. Blocks within the deadline in
+    /// force.
     ///
     /// # Errors
-    /// The connection's, which is lost then.
+    /// The connection's error; the connection is then lost.
     pub(crate) fn bring_to_rest(&mut self) -> Result<()> {
-        self.state.standing.revoke();
+        self.state.exchange_state.revoke();
         self.start()
     }
 
-    /// The client is about to use the connection: ends what is open or was given up. What goes wrong is the connection's end,
-    /// and shows in what the client does.
-    pub(crate) fn make_way(&mut self) {
+    /// Ends an open or abandoned exchange before the client uses the connection. A failure loses the connection, which the
+    /// client's own call then reports.
+    pub(crate) fn end_open_exchange(&mut self) {
         if let Err(e) = self.bring_to_rest() {
             log::debug!(target: "holdfast", "could not end what was left half-way: {e}");
         }
     }
 
-    /// Skips the rest of an exchange if all of it has come. Does not block.
+    /// Skips the rest of an exchange if all of it has arrived. Does not block.
     #[inline]
-    pub(super) fn skip_what_has_come(&mut self) {
+    pub(super) fn skip_received(&mut self) {
         if !self.state.is_unfinished() {
             return;
         }
         if !self.link.is_busy() && self.link.fault().is_none() {
-            // Nothing is awaited: the last reply that was owed lies in the buffer, if the server keeps to the protocol.
-            if let Ok(line) = self.link.resume_blocking(None) {
-                Exchange::resume(line, self.state).skip_what_has_come();
+            // No reply is outstanding: the last one is in the buffer, if the server keeps to the protocol.
+            if let Ok(line) = self.link.direct_again(None) {
+                Exchange::resume(line, self.state).skip_received();
             }
         }
     }
 
-    /// Reads what is left of an exchange that was given up half-way, so that the connection can be used again.
+    /// Reads the rest of an abandoned exchange, so that the connection can be used again.
     pub(crate) fn drain(&mut self) -> Result<()> {
         if !self.state.is_unfinished() {
             return Ok(());
         }
-        let line = self.link.resume_blocking(self.end).map_err(broken)?;
-        // Data of a copy that was not sent yet.
+        let line = self.link.direct_again(self.end).map_err(broken)?;
+        // Discard data of a copy that was not sent.
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
-        exchange.give_up_any_copy()?;
-        exchange.skip_all_left()
+        exchange.abort_open_copy()?;
+        exchange.skip_remaining()
     }
 
-    /// When the call under way has to be over.
+    /// The deadline of the call under way.
     pub(crate) fn call_end(&self) -> Option<Instant> {
         self.end
     }
 
-    /// Reads to the end of all that is under way, even of an exchange that somebody could go on with: for a connection whose
-    /// borrower is gone. What is to end soon has to be cancelled before.
+    /// Reads to the end of all exchanges under way, even of one that a cursor could resume, for a connection whose borrower is
+    /// gone. Long statements have to be cancelled before.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        self.state.standing = Standing::Left;
+        self.state.exchange_state = ExchangeState::Left;
         self.drain()?;
         while self.link.is_busy() {
-            self.state.standing = Standing::Left;
+            self.state.exchange_state = ExchangeState::Left;
             self.drain()?;
         }
         Ok(())
@@ -221,26 +221,26 @@ impl<'c> Lane<'c> {
 
     /// Begins a call: its time starts, and the connection is brought to rest.
     pub(super) fn start(&mut self) -> Result<()> {
-        // A connection that was lost half-way is lost, not misused.
+        // A connection lost in the middle of an exchange is reported as lost, not as misused.
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
         self.end = self.link.end_of_statement();
         if let Some(lost) = self.link.take_lost_statements() {
-            self.state.statements.were_lost(lost);
+            self.state.statements.forget_lost(lost);
         }
-        if self.state.standing.is_at_rest() && self.state.unsent.is_none() {
+        if self.state.exchange_state.is_at_rest() && self.state.unsent.is_none() {
             return Ok(());
         }
-        self.end_what_is_left()
+        self.end_abandoned_exchange()
     }
 
     #[cold]
-    fn end_what_is_left(&mut self) -> Result<()> {
-        self.state.standing.refuse_if_open()?;
-        // The server does not look at cancel requests while it waits for data.
+    fn end_abandoned_exchange(&mut self) -> Result<()> {
+        self.state.exchange_state.refuse_if_open()?;
+        // The server does not handle cancel requests while it waits for data.
         if self.link.is_busy() && !self.link.in_copy_in() && !self.state.unread.to_the_end {
-            self.cancel_what_was_left()?;
+            self.cancel_abandoned_exchange()?;
         }
         self.drain()?;
         match self.state.unsent.take() {
@@ -249,12 +249,12 @@ impl<'c> Lane<'c> {
         }
     }
 
-    /// Has the server cancel what nobody reads on. If that fails, the request may still come, and hit whatever runs then:
-    /// the connection is given up.
-    fn cancel_what_was_left(&mut self) -> Result<()> {
+    /// Asks the server to cancel an abandoned exchange. If that fails, the request may still arrive and hit a later statement,
+    /// so the connection is closed.
+    fn cancel_abandoned_exchange(&mut self) -> Result<()> {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
-        let patience = self.end.map_or(CANCEL_PATIENCE, |end| left(end).min(CANCEL_PATIENCE));
-        let Err(e) = self.cancel.cancel_within(patience) else { return Ok(()) };
+        let timeout = self.end.map_or(CANCEL_TIMEOUT, |end| left(end).min(CANCEL_TIMEOUT));
+        let Err(e) = self.cancel.cancel_within(timeout) else { return Ok(()) };
         log::debug!(target: "holdfast", "could not cancel what was left half-way: {e}");
         let late = self.end.is_some_and(|end| left(end).is_zero());
         let fault = if late { LinkFault::DeadlinePassed } else { LinkFault::NotCancelled };
@@ -262,37 +262,39 @@ impl<'c> Lane<'c> {
         Err(broken(fault.into()))
     }
 
-    /// Sends what stands in the buffer and begins to read the replies.
+    /// Sends the buffer and begins to read the replies.
     pub(super) fn begin(&mut self) -> Result<Exchange<'_>> {
         let line = self.link.blocking(self.end).map_err(broken)?;
         Exchange::begin(line, self.state)
     }
 
-    /// Goes on, in a call of its own, with the exchange of a cursor. The caller puts the ticket back if the exchange is not
-    /// over with that call. It has to be over at `end`, or within the time of a statement.
+    /// Resumes the exchange of a cursor, as a separate call. The caller puts the ticket back if the exchange goes on after it.
+    /// The deadline is `end`, or the statement's.
     pub(super) fn resume(
         &mut self,
-        kind: Kind,
-        course: &mut Course,
+        kind: ExchangeKind,
+        state: &mut CursorState,
         end: Option<Instant>,
-    ) -> Result<(Exchange<'_>, Ticket)> {
+    ) -> Result<(Exchange<'_>, ExchangeTicket)> {
         if let Some(fault) = self.link.fault() {
             return Err(broken(fault.into()));
         }
-        match course {
-            Course::Open(ticket) if !self.state.standing.admits(ticket) => return Err(Course::lost(kind)),
-            Course::Open(_) => {}
-            Course::Ended | Course::Broken => return Err(Course::over(kind)),
+        match state {
+            CursorState::Open(ticket) if !self.state.exchange_state.admits(ticket) => {
+                return Err(CursorState::lost(kind));
+            }
+            CursorState::Open(_) => {}
+            CursorState::Ended | CursorState::Broken => return Err(CursorState::over(kind)),
         }
         let end = end.or_else(|| self.link.end_of_statement());
-        let line = self.link.resume_blocking(end).map_err(broken)?;
-        match std::mem::replace(course, Course::Broken) {
-            Course::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
-            Course::Ended | Course::Broken => Err(Course::over(kind)),
+        let line = self.link.direct_again(end).map_err(broken)?;
+        match std::mem::replace(state, CursorState::Broken) {
+            CursorState::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
+            CursorState::Ended | CursorState::Broken => Err(CursorState::over(kind)),
         }
     }
 
-    /// The settings under which values will be made if a request is sent now.
+    /// Returns the settings under which the server will write the values of a request sent now.
     pub(crate) fn text_settings(&self) -> TextSettings {
         self.link.text_settings()
     }
@@ -301,21 +303,21 @@ impl<'c> Lane<'c> {
         &mut self.state.statements
     }
 
-    /// Outside a transaction, with nothing under way.
+    /// Returns whether no transaction is open and no exchange is under way.
     pub(crate) fn is_outside_transaction(&self) -> bool {
         self.link.is_clean()
     }
 
-    /// Whether the server got as far as running the last statement.
+    /// Returns whether the server began to run the last statement.
     pub(crate) fn ran_last_statement(&self) -> bool {
         self.link.ran_last_statement()
     }
 
-    /// A clean buffer to write a request into. What was pushed out of the cache is closed with it.
+    /// Returns an empty buffer for a request. Statements evicted from the cache are closed with it.
     #[inline]
     pub(super) fn request(&mut self) -> Result<&mut BytesMut> {
         self.state.out.clear();
-        if self.state.statements.has_to_close() {
+        if self.state.statements.has_names_to_close() {
             self.close_statements()?;
         }
         Ok(&mut self.state.out)
@@ -329,14 +331,14 @@ impl<'c> Lane<'c> {
         Ok(())
     }
 
-    /// A clean buffer for a request that closes nothing: it runs statements that may have been pushed out meanwhile.
+    /// Returns an empty buffer for a request that closes nothing, since it may run statements evicted meanwhile.
     #[cfg(feature = "capi")]
     pub(super) fn request_closing_nothing(&mut self) -> &mut BytesMut {
         self.state.out.clear();
         &mut self.state.out
     }
 
-    /// The buffer for a request that has something in it already, perhaps.
+    /// Returns the request buffer with its present contents.
     pub(super) fn out(&mut self) -> &mut BytesMut {
         &mut self.state.out
     }
@@ -345,55 +347,56 @@ impl<'c> Lane<'c> {
         self.cancel
     }
 
-    /// How many notifications have come and were not fetched yet.
+    /// Returns the number of notifications received and not fetched.
     pub(crate) fn kept_notifications(&self) -> usize {
         self.state.messages.notifications.len()
     }
 
-    /// The next notification, waiting for at most `patience`. The connection must be listening.
-    pub fn notification(&mut self, patience: Duration) -> Result<Option<Notification>> {
-        let end = Instant::now().checked_add(patience);
+    /// Returns the next notification; `None` when none comes within `timeout`, during which it blocks. The connection must be
+    /// listening.
+    pub fn notification(&mut self, timeout: Duration) -> Result<Option<Notification>> {
+        let end = Instant::now().checked_add(timeout);
         loop {
             if let Some(notification) = self.state.messages.notifications.pop() {
                 return Ok(Some(notification));
             }
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-            if !self.take_in(left)? {
+            if !self.receive_unasked(left)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Takes in what the server says unasked. `false` when it says nothing within `patience`.
-    fn take_in(&mut self, patience: Duration) -> Result<bool> {
+    /// Receives messages that the server sends unasked; `false` when none comes within `timeout`.
+    fn receive_unasked(&mut self, timeout: Duration) -> Result<bool> {
         self.start()?;
-        let line = self.link.blocking(None).map_err(broken)?;
-        Exchange::listen(line, self.state, patience)
+        let line = self.link.direct(None).map_err(broken)?;
+        Exchange::listen(line, self.state, timeout)
     }
 
-    /// How many notifications and notices of this loan were dropped because too many had come that nothing fetched: 10,000 of
-    /// each, or half a megabyte.
+    /// Returns how many notifications and notices of this checkout were dropped, because more than 10,000 of either, or half a
+    /// megabyte, were not fetched.
     pub fn dropped_messages(&self) -> u64 {
         self.state.messages.dropped()
     }
 
-    /// What the server remarked since the last call (`NOTICE`, `WARNING`), oldest first.
+    /// Returns the notices (`NOTICE`, `WARNING`) received since the last call, oldest first.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
         self.state.messages.notices.take_all()
     }
 }
 
-/// Ends an exchange whose statement is over: reads on to `ReadyForQuery`, so that the connection is at rest even after
-/// an error. An error that comes only now (at commit, from a deferred constraint) counts too.
+/// Ends an exchange whose statement is over: reads up to `ReadyForQuery`, so that the connection is at rest even after an
+/// error. An error that comes only now (at commit, from a deferred constraint) counts too.
 pub(super) fn end<T>(exchange: Exchange<'_>, outcome: Result<T>) -> Result<T> {
     match outcome {
         Ok(done) => match exchange.skip_to_ready()? {
             Some(late) => Err(refused(*late)),
             None => Ok(done),
         },
-        Err(e) if exchange.is_given_up() => Err(e),
+        Err(e) if exchange.is_abandoned() => Err(e),
         Err(e) => {
-            // On a broken line this fails at once, and the first error tells more.
+            // On a broken line this fails at once; the first error is more useful.
             let _ = exchange.skip_to_ready();
             Err(e)
         }

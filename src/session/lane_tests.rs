@@ -1,23 +1,23 @@
-//! The lane against servers that say things in pieces, or things that no server should.
+//! Raw sessions against servers that send messages in pieces, or messages that no server should send.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::exchange::request::{Param, Request, ResultFormat};
 use super::lane::{Lane, LaneState};
-use super::mode::StatementMode;
-use super::pipeline::PipelineMode;
-use super::request::{Param, Request, ResultFormat};
+use super::statements::mode::StatementMode;
+use super::statements::pipeline::PipelineMode;
 use crate::error::ErrorKind;
 use crate::link::scripted_server::ScriptedServer;
 
-/// What a server has said at the end of a start-up.
+/// The server's messages at the end of a start-up.
 const READY: &[u8] = b"Z\0\0\0\x05I";
 const DONE: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
 
-/// What a server says without being asked may come in pieces that end anywhere, also right behind a reply.
+/// Unasked messages may come in pieces that end anywhere, also right behind a reply.
 #[test]
 fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used() {
     for cut in 1..NOTIFICATION.len() {
@@ -35,8 +35,8 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 }
 
 #[test]
-fn nobody_waits_for_the_rest_of_a_notification_for_longer_than_was_said() {
-    let mut server = ScriptedServer::begin(READY, false).unwrap();
+fn the_wait_for_the_rest_of_a_notification_ends_at_the_timeout() {
+    let mut server = Played::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
     let mut rest = server.server.try_clone().unwrap();
@@ -66,7 +66,7 @@ fn the_longest_patience_there_is_can_be_had() {
     late.join().unwrap();
 }
 
-/// What a server says to `Parse`, `Describe` and `Sync` of a statement with one int4 column.
+/// The server's reply to `Parse`, `Describe` and `Sync` of a statement with one int4 column.
 const DESCRIBED: &[u8] =
     b"1\0\0\0\x04t\0\0\0\x06\0\0T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0\
     Z\0\0\0\x05T";
@@ -74,7 +74,7 @@ const BOUND_IN_TRANSACTION: &[u8] = b"2\0\0\0\x04Z\0\0\0\x05T";
 const IN_TRANSACTION: &[u8] = b"Z\0\0\0\x05T";
 
 #[test]
-fn a_portal_is_read_row_by_row_until_the_server_says_that_it_is_done() {
+fn a_portal_is_read_row_by_row_until_the_server_reports_its_end() {
     let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
     let suspended: &[u8] = b"s\0\0\0\x04";
     let server = ScriptedServer::begin(IN_TRANSACTION, false).unwrap();
@@ -130,8 +130,8 @@ fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
     assert!(lane.script("select 1").is_ok());
 }
 
-/// In the extended protocol the server swallows the `Sync` behind a COPY FROM STDIN while it waits for data. If it fails the copy
-/// then, by a time-out for instance, it ignores everything until another one comes.
+/// In the extended protocol the server discards the `Sync` behind a COPY FROM STDIN while it waits for data. If it fails the
+/// copy then, by a time-out for instance, it ignores everything until another `Sync` comes.
 #[test]
 fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connection_goes_on() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
@@ -162,8 +162,8 @@ const DESCRIBED_AT_REST: &[u8] = b"3\0\0\0\x041\0\0\0\x04t\0\0\0\x06\0\0\
     T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0Z\0\0\0\x05I";
 const ANSWERED: &[u8] = b"2\0\0\0\x04D\0\0\0\x0b\0\x01\0\0\0\x017C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 
-/// Says what follows once the server has been sent something that ends so.
-fn say_in_turn(server: &ScriptedServer, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
+/// Sends the reply once the server has received bytes with this ending.
+fn say_in_turn(server: &Played, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
     let mut other_end = server.server.try_clone().unwrap();
     other_end.set_nonblocking(false).unwrap();
     thread::spawn(move || {
@@ -203,7 +203,7 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
         let mut state = LaneState::new(10, Arc::default());
         let stale = [german(code, routine), READY.to_vec()].concat();
         let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
-        // What follows 26000 has no name any more.
+        // Statements after a 26000 have no name any more.
         let anew = if code == "26000" { unnamed } else { DESCRIBED_AT_REST.to_vec() };
         let again = if code == "26000" {
             let bound =
@@ -256,8 +256,8 @@ fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names
     let outcomes = lane.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|block| block.rows() == 1)));
     played.join().unwrap();
-    // A server that ran the second under the name that stood: nothing is known of its rows.
-    let server = ScriptedServer::begin(READY, false).unwrap();
+    // A server that ran the second under the existing name: the columns of its rows are unknown.
+    let server = Played::begin(READY, false).unwrap();
     let mut state = LaneState::new(10, Arc::default());
     let played = say_in_turn(&server, vec![[taken, ANSWERED.to_vec()].concat()]);
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
@@ -296,9 +296,9 @@ fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received
     let text = format!("select '{}'", "y".repeat(20_000));
     assert_eq!(lane.script(&text).unwrap()[0].rows(), 60);
     lane.end_loan();
-    assert!(state.inbound.memory() <= 8 * 1024, "{}", state.inbound.memory());
+    assert!(state.reader.memory() <= 8 * 1024, "{}", state.reader.memory());
     assert_eq!(state.out.capacity(), 0);
     server.say(DONE);
     Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
-    assert_eq!(state.inbound.memory(), 8 * 1024, "a small result needs no more");
+    assert_eq!(state.reader.memory(), 8 * 1024, "a small result needs no more");
 }

@@ -1,6 +1,6 @@
-//! The session: statements, results, streams, COPY and notifications spoken straight on the link. Everything runs on it; what is
-//! public here is the raw view, for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags,
-//! full descriptions of columns, results in one block.
+//! The raw session: statements, results, streams, COPY and notifications directly on the link. Everything runs on it. The
+//! public items are for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags, full
+//! descriptions of columns, results in one block.
 //!
 #![cfg_attr(feature = "embedded", doc = "```")]
 #![cfg_attr(not(feature = "embedded"), doc = "```ignore")]
@@ -17,62 +17,41 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It alternates freely with the client on one connection. Each exchange begins with the client at rest, ends with
+//! A raw session and the client alternate freely on one connection. Each exchange begins with the client at rest, ends with
 //! `ReadyForQuery`, and hands bytes received beyond that back to the line. Deadlines, interrupts and the tap are the
-//! link's, so they hold here as they do there. Statement names begin with `hf_`, the client's with `s`.
+//! link's, so they apply to both. Statement names begin with `hf_`, the client's with `s`.
 
-#[cfg(feature = "capi")]
-mod batch;
-mod bound;
-mod copy;
-mod description;
 mod exchange;
-mod exchange_state;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod lane;
 #[cfg(test)]
 mod lane_tests;
-mod messages;
-mod mode;
-mod once;
-pub(crate) mod pack;
-mod pipeline;
-mod portal;
-mod prepare;
-mod prepared;
-mod query;
-mod reader;
-mod request;
-mod result;
-mod script;
-mod statement;
 mod statements;
-mod stream;
 mod transaction;
-mod unanswered;
-mod values;
+mod transfer;
 
 #[cfg(feature = "capi")]
-pub(crate) use crate::protocol::command_tag::Tag;
+pub(crate) use crate::protocol::command_tag::CommandTag;
 #[cfg(feature = "capi")]
 pub(crate) use crate::protocol::text_format::float4_as_printed;
 pub(crate) use crate::protocol::text_format::oid;
-#[cfg(feature = "capi")]
-pub(crate) use batch::{Burst, Ready};
-pub use copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
+pub use exchange::messages::Notification;
+pub(crate) use exchange::reader::parse_server_message;
+pub use exchange::request::{Param, Request, ResultFormat};
 pub use lane::Lane;
 pub(crate) use lane::LaneState;
-pub use messages::Notification;
-pub(crate) use mode::StatementMode;
-pub use pipeline::PipelineMode;
-pub(crate) use portal::BoundPortal;
-pub(crate) use prepared::Prepared;
-pub(crate) use reader::parse_server_message;
-pub use request::{Param, Request, ResultFormat};
-pub use result::{Column, ResultBlock, WireFormat};
-pub use statement::{Sql, Statement};
-pub use stream::{RowStream, StreamCursor};
+#[cfg(feature = "capi")]
+pub(crate) use statements::batch::{Batch, Ready};
+pub(crate) use statements::mode::StatementMode;
+pub use statements::pipeline::PipelineMode;
+pub(crate) use statements::prepared::Prepared;
+pub use statements::statement::{Sql, Statement};
+pub(crate) use statements::values::{BindValues, Unwritable};
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
-pub(crate) use values::{BindValues, Unwritable};
+pub use transfer::copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
+pub(crate) use transfer::pack;
+pub(crate) use transfer::portal::BoundPortal;
+pub use transfer::result::{Column, ResultBlock, WireFormat};
+pub use transfer::stream::{RowStream, StreamCursor};

@@ -1,4 +1,4 @@
-//! Transactions on the direct lane, and what the server's answer to COMMIT means.
+//! Transactions on a raw session, and the meaning of the server's answer to COMMIT.
 
 use std::time::{Duration, Instant};
 
@@ -7,22 +7,22 @@ use super::lane::Lane;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::{Link, TransactionStatus};
 
-/// How much a transaction sees of others ("Transaction Isolation" in PostgreSQL's documentation).
+/// The isolation level of a transaction ("Transaction Isolation" in PostgreSQL's documentation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isolation {
-    /// As [`ReadCommitted`](Self::ReadCommitted): PostgreSQL shows nothing that was not committed.
+    /// The same as [`ReadCommitted`](Self::ReadCommitted): PostgreSQL shows nothing uncommitted.
     ReadUncommitted,
     /// Each statement sees what was committed before it began.
     ReadCommitted,
     /// All statements see what was committed before the first of them.
     RepeatableRead,
-    /// As if transactions ran one after another; those that cannot are refused with SQLSTATE 40001.
+    /// Transactions behave as if run one after another; those that cannot fail with SQLSTATE 40001.
     Serializable,
 }
 
-/// How a transaction is to run; see [`Pool::transaction_with`](crate::Pool::transaction_with). What is not set is as the
-/// server's defaults have it.
+/// The options of a transaction; see [`Pool::transaction_with`](crate::Pool::transaction_with). Options not set are the
+/// server's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransactionOptions {
     pub(crate) isolation: Option<Isolation>,
@@ -34,40 +34,40 @@ pub struct TransactionOptions {
 }
 
 impl TransactionOptions {
-    /// All as the server has it, five reruns, no limit of time.
+    /// Returns the server's defaults, with five reruns and no time limit.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How much it sees of others.
+    /// Sets the isolation level.
     #[must_use]
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = Some(isolation);
         self
     }
 
-    /// Whether the server refuses statements that write.
+    /// Sets whether the server refuses statements that write.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = Some(read_only);
         self
     }
 
-    /// Whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
+    /// Sets whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
     #[must_use]
     pub fn deferrable(mut self, deferrable: bool) -> Self {
         self.deferrable = Some(deferrable);
         self
     }
 
-    /// How often a run that came to nothing is followed by another. Default: 5; 0 for one run only.
+    /// Sets how often a failed run may be followed by another. Default: 5; 0 for one run only.
     #[must_use]
     pub fn reruns(mut self, most: u32) -> Self {
         self.reruns = Some(most);
         self
     }
 
-    /// Limit of the whole: getting connections, all runs, the waits between them. It is also the deadline of every
+    /// Limits the total time: checking out connections, all runs, the waits between them. It is also the deadline of every
     /// statement, besides the connection's own. Default: none.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -75,22 +75,23 @@ impl TransactionOptions {
         self
     }
 
-    /// Whether to find out what became of a commit whose answer was lost. Costs a round trip before each COMMIT, another one
-    /// before the first such transaction of each connection, and a transaction id even for what writes nothing. Default: no.
+    /// Sets whether the outcome of a commit is looked up when its answer was lost. Costs a round trip before each COMMIT,
+    /// another one before the first such transaction of each connection, and a transaction id even for a transaction that
+    /// writes nothing. Default: no.
     ///
-    /// If the answer is lost, another connection asks the server: a transaction that was committed is reported as such, one
-    /// that was aborted is run again, one that is still in progress is waited for, within `timeout` (without one, within
-    /// the option `connection_timeout`). If the server cannot tell, or crashed, or a standby took its place meanwhile (system
-    /// identifier, timeline and the age of the statistics are compared), so that what it says could be about another
-    /// transaction, or if this role may not read those, the outcome stays
-    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown), with the transaction's id.
+    /// If the answer is lost, another connection asks the server. A committed transaction is reported as such, an aborted one
+    /// is run again, one in progress is waited for, within `timeout` (without one, within the option `connection_timeout`). The
+    /// outcome stays unknown if the server has forgotten it, crashed, or was replaced by a standby meanwhile (system
+    /// identifier, timeline and the age of the statistics are compared), since its answer could be about another transaction;
+    /// and if this role may not read those. The error is then [`CommitUnknown`](crate::ErrorKind::CommitUnknown), with the
+    /// transaction's id.
     #[must_use]
     pub fn resolve_commit(mut self, resolve: bool) -> Self {
         self.resolve_commit = resolve;
         self
     }
 
-    /// The statement that begins it.
+    /// Returns the statement that begins the transaction.
     pub(crate) fn begin(&self) -> String {
         let isolation = self.isolation.map(|isolation| match isolation {
             Isolation::ReadUncommitted => "ISOLATION LEVEL READ UNCOMMITTED",
@@ -104,27 +105,27 @@ impl TransactionOptions {
         format!("BEGIN {}", modes.join(", "))
     }
 
-    /// When its time ends, if it begins now.
+    /// Returns the deadline of a transaction that begins now.
     pub(crate) fn end(&self) -> Option<Instant> {
         self.timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 }
 
-/// What became of a COMMIT.
+/// The outcome of a COMMIT.
 pub(crate) enum Commit {
     Done,
-    /// It took effect as a ROLLBACK.
+    /// The COMMIT took effect as a ROLLBACK.
     RolledBack,
-    /// The server refused, and rolled back.
+    /// The server reported an error, and rolled back.
     Refused(Error),
-    /// The connection was lost before it was sent whole: the server cannot have run it.
+    /// The connection was lost before the COMMIT was sent whole: the server cannot have run it.
     NotSent(Error),
-    /// It was sent, and its answer was lost.
+    /// The COMMIT was sent, and its answer was lost.
     InDoubt(Error),
 }
 
 impl Commit {
-    /// `answer` is the command tag, where the lane that asked knows it.
+    /// Interprets the answer to a COMMIT: its command tag, where known.
     pub(crate) fn of(answer: Result<Option<String>>, link: &Link) -> Self {
         let error = match answer {
             Ok(Some(tag)) if tag == "ROLLBACK" => return Self::RolledBack,
@@ -132,12 +133,12 @@ impl Commit {
             Err(error) => error.in_phase(Phase::Commit),
         };
         match error.server() {
-            // An error of a session that goes on is an answer. Its last words may be said after the commit.
-            Some(said) if said.severity == "ERROR" => Self::Refused(error),
-            // Something else stood in its way on this side.
+            // An error of a session that goes on is an answer. A FATAL error may come after the commit.
+            Some(reported) if reported.severity == "ERROR" => Self::Refused(error),
+            // The COMMIT failed on this side before it was sent.
             None if error.kind() == ErrorKind::Misuse => Self::NotSent(error),
-            _ if link.is_busy() => Self::InDoubt(with_last_word(error, link)),
-            // The answer was there, and the driver has lost it over what came behind: the last words of the session.
+            _ if link.is_busy() => Self::InDoubt(with_closing_sqlstate(error, link)),
+            // The answer came, and the driver lost it over the FATAL message behind it.
             _ if link.transaction_status() == TransactionStatus::Idle => {
                 if link.completed_last_statement() {
                     Self::Done
@@ -150,8 +151,8 @@ impl Commit {
     }
 }
 
-/// The driver does not always pass on what a server says before it hangs up.
-fn with_last_word(error: Error, link: &Link) -> Error {
+/// Adds the SQLSTATE of the message with which the server ended the session; the driver does not always pass it on.
+fn with_closing_sqlstate(error: Error, link: &Link) -> Error {
     match link.failure() {
         Some(code) if error.server().is_none() => {
             error.with_note(format!("its last word was SQLSTATE {code}"))
@@ -160,14 +161,15 @@ fn with_last_word(error: Error, link: &Link) -> Error {
     }
 }
 
-/// A name as SQL takes it literally.
+/// Quotes a name as an SQL identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl Lane<'_> {
     /// Begins a transaction. Of the options, `reruns` and `resolve_commit` have no meaning here; `timeout` is the deadline of
-    /// all that is done up to its end. What is not ended when the connection goes back is rolled back.
+    /// all statements up to its end. A transaction still open when the connection is returned is rolled back. Blocks for a
+    /// round trip.
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when one is open.
@@ -185,10 +187,10 @@ impl Lane<'_> {
     ///
     /// # Errors
     /// Unless it is [`CommitUnknown`](crate::ErrorKind::CommitUnknown), nothing was committed. An error of kind
-    /// [`Database`](crate::ErrorKind::Database) without a SQLSTATE says that the transaction had failed before.
-    /// [`Misuse`](crate::ErrorKind::Misuse) when none is open, or a result is not read to its end.
+    /// [`Database`](crate::ErrorKind::Database) without a SQLSTATE means that the transaction had failed before.
+    /// [`Misuse`](crate::ErrorKind::Misuse) when no transaction is open, or a result is not read to its end.
     pub fn commit(&mut self) -> Result<()> {
-        // Lost before, perhaps with a reply outstanding, which is not that to a COMMIT.
+        // The connection may have been lost before, with a reply outstanding that is not the answer to a COMMIT.
         if let Some(fault) = self.link().fault() {
             return Err(broken(fault.into()).in_phase(Phase::Commit));
         }
@@ -209,7 +211,7 @@ impl Lane<'_> {
     /// Rolls the open transaction back; does nothing when none is open.
     ///
     /// # Errors
-    /// The connection's. The transaction has come to nothing even then.
+    /// The connection's error. The transaction is rolled back even then.
     pub fn rollback(&mut self) -> Result<()> {
         if !self.is_in_transaction() {
             return Ok(());
@@ -219,26 +221,26 @@ impl Lane<'_> {
         done
     }
 
-    /// Sets a savepoint in the open transaction. Any name will do.
+    /// Sets a savepoint in the open transaction. Any name is allowed; it is quoted.
     ///
     /// # Errors
-    /// What the server says, for instance that no transaction is open.
+    /// The server's error, for instance that no transaction is open.
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         self.script(&format!("SAVEPOINT {}", quoted(name))).map(drop)
     }
 
-    /// Undoes what was done since a savepoint, which stays; a failed transaction can go on from there.
+    /// Rolls back to a savepoint, which stays; a failed transaction can go on from there.
     ///
     /// # Errors
-    /// What the server says, for instance that there is no such savepoint.
+    /// The server's error, for instance that there is no such savepoint.
     pub fn rollback_to(&mut self, savepoint: &str) -> Result<()> {
         self.script(&format!("ROLLBACK TO SAVEPOINT {}", quoted(savepoint))).map(drop)
     }
 
-    /// Forgets a savepoint; what was done since then stays part of the transaction.
+    /// Releases a savepoint; statements run since then stay part of the transaction.
     ///
     /// # Errors
-    /// What the server says, for instance that there is no such savepoint.
+    /// The server's error, for instance that there is no such savepoint.
     pub fn release_savepoint(&mut self, name: &str) -> Result<()> {
         self.script(&format!("RELEASE SAVEPOINT {}", quoted(name))).map(drop)
     }

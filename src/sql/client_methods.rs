@@ -1,13 +1,13 @@
-//! The methods that a connection and a transaction have in common.
+//! The methods common to connections and transactions.
 
 /// Statements, COPY and scripts, for a type with `fn handle(&mut self) -> Result<Handle<'_>>`.
 macro_rules! client_methods {
     () => {
         /// Runs a statement and returns all its rows.
         ///
-        /// A text is prepared when the connection first runs it, and kept; so it takes one round trip from then on. What was
-        /// prepared and does not fit any more, because a table or a type changed, is prepared anew without the caller noticing,
-        /// except inside a transaction, which such an error fails. With `statement_cache=0` nothing is kept on the server.
+        /// A text is prepared when the connection first runs it, and cached, so that later runs take one round trip. A
+        /// statement that is stale because a table or a type changed is prepared anew without an error, except inside a
+        /// transaction, which such an error fails. With `statement_cache=0` no prepared statement stays on the server.
         ///
         /// Blocks until the last row has come, or up to the deadline.
         ///
@@ -21,9 +21,8 @@ macro_rules! client_methods {
         /// ```
         ///
         /// # Errors
-        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) where the parameters are not as many as those of the
-        /// statement, or of Rust types that do not go with theirs, or a NUL is in the text;
-        /// [`QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
+        /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) where the number of parameters or their Rust types do not
+        /// match the statement, or the text contains a NUL; [`QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
         pub fn query<T>(
             &mut self,
             query: &T,
@@ -38,7 +37,7 @@ macro_rules! client_methods {
         /// Like [`query`](Self::query), for exactly one row.
         ///
         /// # Errors
-        /// As there; also [`Misuse`](crate::ErrorKind::Misuse) when there is no row or more than one.
+        /// The same; also [`Misuse`](crate::ErrorKind::Misuse) when there is no row or more than one.
         pub fn query_one<T>(
             &mut self,
             query: &T,
@@ -53,7 +52,7 @@ macro_rules! client_methods {
         /// Like [`query`](Self::query), for one row or none.
         ///
         /// # Errors
-        /// As there; also [`Misuse`](crate::ErrorKind::Misuse) when there is more than one row.
+        /// The same; also [`Misuse`](crate::ErrorKind::Misuse) when there is more than one row.
         pub fn query_opt<T>(
             &mut self,
             query: &T,
@@ -65,7 +64,7 @@ macro_rules! client_methods {
             self.handle()?.query(query.__convert(), &params)?.at_most_one()
         }
 
-        /// Runs a statement whose rows are read one by one, for results larger than memory; parameters come out of an iterator.
+        /// Runs a statement whose rows are read one by one, for results larger than memory; parameters come from an iterator.
         /// Blocks until the server has begun.
         ///
         /// # Errors
@@ -81,8 +80,8 @@ macro_rules! client_methods {
             $crate::sql::RowIter::open(self.handle()?, query.__convert(), &params)
         }
 
-        /// Runs an unnamed statement, with parameters of the types given, in one request: nothing is asked beforehand, and nothing
-        /// is kept. For statements that are run once.
+        /// Runs an unnamed statement, with parameters of the given types, in one request: nothing is prepared beforehand, and
+        /// nothing is cached. For statements that are run once.
         ///
         /// # Errors
         /// As for [`query`](Self::query).
@@ -135,8 +134,8 @@ macro_rules! client_methods {
             $crate::sql::RowIter::open_typed(self.handle()?, query, &params, &types)
         }
 
-        /// Runs a statement and returns the number of rows it changed or returned, 0 for commands that count none. Prepared as for
-        /// [`query`](Self::query).
+        /// Runs a statement and returns the number of rows it changed or returned, 0 for commands that count none. Prepared as
+        /// for [`query`](Self::query).
         ///
         /// # Errors
         /// As for [`query`](Self::query).
@@ -147,7 +146,7 @@ macro_rules! client_methods {
             self.handle()?.execute(query.__convert(), &params)
         }
 
-        /// Like [`execute`](Self::execute), for parameters out of an iterator.
+        /// Like [`execute`](Self::execute), for parameters from an iterator.
         ///
         /// # Errors
         /// As for [`query`](Self::query).
@@ -174,11 +173,11 @@ macro_rules! client_methods {
             self.handle()?.execute_typed(query, params)
         }
 
-        /// Prepares a statement, which any connection can run, and tells the types of its parameters and columns. Takes no round
-        /// trip where the connection has prepared the text before.
+        /// Prepares a statement that any connection can run, with the types of its parameters and columns. Takes no round trip
+        /// where the connection has prepared the text before.
         ///
         /// # Errors
-        /// What the server says to the text.
+        /// The server's error about the text.
         pub fn prepare(&mut self, query: &str) -> $crate::Result<$crate::sql::Statement> {
             self.handle()?.prepare(query, &[])
         }
@@ -186,7 +185,7 @@ macro_rules! client_methods {
         /// Like [`prepare`](Self::prepare), with the types of the first parameters; those of the others are inferred.
         ///
         /// # Errors
-        /// What the server says to the text.
+        /// The server's error about the text.
         pub fn prepare_typed(
             &mut self,
             query: &str,
@@ -195,16 +194,16 @@ macro_rules! client_methods {
             self.handle()?.prepare(query, types)
         }
 
-        /// Runs a text of any number of statements without parameters, and skips their rows. They form one transaction unless the
-        /// text says otherwise; the first error ends the text.
+        /// Runs a text of any number of statements without parameters, and skips their rows. They form one transaction unless
+        /// the text contains transaction commands; the first error ends the text.
         ///
         /// # Errors
-        /// What the server says; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
+        /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
         pub fn batch_execute(&mut self, query: &str) -> $crate::Result<()> {
             self.handle()?.batch_execute(query)
         }
 
-        /// Like [`batch_execute`](Self::batch_execute), with all that the statements return, values as text.
+        /// Like [`batch_execute`](Self::batch_execute), and returns all rows, values as text.
         ///
         /// # Errors
         /// As for [`batch_execute`](Self::batch_execute).
@@ -212,10 +211,10 @@ macro_rules! client_methods {
             self.handle()?.simple_query(query)
         }
 
-        /// Begins a `COPY ... FROM STDIN`, whose data is written and then [finished](crate::sql::CopyInWriter::finish).
+        /// Begins a `COPY ... FROM STDIN`. Its data is written and then [finished](crate::sql::CopyInWriter::finish).
         ///
         /// # Errors
-        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
         pub fn copy_in<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyInWriter<'_>>
         where
             T: ?Sized + $crate::sql::ToStatement,
@@ -223,10 +222,10 @@ macro_rules! client_methods {
             $crate::sql::CopyInWriter::open(self.handle()?, query.__convert().text())
         }
 
-        /// Begins a `COPY ... TO STDOUT`, whose data is read.
+        /// Begins a `COPY ... TO STDOUT` and returns a reader of its data.
         ///
         /// # Errors
-        /// What the server says; the connection can be used on. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
         pub fn copy_out<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyOutReader<'_>>
         where
             T: ?Sized + $crate::sql::ToStatement,

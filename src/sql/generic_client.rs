@@ -1,16 +1,16 @@
-//! What a connection and a transaction have in common, as a trait.
+//! The trait of connections and transactions.
 
 use postgres_types::{BorrowToSql, ToSql, Type};
 
-use super::copy_in::CopyInWriter;
-use super::copy_out::CopyOutReader;
-use super::params::Params;
-use super::row::Row;
-use super::row_iter::RowIter;
-use super::simple_query::SimpleQueryMessage;
-use super::statement::Statement;
-use super::to_statement::ToStatement;
-use super::transaction::Transaction;
+use super::copy::copy_in::CopyInWriter;
+use super::copy::copy_out::CopyOutReader;
+use super::rows::row::Row;
+use super::rows::row_iter::RowIter;
+use super::rows::simple_query::SimpleQueryMessage;
+use super::statements::params::Params;
+use super::statements::statement::Statement;
+use super::statements::to_statement::ToStatement;
+use super::transactions::transaction::Transaction;
 use crate::error::Result;
 
 pub(crate) mod sealed {
@@ -35,48 +35,48 @@ pub(crate) mod sealed {
 /// # Ok(()) }
 /// ```
 pub trait GenericClient: sealed::Sealed {
-    /// As [`PooledConnection::execute`](crate::PooledConnection::execute).
+    /// Does the same as [`PooledConnection::execute`](crate::PooledConnection::execute).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn execute<T>(&mut self, query: &T, params: Params<'_>) -> Result<u64>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::execute_typed`](crate::PooledConnection::execute_typed).
+    /// Does the same as [`PooledConnection::execute_typed`](crate::PooledConnection::execute_typed).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn execute_typed(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<u64>;
 
-    /// As [`PooledConnection::query`](crate::PooledConnection::query).
+    /// Does the same as [`PooledConnection::query`](crate::PooledConnection::query).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query<T>(&mut self, query: &T, params: Params<'_>) -> Result<Vec<Row>>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::query_one`](crate::PooledConnection::query_one).
+    /// Does the same as [`PooledConnection::query_one`](crate::PooledConnection::query_one).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_one<T>(&mut self, query: &T, params: Params<'_>) -> Result<Row>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::query_opt`](crate::PooledConnection::query_opt).
+    /// Does the same as [`PooledConnection::query_opt`](crate::PooledConnection::query_opt).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_opt<T>(&mut self, query: &T, params: Params<'_>) -> Result<Option<Row>>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::query_raw`](crate::PooledConnection::query_raw).
+    /// Does the same as [`PooledConnection::query_raw`](crate::PooledConnection::query_raw).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> Result<RowIter<'_>>
     where
         T: ?Sized + ToStatement,
@@ -84,78 +84,78 @@ pub trait GenericClient: sealed::Sealed {
         I: IntoIterator<Item = P>,
         I::IntoIter: ExactSizeIterator;
 
-    /// As [`PooledConnection::query_typed`](crate::PooledConnection::query_typed).
+    /// Does the same as [`PooledConnection::query_typed`](crate::PooledConnection::query_typed).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_typed(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>>;
 
-    /// As [`PooledConnection::query_typed_one`](crate::PooledConnection::query_typed_one).
+    /// Does the same as [`PooledConnection::query_typed_one`](crate::PooledConnection::query_typed_one).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_typed_one(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Row>;
 
-    /// As [`PooledConnection::query_typed_opt`](crate::PooledConnection::query_typed_opt).
+    /// Does the same as [`PooledConnection::query_typed_opt`](crate::PooledConnection::query_typed_opt).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_typed_opt(&mut self, query: &str, params: &[(&(dyn ToSql + Sync), Type)])
     -> Result<Option<Row>>;
 
-    /// As [`PooledConnection::query_typed_raw`](crate::PooledConnection::query_typed_raw).
+    /// Does the same as [`PooledConnection::query_typed_raw`](crate::PooledConnection::query_typed_raw).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn query_typed_raw<P, I>(&mut self, query: &str, params: I) -> Result<RowIter<'_>>
     where
         P: BorrowToSql,
         I: IntoIterator<Item = (P, Type)> + Sync + Send;
 
-    /// As [`PooledConnection::prepare`](crate::PooledConnection::prepare).
+    /// Does the same as [`PooledConnection::prepare`](crate::PooledConnection::prepare).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn prepare(&mut self, query: &str) -> Result<Statement>;
 
-    /// As [`PooledConnection::prepare_typed`](crate::PooledConnection::prepare_typed).
+    /// Does the same as [`PooledConnection::prepare_typed`](crate::PooledConnection::prepare_typed).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn prepare_typed(&mut self, query: &str, types: &[Type]) -> Result<Statement>;
 
-    /// As [`PooledConnection::copy_in`](crate::PooledConnection::copy_in).
+    /// Does the same as [`PooledConnection::copy_in`](crate::PooledConnection::copy_in).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn copy_in<T>(&mut self, query: &T) -> Result<CopyInWriter<'_>>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::copy_out`](crate::PooledConnection::copy_out).
+    /// Does the same as [`PooledConnection::copy_out`](crate::PooledConnection::copy_out).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn copy_out<T>(&mut self, query: &T) -> Result<CopyOutReader<'_>>
     where
         T: ?Sized + ToStatement;
 
-    /// As [`PooledConnection::simple_query`](crate::PooledConnection::simple_query).
+    /// Does the same as [`PooledConnection::simple_query`](crate::PooledConnection::simple_query).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn simple_query(&mut self, query: &str) -> Result<Vec<SimpleQueryMessage>>;
 
-    /// As [`PooledConnection::batch_execute`](crate::PooledConnection::batch_execute).
+    /// Does the same as [`PooledConnection::batch_execute`](crate::PooledConnection::batch_execute).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn batch_execute(&mut self, query: &str) -> Result<()>;
 
-    /// As [`PooledConnection::transaction`](crate::PooledConnection::transaction).
+    /// Does the same as [`PooledConnection::transaction`](crate::PooledConnection::transaction).
     ///
     /// # Errors
-    /// As there.
+    /// The errors of that method.
     fn transaction(&mut self) -> Result<Transaction<'_>>;
 }
 

@@ -1,12 +1,12 @@
-//! A session in the hands of one call of the typed API.
+//! The session as used by one call of the typed API.
 
-use super::describe::{Context, describe};
-use super::described::Described;
+use super::statements::describe::{Context, describe};
+use super::statements::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::cancel::CancelHandle;
 use crate::session::{self, Lane};
 
-/// A session, for as long as a call or a guard lasts.
+/// A session borrowed for a call or a guard.
 pub(crate) struct Handle<'c> {
     lane: Lane<'c>,
     context: Context<'c>,
@@ -17,7 +17,7 @@ impl<'c> Handle<'c> {
         Self { lane, context }
     }
 
-    /// The same, for a shorter time.
+    /// Reborrows it for a shorter time.
     #[inline]
     pub(super) fn reborrow(&mut self) -> Handle<'_> {
         Handle { lane: self.lane.reborrow(), context: self.context }
@@ -44,12 +44,12 @@ impl<'c> Handle<'c> {
         self.lane.cancel_of().for_present_loan(self.context.loans)
     }
 
-    /// An error of a call, with where it happened. Where the server said why it ended the session, that is the error.
+    /// Adds the target to an error. If the server reported why it ended the session, that becomes the error.
     #[cold]
     pub(super) fn explain(&self, error: Error) -> Error {
-        let error = match self.link().fatal_message() {
-            Some(said) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
-                Error::from_server(said, Phase::Query).with_source(error)
+        let error = match self.link().last_words() {
+            Some(reported) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
+                Error::from_server(reported, Phase::Query).with_source(error)
             }
             _ => error,
         };
@@ -60,7 +60,7 @@ impl<'c> Handle<'c> {
         self.lane.run_batch(sql).map_err(|e| self.explain(e))
     }
 
-    /// Finds the types of a description, with one look-up for all that are not known. The session is at rest.
+    /// Finds the types of a description, with one look-up for all that are not known. The session must be at rest.
     pub(super) fn describe(&mut self, parameters: &[u32], columns: &[session::Column]) -> Result<Described> {
         describe(&mut self.lane, self.context, parameters, columns)
     }
@@ -69,7 +69,7 @@ impl<'c> Handle<'c> {
         self.context
     }
 
-    /// Whether no type of these columns has to be looked up.
+    /// Returns whether all types of these columns are known without a look-up.
     pub(super) fn knows_types_of(&self, columns: &[session::Column]) -> bool {
         columns.iter().all(|column| self.context.catalog.find(column.type_oid).is_some())
     }

@@ -9,11 +9,11 @@ use super::handle::Handle;
 use crate::error::{Error, Result};
 use crate::session::Notification;
 
-/// What `NOTIFY` sent to a connection that listens, as [`notifications`](crate::PooledConnection::notifications) returns it.
+/// The notifications of a listening connection, as [`notifications`](crate::PooledConnection::notifications) returns them.
 ///
-/// What was not fetched when the connection goes back to its pool is forgotten.
+/// Notifications not fetched are dropped when the connection is returned to its pool.
 pub struct Notifications<'a> {
-    /// `None` while a client on the same session is at work.
+    /// `None` while another client uses the session.
     handle: Option<Handle<'a>>,
 }
 
@@ -22,44 +22,44 @@ impl<'a> Notifications<'a> {
         Self { handle: handle.ok() }
     }
 
-    /// How many notifications have come with other replies and were not fetched.
+    /// Returns the number of notifications received with other replies and not fetched.
     pub fn len(&self) -> usize {
         self.handle.as_ref().map_or(0, |handle| handle.lane_ref().kept_notifications())
     }
 
-    /// Whether none has come.
+    /// Returns whether no notification is waiting.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Those that have come. Does not block.
+    /// Iterates over the notifications received. Does not block.
     pub fn iter(&mut self) -> Iter<'_> {
         Iter { handle: self.handle.as_mut().map(Handle::reborrow) }
     }
 
-    /// Those that have come and that will; blocks for the next, and ends with the connection only.
+    /// Iterates over notifications, received and to come. Blocks for the next, and ends only with the connection.
     pub fn blocking_iter(&mut self) -> BlockingIter<'_> {
         BlockingIter { handle: self.handle.as_mut().map(Handle::reborrow) }
     }
 
-    /// Those that have come and that will; ends when none comes within `timeout` after the last.
+    /// Iterates over notifications, received and to come. Blocks, and ends when none comes within `timeout` after the last.
     pub fn timeout_iter(&mut self, timeout: Duration) -> TimeoutIter<'_> {
         TimeoutIter { handle: self.handle.as_mut().map(Handle::reborrow), timeout }
     }
 }
 
-fn next(handle: &mut Option<Handle<'_>>, patience: Duration) -> Result<Option<Notification>> {
+fn next(handle: &mut Option<Handle<'_>>, timeout: Duration) -> Result<Option<Notification>> {
     let Some(handle) = handle else {
         return Err(Error::misuse("a result of this connection is still being read"));
     };
-    handle.lane().notification(patience).map_err(|e| handle.explain(e))
+    handle.lane().notification(timeout).map_err(|e| handle.explain(e))
 }
 
 fn hint(handle: &Option<Handle<'_>>) -> (usize, Option<usize>) {
     (handle.as_ref().map_or(0, |handle| handle.lane_ref().kept_notifications()), None)
 }
 
-/// The notifications that have come.
+/// An iterator over the notifications received.
 pub struct Iter<'a> {
     handle: Option<Handle<'a>>,
 }
@@ -77,7 +77,7 @@ impl FallibleIterator for Iter<'_> {
     }
 }
 
-/// The notifications that have come and those that will.
+/// An iterator over notifications, which blocks for the next.
 pub struct BlockingIter<'a> {
     handle: Option<Handle<'a>>,
 }
@@ -95,7 +95,7 @@ impl FallibleIterator for BlockingIter<'_> {
     }
 }
 
-/// The notifications that have come and those that will within a time.
+/// An iterator over notifications, which ends when none comes within a time.
 pub struct TimeoutIter<'a> {
     handle: Option<Handle<'a>>,
     timeout: Duration,

@@ -37,7 +37,8 @@ use super::guard::{Out, guard, or_default};
 use super::handle::{Handle, free, hold, look, mark};
 use super::result::{holdfast_cell, holdfast_result};
 use super::status::holdfast_status;
-use crate::session::{ResultBlock, pack};
+use crate::session::ResultBlock;
+use crate::session::pack;
 
 /// A result in one buffer. Free it with holdfast_pack_free.
 pub struct holdfast_pack {

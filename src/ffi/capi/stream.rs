@@ -17,7 +17,7 @@ use super::query::{Arguments, What, holdfast_param, on_lane};
 use super::result::{Block, describe, holdfast_column, holdfast_result, names};
 use super::status::holdfast_status;
 use super::text::{EMPTY, Text, ended, holdfast_str};
-use crate::session::{Column, StreamCursor, Tag};
+use crate::session::{Column, CommandTag, StreamCursor};
 
 /// A result that is read in portions. Free it with holdfast_stream_free.
 pub struct holdfast_stream {
@@ -36,7 +36,7 @@ pub struct Stream {
     columns: Arc<[Column]>,
     names: Vec<Text>,
     /// Known once the end was read.
-    tag: OnceLock<Tag>,
+    tag: OnceLock<CommandTag>,
 }
 
 /// Runs one statement and puts a stream into *stream, from which its rows are read with holdfast_stream_next. The arguments

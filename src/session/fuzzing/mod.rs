@@ -1,4 +1,4 @@
-//! What fuzzers do with the direct lane: listen to servers that say anything, and read values of any bytes.
+//! Fuzz targets for raw sessions: servers that send anything, and values of any bytes.
 
 mod values;
 mod visit;
@@ -12,18 +12,18 @@ use super::lane::LaneState;
 use crate::link::scripted_server::ScriptedServer;
 use crate::testing::fuzzing::Draws;
 
-/// What is not longer than this fits into a socket.
+/// The most bytes that fit into a socket.
 const LONGEST: usize = 64 * 1024;
 
-/// As a server in UTC says it, with the settings that show in the text of values.
+/// The settings that affect the text of values, as a server in UTC reports them.
 const SETTINGS: &[u8] = b"S\0\0\0\x18server_version\x0017.2\0S\0\0\0\x17DateStyle\0ISO, MDY\0\
     S\0\0\0\x11TimeZone\0UTC\0S\0\0\0\x1bIntervalStyle\0postgres\0";
 
-/// Does a few things with a connection whose server has said already all that it will say.
+/// Uses a connection whose server has already sent all that it will send.
 ///
-/// The first byte says how the conversation began, the second how much is done, two each what; the rest are the server's
-/// words. The first byte also says whether they are received up to each `ReadyForQuery`, or at once, or are kinds, lengths and
-/// bodies that are put into messages of the right length: most mistakes are further in than that.
+/// The first byte selects the start-up, the second the number of operations, two bytes each the operations; the rest is the
+/// server's output. The first byte also selects whether that is received up to each `ReadyForQuery`, at once, or as kinds,
+/// lengths and bodies that form messages of the right length, since most mistakes are further in than that.
 pub fn hostile_server(input: &[u8]) {
     let mut draws = Draws::new(input);
     let manner = draws.byte();
@@ -36,7 +36,7 @@ pub fn hostile_server(input: &[u8]) {
         _ => say_messages(&mut server, &mut draws),
     }
     server.fall_silent(manner & 2 != 0).expect("a socket");
-    // Few enough that statements are pushed out.
+    // A cache small enough that statements are evicted.
     let statement_cache = if manner & 128 == 0 { 2 } else { 0 };
     let mut visit = Visit::new(server, LaneState::new(statement_cache, Arc::default()));
     for (what, how) in operations {
@@ -44,7 +44,7 @@ pub fn hostile_server(input: &[u8]) {
     }
 }
 
-/// What was said when the connection was made: settings or none, and how it stands with transactions.
+/// Returns the server's start-up messages: settings or none, and the transaction status.
 fn greeting(how: u8) -> Vec<u8> {
     let mut said = if how & 1 == 0 { SETTINGS.to_vec() } else { Vec::new() };
     let status = [Some(b'I'), Some(b'T'), Some(b'E'), None][usize::from(how >> 1 & 3)];
@@ -52,7 +52,7 @@ fn greeting(how: u8) -> Vec<u8> {
     said
 }
 
-/// What a server says between one request and the next, as far as that can be told.
+/// Splits the server's output into the parts between two requests, where they can be recognised.
 fn turns(words: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = &words[..words.len().min(LONGEST)];
     std::iter::from_fn(move || {
@@ -63,9 +63,9 @@ fn turns(words: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Says whole messages. A byte each says the kind, and whether it is received with the one before; another how long it is, or
-/// 255 that two more do.
-fn say_messages(server: &mut ScriptedServer, draws: &mut Draws<'_>) {
+/// Sends whole messages. One byte each selects the kind, and whether it is received with the one before; another is the length,
+/// where 255 means that two more hold it.
+fn say_messages(server: &mut Played, draws: &mut Draws<'_>) {
     let (mut words, mut said) = (Vec::new(), 0);
     while !draws.is_empty() && said < LONGEST {
         let kind = draws.byte();

@@ -1,16 +1,16 @@
-//! Values of any type and any bytes, read in every way there is.
+//! Values of any type and any bytes, read in every possible way.
 
 use std::sync::Arc;
 
 use crate::ffi::fuzzing::read_result;
-use crate::protocol::command_tag::Tag;
+use crate::protocol::command_tag::CommandTag;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::protocol::text_format::oid;
-use crate::session::result::{Column, ResultBlock, WireFormat};
+use crate::session::transfer::result::{Column, ResultBlock, WireFormat};
 use crate::testing::fuzzing::Draws;
 
-/// Types whose binary form is known, and some that nobody knows.
+/// Types whose binary form is supported, and some others.
 const TYPES: [u32; 40] = [
     oid::BOOL,
     oid::BYTEA,
@@ -54,9 +54,9 @@ const TYPES: [u32; 40] = [
     16_384,
 ];
 
-/// Makes a result out of the input, and reads it.
+/// Builds a result from the input, and reads it.
 ///
-/// The first byte says what the session's settings were, the second how many columns; then type and format of each, and
+/// The first byte selects the session's settings, the second the number of columns; then follow type and format of each, and
 /// rows of values: a length, 255 being NULL, and that many bytes.
 pub fn binary_values(input: &[u8]) {
     let mut draws = Draws::new(input);
@@ -69,7 +69,7 @@ pub fn binary_values(input: &[u8]) {
             break;
         }
     }
-    block.finish(Tag::new(&format!("SELECT {}", block.rows())));
+    block.finish(CommandTag::new(&format!("SELECT {}", block.rows())));
     read_block(&block);
     read_result(block);
 }
@@ -110,7 +110,7 @@ fn row(columns: usize, draws: &mut Draws<'_>) -> Vec<u8> {
     body
 }
 
-/// Reads all of a block as a program in Rust does; of a large one its beginning.
+/// Reads a whole block as a Rust program does, of a large one its beginning.
 pub(super) fn read_block(block: &ResultBlock) {
     let (rows, columns) = (block.rows(), block.columns().len());
     for row in (0..rows.min(16)).chain([rows, usize::MAX]) {
@@ -121,7 +121,7 @@ pub(super) fn read_block(block: &ResultBlock) {
             assert!(cell.is_some() || text.is_none(), "the text of what is not there");
             if is_there && block.columns()[column].format == WireFormat::Binary {
                 let known = text_format::is_known(block.columns()[column].type_oid, block.settings());
-                assert!(known || text.is_none(), "a text that nobody can know: {text:?}");
+                assert!(known || text.is_none(), "a text that cannot be known: {text:?}");
             }
         }
     }

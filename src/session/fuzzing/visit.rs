@@ -1,4 +1,4 @@
-//! What a visitor does on a connection whose server may say anything, and what must hold after each thing done.
+//! The operations on a connection whose server may send anything, and the conditions that hold after each.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::session::{
 const TEXTS: [&str; 5] = ["select 1", "select $1", "select $1, $2", "copy t from stdin", "a\0b"];
 const FORMATS: [ResultFormat; 3] = [ResultFormat::Text, ResultFormat::Binary, ResultFormat::Automatic];
 
-/// More than a copy collects before it sends.
+/// More data than a copy gathers before it sends.
 static MUCH: [u8; 70_000] = [b'x'; 70_000];
 
 const PARAMS: [Param<'static>; 2] = [
@@ -32,12 +32,12 @@ pub(super) struct Visit {
     copy_out: Option<CopyOutCursor>,
 }
 
-/// How a call may leave the connection.
+/// The state in which a call may leave the connection.
 #[derive(PartialEq, Eq)]
 enum Leaves {
-    /// At rest, unless it is lost, or was refused because something is open.
+    /// At rest, unless it is lost, or the call was refused because an exchange is open.
     AtRest,
-    /// In the middle of an exchange; or as it was, since there was nothing to do.
+    /// In the middle of an exchange, or unchanged, since there was nothing to do.
     Open,
 }
 
@@ -68,10 +68,10 @@ impl Visit {
             15 => (self.open_copy_out(), Leaves::Open),
             16 => (self.read(), Leaves::Open),
             17 => (self.notification(how), Leaves::AtRest),
-            18 => (self.burst(how), Leaves::Open),
+            18 => (self.batch(how), Leaves::Open),
             19 => (self.transaction(how), Leaves::Open),
             20 => (self.forget_cursors(how), Leaves::Open),
-            21 => (self.make_way(), Leaves::AtRest),
+            21 => (self.end_open_exchange(), Leaves::AtRest),
             22 => (self.end_loan(), Leaves::Open),
             _ => (self.lane().drain().err(), Leaves::AtRest),
         };
@@ -82,7 +82,7 @@ impl Visit {
         self.lane().take_notices();
     }
 
-    /// What must hold between two calls, whatever the server said.
+    /// Checks the conditions between two calls, whatever the server sent.
     fn check(&self, before: Option<LinkFault>, leaves: Leaves) {
         let fault = self.server.link.fault();
         assert!(before.is_none() || fault == before, "{before:?} was forgotten: {fault:?}");
@@ -93,14 +93,14 @@ impl Visit {
         );
     }
 
-    /// What must hold of every error.
+    /// Checks the conditions for every error.
     fn check_error(&self, error: &Error) {
         let said = format!("{error} {error:?}");
         if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() {
             assert!(self.server.link.fault().is_some(), "it is not lost: {said}");
         }
         for slip in ["middle of a message", "a read that may wait", "two threads use"] {
-            assert!(!said.contains(slip), "nobody did that: {said}");
+            assert!(!said.contains(slip), "an impossible error: {said}");
         }
     }
 
@@ -258,13 +258,13 @@ impl Visit {
     }
 
     fn notification(&mut self, how: u8) -> Option<Error> {
-        // The longest there is: the end of what the server says has come, so nobody waits.
-        let patience = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
-        self.lane().notification(patience).err()
+        // The longest wait: the server's output has ended, so no call blocks.
+        let timeout = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
+        self.lane().notification(timeout).err()
     }
 
-    fn burst(&mut self, how: u8) -> Option<Error> {
-        match burst(&mut self.lane(), how) {
+    fn batch(&mut self, how: u8) -> Option<Error> {
+        match batch(&mut self.lane(), how) {
             Ok(outcomes) => {
                 let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
                 errors.into_iter().next()
@@ -299,9 +299,9 @@ impl Visit {
         None
     }
 
-    fn make_way(&mut self) -> Option<Error> {
+    fn end_open_exchange(&mut self) -> Option<Error> {
         if self.state.is_unfinished() {
-            self.lane().make_way();
+            self.lane().end_open_exchange();
         }
         None
     }
@@ -324,8 +324,8 @@ fn read_portions(stream: &mut RowStream<'_>, count: usize, portions: &mut Vec<Re
     None
 }
 
-/// Up to three statements sent at once, and what came of them, or of the first if the rest is given up.
-fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
+/// Sends up to three statements as a batch, and returns their outcomes, or the first one's if the rest is abandoned.
+fn batch(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     let mut ready = Vec::new();
     for number in 0..usize::from(how & 3) {
         let params = &PARAMS[..number];
@@ -334,16 +334,16 @@ fn burst(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     if ready.is_empty() {
         return Ok(Vec::new());
     }
-    let mut burst = lane.burst(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
+    let mut batch = lane.send_batch(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
     let most = if how & 8 == 0 { usize::MAX } else { 1 };
-    Ok(std::iter::from_fn(|| burst.next()).take(most).collect())
+    Ok(std::iter::from_fn(|| batch.next()).take(most).collect())
 }
 
 fn format(how: u8) -> ResultFormat {
     FORMATS[usize::from(how & 3) % FORMATS.len()]
 }
 
-/// What is dropped or given back does not wait for the server. That it has nothing more to say is found by waiting for it.
+/// Checks that a drop did not wait for the server. Only a wait finds that the server has closed.
 fn assert_not_awaited(before: Option<LinkFault>, after: Option<LinkFault>) {
     let found = before != Some(LinkFault::ClosedByServer) && after == Some(LinkFault::ClosedByServer);
     assert!(!found, "it waited for the server");

@@ -1,4 +1,4 @@
-//! The types that a pool has looked up, shared by all its connections.
+//! The catalog of types that a pool has looked up, shared by all its connections.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 use postgres_types::{Oid, Type};
 
-/// The types of the user's own that are known. What was built from them carries the epoch; forgetting begins another.
+/// The known user-defined types. Descriptions built from them carry the epoch; clearing the catalog begins another.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     known: RwLock<HashMap<Oid, Type>>,
@@ -14,26 +14,26 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// The type with this OID, if it is built in or known.
+    /// Returns the type with this OID, if it is built in or known.
     pub(crate) fn find(&self, oid: Oid) -> Option<Type> {
         Type::from_oid(oid).or_else(|| self.known.read().get(&oid).cloned())
     }
 
-    /// Keeps types that were looked up in `epoch`; not if they were forgotten meanwhile.
-    pub(crate) fn keep(&self, types: impl IntoIterator<Item = Type>, epoch: u64) {
+    /// Adds types that were looked up in `epoch`, unless the catalog was cleared meanwhile.
+    pub(crate) fn insert(&self, types: impl IntoIterator<Item = Type>, epoch: u64) {
         let mut known = self.known.write();
         if self.epoch() == epoch {
             known.extend(types.into_iter().map(|t| (t.oid(), t)));
         }
     }
 
-    /// Changes whenever types are forgotten.
+    /// Returns the epoch, which changes whenever the catalog is cleared.
     #[inline]
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Forgets all types, unless that has happened since `epoch`.
+    /// Clears the catalog, unless that has happened since `epoch`.
     pub(crate) fn forget_all(&self, epoch: u64) {
         let mut known = self.known.write();
         if self.epoch() == epoch {
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn types_are_forgotten_once_for_all_that_suspect_the_same_epoch() {
         let catalog = Catalog::default();
-        catalog.keep([mood()], 0);
+        catalog.insert([mood()], 0);
         assert_eq!(catalog.find(70_000), Some(mood()));
         catalog.forget_all(0);
         assert_eq!((catalog.find(70_000), catalog.epoch()), (None, 1));
-        catalog.keep([mood()], 1);
+        catalog.insert([mood()], 1);
         catalog.forget_all(0);
         assert_eq!(catalog.find(70_000), Some(mood()), "these were looked up after the suspicion arose");
     }
@@ -74,7 +74,7 @@ mod tests {
     fn types_looked_up_before_all_were_forgotten_are_not_kept() {
         let catalog = Catalog::default();
         catalog.forget_all(0);
-        catalog.keep([mood()], 0);
+        catalog.insert([mood()], 0);
         assert_eq!(catalog.find(70_000), None);
     }
 }

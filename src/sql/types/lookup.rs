@@ -1,7 +1,7 @@
-//! The look-up of types: one statement for any number of them and all that they are made of.
+//! The look-up of types: one statement for any number of them and their components.
 //!
-//! It is a single statement of the simple protocol, so that a pooler in transaction mode cannot tear it apart; and every name in
-//! it, operators included, is qualified, so that no `search_path` leads it astray.
+//! The look-up is a single statement of the simple protocol, so that a pooler in transaction mode cannot split it. Every name
+//! in it, operators included, is qualified, so that it does not depend on the `search_path`.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use postgres_types::{Field, Kind, Oid, Type};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::session::ResultBlock;
 
-/// `pg_range.rngmultitypid` is there from PostgreSQL 14 on.
+/// The first major version with `pg_range.rngmultitypid`.
 const MULTIRANGES_SINCE: u8 = 14;
 
-/// The statement that looks up these types, for a server of this major version (0 if that is unknown). One row for each label of
-/// an enum and each attribute of a composite, one for every other type.
+/// Returns the statement that looks up these types, for a server of this major version (0 if unknown). It returns a row for
+/// each label of an enum and each attribute of a composite, and one for every other type.
 pub(in crate::sql) fn statement(oids: &[Oid], server_major: u8) -> String {
     let list = oids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let range = if server_major >= MULTIRANGES_SINCE {
@@ -49,7 +49,7 @@ pub(in crate::sql) fn statement(oids: &[Oid], server_major: u8) -> String {
     )
 }
 
-/// A row of `pg_type`, and what hangs on it.
+/// A row of `pg_type`, with its labels or attributes.
 struct Found {
     name: String,
     schema: String,
@@ -58,14 +58,14 @@ struct Found {
     element: Oid,
     base: Oid,
     subtype: Oid,
-    /// Labels of an enum, or attributes of a composite with their types.
+    /// The labels of an enum, or the attributes of a composite with their types.
     parts: Vec<(String, Oid)>,
 }
 
-/// The types out of the answer to [`statement`].
+/// Builds the types from the answer to [`statement`].
 ///
 /// # Errors
-/// When a type is missing: it was dropped meanwhile.
+/// A [`Database`](ErrorKind::Database) error when a type is missing because it was dropped meanwhile.
 pub(in crate::sql) fn assemble(wanted: &[Oid], answer: &ResultBlock) -> Result<Vec<Type>> {
     let found = read(answer);
     let mut made = HashMap::new();
@@ -102,8 +102,8 @@ fn read(answer: &ResultBlock) -> HashMap<Oid, Found> {
     found
 }
 
-/// Makes a type, and before it those that it is made of. `within` are those being made: none can be its own part on a server, but
-/// the answer is not to be trusted with the stack.
+/// Builds a type after its components. `within` lists those being built: on a server no type contains itself, but a hostile
+/// answer must not overflow the stack.
 fn make(
     oid: Oid,
     found: &HashMap<Oid, Found>,

@@ -1,4 +1,4 @@
-//! Types of the user's own: enums, domains, composites, arrays, ranges and multiranges of them, looked up once per pool.
+//! User-defined types: enums, domains, composites, arrays, ranges and multiranges of them, looked up once per pool.
 
 mod catalog;
 mod lookup;

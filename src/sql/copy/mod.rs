@@ -1,0 +1,4 @@
+//! COPY in both directions, as `std::io` writer and reader.
+
+pub(super) mod copy_in;
+pub(super) mod copy_out;

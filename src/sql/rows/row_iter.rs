@@ -1,0 +1,140 @@
+//! Iteration over rows that are read one by one.
+
+use std::sync::Arc;
+
+use fallible_iterator::FallibleIterator;
+use postgres_types::Type;
+
+use super::row::{Row, Rows};
+use crate::error::{Error, Result};
+use crate::session::{Prepared, ResultFormat, Sql, StreamCursor};
+use crate::sql::handle::Handle;
+use crate::sql::statements::described::Described;
+use crate::sql::statements::params::Parameters;
+use crate::sql::statements::to_statement::Source;
+
+/// The rows of a statement, one by one, as [`query_raw`](crate::PooledConnection::query_raw) returns them: for results larger
+/// than memory.
+///
+/// Dropped before the end, it does not block. The connection's next call skips the rest, so that the statement takes effect as
+/// if all of it were read; or the rest is cancelled when the connection is returned to its pool.
+pub struct RowIter<'a> {
+    handle: Handle<'a>,
+    /// `None` once all rows have come.
+    cursor: Option<StreamCursor>,
+    described: Arc<Described>,
+    portion: Option<Arc<Rows>>,
+    next: usize,
+    affected: Option<u64>,
+}
+
+impl<'a> RowIter<'a> {
+    /// Runs a statement.
+    pub(crate) fn open(mut handle: Handle<'a>, source: Source<'_>, params: &dyn Parameters) -> Result<Self> {
+        let ((cursor, statement), described) =
+            handle.with_values(params, source.declared(), |lane, values| {
+                let sql = Sql::Text(source.text());
+                let (cursor, statement) = lane.stream_values(sql, values, ResultFormat::Binary)?;
+                // One deadline applies to the statement as a whole.
+                Ok((cursor.until(lane.call_end()), statement))
+            })?;
+        Self::of(handle, cursor, &statement, described)
+    }
+
+    /// Runs an unnamed statement whose parameters have these types.
+    pub(crate) fn open_typed(
+        mut handle: Handle<'a>,
+        text: &str,
+        params: &dyn Parameters,
+        types: &[Type],
+    ) -> Result<Self> {
+        let (cursor, statement) = handle.with_typed(params, types, |lane, oids, values| {
+            let (cursor, statement) = lane.stream_once(text, oids, values)?;
+            Ok((cursor.until(lane.call_end()), statement))
+        })?;
+        Self::of(handle, cursor, &statement, None)
+    }
+
+    fn of(
+        mut handle: Handle<'a>,
+        cursor: StreamCursor,
+        statement: &Prepared,
+        described: Option<Arc<Described>>,
+    ) -> Result<Self> {
+        let fits = |described: &Arc<Described>| statement.is_named() || described.fits(cursor.columns());
+        let described = match described.filter(fits) {
+            Some(described) => described,
+            None if handle.knows_types_of(cursor.columns()) => {
+                Arc::new(handle.describe(&[], cursor.columns())?)
+            }
+            // Types cannot be looked up while rows are being received.
+            None => return Self::read_whole(handle, cursor, statement),
+        };
+        Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
+    }
+
+    fn read_whole(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {
+        let block = cursor.rest(handle.lane()).map_err(|e| handle.explain(e))?;
+        let affected = block.rows_affected();
+        let described = handle.description_of(block.columns(), statement, None)?;
+        Ok(Self::of_rows(handle, Rows::new(block, described), affected))
+    }
+
+    /// Iterates over rows received already.
+    pub(in crate::sql) fn of_rows(handle: Handle<'a>, rows: Arc<Rows>, affected: Option<u64>) -> Self {
+        let described = rows.described().clone();
+        Self { handle, cursor: None, described, portion: Some(rows), next: 0, affected }
+    }
+
+    /// Returns the number of rows that the statement changed or returned; `None` until the last was read.
+    pub fn rows_affected(&self) -> Option<u64> {
+        self.affected
+    }
+}
+
+impl FallibleIterator for RowIter<'_> {
+    type Item = Row;
+    type Error = Error;
+
+    /// Returns the next row. Blocks until one has come.
+    fn next(&mut self) -> Result<Option<Row>> {
+        loop {
+            if let Some(row) = self.portion.as_ref().and_then(|portion| portion.row(self.next)) {
+                self.next += 1;
+                return Ok(Some(row));
+            }
+            self.portion = None;
+            let Some(cursor) = &mut self.cursor else { return Ok(None) };
+            match cursor.next_arrived(self.handle.lane()) {
+                Ok(Some(block)) => {
+                    self.affected = cursor.rows_affected();
+                    self.portion = Some(Rows::new(block, self.described.clone()));
+                    self.next = 0;
+                }
+                Ok(None) => {
+                    self.affected = cursor.rows_affected();
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.cursor = None;
+                    return Err(self.handle.explain(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for RowIter<'_> {
+    fn drop(&mut self) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.abandon();
+            self.handle.lane().leave_unread();
+        }
+    }
+}
+
+impl std::fmt::Debug for RowIter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowIter").field("columns", &self.described.columns).finish_non_exhaustive()
+    }
+}

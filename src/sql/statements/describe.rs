@@ -1,0 +1,73 @@
+//! Typed descriptions of statements, with one look-up for all user-defined types that are not known yet.
+
+use std::sync::Arc;
+
+use postgres_types::Type;
+
+use super::described::Described;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::link::loans::Loans;
+use crate::session::{self, Lane};
+use crate::sql::rows::column::Column;
+use crate::sql::types::{Catalog, assemble, statement};
+
+/// The parts of a connection that the typed API needs besides the session.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'c> {
+    pub(crate) catalog: &'c Arc<Catalog>,
+    /// The server, for error messages.
+    pub(crate) target: &'c str,
+    pub(crate) loans: &'c Loans,
+}
+
+/// Finds the types of parameters and columns. The session must be at rest.
+pub(in crate::sql) fn describe(
+    lane: &mut Lane<'_>,
+    context: Context<'_>,
+    parameters: &[u32],
+    columns: &[session::Column],
+) -> Result<Described> {
+    let catalog = context.catalog;
+    let epoch = catalog.epoch();
+    let all = || parameters.iter().copied().chain(columns.iter().map(|column| column.type_oid));
+    let own = all().any(|oid| Type::from_oid(oid).is_none());
+    let mut unknown: Vec<u32> = Vec::new();
+    if own {
+        unknown.extend(all().filter(|oid| catalog.find(*oid).is_none()));
+        unknown.sort_unstable();
+        unknown.dedup();
+    }
+    let looked_up = if unknown.is_empty() { Vec::new() } else { look_up(lane, &unknown)? };
+    catalog.insert(looked_up.iter().cloned(), epoch);
+    let find = |oid: u32| {
+        let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
+        // Another connection may have cleared the catalog since: types found before are good enough for now.
+        fresh().or_else(|| catalog.find(oid)).ok_or_else(forgotten)
+    };
+    let params = parameters.iter().map(|oid| find(*oid)).collect::<Result<_>>()?;
+    let columns = columns
+        .iter()
+        .map(|column| Ok(Column::new(column, find(column.type_oid)?)))
+        .collect::<Result<_>>()?;
+    Ok(Described::new(params, columns, own.then(|| (catalog.clone(), epoch))))
+}
+
+fn look_up(lane: &mut Lane<'_>, oids: &[u32]) -> Result<Vec<Type>> {
+    let sql = statement(oids, lane.text_settings().server_major());
+    let traffic = lane.link().traffic();
+    // The look-up does not count as a statement of the program.
+    let counted = traffic.counts_statements();
+    traffic.count_statements(false);
+    let answer = lane.script(&sql);
+    lane.link().traffic().count_statements(counted);
+    match answer?.first() {
+        Some(block) if block.columns().len() == 10 => assemble(oids, block),
+        _ => Err(Error::misuse("the server does not tell its types: pg_type cannot be read")
+            .in_phase(Phase::Query)),
+    }
+}
+
+fn forgotten() -> Error {
+    let message = "a type was forgotten while the statement was described: run it again";
+    Error::new(ErrorKind::Database, message).in_phase(Phase::Query).set_retryable(true)
+}
