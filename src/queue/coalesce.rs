@@ -112,8 +112,8 @@ impl Replies<'_> {
         let wanted = ticket.begin(self.cancel.clone());
         let begun = Instant::now();
         let outcome = self.batch.next().unwrap_or_else(|| Err(lost()));
-        if let (Some(habit), Ok(_)) = (ticket.request().habit(), &outcome) {
-            habit.note(begun.elapsed());
+        if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
+            profile.note(begun.elapsed());
         }
         let session_ended = outcome.as_ref().is_err_and(ended_the_session);
         if !wanted {

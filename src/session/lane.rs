@@ -183,7 +183,7 @@ impl<'c> Lane<'c> {
         }
         if !self.link.is_busy() && self.link.fault().is_none() {
             // No reply is outstanding: the last one is in the buffer, if the server keeps to the protocol.
-            if let Ok(line) = self.link.direct_again(None) {
+            if let Ok(line) = self.link.resume_blocking(None) {
                 Exchange::resume(line, self.state).skip_received();
             }
         }
@@ -194,7 +194,7 @@ impl<'c> Lane<'c> {
         if !self.state.is_unfinished() {
             return Ok(());
         }
-        let line = self.link.direct_again(self.end).map_err(broken)?;
+        let line = self.link.resume_blocking(self.end).map_err(broken)?;
         // Discard data of a copy that was not sent.
         self.state.out.clear();
         let mut exchange = Exchange::resume(line, self.state);
@@ -287,7 +287,7 @@ impl<'c> Lane<'c> {
             CursorState::Ended | CursorState::Broken => return Err(CursorState::over(kind)),
         }
         let end = end.or_else(|| self.link.end_of_statement());
-        let line = self.link.direct_again(end).map_err(broken)?;
+        let line = self.link.resume_blocking(end).map_err(broken)?;
         match std::mem::replace(state, CursorState::Broken) {
             CursorState::Open(ticket) => Ok((Exchange::resume(line, self.state), ticket)),
             CursorState::Ended | CursorState::Broken => Err(CursorState::over(kind)),
@@ -370,7 +370,7 @@ impl<'c> Lane<'c> {
     /// Receives messages that the server sends unasked; `false` when none comes within `timeout`.
     fn receive_unasked(&mut self, timeout: Duration) -> Result<bool> {
         self.start()?;
-        let line = self.link.direct(None).map_err(broken)?;
+        let line = self.link.blocking(None).map_err(broken)?;
         Exchange::listen(line, self.state, timeout)
     }
 

@@ -36,7 +36,7 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 
 #[test]
 fn the_wait_for_the_rest_of_a_notification_ends_at_the_timeout() {
-    let mut server = Played::begin(READY, false).unwrap();
+    let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
     let mut rest = server.server.try_clone().unwrap();
@@ -163,7 +163,7 @@ const DESCRIBED_AT_REST: &[u8] = b"3\0\0\0\x041\0\0\0\x04t\0\0\0\x06\0\0\
 const ANSWERED: &[u8] = b"2\0\0\0\x04D\0\0\0\x0b\0\x01\0\0\0\x017C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 
 /// Sends the reply once the server has received bytes with this ending.
-fn say_in_turn(server: &Played, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
+fn say_in_turn(server: &ScriptedServer, turns: Vec<Vec<u8>>) -> thread::JoinHandle<Vec<Vec<u8>>> {
     let mut other_end = server.server.try_clone().unwrap();
     other_end.set_nonblocking(false).unwrap();
     thread::spawn(move || {
@@ -257,7 +257,7 @@ fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|block| block.rows() == 1)));
     played.join().unwrap();
     // A server that ran the second under the existing name: the columns of its rows are unknown.
-    let server = Played::begin(READY, false).unwrap();
+    let server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = LaneState::new(10, Arc::default());
     let played = say_in_turn(&server, vec![[taken, ANSWERED.to_vec()].concat()]);
     let mut lane = Lane::new(&server.link, &server.cancel, &mut state);

@@ -47,7 +47,7 @@ impl<'c> Handle<'c> {
     /// Adds the target to an error. If the server reported why it ended the session, that becomes the error.
     #[cold]
     pub(super) fn explain(&self, error: Error) -> Error {
-        let error = match self.link().last_words() {
+        let error = match self.link().fatal_message() {
             Some(reported) if error.kind() == ErrorKind::ConnectionLost && error.server().is_none() => {
                 Error::from_server(reported, Phase::Query).with_source(error)
             }

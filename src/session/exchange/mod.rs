@@ -23,7 +23,7 @@ use super::statements::statement_cache::Statements;
 use super::transfer::result::{Column, ResultBlock};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
 use crate::link::CopyIn;
-use crate::link::blocking::DirectLine;
+use crate::link::blocking::BlockingLink;
 use crate::protocol::command_tag::CommandTag;
 
 /// Buffers that grew beyond this for one request are freed at its end.
@@ -62,7 +62,7 @@ pub(super) enum Reply {
 
 impl<'a> Exchange<'a> {
     /// Sends `state.out`.
-    pub(super) fn begin(line: DirectLine<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
+    pub(super) fn begin(line: BlockingLink<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
         let mut exchange = Self { line, state, abandoned: false };
         exchange.state.settings = exchange.line.text_settings();
         exchange.state.exchange_state = ExchangeState::Left;
@@ -73,7 +73,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Resumes an exchange that an earlier call began.
-    pub(super) fn resume(line: DirectLine<'a>, state: &'a mut LaneState) -> Self {
+    pub(super) fn resume(line: BlockingLink<'a>, state: &'a mut LaneState) -> Self {
         Self { line, state, abandoned: false }
     }
 

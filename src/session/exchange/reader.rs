@@ -107,7 +107,7 @@ impl Reader {
 
     /// Returns the next message, receiving it if necessary.
     #[inline]
-    pub(in crate::session) fn next(&mut self, line: &mut DirectLine<'_>) -> io::Result<Received> {
+    pub(in crate::session) fn next(&mut self, line: &mut BlockingLink<'_>) -> io::Result<Received> {
         loop {
             match self.parse() {
                 Ok(Some(message)) => return Ok(message),
@@ -157,7 +157,7 @@ impl Reader {
     }
 
     /// Receives more bytes behind those in the buffer. Blocks until some have come.
-    pub(in crate::session) fn fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<()> {
+    pub(in crate::session) fn fill(&mut self, line: &mut BlockingLink<'_>) -> io::Result<()> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         if let Some(pause) = self.pause() {
             thread::sleep(pause);
@@ -207,7 +207,7 @@ impl Reader {
     }
 
     /// Receives bytes that have arrived; `false` when none have. Does not block.
-    pub(in crate::session) fn try_fill(&mut self, line: &mut DirectLine<'_>) -> io::Result<bool> {
+    pub(in crate::session) fn try_fill(&mut self, line: &mut BlockingLink<'_>) -> io::Result<bool> {
         self.prepare_to_fill().map_err(|e| line.fail_reading(&e))?;
         let received = line.receive_now(&mut self.buffer[self.end..])?;
         self.end += received.unwrap_or(0);
@@ -215,7 +215,7 @@ impl Reader {
     }
 
     /// Hands bytes beyond the exchange back to the line.
-    pub(in crate::session) fn hand_back(&mut self, line: &mut DirectLine<'_>) {
+    pub(in crate::session) fn hand_back(&mut self, line: &mut BlockingLink<'_>) {
         if self.start < self.end {
             line.hand_back(&self.buffer[self.start..self.end]);
         }

@@ -65,7 +65,7 @@ fn turns(words: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Sends whole messages. One byte each selects the kind, and whether it is received with the one before; another is the length,
 /// where 255 means that two more hold it.
-fn say_messages(server: &mut Played, draws: &mut Draws<'_>) {
+fn say_messages(server: &mut ScriptedServer, draws: &mut Draws<'_>) {
     let (mut words, mut said) = (Vec::new(), 0);
     while !draws.is_empty() && said < LONGEST {
         let kind = draws.byte();
