@@ -39,7 +39,7 @@ impl Census {
     /// What there would be for each pool of the fleet if all wanted the same, in thousandths: of several limits the one
     /// where this is least binds first.
     pub(crate) fn tightness(&self) -> u32 {
-        let seats = self.slots.saturating_sub(self.others);
-        seats.saturating_mul(1000) / u32::try_from(self.peers.len().max(1)).unwrap_or(u32::MAX)
+        let quota = self.slots.saturating_sub(self.others);
+        quota.saturating_mul(1000) / u32::try_from(self.peers.len().max(1)).unwrap_or(u32::MAX)
     }
 }
