@@ -1,51 +1,55 @@
-//! How the seats are divided: the same sum for everybody who sees the same.
+//! The allocation: divides the server's slots among pools. It is deterministic: pools that see the same census compute the same
+//! allocation.
+//!
+//! The fleet keeps a headroom of free slots. The rest, its quota, is divided evenly; pools that need less keep what they hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::census::{Census, Id, Peer};
 
-/// Slots that the fleet leaves free, so that a newcomer, who is seen only once he is in, gets in: one for so many, and at
-/// least one.
+/// Number of slots for each one that the fleet leaves free (at least one), so that a new pool gets in: it is visible only once
+/// it holds a slot.
 const SLOTS_PER_FREE_SLOT: u32 = 64;
 
-/// How long a seat that does not divide evenly stays with one pool, in a small fleet.
+/// The time that a slot left over from the division stays with one pool, in a small fleet.
 const EPOCH: Duration = Duration::from_secs(2);
 
-/// Up to so many pools are a small fleet. With twice as many an epoch is twice as long, so that the number of seats that
-/// change hands in a second stays the same.
+/// The most pools of a small fleet. With twice as many an epoch is twice as long, so that the number of slots that change hands
+/// in a second stays the same.
 const SMALL_FLEET_POOLS: u32 = 16;
 
-/// Who gets a seat at the turn of an epoch tries for it so much later, since somebody else gives it up.
+/// The delay before a pool takes a slot at the turn of an epoch, since another pool has to give it up first.
 const HANDOVER: Duration = Duration::from_millis(60);
 
-/// One pool's place in the division, as of one look.
+/// One pool's part in the division, as of one census.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allocation {
-    /// Pools that hold something, this one included.
+    /// Pools that hold slots, this one included.
     pub(crate) peers: u32,
-    /// What the fleet divides among them.
+    /// Slots that the fleet divides among them.
     pub(crate) quota: u32,
     pub(crate) free: u32,
+    /// Slots that the fleet leaves free.
     headroom: u32,
-    /// For each pool that uses all it may have.
+    /// Slots for each pool that uses all it may have.
     each: u32,
-    /// What is left over, one for each of the first in an order that rotates.
+    /// Slots left over: one for each of the first pools in a rotating order.
     over: u32,
-    /// Who takes part in that order, and this pool's place among them.
+    /// Number of pools in that order, and this pool's place among them.
     sharers: u32,
     place: u32,
     epoch: Duration,
 }
 
 impl Allocation {
-    /// `before` is this pool's last look; `None` if there was none.
+    /// Computes the allocation for the pool `me`; `previous` is its last census, if it had one.
     pub(crate) fn of(census: &Census, previous: Option<&PreviousCensus>, me: Id) -> Self {
         let (quota, open) = (quota(census), census.free() > 0);
         let mut sharers: Vec<_> = census.peers.iter().filter(|peer| peer.id != me).copied().collect();
         let mut left = quota;
-        // What the content leave is for the others, which raises what there is for each of them, by which others may turn out
-        // to be content.
+        // Satisfied pools keep only what they hold. The rest raises the share of the others, which may satisfy more of them;
+        // repeat until none is added (max-min fairness).
         loop {
             let each = left / (sharers.len() as u32 + 1);
             let is_satisfied =
@@ -62,12 +66,13 @@ impl Allocation {
         let peers = census.peers.len().max(1) as u32;
         let epoch = EPOCH * peers.div_ceil(SMALL_FLEET_POOLS).next_power_of_two();
         let (free, headroom) = (census.free(), headroom(census.slots));
-        // A large door tells how many want in: what is left over is for them.
+        // A large headroom shows how many pools want in: the slots left over are for them.
         let over = if headroom > 1 { left % sharers * free.min(headroom) / headroom } else { left % sharers };
         Self { peers, quota, free, headroom, each: left / sharers, over, sharers, place, epoch }
     }
 
-    /// What this pool may have at a time of the server's clock, beside others who use all they may have. At least one.
+    /// Returns the slots that this pool may hold at a time of the server's clock, beside others that use all of theirs. At least
+    /// one.
     pub(crate) fn share(&self, clock: Duration) -> u32 {
         let epoch = (clock.as_nanos() / self.epoch.as_nanos()) as u64;
         let mut share = self.in_epoch(epoch);
@@ -77,7 +82,7 @@ impl Allocation {
         share.max(1)
     }
 
-    /// When the share may change next, from `clock` on.
+    /// Returns how long after `clock` the share may change next.
     pub(crate) fn next_change(&self, clock: Duration) -> Option<Duration> {
         if self.over == 0 {
             return None;
@@ -86,12 +91,12 @@ impl Allocation {
         Some(if into < HANDOVER { HANDOVER - into } else { self.epoch - into })
     }
 
-    /// There are pools that hold nothing, as far as can be seen: all slots are taken, and nobody has two.
+    /// Returns whether some pools seem to hold nothing: all slots are taken, and no pool has two.
     pub(crate) fn is_crowded(&self) -> bool {
         self.peers > self.quota || (self.free == 0 && self.peers == self.quota)
     }
 
-    /// There may be pools that hold nothing: one more, and nobody would have two.
+    /// Returns whether some pools may hold nothing: with one more pool, none would have two slots.
     pub(crate) fn is_tight(&self) -> bool {
         self.peers + self.headroom >= self.quota
     }
@@ -100,7 +105,7 @@ impl Allocation {
         self.free < self.quota / 4
     }
 
-    /// What each pool could take so that the door would still be open.
+    /// Returns how many slots each pool could take with the headroom still free.
     pub(crate) fn room_for_each(&self) -> u32 {
         self.free.saturating_sub(self.headroom) / self.peers
     }
@@ -117,7 +122,7 @@ impl Allocation {
     }
 }
 
-/// What a pool remembers of its last look.
+/// The part of a pool's last census that it remembers.
 #[derive(Debug, Clone)]
 pub(crate) struct PreviousCensus {
     held: BTreeMap<Id, u32>,
@@ -138,8 +143,8 @@ impl PreviousCensus {
         self.held.len() as u32
     }
 
-    /// Whether a pool is content with what it holds: less than there is for each, then as now, and no more than then, though
-    /// the door was open.
+    /// Returns whether a pool wants no more than it holds: less than the equal share, then as now, and no more than then, though
+    /// slots were free.
     fn is_satisfied(&self, peer: &Peer, each: u32) -> bool {
         self.had_headroom
             && peer.held < each.min(self.each)
@@ -147,12 +152,13 @@ impl PreviousCensus {
     }
 }
 
+/// Returns the number of slots that the fleet leaves free.
 fn headroom(slots: u32) -> u32 {
     (slots / SLOTS_PER_FREE_SLOT).max(1)
 }
 
-/// What the fleet may hold: all slots but the door. It does not retreat before programs that know nothing of this, which
-/// would take whatever it gives up, once it holds no more than half.
+/// Returns the slots that the fleet may hold: all but the headroom. Once it holds no more than half, it yields no further to
+/// other programs, which would take whatever it gives up.
 fn quota(census: &Census) -> u32 {
     let open = census.slots.saturating_sub(headroom(census.slots));
     open.saturating_sub(census.others).max(census.held().min(open / 2)).max(1)
@@ -168,7 +174,7 @@ mod tests {
         Census { slots, others, peers, clock: Duration::ZERO }
     }
 
-    /// What each pool thinks it may have, at a moment in the middle of an epoch, after the looks in `before`.
+    /// Returns each pool's share at `clock`, after the censuses in `previous`.
     fn shares(census: &Census, previous: &[&Census], clock: Duration) -> Vec<u32> {
         let share = |me: Id| {
             let mut last = None;
@@ -204,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seat_is_given_up_before_the_next_has_it() {
+    fn a_slot_is_given_up_before_the_next_has_it() {
         let census = census(17, 0, &[1; 10]);
         let epoch = Duration::from_secs(2);
         let (old, new) = (shares(&census, &[], MIDDLE), shares(&census, &[], MIDDLE + epoch));
@@ -229,13 +235,13 @@ mod tests {
         // The second has all that it may have by its own configuration: it could have seven and does not take them.
         let then = census(17, 0, &[2, 5, 7]);
         assert_eq!(shares(&then, &[&first, &first], MIDDLE)[2], 9);
-        // The first begins to want more, by the door.
+        // The first begins to want more, within the headroom.
         let wants = census(17, 0, &[3, 5, 9]);
         assert_eq!(shares(&wants, &[&first, &first, &then], MIDDLE)[2], 5);
     }
 
     #[test]
-    fn who_has_what_there_is_for_each_is_not_content() {
+    fn a_pool_with_the_equal_share_is_not_satisfied() {
         let held = census(17, 0, &[2, 2, 2, 2, 2, 2, 1, 1, 1, 1]);
         let turns: Vec<u32> =
             (0..5).map(|epoch| shares(&held, &[&held], MIDDLE + 2 * epoch * MIDDLE)[9]).collect();
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_crowded_once_the_door_is_taken_and_nobody_has_two() {
+    fn it_is_crowded_once_the_headroom_is_taken_and_no_pool_has_two() {
         for (slots, held, crowded) in [
             (17, vec![1; 16], false),
             (17, vec![1; 17], true),
