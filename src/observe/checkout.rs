@@ -1,5 +1,5 @@
-//! The present loan of a connection and all that went before: who has it since when, and how long loans and the waits for
-//! them take. Written by who has the connection; read by who looks for leaks and by who wants figures.
+//! The record of a connection's checkouts: the present one with its place and age, and how long all of them and the waits for
+//! them took. The borrower writes it; leak detection and metrics read it.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;
@@ -13,32 +13,32 @@ use parking_lot::Mutex;
 use super::histogram::{Distribution, Histogram};
 use crate::sys::clock::Tick;
 
-/// Where in the program something was called.
+/// A place in the program.
 pub(crate) type Place = &'static Location<'static>;
 
-/// The loans of one connection.
+/// The checkouts of one connection.
 #[derive(Debug)]
 pub(crate) struct CheckoutRecord {
-    /// Whether durations are recorded. Else a loan's beginning is only known to the clock's tick.
+    /// Durations are recorded. Else a checkout's start is only known to the clock's tick.
     times: bool,
-    /// 0: not lent.
+    /// 0: not checked out.
     since: AtomicU64,
     /// A pointer, which this cell stores without a lock.
     place: AtomicCell<Option<Place>>,
     backtrace: Mutex<Option<Arc<Backtrace>>>,
-    /// It was reported that the present loan lasts long.
+    /// The present checkout was reported as a suspected leak.
     reported: AtomicBool,
     waited: Histogram,
     used: Histogram,
 }
 
-/// A loan under way.
+/// A checkout in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Holding {
     pub(crate) held_for: Duration,
     /// `None` where the caller is not Rust.
     pub(crate) place: Option<Place>,
-    /// If the option `leak_backtrace` is on.
+    /// Present if the option `leak_backtrace` is on.
     pub(crate) backtrace: Option<Arc<Backtrace>>,
 }
 
@@ -55,7 +55,7 @@ impl CheckoutRecord {
         }
     }
 
-    /// The connection is lent, after a wait for it.
+    /// Records that the connection is checked out, after a wait for it.
     #[inline]
     pub(crate) fn begin(&self, place: Option<Place>, waited: Duration) {
         self.place.store(place);
@@ -68,7 +68,7 @@ impl CheckoutRecord {
         self.since.store(now.to_word(), Relaxed);
     }
 
-    /// Where the present loan was taken, with all callers. Costs tens of microseconds.
+    /// Records the backtrace of the present checkout. Costs tens of microseconds.
     #[cold]
     pub(crate) fn keep_backtrace(&self) {
         let taken = Some(Arc::new(Backtrace::force_capture()));
@@ -76,7 +76,7 @@ impl CheckoutRecord {
         drop(before);
     }
 
-    /// It comes back. Returns how long it was lent.
+    /// Records the return of the connection. Returns how long it was checked out.
     #[inline]
     pub(crate) fn end(&self) -> Option<Duration> {
         let since = self.since.load(Relaxed);
@@ -95,7 +95,7 @@ impl CheckoutRecord {
         Some(used)
     }
 
-    /// The present loan. One that ends or begins at this very moment may be mistaken for the other.
+    /// Returns the present checkout. One that ends or begins at this very moment may be mistaken for the other.
     pub(crate) fn holding(&self) -> Option<Holding> {
         let since = self.since.load(Relaxed);
         (since != 0).then(|| Holding {
@@ -105,7 +105,7 @@ impl CheckoutRecord {
         })
     }
 
-    /// `true` the first time for each loan.
+    /// Returns `true` the first time for each checkout.
     pub(crate) fn report_once(&self) -> bool {
         !self.reported.swap(true, Relaxed)
     }
@@ -115,12 +115,12 @@ impl CheckoutRecord {
     }
 }
 
-/// Loans of several connections.
+/// Totals over the checkouts of several connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckoutTotals {
-    /// How long callers waited who got a connection.
+    /// Waits of callers that got a connection.
     pub(crate) waited: Distribution,
-    /// How long they had it.
+    /// Durations of the checkouts.
     pub(crate) used: Distribution,
 }
 
