@@ -270,9 +270,10 @@ impl Alerts {
     ) -> Verdict {
         match self.rise(now, window_s, counter) {
             0 => Verdict::Clear,
-            n if n >= at_least => {
-                Verdict::Raise(format!("{what} {n} time{} within {window_s} s", if n == 1 { "" } else { "s" }))
-            }
+            n if n >= at_least => Verdict::Raise(format!(
+                "{what} {n} time{} within {window_s} s",
+                if n == 1 { "" } else { "s" }
+            )),
             _ => Verdict::Keep,
         }
     }

@@ -1,20 +1,21 @@
-//! The last minutes of a pool, second by second: what the dashboard draws when it is opened, from before it was.
+//! The history of a pool: its last ten minutes, second by second. The dashboard draws it from before it was opened.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::histogram::Distribution;
 
-/// The age of the oldest sample.
+/// The age at which a sample is dropped.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// How a pool stood at one sample, and what it did since the one before; see [`Pool::history`](crate::Pool::history).
+/// One sample of a pool: its gauges at that time, and its counts since the sample before; see
+/// [`Pool::history`](crate::Pool::history).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
     /// The time of the sample.
     pub at: Instant,
-    /// Since the sample before: what the counts are over.
+    /// The time since the sample before, over which the counts are.
     pub over: Duration,
     /// Idle connections.
     pub idle: u32,
@@ -28,7 +29,7 @@ pub struct Sample {
     pub limit: u32,
     /// Name of the [`Circuit`](crate::Circuit)'s state.
     pub circuit: &'static str,
-    /// Loans made since the sample before.
+    /// Checkouts since the sample before.
     pub gets: u64,
     /// Failures since then: statements, attempts to open a connection, calls of the pool.
     pub errors: u64,
