@@ -341,7 +341,7 @@ mod tests {
         AlertSample { limit: 10, connection_timeout: Duration::from_secs(8), ..AlertSample::default() }
     }
 
-    /// Feeds one sample a second, and tells in which second which alert changed.
+    /// Feeds one sample a second, and returns each change of an alert with its second.
     fn changes(samples: impl IntoIterator<Item = AlertSample>) -> Vec<(u64, AlertKind, bool)> {
         let (mut alerts, start) = (Alerts::default(), Instant::now());
         let mut seen = Vec::new();

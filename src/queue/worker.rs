@@ -79,7 +79,7 @@ impl Worker {
     }
 
     /// Serves a job and those coalesced with it; returns the next work for its connection. If there is none, the connection is
-    /// returned before the last answer is delivered, so that it is available to whoever gets the answer.
+    /// returned before the last answer is delivered, so that the receiver of the answer finds it available.
     fn serve_jobs(&mut self, first: Ticket, coalesced: Next) -> Next {
         let done = match self.checkout.take() {
             Some(checkout) if !coalesced.coalesced.is_empty() => {
