@@ -15,7 +15,7 @@ mod simulation;
 
 fn main() {
     println!(
-        "| fleet | rate, of what the slots allow | failed | p99 / longest ms | worst process / median | refused connects, of which after 2 s | opened | looks a second |"
+        "| fleet | rate, of what the slots allow | failed | p99 / longest ms | worst process / median | refused connects, of which after 2 s | opened | censuses a second |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     let wanted = std::env::args().nth(1);

@@ -1,4 +1,4 @@
-//! The metrics of one observation: which samples each has. Formats only write them down.
+//! The metric families of one observation, with the samples of each. The formats only write them.
 
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ fn counters(seen: &Observation, families: &mut Families) {
     );
 }
 
-/// An SQLSTATE is ASCII, or a server is up to something.
+/// Returns an SQLSTATE as text. It should be ASCII; other bytes become `?`.
 pub(super) fn code_name(code: &SqlState) -> String {
     code.iter().map(|byte| if byte.is_ascii_alphanumeric() { char::from(*byte) } else { '?' }).collect()
 }

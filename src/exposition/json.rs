@@ -1,4 +1,4 @@
-//! The one JSON document: `docs/stats.schema.json` is its schema.
+//! The JSON document of a pool, with the schema `docs/stats.schema.json`.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -123,7 +123,7 @@ fn health(health: &Health) -> Value {
     })
 }
 
-/// Counts are given per second.
+/// Writes one sample, with its counts per second.
 fn sample(sample: &Sample) -> Value {
     let per_second = |count: u64| count as f64 / sample.over.as_secs_f64().max(0.001);
     json!({
@@ -145,7 +145,7 @@ fn sample(sample: &Sample) -> Value {
     })
 }
 
-/// Also for who asks for it alone.
+/// Writes an exhaustion report, as part of the document or alone.
 pub(super) fn exhaustion(found: &Exhaustion) -> Value {
     json!({
         "age_s": found.taken.elapsed().map(seconds).unwrap_or_default(),

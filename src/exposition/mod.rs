@@ -1,4 +1,4 @@
-//! What a pool has to show, in the formats that others read: Prometheus, OpenMetrics, JSON.
+//! The metrics of a pool in the formats that other programs read: Prometheus, OpenMetrics, JSON.
 //!
 //! Names and units are OpenTelemetry's where it has them (semantic conventions for database client metrics), written as
 //! Prometheus writes them: dots become underscores, units and `_total` are appended. The rest begins with `holdfast_`.
@@ -27,13 +27,13 @@ pub const ALERT_RULES: &str = include_str!("alerts.yml");
 /// A dashboard for Grafana, over the metrics of [`METRICS`].
 pub const GRAFANA_DASHBOARD: &str = include_str!("grafana.json");
 
-/// The same as a part of [`Pool::stats_json`].
+/// Returns the JSON of an exhaustion report, as it is part of [`Pool::stats_json`].
 #[cfg(feature = "capi")]
 pub(crate) fn exhaustion_json(found: &crate::Exhaustion) -> String {
     json::exhaustion(found).to_string()
 }
 
-/// Which text format of metrics.
+/// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum MetricsFormat {
@@ -45,7 +45,7 @@ pub enum MetricsFormat {
 }
 
 impl MetricsFormat {
-    /// What stands in the HTTP header `Content-Type`.
+    /// Returns the value of the HTTP header `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -55,9 +55,9 @@ impl MetricsFormat {
 }
 
 impl Pool {
-    /// All metrics in Prometheus' text format: what an HTTP server answers to a scrape. [`METRICS`] says what there is.
+    /// Returns all metrics in Prometheus' text format, as an HTTP server answers a scrape. [`METRICS`] lists them.
     ///
-    /// Costs some microseconds for each connection, and takes no lock that a loan would wait for longer than for a copy of a few
+    /// Costs some microseconds for each connection. No lock that a checkout needs is held for longer than the copy of a few
     /// numbers.
     ///
     /// ```
@@ -72,12 +72,12 @@ impl Pool {
         self.metrics_text_as(MetricsFormat::Prometheus)
     }
 
-    /// Like [`metrics_text`](Self::metrics_text), in a format of one's choice.
+    /// Returns all metrics like [`metrics_text`](Self::metrics_text), in the given format.
     pub fn metrics_text_as(&self, format: MetricsFormat) -> String {
         text::write(&self.observe(), format)
     }
 
-    /// Everything there is to show, as one JSON document: figures, percentiles, health, alerts, the last ten minutes, the last
+    /// Returns everything as one JSON document: metrics, percentiles, health, alerts, the last ten minutes, the last
     /// explained exhaustion. Its schema is `docs/stats.schema.json` in the repository.
     ///
     /// ```

@@ -1,10 +1,10 @@
-//! Every metric there is.
+//! The list of all metrics, with their names, labels and help texts.
 
-/// How a metric behaves.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetricKind {
-    /// Only rises, from zero when the pool is made.
+    /// Only rises, from zero when the pool is created.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -13,7 +13,7 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// As formats write it.
+    /// Returns its name in the text formats.
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -31,11 +31,11 @@ pub struct Metric {
     pub otel: Option<&'static str>,
     /// Name in Prometheus' text. Counters end in `_total`, durations in `_seconds`, sizes in `_bytes`.
     pub name: &'static str,
-    /// How it behaves.
+    /// The kind of metric.
     pub kind: MetricKind,
-    /// Labels beside `db_client_connection_pool_name`, which all have.
+    /// Labels beside `db_client_connection_pool_name`, which all metrics have.
     pub labels: &'static [&'static str],
-    /// What it says, with its unit.
+    /// The help text, with the unit.
     pub help: &'static str,
 }
 

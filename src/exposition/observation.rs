@@ -1,12 +1,13 @@
-//! What metrics are made of, as of one moment.
+//! One observation of a pool, from which all metrics are written.
 
 use std::time::Duration;
 
 use crate::observe::alerts::Alert;
 use crate::pool::{Figures, Stats};
 
+/// The state of a pool at one time.
 pub(crate) struct Observation {
-    /// How long there has been this pool.
+    /// The time since the pool was created.
     pub(crate) age: Duration,
     pub(crate) name: Option<String>,
     pub(crate) target: String,
@@ -18,8 +19,8 @@ pub(crate) struct Observation {
 }
 
 impl Observation {
-    /// What tells this pool from others in a process, by OpenTelemetry's rule for `db.client.connection.pool.name`: the name it
-    /// was given, else what it leads to.
+    /// Returns the name that distinguishes this pool from others in a process, by OpenTelemetry's rule for
+    /// `db.client.connection.pool.name`: its given name, else its target.
     pub(crate) fn pool_name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.target)
     }

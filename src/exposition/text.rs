@@ -1,4 +1,4 @@
-//! Prometheus' text format and OpenMetrics, which differ in little: names of counters, units, and the end.
+//! Prometheus' text format and OpenMetrics, which differ only in the names of counters, in units, and at the end.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>, <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
@@ -64,7 +64,7 @@ fn write_buckets(text: &mut String, name: &str, labels: &str, buckets: &[(Option
     }
 }
 
-/// OpenMetrics wants whole numbers with a fraction.
+/// Writes a bound with a fraction, as OpenMetrics requires of whole numbers.
 fn canonical(bound: Duration) -> String {
     let text = bound.as_secs_f64().to_string();
     if text.contains('.') { text } else { format!("{text}.0") }
@@ -72,7 +72,7 @@ fn canonical(bound: Duration) -> String {
 
 fn labels(pool: &str, sample: &Sample) -> String {
     let mut text = format!("{POOL}=\"{}\"", escaped(pool));
-    // An empty label is the same as none.
+    // An empty label equals none.
     for (name, value) in sample.labels.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = write!(text, ",{name}=\"{}\"", escaped(value));
     }

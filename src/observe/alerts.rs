@@ -1,29 +1,29 @@
-//! When a pool calls for attention: rules over what was recorded from one second to the next, each with hysteresis, so that an
-//! alert neither comes from a single bad moment nor flickers.
+//! Alerts: rules over the samples of each second. Each has hysteresis, so that an alert neither comes from a single bad moment
+//! nor flickers.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error::human;
 
-/// Which rule.
+/// The rule of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlertKind {
     /// More than 80 % of the limit has been in use for 10 s. Cleared below 70 %.
     PoolUseHigh,
-    /// 3 or more openings were retried within 30 s.
+    /// 3 or more attempts to open a connection were retried within 30 s.
     RetriesFrequent,
-    /// 3 or more openings timed out within 60 s.
+    /// 3 or more attempts to open a connection timed out within 60 s.
     ConnectTimeouts,
-    /// A call waited its whole time in vain, or was not let into the queue, within the last 10 s.
+    /// A call got no connection in time, or was not let into the queue, within the last 10 s.
     PoolExhausted,
-    /// Of at least 20 statements and loans within 30 s, more than 5 % failed; statements that the server refused for what is in
-    /// them (SQLSTATE classes 22, 23 and 42) and conflicts that are run again (class 40) do not count. Cleared below 2 %.
+    /// Of at least 20 statements and checkouts within 30 s, more than 5 % failed. Statements that the server refused for their
+    /// content (SQLSTATE classes 22, 23 and 42) and retryable conflicts (class 40) do not count. Cleared below 2 %.
     ErrorRateHigh,
     /// A caller has waited for longer than half of `connection_timeout`. Cleared below a quarter.
     OldestWaiter,
-    /// The server has been out of reach for longer than `breaker_after`, or refuses the pool for good.
+    /// The server has been out of reach for longer than `breaker_after`, or fails the pool permanently.
     CircuitOpen,
 }
 
@@ -39,7 +39,7 @@ impl AlertKind {
         Self::CircuitOpen,
     ];
 
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::PoolUseHigh => "pool_use_high",
@@ -52,7 +52,7 @@ impl AlertKind {
         }
     }
 
-    /// Whether requests fail, or are about to be slow only.
+    /// Returns whether calls fail already, or would if the condition went on.
     pub fn severity(self) -> Severity {
         match self {
             Self::ConnectTimeouts | Self::PoolExhausted | Self::CircuitOpen => Severity::Critical,
@@ -62,7 +62,7 @@ impl AlertKind {
         }
     }
 
-    /// What to do.
+    /// Returns the recommended action, one sentence.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::PoolUseHigh => {
@@ -97,18 +97,18 @@ impl AlertKind {
     }
 }
 
-/// How bad it is.
+/// The severity of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// It will be bad if it goes on.
+    /// Calls will fail if it goes on.
     Warning,
-    /// Requests fail.
+    /// Calls fail.
     Critical,
 }
 
 impl Severity {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warning => "warning",
@@ -117,26 +117,26 @@ impl Severity {
     }
 }
 
-/// An alert that is raised at present; see [`Pool::alerts`](crate::Pool::alerts).
+/// An alert that is firing; see [`Pool::alerts`](crate::Pool::alerts).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Alert {
-    /// Which.
+    /// The rule that fired.
     pub kind: AlertKind,
-    /// For how long.
+    /// How long it has been firing.
     pub lasts: Duration,
-    /// What was seen, with figures.
+    /// The cause, with the measured values.
     pub cause: String,
 }
 
 impl Alert {
-    /// What to do.
+    /// Returns the recommended action, one sentence.
     pub fn remedy(&self) -> &'static str {
         self.kind.remedy()
     }
 }
 
-/// What the rules look at. Counters are totals since the pool was made.
+/// The input of the rules. Counters are totals since the pool was created.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AlertSample {
     pub(crate) in_use: u32,
@@ -145,19 +145,19 @@ pub(crate) struct AlertSample {
     pub(crate) oldest_waiter: Duration,
     pub(crate) retries: u64,
     pub(crate) connect_timeouts: u64,
-    /// Calls that waited in vain or were not let into the queue.
+    /// Calls that got no connection in time or were not let into the queue.
     pub(crate) in_vain: u64,
-    /// Statements and loans.
+    /// Statements and checkouts.
     pub(crate) tried: u64,
-    /// Those that failed through no fault of the statement.
+    /// Statements and checkouts that failed, except through a fault of the statement.
     pub(crate) failed: u64,
-    /// `None`: connections are opened.
+    /// `None`: the circuit is closed.
     pub(crate) circuit_open_for: Option<Duration>,
     pub(crate) circuit_says: String,
     pub(crate) connection_timeout: Duration,
 }
 
-/// Samples are kept for as long as the longest window of a rule.
+/// The longest window of a rule, for which samples are kept.
 const LONGEST_WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
@@ -167,26 +167,26 @@ struct Raised {
     cause: String,
 }
 
-/// What changed by a look.
+/// A change of one alert by a new sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Raised(AlertKind, String),
     Cleared(AlertKind, Duration),
 }
 
-/// The rules' memory.
+/// The state of all rules.
 #[derive(Debug, Default)]
 pub(crate) struct Alerts {
     samples: VecDeque<(Instant, AlertSample)>,
-    /// Since when use has been above its threshold.
+    /// The time since which use has been above its threshold.
     busy_since: Option<Instant>,
     raised: Vec<Raised>,
 }
 
-/// What a rule says.
-enum Says {
+/// The verdict of a rule.
+enum Verdict {
     Raise(String),
-    /// Neither: what is raised stays so.
+    /// No change: a raised alert stays raised.
     Keep,
     Clear,
 }
@@ -201,9 +201,9 @@ impl Alerts {
         self.raised.iter().map(alert).collect()
     }
 
-    /// Judges a new sample. To be called about once a second.
+    /// Applies the rules to a new sample. To be called about once a second.
     pub(crate) fn judge(&mut self, now: Instant, sample: AlertSample) -> Vec<Change> {
-        // One that is older stays, to count from: nothing happened since, or there would be others.
+        // One older sample stays as the start of counting: nothing happened since, or there would be others.
         while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) > LONGEST_WINDOW) {
             self.samples.pop_front();
         }
@@ -212,26 +212,26 @@ impl Alerts {
     }
 
     fn judge_rule(&mut self, kind: AlertKind, now: Instant) -> Option<Change> {
-        let says = self.ask(kind, now);
+        let verdict = self.ask(kind, now);
         let place = self.raised.iter().position(|raised| raised.kind == kind);
-        match (says, place) {
-            (Says::Raise(cause), None) => {
+        match (verdict, place) {
+            (Verdict::Raise(cause), None) => {
                 self.raised.push(Raised { kind, since: now, cause: cause.clone() });
                 Some(Change::Raised(kind, cause))
             }
-            (Says::Raise(cause), Some(place)) => {
+            (Verdict::Raise(cause), Some(place)) => {
                 self.raised[place].cause = cause;
                 None
             }
-            (Says::Clear, Some(place)) => {
+            (Verdict::Clear, Some(place)) => {
                 let raised = self.raised.remove(place);
                 Some(Change::Cleared(kind, now.saturating_duration_since(raised.since)))
             }
-            (Says::Keep | Says::Clear, _) => None,
+            (Verdict::Keep | Verdict::Clear, _) => None,
         }
     }
 
-    fn ask(&mut self, kind: AlertKind, now: Instant) -> Says {
+    fn ask(&mut self, kind: AlertKind, now: Instant) -> Verdict {
         match kind {
             AlertKind::PoolUseHigh => self.use_high(now),
             AlertKind::RetriesFrequent => self.counted(now, 30, 3, |s| s.retries, "an opening was retried"),
@@ -251,10 +251,10 @@ impl Alerts {
         self.samples.back().map(|(_, sample)| sample)
     }
 
-    /// How much a counter rose within a window.
+    /// Returns how much a counter rose within a window.
     fn rise(&self, now: Instant, window_s: u64, counter: impl Fn(&AlertSample) -> u64) -> u64 {
         let window = Duration::from_secs(window_s);
-        // The last sample before the window is what counting starts from; a pool younger than that began with zero.
+        // Counting starts from the last sample before the window; a younger pool began with zero.
         let before = self.samples.iter().rev().find(|(at, _)| now.duration_since(*at) >= window);
         let start = before.map_or(0, |(_, sample)| counter(sample));
         self.last().map_or(0, |sample| counter(sample).saturating_sub(start))
@@ -267,67 +267,68 @@ impl Alerts {
         at_least: u64,
         counter: impl Fn(&AlertSample) -> u64,
         what: &str,
-    ) -> Says {
+    ) -> Verdict {
         match self.rise(now, window_s, counter) {
-            0 => Says::Clear,
-            n if n >= at_least => {
-                Says::Raise(format!("{what} {n} time{} within {window_s} s", if n == 1 { "" } else { "s" }))
-            }
-            _ => Says::Keep,
+            0 => Verdict::Clear,
+            n if n >= at_least => Verdict::Raise(format!(
+                "{what} {n} time{} within {window_s} s",
+                if n == 1 { "" } else { "s" }
+            )),
+            _ => Verdict::Keep,
         }
     }
 
-    fn use_high(&mut self, now: Instant) -> Says {
+    fn use_high(&mut self, now: Instant) -> Verdict {
         const FOR: Duration = Duration::from_secs(10);
-        let Some(sample) = self.last() else { return Says::Keep };
+        let Some(sample) = self.last() else { return Verdict::Keep };
         let (in_use, limit, waiting) = (sample.in_use, sample.limit, sample.waiting);
         let share = f64::from(in_use) / f64::from(limit.max(1));
         if share <= 0.8 {
             self.busy_since = None;
-            return if share < 0.7 { Says::Clear } else { Says::Keep };
+            return if share < 0.7 { Verdict::Clear } else { Verdict::Keep };
         }
         let lasts = now.saturating_duration_since(*self.busy_since.get_or_insert(now));
         if lasts < FOR {
-            return Says::Keep;
+            return Verdict::Keep;
         }
-        Says::Raise(format!(
+        Verdict::Raise(format!(
             "{in_use} of {limit} connections are in use, more than 80 % for {}; {waiting} callers wait",
             human(lasts)
         ))
     }
 
-    fn error_rate(&self, now: Instant) -> Says {
+    fn error_rate(&self, now: Instant) -> Verdict {
         const WINDOW_S: u64 = 30;
         let (tried, failed) = (self.rise(now, WINDOW_S, |s| s.tried), self.rise(now, WINDOW_S, |s| s.failed));
         let share = failed as f64 / tried.max(1) as f64;
         if tried >= 20 && share > 0.05 {
-            return Says::Raise(format!(
+            return Verdict::Raise(format!(
                 "{failed} of {tried} statements and loans failed within {WINDOW_S} s: {:.0} %",
                 share * 100.0
             ));
         }
-        if share < 0.02 { Says::Clear } else { Says::Keep }
+        if share < 0.02 { Verdict::Clear } else { Verdict::Keep }
     }
 
-    fn oldest_waiter(&self) -> Says {
-        let Some(sample) = self.last() else { return Says::Keep };
+    fn oldest_waiter(&self) -> Verdict {
+        let Some(sample) = self.last() else { return Verdict::Keep };
         if sample.oldest_waiter > sample.connection_timeout / 2 {
-            return Says::Raise(format!(
+            return Verdict::Raise(format!(
                 "a caller has waited for {} (connection_timeout is {}); {} wait in all",
                 human(sample.oldest_waiter),
                 human(sample.connection_timeout),
                 sample.waiting
             ));
         }
-        if sample.oldest_waiter < sample.connection_timeout / 4 { Says::Clear } else { Says::Keep }
+        if sample.oldest_waiter < sample.connection_timeout / 4 { Verdict::Clear } else { Verdict::Keep }
     }
 
-    fn circuit_open(&self) -> Says {
+    fn circuit_open(&self) -> Verdict {
         match self.last() {
             Some(AlertSample { circuit_open_for: Some(length), circuit_says, .. }) => {
-                Says::Raise(format!("no connection can be opened, for {}: {circuit_says}", human(*length)))
+                Verdict::Raise(format!("no connection can be opened, for {}: {circuit_says}", human(*length)))
             }
-            _ => Says::Clear,
+            _ => Verdict::Clear,
         }
     }
 }
@@ -340,7 +341,7 @@ mod tests {
         AlertSample { limit: 10, connection_timeout: Duration::from_secs(8), ..AlertSample::default() }
     }
 
-    /// Feeds one sample a second, and tells in which second which alert changed.
+    /// Feeds one sample a second, and returns each change of an alert with its second.
     fn changes(samples: impl IntoIterator<Item = AlertSample>) -> Vec<(u64, AlertKind, bool)> {
         let (mut alerts, start) = (Alerts::default(), Instant::now());
         let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! What happens in a pool, told as it happens to whoever asked for it.
+//! Events: occurrences in a pool, passed to the program's handler as they happen.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::sys::callback;
 
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $Kind:ident = $number:literal $name:literal,)+) => {
-        /// What happened.
+        /// The kind of an event.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind { $($(#[$doc])* $Kind = $number,)+ }
@@ -18,7 +18,7 @@ macro_rules! event_kinds {
             /// Every kind.
             pub const ALL: &'static [EventKind] = &[$(Self::$Kind),+];
 
-            /// Its stable name in snake case, as log records have it under `event`.
+            /// Returns its stable name in snake case, as log records have it under `event`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$Kind => $name,)+ }
             }
@@ -33,9 +33,9 @@ event_kinds! {
     OpenFailed = 2 "open_failed",
     /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name.
     Closed = 3 "closed",
-    /// A connection was lent, after [`took`](Event::took) of waiting.
+    /// A connection was checked out, after [`took`](Event::took) of waiting.
     Acquired = 4 "acquired",
-    /// A connection came back, after [`took`](Event::took) of use.
+    /// A connection was returned, after [`took`](Event::took) of use.
     Released = 5 "released",
     /// A caller had to wait for [`took`](Event::took) before it got a connection.
     Waited = 6 "waited",
@@ -48,50 +48,49 @@ event_kinds! {
     LimitMoved = 9 "limit_moved",
     /// The circuit moved: [`reason`](Event::reason) is the name of the [`Circuit`](crate::Circuit) it is now.
     CircuitMoved = 10 "circuit_moved",
-    /// A connection has been lent for longer than `leak_detection_threshold`: [`took`](Event::took) so far, taken at
-    /// [`place`](Event::place). Told once for each loan.
+    /// A connection has been checked out for longer than `leak_detection_threshold`: [`took`](Event::took) so far, at
+    /// [`place`](Event::place). Sent once for each checkout.
     LeakSuspected = 11 "leak_suspected",
-    /// The server said something that concerns more than one statement, such as that it shuts down: in
-    /// [`message`](Event::message).
+    /// The server sent a message that concerns more than one statement, such as its shutdown: [`message`](Event::message).
     ServerMessage = 12 "server_message",
-    /// A connection came back with an open transaction, which was rolled back.
+    /// A connection was returned with an open transaction, which was rolled back.
     RolledBack = 13 "rolled_back",
     /// An alert was raised: [`reason`](Event::reason) is its name, [`message`](Event::message) cause and remedy.
     AlertRaised = 14 "alert_raised",
-    /// An alert is over: [`reason`](Event::reason) is its name.
+    /// An alert was cleared: [`reason`](Event::reason) is its name.
     AlertCleared = 15 "alert_cleared",
-    /// It was looked into who holds all connections: [`message`](Event::message) is what was found.
+    /// An exhausted pool was explained: [`message`](Event::message) is the finding.
     ExhaustionExplained = 16 "exhaustion_explained",
 }
 
-/// Something that happened in a pool; see [`PoolConfig::on_event`](crate::PoolConfig::on_event). Which of the optional fields a
-/// kind has is said there.
+/// An occurrence in a pool; see [`PoolConfig::on_event`](crate::PoolConfig::on_event). [`EventKind`] lists which optional fields
+/// each kind has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
     /// The pool's name and target, or its target alone if it has no name.
     pub pool: &'a str,
-    /// When.
+    /// The time of the event.
     pub time: SystemTime,
     /// Number of the connection within the pool, as log records have it.
     pub connection: Option<u64>,
     /// The server's process id for that connection.
     pub backend_pid: Option<u32>,
-    /// A duration.
+    /// A duration, as the kind defines it.
     pub took: Option<Duration>,
-    /// A stable name in snake case.
+    /// The reason, a stable name in snake case.
     pub reason: Option<&'a str>,
-    /// A number before.
+    /// The previous limit.
     pub from: Option<u32>,
-    /// A number now.
+    /// The new limit.
     pub to: Option<u32>,
-    /// Where in the program, as `file:line`.
+    /// The place in the program, as `file:line`.
     pub place: Option<&'a str>,
-    /// What went wrong.
+    /// The failure.
     pub error: Option<&'a Error>,
-    /// What happened, in words. Never holds a secret. Empty for [`Acquired`](EventKind::Acquired) and
+    /// The event as text. Never holds a secret. Empty for [`Acquired`](EventKind::Acquired) and
     /// [`Released`](EventKind::Released).
     pub message: &'a str,
 }
@@ -115,7 +114,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Who wants to hear of events.
+/// The program's event handler.
 #[derive(Clone)]
 pub(crate) struct EventSink(Arc<dyn Fn(&Event<'_>) + Send + Sync>);
 
@@ -124,7 +123,8 @@ impl EventSink {
         Self(Arc::new(take))
     }
 
-    /// Never call it with a lock held: the sink is the program's. What a sink causes is not told to it, or it might never end.
+    /// Calls the handler, which is the program's: never to be called with a lock held. Events that a handler causes are dropped,
+    /// or it might never end.
     pub(crate) fn tell(&self, event: &Event<'_>) {
         if !callback::is_running() {
             callback::run(|| (self.0)(event));

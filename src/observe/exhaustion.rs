@@ -1,4 +1,4 @@
-//! Who holds the connections: the pool's own view, joined with the server's.
+//! The explanation of an exhausted pool: the holders of its connections, joined with the server's view of its slots.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::human;
 
-/// Somebody who has a connection of this pool.
+/// The holder of a checked out connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Holder {
@@ -15,17 +15,17 @@ pub struct Holder {
     pub connection: u64,
     /// The server's process id for it.
     pub backend_pid: Option<u32>,
-    /// For how long.
+    /// How long it has been checked out.
     pub held_for: Duration,
-    /// Where it was taken, as `file:line`; `None` where the caller is not Rust.
+    /// The place of the checkout, as `file:line`; `None` where the caller is not Rust.
     pub place: Option<String>,
-    /// Where it was taken, with all callers, if the option `leak_backtrace` is on.
+    /// The backtrace of the checkout, if the option `leak_backtrace` is on.
     pub backtrace: Option<Arc<Backtrace>>,
     /// `idle`, `in_transaction`, `failed` (a failed transaction) or `unknown`.
     pub transaction: &'static str,
     /// A statement is running.
     pub busy: bool,
-    /// How long ago its last statement ended.
+    /// The time since its last statement ended.
     pub last_statement: Option<Duration>,
 }
 
@@ -63,45 +63,45 @@ pub struct SlotUse {
     pub user: String,
     /// As in `pg_stat_activity`; empty if hidden from this role.
     pub state: String,
-    /// How many.
+    /// Number of sessions.
     pub count: u32,
     /// Age of the oldest of their present states.
     pub oldest: Option<Duration>,
 }
 
-/// What the server says of its slots.
+/// The server's slots and their use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerSlots {
     /// `max_connections`.
     pub max_connections: u32,
-    /// Of those kept for superusers and `pg_use_reserved_connections`.
+    /// Slots reserved for superusers and `pg_use_reserved_connections`.
     pub reserved: u32,
-    /// Client sessions there are.
+    /// Number of client sessions.
     pub used: u32,
-    /// Of those idle in a transaction, failed ones included.
+    /// Sessions that are idle in a transaction, failed ones included.
     pub idle_in_transaction: u32,
-    /// Limit of this pool's role, if it has one, and how many of its sessions there are.
+    /// Connection limit of this pool's role, if it has one, and the number of its sessions.
     pub role_limit: Option<(u32, u32)>,
-    /// Limit of this pool's database, if it has one, and how many of its sessions there are.
+    /// Connection limit of this pool's database, if it has one, and the number of its sessions.
     pub database_limit: Option<(u32, u32)>,
     /// All sessions, the most frequent first.
     pub slots: Vec<SlotUse>,
 }
 
-/// Who holds the connections; see [`Pool::explain_exhaustion`](crate::Pool::explain_exhaustion).
+/// An explanation of who holds the connections; see [`Pool::explain_exhaustion`](crate::Pool::explain_exhaustion).
 ///
-/// Its `Display` is the whole story in a few lines.
+/// Its `Display` is the whole report in a few lines.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exhaustion {
-    /// When it was looked into.
+    /// The time of the report.
     pub taken: SystemTime,
-    /// The hard cap.
+    /// The configured maximum.
     pub max_size: u32,
-    /// The cap in force.
+    /// The limit in force.
     pub limit: u32,
-    /// Who has connections, the longest first.
+    /// Holders of connections, the longest first.
     pub holders: Vec<Holder>,
     /// Idle connections.
     pub idle: u32,
@@ -111,9 +111,9 @@ pub struct Exhaustion {
     pub waiting: u32,
     /// How long the first of them has waited.
     pub oldest_waiter: Option<Duration>,
-    /// What the server says.
+    /// The server's slots, if it could be asked.
     pub server: Option<ServerSlots>,
-    /// Why it could not be asked.
+    /// The reason why the server could not be asked.
     pub server_error: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl Exhaustion {
         }
     }
 
-    /// The most likely reason, in one line.
+    /// Returns the most likely reason, in one line.
     pub fn verdict(&self) -> String {
         let stale = |holder: &&Holder| {
             !holder.busy && holder.transaction != "idle" && holder.held_for > Duration::from_secs(1)

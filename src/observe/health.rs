@@ -1,4 +1,4 @@
-//! Whether a pool can do its work.
+//! The health of a pool: whether it can serve calls, and why not.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use super::alerts::{Alert, Severity};
 use crate::error::{ErrorKind, Phase, human};
 
-/// In one word.
+/// The health of a pool in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HealthStatus {
-    /// Nothing is known to be wrong. A pool that nobody has used yet is healthy: it dials nobody to find out.
+    /// No problem is known. An unused pool is healthy: it opens no connection to find out.
     Healthy,
-    /// It serves, but an alert is raised, the server is full, or it is being looked for.
+    /// The pool serves calls, but an alert is raised, the server is full, or the server is out of reach and being probed.
     Degraded,
-    /// Whoever wants a connection now gets an error: the circuit is open, the server refuses the pool, or the pool was closed.
+    /// Callers get an error: the circuit is open, the server fails the pool permanently, or the pool was closed.
     Down,
 }
 
 impl HealthStatus {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -33,30 +33,30 @@ impl HealthStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastError {
-    /// What it was.
+    /// The kind of the error.
     pub kind: ErrorKind,
-    /// Where it was met.
+    /// The phase in which it occurred.
     pub phase: Option<Phase>,
-    /// What was said.
+    /// The error message.
     pub message: String,
-    /// How long ago.
+    /// The time since then.
     pub age: Duration,
 }
 
-/// Whether a pool can do its work, and why not; see [`Pool::health`](crate::Pool::health).
+/// The health of a pool with its reasons; see [`Pool::health`](crate::Pool::health).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// In one word.
+    /// The health in one word.
     pub status: HealthStatus,
-    /// What is wrong, in words; empty when nothing is.
+    /// The problems as text; empty when there is none.
     pub reasons: Vec<String>,
-    /// How long ago the server was last heard of: a statement ended, a connection was opened or proved itself. `None` before
-    /// the first.
+    /// The time since the server last answered: a statement ended, or a connection was opened or validated. `None` before the
+    /// first.
     pub last_success: Option<Duration>,
     /// The last failure to open a connection.
     pub last_error: Option<LastError>,
-    /// How long the last proof or probe of a connection took, from question to answer. `None` before the first.
+    /// How long the last validation or probe of a connection took, from question to answer. `None` before the first.
     pub last_probe: Option<Duration>,
     closed: bool,
 }
@@ -96,13 +96,13 @@ impl Health {
         }
     }
 
-    /// Whether the process should go on living. A pool whose server is away is live: it goes on by itself when the server is
-    /// back, and a restart of the process would only add to the storm. Only a closed pool is not, since it stays so.
+    /// Returns whether the process should keep running. A pool whose server is out of reach is live: it recovers by itself when
+    /// the server is back, and a restart of the process would only add load. Only a closed pool is not live, since it stays so.
     pub fn is_live(&self) -> bool {
         !self.closed
     }
 
-    /// Whether requests that need the database should be sent here.
+    /// Returns whether requests that need the database should be sent to this process.
     pub fn is_ready(&self) -> bool {
         self.status != HealthStatus::Down
     }
@@ -129,15 +129,15 @@ impl fmt::Display for Health {
     }
 }
 
-/// What there is to judge by.
+/// The facts from which health is derived.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) closed: bool,
-    /// Why no connection can be opened: calls that find none fail at once.
+    /// The reason why no connection can be opened: calls that find none fail at once.
     pub(crate) unreachable: Option<String>,
-    /// There are connections all the same.
+    /// Open connections serve calls all the same.
     pub(crate) serves: bool,
-    /// What is not as it should be, although calls are served or wait.
+    /// A problem that does not keep calls from being served or from waiting.
     pub(crate) hampered: Option<String>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) last_success: Option<Duration>,

@@ -10,7 +10,7 @@ const BOUNDS_US: [u64; 21] = [
     1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 60_000_000,
 ];
 
-/// The same in nanoseconds, which is what is compared.
+/// The same bounds in nanoseconds, for comparison.
 const BOUNDS_NS: [u64; BOUNDS_US.len()] = {
     let mut bounds = [0; BOUNDS_US.len()];
     let mut at = 0;
@@ -21,10 +21,10 @@ const BOUNDS_NS: [u64; BOUNDS_US.len()] = {
     bounds
 };
 
-/// One more than there are bounds: what is longer than all of them.
+/// The number of buckets: one per bound, and one for durations beyond all of them.
 const BUCKETS: usize = BOUNDS_US.len() + 1;
 
-/// Written by one thread at a time, read by any.
+/// A histogram of durations. Written by one thread at a time, read by any.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
     counts: [AtomicU64; BUCKETS],
@@ -32,7 +32,7 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
-    /// Only the thread that has what this belongs to may call it.
+    /// Records a duration. Only the thread that holds the connection may call it.
     #[inline]
     pub(crate) fn record(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -48,7 +48,7 @@ impl Histogram {
     }
 }
 
-/// What a [`Histogram`] or several have recorded.
+/// The durations that one or several [`Histogram`]s have recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Distribution {
     counts: [u64; BUCKETS],
@@ -69,7 +69,7 @@ impl Distribution {
         self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
     }
 
-    /// What was recorded since `earlier`.
+    /// Returns the durations recorded since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             counts: std::array::from_fn(|bucket| self.counts[bucket].saturating_sub(earlier.counts[bucket])),
@@ -85,7 +85,7 @@ impl Distribution {
         Duration::from_nanos(self.sum_ns)
     }
 
-    /// How many were at most as long as each bound, and how many there are in all (`None`), as Prometheus counts.
+    /// Returns the count of durations up to each bound, and of all (`None`), as Prometheus counts.
     pub(crate) fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         let bounds = BOUNDS_US.iter().map(|us| Some(Duration::from_micros(*us))).chain([None]);
         bounds.zip(self.counts).scan(0, |total, (bound, count)| {
@@ -94,8 +94,8 @@ impl Distribution {
         })
     }
 
-    /// The duration that a share (0 to 1) of all do not exceed, interpolated within its bucket: right to a factor of 2.5 at
-    /// worst, mostly much better. `None` when there are none.
+    /// Returns the duration that a share (0 to 1) of all do not exceed, interpolated within its bucket: right to a factor of 2.5
+    /// at worst, mostly much better. `None` when nothing was recorded.
     pub(crate) fn quantile(&self, share: f64) -> Option<Duration> {
         let total = self.count();
         if total == 0 {
@@ -107,7 +107,7 @@ impl Distribution {
             let count = *count as f64;
             if count > 0.0 && below + count >= rank {
                 let low = bucket.checked_sub(1).map_or(0, |before| BOUNDS_US[before]) as f64;
-                // Beyond the last bound nothing is known but that.
+                // Beyond the last bound only that bound is known.
                 let high = BOUNDS_US.get(bucket).map_or(low, |bound| *bound as f64);
                 let us = low + (high - low) * (rank - below) / count;
                 return Some(Duration::from_secs_f64(us / 1e6));
@@ -123,7 +123,7 @@ fn bucket_of(nanos: u64) -> usize {
     BOUNDS_NS.partition_point(|bound| *bound < nanos)
 }
 
-/// For counters that one thread at a time writes.
+/// Raises a counter that one thread at a time writes.
 #[inline]
 pub(crate) fn raise(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);

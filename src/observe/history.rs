@@ -1,48 +1,49 @@
-//! The last minutes of a pool, second by second: what the dashboard draws when it is opened, from before it was.
+//! The history of a pool: its last ten minutes, second by second. The dashboard draws it from before it was opened.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::histogram::Distribution;
 
-/// How far back it goes.
+/// The age at which a sample is dropped.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// How a pool stood at one sample, and what it did since the one before; see [`Pool::history`](crate::Pool::history).
+/// One sample of a pool: its gauges at that time, and its counts since the sample before; see
+/// [`Pool::history`](crate::Pool::history).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
-    /// When.
+    /// The time of the sample.
     pub at: Instant,
-    /// Since the sample before: what the counts are over.
+    /// The time since the sample before, over which the counts are.
     pub over: Duration,
     /// Idle connections.
     pub idle: u32,
-    /// Lent connections.
+    /// Connections checked out.
     pub in_use: u32,
     /// Connections being opened.
     pub opening: u32,
     /// Callers that waited.
     pub waiting: u32,
-    /// The cap in force.
+    /// The limit in force.
     pub limit: u32,
     /// Name of the [`Circuit`](crate::Circuit)'s state.
     pub circuit: &'static str,
-    /// Loans made since the sample before.
+    /// Checkouts since the sample before.
     pub gets: u64,
-    /// Statements, openings and calls that failed since then.
+    /// Failures since then: statements, attempts to open a connection, calls of the pool.
     pub errors: u64,
     /// Calls that got no connection in time, or were not let into the queue.
     pub timeouts: u64,
-    /// Openings that were repeated.
+    /// Attempts to open a connection that were retried since then.
     pub retries: u64,
     /// Waits that ended since then.
     pub waited: Quantiles,
-    /// Loans that ended since then.
+    /// Checkouts that ended since then.
     pub used: Quantiles,
 }
 
-/// What half of all, and 99 of 100, do not exceed. `None` where nothing was measured.
+/// The median and the 99th percentile. `None` where nothing was measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quantiles {

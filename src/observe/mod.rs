@@ -1,9 +1,9 @@
-//! What a pool records about itself, and the rules by which that is judged. Everything here is below the pool, which feeds
-//! it: nothing in this room knows of PostgreSQL's wire, of locks of the pool, or of text formats (those are in
+//! The measurements of a pool, and the rules that judge them. Everything here is below the pool, which feeds it: this module
+//! knows nothing of PostgreSQL's wire protocol, of the pool's locks, or of text formats (those are in
 //! [`exposition`](crate::exposition)).
 //!
-//! Figures of hot paths are kept per connection and written only by who has the connection at that moment, with plain loads
-//! and stores: no lock and no cache line is shared between threads. Whoever wants to know adds them up.
+//! Metrics of hot paths are kept per connection and written only by its present borrower, with plain loads and stores: no lock
+//! and no cache line is shared between threads. Readers add them up.
 
 pub(crate) mod alerts;
 pub(crate) mod checkout;

@@ -1,5 +1,5 @@
-//! What passes over a connection: statements, how long they took, how they failed, bytes. Written by the tap of the link, on
-//! the thread that drives the connection.
+//! The traffic of a connection: statements, their durations and failures, bytes. Written by the link's protocol tracker, on the
+//! thread that drives the connection.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -10,47 +10,47 @@ use parking_lot::Mutex;
 use super::histogram::{Distribution, Histogram, raise};
 use crate::sys::clock::Tick;
 
-/// An SQLSTATE. Servers and extensions may make up their own, so there is no list of them.
+/// An SQLSTATE. Servers and extensions may define their own, so there is no list of them.
 pub(crate) type SqlState = [u8; 5];
 
-/// The most codes that are told apart, so that a server that makes them up cannot fill the memory.
-const MOST_CODES: usize = 100;
+/// The most distinct codes to count, so that a server that invents codes cannot fill the memory.
+const MAX_CODES: usize = 100;
 
-/// Stands for those beyond.
+/// The code under which all others are counted.
 pub(crate) const OTHER_CODE: SqlState = *b"other";
 
-/// Traffic of one connection.
+/// The traffic of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    /// Whether a statement counts at present: while the connection is lent. What the pool does on its own account does not.
+    /// Statements count at present: the connection is checked out. The pool's own statements do not count.
     counts: AtomicBool,
-    /// Whether statements are timed.
+    /// Statements are timed.
     times: AtomicBool,
-    /// When the running statement was asked for, or the one before it in the same request was done; 0 for none.
+    /// The time when the running statement was sent, or the one before it in the same request ended; 0 for none.
     began: AtomicU64,
-    /// When the last one ended; 0 for never.
+    /// The time when the last one ended; 0 for never.
     ended: AtomicU64,
     completed: AtomicU64,
     took: Histogram,
-    /// By code: how many, and how long they took. Only touched by an error: the lock is this connection's own.
+    /// Failures by code, with their durations. Only an error takes this lock, which is the connection's own.
     failed: Mutex<BTreeMap<SqlState, Distribution>>,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
 }
 
 impl Traffic {
-    /// A connection is timed from its first statement on, or never.
+    /// Turns timing on or off: a connection is timed from its first statement on, or never.
     pub(crate) fn time_statements(&self, yes: bool) {
         self.times.store(yes, Relaxed);
     }
 
-    /// From now on statements count, or do not.
+    /// Sets whether statements count from now on.
     #[inline]
     pub(crate) fn count_statements(&self, yes: bool) {
         self.counts.store(yes, Relaxed);
     }
 
-    /// Whether statements count at present.
+    /// Returns whether statements count at present.
     pub(crate) fn counts_statements(&self) -> bool {
         self.counts.load(Relaxed)
     }
@@ -65,7 +65,7 @@ impl Traffic {
         raise(&self.received_bytes, bytes as u64);
     }
 
-    /// Something is asked of the server.
+    /// Records that a request was sent to the server.
     #[inline]
     pub(crate) fn asked(&self) {
         if self.times.load(Relaxed) && self.began.load(Relaxed) == 0 {
@@ -73,13 +73,13 @@ impl Traffic {
         }
     }
 
-    /// Everything that was asked has been answered.
+    /// Records that every request has been answered.
     #[inline]
     pub(crate) fn answered(&self) {
         self.began.store(0, Relaxed);
     }
 
-    /// A statement is done; the next one of the same request begins.
+    /// Records the end of a statement, and the start of the next one of the same request.
     #[inline]
     pub(crate) fn completed(&self) {
         let took = self.next();
@@ -91,13 +91,13 @@ impl Traffic {
         }
     }
 
-    /// A statement has failed.
+    /// Records the failure of a statement.
     #[cold]
     pub(crate) fn failed(&self, code: SqlState) {
         let took = self.next();
         if self.counts.load(Relaxed) {
             let mut failed = self.failed.lock();
-            let known = failed.contains_key(&code) || failed.len() < MOST_CODES;
+            let known = failed.contains_key(&code) || failed.len() < MAX_CODES;
             // Untimed ones count as lasting no time.
             failed.entry(if known { code } else { OTHER_CODE }).or_default().record(took.unwrap_or_default());
         }
@@ -114,13 +114,13 @@ impl Traffic {
         Some(now.since(Tick::from_word(began)))
     }
 
-    /// When the last statement ended, as far as statements are timed; `None` before the first.
+    /// Returns when the last timed statement ended; `None` before the first.
     pub(crate) fn last_ended(&self) -> Option<Tick> {
         let word = self.ended.load(Relaxed);
         (word != 0).then(|| Tick::from_word(word))
     }
 
-    /// How many there were, failed ones included.
+    /// Returns the number of statements, failed ones included.
     pub(crate) fn statements(&self) -> u64 {
         let failed: u64 = self.failed.lock().values().map(Distribution::count).sum();
         self.completed.load(Relaxed) + failed
@@ -137,14 +137,14 @@ impl Traffic {
     }
 }
 
-/// What passed over several connections.
+/// The traffic of several connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrafficTotals {
     /// Statements that the server completed.
     pub(crate) completed: u64,
-    /// How long those took.
+    /// Durations of those.
     pub(crate) took: Distribution,
-    /// Statements that failed, by SQLSTATE, and how long those took.
+    /// Statements that failed, by SQLSTATE, with their durations.
     pub(crate) failed: BTreeMap<SqlState, Distribution>,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
@@ -155,19 +155,19 @@ impl TrafficTotals {
         self.completed += other.completed;
         self.took.add(&other.took);
         for (code, failed) in &other.failed {
-            let known = self.failed.contains_key(code) || self.failed.len() < MOST_CODES;
+            let known = self.failed.contains_key(code) || self.failed.len() < MAX_CODES;
             self.failed.entry(if known { *code } else { OTHER_CODE }).or_default().add(failed);
         }
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;
     }
 
-    /// Statements that failed.
+    /// Returns the number of failed statements.
     pub(crate) fn errors(&self) -> u64 {
         self.failed.values().map(Distribution::count).sum()
     }
 
-    /// All statements.
+    /// Returns the number of all statements.
     pub(crate) fn statements(&self) -> u64 {
         self.completed + self.errors()
     }
@@ -177,7 +177,7 @@ impl TrafficTotals {
 mod tests {
     use super::*;
 
-    fn on_loan() -> Traffic {
+    fn checked_out() -> Traffic {
         let traffic = Traffic::default();
         traffic.time_statements(true);
         traffic.count_statements(true);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn each_statement_of_one_request_has_a_time_of_its_own() {
-        let traffic = on_loan();
+        let traffic = checked_out();
         traffic.asked();
         traffic.completed();
         traffic.completed();
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_the_pool_does_on_its_own_account_does_not_count() {
-        let traffic = on_loan();
+        let traffic = checked_out();
         traffic.count_statements(false);
         traffic.asked();
         traffic.completed();
@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_makes_up_codes_fills_no_memory() {
-        let traffic = on_loan();
+    fn a_server_that_invents_codes_fills_no_memory() {
+        let traffic = checked_out();
         for n in 0..1_000 {
             let code = format!("X{n:04}");
             traffic.failed(code.as_bytes().try_into().unwrap());
         }
         let read = traffic.read();
-        assert_eq!((read.failed.len(), read.errors()), (MOST_CODES + 1, 1_000));
+        assert_eq!((read.failed.len(), read.errors()), (MAX_CODES + 1, 1_000));
     }
 }

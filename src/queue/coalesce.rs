@@ -1,5 +1,5 @@
-//! Several requests sent at once on one connection, when more wait than there are workers: one write, few wake-ups. Each is
-//! answered as soon as its own reply is there, and none is touched by what becomes of another.
+//! Request coalescing: several requests are sent at once on one connection when more wait than there are workers. That takes
+//! one write and few wake-ups. Each is answered as soon as its own reply arrives, and none is affected by another's failure.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,28 +13,28 @@ use crate::error::{Error, ErrorKind, Phase, Result, ends_the_session};
 use crate::link::cancel::CancelHandle;
 use crate::session::{Batch, Ready, ResultBlock};
 
-/// As many requests travel together at most.
+/// The most requests to send at once.
 pub(super) const MAX_REQUESTS: usize = 8;
 
-/// What is left to do after requests travelled together.
+/// The work left after requests were sent together.
 #[derive(Default)]
 pub(super) struct Rest {
-    /// The last one's answer, to be given when it is clear what the connection does next.
+    /// The last answer, to be delivered once the connection's next work is known.
     pub(super) last: Option<Done>,
-    /// To be served one by one.
+    /// Requests to be served one by one.
     pub(super) alone: Vec<Ticket>,
-    /// A cancel request that was meant for one of them may be on its way to the connection.
+    /// A cancel request for one of them may still be on its way to the connection.
     pub(super) is_in_doubt: bool,
 }
 
 impl Rest {
-    /// They did not run, or what ran of them was undone.
+    /// Adds requests that did not run, or whose effect was undone.
     fn serve_alone(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
         self.alone.extend(tickets.into_iter().inspect(Ticket::back_to_waiting));
     }
 }
 
-/// Serves requests together; `left` as in [`Urgency::Soon`].
+/// Sends requests together and takes their replies; `left` as in [`Urgency::Soon`].
 pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) -> Rest {
     let mut rest = Rest::default();
     let Checkout { conn, cancel } = checkout;
@@ -53,7 +53,7 @@ pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) 
         };
         match ready {
             Ok(Some(ready)) => sent.push((ticket, ready)),
-            // Alone, it is told what is wrong with it.
+            // Served alone, it gets its own error.
             _ => rest.alone.push(ticket),
         }
     }
@@ -87,7 +87,7 @@ struct Replies<'a> {
     cancel: &'a Arc<CancelHandle>,
     target: String,
     left: usize,
-    /// One of them was cancelled: the request may have hit one behind it.
+    /// One of the requests was cancelled; the cancel request may have hit one behind it.
     cancelled: bool,
     rest: &'a mut Rest,
 }
@@ -100,14 +100,14 @@ impl Replies<'_> {
             behind -= 1;
             let session_ended = self.take(ticket, behind);
             if session_ended {
-                // The server said so, and looked at nothing that came behind.
+                // The server reported the end, and ran no request behind this one.
                 self.rest.serve_alone(tickets);
                 return;
             }
         }
     }
 
-    /// Takes the reply to one; `true` when the server has ended the session instead of looking at those behind it.
+    /// Takes one reply; returns `true` when the server ended the session without running the requests behind it.
     fn take(&mut self, ticket: Ticket, behind: usize) -> bool {
         let wanted = ticket.begin(self.cancel.clone());
         let begun = Instant::now();
@@ -142,13 +142,14 @@ impl Replies<'_> {
         }
     }
 
-    /// Whether what went wrong was not this one's own affair, and undid all that it had done; or it may be done twice.
+    /// Returns whether the request must run again: another request caused its failure, or it is idempotent and lost its
+    /// connection, or its prepared statement was stale.
     fn must_run_again(&self, ticket: &Ticket, outcome: &Result<ResultBlock>, settled: Settled) -> bool {
         let Err(error) = outcome else { return false };
         if may_run_again(ticket.request(), settled, error) {
             return true;
         }
-        // Alone, it is prepared anew.
+        // Served alone, it is prepared anew.
         if error.is_of_stale_statement() {
             return true;
         }

@@ -35,7 +35,7 @@ pub(crate) struct Completion {
     pub(crate) running: Duration,
 }
 
-/// Slot for a request under way. A number that was used once never finds another request.
+/// The slot of a request in progress. The generation keeps an old number from finding a later request.
 struct Slot {
     generation: u32,
     request: Option<Arc<Request>>,

@@ -1,4 +1,4 @@
-//! What one pool has been asked to do by submission, and the threads that do it.
+//! The executor of one pool: the submitted requests, and the worker threads that serve them.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -16,17 +16,17 @@ use crate::error::Error;
 use crate::link::deferred::run_deferred;
 use crate::pool::{Follower, Lender, WeakLender, closed};
 
-/// A worker that has had nothing to do for so long ends.
+/// A worker ends after this long without work.
 const WORKER_IDLE_LIMIT: Duration =
     if cfg!(test) { Duration::from_millis(500) } else { Duration::from_secs(5) };
 
-/// What must not wait for a connection.
+/// Work that must not wait for a connection.
 pub(super) enum Chore {
-    /// Have the server cancel what runs for this request.
+    /// Send a cancel request for this running request.
     Cancel(Arc<Request>),
-    /// Call the program back, in the place of a thread of its own.
+    /// Run the program's callback.
     Callback(Arc<Callback>),
-    /// Answer what has waited for too long, or in vain.
+    /// Answer the requests that timed out, or that were left when the pool closed.
     Sweep,
 }
 
@@ -34,7 +34,7 @@ type Plan = Schedule<Chore, Arc<dyn HeldConnection>, Ticket>;
 
 struct State {
     plan: Plan,
-    /// When the backlog is to be looked through for requests that have waited too long.
+    /// The time of the next sweep of the backlog for requests that timed out.
     sweep_at: Option<Instant>,
     closed: bool,
 }
@@ -43,27 +43,27 @@ pub(crate) struct Executor {
     pool: WeakLender,
     state: Mutex<State>,
     profiles: StatementProfiles,
-    /// How many requests were sent together with others.
+    /// Number of requests that were coalesced with others.
     #[cfg(test)]
     pub(super) coalesced_total: std::sync::atomic::AtomicUsize,
     me: Weak<Executor>,
 }
 
-/// What a worker that has a connection goes on with.
+/// The next work for a worker that keeps its connection.
 #[derive(Default)]
 pub(super) struct Next {
     pub(super) item: Option<Item<Chore, Arc<dyn HeldConnection>, Ticket>>,
-    /// Requests that may travel with the first one.
+    /// Requests to be coalesced with the first one.
     pub(super) coalesced: Vec<Ticket>,
-    /// How many requests are left in the backlog.
+    /// Number of requests left in the backlog.
     pub(super) left: usize,
 }
 
-/// A request that could not be handed on, and why.
+/// A request that the executor could not accept, with the reason.
 pub(super) type HandedBack = (Ticket, Rejected);
 
 impl Executor {
-    /// The executor of a pool, made when it is first asked for.
+    /// Returns the executor of a pool, created on first use.
     pub(crate) fn of(lender: &Lender) -> Arc<Self> {
         let mut is_new = false;
         let executor = lender.followed_by(|pool| {
@@ -82,7 +82,7 @@ impl Executor {
             })
         });
         if is_new && lender.is_closed() {
-            // It may have been closed before there was anything to tell.
+            // The pool may have closed before the executor existed to be notified.
             executor.state.lock().closed = true;
         }
         executor
@@ -110,7 +110,7 @@ impl Executor {
         }
     }
 
-    /// Puts a request at the end of what its connection has to do.
+    /// Appends a request to the queue of its held connection.
     pub(super) fn submit_on(&self, held: &Arc<dyn HeldConnection>, ticket: Ticket) -> Result<(), HandedBack> {
         let request = ticket.shared();
         match held.connection_queue().push(&**held, ticket) {
@@ -119,7 +119,7 @@ impl Executor {
             Ok(true) => {
                 let wake = self.state.lock().plan.add_held(held.clone());
                 let Err(e) = self.wake(wake) else { return Ok(()) };
-                let held = self.state.lock().plan.take_out_held(|other| Arc::ptr_eq(other, held));
+                let held = self.state.lock().plan.remove_held(|other| Arc::ptr_eq(other, held));
                 let ticket = held.and_then(|held| held.connection_queue().give_up(&request));
                 ticket.map_or(Ok(()), |ticket| Err((ticket, Rejected::NoThread(e))))
             }
@@ -128,10 +128,10 @@ impl Executor {
 
     /// Takes a request out of the backlog.
     pub(super) fn withdraw(&self, request: &Arc<Request>) -> Option<Ticket> {
-        self.state.lock().plan.take_out(|ticket| ticket.is_for(request))
+        self.state.lock().plan.remove_job(|ticket| ticket.is_for(request))
     }
 
-    /// Has the program called back by a worker.
+    /// Has a worker run the program's callback.
     pub(super) fn announce(&self, callback: PendingCallback) {
         if let Some(callback) = callback {
             self.do_soon(Chore::Callback(callback));
@@ -149,7 +149,7 @@ impl Executor {
         }
     }
 
-    /// Fails when a thread was needed, could not be started, and there is no other.
+    /// Wakes or starts a worker. Fails when a thread was needed, could not be started, and there is no other.
     fn wake(&self, wake: Wake) -> std::io::Result<()> {
         match wake {
             Wake::NotNeeded => Ok(()),
@@ -176,7 +176,7 @@ impl Executor {
         }
     }
 
-    /// What a worker is to do next. Sleeps until there is something; `None` when it is to end.
+    /// Returns the next item for a worker, blocking until there is one; `None` when the worker is to end.
     pub(super) fn next(
         &self,
         parker: &Arc<Parker>,
@@ -206,19 +206,19 @@ impl Executor {
         }
     }
 
-    /// The same for a worker that has a connection and would go on with it, without sleeping. If more requests wait than
-    /// there are workers, it gets some of them at once.
-    pub(super) fn next_for_checkout(&self, has_job_permit: &mut bool, may_travel: bool) -> Next {
-        let travels = |ticket: &Ticket| ticket.request().profile().is_some_and(StatementProfile::is_short);
+    /// Returns the next work for a worker that keeps its connection, without blocking. If more requests wait than there are
+    /// workers, it gets several to coalesce.
+    pub(super) fn next_for_checkout(&self, has_job_permit: &mut bool, may_coalesce: bool) -> Next {
+        let is_short = |ticket: &Ticket| ticket.request().profile().is_some_and(StatementProfile::is_short);
         let mut state = self.state.lock();
         let item = state.plan.take(has_job_permit, true);
         let mut coalesced = Vec::new();
-        if may_travel
+        if may_coalesce
             && let Some(Item::Job(first)) = &item
-            && travels(first)
+            && is_short(first)
         {
             let share = state.plan.share().min(coalesce::MAX_REQUESTS);
-            while coalesced.len() + 1 < share && state.plan.jobs.front().is_some_and(travels) {
+            while coalesced.len() + 1 < share && state.plan.jobs.front().is_some_and(is_short) {
                 coalesced.extend(state.plan.jobs.pop_front());
             }
         }
@@ -242,10 +242,10 @@ impl Executor {
         });
     }
 
-    /// On the thread that keeps time.
+    /// Queues the sweep that is due, on the timer thread.
     fn sweep_due(&self, at: Instant) {
         let mut state = self.state.lock();
-        // Else an earlier one was set since, which sees to what is left.
+        // Else an earlier sweep was scheduled since, which covers the rest.
         if state.sweep_at == Some(at) {
             state.sweep_at = None;
             let wake = state.plan.add_chore(Chore::Sweep);

@@ -1,4 +1,4 @@
-//! What a request brings along, copied into one allocation.
+//! The text and parameters of a request, copied into one allocation.
 
 use std::mem::size_of;
 
@@ -11,14 +11,14 @@ pub(crate) struct Input {
     params: usize,
 }
 
-/// What is written down for each parameter: where its value ends, its type, and a flag.
+/// Size of a parameter's head: the end of its value, its type, and a flag.
 const HEAD_BYTES: usize = size_of::<u64>() + 2 * size_of::<u32>();
 
 const TEXT: u32 = 0;
 const BINARY: u32 = 1;
 const NULL: u32 = 2;
 
-/// Up to so many parameters are looked at without an allocation.
+/// Up to this many parameters are read without an allocation.
 const PARAMS_ON_STACK: usize = 8;
 
 const NO_PARAM: Param<'static> = Param { value: None, format: WireFormat::Text, type_oid: 0 };
@@ -52,19 +52,19 @@ impl Input {
             .unwrap_or_else(|_| unreachable!("it was copied from a text"))
     }
 
-    /// The same, all at once, without an allocation if they are few.
-    pub(super) fn with_params<T>(&self, look: impl FnOnce(&[Param<'_>]) -> T) -> T {
+    /// Passes all parameters to `read`, without an allocation if they are few.
+    pub(super) fn with_params<T>(&self, read: impl FnOnce(&[Param<'_>]) -> T) -> T {
         if self.params > PARAMS_ON_STACK {
-            return look(&self.params().collect::<Vec<_>>());
+            return read(&self.params().collect::<Vec<_>>());
         }
         let mut few = [NO_PARAM; PARAMS_ON_STACK];
         for (place, param) in few.iter_mut().zip(self.params()) {
             *place = param;
         }
-        look(&few[..self.params])
+        read(&few[..self.params])
     }
 
-    /// The parameters as they were given.
+    /// Returns the parameters as they were given.
     pub(super) fn params(&self) -> impl Iterator<Item = Param<'_>> {
         let (heads, _) = self.bytes[..self.params * HEAD_BYTES].as_chunks::<HEAD_BYTES>();
         let mut start = self.params * HEAD_BYTES + self.text_length;

@@ -8,7 +8,7 @@
 //!                              chores ───────────── worker
 //! ```
 //!
-//! A [`Request`](request::Request) is answered exactly once: by the holder of its [`Ticket`](request::Ticket), or by the thread
+//! A [`Request`](request::Request) is answered exactly once: by the holder of its [`Ticket`], or by the thread
 //! that cancels it before it runs. The executor's workers are threads that check out connections as any other thread does, so
 //! deadlines, retries and the order of waiters hold for them too. There are none until something is submitted, and none after
 //! some seconds without work.

@@ -1,17 +1,17 @@
-//! How a program hears that completions wait: a descriptor that is readable, a callback.
+//! Notification of the program that completions wait: a readable descriptor, a callback.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-/// What the program wants called. Dropped when it will not be called any more.
+/// The program's callback. Dropped once it will not be called any more.
 pub(crate) type Callback = dyn Fn() + Send + Sync;
 
-/// An eventfd, made when it is first asked for: who does not ask pays nothing.
+/// An eventfd, created on first use, so that programs without one pay nothing.
 #[derive(Default)]
 pub(super) struct Descriptor(OnceLock<Option<OwnedFd>>);
 
 impl Descriptor {
-    /// The descriptor, `None` where there is none to be had; whether it was made just now.
+    /// Returns the descriptor, `None` where the system has none, and whether this call created it.
     pub(super) fn get(&self) -> (Option<BorrowedFd<'_>>, bool) {
         let mut made = false;
         let fd = self.0.get_or_init(|| {
@@ -32,7 +32,7 @@ impl Descriptor {
     /// Makes it readable.
     pub(super) fn raise(&self) {
         if let Some(fd) = self.existing() {
-            // It can only fail when it has been raised 2^64 - 2 times without a look.
+            // It can only fail when it has been raised 2^64 - 2 times without a read.
             let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
         }
     }

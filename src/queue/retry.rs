@@ -1,4 +1,4 @@
-//! Running a statement again that lost its connection and may be repeated.
+//! Retries of idempotent statements that lost their connection.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// How the connection for the next run is asked for: anew, within what is left of the limit.
+    /// Returns the checkout limits for the next run: what is left of the request's limit.
     pub(super) fn asked(&self, request: &Request) -> Asked {
         let asked = request.asked();
         if self.repeats.is_none() {
@@ -27,7 +27,7 @@ impl Runs {
         Asked { since: now, timeout, ..asked }
     }
 
-    /// What is to be answered; or how long to wait before the request is run again.
+    /// Returns the final answer, or the wait before the request runs again.
     pub(super) fn after(
         &mut self,
         request: &Request,
@@ -47,7 +47,7 @@ impl Runs {
     }
 }
 
-/// Whether it lost its connection, may be repeated, and is not to be cancelled.
+/// Returns whether a request lost its connection, is idempotent, and was not cancelled.
 pub(super) fn may_run_again(request: &Request, settled: Settled, error: &crate::Error) -> bool {
     settled == Settled::Untouched
         && request.work().is_some_and(Work::may_be_repeated)

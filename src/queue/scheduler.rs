@@ -1,11 +1,10 @@
-//! Who does what next: the lists of one executor and its threads, without the threads.
+//! The scheduler of one executor: its lists of work and of workers, without the threads.
 //!
 //! What must hold:
-//! - every item that is put in wakes a sleeping worker or has one started, unless it is a job and as many workers as are
-//!   allowed to are busy with jobs; a worker sleeps only when it has found nothing that it may do. So nothing waits while
-//!   somebody who could do it sleeps;
-//! - chores come before sequences, and these before jobs, which may wait for a connection that only they can free;
-//! - a worker that has a connection goes on with jobs first: others were called for the rest.
+//! - every added item wakes a parked worker or has one started, unless it is a job and all job permits are taken; a worker
+//!   parks only when it has found no item that it may take. So no item waits while a worker that may take it is parked;
+//! - chores come before held connections, and these before jobs, which may wait for a connection that only they can free;
+//! - a worker that has a connection takes jobs first: other workers were woken for the rest.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -14,12 +13,12 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use parking_lot::Condvar;
 
-/// Where a worker sleeps.
+/// Parks an idle worker.
 #[derive(Default)]
 pub(super) struct Parker {
     pub(super) woken: Condvar,
-    /// What it was woken for; changed under the executor's lock only.
-    call: AtomicU8,
+    /// The reason for waking it; changed under the executor's lock only.
+    reason: AtomicU8,
 }
 
 const PARKED: u8 = 0;
@@ -27,46 +26,47 @@ const WOKEN: u8 = 1;
 const WOKEN_FOR_JOBS: u8 = 2;
 
 impl Parker {
-    /// Whether its owner may get up.
+    /// Returns whether its worker was woken.
     pub(super) fn is_woken(&self) -> bool {
-        self.call.load(Relaxed) != PARKED
+        self.reason.load(Relaxed) != PARKED
     }
 }
 
-/// Whom to wake, after the lock is gone.
+/// The worker to wake, after the lock is released.
 pub(super) enum Wake {
     NotNeeded,
     Parked(Arc<Parker>),
-    /// A thread is to be started, and is counted already; whether it is has_job_permit.
+    /// A thread is to be started. It is counted already, as is its job permit.
     NewThread {
         has_job_permit: bool,
     },
 }
 
-/// What a worker is to do.
+/// An item of work for a worker.
 pub(super) enum Item<C, S, J> {
     Chore(C),
     Held(S),
     Job(J),
 }
 
-/// `C`: what must not wait. `S`: connections in hand that have something to do. `J`: what needs a connection of the pool.
+/// The lists of work. `C`: chores that must not wait. `S`: held connections with requests. `J`: jobs that need a connection of
+/// the pool.
 pub(super) struct Schedule<C, S, J> {
     chores: VecDeque<C>,
     held: VecDeque<S>,
     pub(super) jobs: VecDeque<J>,
-    /// The one that lay down last gets up first: its memory is warm, and the others may end.
+    /// The worker parked last is woken first: its memory is warm, and the others may end.
     parked: Vec<Arc<Parker>>,
     threads: u32,
-    /// Workers that do jobs, or were called to. A seat is taken on a worker's behalf by whoever calls it.
+    /// Number of workers that do jobs or were woken for one. The waking thread takes the permit on the worker's behalf.
     permits_taken: u32,
     job_permits: u32,
-    /// The last attempt to start a thread failed: whoever is there does everything.
+    /// The last attempt to start a thread failed: the existing workers do everything.
     short_of_threads: bool,
 }
 
 impl<C, S, J> Schedule<C, S, J> {
-    /// At most `seats` workers do jobs at the same time.
+    /// At most `job_permits` workers do jobs at the same time.
     pub(super) fn new(job_permits: u32) -> Self {
         Self {
             chores: VecDeque::new(),
@@ -86,32 +86,32 @@ impl<C, S, J> Schedule<C, S, J> {
             return Wake::NotNeeded;
         }
         self.permits_taken += 1;
-        self.call(true)
+        self.wake(true)
     }
 
-    pub(super) fn add_held(&mut self, sequence: S) -> Wake {
-        self.held.push_back(sequence);
-        self.call(false)
+    pub(super) fn add_held(&mut self, held: S) -> Wake {
+        self.held.push_back(held);
+        self.wake(false)
     }
 
     pub(super) fn add_chore(&mut self, chore: C) -> Wake {
         self.chores.push_back(chore);
-        self.call(false)
+        self.wake(false)
     }
 
-    fn call(&mut self, to_jobs: bool) -> Wake {
+    fn wake(&mut self, to_jobs: bool) -> Wake {
         if let Some(parker) = self.parked.pop() {
-            parker.call.store(if to_jobs { WOKEN_FOR_JOBS } else { WOKEN }, Relaxed);
+            parker.reason.store(if to_jobs { WOKEN_FOR_JOBS } else { WOKEN }, Relaxed);
             return Wake::Parked(parker);
         }
         self.threads += 1;
         Wake::NewThread { has_job_permit: to_jobs }
     }
 
-    /// Everybody gets up, to look whether to go.
+    /// Wakes all parked workers, so that each checks whether to end.
     pub(super) fn wake_all(&mut self) -> Vec<Arc<Parker>> {
         for parker in &self.parked {
-            parker.call.store(WOKEN, Relaxed);
+            parker.reason.store(WOKEN, Relaxed);
         }
         mem::take(&mut self.parked)
     }
@@ -120,8 +120,7 @@ impl<C, S, J> Schedule<C, S, J> {
         self.short_of_threads = false;
     }
 
-    /// A thread that was counted could not be started. `false` when there is none at all, so that nobody will do what was
-    /// put in.
+    /// Uncounts a thread that could not be started. Returns `false` when there is no worker at all to take the added item.
     pub(super) fn thread_failed(&mut self, has_job_permit: bool) -> bool {
         self.threads -= 1;
         self.permits_taken -= u32::from(has_job_permit);
@@ -129,7 +128,7 @@ impl<C, S, J> Schedule<C, S, J> {
         self.threads > 0
     }
 
-    /// What a worker is to do next; `has_job_permit` is its own mark.
+    /// Takes the next item for a worker, and updates the worker's `has_job_permit`.
     pub(super) fn take(&mut self, has_job_permit: &mut bool, has_connection: bool) -> Option<Item<C, S, J>> {
         if has_connection
             && !self.short_of_threads
@@ -143,8 +142,8 @@ impl<C, S, J> Schedule<C, S, J> {
         if let Some(chore) = self.chores.pop_front() {
             return Some(Item::Chore(chore));
         }
-        if let Some(sequence) = self.held.pop_front() {
-            return Some(Item::Held(sequence));
+        if let Some(held) = self.held.pop_front() {
+            return Some(Item::Held(held));
         }
         let job = self.take_job(has_job_permit);
         if job.is_none() {
@@ -153,12 +152,12 @@ impl<C, S, J> Schedule<C, S, J> {
         job.map(Item::Job)
     }
 
-    /// How many of the jobs that wait come to each worker.
+    /// Returns how many of the waiting jobs fall to each worker.
     pub(super) fn share(&self) -> usize {
         self.jobs.len().div_ceil(self.job_permits.max(1) as usize)
     }
 
-    /// The next job, for a worker that has or finds a seat.
+    /// Takes the next job, for a worker that has or finds a job permit.
     fn take_job(&mut self, has_job_permit: &mut bool) -> Option<J> {
         if !*has_job_permit && (self.permits_taken >= self.job_permits || self.jobs.is_empty()) {
             return None;
@@ -177,10 +176,10 @@ impl<C, S, J> Schedule<C, S, J> {
         self.parked.push(parker.clone());
     }
 
-    /// A worker got up. `true` when it was called; then whether it was given a seat is put into `has_job_permit`. `false` when it
-    /// slept in, so that it is nobody's any more.
+    /// Takes a worker off the parked list. Returns `true` when it was woken, with its permit in `has_job_permit`; `false` when it
+    /// timed out.
     pub(super) fn unpark(&mut self, parker: &Arc<Parker>, has_job_permit: &mut bool) -> bool {
-        match parker.call.swap(PARKED, Relaxed) {
+        match parker.reason.swap(PARKED, Relaxed) {
             PARKED => {
                 self.parked.retain(|other| !Arc::ptr_eq(other, parker));
                 false
@@ -203,12 +202,12 @@ impl<C, S, J> Schedule<C, S, J> {
         picked
     }
 
-    pub(super) fn take_out(&mut self, is_it: impl Fn(&J) -> bool) -> Option<J> {
+    pub(super) fn remove_job(&mut self, is_it: impl Fn(&J) -> bool) -> Option<J> {
         let place = self.jobs.iter().position(is_it)?;
         self.jobs.remove(place)
     }
 
-    pub(super) fn take_out_held(&mut self, is_it: impl Fn(&S) -> bool) -> Option<S> {
+    pub(super) fn remove_held(&mut self, is_it: impl Fn(&S) -> bool) -> Option<S> {
         let place = self.held.iter().position(is_it)?;
         self.held.remove(place)
     }
@@ -238,19 +237,19 @@ mod tests {
     }
 
     #[test]
-    fn jobs_call_as_many_workers_as_there_are_seats_and_no_more() {
+    fn jobs_call_as_many_workers_as_there_are_permits_and_no_more() {
         let mut plan = Plan::new(2);
         assert!(is_new(&plan.add_job(1)) && is_new(&plan.add_job(2)));
         assert!(matches!(plan.add_job(3), Wake::NotNeeded));
         let (mut first, mut second, mut third) = (true, true, false);
         assert_eq!(job(plan.take(&mut first, false)), Some(1));
         assert_eq!(job(plan.take(&mut second, false)), Some(2));
-        assert_eq!(job(plan.take(&mut third, false)), None, "no held is left");
+        assert_eq!(job(plan.take(&mut third, false)), None, "no permit is left");
         assert_eq!(job(plan.take(&mut first, true)), Some(3), "a busy worker goes on by itself");
     }
 
     #[test]
-    fn what_runs_on_a_connection_in_hand_is_done_when_all_seats_are_taken() {
+    fn what_runs_on_a_held_connection_is_done_when_all_permits_are_taken() {
         let mut plan = Plan::new(1);
         let _ = plan.add_job(1);
         let mut has_job_permit = true;
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_that_lay_down_last_gets_up_first() {
+    fn the_worker_parked_last_is_woken_first() {
         let mut plan = Plan::new(2);
         let parkers = [Arc::new(Parker::default()), Arc::new(Parker::default())];
         for _ in &parkers {
@@ -278,28 +277,28 @@ mod tests {
         assert!(matches!(plan.add_job(1), Wake::Parked(parker) if Arc::ptr_eq(&parker, &parkers[1])));
         let mut has_job_permit = false;
         assert!(plan.unpark(&parkers[1], &mut has_job_permit) && has_job_permit);
-        assert!(!plan.unpark(&parkers[0], &mut has_job_permit), "nobody called the other");
+        assert!(!plan.unpark(&parkers[0], &mut has_job_permit), "the other was not woken");
         plan.thread_ended();
         assert_eq!(plan.counts(), (1, 1, 0));
     }
 
     #[test]
-    fn a_worker_called_to_a_job_that_does_something_else_first_gives_its_seat_up_meanwhile() {
+    fn a_worker_called_to_a_job_that_does_something_else_first_gives_its_permit_up_meanwhile() {
         let mut plan = Plan::new(1);
         let _ = plan.add_job(1);
         let _ = plan.add_chore("cancel");
-        let (mut called_to_job, mut called_to_chore) = (true, false);
-        assert!(matches!(plan.take(&mut called_to_job, false), Some(Item::Chore("cancel"))));
-        assert!(!called_to_job);
-        assert_eq!(job(plan.take(&mut called_to_chore, false)), Some(1), "the other does the job");
+        let (mut woken_for_job, mut woken_for_chore) = (true, false);
+        assert!(matches!(plan.take(&mut woken_for_job, false), Some(Item::Chore("cancel"))));
+        assert!(!woken_for_job);
+        assert_eq!(job(plan.take(&mut woken_for_chore, false)), Some(1), "the other does the job");
     }
 
     #[test]
     fn when_no_thread_can_be_started_those_that_are_there_do_everything() {
         let mut plan = Plan::new(2);
         let Wake::NewThread { has_job_permit } = plan.add_job(1) else { panic!("a first thread") };
-        assert!(!plan.thread_failed(has_job_permit), "nobody is there");
-        assert_eq!(plan.take_out(|job| *job == 1), Some(1));
+        assert!(!plan.thread_failed(has_job_permit), "no worker is left");
+        assert_eq!(plan.remove_job(|job| *job == 1), Some(1));
         let _ = plan.add_job(2);
         let mut has_job_permit = true;
         assert_eq!(job(plan.take(&mut has_job_permit, false)), Some(2));

@@ -1,8 +1,7 @@
-//! What is known of a statement from how it ran before: whether others may be sent behind it, and it behind others, on one
-//! connection.
+//! The latency profile of each statement text, which decides whether it may be coalesced with others on one connection.
 //!
-//! What is sent behind a statement waits for it, while other workers may have nothing to do. So only those travel together
-//! that only read, as far as their text tells, and that were quick every time of late.
+//! A coalesced request waits for those ahead of it, while other workers may be idle. So only statements are coalesced that
+//! read only, judging by their text, and that were short in each of their last runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -11,21 +10,21 @@ use std::time::Duration;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// As many texts are remembered, those used last.
+/// The most texts to remember; the least recently used are forgotten.
 const MAX_TEXTS: usize = 512;
 
-/// Longer ones are not looked at.
+/// Longer texts have no profile.
 const MAX_TEXT_BYTES: usize = 2048;
 
-/// A statement that took longer is not quick.
+/// The longest run of a short statement.
 const SHORT_STATEMENT: Duration = if cfg!(test) {
-    // What the tests see must not depend on how busy the machine is.
+    // Test results must not depend on how busy the machine is.
     Duration::from_millis(100)
 } else {
     Duration::from_millis(1)
 };
 
-/// So often in a row a statement must have been quick.
+/// The number of consecutive short runs before a statement is coalesced.
 const SHORT_RUNS_NEEDED: u32 = 8;
 
 pub(super) struct StatementProfile {
@@ -35,7 +34,7 @@ pub(super) struct StatementProfile {
 impl StatementProfile {
     pub(super) fn note(&self, took: Duration) {
         let so_far = self.short_in_a_row.load(Relaxed);
-        // Workers that note at the same time may count one too few, which does no harm.
+        // Concurrent workers may count one too few, which is harmless.
         if took > SHORT_STATEMENT {
             self.short_in_a_row.store(0, Relaxed);
         } else if so_far < SHORT_RUNS_NEEDED {
@@ -48,7 +47,7 @@ impl StatementProfile {
     }
 }
 
-/// The profiles of the statements of one pool.
+/// The statement profiles of one pool.
 pub(super) struct StatementProfiles(Mutex<LruCache<Box<str>, Option<Arc<StatementProfile>>>>);
 
 impl Default for StatementProfiles {
@@ -62,7 +61,7 @@ impl Default for StatementProfiles {
 }
 
 impl StatementProfiles {
-    /// The profile of a statement; `None` for one that may not travel with others.
+    /// Returns the profile of a statement; `None` for one that may not be coalesced.
     pub(super) fn of(&self, text: &str) -> Option<Arc<StatementProfile>> {
         if text.len() > MAX_TEXT_BYTES {
             return None;
@@ -78,8 +77,8 @@ impl StatementProfiles {
     }
 }
 
-/// A `SELECT` that locks no rows, as far as can be told without parsing it. Functions may do anything, of course, which
-/// is why none is ever repeated on the strength of this.
+/// Returns whether a text is a `SELECT` that locks no rows, judged without parsing it. Functions may do anything, so no
+/// statement is ever repeated on the strength of this.
 fn only_reads(text: &str) -> bool {
     let text = text.trim_ascii_start().as_bytes();
     text.get(..7)
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_reads_and_locks_nothing_may_travel_with_others() {
+    fn only_what_reads_and_locks_nothing_may_be_coalesced() {
         for text in ["select 1", "  SELECT a, b\nfrom t where id = $1", "Select\t1"] {
             assert!(only_reads(text), "{text}");
         }
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_quick_when_it_was_so_often_and_not_any_more_when_it_was_slow_once() {
+    fn a_statement_is_short_when_it_was_so_often_and_no_longer_when_it_was_slow_once() {
         let profiles = StatementProfiles::default();
         let profile = profiles.of("select 1").unwrap();
         for _ in 0..SHORT_RUNS_NEEDED {

@@ -1,4 +1,4 @@
-//! What is asked for, and what is answered.
+//! Tasks that requests ask for, and their answers.
 
 use std::any::Any;
 
@@ -9,39 +9,39 @@ use crate::session::{
     Lane, Param, PipelineMode, Request, ResultBlock, ResultFormat, Sql, Statement, TransactionOptions,
 };
 
-/// What a request asks of the pool.
+/// The task of a request.
 pub(crate) enum Task {
-    /// A connection, to be handed over.
+    /// Check out a connection and hand it over.
     Acquire,
-    /// Something to be done on any connection.
+    /// Work on any connection.
     Run(Work),
-    /// A transaction, which borrows for itself, and again for each rerun.
+    /// A transaction, which checks out its own connection, and another for each rerun.
     Transaction { options: TransactionOptions, body: Box<Body> },
 }
 
-/// What is done in a transaction: as the body of [`Lender::transaction`](crate::pool::Lender::transaction).
+/// The body of a transaction, as for [`Lender::transaction`](crate::pool::Lender::transaction).
 pub(crate) type Body =
     dyn Fn(PooledConnection) -> std::result::Result<Came<(), Trouble>, Trouble> + Send + Sync;
 
-/// What is done on a connection.
+/// The work to do on a connection.
 pub(crate) enum Work {
-    /// One statement; its result packed if so wanted; run again when it is lost, if it may be.
+    /// One statement. `pack`: the result is packed. `idempotent`: it runs again when its connection is lost.
     Query { query: Query, pack: bool, idempotent: bool },
     /// A text of several statements.
     Script { input: Input },
     /// Statements that are sent at once.
     Pipeline { queries: Vec<Query>, mode: PipelineMode },
-    /// A transaction begins.
+    /// Begins a transaction.
     Begin { options: TransactionOptions },
-    /// The open transaction is committed.
+    /// Commits the open transaction.
     Commit,
-    /// The open transaction is rolled back.
+    /// Rolls the open transaction back.
     Rollback,
 }
 
 /// A statement with its parameters.
 pub(crate) struct Query {
-    /// Runs instead of the text of `input`, which is then empty.
+    /// A prepared statement, which replaces the then empty text of `input`.
     pub(crate) statement: Option<Statement>,
     pub(crate) input: Input,
     pub(crate) format: ResultFormat,
@@ -60,37 +60,37 @@ impl Query {
         self.statement.as_ref().map_or(Sql::Text(self.input.text()), Sql::Statement)
     }
 
-    /// Its text, whichever way it was given.
+    /// Returns its text, prepared or not.
     pub(super) fn text(&self) -> &str {
         self.statement.as_ref().map_or_else(|| self.input.text(), Statement::text)
     }
 }
 
-/// What became of a request that went well.
+/// The answer of a request that succeeded.
 pub(crate) enum Answer {
     Result(ResultBlock),
     Pack(Vec<u8>),
     Results(Vec<ResultBlock>),
-    /// Of a pipeline, and the server that they came from.
+    /// The outcomes of a pipeline, and the server that they came from.
     Outcomes(Vec<Result<ResultBlock>>, String),
     Connection(PooledConnection),
-    /// There is nothing more to say.
+    /// Success without a value.
     Done,
 }
 
 impl Answer {
-    /// That of a single statement.
+    /// Returns the answer of a single statement.
     pub(super) fn to_query(block: ResultBlock, pack: bool) -> Result<Self> {
         if pack { block.pack().map(Self::Pack) } else { Ok(Self::Result(block)) }
     }
 }
 
-/// Why a request has no answer.
+/// The reason why a request has no answer.
 pub(crate) enum Trouble {
     Error(Error),
-    /// A defect was caught on the way: what the panic said.
+    /// The payload of a panic that was caught.
     Panic(Box<dyn Any + Send>),
-    /// What the body of a transaction says, in the words of whoever gave it.
+    /// The error value that the program's transaction body returned.
     Given(Box<dyn Any + Send>),
 }
 

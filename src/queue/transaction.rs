@@ -1,7 +1,7 @@
-//! A transaction that was submitted: run, and run again, on a worker.
+//! Submitted transactions, run and rerun on a worker.
 //!
-//! It can be cancelled while its body runs, which fails the transaction, and between two runs. Not while COMMIT is under way:
-//! what became of it would be anybody's guess.
+//! A transaction can be cancelled while its body runs, which fails it, and between two runs. It cannot be cancelled during
+//! COMMIT, whose outcome would then be unknown.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,9 +27,9 @@ fn run_once(ticket: &Ticket, conn: PooledConnection, body: &Body) -> Result<Came
         return Err(canceled("it was cancelled before it ran").into());
     }
     let (conn, outcome) = body(conn)?;
-    // From here on it cannot be cancelled, unless it failed, and is perhaps run again.
+    // From here on it cannot be cancelled, unless it failed and may run again.
     if ticket.settle() == Settled::MaybeCancelled {
-        // The request to cancel may yet come, and hit COMMIT, or whatever runs on the connection next.
+        // The cancel request may still arrive, and hit COMMIT or the next statement on the connection.
         conn.discard();
         return Err(
             canceled("the server could not be asked to cancel it, so its connection was closed").into()

@@ -1,4 +1,4 @@
-//! The threads that do what was submitted. Each borrows from the pool as any thread of the program would.
+//! The worker threads that serve submitted requests. Each checks out connections as any thread of the program does.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,13 +19,13 @@ use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
 
-/// Starts a worker; `has_job_permit`: with leave to do jobs.
+/// Starts a worker, with a job permit or without.
 pub(super) fn start(executor: Arc<Executor>, has_job_permit: bool) -> std::io::Result<()> {
     let worker = Worker { executor, parker: Arc::default(), has_job_permit, checkout: None };
     thread::Builder::new().name("holdfast-submit".into()).spawn(move || worker.run()).map(drop)
 }
 
-/// A connection kept from one request to the next.
+/// A checked out connection, kept from one request to the next.
 pub(super) struct Checkout {
     pub(super) conn: PooledConnection,
     pub(super) cancel: Arc<CancelHandle>,
@@ -47,7 +47,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         while let Some(item) = self.executor.next(&self.parker, &mut self.has_job_permit) {
-            // The request in hand answers for itself when it is dropped.
+            // After a panic the dropped ticket answers its request.
             if catch_unwind(AssertUnwindSafe(|| self.work_on(item))).is_err()
                 && let Some(checkout) = self.checkout.take()
             {
@@ -78,8 +78,8 @@ impl Worker {
         }
     }
 
-    /// Does a job, and those that travel with it; returns what is next for the connection it was done on. The connection
-    /// goes back before the last answer is out if there is nothing, so that whoever hears the answer finds it there.
+    /// Serves a job and those coalesced with it; returns the next work for its connection. If there is none, the connection is
+    /// returned before the last answer is delivered, so that the receiver of the answer finds it available.
     fn serve_jobs(&mut self, first: Ticket, coalesced: Next) -> Next {
         let done = match self.checkout.take() {
             Some(checkout) if !coalesced.coalesced.is_empty() => {
@@ -134,10 +134,10 @@ impl Worker {
         last
     }
 
-    /// `None` when nobody waits for the answer any more.
+    /// Serves one request; `None` when it was cancelled, so that no answer is awaited.
     fn serve(&mut self, ticket: Ticket) -> Option<Done> {
         if let Task::Transaction { options, body } = ticket.request().task() {
-            // It borrows for itself.
+            // A transaction checks out its own connection.
             self.checkout = None;
             run_deferred();
             let pool = self.executor.pool();
@@ -209,15 +209,14 @@ fn run(work: &Work, conn: &mut PooledConnection) -> Outcome {
     }
 }
 
-/// Does everything that a connection in hand has to do. Each answer is given when the connection has its next request, or
-/// is free.
+/// Serves all requests of a held connection. Each answer is delivered when the connection has its next request or is free.
 fn serve_held(held: Arc<dyn HeldConnection>) {
-    let sequence = held.connection_queue().clone();
-    sequence.begin();
+    let queue = held.connection_queue().clone();
+    queue.begin();
     let mut held = Some(held);
     let mut answered = None;
     loop {
-        let ticket = sequence.next();
+        let ticket = queue.next();
         if ticket.is_none() {
             held = None;
         }
@@ -234,7 +233,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
         return None;
     }
     let Some(work) = ticket.request().work() else {
-        unreachable!("of a connection in hand only work is asked");
+        unreachable!("requests for a held connection are work only");
     };
     let limit = ticket.request().deadline();
     let mut outcome = None;
@@ -250,7 +249,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
             }
         })
     }));
-    // The connection is the program's: a cancel request that got lost on the way is no reason to take it away.
+    // The connection is the program's: a cancel request that got lost is no reason to close it.
     ticket.settle();
     let outcome = match there {
         Err(payload) => Err(Trouble::Panic(payload)),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// How often and after which waits a failed attempt is repeated.
+/// The number of retries and the waits before them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Backoff {
     pub(crate) retries: u32,
     pub(crate) base: Duration,
     pub(crate) max: Duration,
-    /// 0 to 1: the largest share of a wait that chance may cut off, so that a fleet does not march in step.
+    /// 0 to 1: the largest share of a wait that chance may cut off, so that a fleet does not retry in step.
     pub(crate) jitter: f64,
 }
 
@@ -28,7 +28,8 @@ impl Backoff {
     }
 }
 
-/// Between half of a wait and all of it, so that those who wait for the same do not come together. `chance` is uniform in 0..1.
+/// Returns a wait between half of `wait` and all of it, so that waiters for the same event spread out. `chance` is uniform in
+/// 0..1.
 pub(super) fn shortened(wait: Duration, chance: f64) -> Duration {
     wait.mul_f64(1.0 - chance / 2.0)
 }

@@ -1,38 +1,37 @@
-//! Who may open connections while the server cannot be reached.
+//! The circuit breaker: limits opening to a single prober while the server cannot be reached.
 //!
-//! As long as all is well, everybody. Once opening has failed in a way that the next one would meet too, nobody but a single
-//! prober, which tries every [`STEP`] while somebody wants a connection: so an outage costs the server some eight connects a
-//! second and process, however many threads wait, and its end is found within a step, however long it was. Who wants a
-//! connection meanwhile is told the last failure instead of making it again, and waits out his retries in the queue, where
-//! the prober's success finds him. When the outage has lasted for `breaker_after`, those who come are refused at once.
+//! Normally every caller may open connections. Once opening has failed in a way that the next attempt would meet too, a single
+//! prober tries every [`STEP`] while callers want a connection. So an outage costs the server some eight connects a second and
+//! process, however many threads wait, and its end is found within a step, however long it lasted. Callers meanwhile get the
+//! last failure instead of repeating it, and spend their retries in the queue, where a successful probe serves them. When the
+//! outage has lasted for `breaker_after`, new callers fail at once.
 //!
-//! Classes of failures count differently. Nobody listening, no route, a connection cut while it is made, a server that
-//! is starting: one is evidence enough. A time-out may be a moment's overload: it takes two in a row. A full server
-//! (53300) is reachable, and ends an outage. What is refused for good is another matter, see [`super::permanent_failure`].
+//! Classes of failures count differently. A refused connect, no route, a connection cut while it is made, a server that is
+//! starting: one is evidence enough. A time-out may be a moment's overload: it takes two in a row. A full server (53300) is
+//! reachable, and ends an outage. Permanent failures are separate, see [`super::permanent_failure`].
 
 use std::time::{Duration, Instant};
 
 use crate::error::ErrorKind;
 
-/// From one probe to the next: 76 in 10 s, and little enough for traffic to be back within 150 ms of the server.
+/// The time from one probe to the next: 76 in 10 s, and short enough for traffic to be back within 150 ms of the server.
 pub(crate) const STEP: Duration = Duration::from_millis(132);
 
-/// A probe that has to ask every host for its role costs them a session each.
-const STEP_FOR_ROLE: Duration = Duration::from_millis(500);
+/// The time from one probe to the next when every host is asked for its role, which costs each of them a session.
+const ROLE_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Without anybody who wanted a connection for so long, the prober stops and the outage is forgotten: an idle pool dials
-/// nobody.
-const DEMAND_LASTS: Duration = Duration::from_secs(5);
+/// Without a call for this long, the prober stops and the outage is forgotten: an idle pool opens no connections.
+const DEMAND_LASTS_FOR: Duration = Duration::from_secs(5);
 
-/// How long the first probe may take. Doubled whenever that was too short, so that a slow server is found as well.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+/// The time limit of the first probe. Doubled whenever it was too short, so that a slow server is found as well.
+const FIRST_PROBE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Evidence that it takes.
-const ENOUGH: u32 = 2;
+/// The weight of failures that begins an outage.
+const EVIDENCE_FOR_OUTAGE: u32 = 2;
 
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
-    /// Of failures in a row.
+    /// The weight of the failures in a row.
     evidence: u32,
     outage: Option<Outage>,
 }
@@ -42,26 +41,26 @@ struct Outage {
     since: Instant,
     last_failure: Instant,
     wanted: Instant,
-    patience: Duration,
+    probe_limit: Duration,
     step: Duration,
 }
 
-/// How opening failed.
+/// A failed attempt to open a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failed {
     pub(crate) kind: ErrorKind,
-    /// The servers answered, but none had the role that is asked for.
+    /// The servers answered, but none had the requested role.
     pub(crate) for_role: bool,
-    /// How long it was tried.
+    /// The duration of the attempt.
     pub(crate) took: Duration,
 }
 
-/// What came of a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing follows from it.
+    /// No outage is known.
     NoOutage,
-    /// An outage begins: a prober is needed, which begins at this moment.
+    /// An outage begins: a prober is needed from `first_probe` on.
     Begins {
         first_probe: Instant,
     },
@@ -69,7 +68,7 @@ pub(crate) enum Verdict {
 }
 
 impl Breaker {
-    /// Opening a connection failed. `chance` is uniform in 0..1.
+    /// Records a failed attempt to open a connection. `chance` is uniform in 0..1.
     pub(crate) fn failed(&mut self, failed: Failed, now: Instant, chance: f64) -> Verdict {
         let weight = weight(failed);
         if weight == 0 {
@@ -80,81 +79,81 @@ impl Breaker {
             outage.last_failure = now;
             return Verdict::GoesOn;
         }
-        if self.evidence < ENOUGH {
+        if self.evidence < EVIDENCE_FOR_OUTAGE {
             return Verdict::NoOutage;
         }
-        let step = if failed.for_role { STEP_FOR_ROLE } else { STEP };
+        let step = if failed.for_role { ROLE_PROBE_INTERVAL } else { STEP };
         self.outage = Some(Outage {
             since: now.checked_sub(failed.took).unwrap_or(now),
             last_failure: now,
             wanted: now,
-            patience: FIRST_PATIENCE,
+            probe_limit: FIRST_PROBE_LIMIT,
             step,
         });
-        // Anywhere within a step, so that a fleet whose server went away does not probe in chorus.
+        // Anywhere within a step, so that a fleet does not probe a lost server in step.
         Verdict::Begins { first_probe: now + step.mul_f64(chance) }
     }
 
-    /// The server can be reached: returns how long it could not be, if it could not.
+    /// Records that the server was reached; returns the length of the outage that this ends, if there was one.
     pub(crate) fn reached(&mut self, now: Instant) -> Option<Duration> {
         self.evidence = 0;
         self.outage.take().map(|outage| now.saturating_duration_since(outage.since))
     }
 
-    /// Somebody wants a connection.
+    /// Records that a caller wants a connection.
     pub(crate) fn wanted(&mut self, now: Instant) {
         if let Some(outage) = &mut self.outage {
             outage.wanted = now;
         }
     }
 
-    /// How long the outage has lasted.
+    /// Returns how long the outage has lasted.
     pub(crate) fn lasts(&self, now: Instant) -> Option<Duration> {
         self.outage.as_ref().map(|outage| now.saturating_duration_since(outage.since))
     }
 
-    /// How long ago the last failure was.
+    /// Returns how long ago the last failure was.
     pub(crate) fn last_failed(&self, now: Instant) -> Option<Duration> {
         self.outage.as_ref().map(|outage| now.saturating_duration_since(outage.last_failure))
     }
 
-    /// From one probe to the next.
+    /// Returns the time from one probe to the next.
     pub(crate) fn step(&self) -> Duration {
         self.outage.as_ref().map_or(STEP, |outage| outage.step)
     }
 
-    /// The prober's turn: how long the probe may take and when the next turn is, or `None` when nobody wants a connection
-    /// any more, by which the outage is forgotten. `waited_for`: somebody waits at this moment.
+    /// Begins a probe: returns its time limit and the time of the next one. Returns `None` and forgets the outage when no caller
+    /// has wanted a connection lately. `waited_for`: callers wait at this moment.
     pub(crate) fn probe(&mut self, now: Instant, waited_for: bool) -> Option<(Duration, Instant)> {
         let outage = self.outage.as_mut()?;
         if waited_for {
             outage.wanted = now;
-        } else if now.saturating_duration_since(outage.wanted) >= DEMAND_LASTS {
+        } else if now.saturating_duration_since(outage.wanted) >= DEMAND_LASTS_FOR {
             self.outage = None;
             self.evidence = 0;
             return None;
         }
-        Some((outage.patience, now + outage.step))
+        Some((outage.probe_limit, now + outage.step))
     }
 
-    /// A probe ran out of its time.
+    /// Records that a probe ran out of time: doubles the limit, up to `longest`.
     pub(crate) fn was_too_short(&mut self, longest: Duration) {
         if let Some(outage) = &mut self.outage {
-            outage.patience = (outage.patience * 2).min(longest);
+            outage.probe_limit = (outage.probe_limit * 2).min(longest);
         }
     }
 }
 
-/// How much a failure says about the next opening.
+/// Returns the weight of a failure as evidence of an outage.
 fn weight(failed: Failed) -> u32 {
     match failed.kind {
         ErrorKind::Refused
         | ErrorKind::Unreachable
         | ErrorKind::Resolve
         | ErrorKind::ConnectionLost
-        | ErrorKind::ServerStarting => ENOUGH,
-        // One that the caller cut short says nothing.
-        ErrorKind::ConnectTimeout if failed.took >= FIRST_PATIENCE => ENOUGH / 2,
+        | ErrorKind::ServerStarting => EVIDENCE_FOR_OUTAGE,
+        // A time-out that the caller's own limit cut short is no evidence.
+        ErrorKind::ConnectTimeout if failed.took >= FIRST_PROBE_LIMIT => EVIDENCE_FOR_OUTAGE / 2,
         _ => 0,
     }
 }

@@ -1,8 +1,8 @@
-//! How many connections the server lets this pool have, learned from its refusals.
+//! The learned limit: the number of connections that the server allows this pool, learned from its refusals.
 //!
-//! "Too many connections" (53300) is congestion, not an error: whoever has some connections can serve his callers from
+//! "Too many connections" (53300) is congestion, not an error: a pool that has some connections can serve its callers from
 //! those, and asking for more only keeps the server busy with refusing. So on a refusal the limit falls to what the pool
-//! holds, never below 1; and while somebody waits, one more is tried now and then. That is the additive increase and
+//! holds, never below 1; and while callers wait, one more is tried now and then. That is the additive increase and
 //! multiplicative decrease of congestion control (Chiu and Jain 1989), with the decrease known exactly.
 //!
 //! The first try comes after a quarter of `retry_base_delay`, shortened at random so that a fleet does not try in step; the
@@ -22,7 +22,7 @@ pub(crate) struct TryIntervals {
 
 #[derive(Debug)]
 pub(crate) struct LearnedLimit {
-    /// The configured cap.
+    /// The configured maximum.
     most: u32,
     limit: u32,
     learned: Option<Learned>,
@@ -32,7 +32,7 @@ pub(crate) struct LearnedLimit {
 #[derive(Debug)]
 struct Learned {
     by: LimitedBy,
-    /// When the server last refused, or allowed, a connection.
+    /// The time when the server last refused or allowed a connection.
     heard: Instant,
     /// The wait that the present one is drawn from.
     wait: Duration,
@@ -41,7 +41,7 @@ struct Learned {
     trying: bool,
 }
 
-/// The limit moved.
+/// A change of the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moved {
     pub(crate) from: u32,
@@ -53,32 +53,32 @@ impl LearnedLimit {
         Self { most, limit: most, learned: None, pace }
     }
 
-    /// The cap in force.
+    /// Returns the limit in force.
     pub(crate) fn now(&self) -> u32 {
         self.limit
     }
 
-    /// The waits from the next refusal on.
+    /// Sets the waits, from the next refusal on.
     pub(crate) fn set_pace(&mut self, pace: TryIntervals) {
         self.pace = pace;
     }
 
-    /// What keeps it below the configured cap.
+    /// Returns the cause that keeps it below the configured maximum.
     pub(crate) fn limited_by(&self) -> Option<LimitedBy> {
         self.learned.as_ref().map(|learned| learned.by)
     }
 
-    /// When one more may be tried; `None` while nothing was learned.
+    /// Returns when one more may be tried; `None` while nothing was learned.
     pub(crate) fn next_try(&self) -> Option<Instant> {
         self.learned.as_ref().map(|learned| learned.next_try)
     }
 
-    /// The server refused a connection while the pool held `held`. `chance` is uniform in 0..1.
+    /// Records that the server refused a connection while the pool held `held`. `chance` is uniform in 0..1.
     pub(crate) fn refused(&mut self, by: LimitedBy, held: u32, now: Instant, chance: f64) -> Option<Moved> {
         let wait = match &self.learned {
             None => self.pace.first,
             Some(learned) if learned.trying => (learned.wait * 2).min(self.pace.longest),
-            // Asked for before the limit fell.
+            // This attempt began before the limit fell.
             Some(learned) => learned.wait,
         };
         let next_try = now + shortened(wait, chance);
@@ -86,7 +86,7 @@ impl LearnedLimit {
         self.move_to(held.clamp(1, self.most))
     }
 
-    /// Somebody waits for a connection: raises the limit by one, if it is time to.
+    /// Raises the limit by one for a waiting caller, if the next try is due.
     pub(crate) fn raise(&mut self, now: Instant, chance: f64) -> Option<Moved> {
         let learned = self.learned.as_mut().filter(|learned| learned.next_try <= now)?;
         learned.next_try = now + shortened(learned.wait, chance);
@@ -97,7 +97,7 @@ impl LearnedLimit {
         self.move_to(self.limit + 1)
     }
 
-    /// A connection was opened, and now `held` are held.
+    /// Records that a connection was opened, and now `held` are held.
     pub(crate) fn opened(&mut self, held: u32, now: Instant, chance: f64) -> Option<Moved> {
         let learned = self.learned.as_mut()?;
         learned.heard = now;
@@ -112,7 +112,7 @@ impl LearnedLimit {
         moved
     }
 
-    /// The server was seen to allow `count` connections to this pool.
+    /// Records that the server allows `count` connections to this pool.
     pub(crate) fn allowed(&mut self, count: u32) -> Option<Moved> {
         if count >= self.most {
             self.learned = None;
@@ -120,7 +120,7 @@ impl LearnedLimit {
         self.move_to(count.clamp(self.limit, self.most))
     }
 
-    /// Nobody uses the pool: what was learned is out of date once the server has not been heard for the longest wait.
+    /// Forgets the learned limit of an unused pool once the server was last heard from longer ago than the longest wait.
     pub(crate) fn forget_if_old(&mut self, now: Instant) -> Option<Moved> {
         self.learned.take_if(|learned| now.saturating_duration_since(learned.heard) >= self.pace.longest)?;
         self.move_to(self.most)

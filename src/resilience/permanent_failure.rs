@@ -1,8 +1,8 @@
-//! When to ask again what was refused for good.
+//! Permanent failures: when to try again after one.
 //!
-//! A wrong password, an unknown database, a certificate that does not match: the next attempt meets the same, each costs
-//! the server an authentication, and some lock the account after a few. So after the first nobody asks again but a slow
-//! probe, which begins when somebody wants a connection and the last is long enough ago: a second, doubled each time, a
+//! A wrong password, an unknown database, a certificate that does not match: the next attempt fails alike, each costs the
+//! server an authentication, and some servers lock the account after a few. So after the first failure only a slow probe tries
+//! again. It begins when a caller wants a connection and the last attempt is long enough ago: a second, doubled each time, a
 //! minute at most, shortened at random by up to a half.
 
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use super::backoff::shortened;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Something is refused for good, as far as anybody knows.
+/// A permanent failure, and the schedule of its probes.
 #[derive(Debug)]
 pub(crate) struct PermanentFailurePolicy {
     pub(crate) since: Instant,
-    /// When it was last asked for.
+    /// The time of the last attempt.
     pub(crate) asked: Instant,
     wait: Duration,
     next_probe: Instant,
@@ -29,9 +29,9 @@ impl PermanentFailurePolicy {
         Self { since: now, asked: now, wait: FIRST_WAIT, next_probe }
     }
 
-    /// It was asked again, and refused again.
+    /// Records another attempt that failed alike.
     pub(crate) fn again(&mut self, now: Instant, chance: f64) {
-        // Two that were under way together count once.
+        // Two attempts in progress together count once.
         if now >= self.next_probe {
             self.wait = (self.wait * 2).min(LONGEST_WAIT);
         }

@@ -1,27 +1,28 @@
-//! When a statement that may be repeated is run again after its connection was lost under it.
+//! The retry schedule of an idempotent statement whose connection was lost.
 //!
-//! The first time at once: connections are mostly lost together, before the statement was asked for, and the next one is
-//! opened anew, with retries of its own. After that something is wrong with the server, or the statement is what brings it
-//! down, so that the schedule of retries holds.
+//! The first retry is immediate: connections are mostly lost together, before the statement was sent, and the next one is
+//! newly opened, with retries of its own. After that something is wrong with the server, or the statement brings it down, so
+//! the backoff applies.
 
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 
+/// The reruns of one statement.
 pub(crate) struct Repeats {
     backoff: Backoff,
     end: Option<Instant>,
-    /// How often it was run again.
+    /// Number of reruns so far.
     made: u32,
 }
 
 impl Repeats {
-    /// At once, and then as `backoff` says; none begins after `end`.
+    /// Creates a schedule: at once, then after the waits of `backoff`; none begins after `end`.
     pub(crate) fn new(backoff: Backoff, end: Option<Instant>) -> Self {
         Self { backoff, end, made: 0 }
     }
 
-    /// The wait before the statement is run again; `None` when it is not to be.
+    /// Returns the wait before the next rerun; `None` when there is to be none.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Duration> {
         let wait = match self.made {
             0 => Duration::ZERO,
@@ -34,7 +35,7 @@ impl Repeats {
         Some(wait)
     }
 
-    /// How often it was run again.
+    /// Returns the number of reruns so far.
     pub(crate) fn made(&self) -> u32 {
         self.made
     }

@@ -1,25 +1,25 @@
-//! When a transaction is run again, and when not any more.
+//! The retry policy of transactions.
 //!
-//! Run again is what provably did not take effect and failed for a reason that passes: the server says that it conflicted
-//! with others (SQLSTATE 40001, 40P01), or the connection was lost before COMMIT was sent. Nothing else: another failure
-//! would come again, and a commit whose answer was lost may have happened.
+//! A transaction runs again if it provably had no effect and failed for a transient reason: the server reports a conflict
+//! (SQLSTATE 40001, 40P01), or the connection was lost before COMMIT was sent. No other failure qualifies: it would recur, and
+//! a commit whose answer was lost may have happened.
 
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 
-/// How often a transaction is run again if nobody says otherwise.
+/// The default number of reruns of a transaction.
 pub(crate) const RERUNS: u32 = 5;
 
-/// Where the waits before reruns begin. The other side of a conflict is a transaction that is about to end.
+/// The bound of the wait before the first rerun. The other side of a conflict is a transaction that is about to end.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How one run ended.
+/// The end of one run.
 pub(crate) enum Ending<T, E> {
-    /// For good or bad, it is over.
+    /// The final result.
     Over(Result<T, E>),
-    /// It did not take effect, for a reason that passes.
+    /// It had no effect, for a transient reason.
     Again(E),
 }
 
@@ -37,22 +37,22 @@ impl<T, E> Ending<T, E> {
     }
 }
 
-/// How often, and until when, a transaction may be run again.
+/// The limits on the reruns of one transaction.
 pub(crate) struct Reruns {
     backoff: Backoff,
     end: Option<Instant>,
 }
 
 impl Reruns {
-    /// Waits are random, from nothing to 10 ms, then 20 ms, 40 ms and so on to 1 s: transactions that met must not meet
-    /// again. No run begins after `end`.
+    /// Waits are random, from nothing to 10 ms, then 20 ms, 40 ms and so on to 1 s: transactions that conflicted must not
+    /// conflict again. No run begins after `end`.
     pub(crate) fn new(most: u32, end: Option<Instant>) -> Self {
         let backoff = Backoff { retries: most, base: FIRST_WAIT, max: LONGEST_WAIT, jitter: 1.0 };
         Self { backoff, end }
     }
 
-    /// Runs `once` until it is over or there may be no further run. It is told how many runs there have been before;
-    /// `pause` waits, and says that there is to be another.
+    /// Runs `once` until it is over or no further run is allowed. `once` gets the number of earlier runs; `pause` waits and
+    /// reports that another run follows.
     pub(crate) fn run<T, E>(
         &self,
         mut once: impl FnMut(u32) -> Ending<T, E>,

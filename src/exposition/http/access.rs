@@ -1,4 +1,4 @@
-//! The checks before a request is answered: its token, and the host that it names.
+//! Access control: the checks of a request's token and of the host that it names.
 
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
 use hyper::http::uri::Authority;
@@ -6,20 +6,20 @@ use hyper::{Request, Version};
 
 use crate::config::settings::Secret;
 
-/// What requests must have.
+/// The requirements on every request.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct Access {
     token: Option<Secret>,
-    /// Served on a loopback address: a page from elsewhere must not read it through a name that it has pointed here.
+    /// Served on a loopback address: a foreign web page must not read it through a name that resolves here (DNS rebinding).
     only_local_names: bool,
 }
 
-impl Guard {
+impl Access {
     pub(super) fn new(token: Option<Secret>, on_loopback: bool) -> Self {
         Self { token, only_local_names: on_loopback }
     }
 
-    /// Compared in a time that does not depend on what is given.
+    /// Returns whether the request has the token. The comparison takes the same time whatever the request contains.
     pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
@@ -31,8 +31,8 @@ impl Guard {
         given.len() == wanted.len() && openssl::memcmp::eq(given, wanted)
     }
 
-    /// Whether the request names this server, by RFC 9112, sections 3.2 and 3.2.2: one `Host`, and a target in absolute form
-    /// names the same. Beyond loopback every name will do, since which names lead here cannot be known.
+    /// Checks that the request names this server, by RFC 9112, sections 3.2 and 3.2.2: one `Host`, and a target in absolute form
+    /// names the same. Beyond loopback every name is accepted, since the names of this machine cannot be known.
     pub(super) fn addressed<B>(&self, request: &Request<B>) -> Addressed {
         let mut given = request.headers().get_all(HOST).iter();
         let (host, further) = (given.next(), given.next());
@@ -41,7 +41,7 @@ impl Guard {
         }
         let target = request.uri().authority();
         let Some(host) = host else {
-            // Before HTTP/1.1 there was none, and no browser that could be misled.
+            // HTTP/1.0 has no `Host`, and no browser that could be misled uses it.
             return match (target, request.version() < Version::HTTP_11) {
                 (None, true) => Addressed::Here,
                 _ => Addressed::Badly("a request needs a Host\n"),
@@ -67,13 +67,13 @@ impl Guard {
 pub(super) enum Addressed {
     /// This server.
     Here,
-    /// A name that does not belong to this machine, which is all that is served.
+    /// A name that does not belong to this machine.
     Elsewhere,
-    /// None, several, or one that contradicts the target; carries the words for the client.
+    /// No host, several, or one that contradicts the target; carries the message for the client.
     Badly(&'static str),
 }
 
-/// Whether an authority is nothing but a host and perhaps a port: no user before it, no word for a port.
+/// Returns whether an authority is only a host with an optional numeric port: no user, no named port.
 fn is_host_and_port(authority: &Authority) -> bool {
     let port = authority.as_str().strip_prefix(authority.host());
     port.is_some_and(|port| {
@@ -82,7 +82,7 @@ fn is_host_and_port(authority: &Authority) -> bool {
     })
 }
 
-/// Whether a host is this machine itself; an IPv6 address stands in brackets.
+/// Returns whether a host is this machine itself; an IPv6 address stands in brackets.
 fn is_local(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -101,46 +101,46 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_is_admitted() {
-        let guard = Guard::new(Some(Secret::new("open sesame")), true);
-        let admits = |value| guard.admits(&headers(AUTHORIZATION, value));
+        let access = Access::new(Some(Secret::new("open sesame")), true);
+        let admits = |value| access.admits(&headers(AUTHORIZATION, value));
         assert!(admits("Bearer open sesame") && admits("bearer open sesame"));
         for wrong in
             ["Bearer open sesam", "Bearer open sesame ", "Basic open sesame", "open sesame", "Bearer", ""]
         {
             assert!(!admits(wrong), "{wrong}");
         }
-        assert!(!guard.admits(&HeaderMap::new()));
-        assert!(Guard::new(None, true).admits(&HeaderMap::new()));
+        assert!(!access.admits(&HeaderMap::new()));
+        assert!(Access::new(None, true).admits(&HeaderMap::new()));
     }
 
-    /// What is thought of a request for `target` with these hosts.
-    fn addressed(guard: &Guard, version: Version, target: &str, hosts: &[&str]) -> Addressed {
+    /// Returns the verdict on a request for `target` with these hosts.
+    fn addressed(access: &Access, version: Version, target: &str, hosts: &[&str]) -> Addressed {
         let mut request = Request::builder().version(version).uri(target);
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        guard.addressed(&request.body(()).unwrap())
+        access.addressed(&request.body(()).unwrap())
     }
 
     #[test]
     fn a_name_that_was_pointed_at_this_machine_is_not_its_own() {
-        let guard = Guard::new(None, true);
-        let of = |host| addressed(&guard, Version::HTTP_11, "/metrics", &[host]);
+        let access = Access::new(None, true);
+        let of = |host| addressed(&access, Version::HTTP_11, "/metrics", &[host]);
         for own in ["localhost:9464", "LOCALHOST", "127.0.0.1:9464", "127.0.0.2", "[::1]:9464"] {
             assert_eq!(of(own), Addressed::Here, "{own}");
         }
         for foreign in ["evil.example:9464", "localhost.evil.example", "10.0.0.1", "127.0.0.1.evil.example"] {
             assert_eq!(of(foreign), Addressed::Elsewhere, "{foreign}");
         }
-        let everywhere = Guard::new(None, false);
+        let everywhere = Access::new(None, false);
         assert_eq!(addressed(&everywhere, Version::HTTP_11, "/", &["metrics.internal"]), Addressed::Here);
     }
 
     #[test]
     fn a_request_names_one_host_and_the_target_names_no_other() {
-        for guard in [Guard::new(None, true), Guard::new(None, false)] {
+        for access in [Access::new(None, true), Access::new(None, false)] {
             let is_bad = |version, target, hosts: &[&str]| {
-                matches!(addressed(&guard, version, target, hosts), Addressed::Badly(_))
+                matches!(addressed(&access, version, target, hosts), Addressed::Badly(_))
             };
             for hosts in [&[][..], &["localhost", "localhost"], &["localhost", "evil.example"], &[""]] {
                 assert!(is_bad(Version::HTTP_11, "/", hosts), "{hosts:?}");
@@ -153,8 +153,8 @@ mod tests {
             assert!(!is_bad(Version::HTTP_10, "/", &[]));
             assert!(is_bad(Version::HTTP_10, "http://evil.example/", &[]));
         }
-        let guard = Guard::new(None, true);
-        let foreign = addressed(&guard, Version::HTTP_11, "http://evil.example/", &["evil.example"]);
+        let access = Access::new(None, true);
+        let foreign = addressed(&access, Version::HTTP_11, "http://evil.example/", &["evil.example"]);
         assert!(matches!(foreign, Addressed::Badly(_)));
     }
 }

@@ -1,9 +1,9 @@
-//! Metrics, health and a dashboard over HTTP, on one thread that holds neither the process nor the pool.
+//! Metrics, health and a dashboard over HTTP, on one thread that keeps neither the process nor the pool alive.
 //!
 //! - `/` is the dashboard, one page that loads nothing from elsewhere;
 //! - `/metrics` is for Prometheus, in OpenMetrics where that is asked for;
 //! - `/stats.json` is everything as one document;
-//! - `/healthz` and `/readyz` are for whoever restarts the process and whoever sends it traffic;
+//! - `/healthz` and `/readyz` are the liveness and readiness probes;
 //! - `/alerts.yml` and `/grafana.json` are ready to load into Prometheus and Grafana.
 
 mod access;
@@ -20,7 +20,7 @@ use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use server::Server;
 
-/// How a pool is served over HTTP; see [`Pool::serve_with`].
+/// The options of serving a pool over HTTP; see [`Pool::serve_with`].
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     token: Option<Secret>,
@@ -28,26 +28,25 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// On loopback addresses only, without a token.
+    /// Creates options for loopback addresses only, without a token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Figures are only given to requests with the header `Authorization: Bearer <token>`. The dashboard asks for the token and
-    /// keeps it for its window. `/healthz` and `/readyz`, which tell next to nothing, stay open.
+    /// Requires the header `Authorization: Bearer <token>` for metrics. The dashboard asks for the token and keeps it for its
+    /// window. `/healthz` and `/readyz`, which reveal next to nothing, stay open.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(Secret::new(token));
         self
     }
 
-    /// Allows addresses that other machines can reach. Whoever can reach them sees host names, statements' error codes and
-    /// application names, unless there is a [`token`](Self::token); there is no TLS: put a proxy in front where the network is
-    /// not trusted.
+    /// Allows addresses that other machines can reach. Clients there see host names, statements' error codes and application
+    /// names, unless there is a [`token`](Self::token). There is no TLS: put a proxy in front where the network is not trusted.
     ///
-    /// The `Host` of a request is not compared with anything then, since which names lead here cannot be known. So without a
-    /// token a web page from elsewhere, open in a browser of that network, can read the figures through a name that its owner
-    /// has pointed here (DNS rebinding). With a token it cannot. On loopback addresses only names of this machine are answered.
+    /// The `Host` of a request is not checked then, since the names of this machine cannot be known. So without a token a foreign
+    /// web page, open in a browser of that network, can read the metrics through a name that its owner resolves to this address
+    /// (DNS rebinding). With a token it cannot. On loopback addresses only names of this machine are answered.
     #[must_use]
     pub fn beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;
@@ -55,37 +54,37 @@ impl ServeOptions {
     }
 }
 
-/// A pool being served over HTTP. Dropping it ends that.
+/// A pool being served over HTTP. Dropping it stops the server.
 #[derive(Debug)]
 #[must_use = "dropping it ends the serving at once; `keep` lets it go on"]
 pub struct Served(Server);
 
 impl Served {
-    /// Where: the port too, if 0 was asked for.
+    /// Returns the address, with the actual port if 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    /// Where the dashboard is.
+    /// Returns the URL of the dashboard.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address())
     }
 
-    /// Goes on serving for as long as there is the pool, without anybody having to hold this.
+    /// Keeps serving for as long as the pool exists, without this handle.
     pub fn keep(mut self) {
         self.0.keep();
     }
 }
 
 impl Pool {
-    /// Serves metrics, health and a dashboard at `address`, such as `127.0.0.1:9464` (port 0 takes a free one), from now on
-    /// until what is returned is dropped, or the pool is gone. Only loopback addresses are allowed, see
+    /// Serves metrics, health and a dashboard at `address`, such as `127.0.0.1:9464` (port 0 takes a free one), until the
+    /// returned handle is dropped or the pool is gone. Only loopback addresses are allowed, see
     /// [`serve_with`](Self::serve_with). Requires the feature `http`.
     ///
-    /// One thread is started for it. It holds neither the pool nor the process.
+    /// Returns at once. One thread is started, which keeps neither the pool nor the process alive.
     ///
     /// # Errors
-    /// [`Config`](crate::ErrorKind::Config) if the address is none, is not allowed, or is taken.
+    /// [`Config`](crate::ErrorKind::Config) if the address is invalid, not allowed, or taken.
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {
@@ -98,7 +97,7 @@ impl Pool {
         self.serve_with(address, ServeOptions::new())
     }
 
-    /// Like [`serve`](Self::serve), with a token, or for other machines too.
+    /// Serves the pool like [`serve`](Self::serve), with a token, or for other machines too.
     ///
     /// # Errors
     /// As for [`serve`](Self::serve).

@@ -1,4 +1,4 @@
-//! The dashboard: one page, put together once, with the policy that lets nothing else run in it.
+//! The dashboard: one page, assembled once, with a policy that lets nothing else run in it.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ const SCRIPT: &str = include_str!("page/page.js");
 
 pub(super) struct Page {
     pub(super) html: String,
-    /// `Content-Security-Policy`: its own style and script by their hashes, its own figures, and nothing else.
+    /// The `Content-Security-Policy`: its own style and script by their hashes, its own metrics, and nothing else.
     pub(super) policy: String,
 }
 

@@ -1,4 +1,4 @@
-//! What is answered to which path.
+//! The pages: the answer to each path.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -7,7 +7,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::access::{Addressed, Guard};
+use super::access::{Access, Addressed};
 use super::page::page;
 use crate::Pool;
 use crate::exposition::{ALERT_RULES, GRAFANA_DASHBOARD, MetricsFormat};
@@ -18,9 +18,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
 const PATHS: &str = "/ /metrics /stats.json /healthz /readyz /alerts.yml /grafana.json";
 
-/// The answer to a request; `pool` is `None` when it is gone.
-pub(super) fn answer<B>(request: &Request<B>, guard: &Guard, pool: Option<&Pool>) -> Answer {
-    let answer = match guard.addressed(request) {
+/// Returns the answer to a request; `pool` is `None` when it is gone.
+pub(super) fn answer<B>(request: &Request<B>, access: &Access, pool: Option<&Pool>) -> Answer {
+    let answer = match access.addressed(request) {
         Addressed::Badly(why) => text(StatusCode::BAD_REQUEST, why),
         Addressed::Elsewhere => text(
             StatusCode::FORBIDDEN,
@@ -29,17 +29,17 @@ pub(super) fn answer<B>(request: &Request<B>, guard: &Guard, pool: Option<&Pool>
         Addressed::Here if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             with(text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"), ALLOW, "GET, HEAD")
         }
-        Addressed::Here => of_path(request.uri().path(), request.headers(), guard, pool),
+        Addressed::Here => of_path(request.uri().path(), request.headers(), access, pool),
     };
     hardened(answer)
 }
 
-fn of_path(path: &str, headers: &HeaderMap, guard: &Guard, pool: Option<&Pool>) -> Answer {
+fn of_path(path: &str, headers: &HeaderMap, access: &Access, pool: Option<&Pool>) -> Answer {
     match path {
         "/" => with(body(StatusCode::OK, "text/html; charset=utf-8", &*page().html), POLICY, &page().policy),
         "/healthz" => probe(pool, |health| health.is_live()),
         "/readyz" => probe(pool, |health| health.is_ready()),
-        "/metrics" | "/stats.json" | "/alerts.yml" | "/grafana.json" if !guard.admits(headers) => with(
+        "/metrics" | "/stats.json" | "/alerts.yml" | "/grafana.json" if !access.admits(headers) => with(
             text(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer <token>\n"),
             WWW_AUTHENTICATE,
             "Bearer realm=\"holdfast\"",
@@ -58,7 +58,7 @@ fn of_path(path: &str, headers: &HeaderMap, guard: &Guard, pool: Option<&Pool>) 
     }
 }
 
-/// Prometheus asks for both and names OpenMetrics first.
+/// Returns the format to answer in. Prometheus accepts both and names OpenMetrics first.
 fn wanted(headers: &HeaderMap) -> MetricsFormat {
     let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/openmetrics-text") {
@@ -68,7 +68,7 @@ fn wanted(headers: &HeaderMap) -> MetricsFormat {
     }
 }
 
-/// One word for everybody: reasons hold names of hosts, and are for those who may see figures.
+/// Returns one word that any client may see. Reasons contain host names, and are for clients that may see metrics.
 fn probe(pool: Option<&Pool>, is_well: impl Fn(&crate::Health) -> bool) -> Answer {
     match pool.map(Pool::health) {
         Some(health) if is_well(&health) => text(StatusCode::OK, format!("{}\n", health.status.name())),

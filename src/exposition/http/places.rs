@@ -1,4 +1,4 @@
-//! The table of open HTTP connections, which decides which of them gives way to a new one.
+//! The table of open HTTP connections, which decides which of them a new one replaces.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,20 +6,20 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// All open connections. A new one always gets a place: a connection that says nothing must not keep a health check out.
+/// The table of open connections. A new one always gets a place: silent connections must not keep a health check out.
 pub(super) struct Places {
     most: usize,
     open: Mutex<Vec<Place>>,
 }
 
 struct Place {
-    /// Wakes the connection's task for its end; also tells one place from another.
+    /// Wakes the connection's task to end it; also identifies the place.
     evicted: Arc<Notify>,
     waits_for: WaitsFor,
     since: Instant,
 }
 
-/// What the other end has to do next. Answers are made at once, so a connection always waits for its other end.
+/// The next action of the client. Answers are made at once, so a connection always waits for its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum WaitsFor {
     Request,
@@ -59,23 +59,23 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A request has come in whole.
-    pub(super) fn is_asked(&self) {
-        self.now_waits_for(WaitsFor::Reader);
+    /// Records that a request has arrived in full.
+    pub(super) fn request_received(&self) {
+        self.set_waits_for(WaitsFor::Reader);
     }
 
-    /// All that there was to send has been taken.
-    pub(super) fn is_read(&self) {
-        self.now_waits_for(WaitsFor::Request);
+    /// Records that the client has taken the whole answer.
+    pub(super) fn answer_taken(&self) {
+        self.set_waits_for(WaitsFor::Request);
     }
 
-    /// Returns when another connection has been given this place.
+    /// Waits until another connection gets this place.
     pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
-    /// Counts from the change: a reader of one byte now and then, or a request that trickles in, gains nothing.
-    fn now_waits_for(&self, waits_for: WaitsFor) {
+    /// Restarts the wait only on a change: a client that reads or sends a byte now and then gains nothing.
+    fn set_waits_for(&self, waits_for: WaitsFor) {
         let mut open = self.places.open.lock();
         if let Some(place) = open.iter_mut().find(|place| Arc::ptr_eq(&place.evicted, &self.evicted))
             && place.waits_for != waits_for
@@ -103,11 +103,11 @@ mod tests {
     fn the_connection_that_has_waited_longest_for_a_request_gives_way() {
         let places = Places::new(2);
         let (asked, silent) = (places.enter(), places.enter());
-        asked.is_asked();
+        asked.request_received();
         let third = places.enter();
         assert!(is_open(&asked) && !is_open(&silent) && is_open(&third));
         // Answered and taken: from then on it waits for its next request, not as long as the third.
-        asked.is_read();
+        asked.answer_taken();
         let fourth = places.enter();
         assert!(is_open(&asked) && !is_open(&third) && is_open(&fourth));
     }
@@ -116,8 +116,8 @@ mod tests {
     fn where_all_are_being_answered_the_slowest_reader_gives_way() {
         let places = Places::new(2);
         let (first, second) = (places.enter(), places.enter());
-        second.is_asked();
-        first.is_asked();
+        second.request_received();
+        first.request_received();
         let third = places.enter();
         assert!(is_open(&first) && !is_open(&second) && is_open(&third));
     }

@@ -1,4 +1,4 @@
-//! The thread that listens.
+//! The HTTP server: one thread that listens and serves.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,28 +16,28 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use super::access::Guard;
+use super::access::Access;
 use super::pages;
 use super::places::{Entry, Places};
-use super::write_timeout::Patient;
+use super::write_timeout::WriteTimeout;
 use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use crate::pool::WeakPool;
 
-/// The most connections at a time: a further one takes the place of the one that has waited longest.
-const MOST_CONNECTIONS: usize = 64;
+/// The most connections at a time: a further one replaces the one that has waited longest.
+const MAX_CONNECTIONS: usize = 64;
 
-/// A request's head has to have come in within this time, the next one on a connection that is kept open too.
-const HEAD_LIMIT: Duration = Duration::from_secs(3);
+/// The time limit for receiving a request's head, also of the next one on a connection that is kept open.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An answer has to have been taken within this time.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The time limit for sending an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest request line and headers.
-const MOST_BYTES: usize = 16 * 1024;
+/// The largest request line and headers together.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// How often it is looked whether there still is a pool.
-const LOOK: Duration = Duration::from_secs(1);
+/// The time between two checks that the pool still exists.
+const POOL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Server {
     address: SocketAddr,
@@ -56,9 +56,9 @@ impl Server {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| cannot("starting", error))?;
         let (stop, stopped) = watch::channel(false);
-        let guard = Arc::new(Guard::new(token, address.ip().is_loopback()));
+        let access = Arc::new(Access::new(token, address.ip().is_loopback()));
         let thread = thread::Builder::new().name("holdfast-http".to_owned());
-        let thread = thread.spawn(move || serve(&runtime, listener, &Service { pool, guard }, stopped));
+        let thread = thread.spawn(move || serve(&runtime, listener, &Service { pool, access }, stopped));
         let thread = thread.map_err(|error| cannot("starting a thread", error))?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
@@ -67,7 +67,7 @@ impl Server {
         self.address
     }
 
-    /// Goes on until the pool is gone.
+    /// Keeps the server running until the pool is gone.
     pub(super) fn keep(&mut self) {
         self.thread = None;
     }
@@ -93,22 +93,22 @@ impl fmt::Debug for Server {
 #[derive(Clone)]
 struct Service {
     pool: WeakPool,
-    guard: Arc<Guard>,
+    access: Arc<Access>,
 }
 
 fn serve(runtime: &Runtime, listener: TcpListener, service: &Service, mut stopped: watch::Receiver<bool>) {
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-        let places = Places::new(MOST_CONNECTIONS);
-        let mut looks = tokio::time::interval(LOOK);
+        let places = Places::new(MAX_CONNECTIONS);
+        let mut pool_checks = tokio::time::interval(POOL_CHECK_INTERVAL);
         loop {
             tokio::select! {
-                // Also when whoever kept it going has dropped its end: then only the pool's end counts.
+                // Also when the handle's end is dropped after `keep`: then only the pool's end counts.
                 Ok(()) = stopped.changed() => return,
-                _ = looks.tick() => if service.pool.is_gone() { return },
+                _ = pool_checks.tick() => if service.pool.is_gone() { return },
                 accepted = listener.accept() => {
                     let Ok((stream, _)) = accepted else {
-                        // No descriptor left, say: it will not be better at once.
+                        // Such as no descriptor left, which will not pass at once.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
                     };
@@ -131,15 +131,15 @@ fn serve(runtime: &Runtime, listener: TcpListener, service: &Service, mut stoppe
 async fn answer_all(stream: TcpStream, entry: Arc<Entry>, service: Service) {
     let asked = Arc::clone(&entry);
     let answer = service_fn(move |request: Request<Incoming>| {
-        asked.is_asked();
+        asked.request_received();
         let pool = service.pool.upgrade();
-        let answer = pages::answer(&request, &service.guard, pool.as_ref());
+        let answer = pages::answer(&request, &service.access, pool.as_ref());
         async move { Ok::<_, Infallible>(answer) }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(MOST_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, entry, ANSWER_LIMIT)), answer)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream, entry, ANSWER_TIMEOUT)), answer)
         .await;
 }

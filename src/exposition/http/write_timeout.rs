@@ -1,4 +1,4 @@
-//! A connection whose other end has to take what it is sent.
+//! The write timeout: closes a connection whose client does not read its answer.
 
 use std::io;
 use std::pin::Pin;
@@ -12,24 +12,24 @@ use tokio::time::Sleep;
 
 use super::places::Entry;
 
-/// Fails where an answer has to wait for its reader longer than `patience`: otherwise a client that asks and never reads would
-/// hold its memory for ever.
+/// A stream whose writes fail when the client takes longer than the limit to read an answer. Otherwise a client that never reads
+/// would hold the answer's memory for ever.
 ///
 /// Writes are never vectored. The standard library sends with `MSG_NOSIGNAL` but has no such flag for `writev`, which would end
 /// a C or C++ program by `SIGPIPE` where the client is gone (Rust's programs ignore the signal, others do not).
-pub(super) struct Patient {
+pub(super) struct WriteTimeout {
     stream: TcpStream,
     entry: Arc<Entry>,
-    patience: Duration,
+    limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, entry: Arc<Entry>, patience: Duration) -> Self {
-        Self { stream, entry, patience, waiting: None }
+impl WriteTimeout {
+    pub(super) fn new(stream: TcpStream, entry: Arc<Entry>, limit: Duration) -> Self {
+        Self { stream, entry, limit, waiting: None }
     }
 
-    /// Counts from the first wait until all is taken, so that a reader of one byte now and then gains nothing.
+    /// Limits the time from the first wait until all is written, so that a client that reads a byte now and then gains nothing.
     fn bounded(
         &mut self,
         context: &mut Context<'_>,
@@ -38,13 +38,13 @@ impl Patient {
         if written.is_ready() {
             return written;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let limit = self.limit;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -54,7 +54,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -68,10 +68,10 @@ impl AsyncWrite for Patient {
         false
     }
 
-    /// Comes when all that there was has been written.
+    /// Ends the limit: hyper flushes when all has been written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting = None;
-        self.entry.is_read();
+        self.entry.answer_taken();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -154,7 +154,7 @@ impl HeldConnection for Object<Lent> {
     }
 
     fn with_connection(&self, work: &mut dyn FnMut(&mut PooledConnection)) -> Result<(), Error> {
-        // Others look in for a moment at most: they see that the sequence is active.
+        // Others look in for a moment at most: they see that the queue is active.
         let done = Lent::work_on(self.core.lock(), |conn| {
             work(conn);
             Ok(())

@@ -61,8 +61,8 @@ fn error(completion: &Completion) -> &Error {
     }
 }
 
-/// A text that is known to be quick, so that it travels with others.
-fn make_quick(queue: &Arc<Queue>, pool: &Pool, sql: &str, param: &str) {
+/// Has a text profiled as short, so that it is coalesced.
+fn make_short(queue: &Arc<Queue>, pool: &Pool, sql: &str, param: &str) {
     for _ in 0..5 {
         for tag in 0..10 {
             submit(queue, pool, query(tag, sql, param));
@@ -78,8 +78,7 @@ fn coalesced_total(pool: &Pool) -> usize {
     Executor::of(&pool.lender()).coalesced_total.load(std::sync::atomic::Ordering::SeqCst)
 }
 
-/// Holds the only connection back until all wait for it. Of what is submitted so the first runs alone, those after it travel
-/// together.
+/// Holds the only connection until all requests wait for it. The first of them then runs alone, the others are coalesced.
 fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>) -> Vec<u64> {
     let (lent, before) = (pool.get().unwrap(), coalesced_total(pool));
     let numbers = submissions.into_iter().map(|s| submit(queue, pool, s)).collect();
@@ -87,17 +86,17 @@ fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>)
     drop(lent);
     let begun = Instant::now();
     while coalesced_total(pool) == before {
-        assert!(begun.elapsed() < Duration::from_secs(5), "they do not travel together");
+        assert!(begun.elapsed() < Duration::from_secs(5), "they are not coalesced");
         thread::sleep(Duration::from_millis(1));
     }
     numbers
 }
 
 #[test]
-fn answers_go_to_those_who_asked_however_many_travel_together() {
+fn answers_go_to_those_who_asked_however_many_are_coalesced() {
     let (queue, pool) = (Queue::new(1000), pool(3));
     const SQL: &str = "select $1::int8 * 2";
-    make_quick(&queue, &pool, SQL, "1");
+    make_short(&queue, &pool, SQL, "1");
     for tag in 0..1000 {
         submit(&queue, &pool, query(tag, SQL, &tag.to_string()));
     }
@@ -116,10 +115,10 @@ fn answers_go_to_those_who_asked_however_many_travel_together() {
 }
 
 #[test]
-fn the_error_of_one_touches_none_that_travel_with_it() {
+fn the_error_of_one_touches_none_coalesced_with_it() {
     let (queue, pool) = (Queue::new(100), pool(1));
     const SQL: &str = "select 10 / $1::int";
-    make_quick(&queue, &pool, SQL, "5");
+    make_short(&queue, &pool, SQL, "5");
     let requests = (0..30).map(|tag| query(tag, SQL, if tag % 4 == 3 { "0" } else { "2" })).collect();
     submit_at_once(&queue, &pool, requests);
     for completion in take(&queue, 30) {
@@ -135,10 +134,10 @@ fn the_error_of_one_touches_none_that_travel_with_it() {
 }
 
 #[test]
-fn cancelling_one_that_runs_touches_none_that_travel_with_it() {
+fn cancelling_one_that_runs_touches_none_coalesced_with_it() {
     let (queue, pool) = (Queue::new(100), pool(1));
     const SQL: &str = "select pg_sleep($1::float8)::text";
-    make_quick(&queue, &pool, SQL, "0");
+    make_short(&queue, &pool, SQL, "0");
     let requests = (0..8).map(|tag| query(tag, SQL, if tag == 3 { "60" } else { "0" })).collect();
     let numbers = submit_at_once(&queue, &pool, requests);
     let first = take(&queue, 3);
@@ -155,10 +154,10 @@ fn cancelling_one_that_runs_touches_none_that_travel_with_it() {
 }
 
 #[test]
-fn a_slow_one_does_not_travel_with_others_again() {
+fn a_slow_one_is_not_coalesced_again() {
     let (queue, pool) = (Queue::new(100), pool(2));
     const SQL: &str = "select pg_sleep($1::float8)::text || 'again'";
-    make_quick(&queue, &pool, SQL, "0");
+    make_short(&queue, &pool, SQL, "0");
     submit(&queue, &pool, query(0, SQL, "0.2"));
     block(&take(&queue, 1)[0]);
     // One of two workers is busy for long; everything else is done by the other meanwhile.
@@ -176,7 +175,7 @@ fn a_slow_one_does_not_travel_with_others_again() {
 fn those_behind_one_that_ends_its_session_are_done_elsewhere() {
     let (queue, pool) = (Queue::new(100), pool(1));
     const SQL: &str = "select case when $1::bool then pg_terminate_backend(pg_backend_pid()) end";
-    make_quick(&queue, &pool, SQL, "false");
+    make_short(&queue, &pool, SQL, "false");
     let requests = (0..8).map(|tag| query(tag, SQL, if tag == 3 { "true" } else { "false" })).collect();
     submit_at_once(&queue, &pool, requests);
     for completion in take(&queue, 8) {
@@ -190,11 +189,11 @@ fn those_behind_one_that_ends_its_session_are_done_elsewhere() {
 }
 
 #[test]
-fn a_changed_table_is_noticed_by_none_that_travel_together() {
+fn a_changed_table_is_noticed_by_none_that_are_coalesced() {
     let (queue, pool) = (Queue::new(100), pool(1));
     pool.batch_execute("create table changing as select 1 as a").unwrap();
     const SQL: &str = "select *, $1::text from changing";
-    make_quick(&queue, &pool, SQL, "x");
+    make_short(&queue, &pool, SQL, "x");
     pool.batch_execute("alter table changing add b int default 2").unwrap();
     submit_at_once(&queue, &pool, (0..8).map(|tag| query(tag, SQL, "x")).collect());
     for completion in take(&queue, 8) {
@@ -246,7 +245,7 @@ fn a_request_that_waits_for_a_connection_is_cancelled_at_once() {
     block(&take(&queue, 1)[0]);
     let begun = Instant::now();
     while pool.stats().in_use > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "what came for nobody goes back");
+        assert!(begun.elapsed() < Duration::from_secs(5), "an unwanted connection goes back");
     }
 }
 
@@ -293,7 +292,7 @@ fn a_deadline_that_covers_the_wait_bounds_both_together() {
 fn threads_that_wait_for_a_connection_get_one_while_requests_keep_all_busy() {
     let (queue, pool) = (Queue::new(500), pool(2));
     const SQL: &str = "select $1::int + 1";
-    make_quick(&queue, &pool, SQL, "1");
+    make_short(&queue, &pool, SQL, "1");
     let longest = thread::scope(|scope| {
         let asker = scope.spawn(|| {
             let times = (0..50).map(|_| {
@@ -377,7 +376,7 @@ fn a_queue_that_is_freed_gives_its_connections_back() {
 fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     let (queue, pool) = (Queue::new(100), pool(1));
     const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
-    make_quick(&queue, &pool, SQL, "0");
+    make_short(&queue, &pool, SQL, "0");
     let (before, mut cancelled) = (coalesced_total(&pool), 0);
     let mut round = |each: Duration| {
         let seconds = each.as_secs_f64().to_string();

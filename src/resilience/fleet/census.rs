@@ -1,8 +1,8 @@
-//! What one look at the server shows.
+//! The census: the server's slots and their holders, as one query shows them.
 
 use std::time::Duration;
 
-/// Tells the pools of a fleet apart.
+/// The id of a pool in its fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Id(pub(crate) u32);
 
@@ -13,21 +13,21 @@ pub(crate) struct Peer {
     pub(crate) held: u32,
 }
 
-/// The slots of the limit that binds first, and who holds them.
+/// The slots of the limit that binds first, and their holders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Census {
-    /// How many there are for those who may not use reserved ones.
+    /// Number of slots that are not reserved.
     pub(crate) slots: u32,
     /// Sessions of programs that are not of the fleet.
     pub(crate) others: u32,
-    /// The fleet, the pool that looks included, each pool once.
+    /// The pools of the fleet, each once, the one that takes the census included.
     pub(crate) peers: Vec<Peer>,
-    /// The server's clock. All who look agree on it, whatever their own clocks say.
+    /// The server's clock. All pools agree on it, whatever their own clocks show.
     pub(crate) clock: Duration,
 }
 
 impl Census {
-    /// Slots that the fleet holds.
+    /// Returns the number of slots that the fleet holds.
     pub(crate) fn held(&self) -> u32 {
         self.peers.iter().fold(0, |held, peer| held.saturating_add(peer.held))
     }
@@ -36,10 +36,10 @@ impl Census {
         self.slots.saturating_sub(self.others.saturating_add(self.held()))
     }
 
-    /// What there would be for each pool of the fleet if all wanted the same, in thousandths: of several limits the one
-    /// where this is least binds first.
+    /// Returns the slots for each pool of the fleet if all got the same, in thousandths. Of several limits the one with the
+    /// least binds first.
     pub(crate) fn tightness(&self) -> u32 {
-        let seats = self.slots.saturating_sub(self.others);
-        seats.saturating_mul(1000) / u32::try_from(self.peers.len().max(1)).unwrap_or(u32::MAX)
+        let quota = self.slots.saturating_sub(self.others);
+        quota.saturating_mul(1000) / u32::try_from(self.peers.len().max(1)).unwrap_or(u32::MAX)
     }
 }
