@@ -1,5 +1,5 @@
-//! The record of a connection's checkouts: the present one with its place and age, and how long all of them and the waits for
-//! them took. The borrower writes it; leak detection and metrics read it.
+//! The present checkout of a connection and the totals of all earlier ones: place and time of the checkout, the durations of
+//! checkouts and of the waits for them. Written by the borrower's thread; read by leak detection and metrics.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;
@@ -13,32 +13,32 @@ use parking_lot::Mutex;
 use super::histogram::{Distribution, Histogram};
 use crate::sys::clock::Tick;
 
-/// A place in the program.
+/// A place in the program that makes a call.
 pub(crate) type Place = &'static Location<'static>;
 
 /// The checkouts of one connection.
 #[derive(Debug)]
-pub(crate) struct CheckoutRecord {
-    /// Durations are recorded. Else a checkout's start is only known to the clock's tick.
+pub(crate) struct Checkout {
+    /// Durations are recorded. Otherwise the beginning of a checkout is known only to the clock's tick.
     times: bool,
-    /// 0: not checked out.
+    /// The beginning of the present checkout, as a [`Tick`]; 0 for none.
     since: AtomicU64,
     /// A pointer, which this cell stores without a lock.
     place: AtomicCell<Option<Place>>,
     backtrace: Mutex<Option<Arc<Backtrace>>>,
-    /// The present checkout was reported as a suspected leak.
+    /// The present checkout was reported as lasting long.
     reported: AtomicBool,
     waited: Histogram,
     used: Histogram,
 }
 
-/// A checkout in progress.
+/// A checkout under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Holding {
     pub(crate) held_for: Duration,
     /// `None` where the caller is not Rust.
     pub(crate) place: Option<Place>,
-    /// Present if the option `leak_backtrace` is on.
+    /// Kept if the option `leak_backtrace` is on.
     pub(crate) backtrace: Option<Arc<Backtrace>>,
 }
 
@@ -55,7 +55,7 @@ impl Checkout {
         }
     }
 
-    /// Records that the connection is checked out, after a wait for it.
+    /// Begins a checkout, after a wait for it.
     #[inline]
     pub(crate) fn begin(&self, place: Option<Place>, waited: Duration) {
         self.place.store(place);
@@ -68,7 +68,7 @@ impl Checkout {
         self.since.store(now.to_word(), Relaxed);
     }
 
-    /// Records the backtrace of the present checkout. Costs tens of microseconds.
+    /// Keeps the backtrace of the present checkout. Costs tens of microseconds.
     #[cold]
     pub(crate) fn keep_backtrace(&self) {
         let taken = Some(Arc::new(Backtrace::force_capture()));
@@ -76,7 +76,7 @@ impl Checkout {
         drop(before);
     }
 
-    /// Records the return of the connection. Returns how long it was checked out.
+    /// Ends the checkout. Returns how long it lasted.
     #[inline]
     pub(crate) fn end(&self) -> Option<Duration> {
         let since = self.since.load(Relaxed);
@@ -95,7 +95,7 @@ impl Checkout {
         Some(used)
     }
 
-    /// Returns the present checkout. One that ends or begins at this very moment may be mistaken for the other.
+    /// Returns the present checkout. One that ends or begins at this moment may be mistaken for the other.
     pub(crate) fn holding(&self) -> Option<Holding> {
         let since = self.since.load(Relaxed);
         (since != 0).then(|| Holding {
@@ -115,12 +115,12 @@ impl Checkout {
     }
 }
 
-/// Totals over the checkouts of several connections.
+/// The checkouts of several connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckoutTotals {
-    /// Waits of callers that got a connection.
+    /// The waits of callers that got a connection.
     pub(crate) waited: Distribution,
-    /// Durations of the checkouts.
+    /// The durations of their checkouts.
     pub(crate) used: Distribution,
 }
 
