@@ -14,10 +14,6 @@ use crate::session::Lane;
 /// Both settings came with PostgreSQL 14.
 const SINCE: u8 = 14;
 
-/// Undefined setting (a relative of PostgreSQL), a value it does not take (`client_connection_check_interval` on systems
-/// that cannot tell), not for this user.
-const NOT_TO_BE_HAD: [&str; 3] = ["42704", "22023", "42501"];
-
 /// Tells a fresh session. A server that cannot do one of the two is left as it is.
 pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
@@ -52,7 +48,7 @@ fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
 /// `false` when the server cannot do it.
 fn say(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
     let Err(error) = lane.script(sql) else { return Ok(true) };
-    if error.sqlstate().is_some_and(|code| NOT_TO_BE_HAD.contains(&code.code())) {
+    if error.is_setting_unavailable() {
         return Ok(false);
     }
     if error.kind() == ErrorKind::QueryTimeout {

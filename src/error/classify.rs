@@ -6,7 +6,7 @@ use std::io;
 
 use postgres::error::{DbError, ErrorPosition, SqlState};
 
-use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
+use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage, is_transaction_conflict, sqlstate};
 
 /// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that
 /// only the text tells a full pooler from a broken protocol.
@@ -63,15 +63,19 @@ const STATEMENT_TIMEOUT: [&str; 11] = [
 ];
 
 /// The kind of an error that a server or pooler answered with.
-pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorKind {
-    let code = sqlstate.code();
+pub(crate) fn kind_of_server_error(state: &SqlState, message: &str) -> ErrorKind {
+    let code = state.code();
     match code {
-        "53300" => return ErrorKind::ServerFull,
-        "57P03" => return ErrorKind::ServerStarting,
-        "57014" if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
-        "57014" => return ErrorKind::Canceled,
+        sqlstate::TOO_MANY_CONNECTIONS => return ErrorKind::ServerFull,
+        sqlstate::CANNOT_CONNECT_NOW => return ErrorKind::ServerStarting,
+        sqlstate::QUERY_CANCELED if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
+        sqlstate::QUERY_CANCELED => return ErrorKind::Canceled,
         // Administrator's or idle-timeout termination: the session is gone.
-        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" => return ErrorKind::ConnectionLost,
+        sqlstate::ADMIN_SHUTDOWN
+        | sqlstate::CRASH_SHUTDOWN
+        | sqlstate::DATABASE_DROPPED
+        | sqlstate::IDLE_SESSION_TIMEOUT
+        | sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => return ErrorKind::ConnectionLost,
         _ => {}
     }
     if code.starts_with("28") {
@@ -92,7 +96,7 @@ fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
     let full = || is_full().then_some(ErrorKind::ServerFull);
     match code {
         // What it cannot reach its server for may be quoted behind the words for that, so these come first.
-        "08P01" => away().or_else(full).or_else(|| {
+        sqlstate::PROTOCOL_VIOLATION => away().or_else(full).or_else(|| {
             let others = [
                 (&POOLER_REFUSES[..], ErrorKind::Auth),
                 (&POOLER_KNOWS_NO_DATABASE[..], ErrorKind::Database),
@@ -100,7 +104,7 @@ fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
             ];
             others.into_iter().find(|(known, _)| says(message, known)).map(|(_, kind)| kind)
         }),
-        "XX000" | "58000" => away().or_else(full),
+        sqlstate::INTERNAL_ERROR | sqlstate::SYSTEM_ERROR => away().or_else(full),
         _ => None,
     }
 }
@@ -113,13 +117,13 @@ fn says(message: &str, known: &[&str]) -> bool {
 
 /// Whether it is a pooler that says that there is no room: by its SQLSTATE, or by its words where it uses PostgreSQL's.
 pub(super) fn is_full_pooler(said: &ServerMessage) -> bool {
-    said.sqlstate.code() != "53300" || says(&said.message, &POOLER_FULL)
+    said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || says(&said.message, &POOLER_FULL)
 }
 
 /// Whether a pooler turned a client away that had not been given a server: what it asked for reached none.
 fn reached_no_server(said: &ServerMessage) -> bool {
-    let kind = || kind_by_words_of_a_pooler("08P01", &said.message);
-    said.sqlstate.code() == "08P01"
+    let kind = || kind_by_words_of_a_pooler(sqlstate::PROTOCOL_VIOLATION, &said.message);
+    said.sqlstate.code() == sqlstate::PROTOCOL_VIOLATION
         && said.severity == "FATAL"
         && matches!(kind(), Some(ErrorKind::ServerFull | ErrorKind::ServerStarting))
 }
@@ -156,11 +160,6 @@ pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
 pub(super) fn retryable_by_kind(kind: ErrorKind) -> bool {
     is_connection_failure(kind) && kind != ErrorKind::ConnectionLost
         || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::CircuitOpen | ErrorKind::Overloaded)
-}
-
-/// Serialization failure and deadlock: the server has rolled the transaction back, so running it again is safe.
-pub(crate) fn is_transaction_conflict(sqlstate: &str) -> bool {
-    matches!(sqlstate, "40001" | "40P01")
 }
 
 fn server_message(db: &DbError) -> ServerMessage {
@@ -202,7 +201,8 @@ pub(crate) fn ends_the_session(said: &ServerMessage) -> bool {
 /// of a statement (40001 of a standby, 53200, XX000), it is the session that it was about. A pooler's words, and what forbids
 /// that a session begins at all, say more.
 fn is_loss(kind: ErrorKind, code: &str) -> bool {
-    code == "57014" || kind == ErrorKind::Database && code != "08P01" && !code.starts_with("3D")
+    code == sqlstate::QUERY_CANCELED
+        || kind == ErrorKind::Database && code != sqlstate::PROTOCOL_VIOLATION && !code.starts_with("3D")
 }
 
 impl Error {
@@ -221,7 +221,7 @@ impl Error {
             kind = ErrorKind::Database;
         }
         // It is said to a session that was idle, so nothing that was sent to it was looked at.
-        let was_idle = ended && code == "57P05";
+        let was_idle = ended && code == sqlstate::IDLE_SESSION_TIMEOUT;
         let retryable =
             conflict || was_idle || is_connection_failure(kind) && (opening || reached_no_server(&server));
         Error::new(kind, "the server refused")

@@ -4,7 +4,73 @@ use std::fmt;
 
 use postgres::error::{ErrorPosition, Severity, SqlState};
 
-use super::{Error, ErrorKind, ServerMessage};
+use super::{Error, ErrorKind};
+
+/// What the server said in an `ErrorResponse` or `NoticeResponse`: every field the protocol knows ("Error and Notice
+/// Message Fields" in PostgreSQL's documentation).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerMessage {
+    /// `ERROR`, `FATAL`, `WARNING`, `NOTICE` and so on, not localized.
+    pub severity: String,
+    /// The code.
+    pub sqlstate: SqlState,
+    /// What happened, in one line.
+    pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<String>,
+    /// Where in `internal_query`.
+    pub internal_position: Option<String>,
+    /// The statement the server made itself, of a function for instance.
+    pub internal_query: Option<String>,
+    /// Where it happened: the stack of functions and commands.
+    pub context: Option<String>,
+    /// The schema concerned.
+    pub schema: Option<String>,
+    /// The table concerned.
+    pub table: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// The data type concerned.
+    pub data_type: Option<String>,
+    /// The constraint violated.
+    pub constraint: Option<String>,
+    /// The server's source file.
+    pub file: Option<String>,
+    /// The line there.
+    pub line: Option<String>,
+    /// The routine there.
+    pub routine: Option<String>,
+}
+
+impl ServerMessage {
+    /// One that says this and no more.
+    pub(crate) fn new(severity: impl Into<String>, sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self {
+            severity: severity.into(),
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal_position: None,
+            internal_query: None,
+            context: None,
+            schema: None,
+            table: None,
+            column: None,
+            data_type: None,
+            constraint: None,
+            file: None,
+            line: None,
+            routine: None,
+        }
+    }
+}
 
 impl ServerMessage {
     /// The severity, not localized: `ERROR`, `FATAL`, `NOTICE` and so on.

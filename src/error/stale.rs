@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::{Error, ServerMessage, find_source};
+use super::{Error, ServerMessage, find_source, sqlstate};
 
 /// What an error of `Bind` says about the statement that was to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +29,19 @@ impl Staleness {
             return Self::Fits;
         }
         match said.sqlstate.code() {
-            "26000" => Self::Unknown,
+            sqlstate::INVALID_SQL_STATEMENT_NAME => Self::Unknown,
             // The columns of its result changed (`plancache.c`). Servers that tell no routine are given the benefit of the doubt.
-            "0A000" if said.routine.as_deref().is_none_or(|r| r == "RevalidateCachedQuery") => Self::Outdated,
+            sqlstate::FEATURE_NOT_SUPPORTED
+                if said.routine.as_deref().is_none_or(|r| r == "RevalidateCachedQuery") =>
+            {
+                Self::Outdated
+            }
             // "cache lookup failed for type ...", "could not open relation with OID ...": what it refers to is gone.
-            "XX000" => Self::Outdated,
+            sqlstate::INTERNAL_ERROR => Self::Outdated,
             // As many parameters or result formats as it had under this name when it was described, and has no longer.
-            "08P01" => Self::Outdated,
+            sqlstate::PROTOCOL_VIOLATION => Self::Outdated,
             // Permission is looked at again when it is bound, and found missing again.
-            "42501" => Self::Fits,
+            sqlstate::INSUFFICIENT_PRIVILEGE => Self::Fits,
             // Analysed again after a change of tables, types, functions or `search_path`, it means nothing any more.
             code if code.starts_with("42") => Self::Outdated,
             code if code.starts_with("22") => Self::Suspect,
@@ -53,12 +57,16 @@ impl Staleness {
 
 /// Whether an error says that a statement of this name, which was closed just now, exists: it was closed elsewhere.
 pub(crate) fn is_duplicate_name(error: &Error) -> bool {
-    error.server().is_some_and(|said| said.severity == "ERROR" && said.sqlstate.code() == "42P05")
+    error.server().is_some_and(|said| {
+        said.severity == "ERROR" && said.sqlstate.code() == sqlstate::DUPLICATE_PREPARED_STATEMENT
+    })
 }
 
 /// Whether an error says that there is no statement of this name.
 pub(crate) fn is_unknown_name(error: &Error) -> bool {
-    error.server().is_some_and(|said| said.severity == "ERROR" && said.sqlstate.code() == "26000")
+    error.server().is_some_and(|said| {
+        said.severity == "ERROR" && said.sqlstate.code() == sqlstate::INVALID_SQL_STATEMENT_NAME
+    })
 }
 
 /// Stands behind the error of a statement that was stale and could not be run again where it stood.

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use crate::error::sqlstate::is_read_only;
+
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoleSign {
@@ -28,7 +30,7 @@ pub(super) struct RoleSigns {
 impl RoleSigns {
     /// An error came.
     pub(super) fn note_error(&self, sqlstate: [u8; 5]) {
-        if sqlstate == *b"25006" {
+        if is_read_only(sqlstate) {
             self.note(REFUSED);
         }
     }

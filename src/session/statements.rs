@@ -12,7 +12,7 @@ use super::mode::StatementMode;
 use super::prepared::Prepared;
 use super::statement::Sql;
 use super::values::BindValues;
-use crate::error::{ServerMessage, Staleness};
+use crate::error::{ServerMessage, Staleness, sqlstate};
 use crate::link::LostStatements;
 
 /// How many descriptions are kept where nothing is prepared by name (`statement_cache=0`). They cost no memory on the server, and
@@ -178,7 +178,7 @@ impl Statements {
                     .peek(&prepared.key)
                     .is_some_and(|kept| std::ptr::eq(&raw const **kept, prepared));
                 if kept && lost.is_none() {
-                    self.mode.name_did_not_last("26000");
+                    self.mode.name_did_not_last(sqlstate::INVALID_SQL_STATEMENT_NAME);
                 }
                 self.were_lost(LostStatements::All);
             }
@@ -191,7 +191,7 @@ impl Statements {
     /// A name stood that had been closed in the same request.
     #[cold]
     pub(super) fn name_was_taken(&mut self) {
-        self.mode.name_did_not_last("42P05");
+        self.mode.name_did_not_last(sqlstate::DUPLICATE_PREPARED_STATEMENT);
     }
 
     /// Statements that others have prepared, to be closed on the server too.
@@ -272,7 +272,7 @@ mod tests {
         let mut named = Statements::new(1, mode.clone());
         kept(&mut named, "select 1", &[]);
         kept(&mut named, "select 2", &[]);
-        mode.name_did_not_last("26000");
+        mode.name_did_not_last(sqlstate::INVALID_SQL_STATEMENT_NAME);
         assert!(named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_to_close());
         let unnamed = kept(&mut named, "select 3", &[]);
         kept(&mut named, "select 4", &[]);

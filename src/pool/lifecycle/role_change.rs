@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::failpoint::failpoint;
 use super::validate::Answer;
+use crate::error::sqlstate;
 use crate::link::RoleSign;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Inner;
@@ -24,14 +25,14 @@ impl Inner {
     /// transaction that only reads; then the others prove themselves for nothing, once.
     pub(in crate::pool) fn heed(&self, conn: &OpenConnection, sign: RoleSign) {
         if sign == RoleSign::RefusedWrite {
-            self.role_may_have_changed(conn, "25006");
+            self.role_may_have_changed(conn, sqlstate::READ_ONLY_SQL_TRANSACTION);
         }
     }
 
     /// A connection broke while it was lent.
     pub(in crate::pool) fn heed_loss(&self, conn: &OpenConnection) {
         let said = conn.link.last_sqlstate();
-        let known = said.as_deref().filter(|code| matches!(*code, "57P01" | "57P02"));
+        let known = said.as_deref().filter(|code| sqlstate::is_shutdown(code));
         self.role_may_have_changed(conn, known.unwrap_or("connection_lost"));
     }
 
