@@ -1,6 +1,6 @@
 //! The two enums a program branches on: the class of a failure, and the step it happened in.
 
-/// The class of a failure: what a program branches on.
+/// The class of a failure, on which a program branches.
 ///
 /// New kinds may be added, so a `match` needs a `_` arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub enum ErrorKind {
     Config,
     /// The host name could not be resolved.
     Resolve,
-    /// Nobody listens at the address, or the listener hung up during connection set-up.
+    /// No process listens at the address, or the listener hung up during connection set-up.
     Refused,
     /// There is no route to the host or its network.
     Unreachable,
@@ -42,8 +42,9 @@ pub enum ErrorKind {
     Database,
     /// The caller used the library in a way it does not allow.
     Misuse,
-    /// The pool did not let this caller into its queue: as many wait as `max_waiting` allows, or the queue goes so slowly that
-    /// his turn would come long after his deadline. Nothing was done. Retryable, but not at once: the pool is overloaded.
+    /// The pool did not let the caller into its queue: as many callers wait as `max_waiting` allows, or the queue moves
+    /// so slowly that the caller's deadline would pass long before its turn. Nothing was done. Retryable, but not at
+    /// once: the pool is overloaded.
     Overloaded,
 }
 
@@ -77,7 +78,7 @@ impl ErrorKind {
         }
     }
 
-    /// Every kind, in the order of the enum: counters are kept per kind.
+    /// All kinds, in the order of the enum: counters are kept per kind.
     pub const ALL: [ErrorKind; 19] = [
         Self::Config,
         Self::Resolve,
@@ -119,7 +120,7 @@ pub enum Phase {
     Auth,
     /// Checking that the server has the role that `target_session_attrs` asks for.
     Role,
-    /// Proving that a pooled connection still works.
+    /// Validating a pooled connection.
     Validate,
     /// Running a statement.
     Query,

@@ -1,8 +1,8 @@
-//! What went wrong, told so that a person at 3 a.m. can act on it and a program can decide on it.
+//! The errors of this crate, written so that a person at 3 a.m. can act on them and a program can decide on them.
 //!
-//! One type serves the whole crate. It always knows its [`ErrorKind`]; where they apply it also knows the [`Phase`] it
-//! happened in, what the server said, every attempt that was made, how long it all took and how the pool stood.
-//! Deciding which kind a failure is happens in `classify` and nowhere else.
+//! One type serves the whole crate. An error always has its [`ErrorKind`]. Where they apply, it also has the [`Phase`],
+//! the server's message, every attempt, the time taken and the state of the pool. `classify` decides the kind of a
+//! failure, and no other code does.
 
 mod attempt;
 mod classify;
@@ -54,7 +54,7 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
-    /// What failed, in words, without what the other fields say.
+    /// The failure in words, without the content of the other fields.
     message: String,
     /// Further facts, printed behind the message.
     notes: Vec<String>,
@@ -66,7 +66,7 @@ struct Inner {
     passed: Passed,
     parameter_count: Option<ParameterCount>,
     retryable: bool,
-    /// What answered is not PostgreSQL.
+    /// Set when another service than PostgreSQL answered.
     of_other_service: bool,
     source: Option<Source>,
 }
@@ -140,13 +140,13 @@ impl Error {
         self
     }
 
-    /// Adds to the words of the failure.
+    /// Adds a fact to the message.
     pub(crate) fn with_note(mut self, note: String) -> Self {
         self.0.notes.push(note);
         self
     }
 
-    /// The same failure, for another who meets it: without what was its first one's alone, attempts and source.
+    /// Returns the same failure for another caller, without the first caller's attempts and source.
     pub(crate) fn again(&self) -> Self {
         let Inner {
             kind,
@@ -178,7 +178,7 @@ impl Error {
         }))
     }
 
-    /// Files this failure as one attempt among several, before the next is made or the last is reported.
+    /// Records this failure as one attempt among several, before the next is made or the last is reported.
     pub(crate) fn to_attempt(&self, took: Duration, backoff: Option<Duration>) -> Attempt {
         Attempt {
             kind: self.kind(),
@@ -197,7 +197,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The step in which it happened, where there is one.
+    /// The step in which it failed, where there is one.
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
@@ -207,33 +207,33 @@ impl Error {
         self.0.server.as_ref().map(|s| &s.sqlstate)
     }
 
-    /// The server's own words, if it answered.
+    /// The server's message text, if it answered.
     pub fn server_message(&self) -> Option<&str> {
         self.0.server.as_ref().map(|s| s.message.as_str())
     }
 
-    /// All the server said, if it answered.
+    /// The server's whole message, if it answered.
     pub fn server(&self) -> Option<&ServerMessage> {
         self.0.server.as_ref()
     }
 
-    /// Whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the
-    /// cause is one that passes. `false` says only that the library cannot promise it.
+    /// Returns whether trying the same again is safe and may succeed: the failed operation provably had no effect, and
+    /// the cause is one that passes. `false` means only that the library cannot promise it.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// Every failed try at opening a connection, first to last. Empty when nothing was tried.
+    /// The failed attempts at opening a connection, first to last. Empty when nothing was tried.
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
 
-    /// How long the failed call took, queueing and backoff included.
+    /// The time the failed call took, queueing and backoff included.
     pub fn elapsed(&self) -> Option<Duration> {
         self.0.elapsed
     }
 
-    /// How the pool stood when the call failed.
+    /// The state of the pool when the call failed.
     pub fn snapshot(&self) -> Option<&PoolSnapshot> {
         self.0.snapshot.as_ref()
     }
@@ -257,7 +257,7 @@ impl From<postgres::Error> for Error {
     }
 }
 
-/// The name that the `postgres` crate has for what a server said.
+/// The name that the `postgres` crate has for a server's message.
 pub use self::ServerMessage as DbError;
 
 /// A `Result` with this crate's [`Error`].

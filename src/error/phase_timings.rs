@@ -1,30 +1,30 @@
-//! How far the opening of a connection got before it failed: an error says where it ended, this says what went well before.
+//! The phases that succeeded before the opening of a connection failed; the error itself names the phase that failed.
 
 use std::time::Duration;
 
 use super::Error;
 
-/// Of the try that the error is of, whichever other tries it mentions.
+/// The timings of the attempt that the error belongs to, not of the other attempts it lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
-    /// Looking the name up.
+    /// The time of the name look-up.
     pub(crate) resolve: Option<Duration>,
-    /// TCP or the local socket.
+    /// The time of the TCP or local-socket connect.
     pub(crate) connect: Option<Duration>,
-    /// Asking for TLS and shaking hands. `None` on a plain connection too.
+    /// The time of the TLS request and handshake. `None` on a plain connection too.
     pub(crate) tls: Option<Duration>,
-    /// What the phase took that failed.
+    /// The time of the phase that failed.
     pub(crate) failing: Duration,
 }
 
 impl Error {
-    /// Notes how far the opening got that failed.
+    /// Records the phases that succeeded.
     pub(crate) fn having_passed(mut self, note: impl FnOnce(&mut Passed)) -> Self {
         note(&mut self.0.passed);
         self
     }
 
-    /// How far the opening got that failed.
+    /// Returns the phases that succeeded, with their times.
     pub(crate) fn passed(&self) -> Passed {
         self.0.passed
     }

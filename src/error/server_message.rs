@@ -1,4 +1,4 @@
-//! The fields of what a server said, under the names that `postgres::error::DbError` has for them.
+//! The fields of an `ErrorResponse` or `NoticeResponse`, under the names that `postgres::error::DbError` has for them.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use postgres::error::{ErrorPosition, Severity, SqlState};
 
 use super::{Error, ErrorKind};
 
-/// What the server said in an `ErrorResponse` or `NoticeResponse`: every field the protocol knows ("Error and Notice
-/// Message Fields" in PostgreSQL's documentation).
+/// A server's `ErrorResponse` or `NoticeResponse`, with every field the protocol knows ("Error and Notice Message
+/// Fields" in PostgreSQL's documentation).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerMessage {
@@ -15,19 +15,19 @@ pub struct ServerMessage {
     pub severity: String,
     /// The code.
     pub sqlstate: SqlState,
-    /// What happened, in one line.
+    /// The message, in one line.
     pub message: String,
-    /// More about it.
+    /// The detail.
     pub detail: Option<String>,
-    /// What to do about it.
+    /// The server's advice.
     pub hint: Option<String>,
-    /// Where in the statement, in characters from 1.
+    /// The place in the statement, in characters from 1.
     pub position: Option<String>,
-    /// Where in `internal_query`.
+    /// The place in `internal_query`, in characters from 1.
     pub internal_position: Option<String>,
-    /// The statement the server made itself, of a function for instance.
+    /// The statement the server generated, in a function for instance.
     pub internal_query: Option<String>,
-    /// Where it happened: the stack of functions and commands.
+    /// The stack of functions and commands in which it happened.
     pub context: Option<String>,
     /// The schema concerned.
     pub schema: Option<String>,
@@ -48,7 +48,7 @@ pub struct ServerMessage {
 }
 
 impl ServerMessage {
-    /// One that says this and no more.
+    /// Makes a message with these three fields only.
     pub(crate) fn new(severity: impl Into<String>, sqlstate: SqlState, message: impl Into<String>) -> Self {
         Self {
             severity: severity.into(),
@@ -103,7 +103,7 @@ impl ServerMessage {
         &self.message
     }
 
-    /// More about it.
+    /// The detail.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -113,7 +113,7 @@ impl ServerMessage {
         self.hint.as_deref()
     }
 
-    /// The place in the statement, or in one that the server made itself.
+    /// The place in the statement, or in one that the server generated.
     pub fn position(&self) -> Option<ErrorPosition> {
         let number = |text: &String| text.parse().ok();
         if let Some(at) = self.position.as_ref().and_then(number) {
@@ -197,7 +197,7 @@ impl Error {
         self.sqlstate()
     }
 
-    /// Whether the connection has ended.
+    /// Returns whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.kind() == ErrorKind::ConnectionLost
     }
