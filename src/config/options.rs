@@ -20,8 +20,8 @@ use super::value::{Bare, DAY, Kind, write_duration};
 const MOST_CONNECTIONS: u32 = 10_000;
 const MOST_WAITING: u32 = 1_000_000;
 /// A server that can make a client hash for minutes can stop it from working (CVE-2026-42198 of pgjdbc). The default
-/// passes the
-/// 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is 4,096.
+/// passes the 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is
+/// 4,096.
 const MOST_ITERATIONS: u32 = 10_000_000;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -76,7 +76,8 @@ macro_rules! options {
             },
         )+)+];
 
-        /// One setter per option. A value set here beats all other sources; it is checked by [`validate`](PoolConfig::validate) and when the pool is made. Bounds are in [`option`](super::option).
+        /// One setter per option. A value set here beats all other sources; it is checked by
+        /// [`validate`](PoolConfig::validate) and when the pool is made. Bounds are in [`option`](super::option).
         impl PoolConfig {
             $($( setter! { $setter $key $doc concat!("Default: ", default_text!($default), ".") } )+)+
         }
