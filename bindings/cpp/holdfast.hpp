@@ -14,7 +14,7 @@
 //         connection.query("insert into sale (item) values ($1)", 7);
 //     });
 //
-// What holds everywhere
+// Rules that hold everywhere
 //
 // - What fails throws holdfast::error, and nothing else but std::bad_alloc; destructors never throw. What a function waits
 //   for, for how long at most, and which failures it has, is said in holdfast.h: each function here is the one of the same
@@ -34,8 +34,8 @@
 // - It needs libholdfast (pkg-config holdfast, or find_package(holdfast) and holdfast::cpp), whose ABI is that of C. Nothing
 //   of this header is part of that ABI, so compilers and versions of C++ may be mixed.
 //
-// It comes in parts, each named after what is in it. Programs may include single ones, as <holdfast/pool.hpp>; what is in
-// holdfast/detail, and in the namespace detail, is no business of theirs and may change.
+// The header has parts, each named after its content. Programs may include single ones, as <holdfast/pool.hpp>;
+// holdfast/detail and the namespace detail are internal and may change.
 
 #ifndef HOLDFAST_HPP
 #define HOLDFAST_HPP

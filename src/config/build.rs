@@ -1,7 +1,7 @@
-//! From what was said, and where, to the finished settings.
+//! The step from values and their sources to the finished settings.
 //!
-//! An option's value is the first of: what the program set or its connection string says; the service file;
-//! `HOLDFAST_<KEY>`; libpq's `PG*` variable; the default. Between service file, `PG*` and default this is libpq's order
+//! An option's value is the first of: the program's setter or connection string; the service file; `HOLDFAST_<KEY>`;
+//! libpq's `PG*` variable; the default. Between service file, `PG*` and default this is libpq's order
 //! (`conninfo_add_defaults`).
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(super) struct Resolved {
     session: Vec<(&'static str, String)>,
     /// Neither host nor address was given: the server is where the socket is.
     host_was_found: bool,
-    /// Where libpq's files of the user are; `None` where the environment is not to be read.
+    /// The folder of the user's libpq files; `None` where the environment is not to be read.
     user_folder: Option<PathBuf>,
 }
 
@@ -211,7 +211,7 @@ impl Resolved {
         self.find::<String>(key).map(Secret::new)
     }
 
-    /// How the pool behaves.
+    /// The settings of the pool.
     pub(super) fn pool(&self) -> Result<PoolSettings> {
         let settings = PoolSettings {
             name: self.find("name"),
@@ -265,7 +265,7 @@ impl Resolved {
         )))
     }
 
-    /// How to reach the server; reads the password file.
+    /// The settings of a connection; reads the password file.
     pub(super) fn server(&self, environment: &Environment) -> Result<ServerSettings> {
         let user: String = self.find("user").ok_or_else(|| {
             Error::config(match self.find("environment") {

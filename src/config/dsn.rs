@@ -12,7 +12,7 @@ use super::option_info;
 use super::option_info::OptionInfo;
 use crate::error::{Error, Result};
 
-/// What a connection string says.
+/// The content of a connection string.
 #[derive(Debug)]
 pub(super) struct Conninfo {
     /// Each option once, with the value given last, not yet checked.
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Conninfo> {
     }
 }
 
-/// What follows the scheme, if the text is a PostgreSQL URL. Case matters, as in libpq.
+/// Returns the text after the scheme, if it is a PostgreSQL URL. Case matters, as in libpq.
 fn url_body(text: &str) -> Option<&str> {
     text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"))
 }
@@ -44,13 +44,13 @@ fn url_body(text: &str) -> Option<&str> {
 #[derive(Default)]
 struct Pairs {
     pairs: Vec<(&'static OptionInfo, String)>,
-    /// What comes next may be the rest of a password that was not quoted or encoded.
+    /// The next text may be the rest of a password that was not quoted or encoded.
     after_secret: bool,
     doubtful: bool,
 }
 
 impl Pairs {
-    /// Files a value; a later one for the same key replaces it, as in libpq.
+    /// Stores a value; a later one for the same key replaces it, as in libpq.
     fn store(&mut self, key: &str, value: String) -> Result<()> {
         let (key, value) = match (key, value) {
             // libpq's translation of an option that PostgreSQL 7.4 had.
@@ -110,7 +110,7 @@ fn missing_equals(text: &str, at: usize) -> Error {
     ))
 }
 
-/// One value, quoted or not, and what follows it. A backslash takes the next character as it is.
+/// Reads one value, quoted or not, and returns the rest too. A backslash takes the next character as it is.
 fn keyword_value(text: &str) -> Result<(String, &str)> {
     let (quoted, body) = match text.strip_prefix('\'') {
         Some(body) => (true, body),
@@ -166,7 +166,7 @@ fn parse_url(body: &str) -> Result<Conninfo> {
     Ok(Conninfo { pairs: pairs.pairs, doubtful: pairs.doubtful, ambiguous })
 }
 
-/// An empty part of a URL says nothing, so that the environment may still fill it.
+/// Stores a part of a URL. An empty one counts as not given, so that the environment may still fill it.
 fn store_decoded(pairs: &mut Pairs, key: &'static str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
-//! What the process's surroundings say: variables, home directory, user name, default directories.
+//! The surroundings of the process: variables, home directory, user name, default directories.
 //!
-//! They are looked at once, when a configuration is begun, and kept with it; tests bring surroundings of their own.
+//! They are read once, when a configuration is begun, and kept with it; tests bring surroundings of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -24,10 +24,11 @@ const OTHERS: [&str; 10] = [
     "NODE_ENV",
 ];
 
-/// Where PostgreSQL puts its socket: Debian's and Red Hat's choice, then the one it is born with.
+/// The folders in which PostgreSQL puts its socket: Debian's and Red Hat's choice, then the built-in default.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// Where the system-wide service file is: `pg_config --sysconfdir` on Debian, on Red Hat, and as built from source.
+/// The folders of the system-wide service file: `pg_config --sysconfdir` on Debian, on Red Hat, and as built from
+/// source.
 const SERVICE_DIRECTORIES: [&str; 4] =
     ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/etc", "/usr/local/pgsql/etc"];
 
@@ -35,7 +36,7 @@ const SERVICE_DIRECTORIES: [&str; 4] =
 #[derive(Clone)]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
-    /// Set, but not UTF-8: an error for whoever needs one of them.
+    /// Variables that are set, but not UTF-8: an error when one of them is needed.
     unreadable: BTreeSet<String>,
     pub(super) home: Option<PathBuf>,
     pub(super) os_user: Option<String>,
@@ -102,7 +103,8 @@ impl Environment {
         }
     }
 
-    /// A variable's value; set but empty counts as not set, since that is how a shell or a compose file says "nothing".
+    /// A variable's value; set but empty counts as not set, since a shell or a compose file has no other way to unset
+    /// it.
     pub(super) fn get(&self, name: &str) -> Result<Option<&str>> {
         if self.unreadable.contains(name) {
             return Err(Error::config(format!("the environment variable {name} is not UTF-8")));
@@ -110,7 +112,7 @@ impl Environment {
         Ok(self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty()))
     }
 
-    /// Whether this is production: `HOLDFAST_ENV`, else `NODE_ENV`, is `production`.
+    /// Returns whether this is production: `HOLDFAST_ENV`, else `NODE_ENV`, is `production`.
     pub(super) fn is_production(&self) -> Result<bool> {
         let named = match self.get("HOLDFAST_ENV")? {
             None => self.get("NODE_ENV")?,
@@ -144,7 +146,8 @@ fn default_socket_directory() -> String {
     if std::path::Path::new(preferred).is_dir() { preferred.to_owned() } else { last.to_owned() }
 }
 
-/// The home folder, in which libpq's files of the user are (`pqGetHomeDirectory`): `HOME`, else what the password database says.
+/// The home folder, in which libpq's files of the user are (`pqGetHomeDirectory`): `HOME`, else the one in the password
+/// database.
 pub(crate) fn home() -> Option<PathBuf> {
     home_or(std::env::var_os("HOME"))
 }

@@ -1,4 +1,4 @@
-//! From lists of hosts, addresses and ports to one entry per server, by libpq's rules (`pqConnectOptions2`).
+//! The step from lists of hosts, addresses and ports to one entry per server, by libpq's rules (`pqConnectOptions2`).
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 const DEFAULT_PORT: u16 = 5432;
 
-/// What the options say about where the servers are. Texts may be empty, which says nothing.
+/// The options that name the servers. An empty text counts as not given.
 pub(super) struct Places<'a> {
     pub(super) host: &'a str,
     pub(super) hostaddr: &'a str,
@@ -17,9 +17,9 @@ pub(super) struct Places<'a> {
     pub(super) socket_directory: &'a str,
 }
 
-/// Where the passwords are.
+/// The source of passwords.
 pub(super) struct Passwords<'a> {
-    /// Given outright: for all hosts.
+    /// A password given outright, for all hosts.
     pub(super) given: Option<Secret>,
     pub(super) passfile: &'a Passfile,
     pub(super) dbname: &'a str,
@@ -91,13 +91,13 @@ fn ports(text: &str, count: usize) -> Result<Vec<u16>> {
 fn host(name: &str, hostaddr: &str, socket_directory: &str) -> Result<Host> {
     let is_directory = name.starts_with(['/', '@']);
     if !name.starts_with('/') && name.chars().skip(1).any(|c| c == '@') {
-        // Not repeated: what stands before the last @ is likely the rest of a password.
+        // Not repeated: the text before the last @ is likely the rest of a password.
         return Err(Error::config("a host contains \"@\": in a URL's user name or password, write it %40"));
     }
     Ok(match (name, hostaddr) {
         ("", "") => Host::Unix(PathBuf::from(socket_directory)),
         ("", address) => Host::Tcp(address.trim().to_owned()),
-        // With an address there is nothing to look for in the file system; the name is only a name.
+        // With an address, the name is only a name and no path in the file system.
         (directory, "") if is_directory => Host::Unix(PathBuf::from(directory)),
         (name, _) => Host::Tcp(name.to_owned()),
     })

@@ -1,6 +1,6 @@
 //! Configuration: one table of options, read from URLs, keyword strings, environment, password and service files.
 //!
-//! [`PoolConfig`] collects what is said; [`options`] lists what can be said; [`reference_table`] prints it.
+//! [`PoolConfig`] collects the values; [`options`] lists the options; [`reference_table`] prints them.
 
 mod build;
 mod dsn;
@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::logging::{LogLevel, LogRecord, LogSink};
 use crate::observe::event::{Event, EventSink};
 
-/// Everything a pool needs to know: how to reach the server, and how to behave.
+/// The configuration of a pool: the server to reach, and the pool's behaviour.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,7 +50,7 @@ use crate::observe::event::{Event, EventSink};
 ///
 /// # Where values come from
 ///
-/// The first of these that says something about an option counts:
+/// The first of these sources that has a value for an option counts:
 ///
 /// 1. the program: setters, [`set`](Self::set) and the connection string, the latest of them winning;
 /// 2. the section of the service file that `service` or `PGSERVICE` names;
@@ -58,7 +58,7 @@ use crate::observe::event::{Event, EventSink};
 /// 4. libpq's `PG*` variable;
 /// 5. the default.
 ///
-/// A variable that is set but empty says nothing. Environment and user are looked at when the configuration is begun,
+/// A variable that is set but empty counts as not set. Environment and user are read when the configuration is begun,
 /// password and service files whenever it is used.
 ///
 /// Where the connection string is a stranger's, set [`environment`](Self::environment) to `false`: then the program and that
@@ -82,11 +82,11 @@ use crate::observe::event::{Event, EventSink};
 /// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
 #[derive(Clone)]
 pub struct PoolConfig {
-    /// What the program said, by key. From `set` and connection strings in canonical text; from setters as given, to be
-    /// checked when the settings are made.
+    /// The values the program set, by key. From `set` and connection strings in canonical text; from setters as given,
+    /// to be checked when the settings are made.
     explicit: BTreeMap<&'static str, String>,
     environment: Environment,
-    /// Which defaults apply; `None` leaves it to the environment.
+    /// The set of defaults; `None` leaves the choice to the environment.
     production: Option<bool>,
     log_sink: Option<LogSink>,
     event_sink: Option<EventSink>,
@@ -99,12 +99,12 @@ impl PoolConfig {
         Self::within(Environment::of_this_process())
     }
 
-    /// Like [`new`](Self::new), with the defaults for production (`max_size` 8) whatever the environment says.
+    /// Like [`new`](Self::new), with the defaults for production (`max_size` 8) in any environment.
     pub fn production() -> Self {
         Self { production: Some(true), ..Self::new() }
     }
 
-    /// Like [`new`](Self::new), with the defaults for development (`max_size` 5) whatever the environment says.
+    /// Like [`new`](Self::new), with the defaults for development (`max_size` 5) in any environment.
     pub fn development() -> Self {
         Self { production: Some(false), ..Self::new() }
     }
@@ -155,7 +155,7 @@ impl PoolConfig {
         Ok(self)
     }
 
-    /// Sets everything that a connection string says; what it does not mention stays as it is.
+    /// Sets every option that a connection string has; the others keep their values.
     ///
     /// # Errors
     ///
@@ -193,7 +193,8 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// The option is unknown (the nearest known one is named), or the value is not allowed (the error says what is).
+    /// The option is unknown (the nearest known one is named), or the value is not allowed (the error names the values
+    /// that are).
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {
@@ -209,14 +210,14 @@ impl PoolConfig {
         Ok(self)
     }
 
-    /// Has the pool's log records of this level, and of those that matter more, go to `sink` too. They go to the `log`
-    /// crate as well, under the target `holdfast`; what is found while a configuration is read goes there alone. A second
-    /// sink takes the place of the first. Default: none.
+    /// Sends the pool's log records of this level and above to `sink` too. They go to the `log` crate as well, under
+    /// the target `holdfast`; records about reading a configuration go there alone. A second sink replaces the first.
+    /// Default: none.
     ///
-    /// The sink is called on whatever thread has something to tell, threads of the library included, by several at once,
-    /// and never while a lock is held. It must return soon: connections wait for it. Inside, getting a connection fails
-    /// with [`Misuse`](crate::ErrorKind::Misuse), and what else it makes the pool tell does not come back to it; giving
-    /// connections back and [`stats`](crate::Pool::stats) are fine, waiting for anything else is not. A panic in it goes no
+    /// The sink is called on the thread that reports, threads of the library included, by several at once, and never
+    /// while a lock is held. It must return soon: connections wait for it. Inside, getting a connection fails with
+    /// [`Misuse`](crate::ErrorKind::Misuse), and records that it causes itself are not passed to it; giving connections
+    /// back and [`stats`](crate::Pool::stats) are fine, waiting for anything else is not. A panic in it goes no
     /// further. It is dropped with the last pool and configuration that has it, on whatever thread that happens.
     ///
     /// ```
@@ -227,7 +228,7 @@ impl PoolConfig {
     /// let (sender, records) = mpsc::channel();
     /// let config = PoolConfig::from_url("postgresql://app@127.0.0.1:1/orders?retry_base_delay=1ms")?
     ///     .log_sink(LogLevel::Warn, move |record| drop(sender.send(record.message.to_owned())));
-    /// Pool::new(config)?.get().unwrap_err(); // nobody listens at port 1
+    /// Pool::new(config)?.get().unwrap_err(); // no server listens at port 1
     /// assert!(records.recv().unwrap().starts_with("could not open a connection (attempt 1)"));
     /// # Ok(())
     /// # }
@@ -242,7 +243,7 @@ impl PoolConfig {
         self
     }
 
-    /// Puts a sink, or none, in the place of the present one, which it returns.
+    /// Replaces the sink, or removes it, and returns the former one.
     #[cfg(feature = "capi")]
     pub(crate) fn replace_sink(&mut self, sink: Option<LogSink>) -> Option<LogSink> {
         std::mem::replace(&mut self.log_sink, sink)
@@ -252,11 +253,12 @@ impl PoolConfig {
         self.log_sink.as_ref()
     }
 
-    /// Has everything that happens in the pool told to `sink` as it happens: see [`EventKind`](crate::EventKind) for what there
-    /// is. A second sink takes the place of the first. Default: none; without one, loans are not told of and cost nothing more.
+    /// Reports every event in the pool to `sink` as it happens; [`EventKind`](crate::EventKind) lists them. A second
+    /// sink replaces the first. Default: none; without one, checkouts make no events and cost nothing more.
     ///
-    /// The sink is called as a [`log_sink`](Self::log_sink) is, with the same rules: on any thread, by several at once, never
-    /// while a lock is held; it must return soon, may not get connections, and is not told what it causes itself.
+    /// The sink is called as a [`log_sink`](Self::log_sink) is, with the same rules: on any thread, by several at once,
+    /// never while a lock is held; it must return soon, may not get connections, and is not notified of events that it
+    /// causes itself.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -268,8 +270,8 @@ impl PoolConfig {
     /// let pool = Pool::echo(config)?;
     /// pool.query("select 1", &[])?;
     /// drop(pool);
-    /// let told: Vec<_> = events.try_iter().collect();
-    /// assert_eq!(told, ["opened", "acquired", "released", "closed"]);
+    /// let names: Vec<_> = events.try_iter().collect();
+    /// assert_eq!(names, ["opened", "acquired", "released", "closed"]);
     /// # Ok(()) }
     /// ```
     #[must_use]
@@ -278,7 +280,7 @@ impl PoolConfig {
         self
     }
 
-    /// Has another sink from here on; the former one is returned.
+    /// Replaces the event sink and returns the former one.
     #[cfg(feature = "capi")]
     pub(crate) fn replace_event_sink(&mut self, sink: Option<EventSink>) -> Option<EventSink> {
         std::mem::replace(&mut self.event_sink, sink)
@@ -288,13 +290,13 @@ impl PoolConfig {
         self.event_sink.as_ref()
     }
 
-    /// What the setters do: checking waits until the settings are made.
+    /// Records the value of a setter; it is checked when the settings are made.
     fn with(mut self, key: &'static str, value: String) -> Self {
         self.explicit.insert(key, value);
         self
     }
 
-    /// The effective value of an option in canonical text, wherever it comes from; `None` where it has none. A secret
+    /// Returns the effective value of an option in canonical text, from any source; `None` where it has none. A secret
     /// is shown as `***`.
     ///
     /// # Errors
@@ -305,7 +307,7 @@ impl PoolConfig {
         Ok(self.resolved()?.get(key).map(|value| row.shown(value).to_owned()))
     }
 
-    /// Checks the whole: every value, and what must go together.
+    /// Checks the whole: every value, and the combinations.
     ///
     /// # Errors
     ///
@@ -314,21 +316,21 @@ impl PoolConfig {
         self.settings().map(drop)
     }
 
-    /// The finished settings. Looks at service and password files.
+    /// Returns the finished settings. Reads service and password files.
     pub(crate) fn settings(&self) -> Result<(PoolSettings, ServerSettings)> {
         let resolved = self.resolved()?;
         Ok((resolved.pool()?, resolved.server(&self.environment)?))
     }
 
-    /// The finished settings of a pool whose server is within this process: what the options say about reaching a server
-    /// is not looked at.
+    /// Returns the finished settings of a pool with a server within this process: the options for reaching a server are
+    /// ignored.
     pub(crate) fn settings_within_process(&self) -> Result<(PoolSettings, ServerSettings)> {
         let resolved = self.resolved()?;
         let name = resolved.get("application_name").filter(|name| !name.is_empty());
         Ok((resolved.pool()?, ServerSettings::within_process(name.map(str::to_owned))))
     }
 
-    /// Whether nothing but the program's own word counts.
+    /// Returns whether the program is the only source.
     fn is_cut_off(&self) -> bool {
         self.explicit.get(option_info::ENVIRONMENT).is_some_and(|value| value::flag(value) == Some(false))
     }
@@ -355,7 +357,7 @@ impl Default for PoolConfig {
 }
 
 impl fmt::Debug for PoolConfig {
-    /// What the program set, secrets masked.
+    /// The values the program set, secrets masked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("PoolConfig");
         for (key, value) in &self.explicit {
@@ -366,7 +368,7 @@ impl fmt::Debug for PoolConfig {
     }
 }
 
-/// Reads a connection string into keys and values, without looking at the values: for comparison with libpq.
+/// Reads a connection string into keys and values, without checking the values: for comparison with libpq.
 #[doc(hidden)]
 pub fn parse_conninfo(text: &str) -> Result<Vec<(String, String)>> {
     let conninfo = dsn::parse(text)?;

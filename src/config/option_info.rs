@@ -1,4 +1,5 @@
-//! A row of the option table: what is known about one option, finding it, and what to say when a value does not fit.
+//! A row of the option table: the facts about one option, the look-up by name, and the errors for values that do not
+//! fit.
 
 use std::fmt::Write as _;
 
@@ -6,19 +7,19 @@ use super::options::OPTIONS;
 use super::value::Kind;
 use crate::error::Error;
 
-/// Which part of the table an option stands in.
+/// The part of the table an option stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Group {
-    /// How the pool behaves: Holdfast's own options.
+    /// Holdfast's own options, for the pool's behaviour.
     Pool,
-    /// How to reach the server and as whom: libpq's options, with libpq's meaning.
+    /// libpq's options, with libpq's meaning: the server, the user and the transport.
     Server,
     /// libpq's options that have no effect here: values that would change nothing are accepted, others refused.
     Compatibility,
 }
 
-/// What an option is where nobody says anything about it.
+/// The value of an option that is given nowhere.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Default {
     None,
@@ -27,11 +28,11 @@ pub(crate) enum Default {
         production: &'static str,
         development: &'static str,
     },
-    /// Found out when the configuration is used.
+    /// Determined when the configuration is used.
     Described(&'static str),
 }
 
-/// One option: the same to connection strings, environment, setters, C and Node.
+/// An option: the same to connection strings, environment, setters, C and Node.
 ///
 /// ```
 /// let option = holdfast::config::option("idle_timeout").unwrap();
@@ -65,7 +66,7 @@ impl OptionInfo {
         self.kind.name()
     }
 
-    /// Whether its value must never be shown.
+    /// Returns whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
         let is_scram_key = self.key.starts_with("scram_") && self.key.ends_with("_key");
         matches!(self.kind, Kind::Secret) || self.key.contains("secret") || is_scram_key
@@ -82,12 +83,12 @@ impl OptionInfo {
         }
     }
 
-    /// What may be given, bounds included.
+    /// The values allowed, bounds included.
     pub fn allowed(&self) -> String {
         self.kind.allowed()
     }
 
-    /// What it does, in one line.
+    /// The effect, in one line.
     pub fn doc(&self) -> &'static str {
         self.doc.trim()
     }
@@ -121,12 +122,12 @@ impl OptionInfo {
     }
 }
 
-/// The option that says whether there are other sources than the program.
+/// The option that decides whether there are other sources than the program.
 pub(super) const ENVIRONMENT: &str = "environment";
 
 pub(super) const MASK: &str = "***";
 
-/// Every option there is, in the order of the reference table.
+/// All options, in the order of the reference table.
 pub fn options() -> &'static [OptionInfo] {
     OPTIONS
 }
@@ -142,7 +143,7 @@ pub(super) fn known(key: &str) -> Result<&'static OptionInfo, Error> {
         Error::config(if looks_like_a_key(key) {
             format!("unknown option \"{key}\"{}", hint(key))
         } else {
-            // It may be a piece of a password that was not quoted or encoded.
+            // The text may be a piece of a password that was not quoted or encoded.
             "unknown option (its name is not shown, since it does not look like one)".to_owned()
         })
     })
@@ -162,7 +163,7 @@ fn looks_like_a_key(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// What other libraries call the same thing; edit distance alone would not find these.
+/// The names that other libraries have for the same option; edit distance alone would not find these.
 const ALIASES: [(&str, &str); 16] = [
     ("database", "dbname"),
     ("db", "dbname"),

@@ -1,8 +1,8 @@
 //! The one table of options.
 //!
 //! A row makes the option known to every front door: connection strings, service files, environment, `set` and `get`,
-//! the Rust setter, the C and Node setters, the reference table. What is left to do for a new option is to say which
-//! field of [`settings`](super::settings) it fills (`resolve.rs`); a test fails for a row that fills none.
+//! the Rust setter, the C and Node setters, the reference table. A new option needs only, besides, the field of
+//! [`settings`](super::settings) it fills (`resolve.rs`); a test fails for a row that fills none.
 //!
 //! libpq's keys, variables and defaults were read in PostgreSQL's `src/interfaces/libpq/fe-connect.c` (15 to 18).
 
@@ -19,8 +19,9 @@ use super::value::{Bare, DAY, Kind, write_duration};
 /// Far above what one process can use and below what would be a slip of the keyboard.
 const MOST_CONNECTIONS: u32 = 10_000;
 const MOST_WAITING: u32 = 1_000_000;
-/// A server that can make a client hash for minutes can stop it from working (CVE-2026-42198 of pgjdbc). The default passes the
-/// 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is 4,096.
+/// A server that can make a client hash for minutes can stop it from working (CVE-2026-42198 of pgjdbc). The default
+/// passes the 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is
+/// 4,096.
 const MOST_ITERATIONS: u32 = 10_000_000;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -44,7 +45,7 @@ const fn libpq_time(bare: Bare, (min, max): (Duration, Duration), zero: &'static
     Kind::Duration { bare, min, max, zero: Some(zero) }
 }
 
-/// What Linux takes for keepalive times: whole seconds, up to `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`.
+/// The range of keepalive times on Linux: whole seconds, up to `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL`.
 const PROBING: (Duration, Duration) = (SECOND, Duration::from_secs(32_767));
 /// libpq takes what an `int` holds.
 const MOST_PROBES: u32 = i32::MAX as u32;
@@ -75,7 +76,7 @@ macro_rules! options {
             },
         )+)+];
 
-        /// One setter per option. What is set here beats everything else; it is checked by
+        /// One setter per option. A value set here beats all other sources; it is checked by
         /// [`validate`](PoolConfig::validate) and when the pool is made. Bounds are in [`option`](super::option).
         impl PoolConfig {
             $($( setter! { $setter $key $doc concat!("Default: ", default_text!($default), ".") } )+)+
@@ -149,11 +150,11 @@ options! {
         name(text) [] Kind::Text, none;
         /// The most server connections this pool ever owns.
         max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, {"8", "5"};
-        /// Idle connections kept open even when nobody uses them; 0 lets the pool scale down to nothing.
+        /// Idle connections kept open even without any use; 0 lets the pool scale down to nothing.
         min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, "0";
         /// The most callers that may wait for a connection: one more fails at once with `Overloaded`; 0 is any number.
         max_waiting(u32) [] Kind::Integer { min: 0, max: MOST_WAITING }, "0";
-        /// An idle connection is closed this long (a quarter while the server is full) after its last use: never earlier, at most 1 s later.
+        /// The time after its last use (a quarter of it while the server is full) at which an idle connection is closed: never earlier, at most 1 s later.
         idle_timeout(time) [] positive_time(YEAR), "15s";
         /// The most one attempt to get a connection may take: queue, DNS, TCP, TLS, authentication and validation together.
         connection_timeout(time) [] positive_time(HOUR), "8s";
@@ -165,45 +166,45 @@ options! {
         retry_max_delay(time) [] time(HOUR), "5s";
         /// Shortens each wait by a random share of up to this much, so that a fleet does not retry in step; 0 is the exact schedule.
         retry_jitter(f64) [] Kind::Share, "0.2";
-        /// Once the server has been out of reach for so long, calls that find no connection fail at once instead of waiting for it; 0 lets them wait always.
+        /// The length of an outage after which calls that find no connection fail at once instead of waiting; 0 lets them wait always.
         breaker_after(optional_time) [] time_or("lets them wait always", HOUR), "10s";
-        /// Shares the server's slots with other pools that do: marks connections by a suffix of `application_name`, looks now and then who holds how many, and keeps to its share.
+        /// Shares the server's slots with other pools that have this option on: marks connections by a suffix of `application_name`, counts them now and then for each pool, and keeps to its share.
         fleet_share(bool) [] Kind::Flag, "true";
-        /// Nothing in the pool keeps a process or an event loop alive that has nothing else to do.
+        /// The pool keeps no process or event loop alive that is otherwise done.
         allow_exit_on_idle(bool) [] Kind::Flag, "true";
         /// A connection is replaced at this age (up to 25 % earlier, drawn for each), at return or while idle; 0 is never.
         max_lifetime(optional_time) [] time_or("is never", YEAR), "30min";
-        /// A connection idle for longer than this proves that it works before it is handed out; 0 tests always.
+        /// A connection idle for longer than this is validated before it is checked out; 0 validates always.
         validate_after_idle(time) [] time(YEAR), "500ms";
-        /// An idle connection that was not heard of for this long proves itself in the background, so that dead ones are found, and replaced where `min_idle` wants them, before anybody needs them; 0 is never. (Not TCP's `keepalives_interval`.)
+        /// An idle connection from which nothing was received for this long is validated in the background. Dead ones are found, and replaced up to `min_idle`, before they are needed; 0 is never. (Not TCP's `keepalives_interval`.)
         keepalive_interval(optional_time) [] Kind::Duration { bare: Bare::Milliseconds, min: SHORTEST_PROBING, max: YEAR, zero: Some("is never") }, "0";
-        /// How long such a proof may take.
+        /// The most that validating a connection may take.
         validation_timeout(time) [] positive_time(HOUR), "1s";
-        /// How long cleaning a returned connection (ending what it left running, rolling back) may take before it is closed instead.
+        /// The most that cleaning a returned connection (ending what it left running, rolling back) may take before it is closed instead.
         settle_timeout(time) [] positive_time(HOUR), "1s";
-        /// How long closing the pool waits for connections in use before it cancels their work and cuts them.
+        /// The time that closing the pool waits for connections in use before it cancels their work and cuts them.
         close_timeout(time) [] time(HOUR), "5s";
         /// Prepared statements kept per connection; 0 prepares none by name. Behind a pooler that loses them the pool stops naming them by itself.
         statement_cache(u32) [] Kind::Integer { min: 0, max: 100_000 }, "256";
         /// The deadline of every statement; 0 is none.
         statement_deadline(optional_time) [] time_or("is none", YEAR), "0";
-        /// Measures how long waits, loans, openings and statements take, for metrics and dashboard: some 60 ns a loan and as much a statement. Everything is counted in any case.
+        /// Measures the time of waits, checkouts, openings and statements, for metrics and dashboard: some 60 ns a checkout and as much a statement. Counters are kept in any case.
         metrics(bool) [] Kind::Flag, "true";
-        /// A connection lent for longer than this is reported once, with where it was taken; 0 is never.
+        /// A connection checked out for longer than this is reported once, with the place of the checkout; 0 is never.
         leak_detection_threshold(optional_time) [] time_or("is never", YEAR), "5min";
-        /// Keeps a backtrace of every loan, for reports of leaks and of exhaustion: costs tens of microseconds a loan.
+        /// Keeps a backtrace of every checkout, for reports of leaks and of exhaustion: costs tens of microseconds a checkout.
         leak_backtrace(bool) [] Kind::Flag, "false";
     }
     Server {
         /// Host names, addresses or socket directories (`/...`, `@...`), comma-separated, tried in order.
         host(text) ["PGHOST"] Kind::Text, ["the local socket directory"];
-        /// Numeric addresses, one per host: no name is looked up; `host` still names the certificate.
+        /// Numeric addresses, one per host: no name is resolved; `host` still names the certificate.
         hostaddr(text) ["PGHOSTADDR"] Kind::Text, none;
         /// Port number, or one per host, comma-separated.
         port(u16) ["PGPORT"] Kind::Ports, "5432";
         /// User name.
         user(text) ["PGUSER"] Kind::Text, ["the operating system's user name"];
-        /// Password; where none is given, the password file is looked at.
+        /// Password; where none is given, the password file is read.
         password(text) ["PGPASSWORD"] Kind::Secret, none;
         /// Database name.
         dbname(text) ["PGDATABASE"] Kind::Text, ["the same as user"];
@@ -213,7 +214,7 @@ options! {
         service(text) ["PGSERVICE"] Kind::Text, none;
         /// The user's service file.
         servicefile(path) ["PGSERVICEFILE"] Kind::Path, ["~/.pg_service.conf"];
-        /// `off` where the connection string is a stranger's: nothing of this process's surroundings is used then, no variables, no password file, no service file, no name of a user. No connection string switches it on again.
+        /// `off` where the connection string comes from a stranger: nothing of this process's surroundings is used then, no variables, no password file, no service file, no name of a user. No connection string switches it on again.
         environment(bool) [] Kind::Flag, "true";
         /// Name of the program, as `pg_stat_activity` shows it.
         application_name(text) ["PGAPPNAME"] Kind::Text, none;
@@ -223,17 +224,17 @@ options! {
         options(text) ["PGOPTIONS"] Kind::Text, none;
         /// The most connecting to one host may take, within `connection_timeout`; 0 sets no limit of its own.
         connect_timeout(optional_time) ["PGCONNECT_TIMEOUT"] libpq_time(Bare::LibpqSeconds, UP_TO_A_DAY, "sets no limit of its own"), "0";
-        /// Which role the server must have.
+        /// The role the server must have.
         target_session_attrs(TargetSessionAttrs) ["PGTARGETSESSIONATTRS"] Kind::Choice(TargetSessionAttrs::NAMES), "any";
-        /// The server ends this pool's sessions that nothing is asked of for so long, such as those of a process that was frozen (PostgreSQL 14 and later; `idle_session_timeout`). Longer than `idle_timeout`. 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
+        /// The server ends sessions of this pool that are idle for this long, such as those of a process that was frozen (PostgreSQL 14 and later; `idle_session_timeout`). Longer than `idle_timeout`. 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
         server_idle_session_timeout(optional_time) [] time_or("leaves it to the server", SERVER_TIME), "0";
-        /// While the server works for this pool it looks this often whether the client is still there, and ends the session if not (PostgreSQL 14 and later; `client_connection_check_interval`). 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
+        /// The interval at which a server that runs a statement checks that the client is still there, and else ends the session (PostgreSQL 14 and later; `client_connection_check_interval`). 0 leaves it to the server; costs a round trip per connection opened; not for transaction poolers.
         server_connection_check_interval(optional_time) [] time_or("leaves it to the server", SERVER_TIME), "0";
         /// `random` tries hosts and addresses in random order.
         load_balance_hosts(text) ["PGLOADBALANCEHOSTS"] Kind::Choice(&["disable", "random"]), "disable";
-        /// How much TLS a connection must have.
+        /// The TLS that a connection must have.
         sslmode(SslMode) ["PGSSLMODE"] Kind::Choice(SslMode::NAMES), ["prefer; verify-full with sslrootcert=system"];
-        /// How TLS starts; `direct` needs PostgreSQL 17 and sslmode require or stronger.
+        /// The way TLS starts; `direct` needs PostgreSQL 17 and sslmode require or stronger.
         sslnegotiation(SslNegotiation) ["PGSSLNEGOTIATION"] Kind::Choice(SslNegotiation::NAMES), "postgres";
         /// File of trusted root certificates, or `system` for the operating system's.
         sslrootcert(path) ["PGSSLROOTCERT"] Kind::Path, ["~/.postgresql/root.crt"];
@@ -251,7 +252,7 @@ options! {
         ssl_min_protocol_version(TlsVersion) ["PGSSLMINPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), "TLSv1.2";
         /// Newest TLS version accepted.
         ssl_max_protocol_version(TlsVersion) ["PGSSLMAXPROTOCOLVERSION"] Kind::Choice(TlsVersion::NAMES), none;
-        /// Whether a password exchange is tied to the TLS connection it runs over.
+        /// The binding of a password exchange to the TLS connection it runs over.
         channel_binding(ChannelBinding) ["PGCHANNELBINDING"] Kind::Choice(ChannelBinding::NAMES), "prefer";
         /// Methods of authentication that are acceptable, comma-separated: `password`, `md5`, `gss`, `sspi`, `scram-sha-256`, `oauth`, `none`; each with `!` before it are those that are not.
         require_auth(text) ["PGREQUIREAUTH"] Kind::Text, none;
@@ -269,7 +270,7 @@ options! {
         keepalives_interval(time) [] libpq_time(Bare::LibpqSeconds, PROBING, "leaves it to the system"), "1s";
         /// Unanswered probes after which the peer counts as dead; 0 leaves it to the system. More than 127, which is the most that Linux takes, counts as 127.
         keepalives_count(u32) [] Kind::Integer { min: 0, max: MOST_PROBES }, "3";
-        /// How long sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves it to the system.
+        /// The time that sent bytes may stay unacknowledged before the connection counts as dead; 0 leaves it to the system.
         tcp_user_timeout(time) [] libpq_time(Bare::LibpqMilliseconds, UP_TO_A_DAY, "leaves it to the system"), "0";
     }
     Compatibility {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::settings::Secret;
 
-/// Bits of a file's mode that let others than its owner at it.
+/// The bits of a file's mode that give others than its owner access.
 const OTHERS_MAY: u32 = 0o077;
 
 /// A password file, read once for all hosts.
@@ -59,8 +59,8 @@ fn contents(path: &Path) -> Option<Vec<u8>> {
     fs::read(path).inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}")).ok()
 }
 
-/// What follows the first field of `line` and its colon, if the field is `*` or says `wanted`. A backslash takes the
-/// next character as it is.
+/// Returns the rest of `line` after its first field and colon, if the field is `*` or equals `wanted`. A backslash
+/// takes the next character as it is.
 fn after_field<'a>(line: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     if let Some(rest) = line.strip_prefix(b"*:") {
         return Some(rest);

@@ -1,9 +1,9 @@
-//! `require_auth`: which methods of authentication are acceptable, in libpq's words and with libpq's meaning
+//! `require_auth`: the acceptable methods of authentication, in libpq's words and with libpq's meaning
 //! (`pqConnectOptions2` and `check_expected_areq` in its source).
 
 use std::fmt;
 
-/// A method of authentication, as far as it can be required.
+/// A method of authentication that can be required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthMethod {
     Password,
@@ -28,7 +28,7 @@ impl AuthMethod {
         1 << self as u8
     }
 
-    /// What a server asks for, in words.
+    /// Returns the words for a server's request for this method.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Password => "a password in the clear",
@@ -97,7 +97,7 @@ impl RequireAuth {
         self.allowed & method.bit() != 0
     }
 
-    /// Whether a server must ask for something before it lets the client in.
+    /// Returns whether a server must authenticate the client before it lets the client in.
     pub(crate) fn demands_authentication(&self) -> bool {
         self.demanded
     }

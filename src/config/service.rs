@@ -8,7 +8,7 @@ use super::option_info;
 use super::option_info::OptionInfo;
 use crate::error::{Error, Result};
 
-/// One option of a service's section.
+/// An option in a service's section.
 pub(super) struct ServiceValue {
     pub(super) row: &'static OptionInfo,
     pub(super) value: String,
@@ -41,7 +41,7 @@ pub(super) fn look_up(
     )))
 }
 
-/// The files to look in. A file that was named must exist; the others may be missing.
+/// The files to search. A file that was named must exist; the others may be missing.
 fn candidates(named: Option<PathBuf>, environment: &Environment) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     match named {

@@ -1,4 +1,4 @@
-//! What a finished configuration says, in types: the pool's own settings and how to reach the server.
+//! A finished configuration, in types: the settings of the pool and of its connections.
 //!
 //! Texts become these types in `options` (the table of keys), `dsn`, `environment`, `passfile` and `service`; the rest
 //! of the crate reads only these.
@@ -60,7 +60,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How the pool behaves.
+/// The settings of the pool.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PoolSettings {
     pub(crate) name: Option<String>,
@@ -75,7 +75,7 @@ pub(crate) struct PoolSettings {
     pub(crate) retry_max_delay: Duration,
     /// Share of each wait that may be cut off at random, 0 to 1.
     pub(crate) retry_jitter: f64,
-    /// `None`: never refuses at once.
+    /// `None`: the circuit never opens.
     pub(crate) breaker_after: Option<Duration>,
     pub(crate) fleet_share: bool,
     pub(crate) allow_exit_on_idle: bool,
@@ -93,13 +93,13 @@ pub(crate) struct PoolSettings {
     pub(crate) statement_deadline: Option<Duration>,
     /// Durations are measured.
     pub(crate) metrics: bool,
-    /// `None`: loans may last.
+    /// `None`: checkouts of any length are allowed.
     pub(crate) leak_detection_threshold: Option<Duration>,
     pub(crate) leak_backtrace: bool,
 }
 
 named_values! {
-    /// How much TLS a connection must have: libpq's six modes, with libpq's meaning.
+    /// The TLS that a connection must have: libpq's six modes, with libpq's meaning.
     pub enum SslMode {
         /// Never TLS.
         Disable = "disable",
@@ -117,7 +117,7 @@ named_values! {
 }
 
 named_values! {
-    /// How TLS starts.
+    /// The way TLS starts.
     pub enum SslNegotiation {
         /// PostgreSQL's own request first.
         Postgres = "postgres",
@@ -136,11 +136,11 @@ pub(crate) enum RootCertificates {
 }
 
 named_values! {
-    /// Whether the password exchange is tied to the TLS connection it runs over.
+    /// The binding of the password exchange to the TLS connection it runs over.
     pub enum ChannelBinding {
         /// Never.
         Disable = "disable",
-        /// Where server and TLS allow it.
+        /// Bound where server and TLS allow it.
         Prefer = "prefer",
         /// Or no connection.
         Require = "require",
@@ -148,7 +148,7 @@ named_values! {
 }
 
 named_values! {
-    /// Which role a server must have to be connected to.
+    /// The role a server must have.
     pub enum TargetSessionAttrs {
         /// Any server.
         Any = "any",
@@ -184,7 +184,7 @@ named_values! {
     /// A version of PostgreSQL's protocol.
     #[derive(PartialOrd, Ord)]
     pub enum ProtocolVersion {
-        /// 3.0, which every server speaks.
+        /// 3.0, which every server supports.
         V3_0 = "3.0",
         /// 3.2, which came with PostgreSQL 18: longer keys for cancelling.
         V3_2 = "3.2",
@@ -203,18 +203,18 @@ impl ProtocolVersion {
     }
 }
 
-/// Which methods of authentication are acceptable, and at what price.
+/// The acceptable methods of authentication, and the acceptable cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AuthSettings {
     /// `None`: any.
     pub(crate) required: Option<RequireAuth>,
-    /// How often a server may have a password hashed.
+    /// The most iterations of the password hash a server may ask for.
     pub(crate) scram_max_iterations: u32,
     /// The oldest and the newest version of the protocol.
     pub(crate) versions: (ProtocolVersion, ProtocolVersion),
 }
 
-/// Where one server is to be found.
+/// The address of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
     /// A name or an address in text form; also the name a certificate is checked against.
@@ -243,7 +243,7 @@ pub(crate) struct TlsSettings {
     pub(crate) key: Option<PathBuf>,
     pub(crate) key_password: Option<Secret>,
     pub(crate) crl: Option<PathBuf>,
-    /// Where the files are that nothing names: `~/.postgresql`.
+    /// The folder of files that no option names: `~/.postgresql`.
     pub(crate) user_folder: Option<PathBuf>,
     /// Send the host name in the clear, so that a TLS proxy can route (`sslsni`).
     pub(crate) sni: bool,
@@ -259,18 +259,18 @@ pub(crate) struct KeepaliveSettings {
     pub(crate) idle: Duration,
     pub(crate) interval: Duration,
     pub(crate) retries: u32,
-    /// How long sent bytes may stay unacknowledged; zero leaves it to the system.
+    /// The longest time sent bytes may stay unacknowledged; zero leaves it to the system.
     pub(crate) tcp_user_timeout: Duration,
 }
 
-/// What the server itself does about sessions whose client is gone or asleep; `None` leaves it to the server.
+/// The server's own timeouts for sessions without a live client; `None` leaves each to the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OrphanSettings {
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) connection_check_interval: Option<Duration>,
 }
 
-/// How to reach the server and as whom.
+/// The settings of a connection: the servers, the user and the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerSettings {
     /// At least one.

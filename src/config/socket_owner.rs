@@ -1,7 +1,7 @@
-//! The check of who serves the socket that was found where no host was given.
+//! The check of the owner of a socket that was found where no host was given.
 //!
-//! Without a host, and without the folder of packaged servers, libpq looks in `/tmp`, where any user of the machine can put a
-//! socket and wait for passwords. A host that was named is the program's own word and is not checked.
+//! Without a host, and without the folder of packaged servers, libpq looks in `/tmp`, where any user of the machine can
+//! put a socket and wait for passwords. A host that the program named is not checked.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 /// The mode's bit that lets every user put files into a folder.
 const EVERYBODY_MAY_WRITE: u32 = 0o002;
 
-/// Refuses a socket in `directory` that belongs to a stranger. One that is not there yet is nobody's.
+/// Refuses a socket in `directory` that belongs to a stranger. A missing one has no owner.
 ///
-/// The file can be replaced between this look and the connection: [`refuse_stranger`] is for the connection's end too.
+/// The file can be replaced between this check and the connection, so [`refuse_stranger`] checks the connection's peer
+/// too.
 pub(super) fn check(directory: &Path, port: u16) -> Result<()> {
     match fs::symlink_metadata(directory.join(format!(".s.PGSQL.{port}"))) {
         Ok(socket) => refuse_stranger(directory, socket.uid()),
@@ -23,8 +24,8 @@ pub(super) fn check(directory: &Path, port: u16) -> Result<()> {
     }
 }
 
-/// Refuses a server that runs as `owner` behind a socket in `directory`, unless not everybody can put one there, or the owner
-/// is root, this process's user, or `postgres`.
+/// Refuses a server that runs as `owner` behind a socket in `directory`, unless only some users can put one there, or
+/// the owner is root, this process's user, or `postgres`.
 pub(crate) fn refuse_stranger(directory: &Path, owner: u32) -> Result<()> {
     let mode = fs::metadata(directory).map_or(0, |folder| folder.mode());
     let own = rustix::process::geteuid().as_raw();

@@ -1,12 +1,12 @@
-//! What kinds of value an option can have, and how a text becomes one.
+//! The kinds of value an option can have, and their reading from text.
 //!
 //! Values travel as canonical text (`15s`, `true`, `verify-full`): that is what is kept, shown and read back, so that
 //! whatever `get` prints can be given to `set`. [`Kind::canonical`] is the only way in.
 
 use std::time::Duration;
 
-/// What a number without a unit means. libpq's own keys keep libpq's units, so that a connection string means the
-/// same to `psql` and to Holdfast; Holdfast's keys count milliseconds.
+/// The unit of a number without one. libpq's own keys keep libpq's units, so that a connection string means the same to
+/// `psql` and to Holdfast; Holdfast's keys count milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bare {
     Milliseconds,
@@ -33,18 +33,18 @@ pub(crate) enum Kind {
         bare: Bare,
         min: Duration,
         max: Duration,
-        /// What `0` means, where it does not simply mean no time.
+        /// The meaning of `0`, where it is not simply no time.
         zero: Option<&'static str>,
     },
     Choice(&'static [&'static str]),
     /// Port numbers, comma-separated, each of which may be empty.
     Ports,
-    /// One of libpq's options that Holdfast has no use for: values that change nothing are taken, all others refused.
+    /// One of libpq's options without effect in Holdfast: values that change nothing are accepted, all others refused.
     Inert {
         harmless: &'static [&'static str],
         because: &'static str,
     },
-    /// One of libpq's options whose value cannot matter here, whatever it is.
+    /// One of libpq's options of which any value is accepted and ignored.
     Ignored {
         because: &'static str,
     },
@@ -66,10 +66,10 @@ const UNITS: [(&str, Duration); 6] = [
 ];
 
 impl Kind {
-    /// The value in canonical text, or what is allowed instead.
+    /// Returns the value in canonical text, or the values allowed instead.
     pub(crate) fn canonical(&self, text: &str) -> Result<String, String> {
         if text.contains('\0') {
-            // It would end the value early in the start-up packet, and what follows would be read as another setting.
+            // A NUL would end the value early in the start-up packet, and the rest would be read as another setting.
             return Err("a text without NUL bytes".to_owned());
         }
         let found = match self {
@@ -101,7 +101,7 @@ impl Kind {
         found.ok_or_else(|| self.allowed())
     }
 
-    /// What may be given, as the end of the sentence "allowed is ...".
+    /// The values allowed, as the end of the sentence "allowed is ...".
     pub(crate) fn allowed(&self) -> String {
         match self {
             Self::Text => "any text".to_owned(),

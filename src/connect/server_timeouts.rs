@@ -14,11 +14,7 @@ use crate::session::Lane;
 /// The first major version of PostgreSQL with both settings.
 const MIN_SERVER_MAJOR: u8 = 14;
 
-/// The errors of a setting that is not available: undefined (a relative of PostgreSQL), a value it does not take
-/// (`client_connection_check_interval` on systems without that check), not for this user.
-const UNAVAILABLE_SETTING: [&str; 3] = ["42704", "22023", "42501"];
-
-/// Sets the timeouts on a fresh session. A setting that the server does not have is skipped.
+/// Tells a fresh session. A server that cannot do one of the two is left as it is.
 pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
     if statements.is_empty() {
@@ -52,7 +48,7 @@ fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
 /// Runs a statement; `false` when the setting is not available.
 fn run(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
     let Err(error) = lane.script(sql) else { return Ok(true) };
-    if error.sqlstate().is_some_and(|code| UNAVAILABLE_SETTING.contains(&code.code())) {
+    if error.is_setting_unavailable() {
         return Ok(false);
     }
     if error.kind() == ErrorKind::QueryTimeout {

@@ -1,4 +1,4 @@
-//! Which kind a failure is. Texts and codes were read in PostgreSQL's `errcodes.txt`, `postinit.c`,
+//! The classification of failures. Texts and codes were read in PostgreSQL's `errcodes.txt`, `postinit.c`,
 //! `backend_startup.c` and PgBouncer's `src/client.c`, `src/objects.c` and `src/janitor.c`.
 
 use std::error::Error as StdError;
@@ -6,10 +6,10 @@ use std::io;
 
 use postgres::error::{DbError, ErrorPosition, SqlState};
 
-use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
+use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage, is_transaction_conflict, sqlstate};
 
-/// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that
-/// only the text tells a full pooler from a broken protocol.
+/// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that only
+/// the text distinguishes a full pooler from a broken protocol.
 const POOLER_FULL: [&str; 6] = [
     "no more connections allowed", // PgBouncer: max_client_conn
     "client connections exceeded", // PgBouncer: max_db_client_connections, max_user_client_connections
@@ -18,7 +18,7 @@ const POOLER_FULL: [&str; 6] = [
     "max clients reached", // Supavisor, "MaxClientsInSessionMode: max clients reached"
     "client_login_timeout",
 ];
-/// The same in words that PostgreSQL has too.
+/// The same, in words that PostgreSQL uses too.
 const FULL: &str = "too many connections";
 
 /// Texts of a pooler that cannot reach its server just now, which passes as 57P03 does.
@@ -33,7 +33,7 @@ const POOLER_SERVER_AWAY: [&str; 8] = [
     "client_login_timeout (server down)",
 ];
 
-/// Texts with which a pooler turns down who somebody is, or where he wants to go: no retry helps.
+/// Texts with which a pooler refuses the credentials: no retry helps.
 const POOLER_REFUSES: [&str; 6] = [
     "authentication failed", // PgBouncer: "SASL ...", "\"trust\" ...", "certificate ...", "PAM ...", "password ..."
     "login rejected",
@@ -46,8 +46,8 @@ const POOLER_KNOWS_NO_DATABASE: [&str; 2] = ["no such database", "is disabled"];
 /// PgBouncer's `query_timeout`: it ends the session.
 const POOLER_ENDED_STATEMENT: [&str; 2] = ["query timeout", "query_timeout"];
 
-/// "canceling statement due to statement timeout" in the languages that servers speak (`src/backend/po` of PostgreSQL 15), as far as
-/// it differs from what they say of a user's request. Both have one SQLSTATE, and come from one routine.
+/// "canceling statement due to statement timeout" in the servers' languages (`src/backend/po` of PostgreSQL 15): the
+/// part that differs from the text for a user's request. Both have one SQLSTATE, and come from one routine.
 const STATEMENT_TIMEOUT: [&str; 11] = [
     "statement timeout",
     "zeitüberschreitung",
@@ -62,16 +62,20 @@ const STATEMENT_TIMEOUT: [&str; 11] = [
     "语句执行超时",
 ];
 
-/// The kind of an error that a server or pooler answered with.
-pub(crate) fn kind_of_server_error(sqlstate: &SqlState, message: &str) -> ErrorKind {
-    let code = sqlstate.code();
+/// Returns the kind of an error that a server or pooler answered with.
+pub(crate) fn kind_of_server_error(state: &SqlState, message: &str) -> ErrorKind {
+    let code = state.code();
     match code {
-        "53300" => return ErrorKind::ServerFull,
-        "57P03" => return ErrorKind::ServerStarting,
-        "57014" if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
-        "57014" => return ErrorKind::Canceled,
+        sqlstate::TOO_MANY_CONNECTIONS => return ErrorKind::ServerFull,
+        sqlstate::CANNOT_CONNECT_NOW => return ErrorKind::ServerStarting,
+        sqlstate::QUERY_CANCELED if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
+        sqlstate::QUERY_CANCELED => return ErrorKind::Canceled,
         // Administrator's or idle-timeout termination: the session is gone.
-        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" => return ErrorKind::ConnectionLost,
+        sqlstate::ADMIN_SHUTDOWN
+        | sqlstate::CRASH_SHUTDOWN
+        | sqlstate::DATABASE_DROPPED
+        | sqlstate::IDLE_SESSION_TIMEOUT
+        | sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => return ErrorKind::ConnectionLost,
         _ => {}
     }
     if code.starts_with("28") {
@@ -91,8 +95,8 @@ fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
     let is_full = || says(message, &POOLER_FULL) || says(message, &[FULL]);
     let full = || is_full().then_some(ErrorKind::ServerFull);
     match code {
-        // What it cannot reach its server for may be quoted behind the words for that, so these come first.
-        "08P01" => away().or_else(full).or_else(|| {
+        // These come first: a pooler quotes the reason behind the words for an unreachable server.
+        sqlstate::PROTOCOL_VIOLATION => away().or_else(full).or_else(|| {
             let others = [
                 (&POOLER_REFUSES[..], ErrorKind::Auth),
                 (&POOLER_KNOWS_NO_DATABASE[..], ErrorKind::Database),
@@ -100,31 +104,32 @@ fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
             ];
             others.into_iter().find(|(known, _)| says(message, known)).map(|(_, kind)| kind)
         }),
-        "XX000" | "58000" => away().or_else(full),
+        sqlstate::INTERNAL_ERROR | sqlstate::SYSTEM_ERROR => away().or_else(full),
         _ => None,
     }
 }
 
-/// Whether a text is, or has in it, one of these.
+/// Returns whether a text contains one of these.
 fn says(message: &str, known: &[&str]) -> bool {
     let text = message.to_ascii_lowercase();
     known.iter().any(|words| text.contains(words))
 }
 
-/// Whether it is a pooler that says that there is no room: by its SQLSTATE, or by its words where it uses PostgreSQL's.
+/// Returns whether the refusal for want of room is a pooler's: by its SQLSTATE, or by its words where it uses
+/// PostgreSQL's code.
 pub(super) fn is_full_pooler(said: &ServerMessage) -> bool {
-    said.sqlstate.code() != "53300" || says(&said.message, &POOLER_FULL)
+    said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || says(&said.message, &POOLER_FULL)
 }
 
-/// Whether a pooler turned a client away that had not been given a server: what it asked for reached none.
+/// Returns whether a pooler turned a client away before it had a server, so that the request reached none.
 fn reached_no_server(said: &ServerMessage) -> bool {
-    let kind = || kind_by_words_of_a_pooler("08P01", &said.message);
-    said.sqlstate.code() == "08P01"
+    let kind = || kind_by_words_of_a_pooler(sqlstate::PROTOCOL_VIOLATION, &said.message);
+    said.sqlstate.code() == sqlstate::PROTOCOL_VIOLATION
         && said.severity == "FATAL"
         && matches!(kind(), Some(ErrorKind::ServerFull | ErrorKind::ServerStarting))
 }
 
-/// The kind of an operating-system error met while a connection is being opened.
+/// Returns the kind of an operating-system error met while a connection is being opened.
 pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
     use io::ErrorKind as Io;
     match error.kind() {
@@ -138,7 +143,7 @@ pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
     }
 }
 
-/// Failures of opening a connection that pass by themselves, so that a retry may help.
+/// Returns whether a failure to open a connection may pass by itself, so that a retry may help.
 pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -152,15 +157,10 @@ pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
     )
 }
 
-/// Whether an error of this kind, made before anything was sent to a server, may be tried again.
+/// Returns whether a call may be retried that failed with this kind before anything was sent to a server.
 pub(super) fn retryable_by_kind(kind: ErrorKind) -> bool {
     is_connection_failure(kind) && kind != ErrorKind::ConnectionLost
         || matches!(kind, ErrorKind::PoolTimeout | ErrorKind::CircuitOpen | ErrorKind::Overloaded)
-}
-
-/// Serialization failure and deadlock: the server has rolled the transaction back, so running it again is safe.
-pub(crate) fn is_transaction_conflict(sqlstate: &str) -> bool {
-    matches!(sqlstate, "40001" | "40P01")
 }
 
 fn server_message(db: &DbError) -> ServerMessage {
@@ -193,20 +193,21 @@ fn server_message(db: &DbError) -> ServerMessage {
     }
 }
 
-/// Whether these are a session's last words.
+/// Returns whether this message ends the session.
 pub(crate) fn ends_the_session(said: &ServerMessage) -> bool {
     matches!(said.severity.as_str(), "FATAL" | "PANIC")
 }
 
-/// Whether last words of this kind, in reply to a statement, say no more than that the session is lost: whatever the code says
-/// of a statement (40001 of a standby, 53200, XX000), it is the session that it was about. A pooler's words, and what forbids
-/// that a session begins at all, say more.
+/// Returns whether a fatal message of this kind, in reply to a statement, means only that the session is lost. Codes
+/// that are otherwise about a statement (40001 of a standby, 53200, XX000) concern the session here. A pooler's texts,
+/// and refusals to begin a session, mean more.
 fn is_loss(kind: ErrorKind, code: &str) -> bool {
-    code == "57014" || kind == ErrorKind::Database && code != "08P01" && !code.starts_with("3D")
+    code == sqlstate::QUERY_CANCELED
+        || kind == ErrorKind::Database && code != sqlstate::PROTOCOL_VIOLATION && !code.starts_with("3D")
 }
 
 impl Error {
-    /// Classifies what the server answered, in the phase it answered in.
+    /// Classifies the server's answer by its content and its phase.
     pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
         let mut kind = kind_of_server_error(&server.sqlstate, &server.message);
         let code = server.sqlstate.code();
@@ -217,11 +218,11 @@ impl Error {
             kind = ErrorKind::ConnectionLost;
         }
         if !opening && is_connection_failure(kind) && server.severity == "ERROR" {
-            // The session goes on: it is about another connection, such as that of a foreign table.
+            // The session goes on: the message is about another connection, such as that of a foreign table.
             kind = ErrorKind::Database;
         }
-        // It is said to a session that was idle, so nothing that was sent to it was looked at.
-        let was_idle = ended && code == "57P05";
+        // The server sends this to an idle session only, so it ran nothing that was sent meanwhile.
+        let was_idle = ended && code == sqlstate::IDLE_SESSION_TIMEOUT;
         let retryable =
             conflict || was_idle || is_connection_failure(kind) && (opening || reached_no_server(&server));
         Error::new(kind, "the server refused")
@@ -230,7 +231,7 @@ impl Error {
             .set_retryable(retryable)
     }
 
-    /// Classifies an operating-system error met while opening a connection; `doing` is for what the phase does not say.
+    /// Classifies an operating-system error met while opening a connection; `doing` adds what the phase does not tell.
     pub(crate) fn from_connect_io(error: io::Error, phase: Phase, doing: &str) -> Self {
         let kind = io_kind(&error);
         let retryable = is_connection_failure(kind) && error.kind() != io::ErrorKind::PermissionDenied;
@@ -262,7 +263,8 @@ pub(super) fn statement_error(error: postgres::Error) -> Error {
     base.in_phase(Phase::Query).set_retryable(false).with_source(error)
 }
 
-/// What is left is the caller's (wrong parameter count or type, `query_one` without a row) or a broken protocol.
+/// Classifies the rest: misuse by the caller (wrong parameter count or type, `query_one` without a row), or a broken
+/// protocol.
 fn misuse_or_protocol(error: postgres::Error) -> Error {
     let cause = StdError::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
     Error::new(ErrorKind::Misuse, format!("{error}{cause}")).in_phase(Phase::Query).with_source(error)

@@ -1,11 +1,11 @@
-//! Transactions that did not commit, or of which it is not known.
+//! Errors of transactions that did not commit, or may not have.
 
 use std::fmt;
 
 use super::{Error, ErrorKind, Phase, is_transaction_conflict};
 
-/// The server answered COMMIT with a rollback, or would have; or a statement came to nothing because of another. Stands
-/// behind the error as its source, so that it can be told from an error that a statement met.
+/// The mark of a rollback: the server answered COMMIT with one, or would have, or a statement was undone because of
+/// another. It stands behind the error as its source and distinguishes it from the error of a statement itself.
 #[derive(Debug)]
 pub(crate) struct RolledBack;
 
@@ -18,7 +18,8 @@ impl fmt::Display for RolledBack {
 impl std::error::Error for RolledBack {}
 
 impl Error {
-    /// A statement of the transaction had failed with `sqlstate`, and nobody had taken notice.
+    /// Makes the error of a COMMIT after a statement of the transaction had failed with `sqlstate` and the failure was
+    /// ignored.
     pub(crate) fn rolled_back(sqlstate: Option<&str>) -> Self {
         let code = sqlstate.map(|code| format!(" with SQLSTATE {code}")).unwrap_or_default();
         let message = format!(
@@ -31,7 +32,7 @@ impl Error {
             .with_source(RolledBack)
     }
 
-    /// Another statement of a pipeline that stands or falls as a whole had failed, as `cause` says.
+    /// Makes the error of a statement in an atomic pipeline in which another statement failed, for `cause`.
     pub(crate) fn fell_with(cause: &str, ran: bool) -> Self {
         let what = if ran { "undone" } else { "not run" };
         Self::new(ErrorKind::Database, format!("{what}, because {cause}"))
@@ -40,7 +41,7 @@ impl Error {
             .with_source(RolledBack)
     }
 
-    /// The connection was lost between COMMIT and its answer.
+    /// Makes the error of a connection lost between COMMIT and its answer.
     pub(crate) fn commit_unknown(lost: Error) -> Self {
         let message =
             format!("COMMIT was sent, but the connection was lost before its answer came: {}", lost.cause());

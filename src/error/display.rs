@@ -1,4 +1,4 @@
-//! An error in words: what failed, where, what the server said, what was tried, how the pool stood, what to do.
+//! The text of an error: the failure, its place, the server's message, the attempts, the pool's state, and the remedy.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Attempt, Error, ErrorKind, Phase};
 
 impl Error {
-    /// What failed and where, in one clause: no attempts, no pool state, no advice.
+    /// Returns the failure and its place in one clause: no attempts, no pool state, no advice.
     pub(crate) fn summary(&self) -> String {
         match &self.0.target {
             Some(target) => format!("{} [{target}]", self.cause()),
@@ -14,7 +14,7 @@ impl Error {
         }
     }
 
-    /// What failed, without the server's name.
+    /// Returns the failure without the server's name.
     pub(super) fn cause(&self) -> String {
         let inner = &*self.0;
         let mut text = match &inner.server {
@@ -33,7 +33,7 @@ impl Error {
         text
     }
 
-    /// What a person should do about it, where there is something to do: the server's hint if it gave one.
+    /// Advice for a person, where there is any: the server's hint if it sent one, else the library's own.
     pub fn remedy(&self) -> Option<&str> {
         if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
             return Some(hint);
@@ -113,7 +113,7 @@ fn doing(phase: Phase) -> &'static str {
     }
 }
 
-/// `850 ms`, `8.0 s`: a duration as a person says it.
+/// Formats a duration for people: `850 ms`, `8.0 s`.
 pub(crate) fn human(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_millis())
@@ -122,7 +122,7 @@ pub(crate) fn human(duration: Duration) -> String {
     }
 }
 
-/// Names the server only of attempts that were made elsewhere than the last.
+/// Writes the attempts. It names the server only of those made elsewhere than the last.
 fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt], target: Option<&str>) -> fmt::Result {
     let plural = if attempts.len() == 1 { "" } else { "s" };
     write!(f, "; {} attempt{plural}:", attempts.len())?;

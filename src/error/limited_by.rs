@@ -1,16 +1,16 @@
-//! Which limit a server means when it says "too many connections".
+//! The limit that a server means by "too many connections".
 
 use super::{Error, ErrorKind, ServerMessage, classify};
 
-/// Whose limit keeps a pool from having more connections.
+/// The limit that keeps a pool from having more connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitedBy {
-    /// The server's `max_connections`: all who use it share that.
+    /// The server's `max_connections`, which all its clients share.
     Server,
     /// The same, where what is left is reserved: for superusers, or for roles with `pg_use_reserved_connections`.
     Reserved,
-    /// The role's own `CONNECTION LIMIT`: all that log in as it share that, and others may have slots free.
+    /// The role's own `CONNECTION LIMIT`, which all its sessions share; other roles may have slots free.
     Role,
     /// The database's own `CONNECTION LIMIT`.
     Database,
@@ -21,7 +21,7 @@ pub enum LimitedBy {
 }
 
 impl LimitedBy {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -45,14 +45,14 @@ impl LimitedBy {
         }
     }
 
-    /// What refused a connection, if that was a limit.
+    /// Returns the limit that refused a connection, if a limit did.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         (error.kind() == ErrorKind::ServerFull).then(|| error.server().map_or(Self::Server, Self::of_message))
     }
 
-    /// By the function that reported it, which is the same in every language of the server; by its words where a server
-    /// does not name it. Read in PostgreSQL 14 to 18: `proc.c`, `postmaster.c`, `backend_startup.c`, `postinit.c`,
-    /// `miscinit.c`.
+    /// Decides by the function that reported it, which is the same in every language of the server. Where a server
+    /// names no function, the words decide. Read in PostgreSQL 14 to 18: `proc.c`, `postmaster.c`, `backend_startup.c`,
+    /// `postinit.c`, `miscinit.c`.
     fn of_message(said: &ServerMessage) -> Self {
         match said.routine.as_deref() {
             Some("InitProcess" | "ProcessStartupPacket" | "BackendInitialize") => return Self::Server,

@@ -1,12 +1,12 @@
-//! How a connection ends when the protocol does not say it: by deadline, by hand, by the network.
+//! The ends of a connection outside the protocol: by deadline, by hand, by the network.
 //!
-//! The link puts a fault into the `io::Error` it gives to `postgres`; classification finds it again behind whatever the
-//! driver made of it.
+//! The link puts a fault into the `io::Error` it gives to `postgres`. Classification finds it again behind the driver's
+//! own error.
 
 use std::fmt;
 use std::io;
 
-/// What ended a connection, when the server's protocol did not say it.
+/// The cause that ended a connection, where the protocol does not report one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkFault {
     /// Work on it ran past its deadline.
@@ -15,13 +15,14 @@ pub(crate) enum LinkFault {
     Interrupted,
     /// The pool retired it.
     Retired,
-    /// The server, or something on the way, closed it.
+    /// The server, or a device on the way, closed it.
     ClosedByServer,
     /// The server broke the protocol: nothing that follows can be trusted.
     ProtocolBroken,
-    /// What was left half-way on it could not be cancelled: the request may still come, and would hit what runs then.
+    /// A request left unfinished on it could not be cancelled: the cancel request may still arrive, and would hit the
+    /// next statement.
     NotCancelled,
-    /// There is no memory for what the server sends.
+    /// There is not enough memory for what the server sends.
     OutOfMemory,
     /// This process is a forked child; the connection belongs to the parent.
     Forked,

@@ -1,18 +1,19 @@
-//! A port at which something else answers: HTTP, SSH, Redis, MySQL. libpq names what it received; so does this.
+//! Errors of a port at which another service answers: HTTP, SSH, Redis, MySQL. They name what was received, as libpq
+//! does.
 
 use super::{Error, ErrorKind, Phase};
 
-/// Bytes shown of what was received.
+/// The most bytes shown of what was received.
 const SHOWN: usize = 60;
 
 impl Error {
-    /// Something was received instead of `S` or `N`, or more than that.
+    /// Makes the error of an answer to `SSLRequest` that is not one byte, `S` or `N`.
     pub(crate) fn answered_tls_request(first: u8, rest: &[u8]) -> Self {
         let words = "received invalid response to SSL negotiation: ";
         Self::of_other_service(ErrorKind::Tls, Phase::Tls, words, first, rest)
     }
 
-    /// Something was received instead of an authentication request.
+    /// Makes the error of an answer to the start-up packet that is no authentication request.
     pub(crate) fn answered_start(first: u8, rest: &[u8]) -> Self {
         let words = "expected authentication request from server, but received ";
         Self::of_other_service(ErrorKind::Auth, Phase::Auth, words, first, rest)
@@ -28,20 +29,20 @@ impl Error {
         error
     }
 
-    /// Whether it is something else than PostgreSQL that answered: no other try, encrypted or plain, can change that.
+    /// Returns whether another service than PostgreSQL answered. No other attempt, encrypted or plain, can change that.
     pub(crate) fn is_of_other_service(&self) -> bool {
         self.0.of_other_service
     }
 }
 
-/// The beginning of a text, up to the end of its line.
+/// Returns the beginning of a text, up to the end of its line.
 fn line_of(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| b.is_ascii_control()).unwrap_or(bytes.len()).min(SHOWN);
     bytes[..end].escape_ascii().to_string()
 }
 
-/// Whether bytes are a text in ASCII, as other services speak. No message of PostgreSQL's is: each has a length whose first
-/// byte is zero, or a NUL at its end.
+/// Returns whether bytes are a text in ASCII, as other services send. No message of PostgreSQL's is: each has a length
+/// whose first byte is zero, or a NUL at its end.
 pub(crate) fn is_readable(bytes: &[u8]) -> bool {
     !bytes.is_empty()
         && bytes.iter().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | b'\t' | b'\r' | b'\n'))

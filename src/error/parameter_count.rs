@@ -2,14 +2,14 @@
 
 use super::{Error, Phase};
 
-/// How many parameters a statement has, and how many it was given: what was wrong with a call that failed as
+/// The parameters a statement has, and those it was given, where the two differ: the reason for a call that failed as
 /// [`Misuse`](super::ErrorKind::Misuse). The server was not asked to run it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParameterCount {
-    /// How many the statement has.
+    /// The number of parameters the statement has.
     pub wanted: usize,
-    /// How many were given.
+    /// The number of parameters given.
     pub given: usize,
 }
 
@@ -24,7 +24,7 @@ impl Error {
         error
     }
 
-    /// How many parameters the statement has and was given, if that is what was wrong.
+    /// Returns the number of parameters wanted and given, if they differed.
     pub fn parameter_count(&self) -> Option<ParameterCount> {
         self.0.parameter_count
     }

@@ -1,31 +1,31 @@
-//! The phases that the opening of a connection completed before it failed. The error itself names the phase that failed.
+//! The phases that succeeded before the opening of a connection failed; the error itself names the phase that failed.
 
 use std::time::Duration;
 
 use super::Error;
 
-/// The timings of the failed attempt itself, not of earlier attempts listed in the error.
+/// The timings of the attempt that the error belongs to, not of the other attempts it lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PhaseTimings {
-    /// Resolving the name.
+pub(crate) struct Passed {
+    /// The time of the name look-up.
     pub(crate) resolve: Option<Duration>,
-    /// Connecting over TCP or the local socket.
+    /// The time of the TCP or local-socket connect.
     pub(crate) connect: Option<Duration>,
-    /// Requesting TLS and the handshake. `None` on a plain connection too.
+    /// The time of the TLS request and handshake. `None` on a plain connection too.
     pub(crate) tls: Option<Duration>,
-    /// The time that the failed phase took.
+    /// The time of the phase that failed.
     pub(crate) failing: Duration,
 }
 
 impl Error {
-    /// Sets the timings of the failed opening.
-    pub(crate) fn with_timings(mut self, note: impl FnOnce(&mut PhaseTimings)) -> Self {
-        note(&mut self.0.timings);
+    /// Records the phases that succeeded.
+    pub(crate) fn having_passed(mut self, note: impl FnOnce(&mut Passed)) -> Self {
+        note(&mut self.0.passed);
         self
     }
 
-    /// Returns the timings of the failed opening.
-    pub(crate) fn phase_timings(&self) -> PhaseTimings {
-        self.0.timings
+    /// Returns the phases that succeeded, with their times.
+    pub(crate) fn passed(&self) -> Passed {
+        self.0.passed
     }
 }

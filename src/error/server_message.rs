@@ -1,10 +1,76 @@
-//! The fields of what a server said, under the names that `postgres::error::DbError` has for them.
+//! The fields of an `ErrorResponse` or `NoticeResponse`, under the names that `postgres::error::DbError` has for them.
 
 use std::fmt;
 
 use postgres::error::{ErrorPosition, Severity, SqlState};
 
-use super::{Error, ErrorKind, ServerMessage};
+use super::{Error, ErrorKind};
+
+/// A server's `ErrorResponse` or `NoticeResponse`, with every field the protocol knows ("Error and Notice Message
+/// Fields" in PostgreSQL's documentation).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerMessage {
+    /// `ERROR`, `FATAL`, `WARNING`, `NOTICE` and so on, not localized.
+    pub severity: String,
+    /// The code.
+    pub sqlstate: SqlState,
+    /// The message, in one line.
+    pub message: String,
+    /// The detail.
+    pub detail: Option<String>,
+    /// The server's advice.
+    pub hint: Option<String>,
+    /// The place in the statement, in characters from 1.
+    pub position: Option<String>,
+    /// The place in `internal_query`, in characters from 1.
+    pub internal_position: Option<String>,
+    /// The statement the server generated, in a function for instance.
+    pub internal_query: Option<String>,
+    /// The stack of functions and commands in which it happened.
+    pub context: Option<String>,
+    /// The schema concerned.
+    pub schema: Option<String>,
+    /// The table concerned.
+    pub table: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// The data type concerned.
+    pub data_type: Option<String>,
+    /// The constraint violated.
+    pub constraint: Option<String>,
+    /// The server's source file.
+    pub file: Option<String>,
+    /// The line there.
+    pub line: Option<String>,
+    /// The routine there.
+    pub routine: Option<String>,
+}
+
+impl ServerMessage {
+    /// Makes a message with these three fields only.
+    pub(crate) fn new(severity: impl Into<String>, sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self {
+            severity: severity.into(),
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal_position: None,
+            internal_query: None,
+            context: None,
+            schema: None,
+            table: None,
+            column: None,
+            data_type: None,
+            constraint: None,
+            file: None,
+            line: None,
+            routine: None,
+        }
+    }
+}
 
 impl ServerMessage {
     /// The severity, not localized: `ERROR`, `FATAL`, `NOTICE` and so on.
@@ -37,7 +103,7 @@ impl ServerMessage {
         &self.message
     }
 
-    /// More about it.
+    /// The detail.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -47,7 +113,7 @@ impl ServerMessage {
         self.hint.as_deref()
     }
 
-    /// The place in the statement, or in one that the server made itself.
+    /// The place in the statement, or in one that the server generated.
     pub fn position(&self) -> Option<ErrorPosition> {
         let number = |text: &String| text.parse().ok();
         if let Some(at) = self.position.as_ref().and_then(number) {
@@ -131,7 +197,7 @@ impl Error {
         self.sqlstate()
     }
 
-    /// Whether the connection has ended.
+    /// Returns whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.kind() == ErrorKind::ConnectionLost
     }

@@ -1,67 +1,76 @@
-//! Prepared statements that no longer fit what they were prepared for. This is the one place that decides so.
+//! The decision whether a prepared statement is stale. No other place makes it.
 //!
-//! All of it is about errors that came before `BindComplete`: the server had not begun to run anything. Decided by SQLSTATE,
-//! severity and routine, never by the message, which servers translate (`lc_messages`).
+//! It concerns errors that came before `BindComplete`: the server had not begun to run anything. SQLSTATE, severity and
+//! routine decide, never the message, which servers translate (`lc_messages`).
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::{Error, ServerMessage, find_source};
+use super::{Error, ServerMessage, find_source, sqlstate};
 
-/// What an error of `Bind` says about the statement that was to be bound.
+/// The conclusion from an error of `Bind` about the statement that was to be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Staleness {
-    /// Nothing: prepared anew, it would fail as it did.
+    /// The statement is not stale: prepared anew, it would fail again.
     Fits,
-    /// The values were none of its types, as the server settled them when it was prepared. They may be of another type by now:
-    /// worth describing anew before it is run the next time, though perhaps the values are wrong.
+    /// The values did not match the parameter types that the server chose when the statement was prepared. The types
+    /// may have changed since, so it is described anew before its next run; or the values are wrong.
     Suspect,
-    /// Prepared anew, it may work.
+    /// The statement may work when prepared anew.
     Outdated,
-    /// The server does not have it, and probably none of the others either.
+    /// The server does not have the statement, and probably none of the others either.
     Unknown,
 }
 
 impl Staleness {
-    /// Of a statement that was described some time ago, and failed before its `BindComplete`.
+    /// Decides for a statement that was described some time ago and failed before its `BindComplete`.
     pub(crate) fn of(said: &ServerMessage) -> Self {
         if said.severity != "ERROR" {
             return Self::Fits;
         }
         match said.sqlstate.code() {
-            "26000" => Self::Unknown,
-            // The columns of its result changed (`plancache.c`). Servers that tell no routine are given the benefit of the doubt.
-            "0A000" if said.routine.as_deref().is_none_or(|r| r == "RevalidateCachedQuery") => Self::Outdated,
+            sqlstate::INVALID_SQL_STATEMENT_NAME => Self::Unknown,
+            // The columns of its result changed (`plancache.c`). A server that reports no routine gets the benefit of
+            // the doubt.
+            sqlstate::FEATURE_NOT_SUPPORTED
+                if said.routine.as_deref().is_none_or(|r| r == "RevalidateCachedQuery") =>
+            {
+                Self::Outdated
+            }
             // "cache lookup failed for type ...", "could not open relation with OID ...": what it refers to is gone.
-            "XX000" => Self::Outdated,
-            // As many parameters or result formats as it had under this name when it was described, and has no longer.
-            "08P01" => Self::Outdated,
-            // Permission is looked at again when it is bound, and found missing again.
-            "42501" => Self::Fits,
-            // Analysed again after a change of tables, types, functions or `search_path`, it means nothing any more.
+            sqlstate::INTERNAL_ERROR => Self::Outdated,
+            // The number of parameters or result formats under this name has changed since the description.
+            sqlstate::PROTOCOL_VIOLATION => Self::Outdated,
+            // Permission is checked at each bind, and would be missing again.
+            sqlstate::INSUFFICIENT_PRIVILEGE => Self::Fits,
+            // After a change of tables, types, functions or `search_path` the text cannot be analysed any more.
             code if code.starts_with("42") => Self::Outdated,
             code if code.starts_with("22") => Self::Suspect,
             _ => Self::Fits,
         }
     }
 
-    /// Whether preparing the statement anew may help.
+    /// Returns whether preparing the statement anew may help.
     pub(crate) fn is_stale(self) -> bool {
         matches!(self, Self::Outdated | Self::Unknown)
     }
 }
 
-/// Whether an error says that a statement of this name, which was closed just now, exists: it was closed elsewhere.
+/// Returns whether the server reports that a name just closed is taken: the close reached another server session.
 pub(crate) fn is_duplicate_name(error: &Error) -> bool {
-    error.server().is_some_and(|said| said.severity == "ERROR" && said.sqlstate.code() == "42P05")
+    error.server().is_some_and(|said| {
+        said.severity == "ERROR" && said.sqlstate.code() == sqlstate::DUPLICATE_PREPARED_STATEMENT
+    })
 }
 
-/// Whether an error says that there is no statement of this name.
+/// Returns whether the server reports that there is no statement of this name.
 pub(crate) fn is_unknown_name(error: &Error) -> bool {
-    error.server().is_some_and(|said| said.severity == "ERROR" && said.sqlstate.code() == "26000")
+    error.server().is_some_and(|said| {
+        said.severity == "ERROR" && said.sqlstate.code() == sqlstate::INVALID_SQL_STATEMENT_NAME
+    })
 }
 
-/// Stands behind the error of a statement that was stale and could not be run again where it stood.
+/// The mark behind the error of a stale statement that could not be run again in place.
 #[derive(Debug)]
 struct StaleStatement;
 
@@ -74,8 +83,8 @@ impl fmt::Display for StaleStatement {
 impl StdError for StaleStatement {}
 
 impl Error {
-    /// Marks the error of a statement that was found stale before anything of it ran, and is prepared anew when it is run the
-    /// next time. `in_transaction`: the transaction has failed with it.
+    /// Marks the error of a statement that was found stale before anything of it ran. It is prepared anew at its next
+    /// run. `in_transaction`: the transaction has failed with it.
     pub(crate) fn of_stale_statement(self, in_transaction: bool) -> Self {
         let note = if in_transaction {
             "the prepared statement was stale: what it depends on has changed since it was prepared; nothing of it ran, but \
@@ -87,7 +96,7 @@ impl Error {
         self.with_note(note.to_owned()).set_retryable(true).with_source(StaleStatement)
     }
 
-    /// Whether it is the error of a stale statement, of which nothing ran.
+    /// Returns whether this is the error of a stale statement, of which nothing ran.
     pub(crate) fn is_of_stale_statement(&self) -> bool {
         find_source::<StaleStatement>(self).is_some()
     }

@@ -5,7 +5,9 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-/// One kind of evidence.
+use crate::error::sqlstate::is_read_only;
+
+/// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoleEvidence {
     /// The server refused a write (25006): it is read-only, or the borrower made the transaction so.
@@ -28,7 +30,7 @@ pub(super) struct RoleEvidenceLog {
 impl RoleEvidenceLog {
     /// Records an error.
     pub(super) fn note_error(&self, sqlstate: [u8; 5]) {
-        if sqlstate == *b"25006" {
+        if is_read_only(sqlstate) {
             self.note(REFUSED);
         }
     }

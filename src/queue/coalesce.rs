@@ -153,8 +153,7 @@ impl Replies<'_> {
         if error.is_of_stale_statement() {
             return true;
         }
-        let was_cancelled = error.sqlstate().is_some_and(|s| s.code() == "57014");
-        was_cancelled && self.cancelled && settled == Settled::Untouched
+        error.is_query_canceled() && self.cancelled && settled == Settled::Untouched
     }
 }
 

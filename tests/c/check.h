@@ -1,4 +1,5 @@
-/* What the C tests share. A test program gets the server's URL as its first argument and returns 0 if all went well. */
+/* The helpers of the C tests. A test program gets the server's URL as its first argument and returns 0 if all went
+ * well. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -29,7 +30,7 @@
         CHECK(error == NULL);                                                                \
     } while (0)
 
-/* Ends the program unless a call fails with this status; frees the error, whose status must be the same. */
+/* Ends the program unless a call fails with this status; frees the error, which must have the same status. */
 #define FAILS(wanted, call)                                                                  \
     do {                                                                                     \
         holdfast_status got_ = (call);                                                       \
@@ -43,21 +44,21 @@
         error = NULL;                                                                        \
     } while (0)
 
-/* Whether a sanitizer or valgrind watches, which has memory and threads of its own: then they are not counted. */
+/* Returns whether a sanitizer or valgrind watches. It has memory and threads of its own: then they are not counted. */
 static inline bool is_watched(void)
 {
     return getenv("HOLDFAST_TEST_WATCHED") != NULL;
 }
 
-/* Whether a child can be forked off. Not from a program in a sanitizer: another thread may hold one of its own locks at that
- * moment, for which the child would wait for ever. */
+/* Returns whether a child can be forked off. Not from a program in a sanitizer: another thread may hold one of its own
+ * locks at that moment, for which the child would wait for ever. */
 static inline bool can_fork(void)
 {
     const char *watched = getenv("HOLDFAST_TEST_WATCHED");
     return watched == NULL || strcmp(watched, "sanitizer") != 0;
 }
 
-/* Lets this much time pass; more if somebody watches, since what is waited for takes more then. */
+/* Lets this much time pass; more under a sanitizer or valgrind, where the work takes longer. */
 static inline void pause_ms(long ms)
 {
     const long long ns = (is_watched() ? 4LL : 1LL) * ms * 1000000;
@@ -71,13 +72,13 @@ static inline size_t as_many_as(size_t usual)
     return is_watched() ? usual / 10 : usual;
 }
 
-/* Whether a text of the library is this one, and well-formed. */
+/* Returns whether a text of the library is this one, and well-formed. */
 static inline bool is(holdfast_str text, const char *wanted)
 {
     return strlen(text.ptr) == text.len && strcmp(text.ptr, wanted) == 0;
 }
 
-/* Whether a text of the library contains this one. */
+/* Returns whether a text of the library contains this one. */
 static inline bool has(holdfast_str text, const char *part)
 {
     return strstr(text.ptr, part) != NULL;

@@ -1,4 +1,5 @@
-/* What a pool does when its server is out of reach, refuses it for good, or is shared with others. Needs a server that knows no database "missing". */
+/* The behaviour of a pool when its server is out of reach, refuses it permanently, or is shared with others. Needs a
+ * server that knows no database "missing". */
 #include "check.h"
 
 #include <string.h>

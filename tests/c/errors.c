@@ -69,7 +69,7 @@ static void a_refusal_tells_of_every_attempt(void)
     CHECK(holdfast_pool_acquire(pool, &options, &connection, &error) == HOLDFAST_STATUS_REFUSED);
     CHECK(holdfast_error_attempt_count(error) == 1);
     holdfast_error_free(error);
-    /* Who wants no error object gets none. */
+    /* A caller that passes no place for an error object gets none. */
     CHECK(holdfast_pool_acquire(pool, &options, &connection, NULL) == HOLDFAST_STATUS_REFUSED);
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.errors[HOLDFAST_STATUS_REFUSED] > 0 && stats.errors[HOLDFAST_STATUS_AUTH] == 0);

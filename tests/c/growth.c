@@ -20,7 +20,7 @@ static unsigned char *exactly(size_t size, int filling)
     return place;
 }
 
-/* The same amid canaries, for when nobody watches. */
+/* The same amid canaries, for runs without a sanitizer. */
 static unsigned char *amid_canaries(unsigned char *room, size_t size, int filling)
 {
     uint32_t stated = (uint32_t)size;
@@ -232,7 +232,7 @@ static void what_an_error_fills(void)
     holdfast_pool_free(pool);
 }
 
-/* What a program of an earlier version has in memory after its struct is no field. */
+/* The memory after the struct of a program of an earlier version is no field. */
 static void a_field_beyond_the_size_is_not_read(const char *url)
 {
     holdfast_pool *pool = pool_of(url, "connection_timeout", "300ms");

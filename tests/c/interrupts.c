@@ -35,13 +35,13 @@ int main(int argc, char **argv)
     set_timer(is_watched() ? 3000 : 300);
     for (size_t i = 0; i < as_many_as(400); i++) {
         OK(holdfast_cancel_fire(cancel, HOLDFAST_CONFIGURED, &error));
-        /* It may be this that is cancelled, but nothing else happens to it. */
+        /* The cancel may hit this statement, but nothing else happens to it. */
         const holdfast_status status = holdfast_connection_query(connection, "select 1", HOLDFAST_NUL, NULL, 0,
                                                                  HOLDFAST_FORMAT_TEXT, &result, &error);
         CHECK(status == HOLDFAST_STATUS_OK || status == HOLDFAST_STATUS_CANCELED);
         holdfast_error_free(error);
         holdfast_result_free(result);
-        /* As long as anybody likes: no limit is cut short. */
+        /* Any limit will do: none is cut short. */
         OK(holdfast_cancel_fire(cancel, 30ULL * 24 * 3600 * 1000, &error));
     }
     set_timer(0);

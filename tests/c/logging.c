@@ -1,4 +1,4 @@
-/* What a pool tells through the callback of its configuration. */
+/* The log records of a pool, through the callback of its configuration. */
 #include "check.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@ static const char *const NOBODY =
 
 #define MOST 64
 
-/* What a callback was told. Several threads may tell. */
+/* The records that a callback received. Several threads may call it. */
 typedef struct {
     pthread_mutex_t lock;
     int count;

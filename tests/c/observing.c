@@ -1,4 +1,4 @@
-/* What a pool shows: events, metrics, health, who holds its connections, and all of it over HTTP. */
+/* The observation of a pool: events, metrics, health, the holders of connections, and all of it over HTTP. */
 #include "check.h"
 
 #include <arpa/inet.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What a callback was told. Several threads may tell. */
+/* The events that a callback received. Several threads may call it. */
 typedef struct {
     pthread_mutex_t lock;
     int kinds[32];

@@ -1,4 +1,4 @@
-/* What a pool does while its server is frozen, and when it crashes. Harms the server: run it on one of its own. */
+/* The behaviour of a pool while its server is frozen, and when it crashes. Harms the server: run it on its own. */
 #include "check.h"
 
 #include <pthread.h>
@@ -9,7 +9,7 @@
 /* The process that is stopped at present, or 0. */
 static pid_t frozen = 0;
 
-/* A test that fails must not leave a server behind that answers nobody. */
+/* A test that fails must not leave a frozen server behind. */
 static void thaw(void)
 {
     if (frozen != 0)
@@ -96,7 +96,7 @@ static void a_frozen_server_is_given_up_in_time(const char *url)
     CHECK(now() - begun >= 0.5 && now() - begun < 10);
     CHECK(holdfast_error_is_retryable(error) && holdfast_error_attempt_count(error) == 1);
     holdfast_error_free(error);
-    /* What was open before is there, and has time to prove it. */
+    /* The connections open before are still there, and have time to be validated. */
     options.timeout_ms = 25000;
     CHECK(number(pool, &options, "select 42") == 42);
     CHECK(kill(postmaster, SIGCONT) == 0);

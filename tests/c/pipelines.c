@@ -31,7 +31,7 @@ static holdfast_outcomes *run(holdfast_connection *connection, const holdfast_re
     return outcomes;
 }
 
-/* How the statement of this index ended. */
+/* Returns the status of the statement of this index. */
 static holdfast_status status(const holdfast_outcomes *outcomes, size_t index)
 {
     return holdfast_error_status(holdfast_outcomes_error(outcomes, index));

@@ -186,7 +186,7 @@ static void a_connection_in_hand_does_what_it_is_given_in_order(holdfast_pool *p
         }
         discard(done);
     }
-    /* It is free as soon as the last answer is there. */
+    /* The connection is free as soon as the last answer is there. */
     OK(holdfast_connection_query(connection, "commit", HOLDFAST_NUL, NULL, 0, 0, &result, &error));
     holdfast_result_free(result);
     holdfast_connection_release(connection);
@@ -273,7 +273,7 @@ static void cancelling_ends_what_waits_and_what_runs(const char *url)
     done = next(queue);
     CHECK(done.status == HOLDFAST_STATUS_OK && done.tag == 2);
     discard(done);
-    /* Whether a worker has come for it or not: what is cancelled is no longer in the way. */
+    /* With or without a worker on it, a cancelled request is no longer in the way. */
     for (int i = 0; i < 20; i++) {
         holdfast_result *result;
         OK(holdfast_submit_connection_query(connection, queue, 9, NULL, "select pg_sleep(60)", HOLDFAST_NUL, NULL, 0,
@@ -384,7 +384,7 @@ static void a_queue_freed_early_takes_what_it_holds_with_it(const char *url)
     holdfast_pool_free(pool);
 }
 
-/* What the callback of the next test knows. */
+/* The state of the next test's callback. */
 struct watch {
     holdfast_pool *pool;
     holdfast_queue *queue;

@@ -1,4 +1,4 @@
-/* What the tests of queues share. */
+/* The helpers of the tests of queues. */
 #ifndef QUEUES_H
 #define QUEUES_H
 
@@ -66,7 +66,7 @@ static inline void discard(holdfast_completion done)
     holdfast_error_free(done.error);
 }
 
-/* Waits until so many connections are lent. */
+/* Waits until so many connections are checked out. */
 static inline void wait_until_lent(holdfast_pool *pool, uint32_t count)
 {
     holdfast_stats stats = {.struct_size = sizeof stats};

@@ -25,12 +25,12 @@ static void ask(int fd, const char *path, int times)
 {
     char request[128];
     snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
-    /* It may have been closed at the other end by now. */
+    /* The other end may have closed it by now. */
     while (times-- > 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
         continue;
 }
 
-/* Whether the server still answers. */
+/* Returns whether the server still answers. */
 static bool answers(holdfast_str url)
 {
     char answer[12];

@@ -230,7 +230,7 @@ static void a_transaction_by_hand_is_submitted_step_by_step(holdfast_pool *pool)
     holdfast_queue_free(queue);
 }
 
-/* What a submitted transaction does, and how often it was run and freed. */
+/* The work of a submitted transaction, and the counts of its runs and frees. */
 typedef struct {
     const char *first;  /* The statement of its first run. */
     const char *then;   /* That of the others. */
@@ -364,7 +364,7 @@ static void a_transaction_can_be_cancelled(const char *url)
     holdfast_error *error;
     uint64_t first, second;
 
-    /* One that runs, and one that waits for it. */
+    /* A request that runs, and one that waits for it. */
     first = submit_plan(pool, queue, 1, &sleeps);
     wait_until_it_runs(&sleeps);
     second = submit_plan(pool, queue, 2, &waits);
@@ -380,7 +380,7 @@ static void a_transaction_can_be_cancelled(const char *url)
     expect_destroyed_once(&waits);
     CHECK(sleeps.runs == 1 && waits.runs == 0);
 
-    /* One that would be run again: cancelled at some point, it ends, and nothing of it is left. */
+    /* A transaction that would be run again: cancelled at some point, it ends, and nothing of it is left. */
     first = submit_plan(pool, queue, 3, &between);
     wait_until_it_runs(&between);
     OK(holdfast_request_cancel(queue, first, &error));

@@ -21,7 +21,7 @@ static int64_t number(holdfast_pool *pool, const char *sql)
     return value;
 }
 
-/* Has the pool run a statement, whatever comes of it. */
+/* Runs a statement on the pool, with any outcome. */
 static void try_it(holdfast_pool *pool, const char *sql)
 {
     holdfast_connection *connection;
@@ -166,7 +166,7 @@ static void options_are_in_force_and_checked(holdfast_pool *pool)
     holdfast_connection_release(connection);
 }
 
-/* What a body is to do, and how often it was called. */
+/* The work of a body, and the count of its calls. */
 typedef struct {
     int calls;
     const char *first;
@@ -377,7 +377,7 @@ static void a_session_lost_before_commit_leaves_no_doubt(holdfast_pool *pool)
     holdfast_connection_release(connection);
 }
 
-/* A body whose connection another thread still uses when it returns. */
+/* A body that returns while another thread still uses its connection. */
 typedef struct {
     pthread_t thread;
     holdfast_connection *connection;

@@ -12,12 +12,12 @@
 
 namespace holdfast {
 
-/// How a call gets its connection.
+/// The options of a call that gets a connection.
 struct acquire_options {
     /// Limit of getting one, queueing, opening, retries and the waits between them included; without it each attempt has
     /// its own (connection_timeout).
     std::optional<std::chrono::milliseconds> timeout = std::nullopt;
-    /// How often a failed attempt is repeated; without it as configured (retry_max).
+    /// The most retries of a failed attempt; without it as configured (retry_max).
     std::optional<unsigned> retries = std::nullopt;
 
     holdfast_acquire_options native() const noexcept

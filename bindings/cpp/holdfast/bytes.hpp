@@ -10,13 +10,13 @@
 
 namespace holdfast {
 
-/// Bytes that belong to somebody else: as a parameter a bytea, of a result a value as it came.
+/// A view of bytes that another object owns: as a parameter a bytea, of a result a value as it came.
 class bytes {
 public:
     constexpr bytes() noexcept = default;
     constexpr bytes(const std::byte *data, std::size_t size) noexcept : data_(data), size_(size) {}
     bytes(const void *data, std::size_t size) noexcept : data_(static_cast<const std::byte *>(data)), size_(size) {}
-    /// Of a std::vector, std::array, std::span and so on of std::byte or unsigned char.
+    /// Makes a view of a std::vector, std::array, std::span and so on of std::byte or unsigned char.
     template <class Range, std::enable_if_t<detail::is_byte_range<Range>, int> = 0>
     bytes(const Range &range) noexcept : bytes(static_cast<const void *>(range.data()), range.size())
     {

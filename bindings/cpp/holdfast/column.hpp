@@ -17,20 +17,20 @@
 
 namespace holdfast {
 
-/// One column. The name belongs to the object that was asked.
+/// A column. The name belongs to the object that was asked.
 struct column {
     std::string_view name;
     /// Its type, as in pg_type.
     std::uint32_t type_oid;
     /// The length of values of this type; negative if it varies.
     std::int32_t type_size;
-    /// What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing.
+    /// The type's modifier, of varchar(n) for instance, as in pg_attribute.atttypmod; -1 for none.
     std::int32_t type_modifier;
     /// The table it comes from; 0 if it is no table's.
     std::uint32_t table_oid;
     /// Its number in that table, from 1; 0 if it is no table's.
     std::int32_t column_number;
-    /// How its values came.
+    /// The format its values came in.
     holdfast::format format;
 };
 

@@ -21,7 +21,7 @@ using something = std::conditional_t<std::is_void_v<T>, nothing, T>;
 
 } // namespace detail
 
-/// What came of a submitted request.
+/// The completion of a submitted request.
 template <class T>
 class completion {
 public:
@@ -37,7 +37,7 @@ public:
 
     bool ok() const noexcept { return error_ == nullptr; }
     explicit operator bool() const noexcept { return ok(); }
-    /// What the request was for, once; throws the error if it failed.
+    /// Returns the result of the request, once; throws the error if it failed.
     T get()
     {
         if (error_) {
@@ -47,11 +47,11 @@ public:
             return std::move(value_);
         }
     }
-    /// What went wrong, or nullptr. Belongs to the completion.
+    /// The error, or nullptr. Belongs to the completion.
     const holdfast::error *error() const noexcept { return error_.get(); }
-    /// How long it waited for its turn and a connection.
+    /// The time it waited for its turn and a connection.
     std::chrono::microseconds queued() const noexcept { return queued_; }
-    /// How long it ran.
+    /// The time it ran.
     std::chrono::microseconds running() const noexcept { return running_; }
 
 private:

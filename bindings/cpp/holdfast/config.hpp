@@ -92,9 +92,9 @@ public:
         detail::call([&](holdfast_error **about) { return holdfast_config_validate(it_.get(), about); });
     }
 
-    /// Has the log records of this level, and those that matter more, of pools made from this configuration go to
-    /// `function`. It is called by several threads at once, must return soon, and must not call what would block
-    /// (status::reentrant). What it throws ends with the record. It lives until configuration and pools are done with it.
+    /// Sends the log records of this level and above, of pools made from this configuration, to `function`. It is
+    /// called by several threads at once, must return soon, and must not make calls that block (status::reentrant). An
+    /// exception it throws is dropped. It lives until configuration and pools are done with it.
     config &on_log(log_level level, std::function<void(const log_record &)> function)
     {
         auto kept = std::make_unique<std::function<void(const log_record &)>>(std::move(function));
@@ -105,8 +105,8 @@ public:
         kept.release();
         return *this;
     }
-    /// Has everything that happens in pools made from this configuration told to `function` as it happens, with the same
-    /// rules. An empty function ends what an earlier call began, for pools yet to be made.
+    /// Reports every event of pools made from this configuration to `function` as it happens, with the same rules. An
+    /// empty function ends what an earlier call began, for pools yet to be made.
     ///
     ///     config.on_event([](const holdfast::event &event) {
     ///         if (event.kind == holdfast::event_kind::alert_raised) {
@@ -116,7 +116,7 @@ public:
     config &on_event(std::function<void(const event &)> function)
     {
         if (!function) {
-            // None at all, and not an empty one: without a callback, loans cost nothing more.
+            // NULL, not an empty callback: without a callback, checkouts cost nothing more.
             detail::call([&](holdfast_error **about) {
                 return holdfast_config_set_event(it_.get(), nullptr, nullptr, nullptr, about);
             });
@@ -130,7 +130,7 @@ public:
         return *this;
     }
 
-    /// One that says the same and can be changed on its own.
+    /// Returns a copy that can be changed on its own.
     config clone() const noexcept { return config(holdfast_config_clone(it_.get())); }
     holdfast_config *native() const noexcept { return it_.get(); }
 
@@ -155,7 +155,7 @@ private:
         try {
             (*static_cast<const std::function<void(const Told &)> *>(user_data))(it);
         } catch (...) {
-            // There is nobody to throw to, and what a pool tells is no reason to end the program.
+            // No caller could catch it, and a log record or event is no reason to end the program.
         }
     }
     template <class Told>

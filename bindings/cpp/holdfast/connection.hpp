@@ -1,4 +1,4 @@
-// Part of holdfast.hpp: connections on loan.
+// Part of holdfast.hpp: connections checked out of a pool.
 #ifndef HOLDFAST_CONNECTION_HPP
 #define HOLDFAST_CONNECTION_HPP
 
@@ -34,8 +34,9 @@
 
 namespace holdfast {
 
-/// A connection that somebody else holds: what std::string_view is to std::string. Functions that use a connection without
-/// keeping it take this, by value or by reference, and get a connection as well as that of a transaction.
+/// A view of a connection that another object holds: what std::string_view is to std::string. Functions that use a
+/// connection without keeping it take this, by value or by reference, and get a connection as well as that of a
+/// transaction.
 class connection_ref {
 public:
     connection_ref() = default;
@@ -57,7 +58,8 @@ public:
         }));
     }
 
-    /// Has the server parse and describe one statement. Types of parameters, as in pg_type, may be given; 0 is inferred.
+    /// Sends one statement to the server to parse and describe. Types of parameters, as in pg_type, may be given; 0 is
+    /// inferred.
     statement prepare(std::string_view sql, std::initializer_list<std::uint32_t> types = {})
     {
         return statement(detail::made<holdfast_statement>([&](holdfast_statement **made, holdfast_error **about) {
@@ -89,7 +91,7 @@ public:
         }));
     }
 
-    /// Runs one statement whose rows are read in portions.
+    /// Runs one statement and reads its rows in portions.
     template <class... Args>
     [[nodiscard]] holdfast::stream stream(std::string_view sql, const Args &...args)
     {
@@ -168,7 +170,7 @@ public:
             return holdfast_connection_release_savepoint(it_, name.data(), name.size(), about);
         });
     }
-    /// How it stands with transactions. Any thread.
+    /// The transaction status. Any thread.
     holdfast::transaction_status transaction_status() const noexcept
     {
         return static_cast<holdfast::transaction_status>(holdfast_connection_transaction_status(it_));
@@ -190,7 +192,7 @@ public:
         });
         return it != nullptr ? std::optional<holdfast::notification>(it) : std::nullopt;
     }
-    /// What the server remarked since the last call.
+    /// The notices of the server since the last call.
     holdfast::notices notices()
     {
         return holdfast::notices(detail::made<holdfast_notices>([&](holdfast_notices **made, holdfast_error **about) {
@@ -298,8 +300,9 @@ public:
 
     /// The server's process id for this session, as in pg_stat_activity. Any thread.
     std::uint32_t backend_pid() const noexcept { return holdfast_connection_backend_pid(it_); }
-    /// Its socket, for an event loop to wait for while nothing runs on it: once it is readable, notification(0ms) tells what has
-    /// come or that the connection is lost, and is to be called until it has nothing more. Not to be read, written or closed.
+    /// Its socket, for an event loop to wait for while nothing runs on it: once it is readable, notification(0ms)
+    /// returns what has come or throws if the connection is lost; call it until it has nothing more. Not to be read,
+    /// written or closed.
     int socket() const noexcept { return holdfast_connection_socket(it_); }
     /// The server it leads to, as host:port or a socket path. Any thread.
     std::string_view target() const noexcept { return detail::view(holdfast_connection_target(it_)); }

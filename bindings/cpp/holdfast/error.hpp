@@ -22,31 +22,31 @@
 
 namespace holdfast {
 
-/// How a pool stood when a call failed; its fields are explained in holdfast.h.
+/// The state of a pool when a call failed; its fields are explained in holdfast.h.
 using snapshot = ::holdfast_snapshot;
 
-/// One failed try at opening a connection. The texts belong to the error.
+/// A failed attempt at opening a connection. The texts belong to the error.
 struct attempt {
-    /// What kind of failure ended it.
+    /// The kind of the failure that ended it.
     holdfast::status status;
     /// The step in which it ended, as error::phase().
     std::string_view phase;
-    /// What the server answered; empty if it did not.
+    /// The SQLSTATE the server answered with; empty if it did not.
     std::string_view sqlstate;
     /// The cause in words.
     std::string_view cause;
     /// The server it was made at, as host:port or a socket path.
     std::string_view target;
-    /// How long it took.
+    /// The time it took.
     std::chrono::microseconds took;
-    /// How long was waited before the next one; 0 after the last.
+    /// The wait before the next one; 0 after the last.
     std::chrono::microseconds backoff;
-    /// How long ago it ended, seen from now.
+    /// The time since it ended, as of this call.
     std::chrono::microseconds age;
 };
 
-/// What went wrong, told so that a person can act on it and a program can decide on it. what() is everything in one line.
-/// Copies share what the library said, cost no memory, and keep the texts valid. Any thread.
+/// The error of a call that failed, written so that a person can act on it and a program can decide on it. what() is
+/// the whole in one line. Copies share the library's error, cost no memory, and keep the texts valid. Any thread.
 class error : public std::runtime_error {
 public:
     /// An error of the library; takes `about` over, which may be NULL.
@@ -66,7 +66,7 @@ public:
     /// An error of the program's own, or one found in this header.
     error(holdfast::status status, const std::string &what) : std::runtime_error(what), status_(status) {}
 
-    /// What a program branches on.
+    /// The status, on which a program branches.
     holdfast::status status() const noexcept { return status_; }
     /// The name of the status in snake case, such as "server_full". Static.
     std::string_view kind() const noexcept
@@ -75,9 +75,9 @@ public:
     }
     /// The step in which it happened: "connect", "query", "commit" and so on; empty where there is none.
     std::string_view phase() const noexcept { return detail::view(holdfast_error_phase(about_.get())); }
-    /// What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none.
+    /// The remedy, for a person: the server's hint if it sent one, else the library's advice; empty if it has none.
     std::string_view remedy() const noexcept { return detail::view(holdfast_error_remedy(about_.get())); }
-    /// How many parameters the statement has, and how many it was given, if that is what was wrong.
+    /// The number of parameters the statement has, and the number given, if they differed.
     struct parameter_count {
         std::size_t wanted;
         std::size_t given;
@@ -89,9 +89,10 @@ public:
             return std::nullopt;
         return count;
     }
-    /// Whether trying the same again is safe and may succeed: it provably had no effect, and the cause is one that passes.
+    /// Returns whether trying the same again is safe and may succeed: it provably had no effect, and the cause is one
+    /// that passes.
     bool retryable() const noexcept { return holdfast_error_is_retryable(about_.get()); }
-    /// How long the failed call took, queueing and backoff included; 0 if it was not measured.
+    /// The time the failed call took, queueing and backoff included; 0 if it was not measured.
     std::chrono::microseconds elapsed() const noexcept
     {
         return detail::microseconds(holdfast_error_elapsed_us(about_.get()));
@@ -99,7 +100,7 @@ public:
     /// The server concerned, as host:port or a socket path; empty if there is none.
     std::string_view target() const noexcept { return detail::view(holdfast_error_target(about_.get())); }
 
-    /// What the server said, field by field; empty for what it did not say, and if it did not answer.
+    /// The server's message, field by field; empty for a field it did not send, and if it did not answer.
     std::string_view field(holdfast::field which) const noexcept
     {
         return detail::view(holdfast_error_field(about_.get(), static_cast<std::int32_t>(which)));
@@ -112,7 +113,7 @@ public:
     std::string_view message() const noexcept { return field(holdfast::field::message); }
     std::string_view detail() const noexcept { return field(holdfast::field::detail); }
     std::string_view hint() const noexcept { return field(holdfast::field::hint); }
-    /// Where in the statement, as a decimal number of characters from 1.
+    /// The place in the statement, as a decimal number of characters from 1.
     std::string_view position() const noexcept { return field(holdfast::field::position); }
     std::string_view context() const noexcept { return field(holdfast::field::context); }
     std::string_view schema() const noexcept { return field(holdfast::field::schema); }
@@ -135,7 +136,7 @@ public:
         return all;
     }
 
-    /// How the pool stood when the call failed; nothing if no pool was concerned.
+    /// The state of the pool when the call failed; nothing if no pool was concerned.
     std::optional<holdfast::snapshot> snapshot() const noexcept
     {
         auto taken = detail::sized<holdfast::snapshot>();

@@ -16,7 +16,7 @@
 
 namespace holdfast {
 
-/// What happened in a pool; the HOLDFAST_EVENT_ constants, where each is explained. Later versions may add some.
+/// The kind of an event; the HOLDFAST_EVENT_ constants, where each is explained. Later versions may add some.
 enum class event_kind : std::int32_t {
     opened = HOLDFAST_EVENT_OPENED,
     open_failed = HOLDFAST_EVENT_OPEN_FAILED,
@@ -36,8 +36,8 @@ enum class event_kind : std::int32_t {
     exhaustion_explained = HOLDFAST_EVENT_EXHAUSTION_EXPLAINED,
 };
 
-/// Something that happened in a pool. It and its texts are valid during the call; texts that a kind does not have are empty,
-/// numbers 0.
+/// An event of a pool. It and its texts are valid during the call; texts that a kind does not have are empty, numbers
+/// 0.
 struct event {
     event_kind kind;
     std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds> time;
@@ -48,18 +48,18 @@ struct event {
     /// The server's process id for the connection.
     std::uint32_t backend_pid;
     std::optional<std::chrono::microseconds> took;
-    /// What went wrong, as a call would fail with it; status::ok if nothing did.
+    /// The failure, as a call would fail with it; status::ok if there was none.
     holdfast::status status;
-    /// The same with all that a failed call tells of it; NULL if nothing went wrong. Copied by error().
+    /// The same with all that a failed call reports of it; NULL if there was no failure. Copied by error().
     const holdfast_error *about;
     /// A number before, and now.
     std::uint32_t from, to;
     /// A stable name in snake case.
     std::string_view reason;
-    /// What happened, in words. Never holds a secret. Empty for acquired, released and waited.
+    /// The event in words. Never holds a secret. Empty for acquired, released and waited.
     std::string_view message;
 
-    /// What went wrong, as a call would throw it, to keep for longer than the call; nothing if nothing did.
+    /// The failure, as a call would throw it, to keep for longer than the call; nothing if there was none.
     std::optional<holdfast::error> error() const
     {
         if (about == nullptr) {
@@ -69,7 +69,7 @@ struct event {
                                detail::owned<holdfast_error, holdfast_error_free>(holdfast_error_clone(about)));
     }
 
-    /// What the library tells, as long as that is valid.
+    /// The library's event, while it is valid.
     static event of(const holdfast_event &it) noexcept
     {
         return {static_cast<event_kind>(it.kind),

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// One field of what the server said in an error or a notice; the HOLDFAST_FIELD_ constants.
+/// A field of the server's error or notice; the HOLDFAST_FIELD_ constants.
 enum class field : std::int32_t {
     severity = HOLDFAST_FIELD_SEVERITY,
     sqlstate = HOLDFAST_FIELD_SQLSTATE,

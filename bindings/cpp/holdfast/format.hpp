@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// How values come; the HOLDFAST_FORMAT_ constants.
+/// The format of values; the HOLDFAST_FORMAT_ constants.
 enum class format : std::int32_t {
     text = HOLDFAST_FORMAT_TEXT,
     binary = HOLDFAST_FORMAT_BINARY,

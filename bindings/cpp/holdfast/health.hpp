@@ -12,27 +12,27 @@
 
 namespace holdfast {
 
-/// How a pool judges its own state; the HOLDFAST_HEALTH_ constants. Later versions may add some.
+/// The health of a pool in one word; the HOLDFAST_HEALTH_ constants. Later versions may add some.
 enum class health_status : std::int32_t {
     healthy = HOLDFAST_HEALTH_HEALTHY,
     degraded = HOLDFAST_HEALTH_DEGRADED,
     down = HOLDFAST_HEALTH_DOWN,
 };
 
-/// Whether a pool can do its work. In words, with reasons and what to do: pool::metrics.
+/// The health of a pool. In words, with reasons and what to do: pool::metrics.
 struct health {
     health_status status;
     /// The process should go on living: the pool was not closed. A server that is away is no reason to restart.
     bool live;
     /// Requests that need the database should be sent here.
     bool ready;
-    /// How many alerts are raised, and how many reasons there are for not being healthy.
+    /// The number of alerts raised, and of reasons for not being healthy.
     std::uint32_t alerts, reasons;
-    /// How long ago the server was last heard of.
+    /// The time since the server last answered.
     std::optional<std::chrono::microseconds> last_success;
-    /// How long ago opening a connection last failed.
+    /// The time since opening a connection last failed.
     std::optional<std::chrono::microseconds> last_error;
-    /// How long the last proof of a connection took.
+    /// The time that the last validation of a connection took.
     std::optional<std::chrono::microseconds> last_probe;
 
     static health of(const holdfast_health &it) noexcept

@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// How much a log record matters; the HOLDFAST_LOG_ constants.
+/// The level of a log record; the HOLDFAST_LOG_ constants.
 enum class log_level : std::int32_t {
     off = HOLDFAST_LOG_OFF,
     error = HOLDFAST_LOG_ERROR,
@@ -20,10 +20,10 @@ enum class log_level : std::int32_t {
     trace = HOLDFAST_LOG_TRACE,
 };
 
-/// What a pool tells about what it decides. Valid during the call.
+/// A log record of a pool's decisions. Valid during the call.
 struct log_record {
     log_level level;
-    /// What happened, in one line. Never holds a secret.
+    /// The message, in one line. Never holds a secret.
     std::string_view message;
     /// The pool's name and target.
     std::string_view pool;

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// How what a pool shows is written; the HOLDFAST_METRICS_ constants.
+/// The format of a pool's metrics; the HOLDFAST_METRICS_ constants.
 enum class metrics_format : std::int32_t {
     prometheus = HOLDFAST_METRICS_PROMETHEUS,
     openmetrics = HOLDFAST_METRICS_OPENMETRICS,

@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-/// One remark of the server. Valid for as long as the notices.
+/// A notice of the server. Valid for as long as the notices.
 class notice {
 public:
     notice(const holdfast_notices *of, std::size_t index) noexcept : of_(of), index_(index) {}
@@ -34,7 +34,7 @@ private:
     std::size_t index_;
 };
 
-/// What the server remarked: WARNING, NOTICE and the like, oldest first.
+/// The notices of the server: WARNING, NOTICE and the like, oldest first.
 class notices {
 public:
     notices() = default;

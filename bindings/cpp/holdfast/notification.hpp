@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// What NOTIFY sent.
+/// A notification that NOTIFY sent.
 class notification {
 public:
     notification() = default;

@@ -23,7 +23,7 @@ using shared_outcomes = std::shared_ptr<const holdfast_outcomes>;
 
 } // namespace detail
 
-/// What became of one statement of a pipeline.
+/// The outcome of one statement of a pipeline.
 class outcome {
 public:
     outcome(const detail::shared_outcomes *of, std::size_t index) noexcept : of_(of), index_(index) {}
@@ -55,7 +55,7 @@ private:
     std::size_t index_;
 };
 
-/// What became of the statements of a pipeline, in their order. Allocates once.
+/// The outcomes of the statements of a pipeline, in their order. Allocates once.
 class outcomes {
 public:
     outcomes() = default;

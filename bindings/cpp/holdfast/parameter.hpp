@@ -1,11 +1,11 @@
 // Part of holdfast.hpp: parameters.
 //
-// What stands for $1, $2 and so on. Integers, floating-point numbers, bool and texts (std::string, std::string_view,
-// literals) go as text, whose type the server infers as it does for a literal; bytes go as bytea. std::nullopt, nullptr, an
-// empty std::optional and a const char * that is NULL are the NULL of SQL. typed(oid, value) says the type, where the server
-// could not infer it or would infer another. A holdfast_param goes as it is.
+// A parameter for $1, $2 and so on. Integers, floating-point numbers, bool and texts (std::string, std::string_view,
+// literals) go as text, whose type the server infers as it does for a literal; bytes go as bytea. std::nullopt,
+// nullptr, an empty std::optional and a const char * that is NULL are the NULL of SQL. typed(oid, value) sets the type,
+// where the server could not infer it or would infer another. A holdfast_param goes as it is.
 //
-// Nothing is copied but numbers, which become text on the stack: texts and bytes are only read during the call.
+// Only numbers are copied, which become text on the stack: texts and bytes are only read during the call.
 
 #ifndef HOLDFAST_PARAMETER_HPP
 #define HOLDFAST_PARAMETER_HPP
@@ -32,8 +32,8 @@ struct typed {
     const T &value;
 };
 
-/// How a T becomes a parameter. Programs may specialize it for types of their own: a constructor that takes the value, and
-/// get(), whose pointer is valid for as long as the object, which is not moved in between.
+/// The conversion of a T to a parameter. Programs may specialize it for types of their own: a constructor that takes
+/// the value, and get(), whose pointer is valid for as long as the object, which is not moved in between.
 template <class T, class = void>
 class parameter {
     static_assert(detail::never<T>,

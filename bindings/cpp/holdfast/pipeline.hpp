@@ -18,7 +18,7 @@
 
 namespace holdfast {
 
-/// What it means when one statement of a pipeline fails; the HOLDFAST_PIPELINE_ constants.
+/// The effect of one failed statement on the rest of a pipeline; the HOLDFAST_PIPELINE_ constants.
 enum class pipeline_mode : std::int32_t {
     /// Each statement stands alone, and outside a transaction commits by itself.
     separate = HOLDFAST_PIPELINE_SEPARATE,

@@ -40,13 +40,13 @@
 
 namespace holdfast {
 
-/// How a pool stands and what it has done; its fields are explained in holdfast.h.
+/// The metrics of a pool; its fields are explained in holdfast.h.
 using stats = ::holdfast_stats;
-/// What closing a pool took; its fields are explained in holdfast.h.
+/// The report of closing a pool; its fields are explained in holdfast.h.
 using close_report = ::holdfast_close_report;
 
-/// A pool of connections to one PostgreSQL target. Opening one opens no connection. Any thread, at any time. When the last
-/// handle goes, idle connections are closed at once and lent ones as they come back.
+/// A pool of connections to one PostgreSQL target. Opening one opens no connection. Any thread, at any time. When the
+/// last handle goes, idle connections are closed at once, connections in use when they come back.
 class pool {
 public:
     pool() = default;
@@ -66,7 +66,8 @@ public:
           }))
     {
     }
-    /// One that needs no server and answers every statement with its parameters: to try a program, or what calls cost.
+    /// Makes a pool that needs no server and answers every statement with its parameters: to try a program, or measure
+    /// calls.
     static pool echo()
     {
         return pool(detail::made<holdfast_pool>([&](holdfast_pool **made, holdfast_error **about) {
@@ -249,14 +250,14 @@ public:
             });
     }
 
-    /// How it stands and what it has done, all of one moment.
+    /// The metrics of the pool: its state and its counters, all of one moment.
     holdfast::stats stats() const
     {
         auto figures = detail::sized<holdfast::stats>();
         detail::call([&](holdfast_error **about) { return holdfast_pool_stats(it_.get(), &figures, about); });
         return figures;
     }
-    /// How it judges its own state, by what is known: the server is not asked.
+    /// The health of the pool, by what it already knows: the server is not asked.
     holdfast::health health() const
     {
         auto found = detail::sized<holdfast_health>();
@@ -271,8 +272,8 @@ public:
             return holdfast_pool_metrics(it_.get(), static_cast<std::int32_t>(format), made, about);
         });
     }
-    /// Who holds the connections, joined with what the server says of its slots, in words or as JSON. Blocks for at most 2 s.
-    /// Copies.
+    /// A report of the holders of connections, joined with the server's own list of its slots, in words or as JSON.
+    /// Blocks for at most 2 s. Copies.
     std::string explain_exhaustion(metrics_format format = metrics_format::words) const
     {
         return *detail::text([&](holdfast_text **made, holdfast_error **about) {
@@ -296,8 +297,9 @@ public:
         detail::call([&](holdfast_error **about) { return holdfast_pool_release_idle(it_.get(), &released, about); });
         return released;
     }
-    /// Closes it: refuses new callers, wakes those who wait, closes idle connections, waits for lent ones, cancels what still
-    /// runs shortly before the limit, and cuts what is left at the limit; without one, close_timeout is the limit.
+    /// Closes it: refuses new callers, wakes those who wait, closes idle connections, waits for those in use, cancels
+    /// what still runs shortly before the limit, and cuts what is left at the limit; without one, close_timeout is the
+    /// limit.
     holdfast::close_report close(std::optional<std::chrono::milliseconds> timeout = std::nullopt) const
     {
         auto report = detail::sized<holdfast::close_report>();

@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-/// How a pool runs one statement.
+/// The options of one statement that a pool runs.
 struct query_options {
-    /// How it gets a connection.
+    /// The options for getting a connection.
     acquire_options connection = {};
-    /// How values come.
+    /// The format of values.
     format results = format::automatic;
     /// Running the statement several times is the same as running it once: it is repeated if its connection is lost under it.
     bool idempotent = false;

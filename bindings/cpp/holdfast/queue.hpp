@@ -10,9 +10,9 @@
 //
 //     pool.submit(queue.then([](holdfast::completion<holdfast::result> done) { ... done.get() ... }), "select ...");
 //
-// Futures become ready by themselves: the thread of the pool that did the request sets them, and nobody has to pump. Event
-// loops make the queue with `pumped`, wait for its fd() with all their others, and call pump(), which runs the functions
-// given to then() and sets the futures, on the thread that calls it.
+// Futures become ready by themselves: the thread of the pool that did the request sets them, and no pumping is needed.
+// Event loops make the queue with `pumped`, wait for its fd() with all their others, and call pump(), which runs the
+// functions given to then() and sets the futures, on the thread that calls it.
 
 #ifndef HOLDFAST_QUEUE_HPP
 #define HOLDFAST_QUEUE_HPP
@@ -38,17 +38,17 @@
 
 namespace holdfast {
 
-/// How a queue is made.
+/// The options of a queue.
 struct queue_options {
-    /// How many requests may be accepted and not yet completed; 0 for 1024.
+    /// The most requests that may be accepted and not yet completed; 0 for 1024.
     std::uint32_t capacity = 0;
-    /// Whether the program calls pump(). If not, requests are completed on threads of the library.
+    /// True if the program calls pump(). If not, requests are completed on threads of the library.
     bool pumped = false;
 };
 
-/// Where submitted requests are completed. Any thread may submit to it and pump it. One queue may serve any number of pools.
-/// Requests that are not completed when it goes are dropped, or their results are: their futures have a broken promise, and
-/// their functions are not called. It does not wait for them.
+/// A queue on which submitted requests are completed. Any thread may submit to it and pump it. One queue may serve any
+/// number of pools. Requests that are not completed when it goes are dropped, or their results are: their futures have
+/// a broken promise, and their functions are not called. It does not wait for them.
 class queue {
 public:
     explicit queue(const queue_options &options = {})
@@ -109,7 +109,7 @@ public:
     }
     /// A descriptor that is readable while there is something to pump, for poll, epoll and the like. Belongs to the queue.
     int fd() const noexcept { return holdfast_queue_fd(native()); }
-    /// How many requests are not completed.
+    /// The number of requests not completed.
     std::size_t pending() const noexcept { return holdfast_queue_pending(native()); }
     /// Cancels a request, of which submit_options::request got the number. It is completed all the same, mostly with
     /// status::canceled.
@@ -120,7 +120,7 @@ public:
 
     const holdfast_queue *native() const noexcept { return mailbox_ ? mailbox_->native() : nullptr; }
 
-    /// What all that is submitted goes through; `submit` takes the queue, the tag and where to put an error.
+    /// Submits any request; `submit` takes the queue, the tag and the place for an error.
     template <class T, class Submit>
     std::future<T> deliver(const Submit &submit)
     {

@@ -26,7 +26,7 @@ namespace holdfast {
 
 class result;
 
-/// A result that somebody else owns: what std::string_view is to std::string. Never changes; any thread.
+/// A view of a result that another object owns: what std::string_view is to std::string. Never changes; any thread.
 class result_ref {
 public:
     result_ref() = default;
@@ -71,14 +71,14 @@ public:
         return detail::column_named(it_, name);
     }
 
-    /// What the server did, in its own words: "SELECT 3", "INSERT 0 1".
+    /// The server's command tag: "SELECT 3", "INSERT 0 1".
     std::string_view command_tag() const noexcept { return detail::view(holdfast_result_command_tag(it_)); }
     /// The number at the end of the command tag: rows changed or returned; 0 for commands that count none.
     std::uint64_t rows_affected() const noexcept { return holdfast_result_rows_affected(it_); }
 
     /// A further handle, which keeps the result alive; nothing is copied.
     inline result clone() const noexcept;
-    /// The whole in one relocatable buffer, for whoever decodes it without this library.
+    /// The whole in one relocatable buffer, for decoders without this library.
     holdfast::pack pack() const
     {
         return holdfast::pack(detail::made<holdfast_pack>(
@@ -123,7 +123,7 @@ inline result result_ref::clone() const noexcept { return result(holdfast_result
 
 namespace detail {
 
-/// What is read without copying.
+/// The types that are read without copying.
 template <class T>
 inline constexpr bool is_view = std::is_same_v<T, std::string_view> || std::is_same_v<T, bytes>;
 template <class T>

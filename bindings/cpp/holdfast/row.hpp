@@ -18,7 +18,7 @@
 
 namespace holdfast {
 
-/// One row of a result: a place in it, valid for as long as the result.
+/// A row of a result: a place in it, valid for as long as the result.
 class row {
 public:
     row(const holdfast_result *result, std::size_t index) noexcept : result_(result), index_(index) {}

@@ -18,7 +18,7 @@ public:
     /// Takes the handle over.
     explicit server(holdfast_server *it) noexcept : it_(it) {}
 
-    /// Where the dashboard is. Belongs to the server.
+    /// The URL of the dashboard. Belongs to the server.
     std::string_view url() const noexcept { return detail::view(holdfast_server_url(it_.get())); }
     explicit operator bool() const noexcept { return it_ != nullptr; }
     const holdfast_server *native() const noexcept { return it_.get(); }

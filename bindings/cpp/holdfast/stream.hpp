@@ -18,12 +18,13 @@
 
 namespace holdfast {
 
-/// Rows in portions, for results larger than memory; the server is held back while nobody asks for more.
+/// Rows in portions, for results larger than memory; the server is held back while the program asks for no more.
 ///
 ///     for (auto row : connection.stream("select id, name from item")) { ... }
 ///
-/// It goes with the connection it was opened on, which takes no other calls until the stream has ended or is gone. One that
-/// goes before its end has the rest cancelled before the connection's next statement; an open transaction fails by that.
+/// A stream goes with the connection it was opened on, which takes no other calls until the stream has ended or is
+/// gone. One that goes before its end has the rest cancelled before the connection's next statement; an open
+/// transaction fails by that.
 class stream {
 public:
     stream() = default;
@@ -82,7 +83,7 @@ public:
     row_iterator begin() { return {*this, usual_portion}; }
     sentinel end() const noexcept { return {}; }
 
-    /// Goes through all portions, which belong to whoever takes them.
+    /// Goes through all portions; the caller owns each.
     class portion_range {
     public:
         class iterator {
@@ -134,7 +135,7 @@ public:
         }
         return detail::described(it);
     }
-    /// What the server did, once the end was read: "SELECT 1000000"; empty before.
+    /// The server's command tag, once the end was read: "SELECT 1000000"; empty before.
     std::string_view command_tag() const noexcept { return detail::view(holdfast_stream_command_tag(it_.get())); }
 
     holdfast_stream *native() const noexcept { return it_.get(); }

@@ -19,19 +19,20 @@ namespace holdfast {
 class pack;
 class result;
 
-/// How a submitted request is to be done.
+/// The options of a submitted request.
 struct submit_options {
-    /// How it gets a connection, the timeout counted from the submission. Of no meaning for connections in hand.
+    /// The options for getting a connection, the timeout counted from the submission. Of no meaning for connections in
+    /// hand.
     acquire_options connection = {};
     /// Limit for the statement, from when it runs; without it that of the connection (statement_deadline).
     std::optional<std::chrono::milliseconds> deadline = std::nullopt;
-    /// Whether that counts from the submission instead, and so is the limit of the whole.
+    /// True if that counts from the submission instead, and so limits the whole.
     bool deadline_covers_wait = false;
-    /// How values come.
+    /// The format of values.
     format results = format::automatic;
     /// As query_options::idempotent, of a single statement submitted to a pool.
     bool idempotent = false;
-    /// Where to put the number that queue::cancel takes, if it is of interest.
+    /// The place for the number that queue::cancel takes, if it is of interest.
     std::uint64_t *request = nullptr;
 
     holdfast_submit_options native() const noexcept
@@ -45,7 +46,7 @@ struct submit_options {
         it.idempotent = idempotent ? 1 : 0;
         return it;
     }
-    /// The same for a single statement whose result is to come as a T.
+    /// The same for a single statement with a result that comes as a T.
     template <class T>
     holdfast_submit_options native_as() const noexcept
     {

@@ -29,19 +29,20 @@ enum class access : std::int32_t {
     read_only = HOLDFAST_ACCESS_READ_ONLY,
 };
 
-/// How a transaction is to run; without anything, as the server has it and with no limit of time.
+/// The options of a transaction; by default, as the server has it and with no limit of time.
 struct transaction_options {
     holdfast::isolation isolation = holdfast::isolation::standard;
     holdfast::access access = holdfast::access::standard;
-    /// Whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
+    /// True if a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
     std::optional<bool> deferrable = std::nullopt;
     /// Limit of the whole, getting connections, reruns and waits included, and deadline of its statements.
     std::optional<std::chrono::milliseconds> timeout = std::nullopt;
-    /// How often a run that came to nothing is followed by another; five times without it. pool::transaction only.
+    /// The most further runs after one that had to be undone; five without it. pool::transaction only.
     std::optional<unsigned> reruns = std::nullopt;
-    /// Whether to find out what became of a commit whose answer was lost, for a further round trip. pool::transaction only.
+    /// True to find out whether a commit took effect when its answer was lost, for a further round trip.
+    /// pool::transaction only.
     bool resolve_commit = false;
-    /// How it gets its connections. pool::transaction only.
+    /// The options for getting connections. pool::transaction only.
     acquire_options connection = {};
 
     holdfast_transaction_options native() const noexcept

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// How a connection stands with transactions; the HOLDFAST_TRANSACTION_ constants.
+/// The transaction status of a connection; the HOLDFAST_TRANSACTION_ constants.
 enum class transaction_status : std::int32_t {
     idle = HOLDFAST_TRANSACTION_IDLE,
     active = HOLDFAST_TRANSACTION_ACTIVE,

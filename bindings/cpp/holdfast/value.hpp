@@ -27,7 +27,7 @@ namespace holdfast {
 
 namespace detail {
 
-/// Where a row is.
+/// The place of a row.
 struct row_place {
     const holdfast_result *result;
     std::size_t index;
@@ -35,13 +35,13 @@ struct row_place {
 
 } // namespace detail
 
-/// How a value is read as a T. Programs may specialize it for types of their own: static T read(const value &).
+/// The conversion of a value to a T. Programs may specialize it for types of their own: static T read(const value &).
 template <class T, class = void>
 struct reader {
     static_assert(detail::never<T>, "holdfast: not a type that values can be read as");
 };
 
-/// One value of a result: a place in it, valid for as long as the result.
+/// A value of a result: a place in it, valid for as long as the result.
 class value {
 public:
     value(const holdfast_result *result, std::size_t row, std::size_t column) noexcept
@@ -50,15 +50,15 @@ public:
     }
     value(detail::row_place row, std::size_t column) noexcept : value(row.result, row.index, column) {}
 
-    /// Whether it is the NULL of SQL; true where there is no such row or column.
+    /// Returns whether it is the NULL of SQL; true where there is no such row or column.
     bool is_null() const noexcept { return holdfast_result_is_null(result_, row_, column_); }
 
-    /// The value as an integer, double, float, bool, std::string_view, std::string, bytes, std::vector<std::byte>, or as a
-    /// std::optional of those, which is what NULL needs. Integers and floating-point numbers are read from any text that is
-    /// one as well, and every value whose text the library can tell can be read as text, as the server prints it. bytes and
-    /// std::vector<std::byte> are for bytea; only the latter can be read of a column that came as text, and both copies
-    /// and std::string allocate. status::type if it cannot be read as that, or does not fit; status::is_null;
-    /// status::argument beyond the edges.
+    /// The value as an integer, double, float, bool, std::string_view, std::string, bytes, std::vector<std::byte>, or
+    /// as a std::optional of those, which is what NULL needs. Integers and floating-point numbers are read from any
+    /// text that is one as well, and every value that the library can print can be read as text, as the server prints
+    /// it. bytes and std::vector<std::byte> are for bytea; only the latter can be read of a column that came as text,
+    /// and both copies and std::string allocate. status::type if it cannot be read as that, or does not fit;
+    /// status::is_null; status::argument beyond the edges.
     template <class T>
     T as() const
     {
@@ -79,7 +79,7 @@ public:
         return {static_cast<const void *>(cell.ptr), cell.len};
     }
 
-    /// How it came.
+    /// The format it came in.
     holdfast::format format() const noexcept
     {
         auto column = detail::sized<holdfast_column>();
@@ -161,7 +161,7 @@ struct reader<bytes> {
     static bytes read(const value &from)
     {
         if (from.is_null()) {
-            // Throws what tells NULL from a place that does not exist.
+            // Throws an error that distinguishes NULL from a place that does not exist.
             reader<std::string_view>::read(from);
         }
         if (from.format() != format::binary) {

@@ -1,4 +1,4 @@
-//! What a configuration promises as a whole.
+//! The promises of a configuration as a whole.
 
 mod refusals;
 mod sources;
@@ -63,7 +63,7 @@ fn every_option_of_the_table_reaches_the_settings() {
     let before = format!("{:?}", base().settings().unwrap());
     for row in options().iter().filter(|row| row.group() != Group::Compatibility) {
         let sample = match (row.key(), row.kind) {
-            // These lead to files, or keep away from them; they have tests of their own.
+            // These options switch files on or off; they have tests of their own.
             ("passfile" | "service" | "servicefile" | "environment", _) => continue,
             ("hostaddr", _) => "127.0.0.1",
             ("sslmode", _) => "require",

@@ -1,4 +1,4 @@
-//! What is refused, what the refusal says, and what it never says.
+//! The refused values, the texts of the refusals, and the secrets that these never show.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Where values come from: environment, service file, password file, and which of them wins.
+//! The sources of values (environment, service file, password file) and their order.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -196,7 +196,7 @@ fn with_the_environment_off_a_strangers_string_gets_nothing_of_this_process() {
     assert!(!format!("{settings:?}").contains("Zecret"), "{settings:?}");
     assert_eq!((settings.hosts[0].password.as_ref(), settings.options.as_deref()), (None, None));
     assert_eq!(pool.max_size, 5);
-    // A string may say so itself.
+    // A connection string may set it itself.
     let own = config.clone().with_url("host=elsewhere user=someone environment=off").unwrap();
     assert_eq!(server(&own).hosts[0].password, None);
     assert!(refusal(cut_off("host=elsewhere").unwrap().validate()).contains("environment is off"));

@@ -73,12 +73,12 @@ fn explained(host: &HostReach, error: &Error) -> (&'static str, String, String) 
             "the server is starting up, shutting down or recovering",
             "wait, and look into the server's log if it lasts: recovery after a crash can take minutes",
         ),
-        ErrorKind::Database if error.sqlstate().is_some_and(|code| code.code() == "3D000") => say(
+        ErrorKind::Database if error.is_unknown_database() => say(
             "unknown_database",
             "there is no such database",
             "check dbname; psql -l lists those there are",
         ),
-        ErrorKind::Database if error.sqlstate().is_some_and(|code| code.code() == "42501") => say(
+        ErrorKind::Database if error.is_insufficient_privilege() => say(
             "not_allowed",
             "the role may not enter this database",
             "grant connect on database ... to the role, or see what else the server says it may not (a login trigger, for instance)",

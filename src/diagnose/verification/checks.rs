@@ -168,8 +168,9 @@ pub(super) fn queries(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding
     evidence.expect(sum == right_sum, || format!("the sum of {ROWS} rows is {sum} instead of {right_sum}"));
     evidence.time("ten_thousand_rows", took);
 
-    let code = pool.query("SELECT 1 / $1::int4", &[&0i32]).err().and_then(|e| e.sqlstate().cloned());
-    evidence.expect(code.as_ref().is_some_and(|c| c.code() == "22012"), || {
+    let error = pool.query("SELECT 1 / $1::int4", &[&0i32]).err();
+    evidence.expect(error.as_ref().is_some_and(Error::is_division_by_zero), || {
+        let code = error.as_ref().and_then(Error::sqlstate);
         format!("a division by zero was reported as {code:?}")
     });
 

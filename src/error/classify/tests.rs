@@ -1,4 +1,4 @@
-//! What servers and poolers say, by code, severity, words and moment.
+//! Classification of what servers and poolers send, by code, severity, words and moment.
 
 use super::super::LimitedBy;
 use super::*;
@@ -7,7 +7,7 @@ fn said(severity: &str, code: &str, message: &str) -> ServerMessage {
     ServerMessage::new(severity, SqlState::from_code(code), message)
 }
 
-/// Kind, and whether it is retryable, of what a pooler says in a phase.
+/// Returns the kind of a pooler's message in a phase, and whether it is retryable.
 fn pooler(message: &str, phase: Phase) -> (ErrorKind, bool) {
     let error = Error::from_server(said("FATAL", "08P01", message), phase);
     (error.kind(), error.is_retryable())

@@ -10,9 +10,9 @@ use super::pool::HOLDFAST_CONFIGURED;
 use super::status::holdfast_status;
 use crate::link::cancel::CancelHandle;
 
-/// With this any thread can cancel what one connection is doing. It belongs to one loan: once the connection has gone back,
-/// it does nothing, and a request that is on its way then is waited for before the connection is lent again. Free it with
-/// holdfast_cancel_free.
+/// A token with which any thread can cancel the running statement of one connection. It belongs to one checkout: once
+/// the connection has gone back, it does nothing, and a request that is on its way then is awaited before the next
+/// checkout of the connection. Free it with holdfast_cancel_free.
 pub struct holdfast_cancel {
     _opaque: [u8; 0],
 }
@@ -49,10 +49,10 @@ pub unsafe extern "C" fn holdfast_cancel_clone(cancel: *const holdfast_cancel) -
     or_default(ptr::null_mut(), || unsafe { another(cancel) })
 }
 
-/// Asks the server to cancel the statement that the connection runs now, which then fails with HOLDFAST_STATUS_CANCELED.
-/// Any thread. Returns when the server has taken the request, which does not tell whether there was anything to cancel.
-/// Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s; HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what
-/// else kept the request from being delivered.
+/// Asks the server to cancel the statement that the connection runs now, which then fails with
+/// HOLDFAST_STATUS_CANCELED. Any thread. Returns when the server has taken the request, which does not mean that there
+/// was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
+/// HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_cancel_fire(
     cancel: *const holdfast_cancel,

@@ -50,13 +50,13 @@ pub extern "C" fn holdfast_config_new() -> *mut holdfast_config {
     made(PoolConfig::new)
 }
 
-/// Like holdfast_config_new, with the defaults for production (max_size 8) whatever the environment says.
+/// Like holdfast_config_new, with the defaults for production (max_size 8) in any environment.
 #[unsafe(no_mangle)]
 pub extern "C" fn holdfast_config_production() -> *mut holdfast_config {
     made(PoolConfig::production)
 }
 
-/// Like holdfast_config_new, with the defaults for development (max_size 5) whatever the environment says.
+/// Like holdfast_config_new, with the defaults for development (max_size 5) in any environment.
 #[unsafe(no_mangle)]
 pub extern "C" fn holdfast_config_development() -> *mut holdfast_config {
     made(PoolConfig::development)

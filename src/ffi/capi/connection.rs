@@ -1,12 +1,12 @@
-//! Connections on loan.
+//! Connections checked out of a pool.
 //!
 //! A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
 //! const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
 //! gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
 //!
-//! While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. One that was freed
-//! before its end is ended by the next call: the server is asked to cancel it, by which an open transaction fails, or told
-//! that no more data comes, and what it still sends is skipped; all that within the deadline of that call.
+//! While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. The next call ends
+//! one that was freed before its end, within the deadline of that call: the server is asked to cancel it, by which an
+//! open transaction fails, or receives the end of the data; the rest of its answer is skipped.
 
 use std::ffi::c_int;
 use std::os::fd::AsRawFd;
@@ -97,7 +97,7 @@ impl Lent {
         taken.ok_or_else(discarded)
     }
 
-    /// Whether its body tried to release or discard it.
+    /// Set when the body of a transaction tried to release or discard it.
     pub(super) fn was_given_back(&self) -> bool {
         self.given_back.load(Ordering::Relaxed)
     }
@@ -218,11 +218,11 @@ pub unsafe extern "C" fn holdfast_connection_backend_pid(connection: *const hold
     or_default(0, || Ok(unsafe { look(connection)? }.backend_pid))
 }
 
-/// The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and nothing is
-/// submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 tells what has come, or that the
-/// connection is lost. That is to be called until it has nothing more before the next wait, since some may have been received
-/// already. It is for waiting only: who reads, writes or closes it breaks the connection. It is the connection's until that is
-/// given back. -1 for NULL. Any thread; does not block.
+/// The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and
+/// nothing is submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 returns what has
+/// come, or reports that the connection is lost. Call that until it has nothing more before the next wait, since some
+/// may have been received already. The socket is for waiting only: reading, writing or closing it breaks the
+/// connection. It belongs to the connection until that is given back. -1 for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_socket(connection: *const holdfast_connection) -> c_int {
     // SAFETY: the caller gives NULL or a live connection.
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn holdfast_connection_discard(connection: *mut holdfast_c
 }
 
 /// # Safety
-/// `connection` is NULL or live, and not used again, unless it was lent to the body of a transaction.
+/// `connection` is NULL or live, and not used again, unless it belongs to the body of a transaction.
 unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
     let is_kept = or_default(false, || {
         // SAFETY: as promised.

@@ -1,10 +1,10 @@
 //! COPY.
 //!
-//! Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was begun on,
-//! which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it on loan: once the
-//! connection was released or discarded, the copy is over, nothing of one into a table stays, and calls on it give
-//! HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between two calls does
-//! not count.
+//! Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was
+//! begun on, which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it checked
+//! out: once the connection was released or discarded, the copy is over, nothing of one into a table stays, and calls
+//! on it give HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between
+//! two calls does not count.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
@@ -53,7 +53,7 @@ pub struct CopyOut {
 
 struct Reader {
     cursor: CopyOutCursor,
-    /// What C looks at until the next call, and a NUL.
+    /// The data that C reads until the next call, and a NUL.
     data: Vec<u8>,
 }
 
@@ -139,8 +139,8 @@ pub unsafe extern "C" fn holdfast_copy_in_abort(
     unsafe { guard(error, body) }
 }
 
-/// Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is told
-/// so before the next statement of the connection, or when the connection goes back. Does not block.
+/// Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is
+/// notified before the next statement of the connection, or when the connection goes back. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_copy_in_free(copy: *mut holdfast_copy_in) {
     // SAFETY: the caller gives NULL or a live copy, and does not use it again.

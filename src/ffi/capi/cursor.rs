@@ -1,4 +1,4 @@
-//! What goes on over several calls on a connection that its user may give back meanwhile.
+//! The base of streams and copies, which last over several calls on a connection that may be given back meanwhile.
 
 use parking_lot::Mutex;
 
@@ -9,8 +9,8 @@ use super::query::on_lane;
 use super::status::HOLDFAST_STATUS_MISUSE;
 use crate::session::Lane;
 
-/// A cursor, and the connection it goes with. It does not keep the connection on loan, so that one that is forgotten costs
-/// a pool nothing.
+/// A cursor, and the connection it goes with. It does not keep the connection checked out, so that a forgotten cursor
+/// costs a pool nothing.
 pub(super) struct OnConnection<C> {
     connection: Watched<holdfast_connection>,
     cursor: Mutex<C>,

@@ -20,7 +20,7 @@
 //! - echo:drop: the connection breaks.
 //! - A script: the answers to its statements, which ; divides where it is not quoted. The first error ends it.
 //!
-//! Nothing else is understood: SET, COPY and LISTEN are texts like any other.
+//! No other statement is understood: SET, COPY and LISTEN are texts like any other.
 
 use super::config::{holdfast_config, with_config};
 use super::error::holdfast_error;

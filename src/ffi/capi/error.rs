@@ -1,8 +1,8 @@
 //! Errors.
 //!
-//! What went wrong, told so that a person can act on it and a program can decide on it. A function that fails puts one
-//! into *error if error is not NULL; on success it puts NULL there. Errors never change: all of these may be called from
-//! any thread, and none blocks. Given NULL they answer as if nothing had gone wrong.
+//! Errors, written so that a person can act on them and a program can decide on them. A function that fails puts one
+//! into *error if error is not NULL; on success it puts NULL there. Errors never change: all of these may be called
+//! from any thread, and none blocks. Given NULL they answer as for success.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -15,7 +15,7 @@ use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
 use super::text::{EMPTY, Text, holdfast_str, literal};
 use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, ServerMessage};
 
-/// What went wrong. Free it with holdfast_error_free.
+/// The error of a call that failed. Free it with holdfast_error_free.
 pub struct holdfast_error {
     _opaque: [u8; 0],
 }
@@ -30,19 +30,19 @@ impl Handle for holdfast_error {
 pub const HOLDFAST_FIELD_SEVERITY: i32 = 83;
 /// The five characters of the SQLSTATE.
 pub const HOLDFAST_FIELD_SQLSTATE: i32 = 67;
-/// What the server said.
+/// The server's message.
 pub const HOLDFAST_FIELD_MESSAGE: i32 = 77;
 /// More about it.
 pub const HOLDFAST_FIELD_DETAIL: i32 = 68;
-/// What to do about it.
+/// The server's advice.
 pub const HOLDFAST_FIELD_HINT: i32 = 72;
-/// Where in the statement, as a decimal number of characters from 1.
+/// The place in the statement, as a decimal number of characters from 1.
 pub const HOLDFAST_FIELD_POSITION: i32 = 80;
-/// Where in a statement that the server made itself.
+/// The place in a statement that the server generated.
 pub const HOLDFAST_FIELD_INTERNAL_POSITION: i32 = 112;
 /// That statement.
 pub const HOLDFAST_FIELD_INTERNAL_QUERY: i32 = 113;
-/// What the server was doing: its call stack of functions.
+/// The server's context: its call stack of functions.
 pub const HOLDFAST_FIELD_CONTEXT: i32 = 87;
 /// The schema of the object concerned.
 pub const HOLDFAST_FIELD_SCHEMA: i32 = 115;
@@ -61,7 +61,7 @@ pub const HOLDFAST_FIELD_LINE: i32 = 76;
 /// The function there.
 pub const HOLDFAST_FIELD_ROUTINE: i32 = 82;
 
-/// As limited_by of a pool's figures: nothing keeps limit below max_size.
+/// A value of limited_by: nothing keeps limit below max_size.
 pub const HOLDFAST_LIMITED_BY_NOTHING: i32 = 0;
 /// The server's max_connections, which all share.
 pub const HOLDFAST_LIMITED_BY_SERVER: i32 = 1;
@@ -88,7 +88,7 @@ pub(super) fn limited_by(by: Option<LimitedBy>) -> i32 {
     }
 }
 
-/// How a pool stood when a call failed. Set struct_size before the call that fills it.
+/// The state of a pool when a call failed. Set struct_size before the call that fills it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_snapshot {
@@ -102,40 +102,41 @@ pub struct holdfast_snapshot {
     pub total: u32,
     /// Connections parked and ready.
     pub idle: u32,
-    /// Connections lent out, or being cleaned after a loan.
+    /// Connections checked out, or being cleaned after their return.
     pub in_use: u32,
     /// Connections being opened.
     pub opening: u32,
     /// Threads waiting for a connection.
     pub waiting: u32,
-    /// What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
+    /// The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
     pub limited_by: i32,
 }
 
 // SAFETY: repr(C), eight u32 and an i32.
 unsafe impl Growing for holdfast_snapshot {}
 
-/// One failed try at opening a connection. Set struct_size before the call that fills it. The texts belong to the error.
+/// A failed attempt at opening a connection. Set struct_size before the call that fills it. The texts belong to the
+/// error.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_attempt {
     /// sizeof(holdfast_attempt).
     pub struct_size: u32,
-    /// What kind of failure ended it.
+    /// The kind of the failure that ended it.
     pub status: holdfast_status,
     /// The step in which it ended, as holdfast_error_phase.
     pub phase: holdfast_str,
-    /// What the server answered; empty if it did not.
+    /// The SQLSTATE the server answered with; empty if it did not.
     pub sqlstate: holdfast_str,
     /// The cause in words.
     pub cause: holdfast_str,
     /// The server it was made at, as host:port or a socket path.
     pub target: holdfast_str,
-    /// How long it took, in microseconds.
+    /// The time it took, in microseconds.
     pub took_us: u64,
-    /// How long was waited before the next one; 0 after the last.
+    /// The wait before the next one, in microseconds; 0 after the last.
     pub backoff_us: u64,
-    /// How long ago it ended, seen from now.
+    /// The time since it ended, in microseconds, as of this call.
     pub age_us: u64,
 }
 
@@ -178,7 +179,7 @@ impl DescribedAttempt {
     }
 }
 
-/// What the server said, field by field.
+/// The server's message, field by field.
 #[derive(Default)]
 pub(super) struct ServerFields(Vec<(c_int, Text)>);
 
@@ -270,8 +271,8 @@ pub unsafe extern "C" fn holdfast_error_kind(error: *const holdfast_error) -> ho
     unsafe { ask(error, literal("ok\0"), |error| literal(status::name(error.status))) }
 }
 
-/// Everything in one line: what failed and where, what the server said, what was tried, how the pool stood, what to do.
-/// Never holds a secret.
+/// The whole error in one line: the failure and its place, the server's message, the attempts, the pool's state, the
+/// remedy. Never holds a secret.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_message(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
@@ -293,22 +294,22 @@ pub unsafe extern "C" fn holdfast_error_sqlstate(error: *const holdfast_error) -
     unsafe { ask(error, EMPTY, |error| error.server.get(HOLDFAST_FIELD_SQLSTATE)) }
 }
 
-/// One field of what the server answered, a HOLDFAST_FIELD_ constant; empty if it did not send it.
+/// A field of the server's message, named by a HOLDFAST_FIELD_ constant; empty if the server did not send it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_field(error: *const holdfast_error, field: i32) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.server.get(field)) }
 }
 
-/// Whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the cause is
-/// one that passes. false says only that the library cannot promise it.
+/// Returns whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the
+/// cause is one that passes. false means only that the library cannot promise it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_is_retryable(error: *const holdfast_error) -> bool {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, false, |error| error.retryable) }
 }
 
-/// How long the failed call took in microseconds, queueing and backoff included; 0 if it was not measured.
+/// The time the failed call took in microseconds, queueing and backoff included; 0 if it was not measured.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_elapsed_us(error: *const holdfast_error) -> u64 {
     // SAFETY: the caller gives NULL or a live error.
@@ -322,16 +323,16 @@ pub unsafe extern "C" fn holdfast_error_target(error: *const holdfast_error) -> 
     unsafe { ask(error, EMPTY, |error| error.target.view()) }
 }
 
-/// What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none. It is
-/// the end of holdfast_error_message as well.
+/// The remedy, for a person: the server's hint if it sent one, else the library's advice; empty if there is none.
+/// holdfast_error_message ends with it too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_remedy(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.remedy.view()) }
 }
 
-/// Whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then *wanted is how many
-/// it has, and *given how many there were. Else nothing is written. Both may be NULL.
+/// Returns whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then
+/// *wanted is the number it has, and *given the number given. Else nothing is written. Both may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_parameter_count(
     error: *const holdfast_error,
@@ -352,7 +353,7 @@ pub unsafe extern "C" fn holdfast_error_parameter_count(
     true
 }
 
-/// How many tries at opening a connection failed; 0 if none was made.
+/// The number of failed attempts at opening a connection; 0 if none was made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_error_attempt_count(error: *const holdfast_error) -> usize {
     // SAFETY: the caller gives NULL or a live error.

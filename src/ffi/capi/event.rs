@@ -1,7 +1,7 @@
 //! Events.
 //!
-//! What happens in a pool, told as it happens: connections opened, lent and closed, waits, retries, the limit and the circuit
-//! that move, alerts. Each configuration can have its callback, which the pools made from it share.
+//! Events of a pool, reported as they happen: connections opened, checked out and closed, waits, retries, changes of
+//! the limit and the circuit, alerts. Each configuration can have its callback, which the pools made from it share.
 
 use std::ffi::c_void;
 use std::mem::size_of;
@@ -20,11 +20,11 @@ use crate::observe::event::{Event, EventKind, EventSink};
 
 /// A connection was opened, in took_us.
 pub const HOLDFAST_EVENT_OPENED: i32 = 1;
-/// A connection could not be opened: status says why.
+/// A connection could not be opened: status has the kind of failure.
 pub const HOLDFAST_EVENT_OPEN_FAILED: i32 = 2;
 /// A connection is closed, for the reason named.
 pub const HOLDFAST_EVENT_CLOSED: i32 = 3;
-/// A connection was lent, after took_us of waiting.
+/// A connection was checked out, after took_us of waiting.
 pub const HOLDFAST_EVENT_ACQUIRED: i32 = 4;
 /// A connection came back, after took_us of use.
 pub const HOLDFAST_EVENT_RELEASED: i32 = 5;
@@ -38,9 +38,9 @@ pub const HOLDFAST_EVENT_TIMED_OUT: i32 = 8;
 pub const HOLDFAST_EVENT_LIMIT_MOVED: i32 = 9;
 /// The circuit moved: reason is what it is now.
 pub const HOLDFAST_EVENT_CIRCUIT_MOVED: i32 = 10;
-/// A connection has been lent for longer than leak_detection_threshold.
+/// A connection has been checked out for longer than leak_detection_threshold.
 pub const HOLDFAST_EVENT_LEAK_SUSPECTED: i32 = 11;
-/// The server said something that concerns more than one statement.
+/// The server sent a message that concerns more than one statement.
 pub const HOLDFAST_EVENT_SERVER_MESSAGE: i32 = 12;
 /// A connection came back with an open transaction, which was rolled back.
 pub const HOLDFAST_EVENT_ROLLED_BACK: i32 = 13;
@@ -48,20 +48,20 @@ pub const HOLDFAST_EVENT_ROLLED_BACK: i32 = 13;
 pub const HOLDFAST_EVENT_ALERT_RAISED: i32 = 14;
 /// An alert is over: reason is its name, took_us how long it lasted.
 pub const HOLDFAST_EVENT_ALERT_CLEARED: i32 = 15;
-/// It was looked into who holds all connections: message is what was found.
+/// The pool examined which clients hold all connections: message has the result.
 pub const HOLDFAST_EVENT_EXHAUSTION_EXPLAINED: i32 = 16;
 
 /// In took_us: the event has no duration.
 pub const HOLDFAST_NO_DURATION: u64 = u64::MAX;
 
-/// Something that happened in a pool. It and its texts are valid during the callback only; texts that a kind does not have are
-/// empty, numbers 0. It may grow at its end: struct_size tells how much of it the library filled.
+/// An event of a pool. It and its texts are valid during the callback only; texts that a kind does not have are empty,
+/// numbers 0. It may grow at its end: struct_size is the part of it that the library filled.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_event {
     /// As large as the library knows the struct.
     pub struct_size: u32,
-    /// What happened: a HOLDFAST_EVENT_ constant. New ones may come.
+    /// The kind of event: a HOLDFAST_EVENT_ constant. New ones may come.
     pub kind: i32,
     /// When, in microseconds since 1970-01-01 00:00 UTC.
     pub unix_us: u64,
@@ -73,7 +73,7 @@ pub struct holdfast_event {
     pub took_us: u64,
     /// The server's process id for the connection.
     pub backend_pid: u32,
-    /// What went wrong, as the status that a call returns for it; HOLDFAST_STATUS_OK if nothing did.
+    /// The failure, as the status that a call returns for it; HOLDFAST_STATUS_OK if there was none.
     pub status: holdfast_status,
     /// A number before.
     pub from: u32,
@@ -81,18 +81,18 @@ pub struct holdfast_event {
     pub to: u32,
     /// A stable name in snake case.
     pub reason: holdfast_str,
-    /// What happened, in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED.
+    /// The event in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED.
     pub message: holdfast_str,
-    /// Where in the program, as file:line, if the program is one in Rust.
+    /// The place in the program, as file:line, if the program is one in Rust.
     pub place: holdfast_str,
-    /// What went wrong, with all that a failed call tells of it, or NULL if nothing did. Not to be freed; to keep it for longer
-    /// than the callback, use holdfast_error_clone.
+    /// The failure, with all that a failed call reports of it, or NULL if there was none. Not to be freed; to keep it
+    /// for longer than the callback, use holdfast_error_clone.
     pub error: *const holdfast_error,
 }
 
-/// Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once, never
-/// while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; what it causes itself
-/// is not told to it. It must not leave by longjmp or by an exception.
+/// Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once,
+/// never while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; it is not
+/// notified of events that it causes itself. It must not leave by longjmp or by an exception.
 pub type holdfast_event_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const holdfast_event)>;
 
@@ -149,10 +149,10 @@ fn number(kind: EventKind) -> i32 {
     }
 }
 
-/// Has everything that happens in the pools made from this configuration told to the callback as it happens. NULL as callback,
-/// or a second call, ends what an earlier call began, for pools yet to be made. Without a callback, loans cost nothing more.
-/// destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy
-/// is not called. Does not block.
+/// Reports every event of the pools made from this configuration to the callback as it happens. NULL as callback, or a
+/// second call, ends what an earlier call began, for pools yet to be made. Without a callback, checkouts cost nothing
+/// more. destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller,
+/// and destroy is not called. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_config_set_event(
     config: *mut holdfast_config,

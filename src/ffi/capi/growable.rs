@@ -11,7 +11,7 @@ use super::guard::{Failure, Outcome};
 /// `repr(C)`, begins with `struct_size: u32`, has no padding, and is valid when all its bytes are zero.
 pub(super) unsafe trait Growing: Copy {}
 
-/// Nothing grows beyond this: a larger size is memory that was never set.
+/// The largest struct_size: a larger one is memory that was never set.
 const MOST_BYTES: usize = 64 * 1024;
 /// The size itself and one more field.
 const LEAST_BYTES: usize = 8;
@@ -28,7 +28,7 @@ unsafe fn size_at<T>(place: *const T, name: &str) -> Outcome<usize> {
     }
 }
 
-/// What C gave. What it does not know of is zero; what we do not know of must be.
+/// Reads a struct given by C. Fields that C does not know are zero here; fields that we do not know must be zero.
 ///
 /// # Safety
 /// `place` points to a struct of the kind of `T` that is readable for as many bytes as its `struct_size` says.
@@ -52,7 +52,7 @@ pub(super) unsafe fn read<T: Growing>(place: *const T, name: &str) -> Outcome<T>
     }
 }
 
-/// Fills a struct of C's as far as it goes; what it has beyond ours is zeroed. Its `struct_size` stays.
+/// Fills a struct of C's up to its size; bytes beyond our fields are zeroed. Its `struct_size` stays.
 ///
 /// # Safety
 /// `place` is NULL or points to a struct of the kind of `T` that is writable for as many bytes as its `struct_size` says.

@@ -1,4 +1,4 @@
-//! The one way out of every export: an error object for failures, no panic for anybody.
+//! The one way out of every export: an error object for failures, never a panic.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-/// An error object that the program handed over; freed if nobody takes it further.
+/// An error object that the program handed over; freed on drop unless it is passed on.
 pub(super) struct GivenError(*mut holdfast_error);
 
 // SAFETY: errors never change, and may be used and freed on any thread.
@@ -88,7 +88,7 @@ unsafe impl Send for GivenError {}
 
 impl GivenError {
     /// # Safety
-    /// `error` is a live error, and nobody else will free it.
+    /// `error` is a live error, and nothing else will free it.
     pub(super) unsafe fn new(error: *mut holdfast_error) -> Self {
         Self(error)
     }
@@ -117,7 +117,7 @@ pub(super) type Outcome<T = ()> = Result<T, Failure>;
 /// becomes a failure.
 ///
 /// # Safety
-/// `error` is NULL or points to a writable `holdfast_error *`, whose present value does not matter.
+/// `error` is NULL or points to a writable `holdfast_error *`, with any present value.
 pub(super) unsafe fn guard(
     error: *mut *mut holdfast_error,
     body: impl FnOnce() -> Outcome,
@@ -150,12 +150,12 @@ pub(super) fn or_default<T>(default: T, body: impl FnOnce() -> Outcome<T>) -> T 
     }
 }
 
-/// Where an export puts a handle: NULL from the start, so that no failure leaves garbage there.
+/// The place that an export puts a handle into: NULL from the start, so that no failure leaves garbage there.
 pub(super) struct Out<H>(*mut *mut H);
 
 impl<H: Handle> Out<H> {
     /// # Safety
-    /// `place` is NULL or points to a writable handle pointer, whose present value does not matter.
+    /// `place` is NULL or points to a writable handle pointer, with any present value.
     pub(super) unsafe fn new(place: *mut *mut H, name: &str) -> Outcome<Self> {
         if place.is_null() {
             return Err(Failure::null(name));
@@ -171,7 +171,7 @@ impl<H: Handle> Out<H> {
     }
 }
 
-/// Longer than anybody waits, and short enough to add to any moment.
+/// The longest wait: longer than any caller needs, and short enough to add to any moment.
 const MOST_MILLISECONDS: u64 = 365 * 86_400 * 1_000;
 
 pub(super) fn milliseconds(count: u64) -> Duration {

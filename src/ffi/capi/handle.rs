@@ -1,4 +1,4 @@
-//! What stands behind an opaque pointer: a counted object with a mark that says which kind it is.
+//! The object behind an opaque pointer: counted, with a mark of its kind.
 //!
 //! Every call holds a count of its own while it runs, so a handle freed by another thread in the meantime, against the
 //! rules or not, takes its object away only when the call has ended. The mark makes a handle of the wrong kind, and often
@@ -16,13 +16,13 @@ use crate::sys::fork::Generation;
 
 /// A type that C knows by pointer only.
 pub(super) trait Handle {
-    /// What it stands for.
+    /// The value of the handle.
     type Value: Send + Sync;
     /// Its name in C.
     const NAME: &'static str;
     /// Different for every type.
     const MARK: u64;
-    /// Whether it may not be used in a child forked after it was made.
+    /// Set when it may not be used in a child forked after it was made.
     const STAYS_IN_ITS_PROCESS: bool = false;
 }
 
@@ -88,7 +88,7 @@ impl<T> Deref for Object<T> {
     }
 }
 
-/// An object that another one owns, and lends to C.
+/// An object that another one owns and shows to C.
 pub(super) struct Kept<H: Handle>(Arc<Object<H::Value>>);
 
 impl<H: Handle> Kept<H> {
@@ -148,7 +148,7 @@ fn inherited<H: Handle>() -> Failure {
     )
 }
 
-/// Looks at an object that nobody changes, for the time of a call.
+/// Borrows an object that nothing changes, for the time of a call.
 ///
 /// # Safety
 /// As the export's caller promises: `handle` is NULL or a live handle, and stays so while `'a` lasts.
@@ -204,6 +204,6 @@ pub(super) unsafe fn free<H: Handle>(handle: *mut H) {
     let Some(object) = (unsafe { find(handle.cast_const()) }) else { return };
     // SAFETY: it came out of `Arc::into_raw` in `give` or `another`; the caller gives up that count.
     let owned = unsafe { Arc::from_raw(object) };
-    // A panic while something is dropped has nobody to be told to.
+    // A panic during a drop cannot be reported to any caller.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
 }

@@ -28,7 +28,7 @@ const FIRST_CHUNK: usize = 256;
 const LARGEST_CHUNK: usize = 64 * 1024;
 
 impl KeptTexts {
-    /// The text of this number, made by `make` if nobody asked for it before. `None` when it cannot be made.
+    /// Returns the text of this number, made by `make` at its first use. `None` when it cannot be made.
     pub(super) fn get(
         &self,
         number: usize,

@@ -1,6 +1,6 @@
 //! Log records.
 //!
-//! What a pool tells about what it decides: retries, connections found dead, transactions left open, ... There is no logger
+//! Log records of a pool's decisions: retries, connections found dead, transactions left open, ... There is no logger
 //! of the library's own; each configuration can have its callback, which the pools made from it share.
 
 use std::ffi::c_void;
@@ -18,27 +18,27 @@ use crate::logging::{LogLevel, LogRecord, LogSink};
 
 /// As a level: no records.
 pub const HOLDFAST_LOG_OFF: i32 = 0;
-/// Something failed for good.
+/// A failure that is final.
 pub const HOLDFAST_LOG_ERROR: i32 = 1;
-/// Something failed and is tried again, or was put right.
+/// A failure that is tried again, or was put right.
 pub const HOLDFAST_LOG_WARN: i32 = 2;
-/// Something out of the ordinary.
+/// An event out of the ordinary.
 pub const HOLDFAST_LOG_INFO: i32 = 3;
-/// What happens to single connections.
+/// The events of single connections.
 pub const HOLDFAST_LOG_DEBUG: i32 = 4;
 /// Everything.
 pub const HOLDFAST_LOG_TRACE: i32 = 5;
 
-/// One log record. It and its texts are valid during the callback only. It may grow at its end: struct_size tells how much
-/// of it the library filled.
+/// A log record. It and its texts are valid during the callback only. It may grow at its end: struct_size is the part
+/// of it that the library filled.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_log_record {
     /// As large as the library knows the struct.
     pub struct_size: u32,
-    /// How much it matters: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE.
+    /// The level: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE.
     pub level: i32,
-    /// What happened, in one line. Never holds a secret.
+    /// The message, in one line. Never holds a secret.
     pub message: holdfast_str,
     /// The pool's name and target.
     pub pool: holdfast_str,
@@ -46,18 +46,18 @@ pub struct holdfast_log_record {
     pub unix_us: u64,
 }
 
-/// Takes a log record. Called on whatever thread has something to tell, threads of the library included, by several at
-/// once, and never while a lock is held. It must return soon, since connections wait for it. It may call what its comment
-/// says does not block: functions of errors, texts, results and options, holdfast_pool_stats, holdfast_connection_release.
-/// Calls that would block return HOLDFAST_STATUS_REENTRANT. What such calls make the pool tell does not come back to the
-/// callback. It must not leave by longjmp or by an exception.
+/// Takes a log record. Called on the thread that reports, threads of the library included, by several at once, and
+/// never while a lock is held. It must return soon, since connections wait for it. It may call functions that do not
+/// block by their comment: functions of errors, texts, results and options, holdfast_pool_stats,
+/// holdfast_connection_release. Calls that would block return HOLDFAST_STATUS_REENTRANT. Records that the callback
+/// causes itself are not passed to it. It must not leave by longjmp or by an exception.
 pub type holdfast_log_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, record: *const holdfast_log_record)>;
 
 /// Releases what user_data points to. Called once, when it is not needed any more, on whatever thread that happens.
 pub type holdfast_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Something of the program's that the library keeps, and gives up when this is dropped.
+/// A program's user_data that the library keeps, and destroys when this is dropped.
 pub(super) struct UserData {
     data: *mut c_void,
     destroy: holdfast_destroy,
@@ -65,7 +65,7 @@ pub(super) struct UserData {
     kept_by_program: AtomicBool,
 }
 
-// SAFETY: the program was told that its functions are called with it on any thread, by several at once.
+// SAFETY: the header states that the program's functions are called with it on any thread, by several at once.
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
@@ -76,7 +76,7 @@ impl UserData {
         Self { data, destroy, kept_by_program: AtomicBool::new(false) }
     }
 
-    /// It stays with the program, which frees it when it likes.
+    /// Leaves the user_data with the program, which frees it.
     pub(super) fn keep(&self) {
         self.kept_by_program.store(true, Ordering::Relaxed);
     }
@@ -91,7 +91,7 @@ impl Drop for UserData {
         if let Some(destroy) = self.destroy
             && !*self.kept_by_program.get_mut()
         {
-            // SAFETY: the program gave it for this data; nobody else has this object any more, and it is dropped once.
+            // SAFETY: the program gave it for this data; nothing else has this object any more, and it is dropped once.
             crate::sys::callback::run(|| unsafe { destroy(self.data) });
         }
     }
@@ -126,12 +126,12 @@ fn tell(
     unsafe { callback(user_data.get(), &raw const told) };
 }
 
-/// Has the log records of the pools made from this configuration go to the callback: those of this level, a HOLDFAST_LOG_
-/// constant, and those that matter more. HOLDFAST_LOG_OFF, or a second call, ends what an earlier call began, for pools yet
-/// to be made. destroy, which may be NULL, is called once with user_data after the last use: when this configuration, its
-/// clones, and the pools made from them are freed and the last work of those pools is done; at once with HOLDFAST_LOG_OFF.
-/// If this call fails, user_data stays with the caller, and destroy is not called. What is found while a configuration is
-/// read is not told. Does not block.
+/// Sends the log records of the pools made from this configuration to the callback: those of this level, a
+/// HOLDFAST_LOG_ constant, and above. HOLDFAST_LOG_OFF, or a second call, ends what an earlier call began, for pools
+/// yet to be made. destroy, which may be NULL, is called once with user_data after the last use: when this
+/// configuration, its clones, and the pools made from them are freed and the last work of those pools is done; at once
+/// with HOLDFAST_LOG_OFF. If this call fails, user_data stays with the caller, and destroy is not called. Records about
+/// reading a configuration are not sent. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_config_set_log(
     config: *mut holdfast_config,

@@ -8,7 +8,7 @@ use super::query::on_lane;
 use super::status::holdfast_status;
 use super::text::{EMPTY, Text, holdfast_str};
 
-/// What NOTIFY sent. It never changes. Free it with holdfast_notification_free.
+/// A notification that NOTIFY sent. It never changes. Free it with holdfast_notification_free.
 pub struct holdfast_notification {
     _opaque: [u8; 0],
 }
@@ -25,7 +25,7 @@ pub struct Notified {
     payload: Text,
 }
 
-/// What the server remarked: WARNING, NOTICE and the like. They never change. Free them with holdfast_notices_free.
+/// The notices of the server: WARNING, NOTICE and the like. They never change. Free them with holdfast_notices_free.
 pub struct holdfast_notices {
     _opaque: [u8; 0],
 }
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn holdfast_notification_channel(
     or_default(EMPTY, || Ok(unsafe { look(notification)? }.channel.view()))
 }
 
-/// What was sent with it; empty if nothing was.
+/// The payload; empty if none was sent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_notification_payload(
     notification: *const holdfast_notification,
@@ -119,14 +119,15 @@ pub unsafe extern "C" fn holdfast_connection_notices(
     unsafe { guard(error, body) }
 }
 
-/// How many notices there are; 0 for NULL.
+/// The number of notices; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_notices_count(notices: *const holdfast_notices) -> usize {
     // SAFETY: the caller gives NULL or live notices.
     or_default(0, || Ok(unsafe { look(notices)? }.len()))
 }
 
-/// One field of the notice of this index, a HOLDFAST_FIELD_ constant; empty if it was not sent. Belongs to the notices.
+/// A field of the notice of this index, named by a HOLDFAST_FIELD_ constant; empty if it was not sent. Belongs to the
+/// notices.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_notices_field(
     notices: *const holdfast_notices,

@@ -1,4 +1,4 @@
-//! What a pool shows.
+//! The observation of a pool: metrics, health, history and exhaustion.
 //!
 //! Metrics, health, and who holds the connections, as numbers and as texts.
 
@@ -17,14 +17,14 @@ use crate::observe::health::HealthStatus;
 pub const HOLDFAST_METRICS_PROMETHEUS: i32 = 1;
 /// OpenMetrics 1.0.
 pub const HOLDFAST_METRICS_OPENMETRICS: i32 = 2;
-/// One JSON document.
+/// A JSON document.
 pub const HOLDFAST_METRICS_JSON: i32 = 3;
 /// Words for people.
 pub const HOLDFAST_METRICS_WORDS: i32 = 4;
 
-/// Nothing is known to be wrong.
+/// No fault is known.
 pub const HOLDFAST_HEALTH_HEALTHY: i32 = 0;
-/// It serves, but an alert is raised, the server is full, or it is being looked for.
+/// The pool serves, but an alert is raised, the server is full, or the server is out of reach.
 pub const HOLDFAST_HEALTH_DEGRADED: i32 = 1;
 /// Whoever wants a connection now gets an error.
 pub const HOLDFAST_HEALTH_DOWN: i32 = 2;
@@ -32,7 +32,7 @@ pub const HOLDFAST_HEALTH_DOWN: i32 = 2;
 /// As a time: it was never.
 pub const HOLDFAST_NEVER: u64 = u64::MAX;
 
-/// Whether a pool can do its work. Set struct_size before the call that fills it.
+/// The health of a pool. Set struct_size before the call that fills it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_health {
@@ -44,15 +44,15 @@ pub struct holdfast_health {
     pub live: u32,
     /// 1 if requests that need the database should be sent here.
     pub ready: u32,
-    /// How many alerts are raised.
+    /// The number of alerts raised.
     pub alerts: u32,
-    /// How many reasons there are for not being healthy.
+    /// The number of reasons for not being healthy.
     pub reasons: u32,
-    /// How long ago the server was last heard of, in microseconds, or HOLDFAST_NEVER.
+    /// The time since the server last answered, in microseconds, or HOLDFAST_NEVER.
     pub last_success_us: u64,
-    /// How long ago opening a connection last failed, in microseconds, or HOLDFAST_NEVER.
+    /// The time since opening a connection last failed, in microseconds, or HOLDFAST_NEVER.
     pub last_error_us: u64,
-    /// How long the last proof of a connection took, in microseconds, or HOLDFAST_NEVER.
+    /// The time that the last validation of a connection took, in microseconds, or HOLDFAST_NEVER.
     pub last_probe_us: u64,
 }
 
@@ -120,8 +120,9 @@ pub unsafe extern "C" fn holdfast_pool_metrics(
     unsafe { guard(error, body) }
 }
 
-/// Makes a text of who holds the connections, joined with what the server says of its slots, as HOLDFAST_METRICS_WORDS or
-/// HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread; blocks for at most 2 s.
+/// Makes a report of the holders of connections, joined with the server's own list of its slots, as
+/// HOLDFAST_METRICS_WORDS or HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread;
+/// blocks for at most 2 s.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_explain_exhaustion(
     pool: *const holdfast_pool,

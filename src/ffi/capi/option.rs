@@ -12,7 +12,7 @@ use super::status::holdfast_status;
 use super::text::{Text, holdfast_str};
 use crate::config::{Group, OptionInfo, options};
 
-/// One option. Set struct_size before the call that fills it. The texts are static.
+/// An option. Set struct_size before the call that fills it. The texts are static.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_option {
@@ -29,11 +29,11 @@ pub struct holdfast_option {
     pub kind: holdfast_str,
     /// The default, in words where it depends on the machine; empty if there is none.
     pub default_value: holdfast_str,
-    /// What may be given, bounds included.
+    /// The values allowed, bounds included.
     pub allowed: holdfast_str,
     /// The environment variables it is read from, the first that is set counting: separated by spaces.
     pub environment: holdfast_str,
-    /// What it does, in one line.
+    /// The effect, in one line.
     pub doc: holdfast_str,
 }
 
@@ -71,7 +71,7 @@ fn rows() -> &'static [Row] {
     ROWS.get_or_init(|| options().iter().map(Row::new).collect())
 }
 
-/// How many options there are. Any thread; does not block.
+/// The number of options. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn holdfast_option_count() -> usize {
     or_default(0, || Ok(rows().len()))

@@ -25,9 +25,9 @@
 //! - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, the binary form of types of which no other kind is
 //!   made, and text that is not UTF-8, as a database in SQL_ASCII may have it.
 //!
-//! The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES if it
-//! is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary
-//! columns of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
+//! The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES
+//! if it is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text
+//! alone. Binary columns of further types that holdfast_result_text can print, uuid and numeric among them, are TEXT.
 //!
 //! If flags has HOLDFAST_PACK_HAS_NULLS, there are bits at nulls_at: value r is NULL if bit r % 8, counted from the lowest,
 //! of byte r / 8 is 1. What lies at values_at for a NULL is 0 or an empty value.
@@ -81,7 +81,7 @@ pub const HOLDFAST_PACK_HAS_NULLS: u32 = 1;
 /// In holdfast_pack_column.flags: all text of the column is ASCII.
 pub const HOLDFAST_PACK_ASCII: u32 = 2;
 
-/// What a pack begins with: 48 bytes.
+/// The head of a pack: 48 bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_pack_header {
@@ -95,7 +95,7 @@ pub struct holdfast_pack_header {
     pub rows: u32,
     /// The number of columns.
     pub columns: u32,
-    /// Where the description of the first column is.
+    /// The offset of the description of the first column.
     pub columns_at: u32,
     /// From one description to the next, in bytes.
     pub column_size: u32,
@@ -129,15 +129,15 @@ pub struct holdfast_pack_column {
     pub column_number: i32,
     /// The length of values of this type on the server; negative if it varies.
     pub type_size: i32,
-    /// What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing.
+    /// The type's modifier, of varchar(n) for instance, as in pg_attribute.atttypmod; -1 for none.
     pub type_modifier: i32,
-    /// Where the bits of NULLs are; 0 if there is no NULL.
+    /// The offset of the bits of NULLs; 0 if there is no NULL.
     pub nulls_at: u32,
-    /// Where the values are, or the places of values that vary in length.
+    /// The offset of the values, or of the places of values that vary in length.
     pub values_at: u32,
     /// How many bytes are there.
     pub values_len: u32,
-    /// Where the bytes of values that vary in length are; 0 for other kinds.
+    /// The offset of the bytes of values that vary in length; 0 for other kinds.
     pub arena_at: u32,
     /// How many bytes are there.
     pub arena_len: u32,

@@ -25,7 +25,7 @@ pub const HOLDFAST_PIPELINE_SEPARATE: i32 = 0;
 /// one, which is committed at the end; inside one, it has failed. The statements must not begin or end transactions.
 pub const HOLDFAST_PIPELINE_TOGETHER: i32 = 1;
 
-/// One statement of a pipeline. This struct does not grow.
+/// A statement of a pipeline. This struct does not grow.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_request {
@@ -46,7 +46,7 @@ pub struct holdfast_request {
     pub reserved: u32,
 }
 
-/// What became of the statements of a pipeline. They never change. Free them with holdfast_outcomes_free.
+/// The outcomes of the statements of a pipeline. They never change. Free them with holdfast_outcomes_free.
 pub struct holdfast_outcomes {
     _opaque: [u8; 0],
 }
@@ -60,7 +60,7 @@ impl Handle for holdfast_outcomes {
 pub struct Outcomes(Vec<Result<Kept<holdfast_result>, Kept<holdfast_error>>>);
 
 impl Outcomes {
-    /// `target` is the server, which errors of the lane do not know.
+    /// `target` is the server, which errors of the session do not know.
     pub(super) fn new(outcomes: Vec<crate::Result<ResultBlock>>, target: &str) -> Self {
         let named = |e: Error| if e.target().is_none() { e.at_target(target) } else { e };
         let kept = |outcome: crate::Result<ResultBlock>| match outcome {
@@ -71,7 +71,7 @@ impl Outcomes {
     }
 }
 
-/// What C gave as requests, read and checked.
+/// The requests given by C, read and checked.
 pub(super) struct Batch<'a> {
     statements: Vec<Held<holdfast_statement>>,
     params: Vec<Param<'a>>,
@@ -93,8 +93,8 @@ enum What<'a> {
 
 impl<'a> Batch<'a> {
     /// # Safety
-    /// `requests` is NULL or readable for `count` requests, whose pointers lead where they say: live statements, texts and
-    /// parameters, which nobody changes while `'a` lasts.
+    /// `requests` is NULL or readable for `count` requests, with valid pointers to live statements, texts and
+    /// parameters, which nothing changes while `'a` lasts.
     pub(super) unsafe fn read(requests: *const holdfast_request, count: usize) -> Outcome<Self> {
         let mut batch = Self { statements: Vec::new(), params: Vec::new(), entries: Vec::new() };
         if count == 0 {
@@ -160,7 +160,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Whether two requests run the same statement, as far as their pointers tell.
+/// Returns whether two requests run the same statement, by their pointers.
 fn is_same(request: &holdfast_request, last: &holdfast_request) -> bool {
     ptr::eq(request.statement, last.statement)
         && (!request.statement.is_null()
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn holdfast_connection_pipeline(
     unsafe { guard(error, body) }
 }
 
-/// How many statements there were; 0 for NULL.
+/// The number of statements; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_outcomes_count(outcomes: *const holdfast_outcomes) -> usize {
     // SAFETY: the caller gives NULL or live outcomes.

@@ -1,6 +1,6 @@
 //! Pools.
 //!
-//! A pool lends connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
+//! A pool of connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
 //! thread at any time. A pool inherited by a forked child gives HOLDFAST_STATUS_MISUSE there.
 
 use std::ffi::c_char;
@@ -46,18 +46,18 @@ impl PoolHandle {
     }
 }
 
-/// As timeout_ms where a comment allows it: the time that the configuration says.
+/// A value of timeout_ms where a comment allows it: the configured time.
 pub const HOLDFAST_CONFIGURED: u64 = u64::MAX;
 /// As holdfast_acquire_options.retries: one attempt only.
 pub const HOLDFAST_NO_RETRY: i32 = -1;
 
-/// How one call wants its connection. All zero but struct_size means: as configured.
+/// The options of one call that gets a connection. All zero but struct_size means: as configured.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_acquire_options {
     /// sizeof(holdfast_acquire_options).
     pub struct_size: u32,
-    /// How often a failed attempt is repeated; 0 as configured (retry_max), HOLDFAST_NO_RETRY never.
+    /// The most retries of a failed attempt; 0 as configured (retry_max), HOLDFAST_NO_RETRY never.
     pub retries: i32,
     /// Limit of the whole call in milliseconds, queueing, opening, retries and the waits between them included; 0 for
     /// none but that of each attempt (connection_timeout).
@@ -74,7 +74,7 @@ pub struct holdfast_acquire_options {
 // SAFETY: repr(C); u32, i32, u64, i32, u32: no padding.
 unsafe impl Growing for holdfast_acquire_options {}
 
-/// What closing a pool took. Set struct_size before the call that fills it.
+/// The report of closing a pool. Set struct_size before the call that fills it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_close_report {
@@ -84,13 +84,13 @@ pub struct holdfast_close_report {
     pub idle_closed: u32,
     /// Lent connections that came back by themselves in time.
     pub returned: u32,
-    /// Lent connections whose running statement the server was asked to cancel.
+    /// Connections in use on which the server was asked to cancel the running statement.
     pub cancelled: u32,
     /// Lent connections that were still out at the deadline and were cut.
     pub cut: u32,
     /// Always 0.
     pub reserved: u32,
-    /// How long closing took, in microseconds.
+    /// The time that closing took, in microseconds.
     pub elapsed_us: u64,
 }
 
@@ -142,10 +142,10 @@ pub unsafe extern "C" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut
     or_default(ptr::null_mut(), || unsafe { another(pool) })
 }
 
-/// Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
-/// Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
-/// as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is of no use,
-/// HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
+/// Checks out a connection and puts it into *connection; give it back with holdfast_connection_release. options may be
+/// NULL. Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to
+/// open, or as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is
+/// of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_acquire(
     pool: *const holdfast_pool,
@@ -176,7 +176,7 @@ pub(super) unsafe fn acquire(
     Ok(pool.get_as(unsafe { call(options)? })?)
 }
 
-/// How connections are to be got, by a call that may block.
+/// Reads the options of a call that may block for a connection.
 ///
 /// # Safety
 /// As for [`acquire`].
@@ -214,7 +214,7 @@ pub(super) unsafe fn call_for_statement(options: *const holdfast_acquire_options
     Ok((call, flag(options.idempotent, NAME, "idempotent")?))
 }
 
-/// What is 0 or 1.
+/// Reads a flag that is 0 or 1.
 pub(super) fn flag(given: i32, name: &str, field: &str) -> Outcome<bool> {
     match given {
         0 | 1 => Ok(given == 1),
@@ -234,9 +234,9 @@ pub(super) fn count(given: i32, name: &str) -> Outcome<Option<u32>> {
     }
 }
 
-/// Borrows an idle connection if one is free now, else puts NULL into *connection; HOLDFAST_STATUS_OK either way. Opens
-/// none and waits for nobody; a connection that must prove itself first takes at most validation_timeout.
-/// HOLDFAST_STATUS_POOL_CLOSED if the pool is closed.
+/// Checks out an idle connection if one is free now, else puts NULL into *connection; HOLDFAST_STATUS_OK either way.
+/// Opens none and does not wait for one to come back; a connection that must be validated first takes at most
+/// validation_timeout. HOLDFAST_STATUS_POOL_CLOSED if the pool is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_try_acquire(
     pool: *const holdfast_pool,
@@ -282,11 +282,11 @@ pub unsafe extern "C" fn holdfast_pool_release_idle(
     unsafe { guard(error, body) }
 }
 
-/// Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle connections
-/// are closed, lent ones awaited; shortly before the limit the server is asked to cancel what still runs, and at the limit
-/// what is still out is cut, so that calls blocked on it return. timeout_ms is the limit, HOLDFAST_CONFIGURED the option
-/// close_timeout; blocks for no longer than that and a moment. Fills *report if it is not NULL. Closing twice is harmless.
-/// The handle stays valid until it is freed.
+/// Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle
+/// connections are closed, connections in use awaited; shortly before the limit the server is asked to cancel what
+/// still runs, and at the limit connections still in use are cut, so that calls blocked on it return. timeout_ms is the
+/// limit, HOLDFAST_CONFIGURED the option close_timeout; blocks for no longer than that and a moment. Fills *report if
+/// it is not NULL. Closing twice is harmless. The handle stays valid until it is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_close(
     pool: *const holdfast_pool,
@@ -299,8 +299,7 @@ pub unsafe extern "C" fn holdfast_pool_close(
         let pool = unsafe { hold(pool)? };
         Failure::if_in_callback()?;
         if !report.is_null() {
-            // A report that cannot be filled is found out before anything is closed.
-            // SAFETY: `report` is as large as its `struct_size` says.
+            // The report is checked before anything is closed. SAFETY: `report` is as large as its `struct_size` says.
             unsafe { growable::write(report, &described(CloseReport::default()), "holdfast_close_report")? };
         }
         let done = match timeout_ms {
@@ -329,7 +328,7 @@ fn described(report: CloseReport) -> holdfast_close_report {
     }
 }
 
-/// Whether the pool was closed; true for NULL. Does not block.
+/// Returns whether the pool was closed; true for NULL. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_is_closed(pool: *const holdfast_pool) -> bool {
     // SAFETY: the caller gives NULL or a live pool.
@@ -343,9 +342,9 @@ pub unsafe extern "C" fn holdfast_pool_target(pool: *const holdfast_pool) -> hol
     or_default(EMPTY, || Ok(unsafe { look(pool)? }.target.view()))
 }
 
-/// Frees a handle of a pool. NULL is allowed. When the last is freed, idle connections are closed at once and lent ones as
-/// they come back; connections, results and errors of the pool stay valid. Does not block. To wait for lent connections,
-/// call holdfast_pool_close before.
+/// Frees a handle of a pool. NULL is allowed. When the last is freed, idle connections are closed at once, connections
+/// in use when they come back; connections, results and errors of the pool stay valid. Does not block. To wait for
+/// connections in use, call holdfast_pool_close before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_free(pool: *mut holdfast_pool) {
     // SAFETY: the caller gives NULL or a live pool, and does not use this handle again.

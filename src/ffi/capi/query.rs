@@ -20,12 +20,12 @@ use crate::session::{Param, ResultBlock, ResultFormat, Sql, Statement, WireForma
 pub const HOLDFAST_FORMAT_TEXT: i32 = 0;
 /// Values in the server's binary form.
 pub const HOLDFAST_FORMAT_BINARY: i32 = 1;
-/// Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but text
-/// also where holdfast_result_text could not tell what the server prints, which says when. Text for all where
-/// statement_cache is 0. What was chosen stands in holdfast_column.format, and may change with the session's settings.
+/// For results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but
+/// text also where holdfast_result_text could not print as the server does; its comment has the cases. Text for all
+/// where statement_cache is 0. The choice is in holdfast_column.format, and may change with the session's settings.
 pub const HOLDFAST_FORMAT_AUTOMATIC: i32 = 2;
 
-/// One parameter of a statement. This struct does not grow.
+/// A parameter of a statement. This struct does not grow.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_param {
@@ -43,7 +43,7 @@ pub struct holdfast_param {
 pub(super) const MOST_PARAMETERS: usize = 65_535;
 
 /// # Safety
-/// `params` is NULL or readable for `count` parameters, whose values are NULL or readable for their length.
+/// `params` is NULL or readable for `count` parameters, with values that are NULL or readable for their length.
 pub(super) unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome<Vec<Param<'a>>> {
     let mut read = Vec::new();
     // SAFETY: as promised.
@@ -98,7 +98,7 @@ pub(super) fn result_format(format: i32) -> Outcome<ResultFormat> {
     }
 }
 
-/// Uses the direct lane of a connection. Its errors do not know the server.
+/// Uses the session of a connection. Its errors do not know the server.
 pub(super) fn on_lane<T>(
     conn: &mut PooledConnection,
     work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
@@ -115,7 +115,7 @@ fn lane_of<T>(
     done.map_err(|e| if e.target().is_none() { e.at_target(conn.target()) } else { e })
 }
 
-/// Where a statement runs: on a connection in hand, or on one that is borrowed for it.
+/// The place a statement runs at: a connection in hand, or one checked out for it.
 pub(super) enum Place {
     /// NULL or live.
     InHand(*mut holdfast_connection),
@@ -123,7 +123,7 @@ pub(super) enum Place {
     Borrowed(*const holdfast_pool, *const holdfast_acquire_options),
 }
 
-/// What runs, as C gives it.
+/// A statement as C gives it.
 pub(super) enum What {
     /// Readable for its length or up to its NUL.
     Text(*const c_char, usize),
@@ -131,16 +131,16 @@ pub(super) enum What {
     Statement(*const holdfast_statement),
 }
 
-/// What a statement is run with, as C gives it.
+/// The parameters and the format of a run, as C gives them.
 pub(super) struct Arguments {
     pub(super) what: What,
-    /// NULL or readable for `nparams` parameters, whose values are readable as they say.
+    /// NULL or readable for `nparams` parameters, with values readable for their length.
     pub(super) params: *const holdfast_param,
     pub(super) nparams: usize,
     pub(super) result_format: i32,
 }
 
-/// What a statement is run with, as the core takes it.
+/// The parameters and the format of a run, as the core takes them.
 pub(super) struct Given<'a> {
     sql: SqlGiven<'a>,
     pub(super) params: Vec<Param<'a>>,
@@ -163,7 +163,7 @@ impl Given<'_> {
 
 impl Arguments {
     /// # Safety
-    /// The pointers are as the fields say, and nobody changes what they lead to while `'a` lasts.
+    /// The pointers are as the fields document, and nothing changes their targets while `'a` lasts.
     pub(super) unsafe fn read<'a>(&self) -> Outcome<Given<'a>> {
         // SAFETY: as promised.
         let params = unsafe { parameters(self.params, self.nparams)? };
@@ -230,7 +230,7 @@ pub(super) unsafe fn run(
     unsafe { guard(error, body) }
 }
 
-/// On a connection that nobody else has to do with: it needs none of what comes with a handle.
+/// Runs on a connection that only this call uses, and so needs no handle.
 fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<ResultBlock> {
     let work = || lane_of(&mut conn, |lane| lane.query(given.sql(), &given.params, given.format));
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -247,12 +247,12 @@ fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
     lent.with(|conn| on_lane(conn, |lane| lane.query(given.sql(), &given.params, given.format)))
 }
 
-/// Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text stand
-/// for params, which and whose values are only read during the call; NULL if nparams is 0. result_format is a
-/// HOLDFAST_FORMAT_ constant. The statement is prepared at first use and kept with the connection, unless statement_cache
-/// is 0. Blocks until the server answered, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE if the
-/// server refuses, HOLDFAST_STATUS_QUERY_TIMEOUT, _CANCELED, _CONNECTION_LOST; HOLDFAST_STATUS_MISUSE if the number of
-/// parameters is wrong.
+/// Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text
+/// stand for params, which are read during the call only, with their values; NULL if nparams is 0. result_format is a
+/// HOLDFAST_FORMAT_ constant. The statement is prepared at first use and kept with the connection, unless
+/// statement_cache is 0. Blocks until the server answered, at most for the deadline of the connection.
+/// HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_QUERY_TIMEOUT, _CANCELED, _CONNECTION_LOST;
+/// HOLDFAST_STATUS_MISUSE if the number of parameters is wrong.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_query(
     connection: *mut holdfast_connection,

@@ -59,13 +59,13 @@ impl Drop for QueueHandle {
     }
 }
 
-/// How a queue is made. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults.
+/// The options of a queue. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_queue_options {
     /// sizeof(holdfast_queue_options).
     pub struct_size: u32,
-    /// How many requests may be accepted and not yet drained; 0 for 1024.
+    /// The most requests that may be accepted and not yet drained; 0 for 1024.
     pub capacity: u32,
 }
 
@@ -99,12 +99,12 @@ pub const HOLDFAST_SUBMIT_CONNECTION_COMMIT: i32 = 11;
 /// holdfast_submit_connection_rollback.
 pub const HOLDFAST_SUBMIT_CONNECTION_ROLLBACK: i32 = 12;
 
-/// What became of a request. Of the handles those that the request was for are set if it went well, else error is; the
-/// receiver frees them.
+/// The completion of a request. On success the handles that the request was for are set, else error is; the receiver
+/// frees them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_completion {
-    /// What was given with the request.
+    /// The user_data given with the request.
     pub tag: u64,
     /// The request's number.
     pub request: u64,
@@ -112,25 +112,25 @@ pub struct holdfast_completion {
     pub status: holdfast_status,
     /// A HOLDFAST_SUBMIT_ constant.
     pub kind: i32,
-    /// Of a single statement: its rows. Free it with holdfast_result_free.
+    /// The rows of a single statement. Free it with holdfast_result_free.
     pub result: *mut holdfast_result,
-    /// Of a script: a result for each statement. Free it with holdfast_results_free.
+    /// The results of a script, one for each statement. Free it with holdfast_results_free.
     pub results: *mut holdfast_results,
-    /// Of a pipeline: what became of each statement. Free it with holdfast_outcomes_free.
+    /// The outcomes of a pipeline, one for each statement. Free it with holdfast_outcomes_free.
     pub outcomes: *mut holdfast_outcomes,
-    /// Of a single statement whose result was to be packed: the pack. Free it with holdfast_pack_free.
+    /// The pack of a single statement with a packed result. Free it with holdfast_pack_free.
     pub pack: *mut holdfast_pack,
-    /// Of holdfast_submit_acquire: give it back with holdfast_connection_release.
+    /// The connection of holdfast_submit_acquire: give it back with holdfast_connection_release.
     pub connection: *mut holdfast_connection,
-    /// What went wrong, or NULL. Free it with holdfast_error_free.
+    /// The error, or NULL. Free it with holdfast_error_free.
     pub error: *mut holdfast_error,
-    /// How long it waited until it ran, in microseconds: for its turn, and for a connection.
+    /// The time it waited until it ran, in microseconds: for its turn, and for a connection.
     pub queued_us: u64,
-    /// How long it ran, in microseconds.
+    /// The time it ran, in microseconds.
     pub running_us: u64,
 }
 
-/// What a queue calls when completions wait.
+/// The function a queue calls when completions wait.
 pub type holdfast_ready_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Makes a queue and puts it into *queue. options may be NULL for the defaults. Does not block.
@@ -164,13 +164,13 @@ pub unsafe extern "C" fn holdfast_queue_fd(queue: *const holdfast_queue) -> c_in
     or_default(-1, || Ok(unsafe { hold(queue)? }.core.descriptor().map_or(-1, |fd| fd.as_raw_fd())))
 }
 
-/// Has callback called whenever the queue was empty and is not any more, so once however many completions follow until
-/// holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of the
-/// library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake the thread
-/// that does, since a worker waits for it. What would block in it returns HOLDFAST_STATUS_REENTRANT. NULL ends it, and a
-/// second call replaces it. destroy, which may be NULL, is called once with user_data after the last use. If this call
-/// fails, user_data stays with the caller. What waits at this moment is not announced: drain once after this call. Any
-/// thread; does not block.
+/// Calls callback whenever the queue was empty and is not any more. That is once for any number of completions until
+/// holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of
+/// the library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake
+/// the thread that does, since a worker waits for it. Calls in it that would block return HOLDFAST_STATUS_REENTRANT.
+/// NULL ends it, and a second call replaces it. destroy, which may be NULL, is called once with user_data after the
+/// last use. If this call fails, user_data stays with the caller. Completions that wait at this moment are not
+/// announced: drain once after this call. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_queue_on_ready(
     queue: *const holdfast_queue,
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn holdfast_queue_drain(
     or_default(0, || {
         // SAFETY: the caller gives NULL or a live queue.
         let queue = unsafe { hold(queue)? };
-        // Nothing may be taken that the caller has no room for.
+        // Only completions that the caller has room for may be taken.
         if out.is_null() || completion_size < size_of::<holdfast_completion>() {
             return Ok(0);
         }
@@ -298,17 +298,17 @@ pub unsafe extern "C" fn holdfast_queue_wait(queue: *const holdfast_queue, timeo
     })
 }
 
-/// How many requests were accepted and not yet drained; 0 for NULL. Any thread; does not block.
+/// The number of requests accepted and not yet drained; 0 for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_queue_pending(queue: *const holdfast_queue) -> usize {
     // SAFETY: the caller gives NULL or a live queue.
     or_default(0, || Ok(unsafe { hold(queue)? }.core.pending()))
 }
 
-/// Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits for
-/// a connection to be opened does, too, and the connection goes to whoever is next. For one that runs the server is asked to
-/// cancel it: it may still end well. Either way it has exactly one completion. One that is over is left alone.
-/// HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
+/// Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits
+/// for a connection to be opened does, too, and the connection goes to the next request. For one that runs the server
+/// is asked to cancel it: it may still end well. Either way it has exactly one completion. One that is over is left
+/// alone. HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_request_cancel(
     queue: *const holdfast_queue,

@@ -44,7 +44,7 @@ pub struct Block {
     pub(super) core: ResultBlock,
     /// Made when the first is asked for.
     names: OnceLock<Vec<Text>>,
-    /// Of binary values that were read as text, by the number of the cell.
+    /// The texts of binary values that were read as text, by the number of the cell.
     texts: KeptTexts,
 }
 
@@ -88,7 +88,7 @@ pub struct holdfast_cell {
     pub len: usize,
 }
 
-/// One column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
+/// A column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
 /// object that was asked.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ pub struct holdfast_column {
     pub type_oid: u32,
     /// The length of values of this type; negative if it varies.
     pub type_size: i32,
-    /// What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing.
+    /// The type's modifier, of varchar(n) for instance, as in pg_attribute.atttypmod; -1 for none.
     pub type_modifier: i32,
     /// The table it comes from; 0 if it is no table's.
     pub table_oid: u32,
@@ -175,7 +175,7 @@ pub(super) unsafe fn describe(
     Ok(true)
 }
 
-/// What the server did, in its own words: "SELECT 3", "INSERT 0 1".
+/// The server's command tag: "SELECT 3", "INSERT 0 1".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_command_tag(result: *const holdfast_result) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live result.
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn holdfast_result_cell(
     })
 }
 
-/// Whether a value is the NULL of SQL; true where there is no such row or column.
+/// Returns whether a value is the NULL of SQL; true where there is no such row or column.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_result_is_null(
     result: *const holdfast_result,
@@ -353,7 +353,7 @@ pub unsafe extern "C" fn holdfast_result_free(result: *mut holdfast_result) {
     unsafe { free(result) }
 }
 
-/// How many results there are: one for each statement of the script.
+/// The number of results: one for each statement of the script.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_results_count(results: *const holdfast_results) -> usize {
     // SAFETY: the caller gives NULL or live results.

@@ -27,11 +27,11 @@ impl Handle for holdfast_server {
     const MARK: u64 = mark(b"hf-serve");
 }
 
-/// Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the server is
-/// freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and /grafana.json are
-/// for programs. Only loopback addresses are allowed without HOLDFAST_SERVE_BEYOND_LOOPBACK among flags, which are else 0. With
-/// a token, figures are only given to requests that have it (Authorization: Bearer); the empty text is none. One thread is
-/// started. Does not block.
+/// Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the
+/// server is freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and
+/// /grafana.json are for programs. Only loopback addresses are allowed without HOLDFAST_SERVE_BEYOND_LOOPBACK among
+/// flags, which are else 0. With a token, metrics are only given to requests that have it (Authorization: Bearer); the
+/// empty text is none. One thread is started. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_serve(
     pool: *const holdfast_pool,
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn holdfast_pool_serve(
     unsafe { guard(error, body) }
 }
 
-/// Where the dashboard is, as a URL. Belongs to the server. Any thread; does not block.
+/// The URL of the dashboard. Belongs to the server. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_server_url(server: *const holdfast_server) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live server.

@@ -54,10 +54,10 @@ unsafe fn types<'a>(types: *const u32, count: usize) -> Outcome<&'a [u32]> {
     Ok(unsafe { slice::from_raw_parts(types, count) })
 }
 
-/// Has the server parse and describe a text of one statement, and puts a statement into *statement. types are those of the
-/// parameters $1 and so on, as in pg_type; what is 0 or beyond ntypes is inferred, and the types found hold wherever the
-/// statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of the connection.
-/// HOLDFAST_STATUS_DATABASE if the server refuses the text.
+/// Sends a text of one statement to the server to parse and describe, and puts a statement into *statement. types are
+/// those of the parameters $1 and so on, as in pg_type; what is 0 or beyond ntypes is inferred, and the types found
+/// hold wherever the statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of
+/// the connection. HOLDFAST_STATUS_DATABASE if the server refuses the text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_prepare(
     connection: *mut holdfast_connection,

@@ -10,10 +10,10 @@ use super::status::{self, holdfast_status};
 use crate::error::ErrorKind;
 use crate::pool::{Circuit, CloseReason, Stats};
 
-/// How many entries holdfast_stats.errors has: room for kinds of failure to come.
+/// The number of entries of holdfast_stats.errors: room for kinds of failure to come.
 pub const HOLDFAST_ERROR_KINDS: usize = 64;
 
-/// How a pool stands and what it has done, all of one moment. Set struct_size before the call that fills it.
+/// The metrics of a pool: its state and its counters, all of one moment. Set struct_size before the call that fills it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_stats {
@@ -28,7 +28,7 @@ pub struct holdfast_stats {
     pub total: u32,
     /// Parked and ready.
     pub idle: u32,
-    /// Lent out, or being cleaned after a loan.
+    /// Checked out, or being cleaned after their return.
     pub in_use: u32,
     /// Being opened.
     pub opening: u32,
@@ -52,9 +52,9 @@ pub struct holdfast_stats {
     pub closed_idle_timeout: u64,
     /// Connections closed as older than their share of max_lifetime.
     pub closed_max_lifetime: u64,
-    /// Connections found dead before they were lent.
+    /// Connections found dead before they were checked out.
     pub closed_validation_failed: u64,
-    /// Connections that broke while they were lent.
+    /// Connections that broke while they were checked out.
     pub closed_broken: u64,
     /// Connections given up because a statement ran past its deadline.
     pub closed_deadline_passed: u64,
@@ -66,13 +66,14 @@ pub struct holdfast_stats {
     pub closed_pool_closed: u64,
     /// Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63.
     pub errors: [u64; HOLDFAST_ERROR_KINDS],
-    /// What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
+    /// The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
     pub limited_by: i32,
-    /// Whether connections are opened at present: a HOLDFAST_CIRCUIT_ constant.
+    /// The state of the circuit, which decides whether connections are opened: a HOLDFAST_CIRCUIT_ constant.
     pub circuit: i32,
-    /// How long the server has been out of reach, or refused this pool, in milliseconds; 0 when it does not.
+    /// The time for which the server has been out of reach, or refused this pool, in milliseconds; 0 while neither is
+    /// so.
     pub circuit_ms: u64,
-    /// Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused.
+    /// Connections attempted by the prober, to find out whether a server is back that was out of reach or refused.
     pub probes: u64,
     /// Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED).
     pub shed: u64,
@@ -82,11 +83,12 @@ pub struct holdfast_stats {
     pub closed_wrong_role: u64,
     /// Connections given back to the server for other pools (the option fleet_share).
     pub closed_shared: u64,
-    /// What this pool may hold at present as one of a fleet of pools that share a server; 0 while it has not looked.
+    /// The connections that fleet coordination allows this pool at present; 0 before its first census.
     pub fleet_share: u32,
-    /// How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share.
+    /// The number of pools of the fleet that hold connections, this one included, as of the last census; 0 as for
+    /// fleet_share.
     pub fleet_peers: u32,
-    /// Times that a connection proved that it works, before a loan or in the background.
+    /// Validations of a connection that succeeded, before a checkout or in the background.
     pub validations: u64,
 }
 
@@ -94,11 +96,11 @@ pub struct holdfast_stats {
 pub const HOLDFAST_CIRCUIT_CLOSED: i32 = 0;
 /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let them.
 pub const HOLDFAST_CIRCUIT_PROBING: i32 = 1;
-/// It has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no connection fail
-/// at once.
+/// The server has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no
+/// connection fail at once.
 pub const HOLDFAST_CIRCUIT_OPEN: i32 = 2;
-/// The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with what
-/// it said, and it is asked again but rarely.
+/// The server refuses this pool permanently (credentials, database, TLS): calls that find no connection fail at once,
+/// with the server's message, and attempts are rare.
 pub const HOLDFAST_CIRCUIT_REFUSED: i32 = 3;
 
 fn circuit(circuit: Circuit) -> i32 {

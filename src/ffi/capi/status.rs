@@ -1,8 +1,8 @@
 //! Status codes.
 //!
-//! What nearly every function returns. 0 is success. Codes 1 to 63 are kinds of failure of the pool and the server, the
-//! same as in every other binding; from 64 on they are about the call itself. Codes are never given another meaning;
-//! later versions may add some, so treat an unknown one as a failure.
+//! The result of nearly every function. 0 is success. Codes 1 to 63 are kinds of failure of the pool and the server,
+//! the same as in every other binding; from 64 on they are about the call itself. Codes are never given another
+//! meaning; later versions may add some, so treat an unknown one as a failure.
 
 use super::guard::{Failure, or_default};
 use super::text::{holdfast_str, literal};
@@ -49,8 +49,8 @@ pub const HOLDFAST_STATUS_COMMIT_UNKNOWN: i32 = 16;
 pub const HOLDFAST_STATUS_DATABASE: i32 = 17;
 /// The library was used in a way it does not allow: a handle of another kind, a pool inherited by fork, ...
 pub const HOLDFAST_STATUS_MISUSE: i32 = 18;
-/// The pool did not let the caller into its queue: as many wait as max_waiting allows, or his turn would come long after his
-/// deadline.
+/// The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the caller's deadline
+/// would pass long before its turn.
 pub const HOLDFAST_STATUS_OVERLOADED: i32 = 19;
 /// A pointer that must not be NULL is NULL.
 pub const HOLDFAST_STATUS_NULL: i32 = 64;

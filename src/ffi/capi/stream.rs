@@ -1,9 +1,9 @@
 //! Rows in portions.
 //!
-//! For results larger than memory. The server is held back while nobody asks for more. A stream goes with the connection it
-//! was opened on, which takes no other calls until the stream has ended (HOLDFAST_STATUS_MISUSE), but does not keep it on
-//! loan: once the connection was released or discarded, the stream has ended, and calls on it give HOLDFAST_STATUS_MISUSE.
-//! The portions are results of their own.
+//! For results larger than memory. The server is held back while the program asks for no more. A stream goes with the
+//! connection it was opened on, which takes no other calls until the stream has ended (HOLDFAST_STATUS_MISUSE), but
+//! does not keep it checked out: once the connection was released or discarded, the stream has ended, and calls on it
+//! give HOLDFAST_STATUS_MISUSE. The portions are results of their own.
 
 use std::ffi::c_char;
 use std::sync::{Arc, OnceLock};
@@ -133,8 +133,8 @@ pub unsafe extern "C" fn holdfast_stream_column(
     })
 }
 
-/// What the server did, in its own words, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any
-/// thread; does not block.
+/// The server's command tag, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any thread;
+/// does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_stream_command_tag(stream: *const holdfast_stream) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live stream.

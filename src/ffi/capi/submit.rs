@@ -27,13 +27,13 @@ use super::transaction::{
 use crate::queue::{Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
 use crate::session::ResultFormat;
 
-/// How a request is to be done. Set struct_size and all else to zero for the defaults.
+/// The options of a request. Set struct_size and all else to zero for the defaults.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_submit_options {
     /// sizeof(holdfast_submit_options).
     pub struct_size: u32,
-    /// How often a failed attempt to open a connection is repeated; 0 as configured (retry_max), HOLDFAST_NO_RETRY never.
+    /// The most retries of a failed attempt to open a connection; 0 as configured (retry_max), HOLDFAST_NO_RETRY never.
     pub retries: i32,
     /// Limit in milliseconds for getting a connection, counted from the submission: waiting for a turn, queueing, opening,
     /// retries and the waits between them; 0 for none but that of each attempt (connection_timeout). Connections in hand
@@ -99,7 +99,7 @@ impl Options {
         })
     }
 
-    /// The same for a statement on a connection in hand, whose loss is the program's.
+    /// The same for a statement on a connection in hand; its loss is for the program to handle.
     ///
     /// # Safety
     /// As for [`read`](Self::read).
@@ -159,7 +159,7 @@ pub(super) unsafe fn tell(place: *mut u64, number: u64) {
     }
 }
 
-/// One statement as C gave it, copied.
+/// A statement as C gave it, copied.
 ///
 /// # Safety
 /// The pointers are as `What` says, `params` NULL or readable for `nparams` parameters.
@@ -280,8 +280,8 @@ pub unsafe extern "C" fn holdfast_submit_pipeline(
     unsafe { guard(error, body) }
 }
 
-/// Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as lent while its completion
-/// waits. Any thread.
+/// Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as checked out while its
+/// completion waits. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_submit_acquire(
     pool: *const holdfast_pool,
@@ -346,7 +346,7 @@ pub unsafe extern "C" fn holdfast_submit_transaction(
     unsafe { guard(error, whole) }
 }
 
-/// What a body said, on its way through the queue.
+/// The error of a body, on its way through the queue.
 fn given(failure: Failure) -> Trouble {
     Trouble::Given(Box::new(failure))
 }

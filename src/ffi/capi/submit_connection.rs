@@ -1,9 +1,10 @@
 //! Submitting to a connection in hand.
 //!
-//! What was submitted to a connection runs in that order, one after the other, however many connections other requests wait
-//! for. Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these while such a call
-//! is under way. Else they are like those above. So an event loop has a transaction whose statements depend on each other:
-//! holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and holdfast_submit_connection_commit.
+//! Requests submitted to a connection run in that order, one after the other, however many connections other requests
+//! wait for. Until all of them are done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these
+//! while such a call is under way. Else they are like those above. An event loop runs a transaction of statements that
+//! depend on each other so: holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and
+//! holdfast_submit_connection_commit.
 
 use std::ffi::c_char;
 use std::sync::Arc;

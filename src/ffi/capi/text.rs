@@ -13,8 +13,8 @@ use super::status::HOLDFAST_STATUS_UTF8;
 /// As the length of a text: "it ends at its NUL".
 pub const HOLDFAST_NUL: usize = usize::MAX;
 
-/// A text owned by somebody else: the object it was asked of, unless a comment says otherwise, and valid until that is
-/// freed. UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
+/// A text owned by the object it was asked of, unless a comment says otherwise, and valid until that object is freed.
+/// UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_str {
@@ -77,7 +77,8 @@ pub(super) const EMPTY: holdfast_str = literal("\0");
 /// The bytes that C gave.
 ///
 /// # Safety
-/// `ptr` is NULL or readable for `len` bytes, with [`HOLDFAST_NUL`] up to its NUL, and nobody changes them while `'a` lasts.
+/// `ptr` is NULL or readable for `len` bytes, with [`HOLDFAST_NUL`] up to its NUL, and nothing changes them while `'a`
+/// lasts.
 pub(super) unsafe fn bytes<'a>(ptr: *const c_char, len: usize, name: &str) -> Outcome<&'a [u8]> {
     match (ptr.is_null(), len) {
         (true, 0) => Ok(&[]),
@@ -104,7 +105,7 @@ pub(super) unsafe fn text<'a>(ptr: *const c_char, len: usize, name: &str) -> Out
     })
 }
 
-/// What a text says, valid until it is freed; empty for NULL. Any thread; does not block.
+/// The content of a text object, valid until that is freed; empty for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_text_view(text: *const holdfast_text) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live text.

@@ -49,10 +49,10 @@ pub const HOLDFAST_TRANSACTION_IDLE: i32 = 0;
 pub const HOLDFAST_TRANSACTION_ACTIVE: i32 = 1;
 /// A transaction is open in which a statement failed: it can only be rolled back, as a whole or to a savepoint.
 pub const HOLDFAST_TRANSACTION_FAILED: i32 = 2;
-/// It cannot be told: the connection is lost, or a reply is still to come.
+/// The state is unknown: the connection is lost, or a reply is still to come.
 pub const HOLDFAST_TRANSACTION_UNKNOWN: i32 = 3;
 
-/// How a transaction is to run. All zero but struct_size means: as the server has it, and no limit of time.
+/// The options of a transaction. All zero but struct_size means: as the server has it, and no limit of time.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_transaction_options {
@@ -64,13 +64,13 @@ pub struct holdfast_transaction_options {
     pub access: i32,
     /// A HOLDFAST_DEFERRABLE_ constant.
     pub deferrable: i32,
-    /// How often a run that came to nothing is followed by another; 0 five times, HOLDFAST_NO_RETRY never.
+    /// The most further runs after one that had to be undone; 0 means five, HOLDFAST_NO_RETRY none.
     /// holdfast_pool_transaction and holdfast_submit_transaction only.
     pub reruns: i32,
-    /// 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-    /// a round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id even
-    /// for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN is left where the server crashed or was replaced by a standby.
-    /// holdfast_pool_transaction and holdfast_submit_transaction only.
+    /// 1 to find out, on another connection, whether a commit took effect when its answer was lost; else 0. Costs a
+    /// round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id
+    /// even for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN remains where the server crashed or was replaced by
+    /// a standby. holdfast_pool_transaction and holdfast_submit_transaction only.
     pub resolve_commit: i32,
     /// Limit of the whole in milliseconds, getting connections, reruns and waits included, and deadline of its statements,
     /// besides that of the connection; 0 for none.
@@ -80,9 +80,9 @@ pub struct holdfast_transaction_options {
 // SAFETY: repr(C); a u32, five i32, then a u64 at offset 24: no padding.
 unsafe impl Growing for holdfast_transaction_options {}
 
-/// The work of a transaction. Returns HOLDFAST_STATUS_OK to have it committed. Anything else has it rolled back, and is what
-/// holdfast_pool_transaction returns: mostly the status of a call that failed, whose error was put into *error, or
-/// HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
+/// The work of a transaction. Returns HOLDFAST_STATUS_OK to have it committed. Any other status has it rolled back, and
+/// holdfast_pool_transaction returns that status: mostly the one of a call that failed and put its error into *error,
+/// or HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
 pub type holdfast_transaction_body = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -195,8 +195,8 @@ pub unsafe extern "C" fn holdfast_connection_rollback(
     unsafe { guard(error, body) }
 }
 
-/// Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the server
-/// tells names apart by their first 63 bytes. Blocks and fails as holdfast_connection_query.
+/// Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the
+/// server distinguishes names by their first 63 bytes. Blocks and fails as holdfast_connection_query.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_savepoint(
     connection: *mut holdfast_connection,
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn holdfast_connection_release_savepoint(
     unsafe { guard(error, body) }
 }
 
-/// How the connection stands with transactions: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
+/// The transaction status of the connection: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
 /// HOLDFAST_TRANSACTION_UNKNOWN for NULL. Any thread, also while the connection is in use; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_connection_transaction_status(
@@ -318,7 +318,7 @@ pub(super) fn run_body(
     let outcome = unsafe { said(status, error) };
     let conn = match lent.take_back() {
         Ok(conn) => conn,
-        // What the body says tells more.
+        // The body's own error is the more useful one.
         Err(failure) => return Err(outcome.err().unwrap_or(failure)),
     };
     if lent.was_given_back() {
@@ -329,10 +329,10 @@ pub(super) fn run_body(
     Ok((conn, outcome))
 }
 
-/// What a body wants.
+/// The result of a body.
 ///
 /// # Safety
-/// `error` is NULL or a live error that nobody else will free.
+/// `error` is NULL or a live error that nothing else will free.
 unsafe fn said(status: holdfast_status, error: *mut holdfast_error) -> Outcome {
     // SAFETY: as promised.
     let error = unsafe { look(error.cast_const()).is_ok().then(|| GivenError::new(error)) };

@@ -5,14 +5,14 @@ use crate::session::WireFormat::{Binary, Text};
 use crate::session::float4_as_printed;
 use crate::session::oid::{BOOL, FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC, OID};
 
-/// Which value of a result.
+/// The place of a value in a result.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) row: usize,
     pub(super) column: usize,
 }
 
-/// What is written, if the value is.
+/// The place that a value is written to.
 fn written(block: &ResultBlock, place: Place) -> Option<&str> {
     std::str::from_utf8(block.text_as_it_came(place.row, place.column)?).ok().map(str::trim)
 }

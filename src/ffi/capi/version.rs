@@ -24,7 +24,7 @@ const MAJOR: u32 = part(env!("CARGO_PKG_VERSION_MAJOR"));
 const MINOR: u32 = part(env!("CARGO_PKG_VERSION_MINOR"));
 const PATCH: u32 = part(env!("CARGO_PKG_VERSION_PATCH"));
 
-/// Whether a program compiled against the version `wanted` runs with `ours`.
+/// Returns whether a program compiled against the version `wanted` runs with `ours`.
 fn serves(ours: (u32, u32, u32), wanted: u32) -> bool {
     let wanted = (wanted / 1_000_000, wanted / 1_000 % 1_000, wanted % 1_000);
     let same_line = ours.0 == wanted.0 && (ours.0 > 0 || ours.1 == wanted.1);
@@ -44,8 +44,9 @@ pub extern "C" fn holdfast_version_number() -> u32 {
     MAJOR * 1_000_000 + MINOR * 1_000 + PATCH
 }
 
-/// Whether the library that runs serves a program compiled against the given version: give it HOLDFAST_VERSION_NUMBER,
-/// once, before anything else. HOLDFAST_STATUS_MISUSE if not, with an error that names both. Any thread; does not block.
+/// Checks that the library that runs serves a program compiled against the given version: give it
+/// HOLDFAST_VERSION_NUMBER, once, before anything else. HOLDFAST_STATUS_MISUSE if not, with an error that names both.
+/// Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_check_version(
     compiled_against: u32,

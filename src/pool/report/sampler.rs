@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::error::human;
-use crate::observe::alerts::{Alert, AlertSample, Alerts, Change, Severity};
+use crate::error::{human, sqlstate};
+use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
 use crate::observe::event::EventKind;
-use crate::observe::history::{History, Quantiles, Sample};
-use crate::observe::traffic::SqlState;
-use crate::pool::core::Core;
+use crate::observe::history::{History, Moment, Quantiles};
+use crate::pool::core::Inner;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::pool::telemetry::stats::{Circuit, Stats};
 use crate::pool::telemetry::totals::Figures;
@@ -203,8 +202,13 @@ impl Core {
 
 /// Returns the number of failed statements, without those that failed because of their own text or a conflict.
 fn failed_statements(figures: &Figures) -> u64 {
-    let own_fault = |code: &SqlState| matches!(&code[..2], b"22" | b"23" | b"40" | b"42");
-    figures.traffic.failed.iter().filter(|(code, _)| !own_fault(code)).map(|(_, failed)| failed.count()).sum()
+    figures
+        .traffic
+        .failed
+        .iter()
+        .filter(|(code, _)| !sqlstate::is_fault_of_statement(**code))
+        .map(|(_, failed)| failed.count())
+        .sum()
 }
 
 fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option<&PreviousSample>) -> Sample {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::commit_outcome::{Mark, Origin, Outcome};
-use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict};
-use crate::link::{IdlePoll, Link, TransactionStatus};
-use crate::pool::core::Core;
+use super::commit_outcome::{Fate, Mark, Origin};
+use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict, sqlstate};
+use crate::link::{Link, Look, TransactionStatus};
+use crate::pool::core::Inner;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
 use crate::pool::pooled_connection::PooledConnection;
@@ -221,7 +221,8 @@ fn is_conflict(link: &Link) -> bool {
 /// Returns whether the connection was lost in a way that the next one may not meet. A session that the server ended because its
 /// transaction was left idle or took too long (25P03, 25P04) is not: the body would be as slow again.
 fn is_loss(fault: LinkFault, link: &Link) -> bool {
-    fault == LinkFault::ClosedByServer && !link.failure().is_some_and(|code| code.starts_with("25"))
+    fault == LinkFault::ClosedByServer
+        && !link.failure().is_some_and(|code| sqlstate::is_of_transaction_state(&code))
 }
 
 /// Returns the ending of a run whose connection was lost before COMMIT was sent.

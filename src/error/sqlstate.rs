@@ -1,0 +1,99 @@
+//! The SQLSTATE codes that Holdfast acts on, and what each of them means to it.
+//!
+//! The names are those of PostgreSQL's `errcodes.txt`. No other room spells a code: it asks one of the predicates.
+
+use super::Error;
+
+pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
+pub(crate) const FEATURE_NOT_SUPPORTED: &str = "0A000";
+#[cfg(feature = "embedded")]
+const DIVISION_BY_ZERO: &str = "22012";
+const INVALID_PARAMETER_VALUE: &str = "22023";
+pub(crate) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+pub(crate) const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
+pub(crate) const INVALID_SQL_STATEMENT_NAME: &str = "26000";
+#[cfg(feature = "diagnose")]
+const INVALID_CATALOG_NAME: &str = "3D000";
+const SERIALIZATION_FAILURE: &str = "40001";
+const DEADLOCK_DETECTED: &str = "40P01";
+pub(crate) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const UNDEFINED_OBJECT: &str = "42704";
+pub(crate) const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
+pub(crate) const TOO_MANY_CONNECTIONS: &str = "53300";
+pub(crate) const QUERY_CANCELED: &str = "57014";
+pub(crate) const ADMIN_SHUTDOWN: &str = "57P01";
+pub(crate) const CRASH_SHUTDOWN: &str = "57P02";
+pub(crate) const CANNOT_CONNECT_NOW: &str = "57P03";
+pub(crate) const DATABASE_DROPPED: &str = "57P04";
+pub(crate) const IDLE_SESSION_TIMEOUT: &str = "57P05";
+pub(crate) const SYSTEM_ERROR: &str = "58000";
+pub(crate) const INTERNAL_ERROR: &str = "XX000";
+
+/// Returns whether the server rolled the transaction back for a conflict with another: a serialization failure or a
+/// deadlock. Running the transaction again is safe.
+pub(crate) fn is_transaction_conflict(code: &str) -> bool {
+    matches!(code, SERIALIZATION_FAILURE | DEADLOCK_DETECTED)
+}
+
+/// Returns whether the server refused to write, because it or the transaction is read-only.
+pub(crate) fn is_read_only(code: [u8; 5]) -> bool {
+    code == *READ_ONLY_SQL_TRANSACTION.as_bytes()
+}
+
+/// Returns whether the server ended the session because it shuts down, on command or after a crash.
+pub(crate) fn is_shutdown(code: &str) -> bool {
+    matches!(code, ADMIN_SHUTDOWN | CRASH_SHUTDOWN)
+}
+
+/// Returns whether the code is of class 25, "invalid transaction state": a timeout of the transaction, for instance.
+pub(crate) fn is_of_transaction_state(code: &str) -> bool {
+    code.starts_with("25")
+}
+
+/// Returns whether a statement failed for its own content or for a conflict with other statements: a data exception (22),
+/// an integrity constraint (23), a transaction rollback (40), a syntax error or a missing right (42).
+pub(crate) fn is_fault_of_statement(code: [u8; 5]) -> bool {
+    matches!(&code[..2], b"22" | b"23" | b"40" | b"42")
+}
+
+impl Error {
+    fn has_code(&self, codes: &[&str]) -> bool {
+        self.sqlstate().is_some_and(|state| codes.contains(&state.code()))
+    }
+
+    /// Returns whether the server reports that it cancelled a statement, on request or for a timeout.
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_query_canceled(&self) -> bool {
+        self.has_code(&[QUERY_CANCELED])
+    }
+
+    /// Returns whether the server cannot change a setting: the setting does not exist (a relative of PostgreSQL), the value
+    /// is not supported (`client_connection_check_interval` on some systems), or the role lacks the right.
+    pub(crate) fn is_setting_unavailable(&self) -> bool {
+        self.has_code(&[UNDEFINED_OBJECT, INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE])
+    }
+
+    /// Returns whether the server has no database of this name.
+    #[cfg(feature = "diagnose")]
+    pub(crate) fn is_unknown_database(&self) -> bool {
+        self.has_code(&[INVALID_CATALOG_NAME])
+    }
+
+    /// Returns whether the role lacks the right.
+    #[cfg(feature = "diagnose")]
+    pub(crate) fn is_insufficient_privilege(&self) -> bool {
+        self.has_code(&[INSUFFICIENT_PRIVILEGE])
+    }
+
+    /// Returns whether the server reports that it has no slot left.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn is_too_many_connections(&self) -> bool {
+        self.has_code(&[TOO_MANY_CONNECTIONS])
+    }
+
+    /// Returns whether the server reports a division by zero.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn is_division_by_zero(&self) -> bool {
+        self.has_code(&[DIVISION_BY_ZERO])
+    }
+}

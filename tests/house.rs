@@ -1,0 +1,149 @@
+//! Checks of the arrangement of `src/`: the rules that a compiler does not enforce.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines a file of `src/` may have.
+const MOST_LINES: usize = 450;
+
+/// Longer files, each with the reason.
+const LONG_FILES: [(&str, &str); 2] = [
+    ("link/protocol_state.rs", "a third of it is the unit tests of one state machine"),
+    ("queue/request.rs", "request, ticket and submission hold each other's private state"),
+];
+
+/// Rooms that spell SQLSTATE codes: they decide by them, or play the server that sends them.
+const SPELL_SQLSTATES: [&str; 2] = ["error/", "testing/"];
+
+/// Rooms that name `crate::ffi`: itself, and the fuzzers' drivers, which read results through the C ABI.
+const NAME_FFI: [&str; 4] = ["ffi/", "lib.rs", "testing/fuzzing.rs", "session/fuzzing/"];
+
+/// A file of `src/`.
+struct Source {
+    /// The path below `src/`, with `/` between its parts.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// Returns whether the whole file is compiled for tests or fuzzers only.
+    fn is_test(&self) -> bool {
+        let mut parts = self.name.split('/').rev();
+        let file = parts.next().unwrap_or_default();
+        file == "tests.rs"
+            || file.ends_with("_tests.rs")
+            || file == "fuzzing.rs"
+            || parts.any(|folder| matches!(folder, "tests" | "fuzzing"))
+    }
+
+    /// Returns the numbered lines of code: without comments, and without the module of tests at the end.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end =
+            self.text.find("\n#[cfg(test)]\nmod ").filter(|at| self.text[*at..].contains("mod tests {"));
+        let code = &self.text[..end.unwrap_or(self.text.len())];
+        (1..).zip(code.lines()).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    fn is_in(&self, rooms: &[&str]) -> bool {
+        rooms.iter().any(|room| self.name.starts_with(room))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    fn visit(folder: &Path, root: &Path, found: &mut Vec<Source>) {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                visit(&path, root, found);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+                found.push(Source { name, text: fs::read_to_string(&path).unwrap() });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    visit(&root, &root, &mut found);
+    assert!(found.len() > 100, "the rooms were not found in {}", root.display());
+    found
+}
+
+/// Returns the lines, as `file:line: text`, that break a rule.
+fn offenders(applies: impl Fn(&Source) -> bool, breaks: impl Fn(&str) -> bool) -> String {
+    let mut list = String::new();
+    for source in sources().iter().filter(|source| applies(source)) {
+        for (number, line) in source.code().filter(|(_, line)| breaks(line)) {
+            list += &format!("src/{}:{number}: {}\n", source.name, line.trim());
+        }
+    }
+    list
+}
+
+/// Returns whether a line has a string literal of five digits and capitals. A code has at least one digit, words have none.
+fn spells_a_sqlstate(line: &str) -> bool {
+    line.split('"').skip(1).step_by(2).any(|literal| {
+        literal.len() == 5
+            && literal.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+            && literal.bytes().any(|b| b.is_ascii_digit())
+    })
+}
+
+/// Returns whether a line names one of the crate's rooms, as a path of its own or among others in braces.
+fn names_room(line: &str, room: &str) -> bool {
+    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let direct = line.split("crate::").skip(1).any(|rest| rest.strip_prefix(room).is_some_and(is_end));
+    let braced = line.split("crate::{").skip(1).any(|rest| {
+        rest.split([',', '{', '}']).any(|item| item.trim().strip_prefix(room).is_some_and(is_end))
+    });
+    direct || braced
+}
+
+#[test]
+fn sqlstates_are_spelled_in_the_error_room_only() {
+    let list = offenders(|s| !s.is_test() && !s.is_in(&SPELL_SQLSTATES), spells_a_sqlstate);
+    assert!(
+        list.is_empty(),
+        "put a named predicate into src/error/sqlstate.rs instead of these literals:\n{list}"
+    );
+}
+
+#[test]
+fn no_file_is_longer_than_one_sitting() {
+    let too_long: Vec<String> = sources()
+        .iter()
+        .filter(|s| !LONG_FILES.iter().any(|(name, _)| *name == s.name))
+        .map(|s| (s.text.lines().count(), &s.name))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .map(|(lines, name)| format!("src/{name}: {lines} lines"))
+        .collect();
+    assert!(too_long.is_empty(), "more than {MOST_LINES} lines: {too_long:#?}");
+}
+
+#[test]
+fn the_link_names_no_room_above_it() {
+    let names_any = |line: &str| ["pool", "session", "connect"].iter().any(|room| names_room(line, room));
+    let list = offenders(|s| s.is_in(&["link/"]), names_any);
+    assert!(list.is_empty(), "link is below pool, session and connect:\n{list}");
+}
+
+#[test]
+fn nothing_depends_on_the_c_abi() {
+    let list = offenders(|s| !s.is_in(&NAME_FFI), |line| names_room(line, "ffi"));
+    assert!(list.is_empty(), "ffi is the outermost room:\n{list}");
+}
+
+#[test]
+fn the_checks_find_what_they_are_for() {
+    for line in [r#"if code == "57014" {"#, r#"(b"25006", 1)"#, r#"["4", "XX000"]"#] {
+        assert!(spells_a_sqlstate(line), "{line}");
+    }
+    for line in [r#"severity == "FATAL""#, r#""4096""#, r#"("a57014b", "5701")"#] {
+        assert!(!spells_a_sqlstate(line), "{line}");
+    }
+    assert!(
+        names_room("use crate::pool::Pool;", "pool") && names_room("use crate::{error, pool::Pool};", "pool")
+    );
+    assert!(!names_room("use crate::pooler;", "pool") && !names_room("use std::ffi::CStr;", "ffi"));
+}
