@@ -14,7 +14,7 @@ use crate::session::Lane;
 /// The first major version of PostgreSQL with both settings.
 const MIN_SERVER_MAJOR: u8 = 14;
 
-/// Tells a fresh session. A server that cannot do one of the two is left as it is.
+/// Sets the timeouts on a fresh session. A setting that the server does not have is skipped.
 pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
     if statements.is_empty() {

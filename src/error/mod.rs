@@ -33,7 +33,7 @@ pub use limited_by::LimitedBy;
 pub(crate) use link_fault::LinkFault;
 pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
-pub(crate) use phase_timings::Passed;
+pub(crate) use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;
 pub(crate) use sqlstate::is_transaction_conflict;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};

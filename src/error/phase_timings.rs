@@ -1,31 +1,31 @@
-//! The phases that succeeded before the opening of a connection failed; the error itself names the phase that failed.
+//! The phases that the opening of a connection completed before it failed. The error itself names the phase that failed.
 
 use std::time::Duration;
 
 use super::Error;
 
-/// The timings of the attempt that the error belongs to, not of the other attempts it lists.
+/// The timings of the failed attempt itself, not of earlier attempts listed in the error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Passed {
-    /// The time of the name look-up.
+pub(crate) struct PhaseTimings {
+    /// Resolving the name.
     pub(crate) resolve: Option<Duration>,
-    /// The time of the TCP or local-socket connect.
+    /// Connecting over TCP or the local socket.
     pub(crate) connect: Option<Duration>,
-    /// The time of the TLS request and handshake. `None` on a plain connection too.
+    /// Requesting TLS and the handshake. `None` on a plain connection too.
     pub(crate) tls: Option<Duration>,
-    /// The time of the phase that failed.
+    /// The time that the failed phase took.
     pub(crate) failing: Duration,
 }
 
 impl Error {
-    /// Records the phases that succeeded.
-    pub(crate) fn having_passed(mut self, note: impl FnOnce(&mut Passed)) -> Self {
-        note(&mut self.0.passed);
+    /// Sets the timings of the failed opening.
+    pub(crate) fn with_timings(mut self, note: impl FnOnce(&mut PhaseTimings)) -> Self {
+        note(&mut self.0.timings);
         self
     }
 
-    /// Returns the phases that succeeded, with their times.
-    pub(crate) fn passed(&self) -> Passed {
-        self.0.passed
+    /// Returns the timings of the failed opening.
+    pub(crate) fn phase_timings(&self) -> PhaseTimings {
+        self.0.timings
     }
 }

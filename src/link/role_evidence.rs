@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::error::sqlstate::is_read_only;
 
-/// What was seen.
+/// One kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoleEvidence {
     /// The server refused a write (25006): it is read-only, or the borrower made the transaction so.

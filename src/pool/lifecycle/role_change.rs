@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use super::failpoint::failpoint;
-use super::validate::Answer;
+use super::validate::CheckResult;
 use crate::error::sqlstate;
-use crate::link::RoleSign;
+use crate::link::RoleEvidence;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
@@ -21,18 +21,18 @@ impl Core {
         if self.asks_for_role { conn.link.role_evidence() } else { None }
     }
 
-    /// Somebody was refused a write: the others are not to find that out one by one. He may have asked for it himself, by a
-    /// transaction that only reads; then the others prove themselves for nothing, once.
-    pub(in crate::pool) fn heed(&self, conn: &OpenConnection, sign: RoleSign) {
-        if sign == RoleSign::RefusedWrite {
+    /// Begins a new epoch after a refused write, so that other borrowers do not find it out one by one. The borrower may have
+    /// caused it itself, by a read-only transaction; then the others are validated for nothing, once.
+    pub(in crate::pool) fn note_role_evidence(&self, conn: &OpenConnection, sign: RoleEvidence) {
+        if sign == RoleEvidence::RefusedWrite {
             self.role_may_have_changed(conn, sqlstate::READ_ONLY_SQL_TRANSACTION);
         }
     }
 
-    /// A connection broke while it was lent.
-    pub(in crate::pool) fn heed_loss(&self, conn: &OpenConnection) {
-        let said = conn.link.last_sqlstate();
-        let known = said.as_deref().filter(|code| sqlstate::is_shutdown(code));
+    /// Begins a new epoch after a connection broke while it was checked out.
+    pub(in crate::pool) fn note_connection_loss(&self, conn: &OpenConnection) {
+        let code = conn.link.last_sqlstate();
+        let known = code.as_deref().filter(|code| sqlstate::is_shutdown(code));
         self.role_may_have_changed(conn, known.unwrap_or("connection_lost"));
     }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::error::{human, sqlstate};
-use crate::observe::alerts::{Alert, Alerts, Change, Sample, Severity};
+use crate::observe::alerts::{Alert, AlertSample, Alerts, Change, Severity};
 use crate::observe::event::EventKind;
-use crate::observe::history::{History, Moment, Quantiles};
-use crate::pool::core::Inner;
+use crate::observe::history::{History, Quantiles, Sample};
+use crate::pool::core::Core;
 use crate::pool::lifecycle::failpoint::failpoint;
 use crate::pool::telemetry::stats::{Circuit, Stats};
 use crate::pool::telemetry::totals::Figures;

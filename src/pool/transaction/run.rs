@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::commit_outcome::{Fate, Mark, Origin};
+use super::commit_outcome::{Mark, Origin, Outcome};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict, sqlstate};
-use crate::link::{Link, Look, TransactionStatus};
-use crate::pool::core::Inner;
+use crate::link::{IdlePoll, Link, TransactionStatus};
+use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
 use crate::pool::pooled_connection::PooledConnection;

@@ -187,7 +187,7 @@ impl Statements {
                     .peek(&prepared.key)
                     .is_some_and(|kept| std::ptr::eq(&raw const **kept, prepared));
                 if kept && lost.is_none() {
-                    self.mode.name_did_not_last(sqlstate::INVALID_SQL_STATEMENT_NAME);
+                    self.mode.stop_using_names(sqlstate::INVALID_SQL_STATEMENT_NAME);
                 }
                 self.forget_lost(LostStatements::All);
             }
@@ -199,8 +199,8 @@ impl Statements {
 
     /// Handles a duplicate name (42P05), although the same request had closed it.
     #[cold]
-    pub(super) fn name_was_taken(&mut self) {
-        self.mode.name_did_not_last(sqlstate::DUPLICATE_PREPARED_STATEMENT);
+    pub(in crate::session) fn note_duplicate_name(&mut self) {
+        self.mode.stop_using_names(sqlstate::DUPLICATE_PREPARED_STATEMENT);
     }
 
     /// Adds names of statements that other clients prepared, to be closed on the server too.
@@ -281,8 +281,10 @@ mod tests {
         let mut named = Statements::new(1, mode.clone());
         kept(&mut named, "select 1", &[]);
         kept(&mut named, "select 2", &[]);
-        mode.name_did_not_last(sqlstate::INVALID_SQL_STATEMENT_NAME);
-        assert!(named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_to_close());
+        mode.stop_using_names(sqlstate::INVALID_SQL_STATEMENT_NAME);
+        assert!(
+            named.find(Sql::from("select 2"), &[] as &[Param<'_>]).is_none() && !named.has_names_to_close()
+        );
         let unnamed = kept(&mut named, "select 3", &[]);
         kept(&mut named, "select 4", &[]);
         assert!(!unnamed.is_named() && named.to_close.is_empty());
