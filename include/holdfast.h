@@ -74,7 +74,7 @@ extern "C" {
 /** A text of its own, made by a call. Free it with holdfast_text_free. */
 typedef struct holdfast_text holdfast_text;
 
-/** What went wrong. Free it with holdfast_error_free. */
+/** The error of a call that failed. Free it with holdfast_error_free. */
 typedef struct holdfast_error holdfast_error;
 
 /** A configuration. One thread at a time; a second one gets HOLDFAST_STATUS_BUSY. */
@@ -110,19 +110,19 @@ typedef struct holdfast_copy_in holdfast_copy_in;
 /** A COPY TO STDOUT. Free it with holdfast_copy_out_free. */
 typedef struct holdfast_copy_out holdfast_copy_out;
 
-/** What became of the statements of a pipeline. They never change. Free them with holdfast_outcomes_free. */
+/** The outcomes of the statements of a pipeline. They never change. Free them with holdfast_outcomes_free. */
 typedef struct holdfast_outcomes holdfast_outcomes;
 
-/** What the server remarked: WARNING, NOTICE and the like. They never change. Free them with holdfast_notices_free. */
+/** The notices of the server: WARNING, NOTICE and the like. They never change. Free them with holdfast_notices_free. */
 typedef struct holdfast_notices holdfast_notices;
 
-/** What NOTIFY sent. It never changes. Free it with holdfast_notification_free. */
+/** A notification that NOTIFY sent. It never changes. Free it with holdfast_notification_free. */
 typedef struct holdfast_notification holdfast_notification;
 
 /**
- * With this any thread can cancel what one connection is doing. It belongs to one loan: once the connection has gone back,
- * it does nothing, and a request that is on its way then is waited for before the connection is lent again. Free it with
- * holdfast_cancel_free.
+ * A token with which any thread can cancel the running statement of one connection. It belongs to one checkout: once
+ * the connection has gone back, it does nothing, and a request that is on its way then is awaited before the next
+ * checkout of the connection. Free it with holdfast_cancel_free.
  */
 typedef struct holdfast_cancel holdfast_cancel;
 
@@ -136,8 +136,8 @@ typedef struct holdfast_queue holdfast_queue;
  */
 
 /**
- * A text owned by somebody else: the object it was asked of, unless a comment says otherwise, and valid until that is
- * freed. UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
+ * A text owned by the object it was asked of, unless a comment says otherwise, and valid until that object is freed.
+ * UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
  */
 typedef struct {
     /** The first byte. */
@@ -146,7 +146,7 @@ typedef struct {
     size_t len;
 } holdfast_str;
 
-/** What a text says, valid until it is freed; empty for NULL. Any thread; does not block. */
+/** The content of a text object, valid until that is freed; empty for NULL. Any thread; does not block. */
 HOLDFAST_API holdfast_str holdfast_text_view(const holdfast_text *text);
 
 /** Frees a text. NULL is allowed. */
@@ -154,9 +154,9 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 
 /* ==== Status codes ========================================================================================
  *
- * What nearly every function returns. 0 is success. Codes 1 to 63 are kinds of failure of the pool and the server, the
- * same as in every other binding; from 64 on they are about the call itself. Codes are never given another meaning;
- * later versions may add some, so treat an unknown one as a failure.
+ * The result of nearly every function. 0 is success. Codes 1 to 63 are kinds of failure of the pool and the server,
+ * the same as in every other binding; from 64 on they are about the call itself. Codes are never given another
+ * meaning; later versions may add some, so treat an unknown one as a failure.
  */
 
 /** Success. */
@@ -217,8 +217,8 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 #define HOLDFAST_STATUS_MISUSE 18
 
 /**
- * The pool did not let the caller into its queue: as many wait as max_waiting allows, or his turn would come long after his
- * deadline.
+ * The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the caller's deadline
+ * would pass long before its turn.
  */
 #define HOLDFAST_STATUS_OVERLOADED 19
 
@@ -268,9 +268,9 @@ holdfast_str holdfast_status_name(holdfast_status status);
 
 /* ==== Errors ==============================================================================================
  *
- * What went wrong, told so that a person can act on it and a program can decide on it. A function that fails puts one
- * into *error if error is not NULL; on success it puts NULL there. Errors never change: all of these may be called from
- * any thread, and none blocks. Given NULL they answer as if nothing had gone wrong.
+ * Errors, written so that a person can act on them and a program can decide on them. A function that fails puts one
+ * into *error if error is not NULL; on success it puts NULL there. Errors never change: all of these may be called
+ * from any thread, and none blocks. Given NULL they answer as for success.
  */
 
 /** Severity: "ERROR", "FATAL" or "PANIC"; of notices "WARNING", "NOTICE", ... All fields have libpq's PG_DIAG_ codes. */
@@ -279,25 +279,25 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** The five characters of the SQLSTATE. */
 #define HOLDFAST_FIELD_SQLSTATE 67
 
-/** What the server said. */
+/** The server's message. */
 #define HOLDFAST_FIELD_MESSAGE 77
 
 /** More about it. */
 #define HOLDFAST_FIELD_DETAIL 68
 
-/** What to do about it. */
+/** The server's advice. */
 #define HOLDFAST_FIELD_HINT 72
 
-/** Where in the statement, as a decimal number of characters from 1. */
+/** The place in the statement, as a decimal number of characters from 1. */
 #define HOLDFAST_FIELD_POSITION 80
 
-/** Where in a statement that the server made itself. */
+/** The place in a statement that the server generated. */
 #define HOLDFAST_FIELD_INTERNAL_POSITION 112
 
 /** That statement. */
 #define HOLDFAST_FIELD_INTERNAL_QUERY 113
 
-/** What the server was doing: its call stack of functions. */
+/** The server's context: its call stack of functions. */
 #define HOLDFAST_FIELD_CONTEXT 87
 
 /** The schema of the object concerned. */
@@ -324,7 +324,7 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** The function there. */
 #define HOLDFAST_FIELD_ROUTINE 82
 
-/** As limited_by of a pool's figures: nothing keeps limit below max_size. */
+/** A value of limited_by: nothing keeps limit below max_size. */
 #define HOLDFAST_LIMITED_BY_NOTHING 0
 
 /** The server's max_connections, which all share. */
@@ -345,29 +345,32 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** The pool itself, which holds itself to its share of the slots among other pools (the option fleet_share). */
 #define HOLDFAST_LIMITED_BY_FLEET 6
 
-/** One failed try at opening a connection. Set struct_size before the call that fills it. The texts belong to the error. */
+/**
+ * A failed attempt at opening a connection. Set struct_size before the call that fills it. The texts belong to the
+ * error.
+ */
 typedef struct {
     /** sizeof(holdfast_attempt). */
     uint32_t struct_size;
-    /** What kind of failure ended it. */
+    /** The kind of the failure that ended it. */
     holdfast_status status;
     /** The step in which it ended, as holdfast_error_phase. */
     holdfast_str phase;
-    /** What the server answered; empty if it did not. */
+    /** The SQLSTATE the server answered with; empty if it did not. */
     holdfast_str sqlstate;
     /** The cause in words. */
     holdfast_str cause;
     /** The server it was made at, as host:port or a socket path. */
     holdfast_str target;
-    /** How long it took, in microseconds. */
+    /** The time it took, in microseconds. */
     uint64_t took_us;
-    /** How long was waited before the next one; 0 after the last. */
+    /** The wait before the next one, in microseconds; 0 after the last. */
     uint64_t backoff_us;
-    /** How long ago it ended, seen from now. */
+    /** The time since it ended, in microseconds, as of this call. */
     uint64_t age_us;
 } holdfast_attempt;
 
-/** How a pool stood when a call failed. Set struct_size before the call that fills it. */
+/** The state of a pool when a call failed. Set struct_size before the call that fills it. */
 typedef struct {
     /** sizeof(holdfast_snapshot). */
     uint32_t struct_size;
@@ -379,13 +382,13 @@ typedef struct {
     uint32_t total;
     /** Connections parked and ready. */
     uint32_t idle;
-    /** Connections lent out, or being cleaned after a loan. */
+    /** Connections checked out, or being cleaned after their return. */
     uint32_t in_use;
     /** Connections being opened. */
     uint32_t opening;
     /** Threads waiting for a connection. */
     uint32_t waiting;
-    /** What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
+    /** The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
     int32_t limited_by;
 } holdfast_snapshot;
 
@@ -396,8 +399,8 @@ HOLDFAST_API holdfast_status holdfast_error_status(const holdfast_error *error);
 HOLDFAST_API holdfast_str holdfast_error_kind(const holdfast_error *error);
 
 /**
- * Everything in one line: what failed and where, what the server said, what was tried, how the pool stood, what to do.
- * Never holds a secret.
+ * The whole error in one line: the failure and its place, the server's message, the attempts, the pool's state, the
+ * remedy. Never holds a secret.
  */
 HOLDFAST_API
 holdfast_str holdfast_error_message(const holdfast_error *error);
@@ -412,39 +415,39 @@ holdfast_str holdfast_error_phase(const holdfast_error *error);
 /** The SQLSTATE that the server answered with; empty if it did not answer. */
 HOLDFAST_API holdfast_str holdfast_error_sqlstate(const holdfast_error *error);
 
-/** One field of what the server answered, a HOLDFAST_FIELD_ constant; empty if it did not send it. */
+/** A field of the server's message, named by a HOLDFAST_FIELD_ constant; empty if the server did not send it. */
 HOLDFAST_API holdfast_str holdfast_error_field(const holdfast_error *error, int32_t field);
 
 /**
- * Whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the cause is
- * one that passes. false says only that the library cannot promise it.
+ * Returns whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the
+ * cause is one that passes. false means only that the library cannot promise it.
  */
 HOLDFAST_API
 bool holdfast_error_is_retryable(const holdfast_error *error);
 
-/** How long the failed call took in microseconds, queueing and backoff included; 0 if it was not measured. */
+/** The time the failed call took in microseconds, queueing and backoff included; 0 if it was not measured. */
 HOLDFAST_API uint64_t holdfast_error_elapsed_us(const holdfast_error *error);
 
 /** The server concerned, as host:port or a socket path; empty if there is none. */
 HOLDFAST_API holdfast_str holdfast_error_target(const holdfast_error *error);
 
 /**
- * What a person should do about it: the server's hint if it gave one, else the library's advice; empty if it has none. It is
- * the end of holdfast_error_message as well.
+ * The remedy, for a person: the server's hint if it sent one, else the library's advice; empty if there is none.
+ * holdfast_error_message ends with it too.
  */
 HOLDFAST_API
 holdfast_str holdfast_error_remedy(const holdfast_error *error);
 
 /**
- * Whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then *wanted is how many
- * it has, and *given how many there were. Else nothing is written. Both may be NULL.
+ * Returns whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then
+ * *wanted is the number it has, and *given the number given. Else nothing is written. Both may be NULL.
  */
 HOLDFAST_API
 bool holdfast_error_parameter_count(const holdfast_error *error,
                                     size_t *wanted,
                                     size_t *given);
 
-/** How many tries at opening a connection failed; 0 if none was made. */
+/** The number of failed attempts at opening a connection; 0 if none was made. */
 HOLDFAST_API size_t holdfast_error_attempt_count(const holdfast_error *error);
 
 /**
@@ -492,8 +495,9 @@ HOLDFAST_API
 uint32_t holdfast_version_number(void);
 
 /**
- * Whether the library that runs serves a program compiled against the given version: give it HOLDFAST_VERSION_NUMBER,
- * once, before anything else. HOLDFAST_STATUS_MISUSE if not, with an error that names both. Any thread; does not block.
+ * Checks that the library that runs serves a program compiled against the given version: give it
+ * HOLDFAST_VERSION_NUMBER, once, before anything else. HOLDFAST_STATUS_MISUSE if not, with an error that names both.
+ * Any thread; does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_check_version(uint32_t compiled_against,
@@ -504,7 +508,7 @@ holdfast_status holdfast_check_version(uint32_t compiled_against,
  * The same table serves connection strings, environment variables and holdfast_config_set.
  */
 
-/** One option. Set struct_size before the call that fills it. The texts are static. */
+/** An option. Set struct_size before the call that fills it. The texts are static. */
 typedef struct {
     /** sizeof(holdfast_option). */
     uint32_t struct_size;
@@ -521,15 +525,15 @@ typedef struct {
     holdfast_str kind;
     /** The default, in words where it depends on the machine; empty if there is none. */
     holdfast_str default_value;
-    /** What may be given, bounds included. */
+    /** The values allowed, bounds included. */
     holdfast_str allowed;
     /** The environment variables it is read from, the first that is set counting: separated by spaces. */
     holdfast_str environment;
-    /** What it does, in one line. */
+    /** The effect, in one line. */
     holdfast_str doc;
 } holdfast_option;
 
-/** How many options there are. Any thread; does not block. */
+/** The number of options. Any thread; does not block. */
 HOLDFAST_API size_t holdfast_option_count(void);
 
 /**
@@ -554,10 +558,10 @@ holdfast_status holdfast_option_get(size_t index,
 HOLDFAST_API
 holdfast_config *holdfast_config_new(void);
 
-/** Like holdfast_config_new, with the defaults for production (max_size 8) whatever the environment says. */
+/** Like holdfast_config_new, with the defaults for production (max_size 8) in any environment. */
 HOLDFAST_API holdfast_config *holdfast_config_production(void);
 
-/** Like holdfast_config_new, with the defaults for development (max_size 5) whatever the environment says. */
+/** Like holdfast_config_new, with the defaults for development (max_size 5) in any environment. */
 HOLDFAST_API holdfast_config *holdfast_config_development(void);
 
 /**
@@ -633,38 +637,38 @@ HOLDFAST_API void holdfast_config_free(holdfast_config *config);
 
 /* ==== Log records =========================================================================================
  *
- * What a pool tells about what it decides: retries, connections found dead, transactions left open, ... There is no logger
+ * Log records of a pool's decisions: retries, connections found dead, transactions left open, ... There is no logger
  * of the library's own; each configuration can have its callback, which the pools made from it share.
  */
 
 /** As a level: no records. */
 #define HOLDFAST_LOG_OFF 0
 
-/** Something failed for good. */
+/** A failure that is final. */
 #define HOLDFAST_LOG_ERROR 1
 
-/** Something failed and is tried again, or was put right. */
+/** A failure that is tried again, or was put right. */
 #define HOLDFAST_LOG_WARN 2
 
-/** Something out of the ordinary. */
+/** An event out of the ordinary. */
 #define HOLDFAST_LOG_INFO 3
 
-/** What happens to single connections. */
+/** The events of single connections. */
 #define HOLDFAST_LOG_DEBUG 4
 
 /** Everything. */
 #define HOLDFAST_LOG_TRACE 5
 
 /**
- * One log record. It and its texts are valid during the callback only. It may grow at its end: struct_size tells how much
- * of it the library filled.
+ * A log record. It and its texts are valid during the callback only. It may grow at its end: struct_size is the part
+ * of it that the library filled.
  */
 typedef struct {
     /** As large as the library knows the struct. */
     uint32_t struct_size;
-    /** How much it matters: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE. */
+    /** The level: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE. */
     int32_t level;
-    /** What happened, in one line. Never holds a secret. */
+    /** The message, in one line. Never holds a secret. */
     holdfast_str message;
     /** The pool's name and target. */
     holdfast_str pool;
@@ -673,11 +677,11 @@ typedef struct {
 } holdfast_log_record;
 
 /**
- * Takes a log record. Called on whatever thread has something to tell, threads of the library included, by several at
- * once, and never while a lock is held. It must return soon, since connections wait for it. It may call what its comment
- * says does not block: functions of errors, texts, results and options, holdfast_pool_stats, holdfast_connection_release.
- * Calls that would block return HOLDFAST_STATUS_REENTRANT. What such calls make the pool tell does not come back to the
- * callback. It must not leave by longjmp or by an exception.
+ * Takes a log record. Called on the thread that reports, threads of the library included, by several at once, and
+ * never while a lock is held. It must return soon, since connections wait for it. It may call functions that do not
+ * block by their comment: functions of errors, texts, results and options, holdfast_pool_stats,
+ * holdfast_connection_release. Calls that would block return HOLDFAST_STATUS_REENTRANT. Records that the callback
+ * causes itself are not passed to it. It must not leave by longjmp or by an exception.
  */
 typedef void (*holdfast_log_callback)(void *user_data, const holdfast_log_record *record);
 
@@ -685,12 +689,12 @@ typedef void (*holdfast_log_callback)(void *user_data, const holdfast_log_record
 typedef void (*holdfast_destroy)(void *user_data);
 
 /**
- * Has the log records of the pools made from this configuration go to the callback: those of this level, a HOLDFAST_LOG_
- * constant, and those that matter more. HOLDFAST_LOG_OFF, or a second call, ends what an earlier call began, for pools yet
- * to be made. destroy, which may be NULL, is called once with user_data after the last use: when this configuration, its
- * clones, and the pools made from them are freed and the last work of those pools is done; at once with HOLDFAST_LOG_OFF.
- * If this call fails, user_data stays with the caller, and destroy is not called. What is found while a configuration is
- * read is not told. Does not block.
+ * Sends the log records of the pools made from this configuration to the callback: those of this level, a
+ * HOLDFAST_LOG_ constant, and above. HOLDFAST_LOG_OFF, or a second call, ends what an earlier call began, for pools
+ * yet to be made. destroy, which may be NULL, is called once with user_data after the last use: when this
+ * configuration, its clones, and the pools made from them are freed and the last work of those pools is done; at once
+ * with HOLDFAST_LOG_OFF. If this call fails, user_data stays with the caller, and destroy is not called. Records about
+ * reading a configuration are not sent. Does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_config_set_log(holdfast_config *config,
@@ -702,20 +706,20 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 
 /* ==== Events ==============================================================================================
  *
- * What happens in a pool, told as it happens: connections opened, lent and closed, waits, retries, the limit and the circuit
- * that move, alerts. Each configuration can have its callback, which the pools made from it share.
+ * Events of a pool, reported as they happen: connections opened, checked out and closed, waits, retries, changes of
+ * the limit and the circuit, alerts. Each configuration can have its callback, which the pools made from it share.
  */
 
 /** A connection was opened, in took_us. */
 #define HOLDFAST_EVENT_OPENED 1
 
-/** A connection could not be opened: status says why. */
+/** A connection could not be opened: status has the kind of failure. */
 #define HOLDFAST_EVENT_OPEN_FAILED 2
 
 /** A connection is closed, for the reason named. */
 #define HOLDFAST_EVENT_CLOSED 3
 
-/** A connection was lent, after took_us of waiting. */
+/** A connection was checked out, after took_us of waiting. */
 #define HOLDFAST_EVENT_ACQUIRED 4
 
 /** A connection came back, after took_us of use. */
@@ -736,10 +740,10 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 /** The circuit moved: reason is what it is now. */
 #define HOLDFAST_EVENT_CIRCUIT_MOVED 10
 
-/** A connection has been lent for longer than leak_detection_threshold. */
+/** A connection has been checked out for longer than leak_detection_threshold. */
 #define HOLDFAST_EVENT_LEAK_SUSPECTED 11
 
-/** The server said something that concerns more than one statement. */
+/** The server sent a message that concerns more than one statement. */
 #define HOLDFAST_EVENT_SERVER_MESSAGE 12
 
 /** A connection came back with an open transaction, which was rolled back. */
@@ -751,20 +755,20 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 /** An alert is over: reason is its name, took_us how long it lasted. */
 #define HOLDFAST_EVENT_ALERT_CLEARED 15
 
-/** It was looked into who holds all connections: message is what was found. */
+/** The pool examined which clients hold all connections: message has the result. */
 #define HOLDFAST_EVENT_EXHAUSTION_EXPLAINED 16
 
 /** In took_us: the event has no duration. */
 #define HOLDFAST_NO_DURATION UINT64_MAX
 
 /**
- * Something that happened in a pool. It and its texts are valid during the callback only; texts that a kind does not have are
- * empty, numbers 0. It may grow at its end: struct_size tells how much of it the library filled.
+ * An event of a pool. It and its texts are valid during the callback only; texts that a kind does not have are empty,
+ * numbers 0. It may grow at its end: struct_size is the part of it that the library filled.
  */
 typedef struct {
     /** As large as the library knows the struct. */
     uint32_t struct_size;
-    /** What happened: a HOLDFAST_EVENT_ constant. New ones may come. */
+    /** The kind of event: a HOLDFAST_EVENT_ constant. New ones may come. */
     int32_t kind;
     /** When, in microseconds since 1970-01-01 00:00 UTC. */
     uint64_t unix_us;
@@ -776,7 +780,7 @@ typedef struct {
     uint64_t took_us;
     /** The server's process id for the connection. */
     uint32_t backend_pid;
-    /** What went wrong, as the status that a call returns for it; HOLDFAST_STATUS_OK if nothing did. */
+    /** The failure, as the status that a call returns for it; HOLDFAST_STATUS_OK if there was none. */
     holdfast_status status;
     /** A number before. */
     uint32_t from;
@@ -784,29 +788,29 @@ typedef struct {
     uint32_t to;
     /** A stable name in snake case. */
     holdfast_str reason;
-    /** What happened, in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED. */
+    /** The event in words. Never holds a secret. Empty for HOLDFAST_EVENT_ACQUIRED, _RELEASED and _WAITED. */
     holdfast_str message;
-    /** Where in the program, as file:line, if the program is one in Rust. */
+    /** The place in the program, as file:line, if the program is one in Rust. */
     holdfast_str place;
     /**
-     * What went wrong, with all that a failed call tells of it, or NULL if nothing did. Not to be freed; to keep it for longer
-     * than the callback, use holdfast_error_clone.
+     * The failure, with all that a failed call reports of it, or NULL if there was none. Not to be freed; to keep it
+     * for longer than the callback, use holdfast_error_clone.
      */
     const holdfast_error *error;
 } holdfast_event;
 
 /**
- * Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once, never
- * while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; what it causes itself
- * is not told to it. It must not leave by longjmp or by an exception.
+ * Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once,
+ * never while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; it is not
+ * notified of events that it causes itself. It must not leave by longjmp or by an exception.
  */
 typedef void (*holdfast_event_callback)(void *user_data, const holdfast_event *event);
 
 /**
- * Has everything that happens in the pools made from this configuration told to the callback as it happens. NULL as callback,
- * or a second call, ends what an earlier call began, for pools yet to be made. Without a callback, loans cost nothing more.
- * destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy
- * is not called. Does not block.
+ * Reports every event of the pools made from this configuration to the callback as it happens. NULL as callback, or a
+ * second call, ends what an earlier call began, for pools yet to be made. Without a callback, checkouts cost nothing
+ * more. destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller,
+ * and destroy is not called. Does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_config_set_event(holdfast_config *config,
@@ -817,21 +821,21 @@ holdfast_status holdfast_config_set_event(holdfast_config *config,
 
 /* ==== Pools ===============================================================================================
  *
- * A pool lends connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
+ * A pool of connections to one PostgreSQL target. Opening one opens no connection. All of these may be called from any
  * thread at any time. A pool inherited by a forked child gives HOLDFAST_STATUS_MISUSE there.
  */
 
-/** As timeout_ms where a comment allows it: the time that the configuration says. */
+/** A value of timeout_ms where a comment allows it: the configured time. */
 #define HOLDFAST_CONFIGURED UINT64_MAX
 
 /** As holdfast_acquire_options.retries: one attempt only. */
 #define HOLDFAST_NO_RETRY -1
 
-/** How one call wants its connection. All zero but struct_size means: as configured. */
+/** The options of one call that gets a connection. All zero but struct_size means: as configured. */
 typedef struct {
     /** sizeof(holdfast_acquire_options). */
     uint32_t struct_size;
-    /** How often a failed attempt is repeated; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
+    /** The most retries of a failed attempt; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
     int32_t retries;
     /**
      * Limit of the whole call in milliseconds, queueing, opening, retries and the waits between them included; 0 for
@@ -849,7 +853,7 @@ typedef struct {
     uint32_t reserved;
 } holdfast_acquire_options;
 
-/** What closing a pool took. Set struct_size before the call that fills it. */
+/** The report of closing a pool. Set struct_size before the call that fills it. */
 typedef struct {
     /** sizeof(holdfast_close_report). */
     uint32_t struct_size;
@@ -857,13 +861,13 @@ typedef struct {
     uint32_t idle_closed;
     /** Lent connections that came back by themselves in time. */
     uint32_t returned;
-    /** Lent connections whose running statement the server was asked to cancel. */
+    /** Connections in use on which the server was asked to cancel the running statement. */
     uint32_t cancelled;
     /** Lent connections that were still out at the deadline and were cut. */
     uint32_t cut;
     /** Always 0. */
     uint32_t reserved;
-    /** How long closing took, in microseconds. */
+    /** The time that closing took, in microseconds. */
     uint64_t elapsed_us;
 } holdfast_close_report;
 
@@ -889,10 +893,10 @@ HOLDFAST_API
 holdfast_pool *holdfast_pool_clone(const holdfast_pool *pool);
 
 /**
- * Borrows a connection and puts it into *connection; give it back with holdfast_connection_release. options may be NULL.
- * Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to open, or
- * as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is of no use,
- * HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
+ * Checks out a connection and puts it into *connection; give it back with holdfast_connection_release. options may be
+ * NULL. Blocks until one is idle or a new one is open: connection_timeout per attempt, with retries of what failed to
+ * open, or as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is
+ * of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_acquire(const holdfast_pool *pool,
@@ -901,9 +905,9 @@ holdfast_status holdfast_pool_acquire(const holdfast_pool *pool,
                                       holdfast_error **error);
 
 /**
- * Borrows an idle connection if one is free now, else puts NULL into *connection; HOLDFAST_STATUS_OK either way. Opens
- * none and waits for nobody; a connection that must prove itself first takes at most validation_timeout.
- * HOLDFAST_STATUS_POOL_CLOSED if the pool is closed.
+ * Checks out an idle connection if one is free now, else puts NULL into *connection; HOLDFAST_STATUS_OK either way.
+ * Opens none and does not wait for one to come back; a connection that must be validated first takes at most
+ * validation_timeout. HOLDFAST_STATUS_POOL_CLOSED if the pool is closed.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool,
@@ -923,11 +927,11 @@ holdfast_status holdfast_pool_release_idle(const holdfast_pool *pool,
                                            holdfast_error **error);
 
 /**
- * Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle connections
- * are closed, lent ones awaited; shortly before the limit the server is asked to cancel what still runs, and at the limit
- * what is still out is cut, so that calls blocked on it return. timeout_ms is the limit, HOLDFAST_CONFIGURED the option
- * close_timeout; blocks for no longer than that and a moment. Fills *report if it is not NULL. Closing twice is harmless.
- * The handle stays valid until it is freed.
+ * Closes the pool: new acquires fail at once, waiting ones are woken with HOLDFAST_STATUS_POOL_CLOSED, idle
+ * connections are closed, connections in use awaited; shortly before the limit the server is asked to cancel what
+ * still runs, and at the limit connections still in use are cut, so that calls blocked on it return. timeout_ms is the
+ * limit, HOLDFAST_CONFIGURED the option close_timeout; blocks for no longer than that and a moment. Fills *report if
+ * it is not NULL. Closing twice is harmless. The handle stays valid until it is freed.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_close(const holdfast_pool *pool,
@@ -935,7 +939,7 @@ holdfast_status holdfast_pool_close(const holdfast_pool *pool,
                                     holdfast_close_report *report,
                                     holdfast_error **error);
 
-/** Whether the pool was closed; true for NULL. Does not block. */
+/** Returns whether the pool was closed; true for NULL. Does not block. */
 HOLDFAST_API bool holdfast_pool_is_closed(const holdfast_pool *pool);
 
 /** The server or servers that the pool leads to, as host:port; no secrets. Belongs to the pool. Does not block. */
@@ -943,9 +947,9 @@ HOLDFAST_API
 holdfast_str holdfast_pool_target(const holdfast_pool *pool);
 
 /**
- * Frees a handle of a pool. NULL is allowed. When the last is freed, idle connections are closed at once and lent ones as
- * they come back; connections, results and errors of the pool stay valid. Does not block. To wait for lent connections,
- * call holdfast_pool_close before.
+ * Frees a handle of a pool. NULL is allowed. When the last is freed, idle connections are closed at once, connections
+ * in use when they come back; connections, results and errors of the pool stay valid. Does not block. To wait for
+ * connections in use, call holdfast_pool_close before.
  */
 HOLDFAST_API
 void holdfast_pool_free(holdfast_pool *pool);
@@ -972,7 +976,7 @@ void holdfast_pool_free(holdfast_pool *pool);
  * - echo:drop: the connection breaks.
  * - A script: the answers to its statements, which ; divides where it is not quoted. The first error ends it.
  *
- * Nothing else is understood: SET, COPY and LISTEN are texts like any other.
+ * No other statement is understood: SET, COPY and LISTEN are texts like any other.
  */
 
 /**
@@ -990,7 +994,7 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 /* ==== Figures of a pool ===================================================================================
  */
 
-/** How many entries holdfast_stats.errors has: room for kinds of failure to come. */
+/** The number of entries of holdfast_stats.errors: room for kinds of failure to come. */
 #define HOLDFAST_ERROR_KINDS 64
 
 /** Connections are opened as they are needed. */
@@ -1000,18 +1004,18 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 #define HOLDFAST_CIRCUIT_PROBING 1
 
 /**
- * It has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no connection fail
- * at once.
+ * The server has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no
+ * connection fail at once.
  */
 #define HOLDFAST_CIRCUIT_OPEN 2
 
 /**
- * The server refuses this pool for good (credentials, database, TLS): calls that find no connection fail at once, with what
- * it said, and it is asked again but rarely.
+ * The server refuses this pool permanently (credentials, database, TLS): calls that find no connection fail at once,
+ * with the server's message, and attempts are rare.
  */
 #define HOLDFAST_CIRCUIT_REFUSED 3
 
-/** How a pool stands and what it has done, all of one moment. Set struct_size before the call that fills it. */
+/** The metrics of a pool: its state and its counters, all of one moment. Set struct_size before the call that fills it. */
 typedef struct {
     /** sizeof(holdfast_stats). */
     uint32_t struct_size;
@@ -1026,7 +1030,7 @@ typedef struct {
     uint32_t total;
     /** Parked and ready. */
     uint32_t idle;
-    /** Lent out, or being cleaned after a loan. */
+    /** Checked out, or being cleaned after their return. */
     uint32_t in_use;
     /** Being opened. */
     uint32_t opening;
@@ -1050,9 +1054,9 @@ typedef struct {
     uint64_t closed_idle_timeout;
     /** Connections closed as older than their share of max_lifetime. */
     uint64_t closed_max_lifetime;
-    /** Connections found dead before they were lent. */
+    /** Connections found dead before they were checked out. */
     uint64_t closed_validation_failed;
-    /** Connections that broke while they were lent. */
+    /** Connections that broke while they were checked out. */
     uint64_t closed_broken;
     /** Connections given up because a statement ran past its deadline. */
     uint64_t closed_deadline_passed;
@@ -1064,13 +1068,16 @@ typedef struct {
     uint64_t closed_pool_closed;
     /** Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63. */
     uint64_t errors[HOLDFAST_ERROR_KINDS];
-    /** What keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
+    /** The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
     int32_t limited_by;
-    /** Whether connections are opened at present: a HOLDFAST_CIRCUIT_ constant. */
+    /** The state of the circuit, which decides whether connections are opened: a HOLDFAST_CIRCUIT_ constant. */
     int32_t circuit;
-    /** How long the server has been out of reach, or refused this pool, in milliseconds; 0 when it does not. */
+    /**
+     * The time for which the server has been out of reach, or refused this pool, in milliseconds; 0 while neither is
+     * so.
+     */
     uint64_t circuit_ms;
-    /** Connections tried for on nobody's behalf, to find out whether a server is back that was out of reach or refused. */
+    /** Connections attempted by the prober, to find out whether a server is back that was out of reach or refused. */
     uint64_t probes;
     /** Calls that were not let into the queue (HOLDFAST_STATUS_OVERLOADED). */
     uint64_t shed;
@@ -1080,11 +1087,14 @@ typedef struct {
     uint64_t closed_wrong_role;
     /** Connections given back to the server for other pools (the option fleet_share). */
     uint64_t closed_shared;
-    /** What this pool may hold at present as one of a fleet of pools that share a server; 0 while it has not looked. */
+    /** The connections that fleet coordination allows this pool at present; 0 before its first census. */
     uint32_t fleet_share;
-    /** How many pools of the fleet hold connections, this one included, as of its last look; 0 as for fleet_share. */
+    /**
+     * The number of pools of the fleet that hold connections, this one included, as of the last census; 0 as for
+     * fleet_share.
+     */
     uint32_t fleet_peers;
-    /** Times that a connection proved that it works, before a loan or in the background. */
+    /** Validations of a connection that succeeded, before a checkout or in the background. */
     uint64_t validations;
 } holdfast_stats;
 
@@ -1094,7 +1104,7 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
                                     holdfast_stats *stats,
                                     holdfast_error **error);
 
-/* ==== What a pool shows ===================================================================================
+/* ==== The observation of a pool: metrics, health, history and exhaustion ==================================
  *
  * Metrics, health, and who holds the connections, as numbers and as texts.
  */
@@ -1105,16 +1115,16 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
 /** OpenMetrics 1.0. */
 #define HOLDFAST_METRICS_OPENMETRICS 2
 
-/** One JSON document. */
+/** A JSON document. */
 #define HOLDFAST_METRICS_JSON 3
 
 /** Words for people. */
 #define HOLDFAST_METRICS_WORDS 4
 
-/** Nothing is known to be wrong. */
+/** No fault is known. */
 #define HOLDFAST_HEALTH_HEALTHY 0
 
-/** It serves, but an alert is raised, the server is full, or it is being looked for. */
+/** The pool serves, but an alert is raised, the server is full, or the server is out of reach. */
 #define HOLDFAST_HEALTH_DEGRADED 1
 
 /** Whoever wants a connection now gets an error. */
@@ -1123,7 +1133,7 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
 /** As a time: it was never. */
 #define HOLDFAST_NEVER UINT64_MAX
 
-/** Whether a pool can do its work. Set struct_size before the call that fills it. */
+/** The health of a pool. Set struct_size before the call that fills it. */
 typedef struct {
     /** sizeof(holdfast_health). */
     uint32_t struct_size;
@@ -1133,15 +1143,15 @@ typedef struct {
     uint32_t live;
     /** 1 if requests that need the database should be sent here. */
     uint32_t ready;
-    /** How many alerts are raised. */
+    /** The number of alerts raised. */
     uint32_t alerts;
-    /** How many reasons there are for not being healthy. */
+    /** The number of reasons for not being healthy. */
     uint32_t reasons;
-    /** How long ago the server was last heard of, in microseconds, or HOLDFAST_NEVER. */
+    /** The time since the server last answered, in microseconds, or HOLDFAST_NEVER. */
     uint64_t last_success_us;
-    /** How long ago opening a connection last failed, in microseconds, or HOLDFAST_NEVER. */
+    /** The time since opening a connection last failed, in microseconds, or HOLDFAST_NEVER. */
     uint64_t last_error_us;
-    /** How long the last proof of a connection took, in microseconds, or HOLDFAST_NEVER. */
+    /** The time that the last validation of a connection took, in microseconds, or HOLDFAST_NEVER. */
     uint64_t last_probe_us;
 } holdfast_health;
 
@@ -1163,8 +1173,9 @@ holdfast_status holdfast_pool_metrics(const holdfast_pool *pool,
                                       holdfast_error **error);
 
 /**
- * Makes a text of who holds the connections, joined with what the server says of its slots, as HOLDFAST_METRICS_WORDS or
- * HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread; blocks for at most 2 s.
+ * Makes a report of the holders of connections, joined with the server's own list of its slots, as
+ * HOLDFAST_METRICS_WORDS or HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread;
+ * blocks for at most 2 s.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_explain_exhaustion(const holdfast_pool *pool,
@@ -1179,11 +1190,11 @@ holdfast_status holdfast_pool_explain_exhaustion(const holdfast_pool *pool,
 #define HOLDFAST_SERVE_BEYOND_LOOPBACK 1
 
 /**
- * Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the server is
- * freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and /grafana.json are
- * for programs. Only loopback addresses are allowed without HOLDFAST_SERVE_BEYOND_LOOPBACK among flags, which are else 0. With
- * a token, figures are only given to requests that have it (Authorization: Bearer); the empty text is none. One thread is
- * started. Does not block.
+ * Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the
+ * server is freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and
+ * /grafana.json are for programs. Only loopback addresses are allowed without HOLDFAST_SERVE_BEYOND_LOOPBACK among
+ * flags, which are else 0. With a token, metrics are only given to requests that have it (Authorization: Bearer); the
+ * empty text is none. One thread is started. Does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_pool_serve(const holdfast_pool *pool,
@@ -1195,21 +1206,21 @@ holdfast_status holdfast_pool_serve(const holdfast_pool *pool,
                                     holdfast_server **server,
                                     holdfast_error **error);
 
-/** Where the dashboard is, as a URL. Belongs to the server. Any thread; does not block. */
+/** The URL of the dashboard. Belongs to the server. Any thread; does not block. */
 HOLDFAST_API holdfast_str holdfast_server_url(const holdfast_server *server);
 
 /** Ends the serving. NULL is allowed. Blocks until the thread has ended, which is a moment. */
 HOLDFAST_API void holdfast_server_free(holdfast_server *server);
 
-/* ==== Connections on loan =================================================================================
+/* ==== Connections checked out of a pool ===================================================================
  *
  * A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
  * const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
  * gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
  *
- * While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. One that was freed
- * before its end is ended by the next call: the server is asked to cancel it, by which an open transaction fails, or told
- * that no more data comes, and what it still sends is skipped; all that within the deadline of that call.
+ * While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. The next call ends
+ * one that was freed before its end, within the deadline of that call: the server is asked to cancel it, by which an
+ * open transaction fails, or receives the end of the data; the rest of its answer is skipped.
  */
 
 /**
@@ -1228,11 +1239,11 @@ HOLDFAST_API
 uint32_t holdfast_connection_backend_pid(const holdfast_connection *connection);
 
 /**
- * The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and nothing is
- * submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 tells what has come, or that the
- * connection is lost. That is to be called until it has nothing more before the next wait, since some may have been received
- * already. It is for waiting only: who reads, writes or closes it breaks the connection. It is the connection's until that is
- * given back. -1 for NULL. Any thread; does not block.
+ * The connection's socket, to be waited for by poll, epoll or an event loop while nothing runs on the connection and
+ * nothing is submitted to it: once it is readable, holdfast_connection_notification with a limit of 0 returns what has
+ * come, or reports that the connection is lost. Call that until it has nothing more before the next wait, since some
+ * may have been received already. The socket is for waiting only: reading, writing or closing it breaks the
+ * connection. It belongs to the connection until that is given back. -1 for NULL. Any thread; does not block.
  */
 HOLDFAST_API
 int holdfast_connection_socket(const holdfast_connection *connection);
@@ -1263,7 +1274,7 @@ void holdfast_connection_discard(holdfast_connection *connection);
  */
 
 /**
- * One column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
+ * A column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
  * object that was asked.
  */
 typedef struct {
@@ -1273,7 +1284,7 @@ typedef struct {
     uint32_t type_oid;
     /** The length of values of this type; negative if it varies. */
     int32_t type_size;
-    /** What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing. */
+    /** The type's modifier, of varchar(n) for instance, as in pg_attribute.atttypmod; -1 for none. */
     int32_t type_modifier;
     /** The table it comes from; 0 if it is no table's. */
     uint32_t table_oid;
@@ -1313,7 +1324,7 @@ bool holdfast_result_column(const holdfast_result *result,
                             size_t index,
                             holdfast_column *column);
 
-/** What the server did, in its own words: "SELECT 3", "INSERT 0 1". */
+/** The server's command tag: "SELECT 3", "INSERT 0 1". */
 HOLDFAST_API holdfast_str holdfast_result_command_tag(const holdfast_result *result);
 
 /** The number at the end of the command tag: rows changed or returned; 0 for commands that count none. */
@@ -1325,7 +1336,7 @@ holdfast_cell holdfast_result_cell(const holdfast_result *result,
                                    size_t row,
                                    size_t column);
 
-/** Whether a value is the NULL of SQL; true where there is no such row or column. */
+/** Returns whether a value is the NULL of SQL; true where there is no such row or column. */
 HOLDFAST_API bool holdfast_result_is_null(const holdfast_result *result, size_t row, size_t column);
 
 /**
@@ -1386,7 +1397,7 @@ holdfast_result *holdfast_result_clone(const holdfast_result *result);
 /** Frees a result. NULL is allowed. */
 HOLDFAST_API void holdfast_result_free(holdfast_result *result);
 
-/** How many results there are: one for each statement of the script. */
+/** The number of results: one for each statement of the script. */
 HOLDFAST_API size_t holdfast_results_count(const holdfast_results *results);
 
 /**
@@ -1427,9 +1438,9 @@ HOLDFAST_API void holdfast_results_free(holdfast_results *results);
  * - HOLDFAST_PACK_BYTES: laid out as HOLDFAST_PACK_TEXT; bytea, the binary form of types of which no other kind is
  *   made, and text that is not UTF-8, as a database in SQL_ASCII may have it.
  *
- * The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES if it
- * is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text alone. Binary
- * columns of further types that holdfast_result_text can tell, uuid and numeric among them, are TEXT.
+ * The kinds from BOOL to MICROS are made of columns that came in binary; a column that came as text is TEXT, or BYTES
+ * if it is not UTF-8. So a result in HOLDFAST_FORMAT_AUTOMATIC gives numbers, and one in HOLDFAST_FORMAT_TEXT text
+ * alone. Binary columns of further types that holdfast_result_text can print, uuid and numeric among them, are TEXT.
  *
  * If flags has HOLDFAST_PACK_HAS_NULLS, there are bits at nulls_at: value r is NULL if bit r % 8, counted from the lowest,
  * of byte r / 8 is 1. What lies at values_at for a NULL is 0 or an empty value.
@@ -1477,7 +1488,7 @@ HOLDFAST_API void holdfast_results_free(holdfast_results *results);
 /** In holdfast_pack_column.flags: all text of the column is ASCII. */
 #define HOLDFAST_PACK_ASCII 2
 
-/** What a pack begins with: 48 bytes. */
+/** The head of a pack: 48 bytes. */
 typedef struct {
     /** HOLDFAST_PACK_MAGIC. */
     uint32_t magic;
@@ -1489,7 +1500,7 @@ typedef struct {
     uint32_t rows;
     /** The number of columns. */
     uint32_t columns;
-    /** Where the description of the first column is. */
+    /** The offset of the description of the first column. */
     uint32_t columns_at;
     /** From one description to the next, in bytes. */
     uint32_t column_size;
@@ -1521,15 +1532,15 @@ typedef struct {
     int32_t column_number;
     /** The length of values of this type on the server; negative if it varies. */
     int32_t type_size;
-    /** What varchar(n) and the like add to the type, as in pg_attribute.atttypmod; -1 for nothing. */
+    /** The type's modifier, of varchar(n) for instance, as in pg_attribute.atttypmod; -1 for none. */
     int32_t type_modifier;
-    /** Where the bits of NULLs are; 0 if there is no NULL. */
+    /** The offset of the bits of NULLs; 0 if there is no NULL. */
     uint32_t nulls_at;
-    /** Where the values are, or the places of values that vary in length. */
+    /** The offset of the values, or of the places of values that vary in length. */
     uint32_t values_at;
     /** How many bytes are there. */
     uint32_t values_len;
-    /** Where the bytes of values that vary in length are; 0 for other kinds. */
+    /** The offset of the bytes of values that vary in length; 0 for other kinds. */
     uint32_t arena_at;
     /** How many bytes are there. */
     uint32_t arena_len;
@@ -1567,13 +1578,13 @@ HOLDFAST_API void holdfast_pack_free(holdfast_pack *pack);
 #define HOLDFAST_FORMAT_BINARY 1
 
 /**
- * Of results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but text
- * also where holdfast_result_text could not tell what the server prints, which says when. Text for all where
- * statement_cache is 0. What was chosen stands in holdfast_column.format, and may change with the session's settings.
+ * For results only: binary for booleans, integers, floats, bytea, uuid, dates and timestamps, text for all else; but
+ * text also where holdfast_result_text could not print as the server does; its comment has the cases. Text for all
+ * where statement_cache is 0. The choice is in holdfast_column.format, and may change with the session's settings.
  */
 #define HOLDFAST_FORMAT_AUTOMATIC 2
 
-/** One parameter of a statement. This struct does not grow. */
+/** A parameter of a statement. This struct does not grow. */
 typedef struct {
     /** The value; NULL is the NULL of SQL. */
     const void *value;
@@ -1586,12 +1597,12 @@ typedef struct {
 } holdfast_param;
 
 /**
- * Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text stand
- * for params, which and whose values are only read during the call; NULL if nparams is 0. result_format is a
- * HOLDFAST_FORMAT_ constant. The statement is prepared at first use and kept with the connection, unless statement_cache
- * is 0. Blocks until the server answered, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE if the
- * server refuses, HOLDFAST_STATUS_QUERY_TIMEOUT, _CANCELED, _CONNECTION_LOST; HOLDFAST_STATUS_MISUSE if the number of
- * parameters is wrong.
+ * Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text
+ * stand for params, which are read during the call only, with their values; NULL if nparams is 0. result_format is a
+ * HOLDFAST_FORMAT_ constant. The statement is prepared at first use and kept with the connection, unless
+ * statement_cache is 0. Blocks until the server answered, at most for the deadline of the connection.
+ * HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_QUERY_TIMEOUT, _CANCELED, _CONNECTION_LOST;
+ * HOLDFAST_STATUS_MISUSE if the number of parameters is wrong.
  */
 HOLDFAST_API
 holdfast_status holdfast_connection_query(holdfast_connection *connection,
@@ -1640,10 +1651,10 @@ holdfast_status holdfast_connection_script(holdfast_connection *connection,
  */
 
 /**
- * Has the server parse and describe a text of one statement, and puts a statement into *statement. types are those of the
- * parameters $1 and so on, as in pg_type; what is 0 or beyond ntypes is inferred, and the types found hold wherever the
- * statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of the connection.
- * HOLDFAST_STATUS_DATABASE if the server refuses the text.
+ * Sends a text of one statement to the server to parse and describe, and puts a statement into *statement. types are
+ * those of the parameters $1 and so on, as in pg_type; what is 0 or beyond ntypes is inferred, and the types found
+ * hold wherever the statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of
+ * the connection. HOLDFAST_STATUS_DATABASE if the server refuses the text.
  */
 HOLDFAST_API
 holdfast_status holdfast_connection_prepare(holdfast_connection *connection,
@@ -1712,10 +1723,10 @@ holdfast_status holdfast_pool_execute(const holdfast_pool *pool,
 
 /* ==== Rows in portions ====================================================================================
  *
- * For results larger than memory. The server is held back while nobody asks for more. A stream goes with the connection it
- * was opened on, which takes no other calls until the stream has ended (HOLDFAST_STATUS_MISUSE), but does not keep it on
- * loan: once the connection was released or discarded, the stream has ended, and calls on it give HOLDFAST_STATUS_MISUSE.
- * The portions are results of their own.
+ * For results larger than memory. The server is held back while the program asks for no more. A stream goes with the
+ * connection it was opened on, which takes no other calls until the stream has ended (HOLDFAST_STATUS_MISUSE), but
+ * does not keep it checked out: once the connection was released or discarded, the stream has ended, and calls on it
+ * give HOLDFAST_STATUS_MISUSE. The portions are results of their own.
  */
 
 /**
@@ -1759,8 +1770,8 @@ bool holdfast_stream_column(const holdfast_stream *stream,
                             holdfast_column *column);
 
 /**
- * What the server did, in its own words, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any
- * thread; does not block.
+ * The server's command tag, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any thread;
+ * does not block.
  */
 HOLDFAST_API
 holdfast_str holdfast_stream_command_tag(const holdfast_stream *stream);
@@ -1774,11 +1785,11 @@ void holdfast_stream_free(holdfast_stream *stream);
 
 /* ==== COPY ================================================================================================
  *
- * Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was begun on,
- * which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it on loan: once the
- * connection was released or discarded, the copy is over, nothing of one into a table stays, and calls on it give
- * HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between two calls does
- * not count.
+ * Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was
+ * begun on, which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it checked
+ * out: once the connection was released or discarded, the copy is over, nothing of one into a table stays, and calls
+ * on it give HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between
+ * two calls does not count.
  */
 
 /**
@@ -1824,8 +1835,8 @@ holdfast_status holdfast_copy_in_abort(holdfast_copy_in *copy,
                                        holdfast_error **error);
 
 /**
- * Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is told
- * so before the next statement of the connection, or when the connection goes back. Does not block.
+ * Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is
+ * notified before the next statement of the connection, or when the connection goes back. Does not block.
  */
 HOLDFAST_API
 void holdfast_copy_in_free(holdfast_copy_in *copy);
@@ -1877,7 +1888,7 @@ void holdfast_copy_out_free(holdfast_copy_out *copy);
  */
 #define HOLDFAST_PIPELINE_TOGETHER 1
 
-/** One statement of a pipeline. This struct does not grow. */
+/** A statement of a pipeline. This struct does not grow. */
 typedef struct {
     /** The text of one statement. The same pointer and length as in the request before is the cheapest. */
     const char *sql;
@@ -1914,7 +1925,7 @@ holdfast_status holdfast_connection_pipeline(holdfast_connection *connection,
                                              holdfast_outcomes **outcomes,
                                              holdfast_error **error);
 
-/** How many statements there were; 0 for NULL. */
+/** The number of statements; 0 for NULL. */
 HOLDFAST_API size_t holdfast_outcomes_count(const holdfast_outcomes *outcomes);
 
 /**
@@ -1981,10 +1992,10 @@ HOLDFAST_API void holdfast_outcomes_free(holdfast_outcomes *outcomes);
 /** A transaction is open in which a statement failed: it can only be rolled back, as a whole or to a savepoint. */
 #define HOLDFAST_TRANSACTION_FAILED 2
 
-/** It cannot be told: the connection is lost, or a reply is still to come. */
+/** The state is unknown: the connection is lost, or a reply is still to come. */
 #define HOLDFAST_TRANSACTION_UNKNOWN 3
 
-/** How a transaction is to run. All zero but struct_size means: as the server has it, and no limit of time. */
+/** The options of a transaction. All zero but struct_size means: as the server has it, and no limit of time. */
 typedef struct {
     /** sizeof(holdfast_transaction_options). */
     uint32_t struct_size;
@@ -1995,15 +2006,15 @@ typedef struct {
     /** A HOLDFAST_DEFERRABLE_ constant. */
     int32_t deferrable;
     /**
-     * How often a run that came to nothing is followed by another; 0 five times, HOLDFAST_NO_RETRY never.
+     * The most further runs after one that had to be undone; 0 means five, HOLDFAST_NO_RETRY none.
      * holdfast_pool_transaction and holdfast_submit_transaction only.
      */
     int32_t reruns;
     /**
-     * 1 to find out what became of a commit whose answer was lost, by asking the server on another connection; else 0. Costs
-     * a round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id even
-     * for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN is left where the server crashed or was replaced by a standby.
-     * holdfast_pool_transaction and holdfast_submit_transaction only.
+     * 1 to find out, on another connection, whether a commit took effect when its answer was lost; else 0. Costs a
+     * round trip before each COMMIT, another before the first such transaction of a connection, and a transaction id
+     * even for what writes nothing. HOLDFAST_STATUS_COMMIT_UNKNOWN remains where the server crashed or was replaced by
+     * a standby. holdfast_pool_transaction and holdfast_submit_transaction only.
      */
     int32_t resolve_commit;
     /**
@@ -2014,9 +2025,9 @@ typedef struct {
 } holdfast_transaction_options;
 
 /**
- * The work of a transaction. Returns HOLDFAST_STATUS_OK to have it committed. Anything else has it rolled back, and is what
- * holdfast_pool_transaction returns: mostly the status of a call that failed, whose error was put into *error, or
- * HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
+ * The work of a transaction. Returns HOLDFAST_STATUS_OK to have it committed. Any other status has it rolled back, and
+ * holdfast_pool_transaction returns that status: mostly the one of a call that failed and put its error into *error,
+ * or HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
  */
 typedef holdfast_status (*holdfast_transaction_body)(void *user_data,
                                                      holdfast_connection *connection,
@@ -2051,8 +2062,8 @@ holdfast_status holdfast_connection_rollback(holdfast_connection *connection,
                                              holdfast_error **error);
 
 /**
- * Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the server
- * tells names apart by their first 63 bytes. Blocks and fails as holdfast_connection_query.
+ * Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the
+ * server distinguishes names by their first 63 bytes. Blocks and fails as holdfast_connection_query.
  */
 HOLDFAST_API
 holdfast_status holdfast_connection_savepoint(holdfast_connection *connection,
@@ -2081,11 +2092,10 @@ holdfast_status holdfast_connection_release_savepoint(holdfast_connection *conne
                                                       holdfast_error **error);
 
 /**
- * How the connection stands with transactions: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
+ * The transaction status of the connection: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
  * HOLDFAST_TRANSACTION_UNKNOWN for NULL. Any thread, also while the connection is in use; does not block.
  */
-HOLDFAST_API
-int32_t holdfast_connection_transaction_status(const holdfast_connection *connection);
+HOLDFAST_API int32_t holdfast_connection_transaction_status(const holdfast_connection *connection);
 
 /**
  * Borrows a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
@@ -2132,7 +2142,7 @@ holdfast_status holdfast_connection_notification(holdfast_connection *connection
 /** The channel it was sent to. */
 HOLDFAST_API holdfast_str holdfast_notification_channel(const holdfast_notification *notification);
 
-/** What was sent with it; empty if nothing was. */
+/** The payload; empty if none was sent. */
 HOLDFAST_API holdfast_str holdfast_notification_payload(const holdfast_notification *notification);
 
 /** The process id of the session that sent it; 0 for NULL. */
@@ -2150,10 +2160,13 @@ holdfast_status holdfast_connection_notices(holdfast_connection *connection,
                                             holdfast_notices **notices,
                                             holdfast_error **error);
 
-/** How many notices there are; 0 for NULL. */
+/** The number of notices; 0 for NULL. */
 HOLDFAST_API size_t holdfast_notices_count(const holdfast_notices *notices);
 
-/** One field of the notice of this index, a HOLDFAST_FIELD_ constant; empty if it was not sent. Belongs to the notices. */
+/**
+ * A field of the notice of this index, named by a HOLDFAST_FIELD_ constant; empty if it was not sent. Belongs to the
+ * notices.
+ */
 HOLDFAST_API
 holdfast_str holdfast_notices_field(const holdfast_notices *notices,
                                     size_t index,
@@ -2179,10 +2192,10 @@ HOLDFAST_API
 holdfast_cancel *holdfast_cancel_clone(const holdfast_cancel *cancel);
 
 /**
- * Asks the server to cancel the statement that the connection runs now, which then fails with HOLDFAST_STATUS_CANCELED.
- * Any thread. Returns when the server has taken the request, which does not tell whether there was anything to cancel.
- * Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s; HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what
- * else kept the request from being delivered.
+ * Asks the server to cancel the statement that the connection runs now, which then fails with
+ * HOLDFAST_STATUS_CANCELED. Any thread. Returns when the server has taken the request, which does not mean that there
+ * was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
+ * HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered.
  */
 HOLDFAST_API
 holdfast_status holdfast_cancel_fire(const holdfast_cancel *cancel,
@@ -2240,23 +2253,23 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 /** holdfast_submit_connection_rollback. */
 #define HOLDFAST_SUBMIT_CONNECTION_ROLLBACK 12
 
-/** How a queue is made. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
+/** The options of a queue. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
 typedef struct {
     /** sizeof(holdfast_queue_options). */
     uint32_t struct_size;
-    /** How many requests may be accepted and not yet drained; 0 for 1024. */
+    /** The most requests that may be accepted and not yet drained; 0 for 1024. */
     uint32_t capacity;
 } holdfast_queue_options;
 
-/** What a queue calls when completions wait. */
+/** The function a queue calls when completions wait. */
 typedef void (*holdfast_ready_callback)(void *user_data);
 
 /**
- * What became of a request. Of the handles those that the request was for are set if it went well, else error is; the
- * receiver frees them.
+ * The completion of a request. On success the handles that the request was for are set, else error is; the receiver
+ * frees them.
  */
 typedef struct {
-    /** What was given with the request. */
+    /** The user_data given with the request. */
     uint64_t tag;
     /** The request's number. */
     uint64_t request;
@@ -2264,21 +2277,21 @@ typedef struct {
     holdfast_status status;
     /** A HOLDFAST_SUBMIT_ constant. */
     int32_t kind;
-    /** Of a single statement: its rows. Free it with holdfast_result_free. */
+    /** The rows of a single statement. Free it with holdfast_result_free. */
     holdfast_result *result;
-    /** Of a script: a result for each statement. Free it with holdfast_results_free. */
+    /** The results of a script, one for each statement. Free it with holdfast_results_free. */
     holdfast_results *results;
-    /** Of a pipeline: what became of each statement. Free it with holdfast_outcomes_free. */
+    /** The outcomes of a pipeline, one for each statement. Free it with holdfast_outcomes_free. */
     holdfast_outcomes *outcomes;
-    /** Of a single statement whose result was to be packed: the pack. Free it with holdfast_pack_free. */
+    /** The pack of a single statement with a packed result. Free it with holdfast_pack_free. */
     holdfast_pack *pack;
-    /** Of holdfast_submit_acquire: give it back with holdfast_connection_release. */
+    /** The connection of holdfast_submit_acquire: give it back with holdfast_connection_release. */
     holdfast_connection *connection;
-    /** What went wrong, or NULL. Free it with holdfast_error_free. */
+    /** The error, or NULL. Free it with holdfast_error_free. */
     holdfast_error *error;
-    /** How long it waited until it ran, in microseconds: for its turn, and for a connection. */
+    /** The time it waited until it ran, in microseconds: for its turn, and for a connection. */
     uint64_t queued_us;
-    /** How long it ran, in microseconds. */
+    /** The time it ran, in microseconds. */
     uint64_t running_us;
 } holdfast_completion;
 
@@ -2297,13 +2310,13 @@ HOLDFAST_API
 int holdfast_queue_fd(const holdfast_queue *queue);
 
 /**
- * Has callback called whenever the queue was empty and is not any more, so once however many completions follow until
- * holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of the
- * library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake the thread
- * that does, since a worker waits for it. What would block in it returns HOLDFAST_STATUS_REENTRANT. NULL ends it, and a
- * second call replaces it. destroy, which may be NULL, is called once with user_data after the last use. If this call
- * fails, user_data stays with the caller. What waits at this moment is not announced: drain once after this call. Any
- * thread; does not block.
+ * Calls callback whenever the queue was empty and is not any more. That is once for any number of completions until
+ * holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of
+ * the library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake
+ * the thread that does, since a worker waits for it. Calls in it that would block return HOLDFAST_STATUS_REENTRANT.
+ * NULL ends it, and a second call replaces it. destroy, which may be NULL, is called once with user_data after the
+ * last use. If this call fails, user_data stays with the caller. Completions that wait at this moment are not
+ * announced: drain once after this call. Any thread; does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_queue_on_ready(const holdfast_queue *queue,
@@ -2330,14 +2343,14 @@ HOLDFAST_API
 bool holdfast_queue_wait(const holdfast_queue *queue,
                          uint64_t timeout_ms);
 
-/** How many requests were accepted and not yet drained; 0 for NULL. Any thread; does not block. */
+/** The number of requests accepted and not yet drained; 0 for NULL. Any thread; does not block. */
 HOLDFAST_API size_t holdfast_queue_pending(const holdfast_queue *queue);
 
 /**
- * Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits for
- * a connection to be opened does, too, and the connection goes to whoever is next. For one that runs the server is asked to
- * cancel it: it may still end well. Either way it has exactly one completion. One that is over is left alone.
- * HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
+ * Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits
+ * for a connection to be opened does, too, and the connection goes to the next request. For one that runs the server
+ * is asked to cancel it: it may still end well. Either way it has exactly one completion. One that is over is left
+ * alone. HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_request_cancel(const holdfast_queue *queue,
@@ -2359,11 +2372,11 @@ void holdfast_queue_free(holdfast_queue *queue);
  * request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
  */
 
-/** How a request is to be done. Set struct_size and all else to zero for the defaults. */
+/** The options of a request. Set struct_size and all else to zero for the defaults. */
 typedef struct {
     /** sizeof(holdfast_submit_options). */
     uint32_t struct_size;
-    /** How often a failed attempt to open a connection is repeated; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
+    /** The most retries of a failed attempt to open a connection; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
     int32_t retries;
     /**
      * Limit in milliseconds for getting a connection, counted from the submission: waiting for a turn, queueing, opening,
@@ -2439,8 +2452,8 @@ holdfast_status holdfast_submit_pipeline(const holdfast_pool *pool,
                                          holdfast_error **error);
 
 /**
- * Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as lent while its completion
- * waits. Any thread.
+ * Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as checked out while its
+ * completion waits. Any thread.
  */
 HOLDFAST_API
 holdfast_status holdfast_submit_acquire(const holdfast_pool *pool,
@@ -2473,10 +2486,11 @@ holdfast_status holdfast_submit_transaction(const holdfast_pool *pool,
 
 /* ==== Submitting to a connection in hand ==================================================================
  *
- * What was submitted to a connection runs in that order, one after the other, however many connections other requests wait
- * for. Until all of it is done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these while such a call
- * is under way. Else they are like those above. So an event loop has a transaction whose statements depend on each other:
- * holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and holdfast_submit_connection_commit.
+ * Requests submitted to a connection run in that order, one after the other, however many connections other requests
+ * wait for. Until all of them are done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these
+ * while such a call is under way. Else they are like those above. An event loop runs a transaction of statements that
+ * depend on each other so: holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and
+ * holdfast_submit_connection_commit.
  */
 
 /** Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result. */

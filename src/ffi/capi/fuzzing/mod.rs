@@ -1,4 +1,4 @@
-//! What fuzzers do with the C ABI: give it any texts, call its functions in any order, read all that it gives.
+//! The fuzzers' use of the C ABI: any texts, functions in any order, and reading all results.
 
 mod calls;
 mod reading;

@@ -34,7 +34,7 @@ const FIELDS: [i32; 19] = [
     512,
 ];
 
-/// Of a large result this many rows and columns are read.
+/// The most rows and columns that are read of a large result.
 const MOST: usize = 8;
 
 /// A text that came out of the library: UTF-8, and a NUL follows.
@@ -147,7 +147,7 @@ unsafe fn look_at_value(result: *const holdfast_result, row: usize, column: usiz
         if !is_null {
             assert_eq!(*cell.ptr.add(cell.len), 0, "no NUL follows");
         }
-        // One row is enough to read what is said of failures, which takes much longer than all else.
+        // One row is enough to read the texts of failures, which takes much longer than all else.
         let told = |call: &mut Call<'_>| if row == 0 { told(call) } else { call(ptr::null_mut()) };
         let mut text = holdfast_str { ptr: ptr::null(), len: 0 };
         let mut again = text;
@@ -171,7 +171,7 @@ pub(super) fn told(call: impl FnOnce(*mut *mut holdfast_error) -> holdfast_statu
     let mut error = ptr::dangling_mut();
     let status = call(&raw mut error);
     assert_eq!(error.is_null(), status == HOLDFAST_STATUS_OK, "an error if and only if it failed");
-    // SAFETY: NULL, or made by the call and nobody else's.
+    // SAFETY: NULL, or made by the call and owned here alone.
     unsafe {
         assert_eq!(holdfast_error_status(error), status);
         read_error(error);
@@ -180,7 +180,7 @@ pub(super) fn told(call: impl FnOnce(*mut *mut holdfast_error) -> holdfast_statu
     status
 }
 
-/// Whether a pack is laid out as the header says, and says the same as the result.
+/// Checks that a pack is laid out as the header documents, and has the same content as the result.
 ///
 /// # Safety
 /// `result` is NULL or live.

@@ -1,4 +1,4 @@
-//! What a program does in callbacks, also what it should not.
+//! The calls of a program in callbacks, forbidden ones included.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -25,7 +25,7 @@ fn pool() -> *const holdfast_pool {
     ptr::with_exposed_provenance(*POOL.get_or_init(|| echo_pool().expose_provenance()))
 }
 
-/// What a callback is given: it counts its calls, and is freed by [`destroy`], once.
+/// The user_data of a callback: it counts its calls, and is freed by [`destroy`], once.
 pub(super) fn user_data() -> *mut c_void {
     Box::into_raw(Box::new(AtomicUsize::new(0))).cast()
 }
@@ -83,7 +83,7 @@ pub(super) unsafe extern "C" fn ready(user_data: *mut c_void) {
     unsafe { called(user_data) };
 }
 
-/// What the body of a transaction does.
+/// The work of the body of a transaction.
 pub(super) struct Script<'a> {
     pub(super) draws: Draws<'a>,
     pub(super) runs: usize,
@@ -96,7 +96,7 @@ pub(super) unsafe extern "C" fn body(
     connection: *mut holdfast_connection,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    // SAFETY: as promised; nobody else uses it meanwhile.
+    // SAFETY: as promised; no other code uses it meanwhile.
     let script = unsafe { &mut *user_data.cast::<Script<'_>>() };
     script.runs += 1;
     assert!(script.runs <= 2, "it was run more often than was asked for");

@@ -91,7 +91,7 @@ fn open_pool(tables: &mut Tables, draws: &mut Draws<'_>) {
     tables.keep(Kind::Pool, pool);
 }
 
-/// Options that let nobody wait for long.
+/// Options with short timeouts only.
 pub(super) fn acquire_options(draws: &mut Draws<'_>) -> Place<holdfast_acquire_options> {
     let retries = draws.one_of(&[HOLDFAST_NO_RETRY, 1, 0, -2]);
     let idempotent = draws.one_of(&[0, 1, 2]);

@@ -1,6 +1,6 @@
 //! Calls in any order, with handles of the right kind, of another kind, and none.
 //!
-//! What the header forbids outright is not done: a handle that was freed is not used again.
+//! Calls that the header forbids outright are left out: a handle that was freed is not used again.
 
 mod callbacks;
 mod frees;

@@ -21,7 +21,7 @@ use crate::ffi::capi::text::HOLDFAST_NUL;
 use crate::ffi::capi::transaction::*;
 use crate::testing::fuzzing::Draws;
 
-/// What the stand-in understands. Nothing sleeps for longer than a moment.
+/// The statements that the stand-in understands. None sleeps for longer than a moment.
 const TEXTS: [&CStr; 12] = [
     c"select 1",
     c"select $1",

@@ -68,7 +68,7 @@ thread_local! {
 
 /// A handle of a pool that is kept from input to input, unless one has closed it: threads cost more than calls.
 fn usual_pool() -> *mut holdfast_pool {
-    // SAFETY: NULL, or live and nobody else's.
+    // SAFETY: NULL, or live and owned here alone.
     unsafe {
         if holdfast_pool_is_closed(USUAL.get()) {
             holdfast_pool_free(USUAL.replace(echo_pool()));

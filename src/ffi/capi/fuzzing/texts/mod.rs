@@ -20,7 +20,7 @@ use crate::testing::fuzzing::Draws;
 /// A password that may stand in no text that comes out.
 const SECRET: &str = "qZ7vMark9x";
 
-/// What may stand before a text of the input where a connection string is wanted.
+/// The prefixes of a text of the input where a connection string is wanted.
 const BEFORE: [&str; 7] = [
     "",
     "postgresql://",
@@ -139,7 +139,7 @@ impl Speaker<'_> {
         let mut error = ptr::dangling_mut();
         let status = call(&raw mut error);
         assert_eq!(error.is_null(), status == HOLDFAST_STATUS_OK, "an error if and only if it failed");
-        // SAFETY: NULL, or made by the call and nobody else's.
+        // SAFETY: NULL, or made by the call and owned here alone.
         unsafe {
             assert_eq!(holdfast_error_status(error), status);
             let words = read_error(error);
