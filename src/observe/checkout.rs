@@ -136,12 +136,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loan_is_seen_while_it_lasts_and_counted_when_it_is_over() {
+    fn a_checkout_is_seen_while_it_lasts_and_counted_when_it_is_over() {
         let record = CheckoutRecord::new(true);
         assert!(record.holding().is_none());
         record.begin(Some(Location::caller()), Duration::ZERO);
         let holding = record.holding().unwrap();
-        assert!(holding.place.unwrap().file().ends_with("loan.rs"), "{holding:?}");
+        assert!(holding.place.unwrap().file().ends_with("checkout.rs"), "{holding:?}");
         assert_eq!(record.read().used.count(), 0);
         assert!(record.end().is_some());
         assert!(record.holding().is_none());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loan_is_reported_once_and_the_next_one_again() {
+    fn a_checkout_is_reported_once_and_the_next_one_again() {
         let record = CheckoutRecord::new(true);
         record.begin(None, Duration::ZERO);
         assert!(record.report_once());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_loan_is_stored_without_a_lock() {
+    fn the_place_of_a_checkout_is_stored_without_a_lock() {
         assert!(AtomicCell::<Option<Place>>::is_lock_free());
     }
 }
