@@ -51,6 +51,7 @@ pub(crate) use statements::values::{BindValues, Unwritable};
 pub(crate) use transaction::Commit;
 pub use transaction::{Isolation, TransactionOptions};
 pub use transfer::copy::{CopyIn, CopyInCursor, CopyOut, CopyOutCursor};
+#[cfg(feature = "capi")]
 pub(crate) use transfer::pack;
 pub(crate) use transfer::portal::BoundPortal;
 pub use transfer::result::{Column, ResultBlock, WireFormat};
