@@ -306,8 +306,10 @@ fn a_name_that_begins_with_a_dot_does_not_stand_for_all_below_it() {
     let server = own_server(|s| s.tls(certs.server(&certs.wrong_name)));
     let url = |host: &str| {
         format!(
-            "host={host} hostaddr=127.0.0.1 port={} user=postgres dbname=postgres sslmode=verify-full sslrootcert={}",
+            "host={host} hostaddr=127.0.0.1 port={} user=postgres password={} dbname=postgres sslmode=verify-full \
+             sslrootcert={}",
             server.port(),
+            server.password(),
             certs.ca_file.display()
         )
     };

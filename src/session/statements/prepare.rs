@@ -87,8 +87,10 @@ impl Lane<'_> {
     ) -> Result<Error> {
         let Some(reported) = error.server().filter(|_| !self.ran_last_statement()) else { return Err(error) };
         if ends_the_session(reported) {
-            // The session ended before the statement was bound.
-            let retryable = error.is_retryable() || outside_transaction;
+            // The session ended before the statement was bound, if the server itself ended it: it names its routine, and keeps
+            // the order of its replies. A pooler may end a session while its server is at work and has not sent its first replies.
+            let is_of_server = reported.routine.is_some();
+            let retryable = error.is_retryable() || outside_transaction && is_of_server;
             return Err(error.set_retryable(retryable));
         }
         let lost = self.link().take_lost_statements();
