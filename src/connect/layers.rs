@@ -126,13 +126,10 @@ impl Opening<'_> {
     /// Asks for the server's role and sets its timeouts. These statements are not counted as the borrowers'.
     fn make_ready(&self, opened: &mut Opened, wanted: TargetSessionAttrs) -> Result<(), Error> {
         let link = opened.link.clone();
-        let counted = link.traffic().counts_statements();
-        link.traffic().count_statements(false);
+        let _paused = link.traffic().pause_counting();
         let mut lane = opened.lane();
-        let done = check_role(&mut |sql| first_row(&mut lane, sql), wanted)
-            .and_then(|()| set_timeouts(&mut lane, &link, &self.server.orphans));
-        link.traffic().count_statements(counted);
-        done
+        check_role(&mut |sql| first_row(&mut lane, sql), wanted)?;
+        set_timeouts(&mut lane, &link, &self.server.orphans)
     }
 
     fn start_up<'a>(&'a self, host: &'a HostSettings) -> StartUp<'a> {

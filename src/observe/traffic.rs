@@ -38,6 +38,18 @@ pub(crate) struct Traffic {
     received_bytes: AtomicU64,
 }
 
+/// A pause in the counting of statements. Its drop restores what was before, panics included.
+pub(crate) struct CountingPaused<'a> {
+    traffic: &'a Traffic,
+    counted: bool,
+}
+
+impl Drop for CountingPaused<'_> {
+    fn drop(&mut self) {
+        self.traffic.count_statements(self.counted);
+    }
+}
+
 impl Traffic {
     /// Turns timing on or off: a connection is timed from its first statement on, or never.
     pub(crate) fn time_statements(&self, yes: bool) {
@@ -50,9 +62,11 @@ impl Traffic {
         self.counts.store(yes, Relaxed);
     }
 
-    /// Returns whether statements count at present.
-    pub(crate) fn counts_statements(&self) -> bool {
-        self.counts.load(Relaxed)
+    /// Lets statements not count until the guard is dropped, as for those that Holdfast runs for itself.
+    pub(crate) fn pause_counting(&self) -> CountingPaused<'_> {
+        let counted = self.counts.load(Relaxed);
+        self.count_statements(false);
+        CountingPaused { traffic: self, counted }
     }
 
     #[inline]
@@ -182,6 +196,21 @@ mod tests {
         traffic.time_statements(true);
         traffic.count_statements(true);
         traffic
+    }
+
+    #[test]
+    fn counting_goes_on_as_before_after_a_pause_a_panic_included() {
+        let traffic = Traffic::default();
+        traffic.count_statements(true);
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _paused = traffic.pause_counting();
+            assert!(!traffic.counts.load(Relaxed));
+            panic!("a statement of the pool's own");
+        }));
+        assert!(unwound.is_err() && traffic.counts.load(Relaxed));
+        traffic.count_statements(false);
+        drop(traffic.pause_counting());
+        assert!(!traffic.counts.load(Relaxed), "a connection that is not checked out counts nothing");
     }
 
     #[test]

@@ -61,14 +61,14 @@ impl OpenConnection {
         deadline: Instant,
     ) -> Result<Vec<TextRow>, Error> {
         let limit = self.link.statement_limit();
-        let counted = self.link.traffic().counts_statements();
         // Limits of the users' statements do not apply to these.
         self.link.set_statement_limit(None);
-        self.link.traffic().count_statements(false);
         self.link.set_deadline(Some(deadline));
-        let answered = Lane::new(&self.link, &self.cancel, &mut self.lane).script(sql);
+        let answered = {
+            let _paused = self.link.traffic().pause_counting();
+            Lane::new(&self.link, &self.cancel, &mut self.lane).script(sql)
+        };
         self.link.set_deadline(None);
-        self.link.traffic().count_statements(counted);
         self.link.set_statement_limit(limit);
         // Messages that the server sent meanwhile are not for the next borrower.
         self.lane.forget_messages();

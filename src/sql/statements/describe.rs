@@ -42,7 +42,7 @@ pub(in crate::sql) fn describe(
     let find = |oid: u32| {
         let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
         // Another connection may have cleared the catalog since: types found before are good enough for now.
-        fresh().or_else(|| catalog.find(oid)).ok_or_else(forgotten)
+        fresh().or_else(|| catalog.find(oid)).ok_or_else(types_were_forgotten)
     };
     let params = parameters.iter().map(|oid| find(*oid)).collect::<Result<_>>()?;
     let columns = columns
@@ -54,20 +54,20 @@ pub(in crate::sql) fn describe(
 
 fn look_up(lane: &mut Lane<'_>, oids: &[u32]) -> Result<Vec<Type>> {
     let sql = statement(oids, lane.text_settings().server_major());
-    let traffic = lane.link().traffic();
-    // The look-up does not count as a statement of the program.
-    let counted = traffic.counts_statements();
-    traffic.count_statements(false);
-    let answer = lane.script(&sql);
-    lane.link().traffic().count_statements(counted);
-    match answer?.first() {
+    let link = lane.link().clone();
+    let answer = {
+        let _paused = link.traffic().pause_counting();
+        lane.script(&sql)?
+    };
+    match answer.first() {
         Some(block) if block.columns().len() == 10 => assemble(oids, block),
         _ => Err(Error::misuse("the server does not tell its types: pg_type cannot be read")
             .in_phase(Phase::Query)),
     }
 }
 
-fn forgotten() -> Error {
-    let message = "a type was forgotten while the statement was described: run it again";
+/// Returns the error of a description whose user-defined types were removed from the catalog meanwhile.
+pub(in crate::sql) fn types_were_forgotten() -> Error {
+    let message = "types of the statement were altered while it was described: run it again";
     Error::new(ErrorKind::Database, message).in_phase(Phase::Query).set_retryable(true)
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use postgres_types::{ToSql, Type};
 
+use super::describe::types_were_forgotten;
 use super::described::Described;
 use super::params::{Parameters, Typed, check_count, check_protocol_limit};
 use super::statement::Statement;
 use super::to_statement::Source;
-use super::values::{Values, typed_description, types_were_forgotten};
+use super::values::{Values, typed_description};
 use crate::error::Result;
 use crate::session::{self, Lane, Param, Prepared, ResultBlock, ResultFormat, Sql};
 use crate::sql::handle::Handle;

@@ -9,10 +9,10 @@ use bytes::BytesMut;
 use postgres_protocol::IsNull as Null;
 use postgres_types::{IsNull, Type, WrongType};
 
-use super::describe::{Context, describe};
+use super::describe::{Context, describe, types_were_forgotten};
 use super::described::Described;
 use super::params::{Parameters, check_count};
-use crate::error::{Error, ErrorKind, Phase, Result, find_source};
+use crate::error::{Error, Result, find_source};
 use crate::session::{BindValues, Lane, Prepared, Unwritable};
 
 /// The values of one call. They are encoded straight into the request, once the statement is described.
@@ -119,12 +119,6 @@ pub(in crate::sql) fn typed_description(
             Ok(Some(made))
         }
     }
-}
-
-/// Returns the error of a description whose user-defined types were removed from the catalog meanwhile.
-pub(in crate::sql) fn types_were_forgotten() -> Error {
-    let message = "types of the statement were altered while it was described: run it again";
-    Error::new(ErrorKind::Database, message).in_phase(Phase::Query).set_retryable(true)
 }
 
 /// A value that cannot be sent as its parameter.
