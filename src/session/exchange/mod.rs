@@ -159,7 +159,7 @@ impl<'a> Exchange<'a> {
             match self.classify(&message) {
                 Ok(Some(reply)) => return Ok((reply, message)),
                 Ok(None) => {}
-                Err(_) => return Err(broken(self.line.fail_protocol())),
+                Err(_) => return Err(self.unexpected()),
             }
         }
     }
@@ -167,16 +167,11 @@ impl<'a> Exchange<'a> {
     /// Returns the next message of the reply if it has arrived.
     pub(super) fn try_next(&mut self) -> Result<Option<(Reply, Received)>, Error> {
         loop {
-            let message = match self.state.reader.parse() {
-                Ok(Some(message)) => message,
-                Ok(None) if self.state.reader.try_fill(&mut self.line).map_err(broken)? => continue,
-                Ok(None) => return Ok(None),
-                Err(e) => return Err(broken(self.line.fail_reading(&e))),
-            };
-            match self.classify(&message) {
-                Ok(Some(reply)) => return Ok(Some((reply, message))),
-                Ok(None) => {}
-                Err(_) => return Err(self.unexpected()),
+            if let Some(buffered) = self.next_buffered()? {
+                return Ok(Some(buffered));
+            }
+            if !self.state.reader.try_fill(&mut self.line).map_err(broken)? {
+                return Ok(None);
             }
         }
     }
@@ -353,7 +348,7 @@ impl<'a> Exchange<'a> {
             let message = match self.state.reader.parse() {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(None),
-                Err(_) => return Err(self.unexpected()),
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
             };
             match self.classify(&message) {
                 Ok(Some(reply)) => return Ok(Some((reply, message))),

@@ -7,10 +7,11 @@ use super::prepared::Prepared;
 use super::statement::Sql;
 use super::values::BindValues;
 use crate::error::Result;
+use crate::session::exchange::Exchange;
 use crate::session::exchange::request;
 use crate::session::exchange::request::ResultFormat;
 use crate::session::lane::{Lane, end};
-use crate::session::transfer::result::ResultBlock;
+use crate::session::transfer::result::{Column, ResultBlock};
 use crate::session::transfer::stream::StreamCursor;
 
 impl Lane<'_> {
@@ -21,17 +22,10 @@ impl Lane<'_> {
         types: &[u32],
         values: &V,
     ) -> Result<(ResultBlock, Arc<Prepared>)> {
-        let statement = self.write_once(text, types, values)?;
-        let out = self.out();
-        request::execute(out)?;
-        request::sync(out);
-        let shape = statement.shape(ResultFormat::Binary, self.text_settings());
-        let mut exchange = self.begin()?;
-        let read = exchange.await_columns(&statement, shape).and_then(|columns| {
+        self.run_once(text, types, values, |exchange, columns| {
             let mut block = ResultBlock::new(columns);
             exchange.read_rows(&mut block).map(|()| block)
-        });
-        end(exchange, read).map(|block| (block, statement))
+        })
     }
 
     /// Runs a text with values in the given types and returns the number of rows.
@@ -41,14 +35,27 @@ impl Lane<'_> {
         types: &[u32],
         values: &V,
     ) -> Result<u64> {
+        let counted = self.run_once(text, types, values, |exchange, _| exchange.count_rows());
+        counted.map(|(rows, _)| rows)
+    }
+
+    /// Runs a text and lets `read` take the replies that follow the description of the result.
+    fn run_once<V: BindValues + ?Sized, T>(
+        &mut self,
+        text: &str,
+        types: &[u32],
+        values: &V,
+        read: impl FnOnce(&mut Exchange<'_>, Arc<[Column]>) -> Result<T>,
+    ) -> Result<(T, Arc<Prepared>)> {
         let statement = self.write_once(text, types, values)?;
         let out = self.out();
         request::execute(out)?;
         request::sync(out);
         let shape = statement.shape(ResultFormat::Binary, self.text_settings());
         let mut exchange = self.begin()?;
-        let counted = exchange.await_columns(&statement, shape).and_then(|_| exchange.count_rows());
-        end(exchange, counted)
+        let columns = exchange.await_columns(&statement, shape);
+        let read = columns.and_then(|columns| read(&mut exchange, columns));
+        end(exchange, read).map(|result| (result, statement))
     }
 
     /// Runs a text with values in the given types, for rows that are read in portions.
