@@ -4,11 +4,16 @@ use std::thread;
 use std::time::Instant;
 
 use holdfast::config::SslMode;
-use holdfast::{CloseReason, Pool};
+use holdfast::{CloseReason, Pool, PoolConfig};
 
 use crate::support::own_server;
 use crate::support::proxy::Proxy;
 use crate::{config, ms, server, soon};
+
+/// Returns the configuration of a pool of one connection, whose cancel requests go through the proxy too.
+fn through(proxy: &Proxy) -> PoolConfig {
+    PoolConfig::from_url(&proxy.url()).unwrap().sslmode(SslMode::Disable).max_size(1)
+}
 
 #[test]
 fn a_request_that_is_under_way_when_the_connection_goes_back_hits_no_later_borrower() {
@@ -32,12 +37,7 @@ fn a_request_that_is_under_way_when_the_connection_goes_back_hits_no_later_borro
 fn giving_a_connection_back_does_not_wait_for_a_request_that_is_under_way() {
     let server = own_server(|s| s);
     let proxy = Proxy::before(&server);
-    let config = holdfast::PoolConfig::from_url(&proxy.url())
-        .unwrap()
-        .sslmode(SslMode::Disable)
-        .max_size(1)
-        .settle_timeout(ms(2_000));
-    let pool = Pool::new(config).unwrap();
+    let pool = Pool::new(through(&proxy).settle_timeout(ms(2_000))).unwrap();
     let mut conn = pool.get().unwrap();
     conn.batch_execute("select 1").unwrap();
     let cancel = conn.cancel_handle();
@@ -60,10 +60,7 @@ fn giving_a_connection_back_does_not_wait_for_a_request_that_is_under_way() {
 fn a_connection_is_closed_when_it_is_not_known_whether_a_request_will_still_come() {
     let server = own_server(|s| s);
     let proxy = Proxy::before(&server);
-    let pool = Pool::new(
-        holdfast::PoolConfig::from_url(&proxy.url()).unwrap().sslmode(SslMode::Disable).max_size(1),
-    )
-    .unwrap();
+    let pool = Pool::new(through(&proxy)).unwrap();
     let conn = pool.get().unwrap();
     proxy.latency(ms(500));
     conn.cancel_handle().cancel_within(ms(200)).expect_err("it is under way for longer");
@@ -77,10 +74,7 @@ fn a_connection_is_closed_when_it_is_not_known_whether_a_request_will_still_come
 fn a_request_that_was_never_sent_costs_no_connection() {
     let server = own_server(|s| s);
     let proxy = Proxy::before(&server);
-    let pool = Pool::new(
-        holdfast::PoolConfig::from_url(&proxy.url()).unwrap().sslmode(SslMode::Disable).max_size(1),
-    )
-    .unwrap();
+    let pool = Pool::new(through(&proxy)).unwrap();
     let conn = pool.get().unwrap();
     proxy.refuse();
     conn.cancel_handle().cancel().expect_err("nobody takes it");
