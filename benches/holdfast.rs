@@ -31,7 +31,7 @@ mod run {
     use holdfast::embedded::EmbeddedPostgres;
 
     use crate::measurements::{
-        Bench, capi, direct_lane, first_row, footprint, free_get, instructions, opening, point_query, rows,
+        Bench, capi, first_row, footprint, free_get, instructions, opening, point_query, raw_session, rows,
         scarcity,
     };
     use crate::support::json::{Report, Surroundings};
@@ -75,7 +75,7 @@ mod run {
         ("text", point_query::text),
         ("instructions", instructions::measure),
         ("rows", rows::measure),
-        ("lane", direct_lane::measure),
+        ("raw", raw_session::measure),
         ("capi", capi::measure),
         ("open", opening::measure),
         ("first", first_row::measure),

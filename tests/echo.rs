@@ -1,4 +1,4 @@
-//! Pools that need no server: what the stand-in answers through both lanes.
+//! Pools that need no server: what the stand-in answers through the typed API and the raw view.
 
 #[cfg(feature = "embedded")]
 mod support;
@@ -32,11 +32,11 @@ fn a_statement_comes_back_as_its_own_text() {
     let mut conn = pool.get().unwrap();
     assert_eq!(conn.target(), "echo");
     assert!(conn.backend_pid().is_some());
-    let block = conn.lane().unwrap().query("select ünknown", &[], ResultFormat::Automatic).unwrap();
+    let block = conn.raw().unwrap().query("select ünknown", &[], ResultFormat::Automatic).unwrap();
     assert_eq!((block.columns()[0].name.as_str(), block.columns()[0].type_oid), ("sql", 25));
     assert_eq!((block.text(0, 0).as_deref(), block.command_tag()), (Some("select ünknown"), "SELECT 1"));
     assert_eq!(conn.query_one("x", &[]).unwrap().get::<_, &str>(0), "x");
-    assert_eq!(conn.lane().unwrap().query(" -- \n", &[], ResultFormat::Text).unwrap().columns().len(), 0);
+    assert_eq!(conn.raw().unwrap().query(" -- \n", &[], ResultFormat::Text).unwrap().columns().len(), 0);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn parameters_come_back_in_the_format_asked_for() {
     let sql = "insert into t values ($1, $2)";
     let mut texts = Vec::new();
     for format in [ResultFormat::Text, ResultFormat::Binary, ResultFormat::Automatic] {
-        let block = conn.lane().unwrap().query(sql, &params, format).unwrap();
+        let block = conn.raw().unwrap().query(sql, &params, format).unwrap();
         let types: Vec<_> = block.columns().iter().map(|c| c.type_oid).collect();
         assert_eq!(types, [23, 20, 16, 1184, 25, 701, 17]);
         assert_eq!(block.columns()[6].name, "p7");
@@ -72,9 +72,9 @@ fn parameters_come_back_in_the_format_asked_for() {
         (Some("true"), Some("2026-11-23 12:00:00.5+02"))
     );
     let error =
-        conn.lane().unwrap().query(sql, &[typed(23, "x"), typed(23, "1")], ResultFormat::Binary).unwrap_err();
+        conn.raw().unwrap().query(sql, &[typed(23, "x"), typed(23, "1")], ResultFormat::Binary).unwrap_err();
     assert_eq!(error.sqlstate().unwrap().code(), "22P02");
-    let error = conn.lane().unwrap().query("select $3", &[], ResultFormat::Text).unwrap_err();
+    let error = conn.raw().unwrap().query("select $3", &[], ResultFormat::Text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
 }
 
@@ -82,9 +82,9 @@ fn parameters_come_back_in_the_format_asked_for() {
 fn rows_come_in_any_number_and_in_portions() {
     let pool = echo(1);
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     for format in [ResultFormat::Text, ResultFormat::Automatic] {
-        let block = lane.query("echo:rows 100000", &[], format).unwrap();
+        let block = raw.query("echo:rows 100000", &[], format).unwrap();
         assert_eq!((block.rows(), block.command_tag()), (100_000, "SELECT 100000"));
         assert_eq!(
             (block.text(0, 0).as_deref(), block.text(99_999, 0).as_deref()),
@@ -92,8 +92,8 @@ fn rows_come_in_any_number_and_in_portions() {
         );
         assert_eq!(block.text(99_999, 1).as_deref(), Some("row 100000"));
     }
-    assert_eq!(lane.query("echo:rows 0", &[], ResultFormat::Text).unwrap().rows(), 0);
-    let mut stream = lane.stream("echo:rows 2500", &[], ResultFormat::Text).unwrap();
+    assert_eq!(raw.query("echo:rows 0", &[], ResultFormat::Text).unwrap().rows(), 0);
+    let mut stream = raw.stream("echo:rows 2500", &[], ResultFormat::Text).unwrap();
     let mut portions = Vec::new();
     while let Some(portion) = stream.next_portion(1000).unwrap() {
         portions.push(portion.rows());
@@ -112,7 +112,7 @@ fn errors_are_those_asked_for_and_leave_the_connection_usable() {
     let mut conn = pool.get().unwrap();
     for _ in 0..2 {
         let error =
-            conn.lane().unwrap().query("echo:error 23505 there is one", &[], ResultFormat::Text).unwrap_err();
+            conn.raw().unwrap().query("echo:error 23505 there is one", &[], ResultFormat::Text).unwrap_err();
         assert_eq!(
             (error.sqlstate().unwrap().code(), error.server_message()),
             ("23505", Some("there is one"))
@@ -160,12 +160,12 @@ fn transactions_are_run_again_when_they_conflict() {
 fn a_script_answers_each_statement_up_to_the_first_error() {
     let pool = echo(1);
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    let blocks = lane.script("one; echo:rows 2; begin;; commit; ';'").unwrap();
+    let mut raw = conn.raw().unwrap();
+    let blocks = raw.script("one; echo:rows 2; begin;; commit; ';'").unwrap();
     let tags: Vec<_> = blocks.iter().map(|block| block.command_tag()).collect();
     assert_eq!(tags, ["SELECT 1", "SELECT 2", "BEGIN", "COMMIT", "SELECT 1"]);
     assert_eq!(blocks[4].text(0, 0).as_deref(), Some("';'"));
-    let error = lane.script("one; echo:error 22012 no; echo:drop").unwrap_err();
+    let error = raw.script("one; echo:error 22012 no; echo:drop").unwrap_err();
     assert_eq!(error.sqlstate().unwrap().code(), "22012");
     let requests = ["a", "echo:error 22012 no", "c"].map(|sql| Request {
         sql: sql.into(),
@@ -175,7 +175,7 @@ fn a_script_answers_each_statement_up_to_the_first_error() {
     for (mode, wanted) in
         [(PipelineMode::Separate, [true, false, true]), (PipelineMode::Together, [false; 3])]
     {
-        let outcomes = lane.pipeline(&requests, mode).unwrap();
+        let outcomes = raw.pipeline(&requests, mode).unwrap();
         assert_eq!(outcomes.iter().map(|outcome| outcome.is_ok()).collect::<Vec<_>>(), wanted);
         assert_eq!(outcomes[1].as_ref().unwrap_err().sqlstate().unwrap().code(), "22012");
     }
@@ -185,13 +185,13 @@ fn a_script_answers_each_statement_up_to_the_first_error() {
 fn notices_and_notifications_arrive() {
     let pool = echo(1);
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    lane.script("echo:notice mind the gap; commit").unwrap();
-    let notices = lane.take_notices();
+    let mut raw = conn.raw().unwrap();
+    raw.script("echo:notice mind the gap; commit").unwrap();
+    let notices = raw.take_notices();
     let said: Vec<_> = notices.iter().map(|n| (n.severity.as_str(), n.message.as_str())).collect();
     assert_eq!(said, [("NOTICE", "mind the gap"), ("WARNING", "there is no transaction in progress")]);
-    lane.query("echo:notify news of today", &[], ResultFormat::Text).unwrap();
-    let notification = lane.notification(ms(2000)).unwrap().unwrap();
+    raw.query("echo:notify news of today", &[], ResultFormat::Text).unwrap();
+    let notification = raw.notification(ms(2000)).unwrap().unwrap();
     assert_eq!((notification.channel.as_str(), notification.payload.as_str()), ("news", "of today"));
     let pid = notification.process_id;
     assert_eq!(conn.backend_pid(), Some(pid));
@@ -203,7 +203,7 @@ fn a_deadline_ends_a_sleep() {
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(50)));
     let begun = Instant::now();
-    let error = conn.lane().unwrap().query("echo:sleep 60000", &[], ResultFormat::Text).unwrap_err();
+    let error = conn.raw().unwrap().query("echo:sleep 60000", &[], ResultFormat::Text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueryTimeout);
     drop(conn);
     pool.get_timeout(ms(5000)).unwrap().batch_execute("fine").unwrap();
@@ -233,7 +233,7 @@ fn a_sleep_can_be_cancelled_and_a_late_request_hits_nothing() {
 fn a_dropped_connection_is_lost_and_replaced() {
     let pool = echo(1);
     let mut conn = pool.get().unwrap();
-    let error = conn.lane().unwrap().query("echo:drop", &[], ResultFormat::Text).unwrap_err();
+    let error = conn.raw().unwrap().query("echo:drop", &[], ResultFormat::Text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error}");
     drop(conn);
     let mut conn = pool.get().unwrap();
@@ -321,12 +321,12 @@ fn story(pool: &Pool, failing: &str) -> Vec<String> {
     let mut conn = pool.get().unwrap();
     let mut told = Vec::new();
     for statement in STATEMENTS {
-        let mut lane = conn.lane().unwrap();
-        let said = match lane.script(&statement.replace("fail", failing)) {
+        let mut raw = conn.raw().unwrap();
+        let said = match raw.script(&statement.replace("fail", failing)) {
             Ok(blocks) => blocks.iter().map(|block| block.command_tag()).collect::<Vec<_>>().join(", "),
             Err(error) => error.sqlstate().unwrap().code().to_owned(),
         };
-        let remarks: Vec<_> = lane.take_notices().iter().map(|n| n.sqlstate.code().to_owned()).collect();
+        let remarks: Vec<_> = raw.take_notices().iter().map(|n| n.sqlstate.code().to_owned()).collect();
         told.push(format!("{statement}: {said} {remarks:?}"));
     }
     told

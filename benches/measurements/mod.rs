@@ -1,13 +1,13 @@
 //! What is measured. Each makes its subjects, lets them take turns, and names the targets.
 
 pub mod capi;
-pub mod direct_lane;
 pub mod first_row;
 pub mod footprint;
 pub mod free_get;
 pub mod instructions;
 pub mod opening;
 pub mod point_query;
+pub mod raw_session;
 pub mod rows;
 pub mod scarcity;
 

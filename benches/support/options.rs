@@ -23,7 +23,7 @@ What is measured:
   text           the same statement given as text, against r2d2, whose users prepare it every time
   instructions   the client's instructions for a prepared point query, counted by callgrind, against the bare driver and libpq
   rows           100,000 rows of 4 columns: time and peak memory
-  lane           the direct lane: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
+  raw            the raw session: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
   capi           the C library: point queries, 100,000 rows, against libpq (needs `make lib`, which `make bench` runs)
   open           opening a connection, without and with TLS
   first          a process from its start to its first row, over TLS, against libpq
@@ -47,7 +47,7 @@ pub const NAMES: [&str; 12] = [
     "text",
     "instructions",
     "rows",
-    "lane",
+    "raw",
     "capi",
     "open",
     "first",

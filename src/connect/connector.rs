@@ -17,14 +17,14 @@ use crate::link::cancel::CancelHandle;
 use crate::link::in_process::InProcess;
 use crate::link::resolve::resolve;
 use crate::link::tls_cache::Tls;
-use crate::session::{Lane, LaneState};
+use crate::session::{RawSession, SessionState};
 use crate::sys::clock::Tick;
 
 /// A session that is ready for statements.
 pub(crate) struct Opened {
     pub(crate) link: Link,
     /// The state that the session keeps between exchanges.
-    pub(crate) state: Box<LaneState>,
+    pub(crate) state: Box<SessionState>,
     /// The settings and key sent at its start; for a guest.
     pub(crate) start: SessionStart,
     /// `host:port` as the user named it; for messages.
@@ -36,8 +36,8 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Returns the session, for a call.
-    pub(crate) fn lane(&mut self) -> Lane<'_> {
-        Lane::new(&self.link, &self.cancel, &mut self.state)
+    pub(crate) fn raw(&mut self) -> RawSession<'_> {
+        RawSession::new(&self.link, &self.cancel, &mut self.state)
     }
 
     /// Closes the session with a `Terminate`. Does not block.
@@ -120,7 +120,7 @@ impl Connector {
         &self,
         deadline: Instant,
         abort: &Arc<Abort>,
-        new_session: &dyn Fn() -> LaneState,
+        new_session: &dyn Fn() -> SessionState,
     ) -> Result<Opened, Error> {
         let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
         Opening { server, unresponsive, tls, in_process: self.in_process.as_ref(), abort, new_session }
@@ -135,7 +135,7 @@ pub(super) struct Opening<'a> {
     pub(super) tls: &'a Arc<Tls>,
     in_process: Option<&'a InProcess>,
     pub(super) abort: &'a Arc<Abort>,
-    pub(super) new_session: &'a dyn Fn() -> LaneState,
+    pub(super) new_session: &'a dyn Fn() -> SessionState,
 }
 
 impl Opening<'_> {

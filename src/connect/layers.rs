@@ -127,9 +127,9 @@ impl Opening<'_> {
     fn make_ready(&self, opened: &mut Opened, wanted: TargetSessionAttrs) -> Result<(), Error> {
         let link = opened.link.clone();
         let _paused = link.traffic().pause_counting();
-        let mut lane = opened.lane();
-        check_role(&mut |sql| first_row(&mut lane, sql), wanted)?;
-        set_timeouts(&mut lane, &link, &self.server.orphans)
+        let mut raw = opened.raw();
+        check_role(&mut |sql| first_row(&mut raw, sql), wanted)?;
+        set_timeouts(&mut raw, &link, &self.server.orphans)
     }
 
     fn start_up<'a>(&'a self, host: &'a HostSettings) -> StartUp<'a> {

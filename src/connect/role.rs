@@ -2,7 +2,7 @@
 
 use crate::config::settings::TargetSessionAttrs;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::session::Lane;
+use crate::session::RawSession;
 
 /// A function that runs one statement and returns the values of its first row, none when there is no row. The API it uses
 /// depends on the owner of the session.
@@ -57,8 +57,8 @@ fn read_role(ask: FirstRow<'_>) -> Result<(bool, bool), Error> {
 }
 
 /// Runs one statement on a fresh session and returns the values of its first row, none when there is no row.
-pub(super) fn first_row(lane: &mut Lane<'_>, sql: &str) -> Result<Vec<Option<String>>, Error> {
-    let blocks = lane.script(sql)?;
+pub(super) fn first_row(raw: &mut RawSession<'_>, sql: &str) -> Result<Vec<Option<String>>, Error> {
+    let blocks = raw.script(sql)?;
     let Some(block) = blocks.first().filter(|block| block.rows() > 0) else { return Ok(Vec::new()) };
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     Ok((0..block.columns().len()).map(|column| block.cell(0, column).map(text)).collect())

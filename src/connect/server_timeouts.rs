@@ -9,23 +9,27 @@ use std::time::Duration;
 use crate::config::settings::OrphanSettings;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::link::Link;
-use crate::session::Lane;
+use crate::session::RawSession;
 
 /// The first major version of PostgreSQL with both settings.
 const MIN_SERVER_MAJOR: u8 = 14;
 
 /// Sets the timeouts on a fresh session. A setting that the server does not have is skipped.
-pub(super) fn set_timeouts(lane: &mut Lane<'_>, link: &Link, settings: &OrphanSettings) -> Result<(), Error> {
+pub(super) fn set_timeouts(
+    raw: &mut RawSession<'_>,
+    link: &Link,
+    settings: &OrphanSettings,
+) -> Result<(), Error> {
     let statements = statements(settings, link.text_settings().server_major());
     if statements.is_empty() {
         return Ok(());
     }
     // Both in one message; if that fails, each by itself, since the first failure keeps the second from running.
-    if run(lane, &statements.join("; "))? {
+    if run(raw, &statements.join("; "))? {
         return Ok(());
     }
     for statement in &statements {
-        if !run(lane, statement)? {
+        if !run(raw, statement)? {
             log::debug!(target: "holdfast", "the server does not take this: {statement}");
         }
     }
@@ -46,8 +50,8 @@ fn statements(settings: &OrphanSettings, server_major: u8) -> Vec<String> {
 }
 
 /// Runs a statement; `false` when the setting is not available.
-fn run(lane: &mut Lane<'_>, sql: &str) -> Result<bool, Error> {
-    let Err(error) = lane.script(sql) else { return Ok(true) };
+fn run(raw: &mut RawSession<'_>, sql: &str) -> Result<bool, Error> {
+    let Err(error) = raw.script(sql) else { return Ok(true) };
     if error.is_setting_unavailable() {
         return Ok(false);
     }

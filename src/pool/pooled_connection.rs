@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::observe::checkout::Place;
-use crate::session::Lane;
+use crate::session::RawSession;
 
 /// A connection checked out of a [`Pool`](crate::Pool); returned when dropped.
 ///
@@ -79,8 +79,8 @@ impl PooledConnection {
     /// # Errors
     /// The reason why the client cannot be made.
     pub fn client(&mut self) -> Result<&mut Client> {
-        if self.conn().lane.is_unfinished() {
-            self.end_what_the_lane_left();
+        if self.conn().session.is_unfinished() {
+            self.end_what_was_left_open();
         }
         if self.conn().link.is_busy() && !self.conn().has_guest() {
             return Err(Error::misuse("a result of this connection is still being read"));
@@ -89,9 +89,9 @@ impl PooledConnection {
     }
 
     #[cold]
-    fn end_what_the_lane_left(&mut self) {
-        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
-        Lane::new(link, cancel, lane).end_open_exchange();
+    fn end_what_was_left_open(&mut self) {
+        let OpenConnection { link, cancel, session, .. } = &mut **self.conn_mut();
+        RawSession::new(link, cancel, session).end_open_exchange();
     }
 
     /// Limits every statement from now until the connection is returned; `None` lifts the limit. A statement that runs
@@ -116,23 +116,24 @@ impl PooledConnection {
         self.cancel_handle()
     }
 
-    /// The direct lane of this connection: results as text or binary in one block, scripts of several statements,
-    /// streams, COPY, notifications. The client is out of reach while the lane is borrowed; both may be used in turn. What
-    /// the client is used for ends a stream or a COPY of the lane that is open, or was dropped before its end: see [`Lane`].
+    /// The raw view of this connection: results as text or binary in one block, scripts of several statements, streams,
+    /// COPY, notifications, without conversions. It borrows the connection; the typed API, a guest client and this view may
+    /// be used in turn. A stream or COPY of this view that is open, or was dropped before its end, is ended by the next call
+    /// of any of them: see [`RawSession`].
     ///
     /// # Errors
-    /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the client or of the lane is read half-way.
-    pub fn lane(&mut self) -> Result<Lane<'_>> {
-        self.make_lane()?;
-        let OpenConnection { link, cancel, lane, .. } = &mut **self.conn_mut();
-        Ok(Lane::new(link, cancel, lane))
+    /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the guest client or of this view is partially read.
+    pub fn raw(&mut self) -> Result<RawSession<'_>> {
+        self.make_raw_ready()?;
+        let OpenConnection { link, cancel, session, .. } = &mut **self.conn_mut();
+        Ok(RawSession::new(link, cancel, session))
     }
 
     /// Checks that the session can be used: no result of the guest client is being read.
     #[inline]
-    pub(super) fn make_lane(&mut self) -> Result<()> {
+    pub(super) fn make_raw_ready(&mut self) -> Result<()> {
         let conn = self.conn_mut();
-        if !conn.lane.is_unfinished() && conn.link.is_busy() {
+        if !conn.session.is_unfinished() && conn.link.is_busy() {
             return Err(Error::misuse("a result of this connection is still being read"));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connection::server_connection::OpenConnection;
 use super::pooled_connection::PooledConnection;
 use crate::error::Result;
-use crate::session::{Lane, TransactionOptions};
+use crate::session::{RawSession, TransactionOptions};
 use crate::sql::{Context, Handle, Notifications, Transaction, TransactionBuilder};
 use crate::sql::{client_methods, generic_client};
 
@@ -21,10 +21,13 @@ pub(super) struct SimpleResult {
 impl PooledConnection {
     #[inline]
     fn handle(&mut self) -> Result<Handle<'_>> {
-        self.make_lane()?;
+        self.make_raw_ready()?;
         let (core, conn) = self.parts();
-        let OpenConnection { link, cancel, lane, target, loans, .. } = &mut **conn;
-        Ok(Handle::new(Lane::new(link, cancel, lane), Context { catalog: &core.catalog, target, loans }))
+        let OpenConnection { link, cancel, session, target, loans, .. } = &mut **conn;
+        Ok(Handle::new(
+            RawSession::new(link, cancel, session),
+            Context { catalog: &core.catalog, target, loans },
+        ))
     }
 
     client_methods!();
@@ -110,12 +113,12 @@ impl PooledConnection {
 
     /// Returns the number of prepared statements in this connection's cache.
     pub fn cached_statements(&self) -> usize {
-        self.conn().lane.cached_statements()
+        self.conn().session.cached_statements()
     }
 
     /// Runs a short statement of the pool's own, in the simple protocol.
     pub(super) fn ask(&mut self, sql: &str) -> Result<SimpleResult> {
-        let asked = self.lane().and_then(|mut lane| lane.script(sql));
+        let asked = self.raw().and_then(|mut raw| raw.script(sql));
         let blocks = asked.map_err(|e| e.at_target(self.target()))?;
         let Some(block) = blocks.first() else { return Ok(SimpleResult::default()) };
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();

@@ -134,7 +134,7 @@ impl PooledConnection {
             conn.link.set_statement_limit(limit);
             conn.deadline_changed = false;
         }
-        conn.lane.forget_messages();
+        conn.session.forget_messages();
         conn.is_at_rest() && !conn.link.listens() && !conn.has_expired(Tick::now())
     }
 

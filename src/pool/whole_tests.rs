@@ -79,7 +79,7 @@ impl Subject {
 fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         if let Ok(mut conn) = pool.get_with(0, Some(limit)) {
-            let _ = conn.lane().and_then(|mut lane| lane.script("select 1"));
+            let _ = conn.raw().and_then(|mut raw| raw.script("select 1"));
             with(conn);
         }
     }));
@@ -114,7 +114,7 @@ fn assert_whole(pool: &Pool, point: &str) {
         })
         .collect();
     for mut conn in all {
-        conn.lane().unwrap().script("select 1").unwrap();
+        conn.raw().unwrap().script("select 1").unwrap();
     }
     soon(&format!("rest after all were used after a panic at {point}: {:?}", pool.stats()), || {
         is_at_rest(pool)
@@ -229,7 +229,7 @@ fn a_panic_while_a_connection_is_lent_or_comes_back_loses_nothing() {
             |c| c,
             |subject| {
                 use_one(&subject.pool, ms(2_000), |mut conn| {
-                    let _ = conn.lane().and_then(|mut lane| lane.script("begin"));
+                    let _ = conn.raw().and_then(|mut raw| raw.script("begin"));
                 });
             },
         );
@@ -241,7 +241,7 @@ fn a_panic_of_the_borrower_loses_nothing() {
     let subject = Subject::new(PoolConfig::new().max_size(SIZE), false);
     let borrower = catch_unwind(AssertUnwindSafe(|| {
         let mut conn = subject.pool.get().unwrap();
-        conn.lane().unwrap().script("begin").unwrap();
+        conn.raw().unwrap().script("begin").unwrap();
         panic!("injected at the borrower");
     }));
     assert!(borrower.is_err());
@@ -324,9 +324,9 @@ fn a_panic_while_a_role_is_in_doubt_loses_nothing() {
     let armed = Armed::new("whole-role", "role in doubt");
     soon("the role is in doubt", || {
         use_one(&pool, EXPLAIN_TIMEOUT, |mut conn| {
-            let mut lane = conn.lane().unwrap();
-            lane.script("begin read only; create table refused ()").unwrap_err();
-            lane.script("rollback").unwrap();
+            let mut raw = conn.raw().unwrap();
+            raw.script("begin read only; create table refused ()").unwrap_err();
+            raw.script("rollback").unwrap();
         });
         armed.was_reached()
     });

@@ -39,7 +39,7 @@ pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) 
     let mut rest = Rest::default();
     let Checkout { conn, cancel } = checkout;
     let target = conn.target().to_owned();
-    let Ok(mut lane) = conn.lane() else {
+    let Ok(mut raw) = conn.raw() else {
         rest.alone = tickets;
         return rest;
     };
@@ -47,7 +47,7 @@ pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) 
     for ticket in tickets {
         let ready = match ticket.request().work() {
             Some(Work::Query { query, .. }) => {
-                query.input.with_params(|params| lane.ready(query.sql(), params, query.format))
+                query.input.with_params(|params| raw.ready(query.sql(), params, query.format))
             }
             _ => Ok(None),
         };
@@ -61,7 +61,7 @@ pub(super) fn serve(checkout: &mut Checkout, tickets: Vec<Ticket>, left: usize) 
     if sent.is_empty() {
         return rest;
     }
-    match lane.send_batch(|write| write_all(&sent, write)) {
+    match raw.send_batch(|write| write_all(&sent, write)) {
         Ok(batch) => {
             let tickets = sent.into_iter().map(|(ticket, _)| ticket).collect();
             Replies { batch, cancel, target, left, cancelled: false, rest: &mut rest }.take_all(tickets);

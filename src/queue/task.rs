@@ -6,7 +6,7 @@ use super::input::Input;
 use crate::error::{Error, Result};
 use crate::pool::{Came, PooledConnection};
 use crate::session::{
-    Lane, Param, PipelineMode, Request, ResultBlock, ResultFormat, Sql, Statement, TransactionOptions,
+    Param, PipelineMode, RawSession, Request, ResultBlock, ResultFormat, Sql, Statement, TransactionOptions,
 };
 
 /// The task of a request.
@@ -109,31 +109,31 @@ impl Work {
 
     pub(super) fn run(&self, conn: &mut PooledConnection) -> Result<Answer> {
         let target = conn.target().to_owned();
-        let done = conn.lane().and_then(|mut lane| self.run_on(&mut lane, &target));
+        let done = conn.raw().and_then(|mut raw| self.run_on(&mut raw, &target));
         done.map_err(|e| if e.target().is_none() { e.at_target(target) } else { e })
     }
 
-    fn run_on(&self, lane: &mut Lane<'_>, target: &str) -> Result<Answer> {
+    fn run_on(&self, raw: &mut RawSession<'_>, target: &str) -> Result<Answer> {
         match self {
             Self::Query { query, pack, .. } => {
                 let Query { input, format, .. } = query;
-                let block = input.with_params(|params| lane.query(query.sql(), params, *format))?;
+                let block = input.with_params(|params| raw.query(query.sql(), params, *format))?;
                 Answer::to_query(block, *pack)
             }
-            Self::Script { input } => lane.script(input.text()).map(Answer::Results),
+            Self::Script { input } => raw.script(input.text()).map(Answer::Results),
             Self::Pipeline { queries, mode } => {
-                let outcomes = run_pipeline(lane, queries, *mode)?;
+                let outcomes = run_pipeline(raw, queries, *mode)?;
                 Ok(Answer::Outcomes(outcomes, target.to_owned()))
             }
-            Self::Begin { options } => lane.begin_transaction(options).map(|()| Answer::Done),
-            Self::Commit => lane.commit().map(|()| Answer::Done),
-            Self::Rollback => lane.rollback().map(|()| Answer::Done),
+            Self::Begin { options } => raw.begin_transaction(options).map(|()| Answer::Done),
+            Self::Commit => raw.commit().map(|()| Answer::Done),
+            Self::Rollback => raw.rollback().map(|()| Answer::Done),
         }
     }
 }
 
 fn run_pipeline(
-    lane: &mut Lane<'_>,
+    raw: &mut RawSession<'_>,
     queries: &[Query],
     mode: PipelineMode,
 ) -> Result<Vec<Result<ResultBlock>>> {
@@ -143,5 +143,5 @@ fn run_pipeline(
         .zip(&params)
         .map(|(query, params)| Request { sql: query.sql(), params, format: query.format })
         .collect();
-    lane.pipeline(&requests, mode)
+    raw.pipeline(&requests, mode)
 }

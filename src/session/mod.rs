@@ -11,7 +11,7 @@
 //!
 //! let pool = holdfast::Pool::from_url(&url)?;
 //! let mut conn = pool.get()?;
-//! let block = conn.lane()?.query("select $1::numeric * 2", &[Param::text("1.50")], ResultFormat::Text)?;
+//! let block = conn.raw()?.query("select $1::numeric * 2", &[Param::text("1.50")], ResultFormat::Text)?;
 //! assert_eq!(block.cell(0, 0), Some(&b"3.00"[..])); // as the server prints it
 //! assert_eq!((block.command_tag(), block.columns()[0].type_oid), ("SELECT 1", 1700));
 //! # Ok(()) }
@@ -24,9 +24,9 @@
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod lane;
+mod raw_session;
 #[cfg(test)]
-mod lane_tests;
+mod raw_session_tests;
 mod statements;
 mod transaction;
 mod transfer;
@@ -39,8 +39,8 @@ pub(crate) use crate::protocol::text_format::oid;
 pub use exchange::messages::Notification;
 pub(crate) use exchange::reader::parse_server_message;
 pub use exchange::request::{Param, Request, ResultFormat};
-pub use lane::Lane;
-pub(crate) use lane::LaneState;
+pub use raw_session::RawSession;
+pub(crate) use raw_session::SessionState;
 #[cfg(feature = "capi")]
 pub(crate) use statements::batch::{Batch, Ready};
 pub(crate) use statements::mode::StatementMode;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::exchange::broken;
-use super::lane::Lane;
+use super::raw_session::RawSession;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::{Link, TransactionStatus};
 
@@ -166,7 +166,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Begins a transaction. Of the options, `reruns` and `resolve_commit` have no meaning here; `timeout` is the deadline of
     /// all statements up to its end. A transaction still open when the connection is returned is rolled back. Blocks for a
     /// round trip.

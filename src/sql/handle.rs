@@ -4,36 +4,36 @@ use super::statements::describe::{Context, describe};
 use super::statements::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::cancel::CancelHandle;
-use crate::session::{self, Lane};
+use crate::session::{self, RawSession};
 
 /// A session borrowed for a call or a guard.
 pub(crate) struct Handle<'c> {
-    lane: Lane<'c>,
+    raw: RawSession<'c>,
     context: Context<'c>,
 }
 
 impl<'c> Handle<'c> {
-    pub(crate) fn new(lane: Lane<'c>, context: Context<'c>) -> Self {
-        Self { lane, context }
+    pub(crate) fn new(raw: RawSession<'c>, context: Context<'c>) -> Self {
+        Self { raw, context }
     }
 
     /// Reborrows it for a shorter time.
     #[inline]
     pub(super) fn reborrow(&mut self) -> Handle<'_> {
-        Handle { lane: self.lane.reborrow(), context: self.context }
+        Handle { raw: self.raw.reborrow(), context: self.context }
     }
 
-    pub(super) fn lane_ref(&self) -> &Lane<'c> {
-        &self.lane
+    pub(super) fn raw_ref(&self) -> &RawSession<'c> {
+        &self.raw
     }
 
     #[inline]
-    pub(super) fn lane(&mut self) -> &mut Lane<'c> {
-        &mut self.lane
+    pub(super) fn raw(&mut self) -> &mut RawSession<'c> {
+        &mut self.raw
     }
 
     pub(super) fn link(&self) -> &crate::link::Link {
-        self.lane.link()
+        self.raw.link()
     }
 
     pub(super) fn target(&self) -> &str {
@@ -41,7 +41,7 @@ impl<'c> Handle<'c> {
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        self.lane.cancel_of().for_present_loan(self.context.loans)
+        self.raw.cancel_of().for_present_loan(self.context.loans)
     }
 
     /// Adds the target to an error. If the server reported why it ended the session, that becomes the error.
@@ -57,12 +57,12 @@ impl<'c> Handle<'c> {
     }
 
     pub(crate) fn batch_execute(&mut self, sql: &str) -> Result<()> {
-        self.lane.run_batch(sql).map_err(|e| self.explain(e))
+        self.raw.run_batch(sql).map_err(|e| self.explain(e))
     }
 
     /// Finds the types of a description, with one look-up for all that are not known. The session must be at rest.
     pub(super) fn describe(&mut self, parameters: &[u32], columns: &[session::Column]) -> Result<Described> {
-        describe(&mut self.lane, self.context, parameters, columns)
+        describe(&mut self.raw, self.context, parameters, columns)
     }
 
     pub(super) fn context(&self) -> Context<'c> {

@@ -24,7 +24,7 @@ impl<'a> Notifications<'a> {
 
     /// Returns the number of notifications received with other replies and not fetched.
     pub fn len(&self) -> usize {
-        self.handle.as_ref().map_or(0, |handle| handle.lane_ref().kept_notifications())
+        self.handle.as_ref().map_or(0, |handle| handle.raw_ref().kept_notifications())
     }
 
     /// Returns whether no notification is waiting.
@@ -52,11 +52,11 @@ fn next(handle: &mut Option<Handle<'_>>, timeout: Duration) -> Result<Option<Not
     let Some(handle) = handle else {
         return Err(Error::misuse("a result of this connection is still being read"));
     };
-    handle.lane().notification(timeout).map_err(|e| handle.explain(e))
+    handle.raw().notification(timeout).map_err(|e| handle.explain(e))
 }
 
 fn hint(handle: &Option<Handle<'_>>) -> (usize, Option<usize>) {
-    (handle.as_ref().map_or(0, |handle| handle.lane_ref().kept_notifications()), None)
+    (handle.as_ref().map_or(0, |handle| handle.raw_ref().kept_notifications()), None)
 }
 
 /// An iterator over the notifications received.

@@ -19,7 +19,7 @@ fn counted(observer: &mut Client, role: &str) -> u64 {
     observer.query_one(sql, &[&role]).unwrap().get::<_, i64>(0) as u64
 }
 
-/// All ways in which programs run statements: the pool's own, the client's, transactions, the direct lane, streams.
+/// All ways in which programs run statements: the pool's own, the client's, transactions, the raw session, streams.
 fn ten_thousand_statements(pool: &Pool) -> BTreeMap<&'static str, u64> {
     let mut expected = BTreeMap::new();
     let mut done = |what: &'static str, n: u64| *expected.entry(what).or_default() += n;
@@ -51,10 +51,10 @@ fn ten_thousand_statements(pool: &Pool) -> BTreeMap<&'static str, u64> {
     }
     done("23514", 100);
     done("22012", 100);
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let format = holdfast::session::ResultFormat::Text;
     for _ in 0..1_500 {
-        lane.query("select 'of the lane'", &[], format).unwrap();
+        raw.query("select 'of the raw'", &[], format).unwrap();
     }
     done("ok", 1_500);
     expected

@@ -15,9 +15,9 @@ fn notify(channel: &str) {
 /// What the next borrower is told, and to how many channels its session listens.
 fn told_next(pool: &Pool) -> (Option<holdfast::session::Notification>, i64) {
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    let told = lane.notification(ms(50)).unwrap();
-    let block = lane.script("select count(*) from pg_listening_channels()").unwrap().remove(0);
+    let mut raw = conn.raw().unwrap();
+    let told = raw.notification(ms(50)).unwrap();
+    let block = raw.script("select count(*) from pg_listening_channels()").unwrap().remove(0);
     (told, block.text(0, 0).unwrap().parse().unwrap())
 }
 
@@ -25,7 +25,7 @@ fn told_next(pool: &Pool) -> (Option<holdfast::session::Notification>, i64) {
 fn a_session_that_was_told_to_listen_does_not_when_it_is_lent_again() {
     let pool = one("listener-by-statement");
     for listen in ["listen news", "listen news; listen sports; unlisten sports"] {
-        pool.get().unwrap().lane().unwrap().script(listen).unwrap();
+        pool.get().unwrap().raw().unwrap().script(listen).unwrap();
         notify("news");
         assert_eq!(told_next(&pool), (None, 0), "after {listen:?}");
     }
@@ -36,10 +36,10 @@ fn a_session_that_was_told_to_listen_does_not_when_it_is_lent_again() {
 fn one_that_a_function_told_to_listen_does_not_once_something_has_come() {
     let pool = one("listener-by-function");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    lane.script("do $$ begin execute 'listen whispers'; end $$").unwrap();
+    let mut raw = conn.raw().unwrap();
+    raw.script("do $$ begin execute 'listen whispers'; end $$").unwrap();
     notify("whispers");
-    assert_eq!(lane.notification(ms(5_000)).unwrap().expect("it comes").channel, "whispers");
+    assert_eq!(raw.notification(ms(5_000)).unwrap().expect("it comes").channel, "whispers");
     drop(conn);
     assert_eq!(told_next(&pool), (None, 0));
 }
@@ -48,8 +48,8 @@ fn one_that_a_function_told_to_listen_does_not_once_something_has_come() {
 fn what_is_left_in_a_transaction_too_is_rolled_back_and_no_longer_listened_to() {
     let pool = one("listener-in-transaction");
     let mut conn = pool.get().unwrap();
-    conn.lane().unwrap().script("listen news").unwrap();
-    conn.lane().unwrap().script("begin; listen sports").unwrap();
+    conn.raw().unwrap().script("listen news").unwrap();
+    conn.raw().unwrap().script("begin; listen sports").unwrap();
     drop(conn);
     notify("news");
     assert_eq!(told_next(&pool), (None, 0));
@@ -61,7 +61,7 @@ fn what_is_left_in_a_transaction_too_is_rolled_back_and_no_longer_listened_to() 
 fn one_that_listens_to_nothing_is_idle_at_once() {
     let pool = one("no-listener");
     for other in ["select 'LISTEN'", "discard plans", "update pg_class set relname = '' where false"] {
-        pool.get().unwrap().lane().unwrap().script(other).unwrap();
+        pool.get().unwrap().raw().unwrap().script(other).unwrap();
         assert_eq!(pool.stats().idle, 1, "no worker had anything to do with it: {other}");
     }
 }

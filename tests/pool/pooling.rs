@@ -54,19 +54,19 @@ fn without_a_statement_cache_connections_can_be_used_behind_a_pooler() {
 }
 
 #[test]
-fn without_a_statement_cache_the_lane_can_be_used_behind_a_pooler() {
+fn without_a_statement_cache_the_raw_session_can_be_used_behind_a_pooler() {
     let bouncer = PgBouncer::start(server(), "default_pool_size=3");
     let pool = without_a_cache(&bouncer);
     crowd(|worker, n| {
         let mut conn = pool.get().unwrap();
-        let mut lane = conn.lane().unwrap();
+        let mut raw = conn.raw().unwrap();
         let (a, b) = (worker.to_string(), n.to_string());
         let params = [Param::text(&a), Param::text(&b)];
         let sql = "select $1::int4 - $2::int4";
-        let block = lane.query(sql, &params, ResultFormat::Text).unwrap();
+        let block = raw.query(sql, &params, ResultFormat::Text).unwrap();
         assert_eq!(block.cell(0, 0), Some((worker - n).to_string().as_bytes()));
         let request = || Request { sql: sql.into(), params: &params, format: ResultFormat::Text };
-        let results = lane.pipeline(&[request(), request()], PipelineMode::Separate).unwrap();
+        let results = raw.pipeline(&[request(), request()], PipelineMode::Separate).unwrap();
         assert!(results.iter().all(|r| r.as_ref().is_ok_and(|block| block.rows() == 1)), "{results:?}");
     });
 }
@@ -107,7 +107,7 @@ fn with_a_statement_cache_a_pooler_that_knows_prepared_statements_can_be_used() 
         let mut conn = pool.get().unwrap();
         let text = worker.to_string();
         let params = [Param::text(&text)];
-        let block = conn.lane().unwrap().query("select $1::int4", &params, ResultFormat::Text).unwrap();
+        let block = conn.raw().unwrap().query("select $1::int4", &params, ResultFormat::Text).unwrap();
         assert_eq!(block.cell(0, 0), Some(text.as_bytes()));
     });
 }

@@ -195,22 +195,22 @@ fn a_session_that_the_server_ended_between_loans_is_not_lent_again_and_again() {
 
 /// Begins something that goes on over several calls, and leaks what would end it.
 fn leak(conn: &mut holdfast::PooledConnection, what: &str) {
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     match what {
         "stream" => {
             let sql = "select generate_series(1, 100000000)";
-            let mut stream = lane.stream(sql, &[], holdfast::session::ResultFormat::Text).unwrap();
+            let mut stream = raw.stream(sql, &[], holdfast::session::ResultFormat::Text).unwrap();
             stream.next_portion(10).unwrap().expect("some rows");
             std::mem::forget(stream);
         }
         "copy in" => {
-            let mut copy = lane.copy_in("copy leaked from stdin").unwrap();
+            let mut copy = raw.copy_in("copy leaked from stdin").unwrap();
             copy.write(b"1\n").unwrap();
             std::mem::forget(copy);
         }
         _ => {
             let sql = "copy (select generate_series(1, 100000000)) to stdout";
-            let mut copy = lane.copy_out(sql).unwrap();
+            let mut copy = raw.copy_out(sql).unwrap();
             copy.read().unwrap().expect("some data");
             std::mem::forget(copy);
         }
@@ -226,7 +226,7 @@ fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_ke
     for before in ["", "begin"] {
         for what in LEAKS {
             let mut conn = pool.get().unwrap();
-            conn.lane().unwrap().script(before).unwrap();
+            conn.raw().unwrap().script(before).unwrap();
             leak(&mut conn, what);
             let start = Instant::now();
             drop(conn);

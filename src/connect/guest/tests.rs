@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::config::PoolConfig;
 use crate::connect::{Connector, Opened};
-use crate::session::LaneState;
 use crate::session::ResultFormat;
+use crate::session::SessionState;
 
 /// Opens a session to the echo server, which runs within the process.
 fn opened() -> Opened {
@@ -13,7 +13,7 @@ fn opened() -> Opened {
         .expect("valid settings");
     Connector::in_process(server, crate::testing::echo::server())
         .open(Instant::now() + Duration::from_secs(10), &Arc::default(), &|| {
-            LaneState::new(8, Arc::default())
+            SessionState::new(8, Arc::default())
         })
         .expect("it lets everyone in")
 }
@@ -28,7 +28,7 @@ fn a_guest_speaks_over_the_session_and_leaves_it_as_it_was() {
         let left = guest.leave();
         assert!(left.len() <= 1, "{left:?}");
         assert!(opened.link.is_clean() && opened.link.fault().is_none(), "round {round}");
-        let block = opened.lane().query("select 2", &[], ResultFormat::Text).unwrap();
+        let block = opened.raw().query("select 2", &[], ResultFormat::Text).unwrap();
         assert_eq!(block.rows(), 1);
     }
 }

@@ -157,7 +157,7 @@ impl Row {
 impl Answers<'_> {
     pub(in crate::diagnose) fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Error> {
         self.session.link.set_deadline(Some(Instant::now() + self.timeout));
-        let answered = self.session.lane().script(sql);
+        let answered = self.session.raw().script(sql);
         self.session.link.set_deadline(None);
         let rows = |block: &ResultBlock| (0..block.rows()).map(|row| Row::of(block, row)).collect::<Vec<_>>();
         Ok(answered?.iter().flat_map(rows).collect())

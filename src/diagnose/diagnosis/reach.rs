@@ -11,7 +11,7 @@ use crate::config::settings::{
 use crate::connect::{Connector, Opened};
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::resolve::resolve;
-use crate::session::LaneState;
+use crate::session::SessionState;
 
 /// What one phase took.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn reach_one(
     timeout: Duration,
 ) -> (HostReach, Option<Opened>) {
     let began = Instant::now();
-    let opened = connector.open(began + timeout, &Arc::default(), &LaneState::default);
+    let opened = connector.open(began + timeout, &Arc::default(), &SessionState::default);
     let took = began.elapsed();
     let addresses = addresses(host, timeout);
     let is_local = addresses.iter().all(|address| address.ip().is_loopback());

@@ -11,8 +11,8 @@ use super::workload::Workload;
 use crate::connect::{Connector, Timing};
 use crate::diagnose::diagnosis::Answers;
 use crate::error::{Error, Result};
-use crate::session::LaneState;
 use crate::session::ResultFormat;
+use crate::session::SessionState;
 
 /// Enough for a 99th percentile; on a slow network the time runs out first.
 const ROUND_TRIPS: usize = 300;
@@ -69,7 +69,7 @@ fn statement_times(answers: &mut Answers<'_>, sql: &str) -> Result<Vec<Duration>
     answers.rows("begin transaction read only")?;
     let within = Instant::now() + answers.timeout;
     answers.session.link.set_deadline(Some(within));
-    let prepared = answers.session.lane().prepare(sql, &[])?;
+    let prepared = answers.session.raw().prepare(sql, &[])?;
     if !prepared.parameters().is_empty() {
         return Err(Error::config("the statement has parameters: write values in their place"));
     }
@@ -77,7 +77,7 @@ fn statement_times(answers: &mut Answers<'_>, sql: &str) -> Result<Vec<Duration>
     for turn in 0..=STATEMENTS {
         answers.session.link.set_deadline(Some(Instant::now() + answers.timeout));
         let asked = Instant::now();
-        answers.session.lane().query(&prepared, &[], ResultFormat::Binary).map_err(refused)?;
+        answers.session.raw().query(&prepared, &[], ResultFormat::Binary).map_err(refused)?;
         let took = asked.elapsed();
         let time_is_up = begun.elapsed() > TIME_FOR_STATEMENTS;
         if turn > 0 || time_is_up {
@@ -107,7 +107,7 @@ fn refused(error: Error) -> Error {
 pub(super) fn opening(connector: &Connector, first: Timing, timeout: Duration) -> Result<Opening> {
     let mut timings = vec![first];
     for _ in 0..OPENINGS {
-        let opened = connector.open(Instant::now() + timeout, &Arc::default(), &LaneState::default)?;
+        let opened = connector.open(Instant::now() + timeout, &Arc::default(), &SessionState::default)?;
         timings.push(opened.timing);
         opened.end();
     }

@@ -37,7 +37,7 @@ use super::diagnosis::{Answers, identity};
 use crate::config::PoolConfig;
 use crate::connect::Connector;
 use crate::error::Result;
-use crate::session::LaneState;
+use crate::session::SessionState;
 
 /// What its sessions are called at the server.
 const APPLICATION: &str = "holdfast tune";
@@ -59,7 +59,7 @@ pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)
     let target = connector.target();
     tell(&format!("connecting to {target}"));
     let mut opened =
-        connector.open(Instant::now() + workload.timeout, &Arc::default(), &LaneState::default)?;
+        connector.open(Instant::now() + workload.timeout, &Arc::default(), &SessionState::default)?;
     let first = opened.timing;
     let key = opened.link.backend_key().map(|key| key.process_id);
     let mut answers = Answers { session: &mut opened, timeout: workload.timeout };

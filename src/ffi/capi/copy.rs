@@ -15,7 +15,7 @@ use super::cursor::OnConnection;
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, guard, or_default};
 use super::handle::{Handle, free, hold, look, mark};
-use super::query::on_lane;
+use super::query::with_raw;
 use super::result::holdfast_cell;
 use super::status::holdfast_status;
 use super::text::{bytes, text};
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn holdfast_connection_copy_in(
         // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
         let (out, lent, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
-        let cursor = lent.with(|conn| on_lane(conn, |lane| lane.open_copy_in(sql)))?;
+        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_in(sql)))?;
         out.set(OnConnection::new(&lent, cursor));
         Ok(())
     };
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn holdfast_copy_in_write(
     let body = || {
         // SAFETY: `copy` is NULL or live; the data is readable as it says.
         let (copy, data) = unsafe { (hold(copy.cast_const())?, bytes(data.cast(), len, "data")?) };
-        copy.with::<holdfast_copy_in, _>(|cursor, lane| cursor.write(lane, data))
+        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.write(raw, data))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn holdfast_copy_in_finish(
     let body = || {
         // SAFETY: `copy` is NULL or live.
         let copy = unsafe { hold(copy.cast_const())? };
-        let copied = copy.with::<holdfast_copy_in, _>(|cursor, lane| cursor.finish(lane))?;
+        let copied = copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.finish(raw))?;
         if !rows.is_null() {
             // SAFETY: writable, as the caller promises.
             unsafe { rows.write(copied) };
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn holdfast_copy_in_abort(
     let body = || {
         // SAFETY: `copy` is NULL or live; the text is readable as it says.
         let (copy, reason) = unsafe { (hold(copy.cast_const())?, text(reason, reason_len, "reason")?) };
-        copy.with::<holdfast_copy_in, _>(|cursor, lane| cursor.abort(lane, reason))
+        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.abort(raw, reason))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn holdfast_connection_copy_out(
         // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
         let (out, lent, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
-        let cursor = lent.with(|conn| on_lane(conn, |lane| lane.open_copy_out(sql)))?;
+        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_out(sql)))?;
         let reader = Reader { cursor, data: Vec::new() };
         out.set(CopyOut { reader: OnConnection::new(&lent, reader), rows: AtomicU64::new(0) });
         Ok(())
@@ -188,8 +188,8 @@ pub unsafe extern "C" fn holdfast_copy_out_read(
         unsafe { data.write(holdfast_cell { ptr: ptr::null(), len: 0 }) };
         // SAFETY: `copy` is NULL or live.
         let copy = unsafe { hold(copy.cast_const())? };
-        copy.reader.with::<holdfast_copy_out, _>(|reader, lane| {
-            if reader.cursor.read_into(lane, &mut reader.data)? {
+        copy.reader.with::<holdfast_copy_out, _>(|reader, raw| {
+            if reader.cursor.read_into(raw, &mut reader.data)? {
                 let piece = holdfast_cell { len: reader.data.len(), ptr: reader.ended() };
                 // SAFETY: as above.
                 unsafe { data.write(piece) };

@@ -5,9 +5,9 @@ use parking_lot::Mutex;
 use super::connection::holdfast_connection;
 use super::guard::{Failure, Outcome};
 use super::handle::{Handle, Held, Watched};
-use super::query::on_lane;
+use super::query::with_raw;
 use super::status::HOLDFAST_STATUS_MISUSE;
-use crate::session::Lane;
+use crate::session::RawSession;
 
 /// A cursor, and the connection it goes with. It does not keep the connection checked out, so that a forgotten cursor
 /// costs a pool nothing.
@@ -24,7 +24,7 @@ impl<C> OnConnection<C> {
     /// Works on the connection, alone, on behalf of a handle of type `H`. Never waits for another thread.
     pub(super) fn with<H: Handle, T>(
         &self,
-        work: impl FnOnce(&mut C, &mut Lane<'_>) -> crate::Result<T>,
+        work: impl FnOnce(&mut C, &mut RawSession<'_>) -> crate::Result<T>,
     ) -> Outcome<T> {
         let mut cursor = self.cursor.try_lock().ok_or_else(|| Failure::busy(H::NAME))?;
         let lent = self.connection.hold().ok_or_else(|| {
@@ -33,6 +33,6 @@ impl<C> OnConnection<C> {
                 format!("the connection was given back, and with that this {} ended", H::NAME),
             )
         })?;
-        lent.with(|conn| on_lane(conn, |lane| work(&mut cursor, lane)))
+        lent.with(|conn| with_raw(conn, |raw| work(&mut cursor, raw)))
     }
 }

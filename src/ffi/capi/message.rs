@@ -4,7 +4,7 @@ use super::connection::holdfast_connection;
 use super::error::{ServerFields, holdfast_error};
 use super::guard::{Out, guard, milliseconds, or_default};
 use super::handle::{Handle, free, hold, look, mark};
-use super::query::on_lane;
+use super::query::with_raw;
 use super::status::holdfast_status;
 use super::text::{EMPTY, Text, holdfast_str};
 
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn holdfast_connection_notification(
         let (out, lent) =
             unsafe { (Out::new(notification, "notification")?, hold(connection.cast_const())?) };
         let patience = milliseconds(timeout_ms);
-        if let Some(came) = lent.with(|conn| on_lane(conn, |lane| lane.notification(patience)))? {
+        if let Some(came) = lent.with(|conn| with_raw(conn, |raw| raw.notification(patience)))? {
             out.set(Notified {
                 backend_pid: came.process_id,
                 channel: Text::new(came.channel),
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn holdfast_connection_notices(
     let body = || {
         // SAFETY: `notices` is NULL or writable, `connection` NULL or live.
         let (out, lent) = unsafe { (Out::new(notices, "notices")?, hold(connection.cast_const())?) };
-        let taken = lent.with(|conn| on_lane(conn, |lane| Ok(lane.take_notices())))?;
+        let taken = lent.with(|conn| with_raw(conn, |raw| Ok(raw.take_notices())))?;
         if !taken.is_empty() {
             out.set(taken.iter().map(ServerFields::new).collect());
         }

@@ -11,7 +11,7 @@ use super::connection::holdfast_connection;
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard, or_default};
 use super::handle::{Handle, Held, Kept, free, hold, look, mark};
-use super::query::{add_parameters, check_types, holdfast_param, on_lane, result_format};
+use super::query::{add_parameters, check_types, holdfast_param, result_format, with_raw};
 use super::result::{Block, holdfast_result};
 use super::statement::holdfast_statement;
 use super::status::holdfast_status;
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn holdfast_connection_pipeline(
         };
         let mode = self::mode(mode)?;
         out.set(lent.with(|conn| {
-            let done = on_lane(conn, |lane| lane.pipeline(&batch.requests(), mode))?;
+            let done = with_raw(conn, |raw| raw.pipeline(&batch.requests(), mode))?;
             Ok(Outcomes::new(done, conn.target()))
         })?);
         Ok(())

@@ -99,19 +99,19 @@ pub(super) fn result_format(format: i32) -> Outcome<ResultFormat> {
 }
 
 /// Uses the session of a connection. Its errors do not know the server.
-pub(super) fn on_lane<T>(
+pub(super) fn with_raw<T>(
     conn: &mut PooledConnection,
-    work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
+    work: impl FnOnce(&mut crate::session::RawSession<'_>) -> crate::Result<T>,
 ) -> Outcome<T> {
     Failure::if_in_callback()?;
-    Ok(lane_of(conn, work)?)
+    Ok(run_raw(conn, work)?)
 }
 
-fn lane_of<T>(
+fn run_raw<T>(
     conn: &mut PooledConnection,
-    work: impl FnOnce(&mut crate::session::Lane<'_>) -> crate::Result<T>,
+    work: impl FnOnce(&mut crate::session::RawSession<'_>) -> crate::Result<T>,
 ) -> crate::Result<T> {
-    let done = conn.lane().and_then(|mut lane| work(&mut lane));
+    let done = conn.raw().and_then(|mut raw| work(&mut raw));
     done.map_err(|e| if e.target().is_none() { e.at_target(conn.target()) } else { e })
 }
 
@@ -232,7 +232,7 @@ pub(super) unsafe fn run(
 
 /// Runs on a connection that only this call uses, and so needs no handle.
 fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<ResultBlock> {
-    let work = || lane_of(&mut conn, |lane| lane.query(given.sql(), &given.params, given.format));
+    let work = || run_raw(&mut conn, |raw| raw.query(given.sql(), &given.params, given.format));
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done,
         Err(payload) => {
@@ -244,7 +244,7 @@ fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<Re
 }
 
 fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
-    lent.with(|conn| on_lane(conn, |lane| lane.query(given.sql(), &given.params, given.format)))
+    lent.with(|conn| with_raw(conn, |raw| raw.query(given.sql(), &given.params, given.format)))
 }
 
 /// Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text
@@ -306,7 +306,7 @@ pub unsafe extern "C" fn holdfast_connection_script(
             let out = (!results.is_null()).then(|| Out::new(results, "results")).transpose()?;
             (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?)
         };
-        let blocks = lent.with(|conn| on_lane(conn, |lane| lane.script(sql)))?;
+        let blocks = lent.with(|conn| with_raw(conn, |raw| raw.script(sql)))?;
         if let Some(out) = out {
             out.set(Blocks::new(blocks));
         }

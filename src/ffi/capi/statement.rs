@@ -13,7 +13,7 @@ use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard, or_default};
 use super::handle::{Handle, another, free, hold, look, mark};
 use super::pool::{holdfast_acquire_options, holdfast_pool};
-use super::query::{Arguments, MOST_PARAMETERS, Place, What, holdfast_param, on_lane, run};
+use super::query::{Arguments, MOST_PARAMETERS, Place, What, holdfast_param, run, with_raw};
 use super::result::{describe, holdfast_column, holdfast_result, names};
 use super::status::holdfast_status;
 use super::text::{EMPTY, Text, holdfast_str, text};
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn holdfast_connection_prepare(
             let out = Out::new(statement, "statement")?;
             (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?, self::types(types, ntypes)?)
         };
-        let core = lent.with(|conn| on_lane(conn, |lane| lane.prepare(sql, types)))?;
+        let core = lent.with(|conn| with_raw(conn, |raw| raw.prepare(sql, types)))?;
         out.set(Prepared { text: Text::new(sql), names: names(core.columns()), core });
         Ok(())
     };

@@ -13,7 +13,7 @@ use super::cursor::OnConnection;
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, guard, or_default};
 use super::handle::{Handle, free, hold, look, mark};
-use super::query::{Arguments, What, holdfast_param, on_lane};
+use super::query::{Arguments, What, holdfast_param, with_raw};
 use super::result::{Block, describe, holdfast_column, holdfast_result, names};
 use super::status::holdfast_status;
 use super::text::{EMPTY, Text, ended, holdfast_str};
@@ -58,10 +58,10 @@ pub unsafe extern "C" fn holdfast_connection_stream(
         // SAFETY: `stream` is NULL or writable, `connection` NULL or live; text and parameters are readable as they say.
         let (out, lent, request) =
             unsafe { (Out::new(stream, "stream")?, hold(connection.cast_const())?, given.read()?) };
-        let open = |lane: &mut crate::session::Lane<'_>| {
-            lane.open_stream(request.sql(), &request.params, request.format)
+        let open = |raw: &mut crate::session::RawSession<'_>| {
+            raw.open_stream(request.sql(), &request.params, request.format)
         };
-        let cursor = lent.with(|conn| on_lane(conn, open))?;
+        let cursor = lent.with(|conn| with_raw(conn, open))?;
         let columns = cursor.shared_columns();
         out.set(Stream {
             names: names(&columns),
@@ -93,8 +93,8 @@ pub unsafe extern "C" fn holdfast_stream_next(
         if max_rows == 0 {
             return Err(Failure::argument("max_rows cannot be 0"));
         }
-        let (block, tag) = stream.cursor.with::<holdfast_stream, _>(|cursor, lane| {
-            let block = cursor.next_portion(lane, max_rows)?;
+        let (block, tag) = stream.cursor.with::<holdfast_stream, _>(|cursor, raw| {
+            let block = cursor.next_portion(raw, max_rows)?;
             Ok((block, cursor.is_ended().then(|| cursor.tag().clone())))
         })?;
         if let Some(tag) = tag {

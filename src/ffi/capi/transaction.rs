@@ -13,12 +13,12 @@ use super::growable::Growing;
 use super::guard::{Failure, GivenError, Outcome, guard, milliseconds, or_default};
 use super::handle::{Kept, hold, look};
 use super::pool::{call, count, holdfast_acquire_options, holdfast_pool};
-use super::query::on_lane;
+use super::query::with_raw;
 use super::status::{self, HOLDFAST_STATUS_MISUSE, HOLDFAST_STATUS_OK, holdfast_status};
 use super::text::text;
 use crate::link::TransactionStatus;
 use crate::pool::{Came, PooledConnection};
-use crate::session::{Isolation, Lane, TransactionOptions};
+use crate::session::{Isolation, RawSession, TransactionOptions};
 
 /// Isolation: as the server's default_transaction_isolation.
 pub const HOLDFAST_ISOLATION_DEFAULT: i32 = 0;
@@ -137,10 +137,10 @@ pub(super) unsafe fn transaction_options(
     Ok(wanted)
 }
 
-/// Works on a connection's lane, unless that is what only the pool may do for the body of a transaction.
-fn by_hand(lent: &Lent, work: impl FnOnce(&mut Lane<'_>) -> crate::Result<()>) -> Outcome {
+/// Uses the session of a connection, unless only the pool may do that for the body of a transaction.
+fn by_hand(lent: &Lent, work: impl FnOnce(&mut RawSession<'_>) -> crate::Result<()>) -> Outcome {
     lent.check_not_in_body()?;
-    lent.with(|conn| on_lane(conn, work))
+    lent.with(|conn| with_raw(conn, work))
 }
 
 /// Begins a transaction on the connection; options may be NULL. Their timeout_ms is the deadline of all that is done up to the
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn holdfast_connection_begin(
     let body = || {
         // SAFETY: `connection` is NULL or live, `options` NULL or as large as its `struct_size` says.
         let (lent, options) = unsafe { (hold(connection.cast_const())?, transaction_options(options)?) };
-        by_hand(&lent, |lane| lane.begin_transaction(&options))
+        by_hand(&lent, |raw| raw.begin_transaction(&options))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn holdfast_connection_commit(
     let body = || {
         // SAFETY: `connection` is NULL or live.
         let lent = unsafe { hold(connection.cast_const())? };
-        by_hand(&lent, |lane| lane.commit())
+        by_hand(&lent, |raw| raw.commit())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn holdfast_connection_rollback(
     let body = || {
         // SAFETY: `connection` is NULL or live.
         let lent = unsafe { hold(connection.cast_const())? };
-        by_hand(&lent, |lane| lane.rollback())
+        by_hand(&lent, |raw| raw.rollback())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn holdfast_connection_savepoint(
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
         let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| on_lane(conn, |lane| lane.savepoint(name)))
+        lent.with(|conn| with_raw(conn, |raw| raw.savepoint(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn holdfast_connection_rollback_to(
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
         let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| on_lane(conn, |lane| lane.rollback_to(name)))
+        lent.with(|conn| with_raw(conn, |raw| raw.rollback_to(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn holdfast_connection_release_savepoint(
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
         let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| on_lane(conn, |lane| lane.release_savepoint(name)))
+        lent.with(|conn| with_raw(conn, |raw| raw.release_savepoint(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

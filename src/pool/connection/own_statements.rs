@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::server_connection::OpenConnection;
 use crate::error::Error;
-use crate::session::{Lane, ResultBlock};
+use crate::session::{RawSession, ResultBlock};
 
 /// A row of an answer, its values as text. Columns that a server leaves out are missing, like NULL: the number of columns is
 /// never taken for granted.
@@ -66,12 +66,12 @@ impl OpenConnection {
         self.link.set_deadline(Some(deadline));
         let answered = {
             let _paused = self.link.traffic().pause_counting();
-            Lane::new(&self.link, &self.cancel, &mut self.lane).script(sql)
+            RawSession::new(&self.link, &self.cancel, &mut self.session).script(sql)
         };
         self.link.set_deadline(None);
         self.link.set_statement_limit(limit);
         // Messages that the server sent meanwhile are not for the next borrower.
-        self.lane.forget_messages();
+        self.session.forget_messages();
         Ok(answered?.iter().flat_map(TextRow::all_of).collect())
     }
 }

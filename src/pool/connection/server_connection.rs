@@ -17,7 +17,7 @@ use crate::observe::checkout::Checkout;
 use crate::pool::admission::{Account, Pooled};
 use crate::pool::core::Core;
 use crate::pool::transaction::commit_outcome::Origin;
-use crate::session::LaneState;
+use crate::session::SessionState;
 use crate::sys::clock::Tick;
 
 /// The largest share of `max_lifetime` that is cut off per connection, so that connections opened together do not end
@@ -33,7 +33,7 @@ pub(in crate::pool) struct OpenConnection {
     /// The parameters of the session's start, for the guest.
     start: SessionStart,
     pub(in crate::pool) link: Link,
-    pub(in crate::pool) lane: LaneState,
+    pub(in crate::pool) session: SessionState,
     pub(in crate::pool) cancel: CancelHandle,
     pub(in crate::pool) loans: Loans,
     /// `host:port`, for messages.
@@ -83,7 +83,7 @@ impl OpenConnection {
             guest: None,
             start: opened.start,
             link: opened.link,
-            lane: *opened.state,
+            session: *opened.state,
             cancel: opened.cancel,
             loans: Loans::default(),
             target: opened.target,
@@ -106,7 +106,7 @@ impl OpenConnection {
     /// Returns whether it is in the state for a checkout: between two requests, outside of a transaction, usable.
     #[inline]
     pub(in crate::pool) fn is_at_rest(&self) -> bool {
-        self.link.is_clean() && !self.lane.is_unfinished() && !self.guest_has_given_up()
+        self.link.is_clean() && !self.session.is_unfinished() && !self.guest_has_given_up()
     }
 
     /// Returns the guest client, made now if there is none. The session must be at rest.
@@ -146,7 +146,7 @@ impl OpenConnection {
     /// Drops the guest at the end of a checkout. Its prepared statements are closed with the session's next request.
     pub(in crate::pool) fn dismiss_guest(&mut self) {
         if let Some(guest) = self.guest.take() {
-            self.lane.close_later(guest.leave());
+            self.session.close_later(guest.leave());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked, ThreadMark};
 use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
-use crate::session::Lane;
+use crate::session::RawSession;
 use crate::sys::clock::Tick;
 
 impl Core {
@@ -28,8 +28,8 @@ impl Core {
         // The deadline of a transaction.
         conn.link.set_deadline(None);
         let requests = conn.loans.end_loan();
-        let OpenConnection { link, cancel, lane, .. } = &mut *conn;
-        Lane::new(link, cancel, lane).end_loan();
+        let OpenConnection { link, cancel, session, .. } = &mut *conn;
+        RawSession::new(link, cancel, session).end_loan();
         if requests == Requests::Settled && conn.is_at_rest() && !conn.link.listens() {
             conn.dismiss_guest();
             return self.give_back_clean(conn);
@@ -199,13 +199,13 @@ fn departed(conn: Parked) {
 /// Ends the work that the borrower left unfinished. Returns `false` when it cannot be known to have ended: a cancel request
 /// that may still be on its way would hit the next borrower's statement.
 fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
-    let is_of_lane = conn.lane.is_unfinished();
-    if !is_of_lane && !conn.link.is_busy() {
+    let is_raw = conn.session.is_unfinished();
+    if !is_raw && !conn.link.is_busy() {
         return true;
     }
     // The answer to a ROLLBACK comes by itself.
     if conn.link.is_busy()
-        && conn.lane.needs_cancel()
+        && conn.session.needs_cancel()
         && let Err(e) = conn.cancel.cancel_within(end.saturating_duration_since(Instant::now()))
     {
         core.log.debug(
@@ -215,9 +215,9 @@ fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
         return false;
     }
     conn.link.set_deadline(Some(end));
-    if is_of_lane {
-        let OpenConnection { lane, link, cancel, .. } = &mut **conn;
-        let _ = Lane::new(link, cancel, lane).clear();
+    if is_raw {
+        let OpenConnection { session, link, cancel, .. } = &mut **conn;
+        let _ = RawSession::new(link, cancel, session).clear();
     } else {
         conn.finish_what_the_guest_left();
     }

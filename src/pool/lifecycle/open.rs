@@ -12,7 +12,7 @@ use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
 use crate::pool::outage::permanent_failure::is_permanent;
 use crate::pool::telemetry::stats::CloseReason;
-use crate::session::LaneState;
+use crate::session::SessionState;
 
 impl Core {
     /// Opens a connection with granted capacity.
@@ -35,7 +35,7 @@ impl Core {
         }
         failpoint!(self, "leased");
         let began = Instant::now();
-        let new_session = || LaneState::new(self.settings.statement_cache, self.statement_mode.clone());
+        let new_session = || SessionState::new(self.settings.statement_cache, self.statement_mode.clone());
         let opening_up = self.connector.open(deadline, &registered.abort, &new_session);
         let opened = match opening_up {
             Ok(opened) => opened,

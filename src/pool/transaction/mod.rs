@@ -113,16 +113,16 @@ where
     }
 }
 
-/// A body that works on the direct lane.
+/// A body that works on the raw session.
 #[cfg(feature = "capi")]
-struct OnLane<F> {
+struct RawBody<F> {
     begin: String,
     body: F,
 }
 
 #[cfg(feature = "capi")]
 impl Lender {
-    /// Like [`Pool::transaction_with`], for a body that works on the direct lane. It takes the connection over and gives it
+    /// Like [`Pool::transaction_with`], for a body that works on the raw session. It takes the connection over and gives it
     /// back with its result; or fails alone, if the connection is lost.
     pub(crate) fn transaction<T, E: From<Error>>(
         &self,
@@ -130,12 +130,12 @@ impl Lender {
         options: &TransactionOptions,
         body: impl FnMut(PooledConnection) -> Result<Came<T, E>, E>,
     ) -> Result<T, E> {
-        Transact::new(self.core(), options, call).run(OnLane { begin: options.begin(), body })
+        Transact::new(self.core(), options, call).run(RawBody { begin: options.begin(), body })
     }
 }
 
 #[cfg(feature = "capi")]
-impl<T, E, F> Body for OnLane<F>
+impl<T, E, F> Body for RawBody<F>
 where
     E: From<Error>,
     F: FnMut(PooledConnection) -> Result<Came<T, E>, E>,

@@ -2,7 +2,7 @@
 //!
 //! For most types the text depends on the value alone, for some also on the session's settings: see [`is_known`]. The forms
 //! are those of PostgreSQL's output functions, which each part names, and are compared with the server's own output in
-//! `tests/lane/text_form.rs`.
+//! `tests/raw/text_form.rs`.
 
 mod addresses;
 mod bits;

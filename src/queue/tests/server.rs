@@ -206,13 +206,13 @@ fn a_changed_table_is_noticed_by_none_that_are_coalesced() {
 fn a_transaction_that_met_a_stale_statement_is_run_again() {
     let (pool, queue) = (pool(1), Queue::new(100));
     let select = |conn: &mut PooledConnection| -> Result<usize, Trouble> {
-        Ok(conn.lane()?.query("select * from stale_inside", &[], ResultFormat::Text)?.columns().len())
+        Ok(conn.raw()?.query("select * from stale_inside", &[], ResultFormat::Text)?.columns().len())
     };
     let make = "drop table if exists stale_inside; create table stale_inside (a int)";
-    pool.get().unwrap().lane().unwrap().script(make).unwrap();
+    pool.get().unwrap().raw().unwrap().script(make).unwrap();
     assert_eq!(select(&mut pool.get().unwrap()).ok(), Some(1));
     let alter = "alter table stale_inside add column b int";
-    pool.get().unwrap().lane().unwrap().script(alter).unwrap();
+    pool.get().unwrap().raw().unwrap().script(alter).unwrap();
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
     let options = TransactionOptions::new();

@@ -18,7 +18,7 @@ use self::description::{parse_columns, parse_types};
 use self::messages::Notification;
 use self::reader::{Received, malformed, parse_server_message, text_at};
 use self::state::{ExchangeKind, ExchangeState, ExchangeTicket, UnreadReplies};
-use super::lane::LaneState;
+use super::raw_session::SessionState;
 use super::statements::statement_cache::Statements;
 use super::transfer::result::{Column, ResultBlock};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, ServerMessage, find_source};
@@ -32,7 +32,7 @@ pub(super) const MAX_KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// An exchange under way, for the time of a call. It holds the line, and its request was sent.
 pub(super) struct Exchange<'a> {
     pub(super) line: BlockingLink<'a>,
-    pub(super) state: &'a mut LaneState,
+    pub(super) state: &'a mut SessionState,
     /// Set when the rest of the replies is abandoned. The statement is cancelled before the next one, or by the pool.
     abandoned: bool,
 }
@@ -62,7 +62,7 @@ pub(super) enum Reply {
 
 impl<'a> Exchange<'a> {
     /// Sends `state.out`.
-    pub(super) fn begin(line: BlockingLink<'a>, state: &'a mut LaneState) -> Result<Self, Error> {
+    pub(super) fn begin(line: BlockingLink<'a>, state: &'a mut SessionState) -> Result<Self, Error> {
         let mut exchange = Self { line, state, abandoned: false };
         exchange.state.settings = exchange.line.text_settings();
         exchange.state.exchange_state = ExchangeState::Left;
@@ -73,7 +73,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Resumes an exchange that an earlier call began.
-    pub(super) fn resume(line: BlockingLink<'a>, state: &'a mut LaneState) -> Self {
+    pub(super) fn resume(line: BlockingLink<'a>, state: &'a mut SessionState) -> Self {
         Self { line, state, abandoned: false }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Exchange<'a> {
     /// part is left for the next reader.
     pub(super) fn listen(
         line: BlockingLink<'a>,
-        state: &'a mut LaneState,
+        state: &'a mut SessionState,
         timeout: Duration,
     ) -> Result<bool, Error> {
         let mut exchange = Self { line, state, abandoned: false };

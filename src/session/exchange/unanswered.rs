@@ -9,9 +9,9 @@ use bytes::BytesMut;
 use super::request;
 use super::state::ExchangeState;
 use crate::link::CopyIn;
-use crate::session::lane::Lane;
+use crate::session::raw_session::RawSession;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Leaves the rest of a dropped cursor's result for the next call, which reads it without a cancel, so that the statement
     /// takes effect as if all of it were read. Does not block.
     pub(crate) fn leave_unread(&mut self) {

@@ -8,7 +8,7 @@ use visit::Visit;
 
 use std::sync::Arc;
 
-use super::lane::LaneState;
+use super::raw_session::SessionState;
 use crate::link::scripted_server::ScriptedServer;
 use crate::testing::fuzzing::Draws;
 
@@ -38,7 +38,7 @@ pub fn hostile_server(input: &[u8]) {
     server.fall_silent(manner & 2 != 0).expect("a socket");
     // A cache small enough that statements are evicted.
     let statement_cache = if manner & 128 == 0 { 2 } else { 0 };
-    let mut visit = Visit::new(server, LaneState::new(statement_cache, Arc::default()));
+    let mut visit = Visit::new(server, SessionState::new(statement_cache, Arc::default()));
     for (what, how) in operations {
         visit.perform(what, how);
     }

@@ -6,7 +6,7 @@ use super::values::read_block;
 use crate::error::{Error, ErrorKind, LinkFault, Result};
 use crate::ffi::fuzzing::read_result;
 use crate::link::scripted_server::ScriptedServer;
-use crate::session::lane::{Lane, LaneState};
+use crate::session::raw_session::{RawSession, SessionState};
 use crate::session::{
     CopyInCursor, CopyOutCursor, Param, PipelineMode, Request, ResultBlock, ResultFormat, RowStream, Sql,
     Statement, StreamCursor, TransactionOptions, WireFormat,
@@ -25,7 +25,7 @@ const PARAMS: [Param<'static>; 2] = [
 
 pub(super) struct Visit {
     server: ScriptedServer,
-    state: LaneState,
+    state: SessionState,
     statements: Vec<Statement>,
     stream: Option<StreamCursor>,
     copy_in: Option<CopyInCursor>,
@@ -42,12 +42,12 @@ enum Leaves {
 }
 
 impl Visit {
-    pub(super) fn new(server: ScriptedServer, state: LaneState) -> Self {
+    pub(super) fn new(server: ScriptedServer, state: SessionState) -> Self {
         Self { server, state, statements: Vec::new(), stream: None, copy_in: None, copy_out: None }
     }
 
-    fn lane(&mut self) -> Lane<'_> {
-        Lane::new(&self.server.link, &self.server.cancel, &mut self.state)
+    fn raw(&mut self) -> RawSession<'_> {
+        RawSession::new(&self.server.link, &self.server.cancel, &mut self.state)
     }
 
     pub(super) fn perform(&mut self, what: u8, how: u8) {
@@ -73,13 +73,13 @@ impl Visit {
             20 => (self.forget_cursors(how), Leaves::Open),
             21 => (self.end_open_exchange(), Leaves::AtRest),
             22 => (self.end_loan(), Leaves::Open),
-            _ => (self.lane().drain().err(), Leaves::AtRest),
+            _ => (self.raw().drain().err(), Leaves::AtRest),
         };
         if let Some(error) = &error {
             self.check_error(error);
         }
         self.check(before, leaves);
-        self.lane().take_notices();
+        self.raw().take_notices();
     }
 
     /// Checks the conditions between two calls, whatever the server sent.
@@ -116,25 +116,25 @@ impl Visit {
     fn query(&mut self, how: u8) -> Option<Error> {
         let text = TEXTS[usize::from(how >> 4) % TEXTS.len()];
         let params = &PARAMS[..usize::from(how >> 2 & 3).min(2)];
-        let outcome = self.lane().query(text, params, format(how));
+        let outcome = self.raw().query(text, params, format(how));
         self.see(outcome)
     }
 
     fn script(&mut self) -> Option<Error> {
-        let outcome = self.lane().script("select 1; select 2");
+        let outcome = self.raw().script("select 1; select 2");
         outcome.map(|blocks| blocks.into_iter().for_each(|block| self.keep(block))).err()
     }
 
     fn prepare(&mut self, how: u8) -> Option<Error> {
         let text = TEXTS[usize::from(how) % TEXTS.len()];
-        let prepared = self.lane().prepare(text, &[23]);
+        let prepared = self.raw().prepare(text, &[23]);
         prepared.map(|statement| self.statements.push(statement)).err()
     }
 
     fn execute(&mut self, how: u8) -> Option<Error> {
         let statement = self.statements.get(usize::from(how >> 4)).or(self.statements.last())?.clone();
         let params = &PARAMS[..statement.parameters().len().min(2)];
-        let outcome = self.lane().query(&statement, params, format(how));
+        let outcome = self.raw().query(&statement, params, format(how));
         self.see(outcome)
     }
 
@@ -153,7 +153,7 @@ impl Visit {
         };
         let requests: Vec<_> = (0..how & 3).map(|number| request((how >> 2).wrapping_add(number))).collect();
         let mode = if how & 128 == 0 { PipelineMode::Separate } else { PipelineMode::Together };
-        match self.lane().pipeline(&requests, mode) {
+        match self.raw().pipeline(&requests, mode) {
             Ok(outcomes) => {
                 assert_eq!(outcomes.len(), requests.len());
                 let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
@@ -166,8 +166,8 @@ impl Visit {
     fn stream_and_drop(&mut self, how: u8) -> Option<Error> {
         let (mut portions, link) = (Vec::new(), self.server.link.clone());
         let (failure, before) = {
-            let mut lane = self.lane();
-            match lane.stream(TEXTS[0], &[], format(how)) {
+            let mut raw = self.raw();
+            match raw.stream(TEXTS[0], &[], format(how)) {
                 Ok(mut stream) => {
                     let failure = read_portions(&mut stream, usize::from(how >> 2 & 3), &mut portions);
                     (failure, link.fault())
@@ -183,20 +183,20 @@ impl Visit {
     fn open_stream(&mut self, how: u8) -> Option<Error> {
         let text = TEXTS[usize::from(how >> 2) % TEXTS.len()];
         let params = &PARAMS[..text.matches('$').count()];
-        let opened = self.lane().open_stream(text, params, format(how));
+        let opened = self.raw().open_stream(text, params, format(how));
         opened.map(|cursor| self.stream = Some(cursor)).err()
     }
 
     fn next_portion(&mut self, how: u8) -> Option<Error> {
         let mut cursor = self.stream.take()?;
-        let portion = cursor.next_portion(&mut self.lane(), usize::from(how & 3));
+        let portion = cursor.next_portion(&mut self.raw(), usize::from(how & 3));
         self.stream = Some(cursor);
         portion.map(|block| block.into_iter().for_each(|block| self.keep(block))).err()
     }
 
     fn copy_in_and_end(&mut self, how: u8) -> Option<Error> {
-        let mut lane = self.lane();
-        let mut copy = match lane.copy_in("copy t from stdin") {
+        let mut raw = self.raw();
+        let mut copy = match raw.copy_in("copy t from stdin") {
             Ok(copy) => copy,
             Err(e) => return Some(e),
         };
@@ -213,18 +213,18 @@ impl Visit {
     }
 
     fn open_copy_in(&mut self) -> Option<Error> {
-        let opened = self.lane().open_copy_in("copy t from stdin");
+        let opened = self.raw().open_copy_in("copy t from stdin");
         opened.map(|cursor| self.copy_in = Some(cursor)).err()
     }
 
     fn write(&mut self, how: u8) -> Option<Error> {
         let mut cursor = self.copy_in.take()?;
-        let mut lane = self.lane();
+        let mut raw = self.raw();
         let done = match how & 3 {
-            0 => cursor.write(&mut lane, b"1\n"),
-            1 => cursor.write(&mut lane, &MUCH),
-            2 => cursor.finish(&mut lane).map(drop),
-            _ => cursor.abort(&mut lane, "no reason"),
+            0 => cursor.write(&mut raw, b"1\n"),
+            1 => cursor.write(&mut raw, &MUCH),
+            2 => cursor.finish(&mut raw).map(drop),
+            _ => cursor.abort(&mut raw, "no reason"),
         };
         self.copy_in = Some(cursor);
         done.err()
@@ -233,8 +233,8 @@ impl Visit {
     fn copy_out_and_drop(&mut self, how: u8) -> Option<Error> {
         let link = self.server.link.clone();
         let (failure, before) = {
-            let mut lane = self.lane();
-            let mut copy = match lane.copy_out("copy t to stdout") {
+            let mut raw = self.raw();
+            let mut copy = match raw.copy_out("copy t to stdout") {
                 Ok(copy) => copy,
                 Err(e) => return Some(e),
             };
@@ -246,13 +246,13 @@ impl Visit {
     }
 
     fn open_copy_out(&mut self) -> Option<Error> {
-        let opened = self.lane().open_copy_out("copy t to stdout");
+        let opened = self.raw().open_copy_out("copy t to stdout");
         opened.map(|cursor| self.copy_out = Some(cursor)).err()
     }
 
     fn read(&mut self) -> Option<Error> {
         let mut cursor = self.copy_out.take()?;
-        let read = cursor.read(&mut self.lane());
+        let read = cursor.read(&mut self.raw());
         self.copy_out = Some(cursor);
         read.err()
     }
@@ -260,11 +260,11 @@ impl Visit {
     fn notification(&mut self, how: u8) -> Option<Error> {
         // The longest wait: the server's output has ended, so no call blocks.
         let timeout = if how & 1 == 0 { Duration::ZERO } else { Duration::MAX };
-        self.lane().notification(timeout).err()
+        self.raw().notification(timeout).err()
     }
 
     fn batch(&mut self, how: u8) -> Option<Error> {
-        match batch(&mut self.lane(), how) {
+        match batch(&mut self.raw(), how) {
             Ok(outcomes) => {
                 let errors: Vec<_> = outcomes.into_iter().filter_map(|outcome| self.see(outcome)).collect();
                 errors.into_iter().next()
@@ -274,14 +274,14 @@ impl Visit {
     }
 
     fn transaction(&mut self, how: u8) -> Option<Error> {
-        let mut lane = self.lane();
+        let mut raw = self.raw();
         let done = match how % 6 {
-            0 => lane.begin_transaction(&TransactionOptions::new()),
-            1 => lane.commit(),
-            2 => lane.rollback(),
-            3 => lane.savepoint("a\"b"),
-            4 => lane.rollback_to("a"),
-            _ => lane.release_savepoint("a"),
+            0 => raw.begin_transaction(&TransactionOptions::new()),
+            1 => raw.commit(),
+            2 => raw.rollback(),
+            3 => raw.savepoint("a\"b"),
+            4 => raw.rollback_to("a"),
+            _ => raw.release_savepoint("a"),
         };
         done.err()
     }
@@ -301,14 +301,14 @@ impl Visit {
 
     fn end_open_exchange(&mut self) -> Option<Error> {
         if self.state.is_unfinished() {
-            self.lane().end_open_exchange();
+            self.raw().end_open_exchange();
         }
         None
     }
 
     fn end_loan(&mut self) -> Option<Error> {
         let before = self.server.link.fault();
-        self.lane().end_loan();
+        self.raw().end_loan();
         assert_not_awaited(before, self.server.link.fault());
         None
     }
@@ -325,16 +325,16 @@ fn read_portions(stream: &mut RowStream<'_>, count: usize, portions: &mut Vec<Re
 }
 
 /// Sends up to three statements as a batch, and returns their outcomes, or the first one's if the rest is abandoned.
-fn batch(lane: &mut Lane<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
+fn batch(raw: &mut RawSession<'_>, how: u8) -> Result<Vec<Result<ResultBlock>>> {
     let mut ready = Vec::new();
     for number in 0..usize::from(how & 3) {
         let params = &PARAMS[..number];
-        ready.extend(lane.ready(TEXTS[number].into(), params, format(how))?.map(|one| (one, params)));
+        ready.extend(raw.ready(TEXTS[number].into(), params, format(how))?.map(|one| (one, params)));
     }
     if ready.is_empty() {
         return Ok(Vec::new());
     }
-    let mut batch = lane.send_batch(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
+    let mut batch = raw.send_batch(|write| ready.iter().try_for_each(|(one, params)| write(one, params)))?;
     let most = if how & 8 == 0 { usize::MAX } else { 1 };
     Ok(std::iter::from_fn(|| batch.next()).take(most).collect())
 }

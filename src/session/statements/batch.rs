@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::session::exchange::request;
 use crate::session::exchange::request::{Param, ResultFormat};
 use crate::session::exchange::{Exchange, refused};
-use crate::session::lane::Lane;
+use crate::session::raw_session::RawSession;
 use crate::session::transfer::result::{Column, ResultBlock};
 
 /// A statement that the server has prepared by name.
@@ -29,7 +29,7 @@ pub(crate) struct Batch<'a> {
     expected: VecDeque<(Arc<Prepared>, Arc<[Column]>)>,
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Prepares a statement unless the server has it. Returns `None` for one that can only be sent alone.
     pub(crate) fn ready(
         &mut self,

@@ -10,11 +10,11 @@ use crate::error::Result;
 use crate::session::exchange::Exchange;
 use crate::session::exchange::request;
 use crate::session::exchange::request::ResultFormat;
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 use crate::session::transfer::result::{Column, ResultBlock};
 use crate::session::transfer::stream::StreamCursor;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Runs a text with values in the given types and returns its rows.
     pub(crate) fn query_once<V: BindValues + ?Sized>(
         &mut self,

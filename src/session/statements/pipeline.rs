@@ -10,7 +10,7 @@ use crate::link::CopyIn;
 use crate::protocol::session_parameters::TextSettings;
 use crate::session::exchange::request::Request;
 use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
-use crate::session::lane::Lane;
+use crate::session::raw_session::RawSession;
 use crate::session::transfer::result::{Column, ResultBlock};
 
 /// The effect of a failure in a pipeline on the other statements.
@@ -24,10 +24,10 @@ pub enum PipelineMode {
     Together,
 }
 
-/// The most reruns of the rest of a pipeline that was not begun; see [`Lane::with_prepared`].
+/// The most reruns of the rest of a pipeline that was not begun; see [`RawSession::with_prepared`].
 const MAX_RERUNS: usize = 2;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Sends all statements at once and reads their replies in order. Statements not prepared yet are parsed in the same
     /// request, without a round trip of their own, except in automatic format, which depends on the types of the result. (If
     /// the server refuses to prepare one ahead of time, perhaps because it needs an object that an earlier statement creates,

@@ -13,7 +13,7 @@ use crate::error::{Error, Phase, Result};
 use crate::protocol::session_parameters::TextSettings;
 use crate::session::exchange::request;
 use crate::session::exchange::request::{Request, ResultFormat};
-use crate::session::lane::Lane;
+use crate::session::raw_session::RawSession;
 
 /// The parse state of one statement of a pipeline.
 pub(super) enum Parsing {
@@ -31,7 +31,7 @@ pub(super) struct Step {
     pub(super) format: ResultFormat,
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Decides for each request how the server gets its statement; prepares those that need it beforehand.
     pub(super) fn plan(&mut self, requests: &[Request<'_>]) -> Result<Vec<Step>> {
         let mut steps: Vec<Step> = Vec::with_capacity(requests.len());

@@ -10,12 +10,12 @@ use crate::error::{Error, Result, ends_the_session, is_duplicate_name};
 use crate::session::exchange::request;
 use crate::session::exchange::request::ResultFormat;
 use crate::session::exchange::{Reply, refused};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 
 /// The most reruns of a stale statement in one call: one because it was removed, one because names did not last.
 const MAX_RERUNS: u32 = 2;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Prepares a statement for use on any connection. `types` are those of its parameters, as OIDs of `pg_type`; the server
     /// infers those that are 0 or left out. Blocks for a round trip.
     ///

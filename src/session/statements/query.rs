@@ -8,10 +8,10 @@ use super::values::BindValues;
 use crate::error::Result;
 use crate::session::exchange::request;
 use crate::session::exchange::request::{Param, ResultFormat};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 use crate::session::transfer::result::ResultBlock;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Runs one statement and returns its rows. It is a text, prepared at first use and cached by the connection unless
     /// `statement_cache` is 0, or a [`Statement`](crate::session::Statement).
     ///
@@ -56,7 +56,7 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<(ResultBlock, Arc<Prepared>)> {
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| lane.execute(sql, prepared, values, format))
+        self.with_prepared(sql, values, |raw, prepared| raw.execute(sql, prepared, values, format))
     }
 
     #[inline]
@@ -86,13 +86,13 @@ impl Lane<'_> {
     pub(crate) fn count_values<V: BindValues + ?Sized>(&mut self, sql: Sql<'_>, values: &V) -> Result<u64> {
         self.start()?;
         sql.check(values)?;
-        let (count, _) = self.with_prepared(sql, values, |lane, prepared| {
-            let shape = prepared.shape(ResultFormat::Binary, lane.text_settings());
-            let out = lane.request()?;
+        let (count, _) = self.with_prepared(sql, values, |raw, prepared| {
+            let shape = prepared.shape(ResultFormat::Binary, raw.text_settings());
+            let out = raw.request()?;
             request::bind_values("", sql, prepared, values, &shape.codes, out)?;
             request::execute(out)?;
             request::sync(out);
-            let mut exchange = lane.begin()?;
+            let mut exchange = raw.begin()?;
             let bound =
                 if prepared.is_named() { Ok(()) } else { exchange.await_columns(prepared, shape).map(drop) };
             let counted = bound.and_then(|()| exchange.count_rows());

@@ -4,10 +4,10 @@ use crate::error::Result;
 use crate::link::CopyIn;
 use crate::session::exchange::request;
 use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 use crate::session::transfer::result::ResultBlock;
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Runs a text of one or more statements without parameters, and returns a block for each, values as text. They form one
     /// transaction unless the text contains transaction commands, and an error ends the whole text. Blocks until the last
     /// reply.

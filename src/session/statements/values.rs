@@ -9,7 +9,7 @@ use super::prepared::Prepared;
 use super::statement::check_count;
 use crate::error::{Error, Result};
 use crate::session::exchange::request::Param;
-use crate::session::lane::Lane;
+use crate::session::raw_session::RawSession;
 
 /// The error of a value that cannot be written.
 pub(crate) type Unwritable = Box<dyn StdError + Send + Sync>;
@@ -29,7 +29,7 @@ pub(crate) trait BindValues {
     /// Prepares the values for a statement before they are written. The session is at rest and may be used to look up types. An
     /// error means that the values do not match the statement; if it was not described in this call, it is described anew and
     /// the values are fitted once more.
-    fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()>;
+    fn fit(&self, raw: &mut RawSession<'_>, statement: &Prepared) -> Result<()>;
 
     /// Returns whether values that could not be written may fit once the statement is described anew; nothing was sent.
     /// `fresh`: it was described in this very call.
@@ -64,7 +64,7 @@ impl BindValues for [Param<'_>] {
     }
 
     #[inline]
-    fn fit(&self, _: &mut Lane<'_>, statement: &Prepared) -> Result<()> {
+    fn fit(&self, _: &mut RawSession<'_>, statement: &Prepared) -> Result<()> {
         check_count(statement.parameters().len(), self.len())
     }
 

@@ -8,7 +8,7 @@ use crate::protocol::command_tag::CommandTag;
 use crate::session::exchange::request;
 use crate::session::exchange::state::{CursorState, ExchangeKind};
 use crate::session::exchange::{Exchange, Reply, refused};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 
 /// Gathered data is sent once it reaches this size.
 const SEND_THRESHOLD_BYTES: usize = 64 * 1024;
@@ -41,14 +41,14 @@ pub struct CopyOutCursor {
 ///
 /// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table.
 pub struct CopyIn<'a> {
-    lane: Lane<'a>,
+    raw: RawSession<'a>,
     cursor: CopyInCursor,
 }
 
 /// Data of `COPY ... TO STDOUT`. Dropped before the end, the rest is cancelled and skipped before the connection's next
 /// statement, or by the pool.
 pub struct CopyOut<'a> {
-    lane: Lane<'a>,
+    raw: RawSession<'a>,
     cursor: CopyOutCursor,
 }
 
@@ -56,14 +56,14 @@ fn not_a_copy(direction: &str) -> Error {
     Error::misuse(format!("the statement is not a COPY {direction}")).in_phase(Phase::Query)
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Begins `COPY ... FROM STDIN`.
     ///
     /// # Errors
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
         let cursor = self.open_copy_in(sql)?;
-        Ok(CopyIn { lane: self.reborrow(), cursor })
+        Ok(CopyIn { raw: self.reborrow(), cursor })
     }
 
     /// Begins `COPY ... TO STDOUT`.
@@ -72,7 +72,7 @@ impl Lane<'_> {
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
         let cursor = self.open_copy_out(sql)?;
-        Ok(CopyOut { lane: self.reborrow(), cursor })
+        Ok(CopyOut { raw: self.reborrow(), cursor })
     }
 
     /// Does the same as [`copy_in`](Self::copy_in), without keeping the session borrowed.
@@ -119,13 +119,13 @@ impl Lane<'_> {
 }
 
 impl CopyInCursor {
-    /// Sends a piece of the data, cut anywhere. Small pieces are gathered. `lane` belongs to the connection on which the copy
+    /// Sends a piece of the data, cut anywhere. Small pieces are gathered. `raw` belongs to the connection on which the copy
     /// was begun. Blocks while the server cannot keep up.
     ///
     /// # Errors
     /// The server's error about the data so far, in this call or a later one; the copy is then over.
-    pub fn write(&mut self, lane: &mut Lane<'_>, data: &[u8]) -> Result<()> {
-        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
+    pub fn write(&mut self, raw: &mut RawSession<'_>, data: &[u8]) -> Result<()> {
+        let (mut exchange, ticket) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         for piece in data.chunks(MAX_PIECE_BYTES) {
             let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
             message.write(exchange.out());
@@ -145,8 +145,8 @@ impl CopyInCursor {
     ///
     /// # Errors
     /// As for [`write`](Self::write).
-    pub(crate) fn flush(&mut self, lane: &mut Lane<'_>) -> Result<()> {
-        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
+    pub(crate) fn flush(&mut self, raw: &mut RawSession<'_>) -> Result<()> {
+        let (mut exchange, ticket) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         exchange.send()?;
         if let Some((reply, _)) = exchange.try_next()? {
             return end(exchange, Err(failed_early(reply)));
@@ -160,8 +160,8 @@ impl CopyInCursor {
     ///
     /// # Errors
     /// The server's error about the data; nothing of the copy stays in the table.
-    pub fn finish(&mut self, lane: &mut Lane<'_>) -> Result<u64> {
-        let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
+    pub fn finish(&mut self, raw: &mut RawSession<'_>) -> Result<u64> {
+        let (mut exchange, _) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         frontend::copy_done(exchange.out());
         exchange.send()?;
         let (reply, message) = exchange.next()?;
@@ -177,11 +177,11 @@ impl CopyInCursor {
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if `reason` contains a NUL; the copy then goes on.
-    pub fn abort(&mut self, lane: &mut Lane<'_>, reason: &str) -> Result<()> {
+    pub fn abort(&mut self, raw: &mut RawSession<'_>, reason: &str) -> Result<()> {
         if reason.contains('\0') {
             return Err(Error::misuse("a reason cannot contain a NUL").in_phase(Phase::Query));
         }
-        let (mut exchange, _) = lane.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
+        let (mut exchange, _) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
         // Data not sent yet is discarded.
         exchange.out().clear();
         exchange.abort_copy(Begun::Simple, reason)?;
@@ -199,26 +199,26 @@ fn failed_early(reply: Reply) -> Error {
 }
 
 impl CopyOutCursor {
-    /// Returns the next piece of data, one row in text and CSV format; `None` at the end. `lane` belongs to the connection on
+    /// Returns the next piece of data, one row in text and CSV format; `None` at the end. `raw` belongs to the connection on
     /// which the copy was begun. Blocks until data has come.
     ///
     /// # Errors
     /// The server's error in the middle of the data; the copy is then over.
-    pub fn read(&mut self, lane: &mut Lane<'_>) -> Result<Option<Vec<u8>>> {
+    pub fn read(&mut self, raw: &mut RawSession<'_>) -> Result<Option<Vec<u8>>> {
         let mut data = Vec::new();
-        Ok(self.read_into(lane, &mut data)?.then_some(data))
+        Ok(self.read_into(raw, &mut data)?.then_some(data))
     }
 
     /// Like [`read`](Self::read), but replaces the contents of `data`; returns `false` at the end.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub fn read_into(&mut self, lane: &mut Lane<'_>, data: &mut Vec<u8>) -> Result<bool> {
+    pub fn read_into(&mut self, raw: &mut RawSession<'_>, data: &mut Vec<u8>) -> Result<bool> {
         data.clear();
         if matches!(self.state, CursorState::Ended) {
             return Ok(false);
         }
-        let (mut exchange, ticket) = lane.resume(ExchangeKind::CopyOut, &mut self.state, None)?;
+        let (mut exchange, ticket) = raw.resume(ExchangeKind::CopyOut, &mut self.state, None)?;
         loop {
             let (reply, message) = exchange.next()?;
             match reply {
@@ -260,7 +260,7 @@ impl CopyIn<'_> {
     /// # Errors
     /// The server's error about the data so far; the copy is then over.
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
-        self.cursor.write(&mut self.lane, data)
+        self.cursor.write(&mut self.raw, data)
     }
 
     /// Ends the data and returns the number of rows copied. Blocks until the server has answered.
@@ -268,7 +268,7 @@ impl CopyIn<'_> {
     /// # Errors
     /// The server's error about the data.
     pub fn finish(mut self) -> Result<u64> {
-        self.cursor.finish(&mut self.lane)
+        self.cursor.finish(&mut self.raw)
     }
 
     /// Aborts the copy; `reason` appears in the server's log.
@@ -276,7 +276,7 @@ impl CopyIn<'_> {
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) if the copy is over, or if `reason` contains a NUL.
     pub fn abort(mut self, reason: &str) -> Result<()> {
-        self.cursor.abort(&mut self.lane, reason)
+        self.cursor.abort(&mut self.raw, reason)
     }
 }
 
@@ -286,7 +286,7 @@ impl CopyOut<'_> {
     /// # Errors
     /// The server's error in the middle of the data; the copy is then over.
     pub fn read(&mut self) -> Result<Option<Vec<u8>>> {
-        self.cursor.read(&mut self.lane)
+        self.cursor.read(&mut self.raw)
     }
 
     /// Returns the number of rows copied, once the end was read; 0 before.
@@ -299,6 +299,6 @@ impl Drop for CopyOut<'_> {
     /// Skips the part of the rest that was received already.
     fn drop(&mut self) {
         self.cursor.state = CursorState::Broken;
-        self.lane.skip_received();
+        self.raw.skip_received();
     }
 }

@@ -11,7 +11,7 @@ use crate::link::CopyIn;
 use crate::session::exchange::request;
 use crate::session::exchange::request::ResultFormat;
 use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 use crate::session::statements::prepared::Prepared;
 use crate::session::statements::statement::Sql;
 use crate::session::statements::values::BindValues;
@@ -49,7 +49,7 @@ impl BoundPortal {
     }
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Binds a statement to a portal. `name` must be unique among the portals of the transaction, and not empty.
     ///
     /// # Errors
@@ -63,12 +63,12 @@ impl Lane<'_> {
     ) -> Result<BoundPortal> {
         self.start()?;
         sql.check(values)?;
-        let (columns, statement) = self.with_prepared(sql, values, |lane, prepared| {
-            let shape = prepared.shape(format, lane.text_settings());
-            let out = lane.request()?;
+        let (columns, statement) = self.with_prepared(sql, values, |raw, prepared| {
+            let shape = prepared.shape(format, raw.text_settings());
+            let out = raw.request()?;
             request::bind_values(name, sql, prepared, values, &shape.codes, out)?;
             request::sync(out);
-            let mut exchange = lane.begin()?;
+            let mut exchange = raw.begin()?;
             let bound = if prepared.is_named() {
                 exchange.await_bound().map(|()| shape.columns.clone())
             } else {

@@ -12,7 +12,7 @@ use crate::session::exchange::request;
 use crate::session::exchange::request::{Param, ResultFormat};
 use crate::session::exchange::state::{CursorState, ExchangeKind};
 use crate::session::exchange::{Exchange, Reply, copy_by_query, refused};
-use crate::session::lane::{Lane, end};
+use crate::session::raw_session::{RawSession, end};
 use crate::session::statements::prepared::Prepared;
 use crate::session::statements::statement::Sql;
 use crate::session::statements::values::BindValues;
@@ -37,11 +37,11 @@ pub struct StreamCursor {
 /// The rows of one statement, portion by portion. Dropped before the end, the rest is cancelled and skipped before the
 /// connection's next statement, or by the pool.
 pub struct RowStream<'a> {
-    lane: Lane<'a>,
+    raw: RawSession<'a>,
     cursor: StreamCursor,
 }
 
-impl Lane<'_> {
+impl RawSession<'_> {
     /// Runs a statement whose rows are read in portions, prepared as for [`query`](Self::query). Blocks until the server has
     /// accepted it.
     ///
@@ -54,7 +54,7 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<RowStream<'_>> {
         let cursor = self.open_stream(sql, params, format)?;
-        Ok(RowStream { lane: self.reborrow(), cursor })
+        Ok(RowStream { raw: self.reborrow(), cursor })
     }
 
     /// Does the same as [`stream`](Self::stream), without keeping the session borrowed.
@@ -93,10 +93,10 @@ impl Lane<'_> {
         format: ResultFormat,
     ) -> Result<(StreamCursor, Arc<Prepared>)> {
         sql.check(values)?;
-        self.with_prepared(sql, values, |lane, prepared| {
-            let shape = prepared.shape(format, lane.text_settings());
-            request::bind_values("", sql, prepared, values, &shape.codes, lane.request()?)?;
-            lane.begin_stream(|exchange| {
+        self.with_prepared(sql, values, |raw, prepared| {
+            let shape = prepared.shape(format, raw.text_settings());
+            request::bind_values("", sql, prepared, values, &shape.codes, raw.request()?)?;
+            raw.begin_stream(|exchange| {
                 if prepared.is_named() {
                     exchange.await_bound().map(|()| shape.columns.clone())
                 } else {
@@ -176,24 +176,24 @@ impl StreamCursor {
         self.columns.clone()
     }
 
-    /// Returns the next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `lane` belongs
+    /// Returns the next rows, at most `most` (0 counts as 1) and fewer where they are large; `None` at the end. `raw` belongs
     /// to the connection on which the stream was opened. Blocks until the rows have come.
     ///
     /// # Errors
     /// The server's error in the middle of the result; the stream is then over. [`Misuse`](crate::ErrorKind::Misuse) after
     /// that, once the connection has gone back to its pool, and if it is another one.
-    pub fn next_portion(&mut self, lane: &mut Lane<'_>, most: usize) -> Result<Option<ResultBlock>> {
-        self.portion(lane, most, false)
+    pub fn next_portion(&mut self, raw: &mut RawSession<'_>, most: usize) -> Result<Option<ResultBlock>> {
+        self.portion(raw, most, false)
     }
 
     /// Returns the next rows: waits for one, and takes those that have arrived with it.
-    pub(crate) fn next_arrived(&mut self, lane: &mut Lane<'_>) -> Result<Option<ResultBlock>> {
-        self.portion(lane, usize::MAX, true)
+    pub(crate) fn next_arrived(&mut self, raw: &mut RawSession<'_>) -> Result<Option<ResultBlock>> {
+        self.portion(raw, usize::MAX, true)
     }
 
     /// Reads all remaining rows as one block.
-    pub(crate) fn rest(&mut self, lane: &mut Lane<'_>) -> Result<ResultBlock> {
-        let (mut exchange, _) = lane.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
+    pub(crate) fn rest(&mut self, raw: &mut RawSession<'_>) -> Result<ResultBlock> {
+        let (mut exchange, _) = raw.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         let read = exchange.read_rows(&mut block);
         end(exchange, read)?;
@@ -216,14 +216,14 @@ impl StreamCursor {
 
     fn portion(
         &mut self,
-        lane: &mut Lane<'_>,
+        raw: &mut RawSession<'_>,
         most: usize,
         only_arrived: bool,
     ) -> Result<Option<ResultBlock>> {
         if matches!(self.state, CursorState::Ended) {
             return Ok(None);
         }
-        let (mut exchange, ticket) = lane.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
+        let (mut exchange, ticket) = raw.resume(ExchangeKind::Stream, &mut self.state, self.end)?;
         let mut block = ResultBlock::new(self.columns.clone());
         match read_portion(&mut exchange, &mut block, most.max(1), only_arrived) {
             Ok(None) => {
@@ -259,7 +259,7 @@ impl RowStream<'_> {
     /// # Errors
     /// The server's error in the middle of the result; the stream is then over.
     pub fn next_portion(&mut self, most: usize) -> Result<Option<ResultBlock>> {
-        self.cursor.next_portion(&mut self.lane, most)
+        self.cursor.next_portion(&mut self.raw, most)
     }
 }
 
@@ -267,7 +267,7 @@ impl Drop for RowStream<'_> {
     /// Skips the part of the rest that was received already.
     fn drop(&mut self) {
         self.cursor.state = CursorState::Broken;
-        self.lane.skip_received();
+        self.raw.skip_received();
     }
 }
 

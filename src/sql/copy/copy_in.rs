@@ -18,7 +18,7 @@ pub struct CopyInWriter<'a> {
 
 impl<'a> CopyInWriter<'a> {
     pub(crate) fn open(mut handle: Handle<'a>, sql: &str) -> Result<Self> {
-        let cursor = handle.lane().open_copy_in(sql).map_err(|e| handle.explain(e))?;
+        let cursor = handle.raw().open_copy_in(sql).map_err(|e| handle.explain(e))?;
         Ok(Self { handle, cursor })
     }
 
@@ -28,19 +28,19 @@ impl<'a> CopyInWriter<'a> {
     /// # Errors
     /// The server's error about the data; nothing of the copy stays in the table.
     pub fn finish(mut self) -> Result<u64> {
-        self.cursor.finish(self.handle.lane()).map_err(|e| self.handle.explain(e))
+        self.cursor.finish(self.handle.raw()).map_err(|e| self.handle.explain(e))
     }
 }
 
 impl io::Write for CopyInWriter<'_> {
     /// Takes all of `data`; rows may be cut anywhere. Blocks while the server cannot keep up.
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let written = self.cursor.write(self.handle.lane(), data);
+        let written = self.cursor.write(self.handle.raw(), data);
         written.map(|()| data.len()).map_err(|e| io::Error::other(self.handle.explain(e)))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.cursor.flush(self.handle.lane()).map_err(|e| io::Error::other(self.handle.explain(e)))
+        self.cursor.flush(self.handle.raw()).map_err(|e| io::Error::other(self.handle.explain(e)))
     }
 }
 

@@ -20,7 +20,7 @@ pub struct CopyOutReader<'a> {
 
 impl<'a> CopyOutReader<'a> {
     pub(crate) fn open(mut handle: Handle<'a>, sql: &str) -> Result<Self> {
-        let cursor = handle.lane().open_copy_out(sql).map_err(|e| handle.explain(e))?;
+        let cursor = handle.raw().open_copy_out(sql).map_err(|e| handle.explain(e))?;
         Ok(Self { handle, cursor, data: Vec::new(), read: 0 })
     }
 }
@@ -39,7 +39,7 @@ impl BufRead for CopyOutReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.read == self.data.len() {
             (self.read, self.data) = (0, std::mem::take(&mut self.data));
-            match self.cursor.read_into(self.handle.lane(), &mut self.data) {
+            match self.cursor.read_into(self.handle.raw(), &mut self.data) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => return Err(io::Error::other(self.handle.explain(error))),
@@ -56,7 +56,7 @@ impl BufRead for CopyOutReader<'_> {
 impl Drop for CopyOutReader<'_> {
     fn drop(&mut self) {
         self.cursor.abandon();
-        self.handle.lane().leave_unread();
+        self.handle.raw().leave_unread();
     }
 }
 

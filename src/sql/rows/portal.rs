@@ -35,8 +35,8 @@ impl Handle<'_> {
         source: Source<'_>,
         params: &dyn Parameters,
     ) -> Result<Portal> {
-        let (bound, described) = self.with_values(params, source.declared(), |lane, values| {
-            lane.bind_portal(&next_name(), Sql::Text(source.text()), values, ResultFormat::Binary)
+        let (bound, described) = self.with_values(params, source.declared(), |raw, values| {
+            raw.bind_portal(&next_name(), Sql::Text(source.text()), values, ResultFormat::Binary)
         })?;
         let described = self.description_of(bound.columns(), bound.statement(), described)?;
         Ok(Portal(Arc::new(Inner { bound, described })))
@@ -45,7 +45,7 @@ impl Handle<'_> {
     /// Fetches the next rows of a portal, with the row count that the server reports at its end.
     pub(in crate::sql) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<(Arc<Rows>, Option<u64>)> {
         let Inner { bound, described } = &*portal.0;
-        let (block, _) = self.lane().execute_portal(bound, most).map_err(|e| self.explain(e))?;
+        let (block, _) = self.raw().execute_portal(bound, most).map_err(|e| self.explain(e))?;
         let affected = block.rows_affected();
         Ok((Rows::new(block, described.clone()), affected))
     }

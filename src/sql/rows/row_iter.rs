@@ -32,11 +32,11 @@ impl<'a> RowIter<'a> {
     /// Runs a statement.
     pub(crate) fn open(mut handle: Handle<'a>, source: Source<'_>, params: &dyn Parameters) -> Result<Self> {
         let ((cursor, statement), described) =
-            handle.with_values(params, source.declared(), |lane, values| {
+            handle.with_values(params, source.declared(), |raw, values| {
                 let sql = Sql::Text(source.text());
-                let (cursor, statement) = lane.stream_values(sql, values, ResultFormat::Binary)?;
+                let (cursor, statement) = raw.stream_values(sql, values, ResultFormat::Binary)?;
                 // One deadline applies to the statement as a whole.
-                Ok((cursor.until(lane.call_end()), statement))
+                Ok((cursor.until(raw.call_end()), statement))
             })?;
         Self::of(handle, cursor, &statement, described)
     }
@@ -48,9 +48,9 @@ impl<'a> RowIter<'a> {
         params: &dyn Parameters,
         types: &[Type],
     ) -> Result<Self> {
-        let (cursor, statement) = handle.with_typed(params, types, |lane, oids, values| {
-            let (cursor, statement) = lane.stream_once(text, oids, values)?;
-            Ok((cursor.until(lane.call_end()), statement))
+        let (cursor, statement) = handle.with_typed(params, types, |raw, oids, values| {
+            let (cursor, statement) = raw.stream_once(text, oids, values)?;
+            Ok((cursor.until(raw.call_end()), statement))
         })?;
         Self::of(handle, cursor, &statement, None)
     }
@@ -74,7 +74,7 @@ impl<'a> RowIter<'a> {
     }
 
     fn read_whole(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {
-        let block = cursor.rest(handle.lane()).map_err(|e| handle.explain(e))?;
+        let block = cursor.rest(handle.raw()).map_err(|e| handle.explain(e))?;
         let affected = block.rows_affected();
         let described = handle.description_of(block.columns(), statement, None)?;
         Ok(Self::of_rows(handle, Rows::new(block, described), affected))
@@ -105,7 +105,7 @@ impl FallibleIterator for RowIter<'_> {
             }
             self.portion = None;
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
-            match cursor.next_arrived(self.handle.lane()) {
+            match cursor.next_arrived(self.handle.raw()) {
                 Ok(Some(block)) => {
                     self.affected = cursor.rows_affected();
                     self.portion = Some(Rows::new(block, self.described.clone()));
@@ -128,7 +128,7 @@ impl Drop for RowIter<'_> {
     fn drop(&mut self) {
         if let Some(cursor) = &mut self.cursor {
             cursor.abandon();
-            self.handle.lane().leave_unread();
+            self.handle.raw().leave_unread();
         }
     }
 }

@@ -89,7 +89,7 @@ impl SimpleQueryRow {
 
 impl Handle<'_> {
     pub(crate) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
-        let blocks = self.lane().script(sql).map_err(|e| self.explain(e))?;
+        let blocks = self.raw().script(sql).map_err(|e| self.explain(e))?;
         let mut messages = Vec::new();
         if blocks.is_empty() {
             // The server answers an empty text with one completed command.

@@ -7,7 +7,7 @@ use postgres_types::Type;
 use super::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::loans::Loans;
-use crate::session::{self, Lane};
+use crate::session::{self, RawSession};
 use crate::sql::rows::column::Column;
 use crate::sql::types::{Catalog, assemble, statement};
 
@@ -22,7 +22,7 @@ pub(crate) struct Context<'c> {
 
 /// Finds the types of parameters and columns. The session must be at rest.
 pub(in crate::sql) fn describe(
-    lane: &mut Lane<'_>,
+    raw: &mut RawSession<'_>,
     context: Context<'_>,
     parameters: &[u32],
     columns: &[session::Column],
@@ -37,7 +37,7 @@ pub(in crate::sql) fn describe(
         unknown.sort_unstable();
         unknown.dedup();
     }
-    let looked_up = if unknown.is_empty() { Vec::new() } else { look_up(lane, &unknown)? };
+    let looked_up = if unknown.is_empty() { Vec::new() } else { look_up(raw, &unknown)? };
     catalog.insert(looked_up.iter().cloned(), epoch);
     let find = |oid: u32| {
         let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
@@ -52,12 +52,12 @@ pub(in crate::sql) fn describe(
     Ok(Described::new(params, columns, own.then(|| (catalog.clone(), epoch))))
 }
 
-fn look_up(lane: &mut Lane<'_>, oids: &[u32]) -> Result<Vec<Type>> {
-    let sql = statement(oids, lane.text_settings().server_major());
-    let link = lane.link().clone();
+fn look_up(raw: &mut RawSession<'_>, oids: &[u32]) -> Result<Vec<Type>> {
+    let sql = statement(oids, raw.text_settings().server_major());
+    let link = raw.link().clone();
     let answer = {
         let _paused = link.traffic().pause_counting();
-        lane.script(&sql)?
+        raw.script(&sql)?
     };
     match answer.first() {
         Some(block) if block.columns().len() == 10 => assemble(oids, block),

@@ -11,7 +11,7 @@ use super::statement::Statement;
 use super::to_statement::Source;
 use super::values::{Values, typed_description};
 use crate::error::Result;
-use crate::session::{self, Lane, Param, Prepared, ResultBlock, ResultFormat, Sql};
+use crate::session::{self, Param, Prepared, RawSession, ResultBlock, ResultFormat, Sql};
 use crate::sql::handle::Handle;
 use crate::sql::rows::row::Rows;
 
@@ -24,11 +24,11 @@ impl Handle<'_> {
         &mut self,
         params: &dyn Parameters,
         declared: &[Type],
-        run: impl FnOnce(&mut Lane<'_>, &Values<'_>) -> Result<T>,
+        run: impl FnOnce(&mut RawSession<'_>, &Values<'_>) -> Result<T>,
     ) -> Result<(T, Option<Arc<Described>>)> {
         check_protocol_limit(params)?;
         let values = Values::new(params, declared, self.context());
-        match run(self.lane(), &values) {
+        match run(self.raw(), &values) {
             Ok(done) => Ok((done, values.into_described())),
             Err(e) => Err(self.explain(e)),
         }
@@ -58,15 +58,15 @@ impl Handle<'_> {
     }
 
     pub(crate) fn query(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Arc<Rows>> {
-        let (ran, described) = self.with_values(params, source.declared(), |lane, values| {
-            lane.query_values(Sql::Text(source.text()), values, ResultFormat::Binary)
+        let (ran, described) = self.with_values(params, source.declared(), |raw, values| {
+            raw.query_values(Sql::Text(source.text()), values, ResultFormat::Binary)
         })?;
         self.rows_of(ran, described)
     }
 
     pub(crate) fn execute(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<u64> {
-        let done = self.with_values(params, source.declared(), |lane, values| {
-            lane.count_values(Sql::Text(source.text()), values)
+        let done = self.with_values(params, source.declared(), |raw, values| {
+            raw.count_values(Sql::Text(source.text()), values)
         });
         done.map(|(count, _)| count)
     }
@@ -76,25 +76,25 @@ impl Handle<'_> {
         &mut self,
         params: &dyn Parameters,
         types: &[Type],
-        run: impl FnOnce(&mut Lane<'_>, &[u32], &Values<'_>) -> Result<T>,
+        run: impl FnOnce(&mut RawSession<'_>, &[u32], &Values<'_>) -> Result<T>,
     ) -> Result<T> {
         check_protocol_limit(params)?;
         check_count(types, params)?;
         let oids: Vec<u32> = types.iter().map(Type::oid).collect();
         let values = Values::of_types(params, types, self.context());
-        run(self.lane(), &oids, &values).map_err(|e| self.explain(e))
+        run(self.raw(), &oids, &values).map_err(|e| self.explain(e))
     }
 
     pub(crate) fn query_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<Arc<Rows>> {
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
-        let ran = self
-            .with_typed(&Typed(params), &types, |lane, oids, values| lane.query_once(text, oids, values))?;
+        let ran =
+            self.with_typed(&Typed(params), &types, |raw, oids, values| raw.query_once(text, oids, values))?;
         self.rows_of(ran, None)
     }
 
     pub(crate) fn execute_typed(&mut self, text: &str, params: TypedParams<'_>) -> Result<u64> {
         let types: Vec<Type> = params.iter().map(|(_, type_)| type_.clone()).collect();
-        self.with_typed(&Typed(params), &types, |lane, oids, values| lane.count_once(text, oids, values))
+        self.with_typed(&Typed(params), &types, |raw, oids, values| raw.count_once(text, oids, values))
     }
 
     pub(crate) fn prepare(&mut self, text: &str, types: &[Type]) -> Result<Statement> {
@@ -106,12 +106,12 @@ impl Handle<'_> {
         let declared: Vec<Param<'_>> =
             types.iter().map(|t| Param { type_oid: t.oid(), ..Param::text("") }).collect();
         let context = self.context();
-        let prepared = self.lane().describe_text(text, &declared[..])?;
-        if let Some(described) = typed_description(self.lane(), context, &prepared)? {
+        let prepared = self.raw().describe_text(text, &declared[..])?;
+        if let Some(described) = typed_description(self.raw(), context, &prepared)? {
             return Ok(described);
         }
-        self.lane().forget_description(&prepared);
-        let prepared = self.lane().describe_text(text, &declared[..])?;
-        typed_description(self.lane(), context, &prepared)?.ok_or_else(types_were_forgotten)
+        self.raw().forget_description(&prepared);
+        let prepared = self.raw().describe_text(text, &declared[..])?;
+        typed_description(self.raw(), context, &prepared)?.ok_or_else(types_were_forgotten)
     }
 }

@@ -13,7 +13,7 @@ use super::describe::{Context, describe, types_were_forgotten};
 use super::described::Described;
 use super::params::{Parameters, check_count};
 use crate::error::{Error, Result, find_source};
-use crate::session::{BindValues, Lane, Prepared, Unwritable};
+use crate::session::{BindValues, Prepared, RawSession, Unwritable};
 
 /// The values of one call. They are encoded straight into the request, once the statement is described.
 pub(in crate::sql) struct Values<'v> {
@@ -64,8 +64,8 @@ impl BindValues for Values<'_> {
     }
 
     #[inline]
-    fn fit(&self, lane: &mut Lane<'_>, statement: &Prepared) -> Result<()> {
-        let described = typed_description(lane, self.context, statement)?.ok_or_else(types_were_forgotten)?;
+    fn fit(&self, raw: &mut RawSession<'_>, statement: &Prepared) -> Result<()> {
+        let described = typed_description(raw, self.context, statement)?.ok_or_else(types_were_forgotten)?;
         check_count(&described.params, self.params)?;
         *self.described.borrow_mut() = Some(described);
         Ok(())
@@ -107,14 +107,14 @@ impl BindValues for Values<'_> {
 /// since.
 #[inline]
 pub(in crate::sql) fn typed_description(
-    lane: &mut Lane<'_>,
+    raw: &mut RawSession<'_>,
     context: Context<'_>,
     statement: &Prepared,
 ) -> Result<Option<Arc<Described>>> {
     match statement.typed().get().and_then(|known| known.downcast_ref::<Arc<Described>>()) {
         Some(known) => Ok(known.is_current().then(|| known.clone())),
         None => {
-            let made = Arc::new(describe(lane, context, statement.parameters(), statement.columns())?);
+            let made = Arc::new(describe(raw, context, statement.parameters(), statement.columns())?);
             let _ = statement.typed().set(Box::new(made.clone()));
             Ok(Some(made))
         }

@@ -40,7 +40,7 @@ enum Level {
 
 impl<'a> Transaction<'a> {
     pub(in crate::sql) fn begin(mut handle: Handle<'a>, options: &TransactionOptions) -> Result<Self> {
-        handle.lane().begin_transaction(options).map_err(|e| handle.explain(e))?;
+        handle.raw().begin_transaction(options).map_err(|e| handle.explain(e))?;
         Ok(Self { handle, level: Level::Transaction, is_ended: false })
     }
 
@@ -69,9 +69,9 @@ impl<'a> Transaction<'a> {
     pub fn commit(mut self) -> Result<()> {
         let done = match &self.level {
             Level::Savepoint { name, .. } => {
-                self.handle.lane().run_batch(&format!("RELEASE SAVEPOINT {name}"))
+                self.handle.raw().run_batch(&format!("RELEASE SAVEPOINT {name}"))
             }
-            Level::Transaction | Level::OfThePool { .. } => self.handle.lane().commit(),
+            Level::Transaction | Level::OfThePool { .. } => self.handle.raw().commit(),
         };
         self.end(done)
     }
@@ -83,9 +83,9 @@ impl<'a> Transaction<'a> {
     pub fn rollback(mut self) -> Result<()> {
         let done = match &self.level {
             Level::Savepoint { name, .. } => {
-                self.handle.lane().run_batch(&format!("ROLLBACK TO SAVEPOINT {name}"))
+                self.handle.raw().run_batch(&format!("ROLLBACK TO SAVEPOINT {name}"))
             }
-            Level::Transaction | Level::OfThePool { .. } => self.handle.lane().rollback(),
+            Level::Transaction | Level::OfThePool { .. } => self.handle.raw().rollback(),
         };
         self.end(done)
     }
@@ -194,9 +194,9 @@ impl Drop for Transaction<'_> {
             return;
         }
         match &self.level {
-            Level::Transaction => self.handle.lane().send_and_leave("ROLLBACK"),
+            Level::Transaction => self.handle.raw().send_and_leave("ROLLBACK"),
             Level::Savepoint { name, .. } => {
-                self.handle.lane().send_and_leave(&format!("ROLLBACK TO SAVEPOINT {name}"));
+                self.handle.raw().send_and_leave(&format!("ROLLBACK TO SAVEPOINT {name}"));
             }
             Level::OfThePool { .. } => {}
         }

@@ -24,7 +24,7 @@ fn run(
 ) -> Result<Outcomes> {
     let requests: Vec<_> =
         texts.iter().map(|text| Request { sql: (*text).into(), params: &[], format }).collect();
-    conn.lane()?.pipeline(&requests, mode)
+    conn.raw()?.pipeline(&requests, mode)
 }
 
 /// Command tags of what went well, SQLSTATE of what the server refused, "fell" for what fell with another.
@@ -59,7 +59,7 @@ fn a_pipeline_keeps_order_and_one_failure_to_itself() {
             format: ResultFormat::Text,
         })
         .collect();
-    let results = conn.lane().unwrap().pipeline(&requests, PipelineMode::Separate).unwrap();
+    let results = conn.raw().unwrap().pipeline(&requests, PipelineMode::Separate).unwrap();
     assert_eq!(results.len(), 2000);
     for (result, number) in results.iter().zip(&numbers).take(1999) {
         assert_eq!(result.as_ref().unwrap().cell(0, 0), Some(number.as_bytes()));
@@ -78,7 +78,7 @@ fn a_pipeline_larger_than_every_buffer_does_not_lock_up() {
     let requests =
         vec![Request { sql: "select $1::text".into(), params: &params, format: ResultFormat::Text }; 300];
     for mode in BOTH {
-        let results = conn.lane().unwrap().pipeline(&requests, mode).unwrap();
+        let results = conn.raw().unwrap().pipeline(&requests, mode).unwrap();
         assert!(results.iter().all(|r| r.as_ref().unwrap().cell(0, 0).unwrap().len() == 100_000));
     }
 }
@@ -94,14 +94,14 @@ fn together_all_are_committed_at_once_or_none() {
         .iter()
         .map(|params| Request { sql: insert.into(), params, format: ResultFormat::Text })
         .collect();
-    let outcomes = conn.lane().unwrap().pipeline(&requests[..3], Together).unwrap();
+    let outcomes = conn.raw().unwrap().pipeline(&requests[..3], Together).unwrap();
     assert_eq!(told(&outcomes), ["INSERT 0 1"; 3]);
     assert_eq!(
         text(&mut conn, "select count(distinct xmin::text) from fate", &[]).unwrap().as_deref(),
         Some("1")
     );
 
-    let outcomes = conn.lane().unwrap().pipeline(&requests[3..], Together).unwrap();
+    let outcomes = conn.raw().unwrap().pipeline(&requests[3..], Together).unwrap();
     assert_eq!(told(&outcomes), ["fell", "fell", "23505", "fell", "fell"]);
     for (index, said) in [(0, "undone"), (1, "undone"), (3, "not run"), (4, "not run")] {
         let error = error(&outcomes, index);
@@ -140,18 +140,18 @@ fn inside_a_transaction_nothing_is_committed_before_its_end() {
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table inside (n int primary key)").unwrap();
     for mode in BOTH {
-        conn.lane().unwrap().script("begin").unwrap();
+        conn.raw().unwrap().script("begin").unwrap();
         let texts = ["insert into inside values (1)", "insert into inside values (2)"];
         assert_eq!(told(&run(&mut conn, mode, ResultFormat::Text, &texts).unwrap()), ["INSERT 0 1"; 2]);
-        conn.lane().unwrap().script("rollback").unwrap();
+        conn.raw().unwrap().script("rollback").unwrap();
         assert_eq!(count(&mut conn, "inside"), "0");
-        conn.lane().unwrap().script("begin").unwrap();
+        conn.raw().unwrap().script("begin").unwrap();
         let texts = ["insert into inside values (1)", "select 1/0", "select 1"];
         let wanted =
             if mode == Separate { ["INSERT 0 1", "22012", "25P02"] } else { ["fell", "22012", "fell"] };
         assert_eq!(told(&run(&mut conn, mode, ResultFormat::Text, &texts).unwrap()), wanted);
         assert_eq!(text(&mut conn, "select 1", &[]).unwrap_err().sqlstate().unwrap().code(), "25P02");
-        conn.lane().unwrap().script("rollback").unwrap();
+        conn.raw().unwrap().script("rollback").unwrap();
     }
 }
 
@@ -202,8 +202,8 @@ fn a_text_that_is_refused_fails_each_of_its_statements_as_it_would_alone() {
 fn texts_and_statements_in_all_formats_mix() {
     let pool = one(server(), "mixed");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    let statement = lane.prepare("select $1::int4 + 1", &[]).unwrap();
+    let mut raw = conn.raw().unwrap();
+    let statement = raw.prepare("select $1::int4 + 1", &[]).unwrap();
     let params = [Param::text("41")];
     let request = |format| Request { sql: (&statement).into(), params: &params, format };
     let text = Request { sql: "select $1::int4 + 1".into(), ..request(ResultFormat::Automatic) };
@@ -217,7 +217,7 @@ fn texts_and_statements_in_all_formats_mix() {
     ];
     let binary = [0, 0, 0, 42];
     for mode in BOTH {
-        let outcomes = lane.pipeline(&requests, mode).unwrap();
+        let outcomes = raw.pipeline(&requests, mode).unwrap();
         let values: Vec<_> = outcomes.iter().map(|o| o.as_ref().unwrap().cell(0, 0).unwrap()).collect();
         assert_eq!(values, [b"42", &binary[..], &binary, &binary, b"42", b"42"]);
     }
@@ -234,7 +234,7 @@ fn a_pipeline_of_more_statements_than_the_cache_holds_runs_and_leaves_no_more_th
         for mode in BOTH {
             let outcomes = run(&mut conn, mode, format, &texts).unwrap();
             assert_eq!(told(&outcomes), ["SELECT 1"; 40]);
-            let left = conn.lane().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
+            let left = conn.raw().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
             assert_eq!(left[0].cell(0, 0), Some(&b"3"[..]));
         }
     }
@@ -254,7 +254,7 @@ fn without_a_cache_a_pipeline_leaves_nothing_on_the_server() {
             ["fell", "fell", "42703", "fell"]
         };
         assert_eq!(told(&outcomes), wanted);
-        let left = conn.lane().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
+        let left = conn.raw().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
         assert_eq!(left[0].cell(0, 0), Some(&b"0"[..]));
     }
 }
@@ -283,8 +283,8 @@ fn requests_that_cannot_be_sent_are_named_and_nothing_is_run() {
     let pool = one(server(), "unsendable");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table unsendable (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let statement = lane.prepare("select $1::int4", &[]).unwrap();
+    let mut raw = conn.raw().unwrap();
+    let statement = raw.prepare("select $1::int4", &[]).unwrap();
     let request = |sql| Request { sql, params: &[], format: ResultFormat::Text };
     let good = request("insert into unsendable values (1)".into());
     for (wrong, said) in [
@@ -293,7 +293,7 @@ fn requests_that_cannot_be_sent_are_named_and_nothing_is_run() {
         ((&statement).into(), "1 parameter, but 0 were"),
     ] {
         for mode in BOTH {
-            let error = lane.pipeline(&[good, request(wrong)], mode).unwrap_err();
+            let error = raw.pipeline(&[good, request(wrong)], mode).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
             assert!(error.to_string().contains(said) && error.to_string().contains("requests[1]"), "{error}");
         }

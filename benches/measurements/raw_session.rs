@@ -1,4 +1,4 @@
-//! The direct lane, which embedders use: the same work as libpq's, asked for in the same format.
+//! The raw session, which embedders use: the same work as libpq's, asked for in the same format.
 
 use std::hint::black_box;
 use std::str;
@@ -36,8 +36,8 @@ fn point(bench: &Bench<'_>) -> Outcome<Measurement> {
             Contender::new(LIBPQ, || Ok(vec![nanos_per_call(calls, || libpq.point())? / 1e3])),
         ],
     )?;
-    let title = "prepared point query through the direct lane, 1 thread, on one CPU";
-    Ok(Measurement::new("lane/point", title, ("us", 2, Better::Less))
+    let title = "prepared point query through the raw session, 1 thread, on one CPU";
+    Ok(Measurement::new("raw/point", title, ("us", 2, Better::Less))
         .of(&series, 0)
         .target(Judged::RatioTo(LIBPQ), Bound::AtMost(1.02)))
 }
@@ -45,7 +45,7 @@ fn point(bench: &Bench<'_>) -> Outcome<Measurement> {
 fn ask(pool: &Pool) -> Outcome<()> {
     let key = any_key().to_be_bytes();
     let param = Param { value: Some(&key), format: WireFormat::Binary, type_oid: 23 };
-    let block = pool.get()?.lane()?.query(POINT, &[param], ResultFormat::Text)?;
+    let block = pool.get()?.raw()?.query(POINT, &[param], ResultFormat::Text)?;
     black_box(block.cell(0, 0).ok_or("no row for a key")?);
     Ok(())
 }
@@ -55,7 +55,7 @@ fn rows(bench: &Bench<'_>) -> Outcome<Measurement> {
     let mut libpq = Libpq::open(&bench.url)?.0;
     let ours = || {
         let start = Instant::now();
-        read_text(&pool.get()?.lane()?.query(MANY, &[], ResultFormat::Text)?)?;
+        read_text(&pool.get()?.raw()?.query(MANY, &[], ResultFormat::Text)?)?;
         Ok(vec![millis(start.elapsed())])
     };
     let theirs = || {
@@ -67,8 +67,8 @@ fn rows(bench: &Bench<'_>) -> Outcome<Measurement> {
         bench.options.rounds(15),
         vec![Contender::new(HOLDFAST, ours), Contender::new(LIBPQ, theirs)],
     )?;
-    let title = "100,000 rows of 4 columns as text through the direct lane, every value read";
-    Ok(Measurement::new("lane/rows", title, ("ms", 1, Better::Less))
+    let title = "100,000 rows of 4 columns as text through the raw session, every value read";
+    Ok(Measurement::new("raw/rows", title, ("ms", 1, Better::Less))
         .of(&series, 0)
         .target(Judged::RatioTo(LIBPQ), Bound::AtMost(0.9)))
 }
@@ -107,15 +107,15 @@ fn inserts(bench: &Bench<'_>) -> Outcome<Measurement> {
             .iter()
             .map(|params| Request { sql: INSERT.into(), params, format: ResultFormat::Text })
             .collect();
-        for result in conn.lane()?.pipeline(&requests, PipelineMode::Separate)? {
+        for result in conn.raw()?.pipeline(&requests, PipelineMode::Separate)? {
             result?;
         }
         Ok(())
     };
     let one_by_one = |conn: &mut PooledConnection| {
-        let mut lane = conn.lane()?;
+        let mut raw = conn.raw()?;
         for params in &params {
-            lane.query(INSERT, params, ResultFormat::Text)?;
+            raw.query(INSERT, params, ResultFormat::Text)?;
         }
         Ok(())
     };
@@ -126,8 +126,8 @@ fn inserts(bench: &Bench<'_>) -> Outcome<Measurement> {
             Contender::new(ONE_BY_ONE, || timed(&one_by_one)),
         ],
     )?;
-    let title = "10,000 inserts pipelined through the direct lane, each a transaction of its own";
-    Ok(Measurement::new("lane/inserts", title, ("ms", 1, Better::Less))
+    let title = "10,000 inserts pipelined through the raw session, each a transaction of its own";
+    Ok(Measurement::new("raw/inserts", title, ("ms", 1, Better::Less))
         .of(&series, 0)
         .target(Judged::RatioTo(ONE_BY_ONE), Bound::AtMost(0.2)))
 }

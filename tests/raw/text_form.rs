@@ -318,8 +318,8 @@ fn fill_table(conn: &mut PooledConnection, case: &Case, random: &mut Rng) -> Res
         data.extend(value);
     }
     data.extend((-1i16).to_be_bytes());
-    let mut lane = conn.lane()?;
-    let mut copy = lane.copy_in("copy forms from stdin (format binary)")?;
+    let mut raw = conn.raw()?;
+    let mut copy = raw.copy_in("copy forms from stdin (format binary)")?;
     copy.write(&data)?;
     copy.finish()?;
     Ok(())
@@ -333,11 +333,11 @@ fn binary_values_read_as_the_server_prints_them() {
     let mut random = Rng::with_seed(20_261_123);
     for case in CASES {
         fill_table(&mut conn, case, &mut random).unwrap_or_else(|e| panic!("{}: {e}", case.type_name));
-        let mut lane = conn.lane().unwrap();
+        let mut raw = conn.raw().unwrap();
         // The text differs from table to table, since a cached statement would have the type of the last one.
         let sql = format!("select v as \"{}\" from forms", case.type_name.replace('"', ""));
-        let printed = lane.query(&sql, &[], ResultFormat::Text).unwrap();
-        let binary = lane.query(&sql, &[], ResultFormat::Binary).unwrap();
+        let printed = raw.query(&sql, &[], ResultFormat::Text).unwrap();
+        let binary = raw.query(&sql, &[], ResultFormat::Binary).unwrap();
         let least = case.literals.len() + case.generate.map_or(0, |_| GENERATED);
         assert_eq!((printed.rows(), binary.rows()), (least + 1, least + 1));
         assert_eq!(binary.columns()[0].format, WireFormat::Binary);
@@ -364,10 +364,10 @@ fn automatic_format_is_binary_only_where_the_text_can_be_told() {
         ("set datestyle to 'iso, dmy'", [Binary, Binary, Binary, Binary]),
     ] {
         conn.batch_execute(settings).unwrap();
-        let mut lane = conn.lane().unwrap();
-        let printed = lane.query(sql, &[], ResultFormat::Text).unwrap();
-        let automatic = lane.query(sql, &[], ResultFormat::Automatic).unwrap();
-        let binary = lane.query(sql, &[], ResultFormat::Binary).unwrap();
+        let mut raw = conn.raw().unwrap();
+        let printed = raw.query(sql, &[], ResultFormat::Text).unwrap();
+        let automatic = raw.query(sql, &[], ResultFormat::Automatic).unwrap();
+        let binary = raw.query(sql, &[], ResultFormat::Binary).unwrap();
         for (column, format) in formats.into_iter().enumerate() {
             assert_eq!(automatic.columns()[column].format, format, "{settings}, column {column}");
             assert_eq!(automatic.text(0, column), printed.text(0, column), "{settings}, column {column}");
@@ -381,7 +381,7 @@ fn a_binary_value_of_another_type_has_no_text() {
     let pool = one(server(), "no_text");
     let mut conn = pool.get().unwrap();
     let sql = "select '{1,2}'::int4[], '[1,10)'::int4range, '(1,2)'::point, 1.50::money, 7";
-    let block = conn.lane().unwrap().query(sql, &[], ResultFormat::Binary).unwrap();
+    let block = conn.raw().unwrap().query(sql, &[], ResultFormat::Binary).unwrap();
     let texts: Vec<_> = (0..5).map(|column| block.text(0, column)).collect();
     assert_eq!(texts, [None, None, None, None, Some("7".into())]);
     assert_eq!((block.text(1, 4), block.text(0, 5)), (None, None));

@@ -18,14 +18,14 @@ fn copy_in_and_copy_out_carry_the_same_rows() {
     let pool = one(server(), "copier");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table copied (n int, t text)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy copied from stdin").unwrap();
+    let mut raw = conn.raw().unwrap();
+    let mut sink = raw.copy_in("copy copied from stdin").unwrap();
     let data: String = (0..10_000).map(|n| format!("{n}\trow number {n}\n")).collect();
     for piece in data.as_bytes().chunks(777) {
         sink.write(piece).unwrap();
     }
     assert_eq!(sink.finish().unwrap(), 10_000);
-    let mut source = lane.copy_out("copy copied to stdout").unwrap();
+    let mut source = raw.copy_out("copy copied to stdout").unwrap();
     let mut read = Vec::new();
     while let Some(piece) = source.read().unwrap() {
         read.extend(piece);
@@ -39,26 +39,26 @@ fn a_copy_that_is_aborted_or_refused_changes_nothing() {
     let pool = one(server(), "aborter");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table aborted (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy aborted from stdin").unwrap();
+    let mut raw = conn.raw().unwrap();
+    let mut sink = raw.copy_in("copy aborted from stdin").unwrap();
     sink.write(b"1\n2\n").unwrap();
     sink.abort("changed my mind").unwrap();
-    let mut sink = lane.copy_in("copy aborted from stdin").unwrap();
+    let mut sink = raw.copy_in("copy aborted from stdin").unwrap();
     sink.write(b"not a number\n").unwrap();
     assert_eq!(sink.finish().unwrap_err().sqlstate().unwrap().code(), "22P02");
-    assert_eq!(lane.copy_in("copy nowhere from stdin").err().unwrap().sqlstate().unwrap().code(), "42P01");
+    assert_eq!(raw.copy_in("copy nowhere from stdin").err().unwrap().sqlstate().unwrap().code(), "42P01");
     for wrong in [
-        lane.copy_in("select 1").err(),
-        lane.copy_out("copy aborted from stdin").err(),
-        lane.copy_in("copy aborted to stdout").err(),
+        raw.copy_in("select 1").err(),
+        raw.copy_out("copy aborted from stdin").err(),
+        raw.copy_in("copy aborted to stdout").err(),
     ] {
         assert_eq!(wrong.unwrap().kind(), ErrorKind::Misuse);
     }
     assert_eq!(
-        lane.query("copy aborted from stdin", &[], ResultFormat::Text).unwrap_err().kind(),
+        raw.query("copy aborted from stdin", &[], ResultFormat::Text).unwrap_err().kind(),
         ErrorKind::Misuse
     );
-    assert_eq!(lane.script("copy aborted from stdin").unwrap_err().kind(), ErrorKind::Misuse);
+    assert_eq!(raw.script("copy aborted from stdin").unwrap_err().kind(), ErrorKind::Misuse);
     assert_eq!(text(&mut conn, "select count(*) from aborted", &[]).unwrap().as_deref(), Some("0"));
 }
 
@@ -72,21 +72,21 @@ fn a_copy_given_up_half_way_is_gone_for_the_next_statement_and_the_next_borrower
     let start = Instant::now();
     let large = b"1\n".repeat(100_000);
     for data in [&b""[..], b"1\n", &large, b"not a number\n"] {
-        conn.lane().unwrap().copy_in("copy half_copy from stdin").unwrap().write(data).unwrap();
+        conn.raw().unwrap().copy_in("copy half_copy from stdin").unwrap().write(data).unwrap();
         assert_eq!(count(&mut conn, "half_copy"), "0");
         let mut out = conn
-            .lane()
+            .raw()
             .unwrap()
             .open_copy_out("copy (select generate_series(1, 100000000)) to stdout")
             .unwrap();
-        assert_eq!(out.read(&mut conn.lane().unwrap()).unwrap().as_deref(), Some(&b"1\n"[..]));
+        assert_eq!(out.read(&mut conn.raw().unwrap()).unwrap().as_deref(), Some(&b"1\n"[..]));
         drop(out);
         assert_eq!(count(&mut conn, "half_copy"), "0");
-        conn.lane()
+        conn.raw()
             .unwrap()
             .open_copy_in("copy half_copy from stdin")
             .unwrap()
-            .write(&mut conn.lane().unwrap(), data)
+            .write(&mut conn.raw().unwrap(), data)
             .unwrap();
         drop(conn);
         conn = pool.get().unwrap();
@@ -101,8 +101,8 @@ fn data_that_the_server_refuses_is_reported_before_all_of_it_was_sent() {
     let pool = one(server(), "early");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table early (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy early from stdin").unwrap();
+    let mut raw = conn.raw().unwrap();
+    let mut sink = raw.copy_in("copy early from stdin").unwrap();
     sink.write(b"not a number\n").unwrap();
     let row = b"1\n".repeat(50_000);
     let error = (0..1000).find_map(|_| sink.write(&row).err()).expect("100 MB are not sent for nothing");
@@ -110,7 +110,7 @@ fn data_that_the_server_refuses_is_reported_before_all_of_it_was_sent() {
     assert_eq!(sink.write(b"1\n").unwrap_err().kind(), ErrorKind::Misuse);
     assert_eq!(sink.finish().unwrap_err().kind(), ErrorKind::Misuse);
     assert_eq!(count(&mut conn, "early"), "0");
-    // Both lanes know where the connection stands.
+    // The typed API and the raw session view know where the connection stands.
     assert_eq!(conn.query_one("select 3", &[]).unwrap().get::<_, i32>(0), 3);
     let pid = conn.backend_pid();
     drop(conn);
@@ -123,16 +123,16 @@ fn the_deadline_holds_for_each_call_on_a_copy_and_not_for_the_time_between() {
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table slow_feeder (n int)").unwrap();
     conn.set_deadline(Some(ms(300)));
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let rows = b"1\n".repeat(50_000);
-    let mut sink = lane.copy_in("copy slow_feeder from stdin").unwrap();
+    let mut sink = raw.copy_in("copy slow_feeder from stdin").unwrap();
     for _ in 0..3 {
         thread::sleep(ms(200));
         sink.write(&rows).unwrap();
     }
     thread::sleep(ms(400));
     assert_eq!(sink.finish().unwrap(), 150_000);
-    let mut source = lane.copy_out("copy (select repeat('x', 1000) from slow_feeder) to stdout").unwrap();
+    let mut source = raw.copy_out("copy (select repeat('x', 1000) from slow_feeder) to stdout").unwrap();
     for _ in 0..3 {
         thread::sleep(ms(200));
         source.read().unwrap().unwrap();
@@ -147,8 +147,8 @@ fn a_backend_that_takes_no_more_data_fails_the_copy_at_its_deadline() {
     let pid = conn.backend_pid().unwrap() as i32;
     conn.batch_execute("create temp table stuck_feeder (n int)").unwrap();
     conn.set_deadline(Some(ms(400)));
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.copy_in("copy stuck_feeder from stdin").unwrap();
+    let mut raw = conn.raw().unwrap();
+    let mut sink = raw.copy_in("copy stuck_feeder from stdin").unwrap();
     server.freeze_backend(pid).unwrap();
     let rows = b"1\n".repeat(500_000);
     let (took, error) = (0..100)
@@ -169,16 +169,16 @@ fn a_copy_behind_other_statements_is_refused_and_does_not_hang() {
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table behind (n int)").unwrap();
     conn.set_deadline(Some(ms(5000)));
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     for error in [
-        lane.open_copy_in("insert into behind values (1); copy behind from stdin").unwrap_err(),
-        lane.open_copy_out("insert into behind values (1); copy behind from stdin").unwrap_err(),
-        lane.script("insert into behind values (1); copy behind from stdin").unwrap_err(),
-        lane.open_copy_in("copy behind to stdout; copy behind from stdin").unwrap_err(),
+        raw.open_copy_in("insert into behind values (1); copy behind from stdin").unwrap_err(),
+        raw.open_copy_out("insert into behind values (1); copy behind from stdin").unwrap_err(),
+        raw.script("insert into behind values (1); copy behind from stdin").unwrap_err(),
+        raw.open_copy_in("copy behind to stdout; copy behind from stdin").unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
     }
-    let error = lane
+    let error = raw
         .stream("copy behind from stdin", &[], ResultFormat::Text)
         .and_then(|mut stream| stream.next_portion(1))
         .unwrap_err();
@@ -191,15 +191,15 @@ fn while_a_copy_is_open_other_calls_are_refused_and_name_it() {
     let pool = one(server(), "copying");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table copying (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut sink = lane.open_copy_in("copy copying from stdin").unwrap();
-    let error = lane.query("select 1", &[], ResultFormat::Text).unwrap_err();
+    let mut raw = conn.raw().unwrap();
+    let mut sink = raw.open_copy_in("copy copying from stdin").unwrap();
+    let error = raw.query("select 1", &[], ResultFormat::Text).unwrap_err();
     assert!(error.to_string().contains("a COPY FROM STDIN is open"), "{error}");
-    assert_eq!(sink.abort(&mut lane, "a\0b").unwrap_err().kind(), ErrorKind::Misuse);
-    sink.write(&mut lane, b"1\n").unwrap();
-    assert_eq!(sink.finish(&mut lane).unwrap(), 1);
-    let source = lane.open_copy_out("copy copying to stdout").unwrap();
-    let error = lane.query("select 1", &[], ResultFormat::Text).unwrap_err();
+    assert_eq!(sink.abort(&mut raw, "a\0b").unwrap_err().kind(), ErrorKind::Misuse);
+    sink.write(&mut raw, b"1\n").unwrap();
+    assert_eq!(sink.finish(&mut raw).unwrap(), 1);
+    let source = raw.open_copy_out("copy copying to stdout").unwrap();
+    let error = raw.query("select 1", &[], ResultFormat::Text).unwrap_err();
     assert!(error.to_string().contains("a COPY TO STDOUT is open"), "{error}");
     drop(source);
     assert_eq!(count(&mut conn, "copying"), "1");

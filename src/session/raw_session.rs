@@ -1,4 +1,4 @@
-//! The raw session: direct use of one connection.
+//! The raw session: the protocol without conversions, on one connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ const MAX_IDLE_REQUEST_BYTES: usize = 4096;
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The session's state between exchanges.
-pub(crate) struct LaneState {
+pub(crate) struct SessionState {
     pub(super) reader: Reader,
     pub(super) out: BytesMut,
     /// The longest request written into `out`, whose memory it may still hold.
@@ -46,13 +46,13 @@ pub(crate) struct LaneState {
 }
 
 /// The state of a session outside any pool, which prepares nothing by name.
-impl Default for LaneState {
+impl Default for SessionState {
     fn default() -> Self {
         Self::new(0, Arc::default())
     }
 }
 
-impl LaneState {
+impl SessionState {
     /// `statement_cache` is the configured number, `mode` the pool's.
     pub(crate) fn new(statement_cache: usize, mode: Arc<StatementMode>) -> Self {
         Self {
@@ -119,20 +119,20 @@ impl LaneState {
 
 /// A raw session on a connection, borrowed while the client stays at rest.
 ///
-/// While a [stream](Lane::stream) or a COPY is open on the connection, other calls are refused as
+/// While a [stream](RawSession::stream) or a COPY is open on the connection, other calls are refused as
 /// [`Misuse`](crate::ErrorKind::Misuse). One that was dropped before its end is ended by the next call. That call asks the
 /// server to cancel (which fails a transaction), or ends the data, and skips the remaining replies. This counts as part of the
 /// call, also against its deadline.
-pub struct Lane<'c> {
+pub struct RawSession<'c> {
     pub(super) link: &'c Link,
     cancel: &'c CancelHandle,
-    pub(super) state: &'c mut LaneState,
+    pub(super) state: &'c mut SessionState,
     /// The deadline of the call under way.
     end: Option<Instant>,
 }
 
-impl<'c> Lane<'c> {
-    pub(crate) fn new(link: &'c Link, cancel: &'c CancelHandle, state: &'c mut LaneState) -> Self {
+impl<'c> RawSession<'c> {
+    pub(crate) fn new(link: &'c Link, cancel: &'c CancelHandle, state: &'c mut SessionState) -> Self {
         Self { link, cancel, state, end: None }
     }
 
@@ -141,8 +141,8 @@ impl<'c> Lane<'c> {
     }
 
     /// Reborrows it for a shorter time.
-    pub(crate) fn reborrow(&mut self) -> Lane<'_> {
-        Lane { link: self.link, cancel: self.cancel, state: self.state, end: None }
+    pub(crate) fn reborrow(&mut self) -> RawSession<'_> {
+        RawSession { link: self.link, cancel: self.cancel, state: self.state, end: None }
     }
 
     /// Ends the checkout, and with it any exchange that one of its cursors had open, even if the cursor still exists. The rest

@@ -53,15 +53,15 @@ fn ask_at_full_rate(bouncer: &PgBouncer, statement_cache: Option<u32>) -> (usize
                         let format = if n % 2 == 0 { ResultFormat::Text } else { ResultFormat::Automatic };
                         let asked_for = [owner.to_string(), id.clone(), (n % TEXTS).to_string()];
                         let came = pool.get().and_then(|mut conn| {
-                            let mut lane = conn.lane()?;
+                            let mut raw = conn.raw()?;
                             if n % 5 == 0 {
                                 let params = [Param::text(&id)];
                                 let request = Request { sql: (&text).into(), params: &params, format };
                                 let mode =
                                     if n % 2 == 0 { PipelineMode::Separate } else { PipelineMode::Together };
-                                return lane.pipeline(&[request, request], mode)?.remove(1);
+                                return raw.pipeline(&[request, request], mode)?.remove(1);
                             }
-                            lane.query(&text, &[Param::text(&id)], format)
+                            raw.query(&text, &[Param::text(&id)], format)
                         });
                         asked.fetch_add(1, SeqCst);
                         match came {
@@ -110,28 +110,28 @@ fn a_transaction_that_finds_its_statement_missing_is_run_again() {
     let text = "select $1::int as id";
     let ask = |pool: &Pool| {
         let mut conn = pool.get().unwrap();
-        let block = conn.lane().unwrap().query(text, &[Param::text("1")], ResultFormat::Text);
+        let block = conn.raw().unwrap().query(text, &[Param::text("1")], ResultFormat::Text);
         block.map(|block| cell(&block, 0))
     };
     assert_eq!(ask(&pool).unwrap(), "1");
     // The server connection on which it was prepared is kept busy, so that the transaction gets the other one.
     let mut holder = other.get().unwrap();
-    holder.lane().unwrap().script("begin").unwrap();
+    holder.raw().unwrap().script("begin").unwrap();
     let mut conn = pool.get().unwrap();
     let options = TransactionOptions::new();
     for _ in 0..3 {
-        let mut lane = conn.lane().unwrap();
-        lane.begin_transaction(&options).unwrap();
-        match lane.query(text, &[Param::text("2")], ResultFormat::Text) {
+        let mut raw = conn.raw().unwrap();
+        raw.begin_transaction(&options).unwrap();
+        match raw.query(text, &[Param::text("2")], ResultFormat::Text) {
             Ok(block) => assert_eq!(cell(&block, 0), "2"),
             Err(e) => {
                 assert!(e.is_retryable(), "{e}");
                 assert!(e.to_string().contains("run it again"), "{e}");
             }
         }
-        lane.rollback().unwrap();
+        raw.rollback().unwrap();
     }
     drop(conn);
-    holder.lane().unwrap().script("rollback").unwrap();
+    holder.raw().unwrap().script("rollback").unwrap();
     assert_eq!(ask(&pool).unwrap(), "1");
 }

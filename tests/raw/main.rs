@@ -1,4 +1,4 @@
-//! What the direct lane promises, over real servers.
+//! What the raw session promises, over real servers.
 
 #![cfg(feature = "embedded")]
 
@@ -34,6 +34,6 @@ fn one(server: &EmbeddedPostgres, name: &str) -> Pool {
 
 /// One value as text.
 fn text(conn: &mut PooledConnection, sql: &str, params: &[Param<'_>]) -> Result<Option<String>> {
-    let block = conn.lane()?.query(sql, params, ResultFormat::Text)?;
+    let block = conn.raw()?.query(sql, params, ResultFormat::Text)?;
     Ok(block.cell(0, 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }

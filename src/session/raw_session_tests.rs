@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::exchange::request::{Param, Request, ResultFormat};
-use super::lane::{Lane, LaneState};
+use super::raw_session::{RawSession, SessionState};
 use super::statements::mode::StatementMode;
 use super::statements::pipeline::PipelineMode;
 use crate::error::ErrorKind;
@@ -22,14 +22,14 @@ const NOTIFICATION: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
 fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used() {
     for cut in 1..NOTIFICATION.len() {
         let mut server = ScriptedServer::begin(READY, false).unwrap();
-        let mut state = LaneState::new(0, Arc::default());
+        let mut state = SessionState::new(0, Arc::default());
         server.say(&[DONE, &NOTIFICATION[..cut]].concat());
-        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-        lane.script("select 1").unwrap();
-        assert_eq!(lane.notification(Duration::ZERO).unwrap(), None, "cut at {cut}");
+        let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+        raw.script("select 1").unwrap();
+        assert_eq!(raw.notification(Duration::ZERO).unwrap(), None, "cut at {cut}");
         (&server.server).write_all(&[&NOTIFICATION[cut..], DONE].concat()).unwrap();
-        lane.script("select 1").unwrap();
-        let heard = lane.notification(Duration::ZERO).unwrap().expect("it has come");
+        raw.script("select 1").unwrap();
+        let heard = raw.notification(Duration::ZERO).unwrap().expect("it has come");
         assert_eq!((heard.channel.as_str(), heard.payload.as_str()), ("news", "hello"));
     }
 }
@@ -37,32 +37,32 @@ fn a_message_that_has_come_in_part_does_not_keep_the_connection_from_being_used(
 #[test]
 fn the_wait_for_the_rest_of_a_notification_ends_at_the_timeout() {
     let mut server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
+    let mut state = SessionState::new(0, Arc::default());
     server.say(&NOTIFICATION[..9]);
     let mut rest = server.server.try_clone().unwrap();
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_secs(2));
         rest.write_all(&NOTIFICATION[9..]).unwrap();
     });
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     let begun = Instant::now();
-    assert_eq!(lane.notification(Duration::from_millis(20)).unwrap(), None);
+    assert_eq!(raw.notification(Duration::from_millis(20)).unwrap(), None);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    assert!(lane.notification(Duration::from_secs(60)).unwrap().is_some(), "nothing of it was lost");
+    assert!(raw.notification(Duration::from_secs(60)).unwrap().is_some(), "nothing of it was lost");
     late.join().unwrap();
 }
 
 #[test]
 fn the_longest_patience_there_is_can_be_had() {
     let server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
+    let mut state = SessionState::new(0, Arc::default());
     let mut later = server.server.try_clone().unwrap();
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
         later.write_all(NOTIFICATION).unwrap();
     });
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    assert!(lane.notification(Duration::MAX).unwrap().is_some());
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    assert!(raw.notification(Duration::MAX).unwrap().is_some());
     late.join().unwrap();
 }
 
@@ -78,18 +78,18 @@ fn a_portal_is_read_row_by_row_until_the_server_reports_its_end() {
     let row = |n: u8| [&b"D\0\0\0\x0b\0\x01\0\0\0\x01"[..], &[n]].concat();
     let suspended: &[u8] = b"s\0\0\0\x04";
     let server = ScriptedServer::begin(IN_TRANSACTION, false).unwrap();
-    let mut state = LaneState::new(10, Arc::default());
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let mut state = SessionState::new(10, Arc::default());
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     (&server.server).write_all(&[DESCRIBED, BOUND_IN_TRANSACTION].concat()).unwrap();
     let params: &[Param<'_>] = &[];
-    let portal = lane.bind_portal("p", "select n from t".into(), params, ResultFormat::Text).unwrap();
+    let portal = raw.bind_portal("p", "select n from t".into(), params, ResultFormat::Text).unwrap();
     assert_eq!((portal.columns()[0].name.as_str(), portal.statement().columns()[0].type_oid), ("n", 23));
     (&server.server).write_all(&[&row(b'1'), &row(b'2'), suspended, IN_TRANSACTION].concat()).unwrap();
-    let (block, more) = lane.execute_portal(&portal, 2).unwrap();
+    let (block, more) = raw.execute_portal(&portal, 2).unwrap();
     assert_eq!((block.rows(), block.cell(1, 0), more), (2, Some(&b"2"[..]), true));
     let done: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
     (&server.server).write_all(&[&row(b'3'), done, IN_TRANSACTION].concat()).unwrap();
-    let (block, more) = lane.execute_portal(&portal, 2).unwrap();
+    let (block, more) = raw.execute_portal(&portal, 2).unwrap();
     assert_eq!((block.rows(), block.command_tag(), more), (1, "SELECT 1", false));
 }
 
@@ -97,19 +97,20 @@ fn a_portal_is_read_row_by_row_until_the_server_reports_its_end() {
 fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_request() {
     // Cancel requests are refused: one would end the connection.
     let mut server = ScriptedServer::begin(IN_TRANSACTION, false).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    lane.send_and_leave("ROLLBACK");
-    lane.end_loan();
+    let mut state = SessionState::new(0, Arc::default());
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    raw.send_and_leave("ROLLBACK");
+    raw.end_loan();
     assert!(server.link.is_busy() && state.is_unfinished());
     assert!(!state.needs_cancel());
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     (&server.server).write_all(b"C\0\0\0\x0dROLLBACK\0Z\0\0\0\x05I").unwrap();
-    lane.bring_to_rest().unwrap();
+    raw.bring_to_rest().unwrap();
     assert!(server.link.is_clean() && !state.is_unfinished());
     server.say(DONE);
     assert_eq!(
-        Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap()[0].command_tag(),
+        RawSession::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap()[0]
+            .command_tag(),
         "SELECT 1"
     );
 }
@@ -118,16 +119,16 @@ fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_re
 fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     let mut server = ScriptedServer::begin(READY, true).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
+    let mut state = SessionState::new(0, Arc::default());
     server.say(BOUND);
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    std::mem::forget(lane.open_stream("select 1", &[], ResultFormat::Text).unwrap());
-    assert_eq!(lane.script("select 1").unwrap_err().kind(), ErrorKind::Misuse);
-    lane.end_loan();
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    std::mem::forget(raw.open_stream("select 1", &[], ResultFormat::Text).unwrap());
+    assert_eq!(raw.script("select 1").unwrap_err().kind(), ErrorKind::Misuse);
+    raw.end_loan();
     (&server.server).write_all(DONE).unwrap();
-    lane.bring_to_rest().unwrap();
+    raw.bring_to_rest().unwrap();
     (&server.server).write_all(DONE).unwrap();
-    assert!(lane.script("select 1").is_ok());
+    assert!(raw.script("select 1").is_ok());
 }
 
 /// In the extended protocol the server discards the `Sync` behind a COPY FROM STDIN while it waits for data. If it fails the
@@ -137,18 +138,18 @@ fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connect
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     const FAILED: &[u8] = b"G\0\0\0\x09\0\0\x01\0\0E\0\0\0\x1eSERROR\0VERROR\0C57014\0Mno\0\0";
     let mut server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
+    let mut state = SessionState::new(0, Arc::default());
     server.say(&[BOUND, FAILED].concat());
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     let begun = Instant::now();
-    drop(lane.stream("copy t from stdin", &[], ResultFormat::Text).unwrap());
-    lane.end_loan();
+    drop(raw.stream("copy t from stdin", &[], ResultFormat::Text).unwrap());
+    raw.end_loan();
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(!server.link.is_clean(), "a Sync has to be sent");
     (&server.server).write_all(READY).unwrap();
     (&server.server).write_all(DONE).unwrap();
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    assert_eq!(lane.script("select 1").unwrap()[0].command_tag(), "SELECT 1");
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    assert_eq!(raw.script("select 1").unwrap()[0].command_tag(), "SELECT 1");
     assert!(server.link.is_clean());
 }
 
@@ -200,7 +201,7 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
         ("42703", "errorMissingColumn"),
     ] {
         let server = ScriptedServer::begin(READY, false).unwrap();
-        let mut state = LaneState::new(10, Arc::default());
+        let mut state = SessionState::new(10, Arc::default());
         let stale = [german(code, routine), READY.to_vec()].concat();
         let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
         // Statements after a 26000 have no name any more.
@@ -214,9 +215,9 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
         };
         let turns = vec![DESCRIBED_AT_REST.to_vec(), ANSWERED.to_vec(), stale, anew, again];
         let played = say_in_turn(&server, turns);
-        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+        let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
         for _ in 0..2 {
-            let block = lane.query("select n from t", &[], ResultFormat::Text).unwrap();
+            let block = raw.query("select n from t", &[], ResultFormat::Text).unwrap();
             assert_eq!(block.cell(0, 0), Some(&b"7"[..]), "{code}");
         }
         let heard = played.join().unwrap();
@@ -229,13 +230,13 @@ fn a_stale_statement_is_prepared_anew_whatever_language_the_server_speaks() {
 fn a_name_that_stands_although_it_was_closed_turns_names_off_for_the_whole_pool() {
     let mode: Arc<StatementMode> = Arc::default();
     let server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(10, mode.clone());
+    let mut state = SessionState::new(10, mode.clone());
     let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
     let unnamed = [b"1\0\0\0\x04", &DESCRIBED_AT_REST[10..]].concat();
     let bound = b"1\0\0\0\x042\0\0\0\x04T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0";
     let played = say_in_turn(&server, vec![taken, unnamed, [bound, &ANSWERED[5..]].concat()]);
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    assert_eq!(lane.query("select n from t", &[], ResultFormat::Text).unwrap().rows(), 1);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    assert_eq!(raw.query("select n from t", &[], ResultFormat::Text).unwrap().rows(), 1);
     assert!(mode.is_unnamed());
     let heard = played.join().unwrap();
     assert!(heard[1..].iter().all(|request| !request.windows(3).any(|part| part == b"hf_")));
@@ -246,22 +247,22 @@ fn a_name_that_stands_although_it_was_closed_turns_names_off_for_the_whole_pool(
 fn a_pipeline_whose_text_is_refused_because_its_name_stands_is_run_without_names() {
     let request = Request { sql: "select n from t".into(), params: &[], format: ResultFormat::Text };
     let server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(10, Arc::default());
+    let mut state = SessionState::new(10, Arc::default());
     let taken = [german("42P05", "StorePreparedStatement"), READY.to_vec()].concat();
     let unknown = [german("26000", "FetchPreparedStatement"), READY.to_vec()].concat();
     let described = &DESCRIBED_AT_REST[5..DESCRIBED_AT_REST.len() - 6];
     let one = [described, ANSWERED].concat();
     let played = say_in_turn(&server, vec![[taken.clone(), unknown].concat(), [one.clone(), one].concat()]);
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    let outcomes = lane.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    let outcomes = raw.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(|block| block.rows() == 1)));
     played.join().unwrap();
     // A server that ran the second under the existing name: the columns of its rows are unknown.
     let server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(10, Arc::default());
+    let mut state = SessionState::new(10, Arc::default());
     let played = say_in_turn(&server, vec![[taken, ANSWERED.to_vec()].concat()]);
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-    let outcomes = lane.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    let outcomes = raw.pipeline(&[request; 2], PipelineMode::Separate).unwrap();
     assert_eq!(outcomes[0].as_ref().unwrap_err().sqlstate().unwrap().code(), "42P05");
     assert_eq!(outcomes[1].as_ref().unwrap_err().kind(), ErrorKind::Database);
     assert!(server.link.is_clean(), "the connection is whole");
@@ -274,11 +275,11 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
         [("57P05", b'I', true), ("57P01", b'I', true), ("57P01", b'T', false), ("XX000", b'I', true)]
     {
         let mut server = ScriptedServer::begin(&[b'Z', 0, 0, 0, 5, status], false).unwrap();
-        let mut state = LaneState::new(10, Arc::default());
+        let mut state = SessionState::new(10, Arc::default());
         let body = format!("SFATAL\0VFATAL\0C{code}\0Mgone\0\0");
         server.say(&[&b"E"[..], &(body.len() as u32 + 4).to_be_bytes(), body.as_bytes()].concat());
-        let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
-        let error = lane.query("select 1", &[], ResultFormat::Text).unwrap_err();
+        let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+        let error = raw.query("select 1", &[], ResultFormat::Text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{code}");
         assert_eq!((error.sqlstate().unwrap().code(), error.is_retryable()), (code, retryable));
     }
@@ -287,18 +288,18 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
 #[test]
 fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received() {
     let mut server = ScriptedServer::begin(READY, false).unwrap();
-    let mut state = LaneState::new(0, Arc::default());
+    let mut state = SessionState::new(0, Arc::default());
     let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
     server.say(b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0");
     (0..60).for_each(|_| server.say(&row));
     server.say(DONE);
-    let mut lane = Lane::new(&server.link, &server.cancel, &mut state);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     let text = format!("select '{}'", "y".repeat(20_000));
-    assert_eq!(lane.script(&text).unwrap()[0].rows(), 60);
-    lane.end_loan();
+    assert_eq!(raw.script(&text).unwrap()[0].rows(), 60);
+    raw.end_loan();
     assert!(state.reader.memory() <= 8 * 1024, "{}", state.reader.memory());
     assert_eq!(state.out.capacity(), 0);
     server.say(DONE);
-    Lane::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
+    RawSession::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
     assert_eq!(state.reader.memory(), 8 * 1024, "a small result needs no more");
 }

@@ -64,7 +64,7 @@ fn automatic_is_binary_for_settled_types_and_text_for_the_rest() {
     let pool = one(server(), "automatic");
     let mut conn = pool.get().unwrap();
     let sql = "select 7::int4, true, '\\x0102'::bytea, 1.50::numeric, 'text', null::int8";
-    let block = conn.lane().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap();
+    let block = conn.raw().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap();
     let formats: Vec<_> = block.columns().iter().map(|c| c.format).collect();
     use WireFormat::{Binary, Text};
     assert_eq!(formats, [Binary, Binary, Binary, Text, Text, Binary]);
@@ -82,7 +82,7 @@ fn columns_are_fully_described() {
         .unwrap();
     let mut conn = pool.get().unwrap();
     let block = conn
-        .lane()
+        .raw()
         .unwrap()
         .query("select label, id + 1 as next from described", &[], ResultFormat::Text)
         .unwrap();
@@ -119,7 +119,7 @@ fn command_tags_tell_what_was_done() {
     let pool = one(server(), "tags");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table tagged (n int)").unwrap();
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     for (sql, tag, rows) in [
         ("insert into tagged select generate_series(1, 5)", "INSERT 0 5", Some(5)),
         ("update tagged set n = n where n > 3", "UPDATE 2", Some(2)),
@@ -127,7 +127,7 @@ fn command_tags_tell_what_was_done() {
         ("set work_mem = '5MB'", "SET", None),
         ("", "", None),
     ] {
-        let block = lane.query(sql, &[], ResultFormat::Text).unwrap();
+        let block = raw.query(sql, &[], ResultFormat::Text).unwrap();
         assert_eq!((block.command_tag(), block.rows_affected()), (tag, rows), "{sql}");
     }
 }
@@ -136,16 +136,16 @@ fn command_tags_tell_what_was_done() {
 fn a_script_yields_a_block_for_each_statement_and_ends_at_the_first_error() {
     let pool = one(server(), "script");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    let blocks = lane
+    let mut raw = conn.raw().unwrap();
+    let blocks = raw
         .script("create temp table s (n int); insert into s values (1), (2); select n, 'x' from s")
         .unwrap();
     let tags: Vec<_> = blocks.iter().map(|b| b.command_tag()).collect();
     assert_eq!(tags, ["CREATE TABLE", "INSERT 0 2", "SELECT 2"]);
     assert_eq!((blocks[2].rows(), blocks[2].cell(1, 0)), (2, Some(&b"2"[..])));
-    let error = lane.script("select 1; select 1/0; insert into s values (3)").unwrap_err();
+    let error = raw.script("select 1; select 1/0; insert into s values (3)").unwrap_err();
     assert_eq!(error.sqlstate().unwrap().code(), "22012");
-    let count = lane.query("select count(*) from s", &[], ResultFormat::Text).unwrap();
+    let count = raw.query("select count(*) from s", &[], ResultFormat::Text).unwrap();
     assert_eq!(count.cell(0, 0), Some(&b"2"[..]));
 }
 
@@ -175,22 +175,22 @@ fn without_a_statement_cache_nothing_is_left_on_the_server() {
         let sum = text(&mut conn, "select $1::int4 + 1", &[Param::text(&value)]).unwrap();
         assert_eq!(sum, Some((n + 1).to_string()));
     }
-    let block = conn.lane().unwrap().query("select 1::int4", &[], ResultFormat::Binary).unwrap();
+    let block = conn.raw().unwrap().query("select 1::int4", &[], ResultFormat::Binary).unwrap();
     assert_eq!(block.cell(0, 0), Some(&[0, 0, 0, 1][..]));
-    let left = conn.lane().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
+    let left = conn.raw().unwrap().script("select count(*) from pg_prepared_statements").unwrap();
     assert_eq!(left[0].cell(0, 0), Some(&b"0"[..]));
 }
 
 #[test]
 fn a_changed_table_does_not_fail_a_cached_statement() {
-    let pool = one(server(), "lane_migrated");
-    pool.batch_execute("create table if not exists lane_migrated (a int)").unwrap();
+    let pool = one(server(), "raw_migrated");
+    pool.batch_execute("create table if not exists raw_migrated (a int)").unwrap();
     let mut conn = pool.get().unwrap();
-    let sql = "select * from lane_migrated";
-    assert_eq!(conn.lane().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap().columns().len(), 1);
-    conn.batch_execute("alter table lane_migrated add column b text").unwrap();
-    assert_eq!(conn.lane().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap().columns().len(), 2);
+    let sql = "select * from raw_migrated";
+    assert_eq!(conn.raw().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap().columns().len(), 1);
+    conn.batch_execute("alter table raw_migrated add column b text").unwrap();
+    assert_eq!(conn.raw().unwrap().query(sql, &[], ResultFormat::Automatic).unwrap().columns().len(), 2);
     conn.batch_execute("deallocate all").unwrap();
-    conn.lane().unwrap().query(sql, &[], ResultFormat::Text).expect("prepared anew");
-    conn.batch_execute("drop table lane_migrated").unwrap();
+    conn.raw().unwrap().query(sql, &[], ResultFormat::Text).expect("prepared anew");
+    conn.batch_execute("drop table raw_migrated").unwrap();
 }

@@ -1,4 +1,4 @@
-//! A lane on a server that freezes, hangs up, or breaks off in mid-message.
+//! A raw session on a server that freezes, hangs up, or breaks off in mid-message.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::{ms, one, text};
 #[test]
 fn a_statement_on_a_frozen_backend_ends_at_its_deadline() {
     let server = own_server(|s| s);
-    let pool = one(&server, "lane_frozen");
+    let pool = one(&server, "raw_frozen");
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(300)));
     let pid = conn.backend_pid().unwrap() as i32;
@@ -30,7 +30,7 @@ fn a_statement_on_a_frozen_backend_ends_at_its_deadline() {
 
 #[test]
 fn a_statement_can_be_cancelled_from_another_thread() {
-    let pool = one(server(), "lane_cancelled");
+    let pool = one(server(), "raw_cancelled");
     let mut conn = pool.get().unwrap();
     let cancel = conn.cancel_handle();
     thread::scope(|scope| {
@@ -46,7 +46,7 @@ fn a_statement_can_be_cancelled_from_another_thread() {
 #[test]
 fn a_backend_that_is_terminated_says_why_and_is_replaced() {
     let server = own_server(|s| s);
-    let pool = one(&server, "lane_terminated");
+    let pool = one(&server, "raw_terminated");
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid().unwrap() as i32;
     thread::scope(|scope| {
@@ -70,7 +70,7 @@ fn a_connection_that_breaks_anywhere_in_a_result_is_an_error_and_is_replaced() {
         let mut conn = pool.get().unwrap();
         proxy.after_bytes_from_server(bytes, Then::Cut);
         let sql = format!("select generate_series(1, 2000), 'cut after {bytes}'");
-        let error = conn.lane().unwrap().query(&sql, &[], ResultFormat::Text).unwrap_err();
+        let error = conn.raw().unwrap().query(&sql, &[], ResultFormat::Text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error}");
         assert!(!error.is_retryable());
         drop(conn);
@@ -79,8 +79,8 @@ fn a_connection_that_breaks_anywhere_in_a_result_is_an_error_and_is_replaced() {
 }
 
 #[test]
-fn close_cuts_a_lane_that_does_not_come_back() {
-    let pool = one(server(), "lane_closed");
+fn close_cuts_a_raw_session_that_does_not_come_back() {
+    let pool = one(server(), "raw_closed");
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid().unwrap() as i32;
     thread::scope(|scope| {

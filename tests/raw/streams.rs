@@ -12,10 +12,10 @@ use crate::{ms, one, text};
 
 /// A stream that does not end by itself.
 fn endless(conn: &mut PooledConnection) -> StreamCursor {
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let sql = "select generate_series(1, 1000000000)";
-    let mut cursor = lane.open_stream(sql, &[], ResultFormat::Text).unwrap();
-    assert_eq!(cursor.next_portion(&mut lane, 10).unwrap().unwrap().rows(), 10);
+    let mut cursor = raw.open_stream(sql, &[], ResultFormat::Text).unwrap();
+    assert_eq!(cursor.next_portion(&mut raw, 10).unwrap().unwrap().rows(), 10);
     cursor
 }
 
@@ -27,8 +27,8 @@ fn value(conn: &mut PooledConnection) -> Option<String> {
 fn a_large_result_comes_in_portions() {
     let pool = one(server(), "portions");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
-    let mut stream = lane
+    let mut raw = conn.raw().unwrap();
+    let mut stream = raw
         .stream(
             "select g, repeat('x', 50) from generate_series(1, $1::int4) g",
             &[Param::text("100001")],
@@ -55,9 +55,9 @@ fn a_large_result_comes_in_portions() {
 fn an_error_in_the_middle_of_a_stream_ends_it_and_not_the_connection() {
     let pool = one(server(), "breaks");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let mut stream =
-        lane.stream("select 1 / (500 - g) from generate_series(1, 1000) g", &[], ResultFormat::Text).unwrap();
+        raw.stream("select 1 / (500 - g) from generate_series(1, 1000) g", &[], ResultFormat::Text).unwrap();
     let mut rows = 0;
     let error = loop {
         match stream.next_portion(100) {
@@ -79,9 +79,9 @@ fn a_stream_given_up_half_way_is_cancelled_before_the_next_statement() {
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid();
     for _ in 0..3 {
-        let mut lane = conn.lane().unwrap();
+        let mut raw = conn.raw().unwrap();
         let mut stream =
-            lane.stream("select generate_series(1, 1000000000)", &[], ResultFormat::Text).unwrap();
+            raw.stream("select generate_series(1, 1000000000)", &[], ResultFormat::Text).unwrap();
         stream.next_portion(10).unwrap().unwrap();
         drop(stream);
         assert_eq!(value(&mut conn).as_deref(), Some("1"));
@@ -105,12 +105,12 @@ fn a_stream_given_up_half_way_is_settled_before_the_next_borrower() {
 
 /// All of it has been received, so that the connection is at rest, except that nobody has looked at it.
 #[test]
-fn a_short_stream_given_up_half_way_leaves_nothing_to_either_lane() {
+fn a_short_stream_given_up_half_way_leaves_nothing_to_either_api() {
     let pool = one(server(), "short");
     let open = |conn: &mut PooledConnection| {
-        let mut lane = conn.lane().unwrap();
-        let mut cursor = lane.open_stream("select generate_series(1, 20)", &[], ResultFormat::Text).unwrap();
-        cursor.next_portion(&mut lane, 5).unwrap().unwrap();
+        let mut raw = conn.raw().unwrap();
+        let mut cursor = raw.open_stream("select generate_series(1, 20)", &[], ResultFormat::Text).unwrap();
+        cursor.next_portion(&mut raw, 5).unwrap().unwrap();
         cursor
     };
     let mut conn = pool.get().unwrap();
@@ -127,7 +127,7 @@ fn a_short_stream_given_up_half_way_leaves_nothing_to_either_lane() {
 }
 
 #[test]
-fn the_client_ends_what_the_lane_has_open() {
+fn the_client_ends_what_the_raw_session_has_open() {
     let pool = one(server(), "impatient");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("create temp table impatient (n int)").unwrap();
@@ -135,12 +135,12 @@ fn the_client_ends_what_the_lane_has_open() {
         let cursor = endless(&mut conn);
         let kept = (!dropped).then_some(cursor);
         assert_eq!(conn.client().unwrap().query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
-        let sink = conn.lane().unwrap().open_copy_in("copy impatient from stdin").unwrap();
+        let sink = conn.raw().unwrap().open_copy_in("copy impatient from stdin").unwrap();
         let sink = (!dropped).then_some(sink);
         assert_eq!(conn.client().unwrap().query_one("select 8", &[]).unwrap().get::<_, i32>(0), 8);
         for error in [
-            kept.map(|mut cursor| cursor.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err()),
-            sink.map(|mut sink| sink.write(&mut conn.lane().unwrap(), b"1\n").unwrap_err()),
+            kept.map(|mut cursor| cursor.next_portion(&mut conn.raw().unwrap(), 1).unwrap_err()),
+            sink.map(|mut sink| sink.write(&mut conn.raw().unwrap(), b"1\n").unwrap_err()),
         ] {
             assert_eq!(error.map(|e| e.kind()), (!dropped).then_some(ErrorKind::Misuse));
         }
@@ -155,20 +155,20 @@ fn while_a_stream_is_open_other_calls_are_refused_and_name_it() {
     let pool = one(server(), "occupied");
     let mut conn = pool.get().unwrap();
     let mut cursor = endless(&mut conn);
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     for error in [
-        lane.query("select 1", &[], ResultFormat::Text).unwrap_err(),
-        lane.script("select 1").unwrap_err(),
-        lane.prepare("select 1", &[]).unwrap_err(),
-        lane.open_stream("select 1", &[], ResultFormat::Text).unwrap_err(),
-        lane.open_copy_out("copy (select 1) to stdout").unwrap_err(),
-        lane.pipeline(&[], PipelineMode::Together).unwrap_err(),
-        lane.notification(Duration::ZERO).unwrap_err(),
+        raw.query("select 1", &[], ResultFormat::Text).unwrap_err(),
+        raw.script("select 1").unwrap_err(),
+        raw.prepare("select 1", &[]).unwrap_err(),
+        raw.open_stream("select 1", &[], ResultFormat::Text).unwrap_err(),
+        raw.open_copy_out("copy (select 1) to stdout").unwrap_err(),
+        raw.pipeline(&[], PipelineMode::Together).unwrap_err(),
+        raw.notification(Duration::ZERO).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Misuse);
         assert!(error.to_string().contains("a stream is open on this connection"), "{error}");
     }
-    assert_eq!(cursor.next_portion(&mut lane, 3).unwrap().unwrap().cell(0, 0), Some(&b"11"[..]));
+    assert_eq!(cursor.next_portion(&mut raw, 3).unwrap().unwrap().cell(0, 0), Some(&b"11"[..]));
 }
 
 #[test]
@@ -177,18 +177,18 @@ fn a_cursor_is_refused_on_another_connection_and_once_its_own_has_gone_back() {
     let pool = Pool::new(config).unwrap();
     let (mut conn, mut other) = (pool.get().unwrap(), pool.get().unwrap());
     let (mut here, mut there) = (endless(&mut conn), endless(&mut other));
-    let error = here.next_portion(&mut other.lane().unwrap(), 1).unwrap_err();
+    let error = here.next_portion(&mut other.raw().unwrap(), 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
-    here.next_portion(&mut conn.lane().unwrap(), 1).unwrap().expect("it goes on");
-    there.next_portion(&mut other.lane().unwrap(), 1).unwrap().expect("it goes on");
+    here.next_portion(&mut conn.raw().unwrap(), 1).unwrap().expect("it goes on");
+    there.next_portion(&mut other.raw().unwrap(), 1).unwrap().expect("it goes on");
     drop((conn, other));
     for mut conn in [pool.get().unwrap(), pool.get().unwrap()] {
         let mut new = endless(&mut conn);
         for old in [&mut here, &mut there] {
-            let error = old.next_portion(&mut conn.lane().unwrap(), 1).unwrap_err();
+            let error = old.next_portion(&mut conn.raw().unwrap(), 1).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
         }
-        new.next_portion(&mut conn.lane().unwrap(), 1).unwrap().expect("it goes on");
+        new.next_portion(&mut conn.raw().unwrap(), 1).unwrap().expect("it goes on");
     }
 }
 
@@ -197,9 +197,9 @@ fn the_deadline_holds_for_each_call_on_a_stream_and_not_for_the_time_between() {
     let pool = one(server(), "patient");
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(400)));
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let sql = "select g, repeat('x', 1000), case when g > 3000 then pg_sleep(20)::text end from generate_series(1, 5000) g";
-    let mut stream = lane.stream(sql, &[], ResultFormat::Text).unwrap();
+    let mut stream = raw.stream(sql, &[], ResultFormat::Text).unwrap();
     for _ in 0..3 {
         thread::sleep(ms(250));
         assert_eq!(stream.next_portion(900).unwrap().unwrap().rows(), 900);
@@ -213,9 +213,9 @@ fn the_deadline_holds_for_each_call_on_a_stream_and_not_for_the_time_between() {
 fn a_portion_of_large_rows_ends_before_it_fills_memory() {
     let pool = one(server(), "heavy");
     let mut conn = pool.get().unwrap();
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let sql = "select repeat('x', 3000000) from generate_series(1, 20)";
-    let mut stream = lane.stream(sql, &[], ResultFormat::Text).unwrap();
+    let mut stream = raw.stream(sql, &[], ResultFormat::Text).unwrap();
     let mut rows = Vec::new();
     while let Some(block) = stream.next_portion(usize::MAX).unwrap() {
         rows.push(block.rows());

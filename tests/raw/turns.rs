@@ -1,4 +1,4 @@
-//! The two lanes take turns on one connection, over every transport.
+//! The client and the raw session take turns on one connection, over every transport.
 
 use holdfast::session::{Param, ResultFormat};
 use holdfast::{Pool, PoolConfig};
@@ -7,20 +7,20 @@ use crate::support::certs::Certs;
 use crate::support::{own_server, server};
 use crate::{one, text};
 
-/// Alternates between the client and the lane, in small and large pieces, inside and outside a transaction.
+/// Alternates between the client and the raw session, in small and large pieces, inside and outside a transaction.
 fn take_turns(pool: &Pool) {
     let mut conn = pool.get().unwrap();
     for round in 0..30i32 {
         let by_client: i32 =
             conn.client().unwrap().query_one("select $1::int4 * 2", &[&round]).unwrap().get(0);
         let value = round.to_string();
-        let by_lane = text(&mut conn, "select $1::int4 * 2", &[Param::text(&value)]).unwrap();
-        assert_eq!(by_lane, Some(by_client.to_string()));
+        let by_raw = text(&mut conn, "select $1::int4 * 2", &[Param::text(&value)]).unwrap();
+        assert_eq!(by_raw, Some(by_client.to_string()));
     }
     let sql = "select generate_series(1, 50000), repeat('y', 40)";
     let rows = conn.client().unwrap().query(sql, &[]).unwrap();
     assert_eq!(rows.len(), 50_000);
-    assert_eq!(conn.lane().unwrap().query(sql, &[], ResultFormat::Text).unwrap().rows(), 50_000);
+    assert_eq!(conn.raw().unwrap().query(sql, &[], ResultFormat::Text).unwrap().rows(), 50_000);
     let big = "v".repeat(3_000_000);
     assert_eq!(
         text(&mut conn, "select length($1::text)", &[Param::text(&big)]).unwrap().as_deref(),
@@ -31,23 +31,23 @@ fn take_turns(pool: &Pool) {
     conn.batch_execute("begin").unwrap();
     text(&mut conn, "insert into turns values (1) returning n", &[]).unwrap();
     conn.client().unwrap().execute("insert into turns values (2)", &[]).unwrap();
-    conn.lane().unwrap().script("rollback").unwrap();
+    conn.raw().unwrap().script("rollback").unwrap();
     assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("0"));
-    let mut lane = conn.lane().unwrap();
+    let mut raw = conn.raw().unwrap();
     let rows = "1234567\n".repeat(200_000);
-    let mut sink = lane.copy_in("copy turns from stdin").unwrap();
+    let mut sink = raw.copy_in("copy turns from stdin").unwrap();
     sink.write(rows.as_bytes()).unwrap();
     assert_eq!(sink.finish().unwrap(), 200_000);
-    let mut source = lane.open_copy_out("copy turns to stdout").unwrap();
+    let mut source = raw.open_copy_out("copy turns to stdout").unwrap();
     let mut bytes = 0;
-    while let Some(row) = source.read(&mut lane).unwrap() {
+    while let Some(row) = source.read(&mut raw).unwrap() {
         bytes += row.len();
     }
     assert_eq!((source.rows(), bytes), (200_000, rows.len()));
-    let mut stream = lane.open_stream("table turns", &[], ResultFormat::Text).unwrap();
-    stream.next_portion(&mut lane, 1000).unwrap().expect("there are more");
+    let mut stream = raw.open_stream("table turns", &[], ResultFormat::Text).unwrap();
+    stream.next_portion(&mut raw, 1000).unwrap().expect("there are more");
     drop(stream);
-    lane.copy_in("copy turns from stdin").unwrap().write(rows.as_bytes()).unwrap();
+    raw.copy_in("copy turns from stdin").unwrap().write(rows.as_bytes()).unwrap();
     assert_eq!(text(&mut conn, "select count(*) from turns", &[]).unwrap().as_deref(), Some("200000"));
     assert!(text(&mut conn, "select 1/0", &[]).is_err());
     assert_eq!(conn.client().unwrap().query_one("select 5", &[]).unwrap().get::<_, i32>(0), 5);
@@ -72,7 +72,7 @@ fn over_tls() {
 }
 
 #[test]
-fn a_notification_received_by_the_lane_reaches_the_client_and_the_other_way_round() {
+fn a_notification_received_by_the_raw_session_reaches_the_client_and_the_other_way_round() {
     use fallible_iterator::FallibleIterator;
     let config = PoolConfig::from_url(&server().url()).unwrap().max_size(2);
     let pool = Pool::new(config).unwrap();
@@ -88,14 +88,14 @@ fn a_notification_received_by_the_lane_reaches_the_client_and_the_other_way_roun
         .unwrap()
         .expect("it came");
     assert_eq!(note.payload(), "for the client");
-    pool.batch_execute("notify crossing, 'for the lane'").unwrap();
-    let note = conn.lane().unwrap().notification(crate::ms(2000)).unwrap().expect("it came");
-    assert_eq!(note.payload, "for the lane");
+    pool.batch_execute("notify crossing, 'for the raw'").unwrap();
+    let note = conn.raw().unwrap().notification(crate::ms(2000)).unwrap().expect("it came");
+    assert_eq!(note.payload, "for the raw");
     conn.batch_execute("unlisten *").unwrap();
 }
 
 #[test]
-fn a_clients_result_half_read_keeps_the_lane_out() {
+fn a_clients_result_half_read_keeps_the_raw_session_out() {
     use fallible_iterator::FallibleIterator;
     let pool = one(server(), "half_read");
     let mut conn = pool.get().unwrap();
@@ -104,5 +104,5 @@ fn a_clients_result_half_read_keeps_the_lane_out() {
         let mut rows = conn.client().unwrap().query_raw("select generate_series(1, 1000000)", none).unwrap();
         rows.next().unwrap();
     }
-    assert_eq!(conn.lane().err().unwrap().kind(), holdfast::ErrorKind::Misuse);
+    assert_eq!(conn.raw().err().unwrap().kind(), holdfast::ErrorKind::Misuse);
 }
