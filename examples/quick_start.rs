@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}: {error}", error.kind().name());
 
     let stats = pool.stats();
-    println!("{} loans over {} connection(s), {} idle now", stats.gets, stats.opens, stats.idle);
+    println!("{} checkouts over {} connection(s), {} idle now", stats.gets, stats.opens, stats.idle);
 
     let report = pool.close();
     println!("closed in {:?}; {} connections had to be cut", report.elapsed, report.cut);

@@ -859,11 +859,11 @@ typedef struct {
     uint32_t struct_size;
     /** Idle connections closed at once. */
     uint32_t idle_closed;
-    /** Lent connections that came back by themselves in time. */
+    /** Connections in use that came back by themselves in time. */
     uint32_t returned;
     /** Connections in use on which the server was asked to cancel the running statement. */
     uint32_t cancelled;
-    /** Lent connections that were still out at the deadline and were cut. */
+    /** Connections still in use at the deadline, which were cut. */
     uint32_t cut;
     /** Always 0. */
     uint32_t reserved;
@@ -917,7 +917,7 @@ holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool,
 /**
  * Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
  * process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
- * Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
+ * Connections in use are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
  * connection that is opened afterwards has min_idle filled again. Blocks until the server has let go of them, for at most
  * settle_timeout.
  */
@@ -1023,7 +1023,7 @@ typedef struct {
     uint32_t max_size;
     /**
      * The cap in force at present: at most max_size, and less where the server was found to be full. It rises again as
-     * connections are wanted and to be had.
+     * callers need connections and the server has room.
      */
     uint32_t limit;
     /** Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see. */
@@ -1036,7 +1036,7 @@ typedef struct {
     uint32_t opening;
     /** Threads that wait for a connection. */
     uint32_t waiting;
-    /** Loans made. This and all that follows is counted since the pool was opened. */
+    /** Connections checked out. This and all that follows is counted since the pool was opened. */
     uint64_t gets;
     /** Times a thread had to queue. */
     uint64_t waits;
@@ -2302,7 +2302,7 @@ holdfast_status holdfast_queue_new(const holdfast_queue_options *options,
                                    holdfast_error **error);
 
 /**
- * A descriptor that is readable while completions wait, for poll, epoll and the like; -1 if there is none to be had. It may
+ * A descriptor that is readable while completions wait, for poll, epoll and the like; -1 if the system has none left. It may
  * be readable for a moment when nothing waits. It belongs to the queue: only wait on it; holdfast_queue_drain makes it
  * unreadable when it has taken everything. It is made by the first call (an eventfd). Any thread; does not block.
  */

@@ -34,7 +34,7 @@
 //! - [`PoolConfig`] says where the server is and how the pool behaves; [`config::options`] lists everything that can be
 //!   said, in URLs, in the environment, by setters. The defaults are small on purpose: 8 connections in production, 5
 //!   in development, none while idle.
-//! - [`Pool`] lends connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
+//! - [`Pool`] hands out connections: [`get`](Pool::get), [`get_timeout`](Pool::get_timeout), [`try_get`](Pool::try_get), or
 //!   [`query`](Pool::query) and its kind in one call.
 //! - [`PooledConnection`] and [`Transaction`] have the names and shapes of the `postgres` crate, with deadlines, cancel and
 //!   statements that are prepared once; [`sql`] has the rest of that API. Values are converted by [`types`].
@@ -92,7 +92,7 @@ pub use observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 pub use observe::health::{Health, HealthStatus, LastError};
 pub use observe::history::{Quantiles, Sample};
 pub use pool::{Circuit, CloseReason, CloseReport, Idempotent, Pool, PooledConnection, Stats};
-/// The `postgres` crate, whose client [`PooledConnection::client`] lends.
+/// The `postgres` crate, whose client [`PooledConnection::client`] gives out.
 pub use postgres;
 pub use postgres::error::SqlState;
 /// Conversions between values in Rust and in PostgreSQL.

@@ -280,7 +280,7 @@ fn what_the_configuration_says_about_servers_is_not_looked_at() {
     );
     let pool = Pool::echo(config.unwrap()).unwrap();
     assert_eq!(pool.target(), "echo");
-    let _lent = pool.get().unwrap();
+    let _held = pool.get().unwrap();
     assert_eq!(pool.get_timeout(ms(10)).unwrap_err().kind(), ErrorKind::PoolTimeout);
     let error = Pool::echo(PoolConfig::new().max_size(1).min_idle(2)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -42,7 +42,7 @@ fn try_with(name: &str, arguments: &[&str]) -> (String, Output) {
 fn the_quick_start_queries_and_closes() {
     let said = run("quick_start");
     assert!(said.contains("hello, postgres\n") && said.contains("3 squared is 9\n"), "{said}");
-    assert!(said.contains("3 loans over 1 connection(s), 1 idle now"), "{said}");
+    assert!(said.contains("3 checkouts over 1 connection(s), 1 idle now"), "{said}");
 }
 
 #[test]

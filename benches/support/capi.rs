@@ -244,7 +244,7 @@ impl Drop for Pool {
     }
 }
 
-/// A connection on loan.
+/// A connection that is checked out.
 pub struct Connection {
     c: &'static Functions,
     handle: *mut Opaque,

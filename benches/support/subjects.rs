@@ -58,7 +58,7 @@ fn all_open(config: PoolConfig, size: u32) -> Outcome<Pool> {
 
 pub type StockPool = r2d2::Pool<PostgresConnectionManager<NoTls>>;
 
-/// r2d2 as it comes, but for the round trip before every loan, which no measurement here is about.
+/// r2d2 as it comes, but for the round trip before every checkout, which no measurement here is about.
 pub fn stock_r2d2(url: &str, size: u32) -> Outcome<StockPool> {
     let manager = PostgresConnectionManager::new(url.parse()?, NoTls);
     Ok(r2d2::Pool::builder().max_size(size).test_on_check_out(false).build(manager)?)

@@ -79,8 +79,8 @@ fn connections(seen: &Observation, families: &mut Families) {
     families.count(&names::PENDING, stats.waiting);
     families.count(&names::TIMEOUTS, stats.timeouts);
     families.durations(&names::CREATE_TIME, &figures.created);
-    families.durations(&names::WAIT_TIME, &figures.loans.waited);
-    families.durations(&names::USE_TIME, &figures.loans.used);
+    families.durations(&names::WAIT_TIME, &figures.checkouts.waited);
+    families.durations(&names::USE_TIME, &figures.checkouts.used);
 }
 
 fn statements(seen: &Observation, families: &mut Families) {
@@ -134,7 +134,7 @@ fn counters(seen: &Observation, families: &mut Families) {
     families.count(&names::RETRIES, stats.retries);
     families.count(&names::PROBES, stats.probes);
     families.count(&names::VALIDATIONS, stats.validations);
-    families.count(&names::LOANS, stats.gets);
+    families.count(&names::CHECKOUTS, stats.gets);
     families.count(&names::WAITS, stats.waits);
     families.count(&names::SHED, stats.shed);
     families.each(&names::ERRORS, stats.errors().iter().map(|(kind, n)| (vec![kind.name().to_owned()], *n)));

@@ -75,8 +75,8 @@ fn figures(seen: &Observation) -> Value {
         "statement_errors": statement_errors,
         "durations": {
             "create": durations(&figures.created),
-            "wait": durations(&figures.loans.waited),
-            "use": durations(&figures.loans.used),
+            "wait": durations(&figures.checkouts.waited),
+            "use": durations(&figures.checkouts.used),
             "operation": durations(&traffic.took),
         },
         "alerts": seen.alerts.iter().map(|alert| json!({

@@ -92,8 +92,8 @@ metrics! {
     PROBES = Counter "holdfast_probes_total" [] None,
         "Attempts on nobody's behalf to find out whether the server is back.";
     VALIDATIONS = Counter "holdfast_validations_total" [] None,
-        "Connections that proved that they work, before a loan or in the background.";
-    LOANS = Counter "holdfast_loans_total" [] None, "Connections lent.";
+        "Connections that passed validation, before a checkout or in the background.";
+    CHECKOUTS = Counter "holdfast_checkouts_total" [] None, "Connections checked out.";
     WAITS = Counter "holdfast_waits_total" [] None, "Times a caller had to queue.";
     SHED = Counter "holdfast_shed_total" [] None, "Calls that were not let into the queue.";
     ERRORS = Counter "holdfast_errors_total" ["kind"] None,
@@ -104,7 +104,7 @@ metrics! {
     ROLLED_BACK = Counter "holdfast_rolled_back_total" [] None,
         "Connections that came back with an open transaction.";
     LEAKS = Counter "holdfast_leaks_suspected_total" [] None,
-        "Loans that lasted longer than leak_detection_threshold.";
+        "Checkouts that lasted longer than leak_detection_threshold.";
     SENT = Counter "holdfast_sent_bytes_total" [] None, "Bytes sent to the server, before TLS.";
     RECEIVED = Counter "holdfast_received_bytes_total" [] None, "Bytes received from the server, after TLS.";
     ALERT = Gauge "holdfast_alert" ["alert", "severity"] None, "1 while the alert is raised, else 0.";

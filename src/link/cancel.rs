@@ -13,8 +13,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::address::{Address, unix_address};
 use super::backend_key::BackendKey;
+use super::checkouts::{Checkouts, Request};
 use super::dial::SSL_REQUEST;
-use super::loans::{Loans, Request};
 use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
@@ -51,7 +51,7 @@ pub struct CancelHandle {
     tls: Option<Arc<Tls>>,
     key: Option<BackendKey>,
     /// The checkout that the handle was made for.
-    checkout: Option<(Loans, u64)>,
+    checkout: Option<(Checkouts, u64)>,
 }
 
 impl std::fmt::Debug for CancelHandle {
@@ -72,8 +72,8 @@ impl CancelHandle {
     }
 
     /// Returns a handle for the present checkout only.
-    pub(crate) fn for_present_loan(&self, loans: &Loans) -> Self {
-        Self { checkout: Some((loans.clone(), loans.present())), ..self.clone() }
+    pub(crate) fn for_present_checkout(&self, checkouts: &Checkouts) -> Self {
+        Self { checkout: Some((checkouts.clone(), checkouts.present())), ..self.clone() }
     }
 
     /// Asks the server to cancel the statement that runs on the connection now. Blocks for at most 5 s, until the server has
@@ -91,7 +91,7 @@ impl CancelHandle {
     /// As for [`cancel`](Self::cancel); [`ErrorKind::ConnectTimeout`] when the limit passes.
     pub fn cancel_within(&self, limit: Duration) -> Result<(), Error> {
         let mut request = match &self.checkout {
-            Some((loans, number)) => match loans.begin_request(*number) {
+            Some((checkouts, number)) => match checkouts.begin_request(*number) {
                 Some(request) => Some(request),
                 None => return Ok(()),
             },

@@ -9,6 +9,7 @@ pub(crate) mod address;
 mod backend_key;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
+pub(crate) mod checkouts;
 mod deadline;
 #[cfg(feature = "capi")]
 pub(crate) mod deferred;
@@ -19,7 +20,6 @@ pub(crate) mod driver_bridge;
 mod framed;
 pub(crate) mod in_process;
 mod listening;
-pub(crate) mod loans;
 mod protocol_state;
 #[cfg(test)]
 mod protocol_state_tests;

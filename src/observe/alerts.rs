@@ -66,7 +66,7 @@ impl AlertKind {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::PoolUseHigh => {
-                "look for loans that last long (explain_exhaustion, use time): give connections back before slow work that \
+                "look for checkouts that last long (explain_exhaustion, use time): give connections back before slow work that \
                  needs none; if they are all short, raise max_size as far as `holdfast tune` finds room"
             }
             Self::RetriesFrequent => {
@@ -78,7 +78,7 @@ impl AlertKind {
                  listen queue overflows; `holdfast diagnose` shows the phase that takes the time"
             }
             Self::PoolExhausted => {
-                "explain_exhaustion says who holds the connections: look for forgotten loans and transactions left open, then \
+                "explain_exhaustion says who holds the connections: look for forgotten checkouts and transactions left open, then \
                  for slow statements; raise max_size only if the server has room"
             }
             Self::ErrorRateHigh => {
@@ -86,7 +86,7 @@ impl AlertKind {
                  resources, 08xxx the network"
             }
             Self::OldestWaiter => {
-                "connections are held for longer than callers can wait: find the loans that last long (explain_exhaustion), or \
+                "connections are held for longer than callers can wait: find the checkouts that last long (explain_exhaustion), or \
                  raise max_size if the server has room; max_waiting sheds load instead of letting all wait"
             }
             Self::CircuitOpen => {
@@ -303,7 +303,7 @@ impl Alerts {
         let share = failed as f64 / tried.max(1) as f64;
         if tried >= 20 && share > 0.05 {
             return Verdict::Raise(format!(
-                "{failed} of {tried} statements and loans failed within {WINDOW_S} s: {:.0} %",
+                "{failed} of {tried} statements and checkouts failed within {WINDOW_S} s: {:.0} %",
                 share * 100.0
             ));
         }

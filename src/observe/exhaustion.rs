@@ -145,23 +145,25 @@ impl Exhaustion {
         }
         if in_transaction > 0 {
             return format!(
-                "{in_transaction} of {held} loans are idle in a transaction: is a commit missing?"
+                "{in_transaction} of {held} checkouts are idle in a transaction: is a commit missing?"
             );
         }
         if forgotten > 0 {
             return format!(
-                "{forgotten} of {held} loans do nothing: they are held during other work, or leaked"
+                "{forgotten} of {held} checkouts do nothing: they are held during other work, or leaked"
             );
         }
         if (held as u32) < self.limit {
-            return format!("{held} of {} connections are lent: there is room at present", self.limit);
+            return format!("{held} of {} connections are checked out: there is room at present", self.limit);
         }
         match self.holders.iter().filter(|holder| holder.busy).count() {
             busy if busy == held => {
                 format!("all {held} connections are busy with statements: more load than connections")
             }
-            0 => format!("all {held} connections are lent, and no statement runs on any of them at present"),
-            busy => format!("all {held} connections are lent; statements run on {busy} of them"),
+            0 => format!(
+                "all {held} connections are checked out, and no statement runs on any of them at present"
+            ),
+            busy => format!("all {held} connections are checked out; statements run on {busy} of them"),
         }
     }
 }
@@ -178,7 +180,7 @@ impl fmt::Display for Exhaustion {
         writeln!(f, "{}", self.verdict())?;
         write!(
             f,
-            "pool: {} lent, {} idle, {} opening, of {} (max_size {}); {} callers wait",
+            "pool: {} checked out, {} idle, {} opening, of {} (max_size {}); {} callers wait",
             self.holders.len(),
             self.idle,
             self.opening,

@@ -108,7 +108,7 @@ impl PooledConnection {
     /// Returns a handle with which any thread can cancel the statement that runs on this connection.
     pub fn cancel_handle(&self) -> CancelHandle {
         let conn = self.conn();
-        conn.cancel.for_present_loan(&conn.loans)
+        conn.cancel.for_present_checkout(&conn.checkouts)
     }
 
     /// Returns the same as [`cancel_handle`](Self::cancel_handle), under the name that `postgres::Client` has for it.
@@ -145,7 +145,7 @@ impl PooledConnection {
             if self.core.is_inherited() {
                 mem::forget(conn);
             } else {
-                conn.loans.end_loan();
+                conn.checkouts.end_checkout();
                 self.core.end_checkout(&conn);
                 self.core.retire(conn, CloseReason::Discarded);
             }

@@ -23,10 +23,10 @@ impl PooledConnection {
     fn handle(&mut self) -> Result<Handle<'_>> {
         self.make_raw_ready()?;
         let (core, conn) = self.parts();
-        let OpenConnection { link, cancel, session, target, loans, .. } = &mut **conn;
+        let OpenConnection { link, cancel, session, target, checkouts, .. } = &mut **conn;
         Ok(Handle::new(
             RawSession::new(link, cancel, session),
-            Context { catalog: &core.catalog, target, loans },
+            Context { catalog: &core.catalog, target, checkouts },
         ))
     }
 

@@ -219,8 +219,8 @@ fn a_panic_while_a_connection_is_validated_loses_nothing() {
 }
 
 #[test]
-fn a_panic_while_a_connection_is_lent_or_comes_back_loses_nothing() {
-    for point in ["lent", "returned", "parking"] {
+fn a_panic_while_a_connection_is_checked_out_or_comes_back_loses_nothing() {
+    for point in ["checked_out", "returned", "parking"] {
         panics_at(point, |c| c, plainly);
     }
     for point in ["settling", "settled"] {

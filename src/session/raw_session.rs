@@ -148,7 +148,7 @@ impl<'c> RawSession<'c> {
     /// Ends the checkout, and with it any exchange that one of its cursors had open, even if the cursor still exists. The rest
     /// of an exchange is skipped if all of it has arrived.
     #[inline]
-    pub(crate) fn end_loan(&mut self) {
+    pub(crate) fn end_checkout(&mut self) {
         self.state.forget_messages();
         self.state.exchange_state.revoke();
         self.skip_received();

@@ -100,7 +100,7 @@ fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_re
     let mut state = SessionState::new(0, Arc::default());
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     raw.send_and_leave("ROLLBACK");
-    raw.end_loan();
+    raw.end_checkout();
     assert!(server.link.is_busy() && state.is_unfinished());
     assert!(!state.needs_cancel());
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
@@ -116,7 +116,7 @@ fn a_rollback_is_sent_without_waiting_and_its_answer_skipped_without_a_cancel_re
 }
 
 #[test]
-fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
+fn a_reader_that_was_leaked_is_in_the_way_of_its_own_checkout_only() {
     const BOUND: &[u8] = b"1\0\0\0\x04n\0\0\0\x042\0\0\0\x04";
     let mut server = ScriptedServer::begin(READY, true).unwrap();
     let mut state = SessionState::new(0, Arc::default());
@@ -124,7 +124,7 @@ fn a_reader_that_was_leaked_is_in_the_way_of_its_own_loan_only() {
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     std::mem::forget(raw.open_stream("select 1", &[], ResultFormat::Text).unwrap());
     assert_eq!(raw.script("select 1").unwrap_err().kind(), ErrorKind::Misuse);
-    raw.end_loan();
+    raw.end_checkout();
     (&server.server).write_all(DONE).unwrap();
     raw.bring_to_rest().unwrap();
     (&server.server).write_all(DONE).unwrap();
@@ -143,7 +143,7 @@ fn a_stream_of_a_copy_that_has_failed_is_dropped_without_waiting_and_its_connect
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     let begun = Instant::now();
     drop(raw.stream("copy t from stdin", &[], ResultFormat::Text).unwrap());
-    raw.end_loan();
+    raw.end_checkout();
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(!server.link.is_clean(), "a Sync has to be sent");
     (&server.server).write_all(READY).unwrap();
@@ -286,7 +286,7 @@ fn last_words_that_come_before_a_statement_was_bound_say_that_it_did_not_run() {
 }
 
 #[test]
-fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received() {
+fn an_idle_session_keeps_some_kilobytes_whatever_its_last_checkout_sent_and_received() {
     let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = SessionState::new(0, Arc::default());
     let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
@@ -296,7 +296,7 @@ fn an_idle_session_keeps_some_kilobytes_whatever_its_last_loan_sent_and_received
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
     let text = format!("select '{}'", "y".repeat(20_000));
     assert_eq!(raw.script(&text).unwrap()[0].rows(), 60);
-    raw.end_loan();
+    raw.end_checkout();
     assert!(state.reader.memory() <= 8 * 1024, "{}", state.reader.memory());
     assert_eq!(state.out.capacity(), 0);
     server.say(DONE);

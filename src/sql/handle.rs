@@ -41,7 +41,7 @@ impl<'c> Handle<'c> {
     }
 
     pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        self.raw.cancel_of().for_present_loan(self.context.loans)
+        self.raw.cancel_of().for_present_checkout(self.context.checkouts)
     }
 
     /// Adds the target to an error. If the server reported why it ended the session, that becomes the error.

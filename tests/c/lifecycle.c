@@ -69,16 +69,16 @@ static void everything_outlives_what_it_came_from(const char *url)
     holdfast_result_free(result);
     CHECK(strcmp((const char *)holdfast_result_cell(kept, 0, 0).ptr, "42") == 0);
     CHECK(is(holdfast_error_sqlstate(failure), "22012"));
-    OK(holdfast_cancel_fire(further, HOLDFAST_CONFIGURED, &error)); /* the loan is over: it does nothing */
+    OK(holdfast_cancel_fire(further, HOLDFAST_CONFIGURED, &error)); /* the checkout is over: it does nothing */
     holdfast_cancel_free(further);
     holdfast_result_free(kept);
     holdfast_error_free(failure);
 }
 
-static void idle_connections_are_released_and_lent_ones_stay(const char *url)
+static void idle_connections_are_released_and_checked_out_ones_stay(const char *url)
 {
     holdfast_pool *pool;
-    holdfast_connection *lent, *idle;
+    holdfast_connection *held, *idle;
     holdfast_error *error;
     holdfast_stats stats = {.struct_size = sizeof stats};
     size_t released = 99;
@@ -86,26 +86,26 @@ static void idle_connections_are_released_and_lent_ones_stay(const char *url)
     OK(holdfast_pool_open_url(url, HOLDFAST_NUL, &pool, &error));
     OK(holdfast_pool_release_idle(pool, &released, &error));
     CHECK(released == 0);
-    OK(holdfast_pool_acquire(pool, NULL, &lent, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &held, &error));
     OK(holdfast_pool_acquire(pool, NULL, &idle, &error));
-    uint32_t pid = holdfast_connection_backend_pid(lent);
+    uint32_t pid = holdfast_connection_backend_pid(held);
     holdfast_connection_release(idle);
     OK(holdfast_pool_release_idle(pool, &released, &error));
     CHECK(released == 1);
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.total == 1 && stats.in_use == 1 && stats.closed_released == 1);
 
-    holdfast_connection_release(lent);
-    OK(holdfast_pool_acquire(pool, NULL, &lent, &error));
-    CHECK(holdfast_connection_backend_pid(lent) == pid); /* the pool goes on as before */
-    holdfast_connection_release(lent);
+    holdfast_connection_release(held);
+    OK(holdfast_pool_acquire(pool, NULL, &held, &error));
+    CHECK(holdfast_connection_backend_pid(held) == pid); /* the pool goes on as before */
+    holdfast_connection_release(held);
     OK(holdfast_pool_release_idle(pool, NULL, &error));
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.total == 0 && stats.closed_released == 2);
     holdfast_pool_free(pool);
 }
 
-static void a_closed_pool_lends_nothing_and_says_so(const char *url)
+static void a_closed_pool_checks_out_nothing_and_says_so(const char *url)
 {
     holdfast_pool *pool;
     holdfast_connection *connection;
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
     the_library_is_the_one_of_the_header();
     connections_are_borrowed_and_come_back(argv[1]);
     everything_outlives_what_it_came_from(argv[1]);
-    idle_connections_are_released_and_lent_ones_stay(argv[1]);
-    a_closed_pool_lends_nothing_and_says_so(argv[1]);
+    idle_connections_are_released_and_checked_out_ones_stay(argv[1]);
+    a_closed_pool_checks_out_nothing_and_says_so(argv[1]);
     return 0;
 }

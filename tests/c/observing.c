@@ -171,14 +171,14 @@ static void metrics_and_health_are_texts_and_numbers(const char *url)
     CHECK(health.last_success_us == HOLDFAST_NEVER && health.last_error_us == HOLDFAST_NEVER);
     OK(holdfast_pool_acquire(pool, NULL, &conn, &error));
     OK(holdfast_pool_explain_exhaustion(pool, HOLDFAST_METRICS_WORDS, &text, &error));
-    CHECK(text_has(text, "1 lent, 0 idle"));
+    CHECK(text_has(text, "1 checked out, 0 idle"));
     holdfast_connection_release(conn);
     OK(holdfast_pool_explain_exhaustion(pool, HOLDFAST_METRICS_JSON, &text, &error));
     CHECK(text_has(text, "\"max_connections\":"));
     OK(holdfast_pool_health(pool, &health, &error));
     CHECK(health.last_success_us != HOLDFAST_NEVER && health.alerts == 0 && health.reasons == 0);
     OK(holdfast_pool_metrics(pool, HOLDFAST_METRICS_PROMETHEUS, &text, &error));
-    CHECK(text_has(text, "holdfast_loans_total{db_client_connection_pool_name=\"watched\"} 1\n"));
+    CHECK(text_has(text, "holdfast_checkouts_total{db_client_connection_pool_name=\"watched\"} 1\n"));
     OK(holdfast_pool_metrics(pool, HOLDFAST_METRICS_OPENMETRICS, &text, &error));
     CHECK(text_has(text, "# EOF"));
     OK(holdfast_pool_metrics(pool, HOLDFAST_METRICS_JSON, &text, &error));
@@ -234,7 +234,7 @@ static void a_pool_is_served_over_http(const char *url)
     holdfast_pool *pool = open_pool(url, NULL);
     OK(holdfast_pool_serve(pool, "127.0.0.1:0", HOLDFAST_NUL, NULL, 0, 0, &server, &error));
     fetch(holdfast_server_url(server), "/metrics", "", answer, sizeof answer);
-    CHECK(strstr(answer, "200 OK") != NULL && strstr(answer, "holdfast_loans_total") != NULL);
+    CHECK(strstr(answer, "200 OK") != NULL && strstr(answer, "holdfast_checkouts_total") != NULL);
     holdfast_server_free(server);
     OK(holdfast_pool_serve(pool, "127.0.0.1:0", HOLDFAST_NUL, "sesame", HOLDFAST_NUL, 0, &server, &error));
     fetch(holdfast_server_url(server), "/metrics", "", answer, sizeof answer);

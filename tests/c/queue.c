@@ -342,7 +342,7 @@ static void all_are_answered_when_the_pool_closes(const char *url, bool frees)
 
     for (uint64_t tag = 0; tag < 10; tag++)
         submit(pool, queue, tag, "select pg_sleep(1)");
-    wait_until_lent(pool, 2);
+    wait_until_in_use(pool, 2);
     if (frees) {
         holdfast_pool_free(pool);
     } else {
@@ -373,7 +373,7 @@ static void a_queue_freed_early_takes_what_it_holds_with_it(const char *url)
     for (uint64_t tag = 1; tag < 6; tag++)
         OK(holdfast_submit_acquire(pool, queue, tag, NULL, NULL, &error));
     submit(pool, queue, 7, "select 'never run'");
-    wait_until_lent(pool, 2);
+    wait_until_in_use(pool, 2);
     holdfast_queue_free(queue);
     do {
         CHECK(now() - begun < 10);

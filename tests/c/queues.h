@@ -67,7 +67,7 @@ static inline void discard(holdfast_completion done)
 }
 
 /* Waits until so many connections are checked out. */
-static inline void wait_until_lent(holdfast_pool *pool, uint32_t count)
+static inline void wait_until_in_use(holdfast_pool *pool, uint32_t count)
 {
     holdfast_stats stats = {.struct_size = sizeof stats};
     holdfast_error *error;

@@ -428,7 +428,7 @@ static void a_deadline_may_cover_the_wait_for_a_connection(const char *url)
 {
     holdfast_pool *pool = open_pool(url, "1");
     holdfast_queue *queue = open_queue(10);
-    holdfast_connection *lent = acquire(pool);
+    holdfast_connection *held = acquire(pool);
     holdfast_submit_options options = {.struct_size = sizeof options, .deadline_ms = 200, .deadline_covers_wait = 1};
     holdfast_completion done;
     holdfast_error *error;
@@ -438,7 +438,7 @@ static void a_deadline_may_cover_the_wait_for_a_connection(const char *url)
     CHECK(done.status == HOLDFAST_STATUS_POOL_TIMEOUT);
     CHECK(holdfast_error_elapsed_us(done.error) >= 150000 && holdfast_error_elapsed_us(done.error) < 3000000);
     discard(done);
-    holdfast_connection_release(lent);
+    holdfast_connection_release(held);
     OK(holdfast_submit_query(pool, queue, 2, &options, "select pg_sleep(60)", HOLDFAST_NUL, NULL, 0, NULL, &error));
     done = next(queue);
     CHECK(done.status == HOLDFAST_STATUS_QUERY_TIMEOUT);

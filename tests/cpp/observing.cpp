@@ -123,7 +123,7 @@ static void what_a_function_throws_or_asks_for_harms_nobody(const std::string &u
             FAILS(holdfast::status::reentrant, asked->acquire());
             FAILS(holdfast::status::reentrant, asked->explain_exhaustion());
             // What does not block is allowed.
-            CHECK(asked->health().live && has(asked->metrics(), "holdfast_loans_total"));
+            CHECK(asked->health().live && has(asked->metrics(), "holdfast_checkouts_total"));
             refused++;
         }
         throw std::runtime_error("what is thrown here is nobody's concern");
@@ -189,7 +189,7 @@ static void metrics_come_in_every_format_and_no_other(const std::string &url)
 {
     holdfast::pool pool(watched(url));
     CHECK(pool.query("select 1").size() == 1);
-    CHECK(has(pool.metrics(), "holdfast_loans_total{db_client_connection_pool_name=\"watched\"} 1\n"));
+    CHECK(has(pool.metrics(), "holdfast_checkouts_total{db_client_connection_pool_name=\"watched\"} 1\n"));
     const auto open = pool.metrics(holdfast::metrics_format::openmetrics);
     CHECK(open.size() > 6 && open.compare(open.size() - 6, 6, "# EOF\n") == 0);
     const auto json = pool.metrics(holdfast::metrics_format::json);
@@ -204,7 +204,7 @@ static void who_holds_the_connections_is_told_in_words_and_as_json(const std::st
     holdfast::pool pool(watched(url));
     {
         auto held = pool.acquire();
-        CHECK(has(pool.explain_exhaustion(), "1 lent, 0 idle"));
+        CHECK(has(pool.explain_exhaustion(), "1 checked out, 0 idle"));
     }
     CHECK(has(pool.explain_exhaustion(holdfast::metrics_format::json), "\"max_connections\":"));
     FAILS(holdfast::status::argument, pool.explain_exhaustion(holdfast::metrics_format::prometheus));

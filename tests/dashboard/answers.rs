@@ -36,7 +36,7 @@ fn every_path_has_its_answer_and_strict_headers() {
     let served = pool.serve("127.0.0.1:0").unwrap();
     let expected = [
         ("/", "text/html", "<title>Holdfast</title>"),
-        ("/metrics", "text/plain; version=0.0.4", "holdfast_loans_total{"),
+        ("/metrics", "text/plain; version=0.0.4", "holdfast_checkouts_total{"),
         ("/stats.json", "application/json", "\"schema\":\"holdfast.stats.v1\""),
         ("/healthz", "text/plain", "healthy\n"),
         ("/readyz", "text/plain", "healthy\n"),

@@ -202,6 +202,6 @@ fn a_token_is_asked_for_and_kept_for_the_window_only() {
     assert_eq!(browser.run("return document.querySelector('#token-form').hidden"), true);
     assert_eq!(browser.run("return localStorage.getItem('holdfast-token')"), serde_json::Value::Null);
     browser.run("document.querySelector('footer a[href=\"/metrics\"]').click()");
-    soon("what a link leads to is shown", || browser.text_of("body").contains("holdfast_loans_total"));
+    soon("what a link leads to is shown", || browser.text_of("body").contains("holdfast_checkouts_total"));
     assert!(!browser.run("return location.href").as_str().unwrap().contains("sesame"));
 }

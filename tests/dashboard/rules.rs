@@ -59,7 +59,7 @@ fn promtool_accepts_the_rules_and_each_fires_when_it_should() {
                     "0+90x40",
                     "0+90x40",
                 ),
-                ("holdfast_loans_total{POOL}", "0+50x40", "0+50x40"),
+                ("holdfast_checkouts_total{POOL}", "0+50x40", "0+50x40"),
                 ("holdfast_statements_total{POOL}", "0+50x40", "0+50x40"),
             ],
         ),

@@ -106,7 +106,7 @@ fn errors_alarm_when_it_is_not_the_statements_fault() {
         pool.batch_execute("set local statement_timeout = 5; select pg_sleep(1)").unwrap_err();
     }
     let cause = raised(&pool, AlertKind::ErrorRateHigh);
-    assert!(cause.contains("statements and loans failed within 30 s"), "{cause}");
+    assert!(cause.contains("statements and checkouts failed within 30 s"), "{cause}");
 }
 
 #[test]

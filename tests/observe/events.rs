@@ -127,10 +127,10 @@ fn a_full_server_is_told_as_a_limit_that_moved() {
 fn an_outage_is_told_by_the_circuit_and_by_the_servers_last_words() {
     let server = own_server(|s| s);
     let (pool, events) = listening(config(&server, "outage").breaker_after(ms(300)).retry_max(0));
-    let mut lent = pool.get().unwrap();
+    let mut held = pool.get().unwrap();
     server.stop(holdfast::embedded::StopMode::Fast).unwrap();
-    lent.batch_execute("select 1").unwrap_err();
-    drop(lent);
+    held.batch_execute("select 1").unwrap_err();
+    drop(held);
     let said = next(&events, EventKind::ServerMessage);
     assert!(said.message.contains("terminating connection"), "{}", said.message);
     pool.get().unwrap_err();

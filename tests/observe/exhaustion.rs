@@ -36,7 +36,7 @@ fn holders_are_named_with_what_they_do_and_the_server_tells_who_has_its_slots() 
     assert_eq!(slots.idle_in_transaction, 3, "{story}");
     let of_stranger = slots.slots.iter().find(|slot| slot.application == "stranger").unwrap();
     assert_eq!((of_stranger.count, of_stranger.state.as_str()), (1, "idle in transaction"));
-    assert!(story.verdict().contains("2 of 2 loans are idle in a transaction"), "{story}");
+    assert!(story.verdict().contains("2 of 2 checkouts are idle in a transaction"), "{story}");
 }
 
 #[test]

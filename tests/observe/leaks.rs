@@ -1,4 +1,4 @@
-//! Loans that are forgotten.
+//! Checkouts that are forgotten.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -9,7 +9,7 @@ use crate::support::server;
 use crate::{config, ms, sample, soon};
 
 #[test]
-fn a_forgotten_loan_is_reported_once_with_the_place_where_it_was_taken() {
+fn a_forgotten_checkout_is_reported_once_with_the_place_where_it_was_taken() {
     let (sender, reports) = channel();
     let config = config(server(), "leaky").leak_detection_threshold(ms(200)).on_event(move |event| {
         if event.kind == EventKind::LeakSuspected {
@@ -26,15 +26,15 @@ fn a_forgotten_loan_is_reported_once_with_the_place_where_it_was_taken() {
     assert!(reports.try_recv().is_err(), "once is enough");
     drop(forgotten);
     let _again = pool.get().unwrap();
-    reports.recv_timeout(ms(10_000)).expect("the next loan is another");
+    reports.recv_timeout(ms(10_000)).expect("the next checkout is another");
     assert_eq!(sample(&pool.metrics_text(), "holdfast_leaks_suspected_total", &[]), Some(2.0));
 }
 
 #[test]
-fn a_loan_that_comes_back_in_time_is_not_reported() {
+fn a_checkout_that_comes_back_in_time_is_not_reported() {
     let pool = Pool::new(config(server(), "honest").leak_detection_threshold(ms(3_000))).unwrap();
     for _ in 0..5 {
-        let _lent = pool.get().unwrap();
+        let _held = pool.get().unwrap();
         thread::sleep(ms(500));
     }
     soon("it was looked at meanwhile", || !pool.alerts().iter().any(|_| true));

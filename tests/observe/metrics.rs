@@ -160,7 +160,7 @@ fn without_metrics_everything_is_counted_and_nothing_timed() {
     let text = pool.metrics_text();
     assert_eq!(sample(&text, "holdfast_statements_total", &[]), Some(1.0));
     assert_eq!(sample(&text, "holdfast_statement_errors_total", &[]), Some(1.0));
-    assert_eq!(sample(&text, "holdfast_loans_total", &[]), Some(2.0));
+    assert_eq!(sample(&text, "holdfast_checkouts_total", &[]), Some(2.0));
     assert_eq!(sample(&text, "db_client_connection_use_time_seconds_count", &[]), Some(0.0));
     assert_eq!(sample(&text, "db_client_operation_duration_seconds_sum", &[]), Some(0.0));
 }
@@ -232,8 +232,8 @@ fn promtool_accepts_the_metrics() {
 fn open_metrics_ends_as_it_must_and_names_families_without_their_suffix() {
     let text = seasoned().metrics_text_as(MetricsFormat::OpenMetrics);
     assert!(text.ends_with("\n# EOF\n"));
-    assert!(text.contains("# TYPE holdfast_loans counter\n"));
-    assert!(text.contains("\nholdfast_loans_total{"));
+    assert!(text.contains("# TYPE holdfast_checkouts counter\n"));
+    assert!(text.contains("\nholdfast_checkouts_total{"));
     assert!(text.contains("# UNIT db_client_connection_use_time_seconds seconds\n"));
     for line in text.lines().filter(|line| line.contains("le=\"")) {
         let bound = line.split("le=\"").nth(1).unwrap().split('"').next().unwrap();

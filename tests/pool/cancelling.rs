@@ -1,4 +1,4 @@
-//! A cancel request hits the loan that it was made for, or nothing.
+//! A cancel request hits the checkout that it was made for, or nothing.
 
 use std::thread;
 use std::time::Instant;
@@ -48,11 +48,11 @@ fn giving_a_connection_back_does_not_wait_for_a_request_that_is_under_way() {
         let start = Instant::now();
         drop(conn);
         assert!(start.elapsed() < ms(200), "the borrower waited for {:?}", start.elapsed());
-        assert!(pool.try_get().unwrap().is_none(), "nor is it lent meanwhile");
+        assert!(pool.try_get().unwrap().is_none(), "nor is it checked out meanwhile");
         canceller.join().unwrap().unwrap();
     });
     proxy.latency(ms(0));
-    soon("it is lent again", || pool.stats().idle == 1);
+    soon("it is checked out again", || pool.stats().idle == 1);
     assert_eq!(pool.stats().opens, 1);
 }
 
@@ -79,6 +79,6 @@ fn a_request_that_was_never_sent_costs_no_connection() {
     proxy.refuse();
     conn.cancel_handle().cancel().expect_err("nobody takes it");
     drop(conn);
-    soon("it is lent again", || pool.stats().idle == 1);
+    soon("it is checked out again", || pool.stats().idle == 1);
     assert_eq!(pool.stats().opens, 1);
 }

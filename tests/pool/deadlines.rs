@@ -84,7 +84,7 @@ fn an_untouched_connection_to_a_frozen_server_drops_and_closes_at_once() {
 }
 
 #[test]
-fn the_deadline_ends_with_the_loan() {
+fn the_deadline_ends_with_the_checkout() {
     let pool = Pool::new(config(server(), "lender").max_size(1)).unwrap();
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(50)));

@@ -161,12 +161,12 @@ fn when_a_primary_is_made_read_only_under_traffic_few_writes_are_refused_and_non
 }
 
 /// A pool of three on a primary that has just been made read-only, in spite of which nothing has noticed: one connection
-/// is idle, two are lent.
+/// is idle, two are checked out.
 struct Demoted {
     primary: EmbeddedPostgres,
     standby: EmbeddedPostgres,
     pool: Pool,
-    lent: [PooledConnection; 2],
+    held: [PooledConnection; 2],
 }
 
 fn demoted(name: &str, change: impl FnOnce(PoolConfig) -> PoolConfig) -> Demoted {
@@ -174,19 +174,19 @@ fn demoted(name: &str, change: impl FnOnce(PoolConfig) -> PoolConfig) -> Demoted
     // Nothing but what is seen makes a connection prove itself.
     let config = config(name, [&primary, &standby], "read-write").max_size(3).validate_after_idle(HOUR);
     let pool = Pool::new(change(config)).unwrap();
-    let (lent, idle) = ([pool.get().unwrap(), pool.get().unwrap()], pool.get().unwrap());
+    let (held, idle) = ([pool.get().unwrap(), pool.get().unwrap()], pool.get().unwrap());
     drop(idle);
     thread::sleep(ms(30));
     standby.promote().unwrap();
     demote(&primary);
-    Demoted { primary, standby, pool, lent }
+    Demoted { primary, standby, pool, held }
 }
 
 #[test]
-fn one_refused_write_makes_all_others_prove_their_role_idle_or_lent() {
+fn one_refused_write_makes_all_others_prove_their_role_idle_or_checked_out() {
     let records = std::sync::Arc::new(Mutex::new(Vec::new()));
     let sink = records.clone();
-    let Demoted { primary, standby, pool, lent: [mut refused, unaware] } = demoted("warned", |config| {
+    let Demoted { primary, standby, pool, held: [mut refused, unaware] } = demoted("warned", |config| {
         config.log_sink(LogLevel::Info, move |record| {
             sink.lock().unwrap().push((record.level, record.message.to_owned()));
         })
@@ -210,7 +210,7 @@ fn one_refused_write_makes_all_others_prove_their_role_idle_or_lent() {
 
 #[test]
 fn a_server_that_reports_its_new_role_need_not_refuse_anything_to_be_noticed() {
-    let Demoted { primary, standby, pool, lent: [mut reader, other] } = demoted("reader", |config| config);
+    let Demoted { primary, standby, pool, held: [mut reader, other] } = demoted("reader", |config| config);
     if primary.major_version().unwrap() < 14 {
         return; // It reports nothing of the kind.
     }
@@ -319,7 +319,7 @@ fn a_primary_that_falls_silent_holds_up_one_opening_and_not_every_one() {
 
 #[test]
 fn after_a_failover_no_more_is_opened_than_borrowers_need() {
-    let Demoted { primary, standby: _follows, pool, lent: [mut refused, other] } =
+    let Demoted { primary, standby: _follows, pool, held: [mut refused, other] } =
         demoted("paced", |config| config);
     let opens = pool.stats().opens;
     refused.execute("insert into done values (1, 1, 1)", &[]).expect_err("25006");

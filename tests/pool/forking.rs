@@ -30,13 +30,13 @@ fn in_child(work: impl FnOnce() -> i32) -> i32 {
 #[test]
 fn a_child_gets_a_clear_error_and_its_parent_notices_nothing() {
     let pool = Pool::new(config(server(), "parent").max_size(2)).unwrap();
-    let mut lent = pool.get().unwrap();
-    lent.batch_execute("begin; create temp table mine (n int)").unwrap();
+    let mut held = pool.get().unwrap();
+    held.batch_execute("begin; create temp table mine (n int)").unwrap();
     let idle = pool.get().unwrap();
     let idle_pid = idle.backend_pid();
     drop(idle);
     // The child takes its own copies out of these; the parent's stay where they are.
-    let (lease, handle) = (Mutex::new(Some(lent)), Mutex::new(Some(pool.clone())));
+    let (lease, handle) = (Mutex::new(Some(held)), Mutex::new(Some(pool.clone())));
     let status = in_child(|| {
         let (mut conn, pool) =
             (lease.lock().unwrap().take().unwrap(), handle.lock().unwrap().take().unwrap());
@@ -50,8 +50,8 @@ fn a_child_gets_a_clear_error_and_its_parent_notices_nothing() {
         0
     });
     assert_eq!(status, 0);
-    let mut lent = lease.lock().unwrap().take().unwrap();
-    lent.batch_execute("insert into mine values (1); commit").expect("the parent's transaction goes on");
+    let mut held = lease.lock().unwrap().take().unwrap();
+    held.batch_execute("insert into mine values (1); commit").expect("the parent's transaction goes on");
     let idle = pool.get().unwrap();
     assert_eq!(idle.backend_pid(), idle_pid, "the parent's idle connection lives on");
 }

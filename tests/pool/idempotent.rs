@@ -100,5 +100,5 @@ fn sessions_ended_under_a_crowd_fail_none_of_its_statements() {
         assert!(ended > 5, "{ended} sessions ended");
         assert!(workers.into_iter().map(|w| w.join().unwrap()).sum::<u32>() > 8);
     });
-    soon("nothing is lent", || pool.stats().in_use == 0);
+    soon("nothing is checked out", || pool.stats().in_use == 0);
 }

@@ -111,7 +111,7 @@ fn what_was_idle_for_long_proves_itself_within_a_bounded_time() {
 }
 
 #[test]
-fn try_get_lends_what_has_proven_itself() {
+fn try_get_checks_out_what_was_validated() {
     let pool = Pool::new(config(server(), "tried").validate_after_idle(ms(50))).unwrap();
     let pid = pool.get().unwrap().backend_pid();
     thread::sleep(ms(100));

@@ -68,7 +68,7 @@ fn nobody_waits_for_a_connection_that_proves_itself_while_there_is_another_way()
     let silent = lowest.backend_pid().unwrap() as i32;
     drop(pool.get().unwrap());
     drop(lowest);
-    // The silent one is the next to be lent.
+    // The silent one is the next to be checked out.
     server.freeze_backend(silent).unwrap();
     soon("it is asked", || is_asked_in_vain(&pool));
     let start = Instant::now();

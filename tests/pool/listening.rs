@@ -22,7 +22,7 @@ fn told_next(pool: &Pool) -> (Option<holdfast::session::Notification>, i64) {
 }
 
 #[test]
-fn a_session_that_was_told_to_listen_does_not_when_it_is_lent_again() {
+fn a_session_that_was_told_to_listen_does_not_when_it_is_checked_out_again() {
     let pool = one("listener-by-statement");
     for listen in ["listen news", "listen news; listen sports; unlisten sports"] {
         pool.get().unwrap().raw().unwrap().script(listen).unwrap();

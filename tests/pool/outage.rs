@@ -92,7 +92,7 @@ fn after_breaker_after_a_call_fails_at_once_and_says_since_when_and_why() {
 fn while_the_circuit_is_open_a_connection_in_use_is_waited_for() {
     let (_server, proxy) = server_behind_a_proxy();
     let pool = Pool::new(to(&proxy).breaker_after(ms(1)).retry_max(0)).unwrap();
-    let lent = pool.get().unwrap();
+    let held = pool.get().unwrap();
     proxy.refuse();
     pool.get().unwrap_err();
     soon("the circuit opens", || pool.stats().circuit == Circuit::Open);
@@ -100,7 +100,7 @@ fn while_the_circuit_is_open_a_connection_in_use_is_waited_for() {
         // With a retry, in whose wait the connection comes back.
         let caller = scope.spawn(|| pool.get_with(1, None).map(drop));
         soon("it waits", || pool.stats().waiting == 1);
-        drop(lent);
+        drop(held);
         caller.join().expect("no panic").expect("served by the connection that came back");
     });
 }

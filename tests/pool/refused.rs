@@ -51,21 +51,21 @@ fn who_can_be_served_by_what_the_pool_has_waits_for_that() {
     let server = own_server(|s| s.role("app", "right").password("secret"));
     let url = server.url_with_password("app", "right", "postgres");
     let pool = Pool::new(PoolConfig::from_url(&url).unwrap().max_size(2)).unwrap();
-    let lent = pool.get().unwrap();
+    let held = pool.get().unwrap();
     server.execute("alter role app password 'another'").unwrap();
     assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::Auth, "who found it out");
     thread::scope(|scope| {
         let caller = scope.spawn(|| pool.get().map(drop));
         soon("it waits", || pool.stats().waiting == 1);
-        drop(lent);
+        drop(held);
         caller.join().expect("no panic").expect("served by the connection that came back");
     });
     // The last connection goes, and with it all hope.
-    let lent = pool.get().unwrap();
+    let held = pool.get().unwrap();
     thread::scope(|scope| {
         let caller = scope.spawn(|| pool.get().map(drop));
         soon("it waits", || pool.stats().waiting == 1);
-        lent.discard();
+        held.discard();
         assert_eq!(caller.join().expect("no panic").unwrap_err().kind(), ErrorKind::Auth);
     });
 }

@@ -13,7 +13,7 @@ use crate::{Observer, config, ms, server, soon};
 fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
     let pool = Pool::new(config(server(), "releaser").max_size(5).fleet_share(false)).unwrap();
     let mut conns: Vec<_> = (0..5).map(|_| pool.get().unwrap()).collect();
-    let mut lent = conns.pop().unwrap();
+    let mut held = conns.pop().unwrap();
     drop(conns);
     let mut observer = Observer::of(server());
     assert_eq!(observer.backends("releaser").len(), 5);
@@ -23,8 +23,8 @@ fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
     assert_eq!(stats.closes_by(CloseReason::Released), 4);
     // A backend hangs up a moment before it leaves the list.
     soon("their backends are gone", || observer.backends("releaser").len() == 1);
-    lent.batch_execute("select 1").expect("the lent one is left alone");
-    drop(lent);
+    held.batch_execute("select 1").expect("the one in use is left alone");
+    drop(held);
     assert_eq!((pool.release_idle(), pool.release_idle()), (1, 0));
     pool.batch_execute("select 1").expect("the pool goes on as before");
 }
@@ -87,6 +87,6 @@ fn min_idle_is_filled_again_although_a_pool_may_open_but_one_connection_at_a_tim
     // One more where a look at the fleet had one in hand while it was counted.
     soon("all are filled", || pools.iter().all(|pool| pool.stats().idle >= 2));
     assert!(pools[0].release_idle() >= 2);
-    let _lent = pools[0].get().unwrap();
+    let _held = pools[0].get().unwrap();
     soon("with the first borrower it is filled", || pools[0].stats().idle >= 2);
 }

@@ -169,12 +169,12 @@ fn pool_of_default() -> Pool {
 }
 
 #[test]
-fn a_session_that_the_server_ended_between_loans_is_not_lent_again_and_again() {
+fn a_session_that_the_server_ended_between_checkouts_is_not_checked_out_again_and_again() {
     let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
     let pool = Pool::new(config(&server, "hammered").max_size(1)).unwrap();
     for round in 0..20 {
         let pid = pool.get().unwrap().backend_pid().unwrap() as i32;
-        // The server's last words arrive between two loans that follow each other too quickly for a look.
+        // The server's last words arrive between two checkouts that follow each other too quickly for a look.
         let failed = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(ms(3));

@@ -52,9 +52,9 @@ impl Stress<'_> {
         }
     }
 
-    /// One loan, which ends well or in a way that the pool has to clean up after.
+    /// One checkout, which ends well or in a way that the pool has to clean up after.
     fn use_up(&self, mut conn: PooledConnection, random: &mut Rng) {
-        // Whether the session survives to this point is chance: its backend may have been killed while it was lent.
+        // Whether the session survives to this point is chance: its backend may have been killed while it was checked out.
         let _ = conn.query("select $1::int4", &[&random.i32(..)]).map(|rows| assert_eq!(rows.len(), 1));
         match random.u8(..24) {
             0 => drop(conn.batch_execute("select 1/0")),
@@ -175,7 +175,7 @@ fn whatever_threads_do_the_figures_agree_and_in_the_end_all_is_at_rest() {
         }
     });
     let served = stress.served.load(Ordering::Relaxed);
-    assert!(served > 100, "seed {seed}: only {served} loans were made");
+    assert!(served > 100, "seed {seed}: only {served} checkouts were made");
     soon("what was abandoned is cleaned up", || {
         let s = pool.stats();
         (s.in_use, s.opening, s.waiting, s.total - s.idle) == (0, 0, 0, 0)
@@ -187,7 +187,7 @@ fn whatever_threads_do_the_figures_agree_and_in_the_end_all_is_at_rest() {
     assert!(start.elapsed() < ms(1500), "seed {seed}: closing took {:?}", start.elapsed());
     assert_eq!((report.cut, pool.stats().total), (0, 0), "seed {seed}");
     soon("the server is rid of all of them", || observer.backends(NAME).is_empty());
-    println!("{served} loans, {} rolled back", pool.stats().rolled_back);
+    println!("{served} checkouts, {} rolled back", pool.stats().rolled_back);
     for reason in CloseReason::ALL {
         println!("closed {}: {}", reason.name(), pool.stats().closes_by(reason));
     }

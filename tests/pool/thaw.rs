@@ -118,7 +118,7 @@ fn sleepers(server: &EmbeddedPostgres) -> Vec<i32> {
 }
 
 #[test]
-fn what_outlived_its_idle_time_in_the_freeze_is_not_lent_after_it() {
+fn what_outlived_its_idle_time_in_the_freeze_is_not_checked_out_after_it() {
     const THREADS: usize = 8;
     if let Some(config) = in_the_sleeper() {
         // The timer that would close them is held up: pools share it, and this one's sink takes its time.
@@ -137,16 +137,18 @@ fn what_outlived_its_idle_time_in_the_freeze_is_not_lent_after_it() {
         return;
     }
     let server = own_server();
-    let mut sleeper =
-        Sleeper::start("thaw::what_outlived_its_idle_time_in_the_freeze_is_not_lent_after_it", &server);
+    let mut sleeper = Sleeper::start(
+        "thaw::what_outlived_its_idle_time_in_the_freeze_is_not_checked_out_after_it",
+        &server,
+    );
     assert_eq!(sleeper.hear(), "warm");
     let old = sleepers(&server);
     sleeper.freeze();
     thread::sleep(ms(2600));
     sleeper.thaw();
     for _ in 0..THREADS {
-        let lent: i32 = sleeper.hear().parse().unwrap();
-        assert!(!old.contains(&lent), "one that was idle for 2.6 s was lent, though 1 s is the most");
+        let held: i32 = sleeper.hear().parse().unwrap();
+        assert!(!old.contains(&held), "one that was idle for 2.6 s was checked out, though 1 s is the most");
     }
     sleeper.ends_well();
 }

@@ -187,7 +187,7 @@ fn try_get_takes_what_is_idle_and_waits_for_nobody() {
 }
 
 #[test]
-fn the_connection_used_last_is_lent_first() {
+fn the_connection_used_last_is_checked_out_first() {
     let pool = narrow("stack", 3);
     let (a, b) = (pool.get().unwrap(), pool.get().unwrap());
     let last = b.backend_pid();
@@ -200,8 +200,8 @@ fn the_connection_used_last_is_lent_first() {
 fn callers_without_time_do_not_use_up_healthy_connections() {
     let pool = Pool::new(config(server(), "hasty").max_size(3).fleet_share(false).validate_after_idle(ms(0)))
         .unwrap();
-    let lent: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
-    drop(lent);
+    let held: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
+    drop(held);
     for _ in 0..20 {
         thread::sleep(ms(5));
         let _ = pool.get_timeout(Duration::ZERO);

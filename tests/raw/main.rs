@@ -26,7 +26,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A pool of one, so that the next loan gets the same connection.
+/// A pool of one, so that the next checkout gets the same connection.
 fn one(server: &EmbeddedPostgres, name: &str) -> Pool {
     let config = PoolConfig::from_url(&server.url()).expect("the server's own URL");
     Pool::new(config.max_size(1).application_name(name)).expect("a valid configuration")

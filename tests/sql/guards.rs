@@ -13,7 +13,7 @@ use crate::{ms, one, plain};
 const MANY: &str = "select generate_series(1, 100000)";
 const NONE: [&str; 0] = [];
 
-/// The connection is the same at the next loan, and of use.
+/// The connection is the same at the next checkout, and of use.
 fn assert_is_kept(pool: &Pool, conn: PooledConnection) {
     let pid = conn.backend_pid();
     let start = Instant::now();

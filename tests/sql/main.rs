@@ -24,7 +24,7 @@ fn config(server: &EmbeddedPostgres, name: &str) -> PoolConfig {
     PoolConfig::from_url(&server.url()).expect("the server's own URL").application_name(name)
 }
 
-/// A pool of one, so that the next loan gets the same connection.
+/// A pool of one, so that the next checkout gets the same connection.
 fn one(name: &str) -> Pool {
     Pool::new(config(support::server(), name).max_size(1).fleet_share(false)).expect("a valid configuration")
 }

@@ -166,7 +166,7 @@ fn a_panic_in_a_body_rolls_back_and_goes_on_to_the_caller() {
     }));
     assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"a slip of the body's"));
     assert_eq!(number(&pool, "select count(*) from traces"), 0);
-    assert_eq!((pool.stats().rolled_back, pool.stats().opens), (1, 1), "rolled back, and lent again");
+    assert_eq!((pool.stats().rolled_back, pool.stats().opens), (1, 1), "rolled back, and checked out again");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn pools_of_a_fleet_are_told_apart_by_their_marks() {
         Pool::new(PoolConfig::from_url(&url).unwrap().max_size(4)).unwrap()
     };
     let pools = [pool(), pool()];
-    let _lent: Vec<_> = pools.iter().map(|pool| pool.get().unwrap()).collect();
+    let _held: Vec<_> = pools.iter().map(|pool| pool.get().unwrap()).collect();
     let terminal = watch(&server, &[]);
     terminal.shows(&["The fleet"]);
     terminal.until("both pools, and their application once", |text| text.matches("orders hf:").count() == 2);

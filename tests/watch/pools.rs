@@ -20,9 +20,9 @@ fn pools_are_shown_as_they_work_and_one_that_is_not_there_is_named() {
     let arguments = ["--metrics", &first, "--metrics", &second, "--metrics", &nowhere, "--interval", "200ms"];
     let terminal = Terminal::run(program(&arguments));
     terminal.shows(&["connections in use: 0 of 6", "orders", "stock", &nowhere, "does a pool serve there?"]);
-    let lent: Vec<_> = (0..3).map(|_| orders.get().unwrap()).collect();
+    let held: Vec<_> = (0..3).map(|_| orders.get().unwrap()).collect();
     terminal.shows(&["connections in use: 3 of 6"]);
-    drop(lent);
+    drop(held);
     terminal.shows(&["connections in use: 0 of 6"]);
     drop(served);
     terminal.until("all are gone", |text| text.matches("does a pool serve there?").count() == 3);

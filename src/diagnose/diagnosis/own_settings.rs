@@ -67,7 +67,7 @@ fn size(pool: &PoolSettings, inventory: &Inventory, processes: u32) -> Option<Fi
     ))
 }
 
-/// A pool finds out before it lends such a connection, but has to open another while somebody waits.
+/// A pool finds out before it checks out such a connection, but has to open another while somebody waits.
 fn ended_when_idle(pool: &PoolSettings, inventory: &Inventory) -> Option<Finding> {
     // The server's units are among Holdfast's.
     let written = inventory.setting("idle_session_timeout")?;

@@ -29,7 +29,8 @@ pub(super) fn connection(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
     let (again, reused) = timed(|| pool.get());
     drop(again?);
     let stats = pool.stats();
-    evidence.expect(stats.opens == 1, || format!("{} connections were opened for two loans", stats.opens));
+    evidence
+        .expect(stats.opens == 1, || format!("{} connections were opened for two checkouts", stats.opens));
     evidence.time("open", opened);
     evidence.time("reuse", reused);
     evidence.count("retries", stats.retries as usize, "retries");
@@ -38,7 +39,7 @@ pub(super) fn connection(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
         n => format!("after {n} retries"),
     };
     Ok(format!(
-        "PostgreSQL {version}, opened in {} {retries}, lent again in {}",
+        "PostgreSQL {version}, opened in {} {retries}, checked out again in {}",
         short(opened),
         short(reused)
     ))
@@ -233,12 +234,12 @@ pub(super) fn statistics(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
     evidence.expect((s.timeouts, s.waits) == (1, 1), || {
         format!("one caller waited in vain: {} waits and {} timeouts were counted", s.waits, s.timeouts)
     });
-    evidence.figure("gets", s.gets as f64, "loans");
+    evidence.figure("gets", s.gets as f64, "checkouts");
     evidence.figure("opens", s.opens as f64, "connections");
     evidence.figure("discarded", s.closes_by(CloseReason::Discarded) as f64, "connections");
     evidence.time("full_pool_timeout", waited);
     Ok(format!(
-        "{} loans over {} connections, {} discarded, {} in vain after {}: all counted",
+        "{} checkouts over {} connections, {} discarded, {} in vain after {}: all counted",
         s.gets,
         s.opens,
         s.closes_by(CloseReason::Discarded),

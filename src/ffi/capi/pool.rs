@@ -82,11 +82,11 @@ pub struct holdfast_close_report {
     pub struct_size: u32,
     /// Idle connections closed at once.
     pub idle_closed: u32,
-    /// Lent connections that came back by themselves in time.
+    /// Connections in use that came back by themselves in time.
     pub returned: u32,
     /// Connections in use on which the server was asked to cancel the running statement.
     pub cancelled: u32,
-    /// Lent connections that were still out at the deadline and were cut.
+    /// Connections still in use at the deadline, which were cut.
     pub cut: u32,
     /// Always 0.
     pub reserved: u32,
@@ -258,7 +258,7 @@ pub unsafe extern "C" fn holdfast_pool_try_acquire(
 
 /// Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
 /// process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
-/// Lent connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
+/// Connections in use are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
 /// connection that is opened afterwards has min_idle filled again. Blocks until the server has let go of them, for at most
 /// settle_timeout.
 #[unsafe(no_mangle)]

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn holdfast_queue_new(
     unsafe { guard(error, body) }
 }
 
-/// A descriptor that is readable while completions wait, for poll, epoll and the like; -1 if there is none to be had. It may
+/// A descriptor that is readable while completions wait, for poll, epoll and the like; -1 if the system has none left. It may
 /// be readable for a moment when nothing waits. It belongs to the queue: only wait on it; holdfast_queue_drain makes it
 /// unreadable when it has taken everything. It is made by the first call (an eventfd). Any thread; does not block.
 #[unsafe(no_mangle)]

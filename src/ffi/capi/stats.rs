@@ -22,7 +22,7 @@ pub struct holdfast_stats {
     /// The configured hard cap.
     pub max_size: u32,
     /// The cap in force at present: at most max_size, and less where the server was found to be full. It rises again as
-    /// connections are wanted and to be had.
+    /// callers need connections and the server has room.
     pub limit: u32,
     /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
     pub total: u32,
@@ -34,7 +34,7 @@ pub struct holdfast_stats {
     pub opening: u32,
     /// Threads that wait for a connection.
     pub waiting: u32,
-    /// Loans made. This and all that follows is counted since the pool was opened.
+    /// Connections checked out. This and all that follows is counted since the pool was opened.
     pub gets: u64,
     /// Times a thread had to queue.
     pub waits: u64,

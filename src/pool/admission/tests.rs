@@ -34,7 +34,7 @@ fn within(limit: Duration) -> Request {
 }
 
 /// Makes a queue with all connections checked out.
-fn all_lent(size: u32) -> Admission<u32> {
+fn all_checked_out(size: u32) -> Admission<u32> {
     let admission = Admission::new(size, EffectiveLimit::new(size, PACE, None));
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
@@ -51,7 +51,7 @@ fn wait_for_waiters(admission: &Admission<u32>, count: u32) {
 
 #[test]
 fn two_connections_that_come_back_while_the_first_waiter_wakes_serve_two_waiters() {
-    let admission = all_lent(2);
+    let admission = all_checked_out(2);
     thread::scope(|scope| {
         let wait = || scope.spawn(|| matches!(admission.wait(within(ms(2000))), Ok(Grant::Connection(_))));
         let waiters = [wait(), wait()];
@@ -191,7 +191,7 @@ fn a_waiter_that_backs_off_gets_what_comes_free_and_opens_when_its_time_has_come
 
 #[test]
 fn closing_wakes_all_who_wait() {
-    let admission = all_lent(1);
+    let admission = all_checked_out(1);
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..5).map(|_| scope.spawn(|| admission.wait(within(ms(5000))))).collect();
         wait_for_waiters(&admission, 5);
@@ -216,8 +216,8 @@ fn take_all(admission: &Admission<u32>) -> Vec<u32> {
 }
 
 #[test]
-fn one_that_proved_itself_goes_back_to_its_place_and_counts_as_no_loan() {
-    let admission = all_lent(3);
+fn one_that_was_validated_goes_back_to_its_place_and_counts_as_no_checkout() {
+    let admission = all_checked_out(3);
     for connection in [1, 2, 3] {
         assert!(admission.park(connection).is_none());
     }
@@ -231,7 +231,7 @@ fn one_that_proved_itself_goes_back_to_its_place_and_counts_as_no_loan() {
 
 #[test]
 fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebody_waits() {
-    let admission = all_lent(2);
+    let admission = all_checked_out(2);
     assert!(admission.park(1).is_none());
     let (taken, releases) = admission.take_for_validation(|_| true).expect("nobody waits");
     thread::scope(|scope| {
@@ -245,7 +245,7 @@ fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebo
 
 #[test]
 fn what_is_released_or_closed_while_it_proves_itself_does_not_come_back() {
-    let admission = all_lent(2);
+    let admission = all_checked_out(2);
     assert!(admission.park(1).is_none() && admission.park(2).is_none());
     let (taken, releases) =
         admission.take_for_validation(|connection| *connection == 2).expect("nobody waits");
@@ -259,7 +259,7 @@ fn what_is_released_or_closed_while_it_proves_itself_does_not_come_back() {
 
 #[test]
 fn a_thread_gets_again_what_it_just_gave_back_and_otherwise_what_was_used_last() {
-    let admission = all_lent(4);
+    let admission = all_checked_out(4);
     for connection in [1, USED_HERE + 2, 3, 4] {
         assert!(admission.park(connection).is_none());
     }

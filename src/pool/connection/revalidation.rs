@@ -69,7 +69,10 @@ mod tests {
         let old = revalidation.epoch();
         assert!(revalidation.begin_epoch_after(old));
         assert!(!revalidation.begin_epoch_after(old), "a second connection dies of the same");
-        assert!(!revalidation.allows_reuse(Tick::now().plus(Tick::RESOLUTION), old), "lent ones included");
+        assert!(
+            !revalidation.allows_reuse(Tick::now().plus(Tick::RESOLUTION), old),
+            "those checked out included"
+        );
         assert!(revalidation.allows_reuse(Tick::now(), revalidation.epoch()));
         assert!(revalidation.begin_epoch_after(revalidation.epoch()), "something new");
     }

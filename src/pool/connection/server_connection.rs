@@ -12,7 +12,7 @@ use crate::connect::{Guest, Opened, SessionStart, open_guest};
 use crate::error::Result;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::link::loans::Loans;
+use crate::link::checkouts::Checkouts;
 use crate::observe::checkout::Checkout;
 use crate::pool::admission::{Account, Pooled};
 use crate::pool::core::Core;
@@ -35,7 +35,7 @@ pub(in crate::pool) struct OpenConnection {
     pub(in crate::pool) link: Link,
     pub(in crate::pool) session: SessionState,
     pub(in crate::pool) cancel: CancelHandle,
-    pub(in crate::pool) loans: Loans,
+    pub(in crate::pool) checkouts: Checkouts,
     /// `host:port`, for messages.
     pub(in crate::pool) target: String,
     pub(in crate::pool) id: u64,
@@ -85,7 +85,7 @@ impl OpenConnection {
             link: opened.link,
             session: *opened.state,
             cancel: opened.cancel,
-            loans: Loans::default(),
+            checkouts: Checkouts::default(),
             target: opened.target,
             id,
             origin: None,

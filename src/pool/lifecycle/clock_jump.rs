@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn after_a_sleep_of_the_machine_every_connection_is_validated_idle_or_checked_out() {
         let pool = unsuspecting();
-        let lent = pool.get().unwrap();
+        let held = pool.get().unwrap();
         drop(pool.get().unwrap());
         sleep(&pool, Duration::ZERO);
         drop(pool.get().unwrap());
@@ -122,10 +122,10 @@ mod tests {
         sleep(&pool, Duration::from_secs(5));
         drop(pool.get().unwrap());
         assert_eq!(pool.stats().validations, 1, "the idle one answered");
-        drop(lent);
+        drop(held);
         let both = [pool.get().unwrap(), pool.get().unwrap()];
         drop(both);
-        assert_eq!(pool.stats().validations, 2, "and the lent one when it had come back; each once");
+        assert_eq!(pool.stats().validations, 2, "and the one in use when it had come back; each once");
         assert_eq!(pool.stats().opens, 2);
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::failpoint::failpoint;
 use super::validate::POLL_SOCKET_AFTER;
 use crate::error::LinkFault;
-use crate::link::loans::Requests;
+use crate::link::checkouts::Requests;
 use crate::link::{IdlePoll, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked, ThreadMark};
@@ -27,9 +27,9 @@ impl Core {
         }
         // The deadline of a transaction.
         conn.link.set_deadline(None);
-        let requests = conn.loans.end_loan();
+        let requests = conn.checkouts.end_checkout();
         let OpenConnection { link, cancel, session, .. } = &mut *conn;
-        RawSession::new(link, cancel, session).end_loan();
+        RawSession::new(link, cancel, session).end_checkout();
         if requests == Requests::Settled && conn.is_at_rest() && !conn.link.listens() {
             conn.dismiss_guest();
             return self.give_back_clean(conn);
@@ -106,7 +106,7 @@ impl Core {
     fn settle(self: Arc<Self>, mut conn: Parked, requests: Requests) {
         failpoint!(self, "settling");
         let end = Instant::now() + self.settings.settle_timeout;
-        if conn.loans.wait_for_requests(end) != Requests::Settled {
+        if conn.checkouts.wait_for_requests(end) != Requests::Settled {
             return self.retire(conn, CloseReason::Unclean);
         }
         if !end_abandoned_work(&self, &mut conn, end) {

@@ -17,7 +17,7 @@ impl Core {
         place: Option<Place>,
         waited: Duration,
     ) {
-        failpoint!(self, "lent");
+        failpoint!(self, "checked_out");
         conn.checkout.begin(place, waited);
         conn.link.traffic().count_statements(true);
         self.keep_sampling();

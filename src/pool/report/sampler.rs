@@ -192,7 +192,7 @@ impl Core {
                 .warn(
                     &[],
                     format_args!(
-                        "a connection has been lent for {}, longer than leak_detection_threshold{taken}: was it forgotten?{advice}{trace}",
+                        "a connection has been checked out for {}, longer than leak_detection_threshold{taken}: was it forgotten?{advice}{trace}",
                         human(holding.held_for)
                     ),
                 );
@@ -221,10 +221,10 @@ fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option
     };
     let (waited, used) = match before {
         Some(look) => (
-            figures.loans.waited.since(&look.figures.loans.waited),
-            figures.loans.used.since(&look.figures.loans.used),
+            figures.checkouts.waited.since(&look.figures.checkouts.waited),
+            figures.checkouts.used.since(&look.figures.checkouts.used),
         ),
-        None => (figures.loans.waited.clone(), figures.loans.used.clone()),
+        None => (figures.checkouts.waited.clone(), figures.checkouts.used.clone()),
     };
     Sample {
         at: now,

@@ -92,7 +92,7 @@ impl Metrics {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
     pub(crate) traffic: TrafficTotals,
-    pub(crate) loans: CheckoutTotals,
+    pub(crate) checkouts: CheckoutTotals,
     /// The durations of successful openings.
     pub(crate) created: Distribution,
     /// Failed openings, by kind and phase.
@@ -112,7 +112,7 @@ impl Core {
         let openings = self.metrics.openings.lock();
         Figures {
             traffic: measured.traffic,
-            loans: measured.checkouts,
+            checkouts: measured.checkouts,
             created: openings.took.clone(),
             connect_errors: openings.failed.clone(),
             connect_timeouts: openings.timed_out,

@@ -80,10 +80,10 @@ fn coalesced_total(pool: &Pool) -> usize {
 
 /// Holds the only connection until all requests wait for it. The first of them then runs alone, the others are coalesced.
 fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>) -> Vec<u64> {
-    let (lent, before) = (pool.get().unwrap(), coalesced_total(pool));
+    let (held, before) = (pool.get().unwrap(), coalesced_total(pool));
     let numbers = submissions.into_iter().map(|s| submit(queue, pool, s)).collect();
     thread::sleep(Duration::from_millis(20));
-    drop(lent);
+    drop(held);
     let begun = Instant::now();
     while coalesced_total(pool) == before {
         assert!(begun.elapsed() < Duration::from_secs(5), "they are not coalesced");
@@ -230,7 +230,7 @@ fn a_transaction_that_met_a_stale_statement_is_run_again() {
 #[test]
 fn a_request_that_waits_for_a_connection_is_cancelled_at_once() {
     let (queue, pool) = (Queue::new(100), pool(1));
-    let lent = pool.get().unwrap();
+    let held = pool.get().unwrap();
     let acquire = Submission { kind: Kind::Acquire, task: Task::Acquire, ..query(1, "", "") };
     let numbers = [submit(&queue, &pool, acquire), submit(&queue, &pool, query(2, "select $1", "a"))];
     thread::sleep(Duration::from_millis(50));
@@ -240,7 +240,7 @@ fn a_request_that_waits_for_a_connection_is_cancelled_at_once() {
         assert_eq!(error(&take(&queue, 1)[0]).kind(), ErrorKind::Canceled);
         assert!(begun.elapsed() < Duration::from_secs(2));
     }
-    drop(lent);
+    drop(held);
     submit(&queue, &pool, query(3, "select $1", "b"));
     block(&take(&queue, 1)[0]);
     let begun = Instant::now();
@@ -281,11 +281,11 @@ fn a_deadline_that_covers_the_wait_bounds_both_together() {
     // 600 of its own behind the wait would be 1000.
     assert!((590..950).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 
-    let lent = pool.get().unwrap();
+    let held = pool.get().unwrap();
     submit(&queue, &pool, limited(3, "select $1"));
     assert_eq!(error(&take(&queue, 1)[0]).kind(), ErrorKind::PoolTimeout);
     assert!((1190..3000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
-    drop(lent);
+    drop(held);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Visit {
             19 => (self.transaction(how), Leaves::Open),
             20 => (self.forget_cursors(how), Leaves::Open),
             21 => (self.end_open_exchange(), Leaves::AtRest),
-            22 => (self.end_loan(), Leaves::Open),
+            22 => (self.end_checkout(), Leaves::Open),
             _ => (self.raw().drain().err(), Leaves::AtRest),
         };
         if let Some(error) = &error {
@@ -306,9 +306,9 @@ impl Visit {
         None
     }
 
-    fn end_loan(&mut self) -> Option<Error> {
+    fn end_checkout(&mut self) -> Option<Error> {
         let before = self.server.link.fault();
-        self.raw().end_loan();
+        self.raw().end_checkout();
         assert_not_awaited(before, self.server.link.fault());
         None
     }

@@ -6,7 +6,7 @@ use postgres_types::Type;
 
 use super::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::link::loans::Loans;
+use crate::link::checkouts::Checkouts;
 use crate::session::{self, RawSession};
 use crate::sql::rows::column::Column;
 use crate::sql::types::{Catalog, assemble, statement};
@@ -17,7 +17,7 @@ pub(crate) struct Context<'c> {
     pub(crate) catalog: &'c Arc<Catalog>,
     /// The server, for error messages.
     pub(crate) target: &'c str,
-    pub(crate) loans: &'c Loans,
+    pub(crate) checkouts: &'c Checkouts,
 }
 
 /// Finds the types of parameters and columns. The session must be at rest.

@@ -39,7 +39,7 @@ fn backing_off() -> Request {
     Request { opens_from: Some(Instant::now() + HOUR), backs_off: true, ..patient() }
 }
 
-/// Uses what was granted, and ends it in one of the ways in which loans and openings end.
+/// Uses what was granted, and ends it in one of the ways in which checkouts and openings end.
 fn use_up(queue: &Queue, grant: Grant) {
     match grant {
         Grant::Connection(parked) => give_back(queue, parked),
@@ -175,7 +175,7 @@ pub(crate) fn closing_wakes_everybody() {
         closer.close();
     }));
     join_all(threads);
-    assert!(queue.wait_drained(Instant::now()), "everything lent has come back");
+    assert!(queue.wait_drained(Instant::now()), "everything checked out has come back");
     let (figures, _) = queue.snapshot();
     assert_eq!((figures.in_use, figures.opening, figures.waiting), (0, 0, 0), "{figures:?}");
 }

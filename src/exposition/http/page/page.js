@@ -213,7 +213,7 @@ function drawCharts(s) {
     { name: "p99", color: "c", of: (m) => m.use_p99_s },
     { name: "median", color: "a", of: (m) => m.use_p50_s },
   ], duration);
-  draw("chart-rate", "Loans per second", all, [{ name: "loans", color: "b", of: (m) => m.gets }], rate, { least: 1 });
+  draw("chart-rate", "Checkouts per second", all, [{ name: "checkouts", color: "b", of: (m) => m.gets }], rate, { least: 1 });
   draw("chart-errors", "Trouble per second", all, [
     { name: "errors", color: "c", of: (m) => m.errors },
     { name: "timeouts", color: "a", of: (m) => m.timeouts },
@@ -232,7 +232,7 @@ function drawTables(s) {
   rows($("errors"), ["what", "how often"], errors);
   const c = s.counters;
   rows($("counters"), ["what", "how many"], [
-    ["loans", count(c.gets)], ["waits", count(c.waits)], ["calls without a connection in time", count(c.timeouts)], ["calls not let into the queue", count(c.shed)],
+    ["checkouts", count(c.gets)], ["waits", count(c.waits)], ["calls without a connection in time", count(c.timeouts)], ["calls not let into the queue", count(c.shed)],
     ["connections opened", count(c.opens)], ["openings retried", count(c.retries)], ["probes of an absent server", count(c.probes)], ["proofs of idle connections", count(c.validations)],
     ["statements completed", count(c.statements)], ["returned inside a transaction", count(c.rolled_back)], ["leaks suspected", count(c.leaks)],
     ["sent", bytes(c.bytes_sent)], ["received", bytes(c.bytes_received)],

@@ -18,7 +18,7 @@ const CHECKOUT: u64 = 1 << 21;
 
 /// Counts the checkouts of one connection, and the requests of the present one.
 #[derive(Clone, Default)]
-pub(crate) struct Loans(Arc<Shared>);
+pub(crate) struct Checkouts(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -51,10 +51,10 @@ impl Requests {
     }
 }
 
-impl Loans {
+impl Checkouts {
     /// Ends the present checkout: no further request begins for it. Called by the holder of the connection.
     #[inline]
-    pub(crate) fn end_loan(&self) -> Requests {
+    pub(crate) fn end_checkout(&self) -> Requests {
         // No handle exists, and none can be made now: a plain step, the path of nearly every checkout.
         if Arc::strong_count(&self.0) == 1 {
             fence(Ordering::Acquire);
@@ -74,7 +74,7 @@ impl Loans {
     pub(super) fn begin_request(&self, checkout: u64) -> Option<Request> {
         let count = |word: u64| (word / CHECKOUT == checkout && word & COUNT < COUNT).then_some(word + 1);
         self.0.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, count).ok()?;
-        Some(Request { loans: self.clone(), may_be_lost: false })
+        Some(Request { checkouts: self.clone(), may_be_lost: false })
     }
 
     /// Blocks until no request is under way, at most until `end`. Returns the state of the requests then.
@@ -91,7 +91,7 @@ impl Loans {
 
 /// A cancel request under way. It counts until dropped, panics included.
 pub(super) struct Request {
-    loans: Loans,
+    checkouts: Checkouts,
     may_be_lost: bool,
 }
 
@@ -109,7 +109,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let shared = &self.loans.0;
+        let shared = &self.checkouts.0;
         if self.may_be_lost {
             shared.word.fetch_or(LOST, Ordering::AcqRel);
         }
@@ -132,30 +132,30 @@ mod tests {
 
     #[test]
     fn a_request_begins_only_during_its_checkout_and_counts_until_it_is_delivered() {
-        let loans = Loans::default();
-        assert_eq!(loans.end_loan(), Requests::Settled);
-        let checkout = loans.present();
-        let mut request = loans.begin_request(checkout).expect("the checkout lasts");
+        let checkouts = Checkouts::default();
+        assert_eq!(checkouts.end_checkout(), Requests::Settled);
+        let checkout = checkouts.present();
+        let mut request = checkouts.begin_request(checkout).expect("the checkout lasts");
         request.is_sent();
-        assert_eq!(loans.end_loan(), Requests::UnderWay);
-        assert!(loans.begin_request(checkout).is_none(), "the checkout is over");
-        assert_eq!(loans.wait_for_requests(within(1)), Requests::UnderWay);
+        assert_eq!(checkouts.end_checkout(), Requests::UnderWay);
+        assert!(checkouts.begin_request(checkout).is_none(), "the checkout is over");
+        assert_eq!(checkouts.wait_for_requests(within(1)), Requests::UnderWay);
         thread::scope(|scope| {
-            let waits = scope.spawn(|| loans.wait_for_requests(within(10_000)));
+            let waits = scope.spawn(|| checkouts.wait_for_requests(within(10_000)));
             request.is_delivered();
             drop(request);
             assert_eq!(waits.join().unwrap(), Requests::Settled);
         });
-        assert_eq!((loans.end_loan(), loans.present()), (Requests::Settled, 3));
+        assert_eq!((checkouts.end_checkout(), checkouts.present()), (Requests::Settled, 3));
     }
 
     #[test]
     fn a_request_never_sent_is_settled_and_one_of_unknown_fate_is_lost_for_good() {
-        let loans = Loans::default();
-        drop(loans.begin_request(0).unwrap());
-        assert_eq!(loans.end_loan(), Requests::Settled);
-        loans.begin_request(1).unwrap().is_sent();
-        assert_eq!(loans.wait_for_requests(within(1)), Requests::Lost);
-        assert_eq!((loans.end_loan(), loans.end_loan()), (Requests::Lost, Requests::Lost));
+        let checkouts = Checkouts::default();
+        drop(checkouts.begin_request(0).unwrap());
+        assert_eq!(checkouts.end_checkout(), Requests::Settled);
+        checkouts.begin_request(1).unwrap().is_sent();
+        assert_eq!(checkouts.wait_for_requests(within(1)), Requests::Lost);
+        assert_eq!((checkouts.end_checkout(), checkouts.end_checkout()), (Requests::Lost, Requests::Lost));
     }
 }
