@@ -1,133 +1,12 @@
-//! The classification of failures. Texts and codes were read in PostgreSQL's `errcodes.txt`, `postinit.c`,
-//! `backend_startup.c` and PgBouncer's `src/client.c`, `src/objects.c` and `src/janitor.c`.
+//! The classification of failures. [`Meaning`] has the table for what a server or pooler answers.
 
 use std::error::Error as StdError;
 use std::io;
 
-use postgres::error::{DbError, ErrorPosition, SqlState};
+use postgres::error::{DbError, ErrorPosition};
 
-use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage, is_transaction_conflict, sqlstate};
-
-/// Refusals for which poolers use a SQLSTATE of their own choice (PgBouncer: 08P01 for nearly everything), so that only
-/// the text distinguishes a full pooler from a broken protocol.
-const POOLER_FULL: [&str; 6] = [
-    "no more connections allowed", // PgBouncer: max_client_conn
-    "client connections exceeded", // PgBouncer: max_db_client_connections, max_user_client_connections
-    "query_wait_timeout",          // PgBouncer: waited too long for a server connection
-    "max_client_conn",
-    "max clients reached", // Supavisor, "MaxClientsInSessionMode: max clients reached"
-    "client_login_timeout",
-];
-/// The same, in words that PostgreSQL uses too.
-const FULL: &str = "too many connections";
-
-/// Texts of a pooler that cannot reach its server just now, which passes as 57P03 does.
-const POOLER_SERVER_AWAY: [&str; 8] = [
-    "server login has been failing",
-    "server_login_retry",
-    "server connect failed",
-    "cannot connect to server",
-    "pgbouncer is shutting down",
-    "server is not available",
-    "server dns lookup failed",
-    "client_login_timeout (server down)",
-];
-
-/// Texts with which a pooler refuses the credentials: no retry helps.
-const POOLER_REFUSES: [&str; 6] = [
-    "authentication failed", // PgBouncer: "SASL ...", "\"trust\" ...", "certificate ...", "PAM ...", "password ..."
-    "login rejected",
-    "no such user",
-    "certificate name mismatch",
-    "tls client certificate required",
-    "tls connection required",
-];
-const POOLER_KNOWS_NO_DATABASE: [&str; 2] = ["no such database", "is disabled"];
-/// PgBouncer's `query_timeout`: it ends the session.
-const POOLER_ENDED_STATEMENT: [&str; 2] = ["query timeout", "query_timeout"];
-
-/// "canceling statement due to statement timeout" in the servers' languages (`src/backend/po` of PostgreSQL 15): the
-/// part that differs from the text for a user's request. Both have one SQLSTATE, and come from one routine.
-const STATEMENT_TIMEOUT: [&str; 11] = [
-    "statement timeout",
-    "zeitüberschreitung",
-    "tiempo de espera de sentencias",
-    "délai écoulé",
-    "a causa di timeout",
-    "ステートメントのタイムアウト",
-    "명령실행시간 초과",
-    "из-за тайм-аута",
-    "sats-timeout",
-    "через тайм-аут",
-    "语句执行超时",
-];
-
-/// Returns the kind of an error that a server or pooler answered with.
-pub(crate) fn kind_of_server_error(state: &SqlState, message: &str) -> ErrorKind {
-    let code = state.code();
-    match code {
-        sqlstate::TOO_MANY_CONNECTIONS => return ErrorKind::ServerFull,
-        sqlstate::CANNOT_CONNECT_NOW => return ErrorKind::ServerStarting,
-        sqlstate::QUERY_CANCELED if says(message, &STATEMENT_TIMEOUT) => return ErrorKind::QueryTimeout,
-        sqlstate::QUERY_CANCELED => return ErrorKind::Canceled,
-        // Administrator's or idle-timeout termination: the session is gone.
-        sqlstate::ADMIN_SHUTDOWN
-        | sqlstate::CRASH_SHUTDOWN
-        | sqlstate::DATABASE_DROPPED
-        | sqlstate::IDLE_SESSION_TIMEOUT
-        | sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => return ErrorKind::ConnectionLost,
-        _ => {}
-    }
-    if code.starts_with("28") {
-        return ErrorKind::Auth;
-    }
-    if let Some(kind) = kind_by_words_of_a_pooler(code, message) {
-        return kind;
-    }
-    if code.starts_with("08") {
-        return ErrorKind::ConnectionLost;
-    }
-    ErrorKind::Database
-}
-
-fn kind_by_words_of_a_pooler(code: &str, message: &str) -> Option<ErrorKind> {
-    let away = || says(message, &POOLER_SERVER_AWAY).then_some(ErrorKind::ServerStarting);
-    let is_full = || says(message, &POOLER_FULL) || says(message, &[FULL]);
-    let full = || is_full().then_some(ErrorKind::ServerFull);
-    match code {
-        // These come first: a pooler quotes the reason behind the words for an unreachable server.
-        sqlstate::PROTOCOL_VIOLATION => away().or_else(full).or_else(|| {
-            let others = [
-                (&POOLER_REFUSES[..], ErrorKind::Auth),
-                (&POOLER_KNOWS_NO_DATABASE[..], ErrorKind::Database),
-                (&POOLER_ENDED_STATEMENT[..], ErrorKind::QueryTimeout),
-            ];
-            others.into_iter().find(|(known, _)| says(message, known)).map(|(_, kind)| kind)
-        }),
-        sqlstate::INTERNAL_ERROR | sqlstate::SYSTEM_ERROR => away().or_else(full),
-        _ => None,
-    }
-}
-
-/// Returns whether a text contains one of these.
-fn says(message: &str, known: &[&str]) -> bool {
-    let text = message.to_ascii_lowercase();
-    known.iter().any(|words| text.contains(words))
-}
-
-/// Returns whether the refusal for want of room is a pooler's: by its SQLSTATE, or by its words where it uses
-/// PostgreSQL's code.
-pub(super) fn is_full_pooler(said: &ServerMessage) -> bool {
-    said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || says(&said.message, &POOLER_FULL)
-}
-
-/// Returns whether a pooler turned a client away before it had a server, so that the request reached none.
-fn reached_no_server(said: &ServerMessage) -> bool {
-    let kind = || kind_by_words_of_a_pooler(sqlstate::PROTOCOL_VIOLATION, &said.message);
-    said.sqlstate.code() == sqlstate::PROTOCOL_VIOLATION
-        && said.severity == "FATAL"
-        && matches!(kind(), Some(ErrorKind::ServerFull | ErrorKind::ServerStarting))
-}
+use super::meaning::Meaning;
+use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 
 /// Returns the kind of an operating-system error met while a connection is being opened.
 pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
@@ -193,38 +72,10 @@ fn server_message(db: &DbError) -> ServerMessage {
     }
 }
 
-/// Returns whether this message ends the session.
-pub(crate) fn ends_the_session(said: &ServerMessage) -> bool {
-    matches!(said.severity.as_str(), "FATAL" | "PANIC")
-}
-
-/// Returns whether a fatal message of this kind, in reply to a statement, means only that the session is lost. Codes
-/// that are otherwise about a statement (40001 of a standby, 53200, XX000) concern the session here. A pooler's texts,
-/// and refusals to begin a session, mean more.
-fn is_loss(kind: ErrorKind, code: &str) -> bool {
-    code == sqlstate::QUERY_CANCELED
-        || kind == ErrorKind::Database && code != sqlstate::PROTOCOL_VIOLATION && !code.starts_with("3D")
-}
-
 impl Error {
     /// Classifies the server's answer by its content and its phase.
     pub(crate) fn from_server(server: ServerMessage, phase: Phase) -> Self {
-        let mut kind = kind_of_server_error(&server.sqlstate, &server.message);
-        let code = server.sqlstate.code();
-        let conflict = is_transaction_conflict(code);
-        let opening = phase != Phase::Query && phase != Phase::Commit;
-        let ended = !opening && ends_the_session(&server);
-        if ended && is_loss(kind, code) {
-            kind = ErrorKind::ConnectionLost;
-        }
-        if !opening && is_connection_failure(kind) && server.severity == "ERROR" {
-            // The session goes on: the message is about another connection, such as that of a foreign table.
-            kind = ErrorKind::Database;
-        }
-        // The server sends this to an idle session only, so it ran nothing that was sent meanwhile.
-        let was_idle = ended && code == sqlstate::IDLE_SESSION_TIMEOUT;
-        let retryable =
-            conflict || was_idle || is_connection_failure(kind) && (opening || reached_no_server(&server));
+        let Meaning { kind, retryable } = Meaning::of(&server, phase);
         Error::new(kind, "the server refused")
             .in_phase(phase)
             .with_server_message(server)
@@ -287,6 +138,3 @@ pub(crate) fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 
     }
     None
 }
-
-#[cfg(test)]
-mod tests;

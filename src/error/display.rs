@@ -32,45 +32,6 @@ impl Error {
         }
         text
     }
-
-    /// Advice for a person, where there is any: the server's hint if it sent one, else the library's own.
-    pub fn remedy(&self) -> Option<&str> {
-        if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
-            return Some(hint);
-        }
-        if self.is_of_other_service() {
-            return Some("check host and port: what answers there is another service than PostgreSQL");
-        }
-        Some(match self.kind() {
-            ErrorKind::Refused => "check that the server runs and listens at this address and port",
-            ErrorKind::Resolve => "check the host name and the resolver",
-            ErrorKind::Unreachable => "check routing, firewall and the address",
-            ErrorKind::Tls => {
-                "check sslmode against what the server offers, that sslrootcert has the issuer of the server's certificate, that the certificate is for the host you connect to, and that sslcert and sslkey are what the server expects"
-            }
-            ErrorKind::Auth => "check user, password (or password file) and the server's pg_hba.conf",
-            ErrorKind::ServerFull => {
-                "every slot is taken: lower max_size in the processes that share this server, close what is left idle, or raise the server's limit"
-            }
-            ErrorKind::ServerStarting => {
-                "the server is starting, stopping or recovering: it should accept connections soon"
-            }
-            ErrorKind::ConnectTimeout => {
-                "the server did not answer in time: check it is not frozen or cut off; connection_timeout sets the limit"
-            }
-            ErrorKind::PoolTimeout => {
-                "every connection of the pool was busy: look for long transactions or leaked connections before raising max_size"
-            }
-            ErrorKind::Overloaded => {
-                "more is asked of the pool than it can do: turn work away, or look for what keeps connections busy"
-            }
-            ErrorKind::CommitUnknown => {
-                "look in the database whether the transaction took effect before repeating it"
-            }
-            ErrorKind::PoolClosed => "open a new pool",
-            _ => return None,
-        })
-    }
 }
 
 fn what(kind: ErrorKind) -> &'static str {

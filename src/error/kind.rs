@@ -20,7 +20,8 @@ pub enum ErrorKind {
     Auth,
     /// No connection slot is left: SQLSTATE 53300 in all its texts, or a pooler's own refusal.
     ServerFull,
-    /// The server is starting up, shutting down or recovering (57P03).
+    /// The server cannot begin a session at present: it is starting up, shutting down or recovering (57P03), or is out of
+    /// memory, disk or another resource (class 53 but for connections); or a pooler cannot reach it.
     ServerStarting,
     /// The connection was not established within its deadline.
     ConnectTimeout,

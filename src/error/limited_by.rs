@@ -1,6 +1,7 @@
 //! The limit that a server means by "too many connections".
 
-use super::{Error, ErrorKind, ServerMessage, classify};
+use super::pooler::PoolerAnswer;
+use super::{Error, ErrorKind, ServerMessage, sqlstate};
 
 /// The limit that keeps a pool from having more connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +63,7 @@ impl LimitedBy {
             _ => {}
         }
         let text = said.message.to_ascii_lowercase();
-        if classify::is_full_pooler(said) {
+        if said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || PoolerAnswer::says_full(&text) {
             Self::Pooler
         } else if text.contains("reserved") {
             Self::Reserved

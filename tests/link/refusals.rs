@@ -45,6 +45,10 @@ fn a_server_that_is_not_ready_is_told_from_a_full_one() {
         ("57P03", "the database system is not yet accepting connections"),
         ("08P01", "server login has been failing, try again later (server_login_retry)"),
         ("08P01", "pgbouncer cannot connect to server"),
+        ("53100", "could not extend file: No space left on device"),
+        ("53200", "out of memory"),
+        ("58030", "could not read file \"global/pg_control\": Input/output error"),
+        ("55P03", "canceling statement due to lock timeout"),
     ];
     for (code, text) in away {
         assert_eq!(kind_of(Refusal::fatal(code, text)), (ErrorKind::ServerStarting, true), "{code} {text}");
@@ -58,7 +62,7 @@ fn what_no_retry_can_mend_is_not_retried() {
         ("28000", "no pg_hba.conf entry for host", ErrorKind::Auth),
         ("3D000", "database \"orders\" does not exist", ErrorKind::Database),
         ("42501", "permission denied for database \"orders\"", ErrorKind::Database),
-        ("53100", "could not extend file: No space left on device", ErrorKind::Database),
+        ("08P01", "unsupported startup parameter: search_path", ErrorKind::Database),
     ];
     for (code, text, kind) in for_good {
         assert_eq!(kind_of(Refusal::fatal(code, text)), (kind, false), "{code} {text}");
