@@ -13,6 +13,9 @@ use super::{CopyIn, Link, LostStatements, Shared};
 use crate::error::LinkFault;
 use crate::protocol::session_parameters::TextSettings;
 
+/// Bounds what is received of a session that the server has ended: its reason comes after no more than some notices.
+const MOST_READS_UNTIL_HANGUP: usize = 64;
+
 /// The link, locked for as long as a call of the session lasts.
 pub(crate) struct BlockingLink<'a> {
     shared: &'a Shared,
@@ -45,6 +48,17 @@ impl Link {
         let framed = self.0.framed.try_lock().ok_or_else(busy)?;
         self.0.socket.deadlines().set_statement(end);
         Ok(BlockingLink { shared: &self.0, framed, end })
+    }
+
+    /// Receives what the server sent before it closed its side: its reason for ending the session may be among it. Does not block.
+    pub(crate) fn receive_until_hangup(&self) {
+        let Ok(mut line) = self.resume_blocking(None) else { return };
+        let mut buffer = [0; 1024];
+        for _ in 0..MOST_READS_UNTIL_HANGUP {
+            if !matches!(line.receive_now(&mut buffer), Ok(Some(_))) {
+                return;
+            }
+        }
     }
 }
 

@@ -146,6 +146,25 @@ fn an_outage_is_told_by_the_circuit_and_by_the_servers_last_words() {
 }
 
 #[test]
+fn an_idle_connection_that_is_found_closed_is_told_with_the_servers_last_words() {
+    let server = own_server(|s| s);
+    let (pool, events) = listening(config(&server, "idle").validate_after_idle(Duration::ZERO));
+    let idle = pool.get().unwrap();
+    let pid = idle.backend_pid().unwrap();
+    drop(idle);
+    let admin = Pool::new(config(&server, "admin")).unwrap();
+    admin.batch_execute(&format!("select pg_terminate_backend({pid})")).unwrap();
+    soon("its server process is gone", || {
+        let left =
+            format!("do $$ begin assert not exists (select from pg_stat_activity where pid = {pid}); end $$");
+        admin.batch_execute(&left).is_ok()
+    });
+    pool.batch_execute("select 1").expect("another connection takes its place");
+    let said = next(&events, EventKind::ServerMessage);
+    assert!(said.message.contains("terminating connection due to administrator command"), "{}", said.message);
+}
+
+#[test]
 fn inside_a_sink_no_connection_can_be_had_and_a_panic_there_stays_there() {
     let (sender, seen) = channel();
     let pool: std::sync::Arc<std::sync::OnceLock<Pool>> = Default::default();

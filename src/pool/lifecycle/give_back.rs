@@ -148,6 +148,9 @@ impl Core {
 
     /// Closes a connection that is counted as departing already.
     pub(in crate::pool) fn close_connection(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
+        if conn.link.poll_idle() == IdlePoll::Closed {
+            conn.link.receive_until_hangup();
+        }
         if let Some(words) = conn.link.fatal_message() {
             let message = format_args!("the server ended a connection: {}", words.message);
             self.emit(EventKind::ServerMessage)
