@@ -25,6 +25,8 @@ class Reader {
     this._error = undefined
     /** What was asked for last; portions are read in the order in which they were asked for. */
     this._last = Promise.resolve()
+    /** Whether a call runs on a thread: until it returns, the session is of no use to others. */
+    this._isCalling = false
     this._turn = client._turns.claim(this)
   }
 
@@ -50,7 +52,7 @@ class Reader {
     try {
       if (this._stream === undefined && !this.over) await this._open()
       while (rows.length < count && !this.over) {
-        const pack = await promise((tag) => addon.nextOfStream(this._stream, tag, count - rows.length))
+        const pack = await this._call((tag) => addon.nextOfStream(this._stream, tag, count - rows.length))
         if (pack === undefined) this.finish()
         else {
           this.result = decodeResult(pack, this._decoding)
@@ -72,18 +74,28 @@ class Reader {
     const fault = this._client._fault()
     if (fault) throw fault
     const encoded = encodeValues(values)
-    const stream = await promise((tag) => addon.openStream(this._client._handle, tag, text, encoded.buffer, encoded.count, FORMAT.automatic))
+    const stream = await this._call((tag) => addon.openStream(this._client._handle, tag, text, encoded.buffer, encoded.count, FORMAT.automatic))
     // Abandoned meanwhile: then nobody else would free it.
     if (this.over) addon.freeStream(stream)
     else this._stream = stream
   }
 
-  /** Lets go at once: before the end the server is asked to stop before the connection does anything else. */
+  async _call(run) {
+    this._isCalling = true
+    try {
+      return await promise(run)
+    } finally {
+      this._isCalling = false
+    }
+  }
+
+  /** Lets go: before the end the server is asked to stop before the connection does anything else. */
   finish() {
     if (this.over) return
     this.over = true
     if (this._stream !== undefined) addon.freeStream(this._stream)
-    this._turn.end()
+    if (this._isCalling) this._last.then(() => this._turn.end())
+    else this._turn.end()
   }
 }
 

@@ -11,8 +11,12 @@ void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work)
     Runtime &self = runtime(env);
     std::shared_ptr<Mailbox> mailbox = self.mailbox;
     self.begun(env);
-    auto run = [mailbox, tag, work = std::move(work)]() {
-        Outcome outcome = work();
+    auto kept = std::make_shared<std::function<Outcome()>>(std::move(work));
+    auto run = [mailbox, tag, kept]() {
+        Outcome outcome = (*kept)();
+        // What the work holds is dropped before its end is told: a stream that this thread still held would keep its connection from
+        // what JavaScript submits next.
+        *kept = nullptr;
         mailbox->send({MessageKind::done, tag, outcome.first, std::move(outcome.second)});
     };
     try {

@@ -66,6 +66,20 @@ both('a cursor that is closed before its end leaves the client to others', ({ po
   await new Promise((resolve) => cursor.close(resolve))
 }))
 
+ours('the statement after a closed cursor finds the client free, each time', async ({ pool }) => {
+  const made = pool({ max: 4 })
+  // The thread that read the last portion let go of the cursor only after it had told of it: a matter of microseconds.
+  const one = () => withClient(made, async (client) => {
+    const cursor = client.query(new Cursor(NUMBERS, [20_000]))
+    await cursor.read(10)
+    await cursor.close()
+    assert.equal((await client.query('select 1 as one')).rows[0].one, 1)
+  })
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (let i = 0; i < 100; i++) await one()
+  }))
+})
+
 both('queries that are asked for while a cursor reads run after it, in their order', ({ pool }) => withClient(pool(), async (client) => {
   const order = []
   const before = client.query('select pg_sleep(0.05)').then(() => order.push('before'))
