@@ -7,6 +7,7 @@ const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { runTests } = require('./run-tests')
 
 const HELP = `usage: node scripts/test-versions.js [VERSION[:GROUP,...]]...
 
@@ -65,24 +66,13 @@ function binaryOf(version) {
     + '  check that the npm registry can be reached and has that version, or name versions that it has')
 }
 
-/** Node 18 knows no patterns, and shells differ. */
-function files(groups) {
-  return groups.flatMap((group) => {
-    const directory = path.join(here, 'test', group)
-    return fs.readdirSync(directory).filter((name) => name.endsWith('.test.js')).sort().map((name) => path.join('test', group, name))
-  })
-}
-
 function run({ version, groups, binary }) {
   console.log(`holdfast: ${groups.join(', ')} with Node ${versionOf(binary)}`)
   const begun = Date.now()
-  // What programs of the tests start by the name `node` is to be the same.
-  const env = { ...process.env, PATH: `${path.dirname(binary)}${path.delimiter}${process.env.PATH}` }
-  const { error, status } = spawnSync(binary, ['--test', ...files(groups)], { cwd: here, stdio: 'inherit', env, timeout: LIMIT_MINUTES * 60_000 })
+  const { ok, error, failures } = runTests(groups, { binary, timeout: LIMIT_MINUTES * 60_000 })
   const seconds = Math.round((Date.now() - begun) / 1000)
-  const ok = error === undefined && status === 0
   console.log(`holdfast: ${ok ? 'passed' : 'FAILED'} with Node ${version} after ${seconds} s${error ? `: ${error.message}` : ''}`)
-  return ok
+  return { ok, failures }
 }
 
 function main(given) {
@@ -95,8 +85,9 @@ function main(given) {
     if (!fs.existsSync(path.join(here, 'build', 'holdfast.node'))) throw new Unusable('the addon is not built: run `npm ci` in bindings/node, or `make node`')
     // All of them before any test, so that one that is missing is known at once.
     const runs = wanted.map((each) => ({ ...each, binary: binaryOf(each.version) }))
-    const failed = runs.filter((each) => !run(each))
-    return failed.length > 0 ? 1 : 0
+    const results = runs.map(run)
+    for (const { failures } of results) process.stdout.write(failures)
+    return results.every(({ ok }) => ok) ? 0 : 1
   } catch (error) {
     if (!(error instanceof Unusable)) throw error
     console.error(`holdfast: ${error.message}`)

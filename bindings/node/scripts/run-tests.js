@@ -1,0 +1,55 @@
+'use strict'
+
+// Runs tests of this package and says at the very end once more which of them failed, and why.
+
+const { spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+
+const here = path.join(__dirname, '..')
+/** Directories below test/, and what the files directly in test/ are called here. */
+const GROUPS = ['unit', 'conformance', 'behaviour', 'whole']
+
+/** Node 18 knows no patterns, and shells differ. */
+function filesOf(group) {
+  const directory = path.join('test', group === 'whole' ? '' : group)
+  return fs.readdirSync(path.join(here, directory)).filter((name) => name.endsWith('.test.js')).sort().map((name) => path.join(directory, name))
+}
+
+/**
+ * @param {string[]} groups of GROUPS
+ * @param {object} [how]
+ * @param {string} [how.binary] the Node that runs them
+ * @param {number} [how.timeout] in milliseconds; what still runs then is ended
+ * @returns {{ ok: boolean, error?: Error, failures: string }} `failures` as scripts/failed-tests.js writes them
+ */
+function runTests(groups, { binary = process.execPath, timeout } = {}) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pg-holdfast-failed-'))
+  const told = path.join(directory, 'failed')
+  try {
+    const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout',
+      `--test-reporter=${path.join(__dirname, 'failed-tests.js')}`, `--test-reporter-destination=${told}`]
+    // What programs of the tests start by the name `node` is to be the same.
+    const env = { ...process.env, PATH: `${path.dirname(binary)}${path.delimiter}${process.env.PATH}` }
+    const { error, status } = spawnSync(binary, ['--test', ...reporters, ...groups.flatMap(filesOf)], { cwd: here, stdio: 'inherit', env, timeout })
+    return { ok: error === undefined && status === 0, error, failures: fs.existsSync(told) ? fs.readFileSync(told, 'utf8') : '' }
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+module.exports = { runTests, GROUPS }
+
+if (require.main === module) {
+  const groups = process.argv.length > 2 ? process.argv.slice(2) : GROUPS
+  const unknown = groups.filter((each) => !GROUPS.includes(each))
+  if (unknown.length > 0) {
+    console.error(`holdfast: there are no tests called ${unknown.join(', ')}: there are ${GROUPS.join(', ')}`)
+    process.exitCode = 2
+  } else {
+    const { ok, failures } = runTests(groups)
+    process.stdout.write(failures)
+    process.exitCode = ok ? 0 : 1
+  }
+}
