@@ -219,7 +219,7 @@ both('maxUses closes a client after so many loans', async ({ pool }) => {
 })
 
 both('an idle client is closed after idleTimeoutMillis', async ({ pool }) => {
-  const made = pool({ idleTimeoutMillis: 50 })
+  const made = pool({ idleTimeoutMillis: 500 })
   await made.query('select 1')
   assert.equal(made.totalCount, 1)
   await until('no client is left', () => made.totalCount === 0)

@@ -11,13 +11,13 @@ const { ours } = suite()
 
 /**
  * Queries in a process of its own, since stopping a server holds this one up, until it is told to stop: how many went well,
- * what failed, and how late the event loop was at the 99th percentile.
+ * what failed, and by how many milliseconds the event loop was late at most.
  */
 function load(url, options) {
   const program = `
     const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
     const pool = new Pool({ connectionString: ${JSON.stringify(url)}, ...${JSON.stringify(options)} })
-    const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 1 })
+    const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 5 })
     let ok = 0, going = true
     const failures = []
     process.stdin.once('data', () => { going = false })
@@ -32,7 +32,7 @@ function load(url, options) {
       }
     }
     Promise.all(Array.from({ length: 8 }, one)).then(() => {
-      console.log(JSON.stringify({ ok, failures, late: delay.percentile(99) / 1e6 }))
+      console.log(JSON.stringify({ ok, failures, late: delay.max / 1e6 }))
       return pool.end()
     }).then(() => process.stdin.destroy())`
   const child = spawn(process.execPath, ['-e', program], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -51,17 +51,23 @@ function load(url, options) {
   }
 }
 
+/** How long a server that restarts is away at least. */
+const AWAY_MILLIS = 2000
+
 test('a restart of the server under load fails no query that may be repeated', { timeout: 60000 }, async () => {
   const server = await startServer()
   try {
-    const running = load(server.url, { max: 4, retryMax: 20, retryBaseDelay: 50, retryMaxDelay: 300 })
+    const running = load(server.url, { max: 4, retryMax: 100, retryBaseDelay: 50, retryMaxDelay: 300 })
     await running.running()
-    server.restart()
+    server.stop()
+    await sleep(AWAY_MILLIS)
+    server.start()
     await sleep(500)
     const { ok, failures, late } = await running.stop()
     assert.deepEqual(failures, [])
     assert.ok(ok > 100, `${ok} queries`)
-    assert.ok(late < 20, `the event loop was ${late} ms late`)
+    // Waiting for the server in its place would make it as late as that is away.
+    assert.ok(late < AWAY_MILLIS / 2, `the event loop was ${late} ms late`)
   } finally {
     server.remove()
   }
@@ -109,13 +115,9 @@ ours('a session that is frozen loses its statement at the deadline, and the pool
 })
 
 ours('a password that changed is asked for again', async ({ pool, server }) => {
-  const fs = require('node:fs')
   const admin = pool({ max: 1 })
   await admin.query("create role rotating login password 'first'")
-  const hba = `${server.data}/pg_hba.conf`
-  fs.writeFileSync(hba, `host all rotating 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
-  await admin.query('select pg_reload_conf()')
-  await sleep(200)
+  await server.demandPassword('rotating')
   let password = 'first'
   let asked = 0
   const made = pool({ user: 'rotating', max: 1, password: async () => {
@@ -139,13 +141,9 @@ ours('a password that changed is asked for again', async ({ pool, server }) => {
 })
 
 ours('callers of a password that expires are all served by the next one', async ({ pool, server }) => {
-  const fs = require('node:fs')
   const admin = pool({ max: 1 })
   await admin.query("create role expiring login password 'first'")
-  const hba = `${server.data}/pg_hba.conf`
-  fs.writeFileSync(hba, `host all expiring 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
-  await admin.query('select pg_reload_conf()')
-  await sleep(200)
+  await server.demandPassword('expiring')
   let password = 'first'
   let asked = 0
   const made = pool({ user: 'expiring', max: 4, password: async () => {

@@ -260,15 +260,10 @@ threads('a thread that has ended its pool hears no more of it', async ({ thread,
 })
 
 threads('a shared pool whose password changed is closed by end() with all its sessions', async ({ shared, admin, sessions, server }) => {
-  const fs = require('node:fs')
   await admin.query("create role changing login password 'first'")
-  const hba = `${server.data}/pg_hba.conf`
-  fs.writeFileSync(hba, `host all changing 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
-  await admin.query('select pg_reload_conf()')
-  let password = 'wrong'
+  await server.demandPassword('changing')
+  let password = 'first'
   const made = shared({ name: 'changing', user: 'changing', max: 2, password: () => password })
-  await until('the server asks for passwords', () => made.query('select 1').then(() => false, ({ code }) => code === '28P01'), SECONDS)
-  password = 'first'
   const client = await made.connect()
   await admin.query("alter role changing password 'second'")
   password = 'second'

@@ -5,6 +5,7 @@ const fs = require('node:fs')
 const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
+const { Client } = require('pg')
 
 /**
  * A PostgreSQL of its own for a test file: made in a temporary directory, on a free port of 127.0.0.1 and on a Unix socket,
@@ -87,6 +88,20 @@ class Server {
     this.run('pg_ctl', 'restart', '-w', '-s', '-m', mode, '-D', this.data, '-l', path.join(this.directory, 'log'))
   }
 
+  /** Has it ask this role for its password over TCP, and returns once it does: it reads its files a moment after it is told to. */
+  async demandPassword(role) {
+    const hba = path.join(this.data, 'pg_hba.conf')
+    fs.writeFileSync(hba, `host all ${role} 127.0.0.1/32 scram-sha-256\n${fs.readFileSync(hba, 'utf8')}`)
+    this.run('pg_ctl', 'reload', '-s', '-D', this.data)
+    const end = Date.now() + 15000
+    for (;;) {
+      const client = new Client({ ...this.config, user: role, password: 'none' })
+      const error = await client.connect().then(() => client.end(), (each) => each)
+      if (error?.code === '28P01') return
+      if (Date.now() > end) throw new Error(`the server still lets ${role} in without a password`)
+    }
+  }
+
   /** Stops it and takes everything away. */
   remove() {
     if (fs.existsSync(path.join(this.data, 'postmaster.pid'))) this.stop('immediate')
@@ -104,6 +119,20 @@ function tlsSettings(server, { certificate, key, authority }) {
     return name
   }
   return { ssl: 'on', ssl_cert_file: own('own.crt', certificate), ssl_key_file: own('own.key', key), ssl_ca_file: own('clients.crt', authority) }
+}
+
+/** A free port may be taken by another test's program before the server has it: then it gets another one. */
+async function startOnFreePort(server) {
+  for (let attempts = 5; ; attempts--) {
+    try {
+      server.start()
+      return
+    } catch (error) {
+      if (attempts === 1 || !/Address already in use/.test(error.message)) throw error
+    }
+    server.port = await freePort()
+    fs.appendFileSync(path.join(server.data, 'postgresql.conf'), `port = ${server.port}\n`)
+  }
 }
 
 /**
@@ -132,7 +161,7 @@ async function startServer(settings = {}, { access = [], tls } = {}) {
   fs.appendFileSync(path.join(server.data, 'postgresql.conf'), lines.join(''))
   const hba = path.join(server.data, 'pg_hba.conf')
   fs.writeFileSync(hba, [...access, fs.readFileSync(hba, 'utf8')].join('\n'))
-  server.start()
+  await startOnFreePort(server)
   return server
 }
 
