@@ -1,4 +1,4 @@
-# What one does with this repository. `make help` lists it.
+# Builds, checks, installs and measures this repository. `make help` lists what can be asked for.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,7 +9,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Install what is missing, build, and run every check on a private PostgreSQL (or on DATABASE_URL)
@@ -18,52 +18,79 @@ demo: ## Install what is missing, build, and run every check on a private Postgr
 	@$(CARGO) build --release --features cli --bin holdfast
 	@$(CARGO) run --quiet --release --features cli --bin holdfast -- verify $(ARGS)
 
+# What a change needs before it is looked at. Nothing is installed, no server is started.
+.PHONY: check
+check: ## Check format, lints and the unit tests that need no server: under a minute when little changed
+	@scripts/steps.sh check format clippy unit
+
 .PHONY: test
-test: deps lint doc unit ## Install what is missing, then check everything: format, lints, documentation, all tests
+test: deps ## Install what is missing, then check everything but what `make thorough` does; ARGS are for `cargo test`
+	@scripts/steps.sh test format clippy doc rust-tests $(if $(ARGS),,node)
+
+# Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
+.PHONY: thorough
+thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, the default build and other versions of Node
+	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions
 
 .PHONY: deps
 deps: ## Install what is missing for building, testing and benchmarks
 	@scripts/install-packages.sh test
 
-.PHONY: lint
-lint: deps
+.PHONY: format
+format:
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
-	$(CARGO) clippy --all-targets --all-features -- -D warnings
-	$(CARGO) clippy --lib -- -D warnings
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi
 
+.PHONY: clippy
+clippy:
+	$(CARGO) clippy --all-targets --all-features -- -D warnings
+
+# The library as most programs compile it. Its dependencies are built once more, with fewer features.
+.PHONY: clippy-default
+clippy-default:
+	$(CARGO) clippy --lib -- -D warnings
+
 .PHONY: doc
-doc: lint
+doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
 
-# Last, so that the output ends with the counts. With ARGS, which are for cargo, nothing but what they choose. Where nothing is kept
-# for a second build, as in CI, the sanitizers' builds (3 GB) go before other versions of Node come.
+# The library's unit tests but those that start a server, and the checks of the arrangement of sources and manifests.
 .PHONY: unit
-unit: doc
-	@{ ended=0; $(CARGO) test --all-features --no-fail-fast $(ARGS) || ended=$$?; \
-		$(if $(filter 0,$(CARGO_INCREMENTAL)),rm -rf '$(TARGET)/sanitize';) \
-		$(if $(ARGS),,$(MAKE) --no-print-directory node || ended=$$?;) exit $$ended; } 2>&1 | awk -f scripts/count-tests.awk
+unit:
+	$(CARGO) test --all-features --no-fail-fast --lib --test house --test readme --test dependencies -- --skip queue::tests::server --skip a_panic_while_a_role_is_in_doubt_loses_nothing
+
+.PHONY: rust-tests
+rust-tests:
+	$(CARGO) test --all-features --no-fail-fast $(ARGS)
+
+# Tests need a library that is built soon, and the tests in C have built this one; whoever installs the package gets the fast one.
+.PHONY: node
+node: ## Build the Node package and run its tests (part of `make test`)
+	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev LIB_FEATURES=--all-features
+	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
+	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
+	cd bindings/node && npm test
 
 # Versions of Node beside the installed one, as scripts/test-versions.js takes them; none if it is empty. npm has them.
 NODE_VERSIONS ?= 18 22:conformance 24
 
-# Tests need a library that is built soon; whoever installs the package gets the fast one.
-.PHONY: node
-node: ## Build the Node package and run its tests, with other versions of Node too (part of `make test`)
-	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev
-	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
-	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
-	@cd bindings/node && ended=0; npm test || ended=$$?; \
-		$(if $(NODE_VERSIONS),node scripts/test-versions.js $(NODE_VERSIONS) || ended=$$?;) exit $$ended
+.PHONY: node-versions
+node-versions: ## Run the Node package's tests with other versions of Node (part of `make thorough`)
+	$(if $(wildcard bindings/node/build/holdfast.node),,@$(MAKE) --no-print-directory node)
+	cd bindings/node && $(if $(NODE_VERSIONS),node scripts/test-versions.js $(NODE_VERSIONS),true)
 
-# Part of `make test`; here by itself.
 .PHONY: sanitize
-sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and under valgrind
+sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and valgrind (part of `make thorough`)
 	$(CARGO) test --all-features --test sanitize
+	$(if $(filter 0,$(CARGO_INCREMENTAL)),rm -rf '$(TARGET)/sanitize')
 
-# Not part of `make test`, which runs the same over what is in `fuzz/`.
+.PHONY: fuzz-replay
+fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `make thorough`)
+	$(CARGO) test --all-features --test fuzzing
+
+# Not part of `make thorough`, which runs the same over what is in `fuzz/`.
 .PHONY: fuzz
 fuzz: ## Fuzz what a server may say and what C may give, each of four targets for FUZZ_SECONDS (90); ARGS chooses some
 	scripts/fuzz.sh $(ARGS)
@@ -84,12 +111,19 @@ VERSION := $(shell sed -nE '/^\[package\]/,/^\[lib\]/s/^version = "(.*)"/\1/p' C
 SOVERSION := $(shell sed -E 's/^(0\.[0-9]+|[1-9][0-9]*)\..*/\1/' <<<'$(VERSION)')
 LIB_BUILT = $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
 LIB_RUSTC = $(CARGO) rustc --quiet --target-dir $(TARGET) --profile $(LIB_PROFILE) $(LIB_FEATURES) --lib
+LIB_SONAME = -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION)
+LIB_NATIVE = --print native-static-libs=$(LIB_BUILT)/native-static-libs
 
-# Beside the static library, what it needs from the system: a test compares that with what is installed.
+# Beside the static library, what it needs from the system: a test compares that with what is installed. For tests both kinds are
+# built in one pass, since nothing is optimized, and with full debug information, which the ABI is read from.
 .PHONY: lib
 lib: ## Build the C library, shared and static, into target/c
-	$(LIB_RUSTC) --crate-type cdylib -- -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION)
-	$(LIB_RUSTC) --crate-type staticlib -- --print native-static-libs=$(LIB_BUILT)/native-static-libs
+ifeq ($(LIB_PROFILE),dev)
+	$(LIB_RUSTC) --crate-type cdylib,staticlib -- $(LIB_SONAME) $(LIB_NATIVE) -C debuginfo=full
+else
+	$(LIB_RUSTC) --crate-type cdylib -- $(LIB_SONAME)
+	$(LIB_RUSTC) --crate-type staticlib -- $(LIB_NATIVE)
+endif
 	@mkdir -p $(TARGET)/c
 	@cp --remove-destination $(LIB_BUILT)/libholdfast.so $(TARGET)/c/libholdfast.so.$(VERSION)
 	@cp --remove-destination $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
