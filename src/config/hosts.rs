@@ -43,12 +43,13 @@ pub(super) fn hosts(places: &Places<'_>, passwords: &Passwords<'_>) -> Result<Ve
         let name = names.get(index).copied().unwrap_or_default();
         let hostaddr = addresses.get(index).copied().unwrap_or_default();
         let host = host(name, hostaddr, places.socket_directory)?;
-        let hostaddr = address(hostaddr)?;
+        let (hostaddr, zone) = address(hostaddr)?.unzip();
+        let zone = zone.flatten();
         let password = passwords.given.clone().or_else(|| {
             let name = passfile_name(&host, places.socket_directory);
             passwords.passfile.password(&name, port, passwords.dbname, passwords.user)
         });
-        found.push(HostSettings { host, hostaddr, port, password });
+        found.push(HostSettings { host, hostaddr, zone, port, password });
     }
     Ok(found)
 }
@@ -103,13 +104,27 @@ fn host(name: &str, hostaddr: &str, socket_directory: &str) -> Result<Host> {
     })
 }
 
-fn address(text: &str) -> Result<Option<IpAddr>> {
-    match text.trim() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            Error::config("hostaddr is not valid: allowed are numeric IPv4 and IPv6 addresses, one per host; names belong into host")
-        }),
+/// A numeric address, and the zone behind `%` of one that is local to a link.
+fn address(text: &str) -> Result<Option<(IpAddr, Option<String>)>> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
     }
+    let invalid = || {
+        Error::config(
+            "hostaddr is not valid: allowed are numeric IPv4 and IPv6 addresses, one per host; names belong into host",
+        )
+    };
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() => (address, Some(zone.to_owned())),
+        Some(_) => return Err(invalid()),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| invalid())?;
+    if zone.is_some() && address.is_ipv4() {
+        return Err(invalid());
+    }
+    Ok(Some((address, zone)))
 }
 
 /// The name a password file knows the host by: the default socket directory is `localhost` there.

@@ -228,6 +228,8 @@ pub(crate) struct HostSettings {
     pub(crate) host: Host,
     /// Given by `hostaddr`: no name look-up is made.
     pub(crate) hostaddr: Option<IpAddr>,
+    /// The zone of a link-local address in `hostaddr`: a network device's name or number.
+    pub(crate) zone: Option<String>,
     pub(crate) port: u16,
     /// From the DSN, the environment or the password file, whichever comes first for this host.
     pub(crate) password: Option<Secret>,
@@ -299,6 +301,7 @@ impl ServerSettings {
             hosts: vec![HostSettings {
                 host: Host::Tcp(name.clone()),
                 hostaddr: None,
+                zone: None,
                 port: 0,
                 password: None,
             }],

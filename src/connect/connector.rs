@@ -4,18 +4,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::candidates::Candidate;
 use super::role::{FirstRow, misfit};
+use super::session_options::OptionsForm;
 use super::startup::SessionStart;
 use super::timing::Timing;
-use super::unresponsive_hosts::UnresponsiveHosts;
+use super::unresponsive::{MIN_SILENCE, Unresponsive};
 use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::link::Link;
 use crate::link::abort::Abort;
 use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
 use crate::link::in_process::InProcess;
-use crate::link::resolve::resolve;
 use crate::link::tls_cache::Tls;
 use crate::session::{RawSession, SessionState};
 use crate::sys::clock::Tick;
@@ -49,16 +50,11 @@ impl Opened {
 /// Makes connections to one configured target.
 pub(crate) struct Connector {
     server: ServerSettings,
-    unresponsive: UnresponsiveHosts,
+    unresponsive: Unresponsive,
+    options_form: OptionsForm,
     tls: Arc<Tls>,
     /// An in-process server, in place of the server's hosts.
     in_process: Option<InProcess>,
-}
-
-/// One address to try.
-pub(super) struct Candidate<'a> {
-    pub(super) host: &'a HostSettings,
-    pub(super) address: Address,
 }
 
 impl Connector {
@@ -73,14 +69,21 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self { unresponsive: UnresponsiveHosts::new(server.hosts.len()), server, tls, in_process: None })
+        Ok(Self {
+            unresponsive: Unresponsive::new(server.hosts.len()),
+            options_form: OptionsForm::default(),
+            server,
+            tls,
+            in_process: None,
+        })
     }
 
     /// Makes a connector to a server within this process, whatever hosts the settings have.
     pub(crate) fn in_process(server: ServerSettings, in_process: InProcess) -> Self {
-        let unresponsive = UnresponsiveHosts::new(server.hosts.len());
+        let unresponsive = Unresponsive::new(server.hosts.len());
         Self {
             unresponsive,
+            options_form: OptionsForm::default(),
             tls: Arc::new(Tls::new(server.tls.clone())),
             server,
             in_process: Some(in_process),
@@ -122,18 +125,27 @@ impl Connector {
         abort: &Arc<Abort>,
         new_session: &dyn Fn() -> SessionState,
     ) -> Result<Opened, Error> {
-        let (server, unresponsive, tls) = (&self.server, &self.unresponsive, &self.tls);
-        Opening { server, unresponsive, tls, in_process: self.in_process.as_ref(), abort, new_session }
-            .run(deadline)
+        let Self { server, unresponsive, options_form, tls, .. } = self;
+        Opening {
+            server,
+            unresponsive,
+            options_form,
+            tls,
+            in_process: self.in_process.as_ref(),
+            abort,
+            new_session,
+        }
+        .run(deadline)
     }
 }
 
 /// One call of [`Connector::open`].
 pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerSettings,
-    unresponsive: &'a UnresponsiveHosts,
+    pub(super) unresponsive: &'a Unresponsive,
+    pub(super) options_form: &'a OptionsForm,
     pub(super) tls: &'a Arc<Tls>,
-    in_process: Option<&'a InProcess>,
+    pub(super) in_process: Option<&'a InProcess>,
     pub(super) abort: &'a Arc<Abort>,
     pub(super) new_session: &'a dyn Fn() -> SessionState,
 }
@@ -151,15 +163,15 @@ impl Opening<'_> {
     }
 
     /// Tries every address of every host in turn. Each gets an equal share of the time left, so that one dead host cannot use
-    /// it all.
+    /// it all. Of the addresses of one host, the first that lets a connection be made comes first.
     fn open_with_role(&self, wanted: TargetSessionAttrs, deadline: Instant) -> Result<Opened, Error> {
         let mut failures: Vec<Error> = Vec::new();
-        let hosts = self.hosts_in_order(wanted);
+        let hosts = self.hosts_in_order();
         let host_count = hosts.len();
         for (index, (number, host)) in hosts.into_iter().enumerate() {
             let (asked, asked_at) = (Tick::now(), Instant::now());
             let host_deadline = share(deadline, host_count - index);
-            let candidates = match self.candidates(host, host_deadline) {
+            let mut candidates = match self.candidates(host, host_deadline) {
                 Ok(candidates) => candidates,
                 Err(e) => {
                     let e = e.with_timings(|timings| timings.failing = asked_at.elapsed());
@@ -168,65 +180,58 @@ impl Opening<'_> {
                 }
             };
             let resolved_in = asked_at.elapsed();
-            let count = candidates.len();
-            for (index, candidate) in candidates.into_iter().enumerate() {
-                let mut candidate_deadline = share(host_deadline, count - index);
+            loop {
+                let next = match self.next_candidate(&mut candidates, host_deadline, &mut failures) {
+                    Ok(Some(candidate)) => candidate,
+                    Ok(None) => break,
+                    Err(aborted) => return Err(aborted),
+                };
+                let mut deadline = share(host_deadline, 1 + candidates.len());
                 if let Some(limit) = self.server.connect_timeout {
-                    candidate_deadline = candidate_deadline.min(Instant::now() + limit);
+                    deadline = deadline.min(Instant::now() + limit);
                 }
-                match self.open_candidate(&candidate, wanted, candidate_deadline) {
+                let opened = self.open_candidate(&next, wanted, deadline);
+                self.note(number, &next, opened.as_ref().err(), asked);
+                match opened {
                     Ok(mut opened) => {
                         opened.timing.resolve = resolved_in;
-                        self.unresponsive.note(number, None, asked, Tick::now());
                         return Ok(opened);
                     }
                     Err(e) => {
-                        self.unresponsive.note(number, Some(&e), asked, Tick::now());
                         let final_answer = is_final(&e);
                         let e = e.with_timings(|timings| timings.resolve = Some(resolved_in));
-                        failures.push(e.at_target(name_of(&candidate)));
+                        failures.push(e.at_target(name_of(&next)));
                         if final_answer {
                             return Err(merge(failures));
                         }
                     }
                 }
             }
+            if failures.last().is_some_and(|e| e.kind() == ErrorKind::ConnectTimeout) {
+                self.unresponsive.note(number, failures.last(), asked, Tick::now());
+            }
         }
         Err(merge(failures))
     }
 
+    /// Notes whether the host and its address gave an answer.
+    fn note(&self, host: usize, candidate: &Candidate<'_>, failure: Option<&Error>, asked: Tick) {
+        let now = Tick::now();
+        self.unresponsive.note(host, failure, asked, now);
+        let silent = failure.is_some_and(|e| e.kind() == ErrorKind::ConnectTimeout);
+        if let Some(address) = candidate.tcp().filter(|_| !silent || now.since(asked) >= MIN_SILENCE) {
+            self.unresponsive.note_address(address, !silent, now);
+        }
+    }
+
     /// Returns the hosts with their numbers, in the order in which they are tried.
-    fn hosts_in_order(&self, wanted: TargetSessionAttrs) -> Vec<(usize, &HostSettings)> {
+    fn hosts_in_order(&self) -> Vec<(usize, &HostSettings)> {
         let mut order: Vec<usize> = (0..self.server.hosts.len()).collect();
         if self.server.load_balance_hosts {
             fastrand::shuffle(&mut order);
         }
-        // Where any server will do, the order of hosts is a preference and is kept.
-        if wanted != TargetSessionAttrs::Any {
-            self.unresponsive.put_last(&mut order, Tick::now());
-        }
+        self.unresponsive.put_last(&mut order, Tick::now());
         order.into_iter().filter_map(|number| Some((number, self.server.hosts.get(number)?))).collect()
-    }
-
-    fn candidates<'a>(&self, host: &'a HostSettings, deadline: Instant) -> Result<Vec<Candidate<'a>>, Error> {
-        if let Some(in_process) = self.in_process {
-            return Ok(vec![Candidate { host, address: Address::InProcess(in_process.clone()) }]);
-        }
-        let addresses = match (&host.host, host.hostaddr) {
-            (_, Some(ip)) => vec![Address::Tcp((ip, host.port).into())],
-            (Host::Unix(directory), None) => {
-                vec![Address::Unix(directory.join(format!(".s.PGSQL.{}", host.port)))]
-            }
-            (Host::Tcp(name), None) => {
-                resolve(name, host.port, deadline)?.into_iter().map(Address::Tcp).collect()
-            }
-        };
-        let mut candidates: Vec<_> =
-            addresses.into_iter().map(|address| Candidate { host, address }).collect();
-        if self.server.load_balance_hosts {
-            fastrand::shuffle(&mut candidates);
-        }
-        Ok(candidates)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::auth::Credentials;
+use super::session_options::SessionOptions;
 use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, KeepaliveSettings, ProtocolVersion, Secret, ServerSettings};
@@ -68,6 +69,7 @@ fn open(output: Vec<u8>, encryption: Encryption, demands: &Demands) -> Result<Se
     let nothing = Duration::ZERO;
     let dial = Dial {
         address: Address::InProcess(hostile),
+        connected: None,
         host_name: "localhost".into(),
         encryption,
         tls: TLS.clone(),
@@ -94,7 +96,7 @@ fn open(output: Vec<u8>, encryption: Encryption, demands: &Demands) -> Result<Se
         user: "app",
         dbname: "orders",
         application_name: None,
-        options: None,
+        options: &SessionOptions::None,
         versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_2),
         credentials,
     };

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::auth::Credentials;
-use super::connector::{Candidate, Opened, Opening, host_name, name_of};
+use super::candidates::Candidate;
+use super::connector::{Opened, Opening, host_name, name_of};
 use super::role::{check_role, first_row};
 use super::server_timeouts::set_timeouts;
+use super::session_options::SessionOptions;
 use super::startup::StartUp;
 use super::timing::Timing;
 use crate::config::settings::{HostSettings, SslMode, TargetSessionAttrs};
@@ -60,7 +62,16 @@ impl Opening<'_> {
         deadline: Instant,
     ) -> Result<Opened, Failure> {
         let began = Instant::now();
-        self.try_layer(candidate, layer, wanted, deadline).map_err(|error| {
+        let form = self.options_form;
+        let options = form.of(self.server.options.as_deref());
+        let opened = self.try_layer(candidate, layer, wanted, deadline, &options).or_else(|error| {
+            let other = form.other(&options, self.server.options.as_deref());
+            let Some(other) = other.filter(|_| error.is_of_refused_parameter()) else { return Err(error) };
+            let opened = self.try_layer(candidate, layer, wanted, deadline, &other)?;
+            form.keep(&other);
+            Ok(opened)
+        });
+        opened.map_err(|error| {
             let error = error.with_timings(|timings| {
                 let before = timings.connect.unwrap_or_default() + timings.tls.unwrap_or_default();
                 timings.failing = began.elapsed().saturating_sub(before);
@@ -75,6 +86,7 @@ impl Opening<'_> {
         layer: Layer,
         wanted: TargetSessionAttrs,
         deadline: Instant,
+        options: &SessionOptions,
     ) -> Result<Opened, Error> {
         let encryption = match layer {
             Layer::Plain => Encryption::Never,
@@ -83,6 +95,7 @@ impl Opening<'_> {
         };
         let dial = Dial {
             address: candidate.address.clone(),
+            connected: candidate.connected.take(),
             host_name: host_name(candidate.host),
             encryption,
             tls: self.tls.clone(),
@@ -93,7 +106,7 @@ impl Opening<'_> {
         let dialled = dial.run()?;
         let began = Instant::now();
         let start = self
-            .start_up(candidate.host)
+            .start_up(candidate.host, options)
             .run(&dialled.link, deadline)
             .map_err(|error| error.with_timings(|timings| dialled.note(timings)))?;
         let timing = Timing {
@@ -132,13 +145,13 @@ impl Opening<'_> {
         set_timeouts(&mut raw, &link, &self.server.orphans)
     }
 
-    fn start_up<'a>(&'a self, host: &'a HostSettings) -> StartUp<'a> {
+    fn start_up<'a>(&'a self, host: &'a HostSettings, options: &'a SessionOptions) -> StartUp<'a> {
         let server = self.server;
         StartUp {
             user: &server.user,
             dbname: &server.dbname,
             application_name: server.application_name.as_deref(),
-            options: server.options.as_deref(),
+            options,
             versions: server.auth.versions,
             credentials: Credentials {
                 password: host.password.as_ref(),

@@ -4,6 +4,7 @@
 //! be made on the open session later, as a [`Guest`].
 
 mod auth;
+mod candidates;
 mod connector;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -12,11 +13,12 @@ mod layers;
 mod messages;
 mod role;
 mod server_timeouts;
+mod session_options;
 mod startup;
 #[cfg(test)]
 mod startup_tests;
 mod timing;
-mod unresponsive_hosts;
+mod unresponsive;
 
 pub(crate) use connector::{Connector, Opened};
 pub(crate) use guest::{Guest, open_guest};

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::auth::{Authentication, Credentials, Step};
 use super::messages::{Message, Messages};
+use super::session_options::SessionOptions;
 use crate::config::settings::ProtocolVersion;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::link::{BackendKey, Link};
@@ -14,7 +15,7 @@ pub(super) struct StartUp<'a> {
     pub(super) user: &'a str,
     pub(super) dbname: &'a str,
     pub(super) application_name: Option<&'a str>,
-    pub(super) options: Option<&'a str>,
+    pub(super) options: &'a SessionOptions,
     /// The oldest and the newest acceptable version of the protocol.
     pub(super) versions: (ProtocolVersion, ProtocolVersion),
     pub(super) credentials: Credentials<'a>,
@@ -67,11 +68,11 @@ impl StartUp<'_> {
             ("client_encoding", Some("UTF8")),
             ("user", Some(self.user)),
             ("database", Some(self.dbname)),
-            ("options", self.options),
             ("application_name", self.application_name),
         ];
-        for (name, value) in given {
-            let Some(value) = value else { continue };
+        let options = self.options.parameters();
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in given.chain(options) {
             for text in [name, value] {
                 packet.extend_from_slice(text.as_bytes());
                 packet.push(0);

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::auth::Credentials;
+use super::session_options::SessionOptions;
 use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, ProtocolVersion, Secret};
@@ -46,7 +47,7 @@ impl Client {
             user: "app",
             dbname: "orders",
             application_name: Some("test"),
-            options: None,
+            options: &SessionOptions::None,
             versions: self.versions,
             credentials,
         };

@@ -4,6 +4,11 @@ use super::pooler::PoolerAnswer;
 use super::{Error, ErrorKind, sqlstate};
 
 impl Error {
+    /// Returns whether a pooler refused a parameter of the start-up packet.
+    pub(crate) fn is_of_refused_parameter(&self) -> bool {
+        self.server().and_then(PoolerAnswer::of) == Some(PoolerAnswer::Parameter)
+    }
+
     /// Advice for a person, where there is any: the server's hint if it sent one, else the library's own.
     pub fn remedy(&self) -> Option<&str> {
         if let Some(hint) = self.0.server.as_ref().and_then(|s| s.hint.as_deref()) {
@@ -13,7 +18,7 @@ impl Error {
             return Some("check host and port: what answers there is another service than PostgreSQL");
         }
         if let Some(said) = self.server() {
-            if PoolerAnswer::of(said) == Some(PoolerAnswer::Parameter) {
+            if self.is_of_refused_parameter() {
                 return Some(
                     "the pooler does not take this parameter when a session starts: remove it from options and from PG variables such as PGOPTIONS, set it with ALTER ROLE, or have the pooler accept it (PgBouncer: ignore_startup_parameters, track_extra_parameters)",
                 );

@@ -4,6 +4,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::config::settings::{KeepaliveSettings, SslNegotiation};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, PhaseTimings, find_source, is_readable};
 
 /// The interval at which a connecting thread that nothing can wake checks for an abort.
-const ABORT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const ABORT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The encryption demanded of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) enum Encryption {
 /// One connection to make.
 pub(crate) struct Dial {
     pub(crate) address: Address,
+    /// The socket of a connection to the address that was made before, and the time that took.
+    pub(crate) connected: Option<(OwnedFd, Duration)>,
     /// The name that the certificate is checked against and that SNI sends.
     pub(crate) host_name: String,
     pub(crate) encryption: Encryption,
@@ -70,10 +73,13 @@ impl Dial {
     ///
     /// # Errors
     /// Those of connecting and of TLS; [`ErrorKind::PoolClosed`] when the dial was aborted.
-    pub(crate) fn run(&self) -> Result<Dialled, Error> {
+    pub(crate) fn run(mut self) -> Result<Dialled, Error> {
         let began = Instant::now();
-        let socket = self.connect()?;
-        let connecting = began.elapsed();
+        let (socket, connecting) = match self.connected.take() {
+            Some((socket, took)) => (self.finish_tcp(self.watched(socket))?, took),
+            None => (self.connect()?, began.elapsed()),
+        };
+        let connected_at = Instant::now();
         let io = SocketIo::new(socket.clone());
         let transport = match &self.encryption {
             Encryption::Never => Transport::Plain(io),
@@ -83,7 +89,7 @@ impl Dial {
                 .map_err(|error| error.with_timings(|timings| timings.connect = Some(connecting)))?,
         };
         let encrypted = matches!(transport, Transport::Tls(_));
-        let encrypting = began.elapsed() - connecting;
+        let encrypting = connected_at.elapsed();
         Ok(Dialled { link: Link::new(socket, Framed::new(transport)), encrypted, connecting, encrypting })
     }
 
@@ -109,7 +115,7 @@ impl Dial {
     }
 
     /// Puts the deadline in force, and lets an abort cut the socket.
-    fn watched(&self, descriptor: std::os::fd::OwnedFd) -> Arc<Socket> {
+    fn watched(&self, descriptor: OwnedFd) -> Arc<Socket> {
         let socket = Arc::new(Socket::new(descriptor));
         socket.deadlines().set_fixed(Some(self.deadline));
         self.abort.watch(&socket);
@@ -127,6 +133,12 @@ impl Dial {
             Err(e) if is_under_way(&e) => self.await_connected(&socket)?,
             Err(e) => return Err(self.explain(doing(e), &socket, Phase::Connect)),
         }
+        self.finish_tcp(socket)
+    }
+
+    /// Sets the options of a connection, and makes its socket one that blocks.
+    fn finish_tcp(&self, socket: Arc<Socket>) -> Result<Arc<Socket>, Error> {
+        let doing = |e| Error::from_connect_io(e, Phase::Connect, "");
         self.set_tcp_options(&socket)
             .and_then(|()| SockRef::from(&*socket).set_nonblocking(false))
             .map_err(|e| self.explain(doing(e), &socket, Phase::Connect))?;
@@ -244,13 +256,13 @@ const LONGEST_PATH: usize = 103;
 
 /// The error when no socket could be made: out of descriptors, or an address family that this process may not use. The
 /// server was not contacted.
-fn no_socket(e: io::Error) -> Error {
+pub(super) fn no_socket(e: io::Error) -> Error {
     Error::new(ErrorKind::Unreachable, format!("could not open a socket: {e}"))
         .in_phase(Phase::Connect)
         .with_source(e)
 }
 
-fn timed_out(phase: Phase) -> Error {
+pub(super) fn timed_out(phase: Phase) -> Error {
     let message = match phase {
         Phase::Tls => "the server accepted the connection, but TLS was not established in time",
         _ => "no answer to the connection request in time",
@@ -258,13 +270,13 @@ fn timed_out(phase: Phase) -> Error {
     Error::new(ErrorKind::ConnectTimeout, message).in_phase(phase)
 }
 
-fn given_up(phase: Phase) -> Error {
+pub(super) fn given_up(phase: Phase) -> Error {
     let message = "the opening was given up because the pool was closed";
     Error::new(ErrorKind::PoolClosed, message).in_phase(phase)
 }
 
 /// Returns whether the connection is still being established; an interruption by a signal does not stop that.
-fn is_under_way(error: &io::Error) -> bool {
+pub(super) fn is_under_way(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::INPROGRESS, Errno::INTR].map(|known| Some(known.raw_os_error())).contains(&error.raw_os_error())
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::abort::Abort;
 use super::address::Address;
 use super::dial::{Dial, Encryption};
+use super::race::race;
 use super::tls_cache::Tls;
 use crate::config::PoolConfig;
 use crate::error::{Error, ErrorKind, Phase, find_source};
@@ -19,6 +20,7 @@ fn dial(address: Address, patience: Duration) -> Dial {
         .expect("valid settings");
     Dial {
         address,
+        connected: None,
         host_name: "localhost".into(),
         encryption: Encryption::Never,
         tls: Arc::new(Tls::new(server.tls)),
@@ -28,7 +30,7 @@ fn dial(address: Address, patience: Duration) -> Dial {
     }
 }
 
-fn failed(dial: &Dial) -> Error {
+fn failed(dial: Dial) -> Error {
     dial.run().map(drop).expect_err("nobody takes the connection")
 }
 
@@ -65,7 +67,7 @@ fn where_there_is_no_room_the_deadline_ends_the_wait() {
     let (port, _kept_too) = full_port();
     for address in [local, port] {
         let begun = Instant::now();
-        let error = failed(&dial(address, Duration::from_millis(400)));
+        let error = failed(dial(address, Duration::from_millis(400)));
         assert_eq!(
             (error.kind(), error.phase()),
             (ErrorKind::ConnectTimeout, Some(Phase::Connect)),
@@ -89,7 +91,7 @@ fn where_there_is_no_room_the_opening_can_be_aborted() {
                 thread::sleep(Duration::from_millis(100));
                 abort.request();
             });
-            assert_eq!(failed(&dial).kind(), ErrorKind::PoolClosed);
+            assert_eq!(failed(dial).kind(), ErrorKind::PoolClosed);
         });
         assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
     }
@@ -98,10 +100,66 @@ fn where_there_is_no_room_the_opening_can_be_aborted() {
 #[test]
 fn the_systems_error_stays_in_the_error() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let error = failed(&dial(Address::Tcp(closed.expect("a free port")), Duration::from_secs(10)));
+    let error = failed(dial(Address::Tcp(closed.expect("a free port")), Duration::from_secs(10)));
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, true), "{error}");
     let cause = find_source::<std::io::Error>(&error).expect("the system's error");
     assert_eq!(cause.raw_os_error(), Some(rustix::io::Errno::CONNREFUSED.raw_os_error()));
-    let error = failed(&dial(Address::Unix("/nonexistent/.s.PGSQL.5432".into()), Duration::from_secs(10)));
+    let error = failed(dial(Address::Unix("/nonexistent/.s.PGSQL.5432".into()), Duration::from_secs(10)));
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+}
+
+/// The first address swallows what is sent to it, as a host behind a firewall does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_silent_address_costs_a_quarter_of_a_second_and_the_next_one_is_used() {
+    let (Address::Tcp(silent), _kept) = full_port() else { unreachable!("a port") };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let good = listener.local_addr().expect("its address");
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_secs(10);
+    let race = race(&[silent, good], deadline, &Abort::default()).expect("nobody aborts");
+    let (index, _socket) = race.winner.expect("one answers");
+    assert_eq!((index, race.silent, race.failures.len()), (1, vec![0], 0));
+    assert!((250..1_000).contains(&begun.elapsed().as_millis()), "took {:?}", begun.elapsed());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_address_that_refuses_has_the_next_one_tried_at_once_and_a_race_without_a_winner_names_all() {
+    let closed =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let good = listener.local_addr().expect("its address");
+    let begun = Instant::now();
+    let won =
+        race(&[closed, good], begun + Duration::from_secs(10), &Abort::default()).expect("nobody aborts");
+    assert_eq!(won.winner.map(|(index, _)| index), Some(1));
+    assert_eq!(
+        won.failures.iter().map(|(index, e)| (*index, e.kind())).collect::<Vec<_>>(),
+        [(0, ErrorKind::Refused)]
+    );
+    assert!(begun.elapsed().as_millis() < 250, "took {:?}", begun.elapsed());
+    let (Address::Tcp(silent), _kept) = full_port() else { unreachable!("a port") };
+    let lost =
+        race(&[silent, closed], Instant::now() + Duration::from_millis(600), &Abort::default()).unwrap();
+    assert!(lost.winner.is_none());
+    let kinds: Vec<_> = lost.failures.iter().map(|(index, e)| (*index, e.kind())).collect();
+    assert_eq!(kinds, [(1, ErrorKind::Refused), (0, ErrorKind::ConnectTimeout)]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_race_ends_soon_when_the_opening_is_aborted() {
+    let (Address::Tcp(silent), _kept) = full_port() else { unreachable!("a port") };
+    let abort = Abort::default();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            abort.request();
+        });
+        let begun = Instant::now();
+        let error = race(&[silent, silent], begun + Duration::from_secs(60), &abort).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PoolClosed);
+        assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
+    });
 }

