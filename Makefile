@@ -177,5 +177,12 @@ abi: ## Write down anew, in abi/, which functions and types the C library has
 	HOLDFAST_UPDATE_ABI=$(ABI_UPDATE) $(CARGO) test --quiet --all-features --test c_abi -- written_down committed_list
 
 .PHONY: readme
-readme: ## Write the options reference in README.md anew
+readme: ## Write the options reference in docs/configuration.md anew
 	HOLDFAST_WRITE_README=1 $(CARGO) test --quiet --test readme
+
+# mdBook is not a dependency of the checks: the links are checked by a test, which knows the files outside docs/ as well.
+.PHONY: docs
+docs: doc ## Check the links of all documents, and build the book (target/book) where mdBook is installed
+	$(CARGO) test --quiet --all-features --test readme
+	@if command -v mdbook >/dev/null; then mdbook build; \
+		else echo 'mdBook is not installed, so the book is not built: cargo install mdbook --version 0.4.52'; fi

@@ -110,7 +110,10 @@ pub use sql::{
 #[doc(hidden)]
 pub use testing::fuzzing;
 
-/// The code in the README.
+/// The code in the README and in the chapters of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/getting-started.md")]
+#[doc = include_str!("../docs/configuration.md")]
+#[doc = include_str!("../docs/operating.md")]
 mod readme {}

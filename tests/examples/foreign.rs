@@ -117,28 +117,28 @@ fn the_quick_start_in_python_reads_rows_and_catches_an_error() {
     assert_eq!(by_environment, said);
 }
 
-/// The one block of code of that language in the README.
-fn in_readme(language: &str) -> String {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+/// The one block of code of that language in a document.
+fn block_in(document: &str, language: &str) -> String {
+    let text = fs::read_to_string(root().join(document)).unwrap();
     let fence = format!("```{language}\n");
-    let mut blocks = readme.split(&fence).skip(1);
+    let mut blocks = text.split(&fence).skip(1);
     let block = blocks.next().and_then(|rest| rest.split("```").next());
-    assert!(blocks.next().is_none(), "more than one block of {language}");
-    block.unwrap_or_else(|| panic!("no block of {language}")).to_owned()
+    assert!(blocks.next().is_none(), "more than one block of {language} in {document}");
+    block.unwrap_or_else(|| panic!("no block of {language} in {document}")).to_owned()
 }
 
-fn pasted(language: &str, extension: &str) -> PathBuf {
+fn pasted(document: &str, language: &str, extension: &str) -> PathBuf {
     let path = toolchain::program(&format!("readme.{extension}"));
-    fs::write(&path, in_readme(language)).unwrap();
+    fs::write(&path, block_in(document, language)).unwrap();
     path
 }
 
 #[test]
-fn the_programs_of_the_readme_run_as_they_stand() {
-    let c = run(&mut build("gcc", &[], &pasted("c", "c"), "readme-c"));
+fn the_programs_of_the_documents_run_as_they_stand() {
+    let c = run(&mut build("gcc", &[], &pasted("README.md", "c", "c"), "readme-c"));
     assert_eq!(c, "1 squared is 1\n2 squared is 4\n3 squared is 9\n");
-    let cpp = run(&mut build("g++", &["-std=c++17"], &pasted("cpp", "cpp"), "readme-cpp"));
+    let cpp = run(&mut build("g++", &["-std=c++17"], &pasted("README.md", "cpp", "cpp"), "readme-cpp"));
     assert_eq!(cpp, "1 squared is 1\n2 squared is 4 (even)\n3 squared is 9\n84\n");
-    let python = run(Command::new(PYTHON).arg(pasted("python", "py")));
+    let python = run(Command::new(PYTHON).arg(pasted("docs/c-and-cpp.md", "python", "py")));
     assert_eq!(python, "hello, postgres\n");
 }

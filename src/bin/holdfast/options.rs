@@ -19,7 +19,7 @@ use crate::table::fold;
   holdfast options                 all of them
   holdfast options idle            those with \"idle\" in their key or meaning
   holdfast options --json | jq '.[].key'
-  holdfast options --markdown      the reference in the README")]
+  holdfast options --markdown      the reference in docs/configuration.md")]
 pub(crate) struct Arguments {
     /// Show only options that have this word in their key, variables or meaning.
     #[arg(conflicts_with = "markdown")]
