@@ -106,22 +106,25 @@ impl<'a> Messages<'a> {
         self.buffer.get(self.start + 1..).unwrap_or_default()
     }
 
+    /// Returns whether the next message begins as a message with a length does. Its first byte is zero in every message that
+    /// is acceptable here, and in no text.
+    pub(super) fn has_length(&mut self) -> Result<bool, Error> {
+        self.await_bytes(2)?;
+        Ok(self.buffer[self.start + 1] == 0)
+    }
+
     /// Receives an error in the old form, which servers use when they cannot serve a connection at all, as when they cannot
-    /// fork: no length, just a text up to a NUL (`report_fork_failure_to_client`). `None` when the next message has a length.
-    pub(super) fn old_error(&mut self) -> Result<Option<String>, Error> {
-        self.await_bytes(5)?;
-        let (kind, length) = self.header();
-        if kind != b'E' || (8..=longest(kind)).contains(&length) {
-            return Ok(None);
-        }
+    /// fork: no length, just a line and a NUL, sent at once (`report_fork_failure_to_client`). `None` when a line or the
+    /// connection ends without the NUL, so that another service sent it.
+    pub(super) fn old_error(&mut self) -> Option<String> {
         loop {
             let text = self.behind_kind();
-            let end = text.iter().position(|b| *b == 0);
-            if end.is_none() && text.len() <= longest(kind) && self.receive().is_ok() {
-                continue;
+            if let Some(end) = text.iter().position(|b| *b == 0) {
+                return Some(String::from_utf8_lossy(&text[..end]).trim_end().to_owned());
             }
-            let text = &self.behind_kind()[..end.unwrap_or(self.behind_kind().len())];
-            return Ok(Some(String::from_utf8_lossy(text).trim_end().to_owned()));
+            if text.contains(&b'\n') || text.len() > longest(b'E') || self.receive().is_err() {
+                return None;
+            }
         }
     }
 

@@ -89,28 +89,26 @@ impl StartUp<'_> {
         let mut authentication = Authentication::new(&self.credentials, self.user, deadline);
         let mut has_negotiated = false;
         loop {
-            match messages.next_kind()? {
-                b'R' => {
-                    let message = messages.next()?;
-                    match authentication.answer(messages, &message)? {
-                        Step::Send(answer) => messages.send(&answer)?,
-                        Step::Wait => {}
-                        Step::Done => return Ok(()),
-                    }
-                }
-                b'E' => {
-                    if let Some(text) = messages.old_error()? {
-                        return Err(cannot_serve(&text));
-                    }
-                    let message = messages.next()?;
-                    return Err(refused(messages, &message));
-                }
+            let kind = messages.next_kind()?;
+            if !matches!(kind, b'R' | b'E' | b'v') {
+                return Err(Error::answered_start(kind, messages.behind_kind()));
+            }
+            if !messages.has_length()? {
+                return Err(answered_in_text(kind, messages));
+            }
+            let message = messages.next()?;
+            match kind {
+                b'R' => match authentication.answer(messages, &message)? {
+                    Step::Send(answer) => messages.send(&answer)?,
+                    Step::Wait => {}
+                    Step::Done => return Ok(()),
+                },
                 b'v' if !has_negotiated => {
-                    let message = messages.next()?;
                     self.check_negotiated(messages, &message)?;
                     has_negotiated = true;
                 }
-                other => return Err(Error::answered_start(other, messages.behind_kind())),
+                b'v' => return Err(messages.unexpected(kind)),
+                _ => return Err(refused(messages, &message)),
             }
         }
     }
@@ -177,6 +175,15 @@ fn refused(messages: &Messages<'_>, message: &Message) -> Error {
     match parse_server_message(messages.body(message)) {
         Ok(said) => Error::from_server(said, Phase::Auth),
         Err(_) => messages.malformed(b'E'),
+    }
+}
+
+/// Makes the error of an answer that is a text: of a server that cannot serve any connection, or of another service.
+fn answered_in_text(kind: u8, messages: &mut Messages<'_>) -> Error {
+    let old_error = if kind == b'E' { messages.old_error() } else { None };
+    match old_error {
+        Some(text) => cannot_serve(&text),
+        None => Error::answered_start(kind, messages.behind_kind()),
     }
 }
 

@@ -135,6 +135,11 @@ fn something_else_than_a_server_is_named_at_once() {
         b"+OK",
         b"\0",
         b"Z\0\0\0\x01",
+        b"ERROR\r\n",
+        b"ERR cut",
+        b"RTSP/1.0 400 Bad Request\r\n",
+        b"R\n",
+        b"v2 ready",
     ] {
         let error = Client::new().meets(&[words]).unwrap_err();
         let first = char::from(words[0]).escape_default();
@@ -149,6 +154,16 @@ fn the_old_form_of_error_of_a_server_that_cannot_fork_is_retryable() {
     let error = Client::new().meets(&[words]).unwrap_err();
     assert!(error.is_retryable(), "{error}");
     assert!(error.to_string().contains("could not fork new process for connection: Cannot"), "{error}");
+}
+
+#[test]
+fn a_server_gets_the_password_once() {
+    for second in [request(3, b""), request(5, b"salt"), request(10, b"SCRAM-SHA-256\0\0")] {
+        for first in [request(3, b""), request(5, b"salt")] {
+            let error = Client::new().meets(&[&first, &second]).unwrap_err();
+            assert_final(&error, "asked for the password twice");
+        }
+    }
 }
 
 #[test]
@@ -346,5 +361,5 @@ fn an_older_version_is_accepted_within_the_settings() {
     let old = Client { versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0), ..Client::new() };
     assert_final(&met(&old, &negotiate(0x3_0002, 0)).unwrap_err(), "3.2");
     let twice = [negotiate(0x3_0000, 0), negotiate(0x3_0000, 0)].concat();
-    assert_final(&met(&Client::new(), &twice).unwrap_err(), "received v");
+    assert_final(&met(&Client::new(), &twice).unwrap_err(), "unexpected message of kind 'v'");
 }

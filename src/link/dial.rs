@@ -302,8 +302,9 @@ fn ask_for_tls(socket: &Socket, mut io: SocketIo) -> Result<(SocketIo, bool), Er
     match (answer[0], io.held()) {
         (b'S', []) => Ok((io, true)),
         (b'N', []) => Ok((io, false)),
-        // An error sent before authentication must be neither relied on nor shown (CVE-2024-10977).
-        (b'E', _) => {
+        // An error sent before authentication must be neither relied on nor shown (CVE-2024-10977). Every error of a server
+        // has a NUL, so that it is not readable as a whole.
+        (b'E', rest) if !is_readable(rest) => {
             let message = "the server answered the TLS request with an error";
             Err(Error::new(ErrorKind::ConnectionLost, message).in_phase(Phase::Tls).set_retryable(true))
         }

@@ -21,15 +21,28 @@ fn another_service_is_named_at_once_and_not_asked_again() {
         b"NOPE this is something else\r\n",
         b"-ERR unknown command\r\n",
         b"J\0\0\0\x0a8.0.36\0",
+        b"220 mail.example.test ESMTP\r\n",
+        b"AMQP\0\0\x09\x01",
+        b"\x15\x03\x01\0\x02\x02\x46",
+        b"ERROR\r\n",
+        b"ERR\n",
+        b"RTSP/1.0 400 Bad Request\r\n\r\n",
+        b"R\r\n",
+        b"v1 ready\n",
+        b"Zabbix\n",
+        b"\0\0\0\x07",
     ] {
-        for mode in ["disable", "prefer", "require"] {
-            let fake = FakeServer::start(Script::SayBytes(words.to_vec()));
+        for (mode, stays) in [("disable", false), ("prefer", true), ("require", false), ("disable", true)] {
+            let words = words.to_vec();
+            let first = words[0];
+            let say = if stays { Script::SayBytesAndStay(words) } else { Script::SayBytes(words) };
+            let fake = FakeServer::start(say);
             let (error, took) = met(&format!("{}?sslmode={mode}", fake.url()));
             let (kind, said) = match mode {
                 "disable" => (ErrorKind::Auth, "expected authentication request from server, but received "),
                 _ => (ErrorKind::Tls, "received invalid response to SSL negotiation: "),
             };
-            let said = format!("{said}{}", char::from(words[0]));
+            let said = format!("{said}{}", char::from(first).escape_default());
             assert_eq!((error.kind(), error.is_retryable()), (kind, false), "{error}");
             assert!(error.to_string().contains(&said), "{error}");
             assert!(!error.to_string().contains("tampering"), "{error}");

@@ -32,6 +32,8 @@ pub enum Script {
     StuffBehindTlsAnswer(Vec<u8>),
     /// Answers the first bytes it reads with these, and hangs up: a server of something else.
     SayBytes(Vec<u8>),
+    /// Answers the first bytes it reads with these, and waits for more: a server of something else.
+    SayBytesAndStay(Vec<u8>),
     /// Reads the first bytes and hangs up.
     HangUp,
 }
@@ -192,6 +194,10 @@ fn talk(script: &Script, mut client: TcpStream, shared: &Shared) -> io::Result<(
             let _ = client.read(&mut [0; 1024])?;
             client.write_all(bytes)?;
             return client.shutdown(Shutdown::Both);
+        }
+        Script::SayBytesAndStay(bytes) => {
+            let _ = client.read(&mut [0; 1024])?;
+            client.write_all(bytes)?;
         }
         Script::HangUp => {
             let _ = client.read(&mut [0; 1024])?;

@@ -76,6 +76,7 @@ impl<'a> Authentication<'a> {
         match u32::from_be_bytes(*code) {
             0 => self.check_end().map(|()| Step::Done),
             3 => {
+                self.check_first_request()?;
                 self.allow(AuthMethod::Password)?;
                 self.forbid_without_binding()?;
                 let password = self.password("a password in the clear")?.to_owned();
@@ -83,6 +84,7 @@ impl<'a> Authentication<'a> {
                 Ok(Step::Send(password_message(password.as_bytes())))
             }
             5 => {
+                self.check_first_request()?;
                 self.allow(AuthMethod::Md5)?;
                 self.forbid_without_binding()?;
                 let Ok(salt) = <[u8; 4]>::try_from(body) else {
@@ -116,6 +118,14 @@ impl<'a> Authentication<'a> {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a second request for credentials: a server asks for them once.
+    fn check_first_request(&self) -> Result<(), Error> {
+        if self.has_finished || !matches!(self.exchange, Exchange::None) {
+            return Err(failed("the server asked for the password twice"));
+        }
+        Ok(())
     }
 
     /// Refuses to send a password where channel binding is required: the method cannot authenticate the server as the end of the
@@ -152,9 +162,7 @@ impl<'a> Authentication<'a> {
     }
 
     fn begin_scram(&mut self, messages: &Messages<'_>, body: &[u8]) -> Result<Step, Error> {
-        if !matches!(self.exchange, Exchange::None) {
-            return Err(failed("the server began SCRAM twice"));
-        }
+        self.check_first_request()?;
         let offered: Vec<&[u8]> = body.split(|b| *b == 0).filter(|name| !name.is_empty()).collect();
         let offers = |name: &str| offered.contains(&name.as_bytes());
         let demanded = self.credentials.channel_binding == ChannelBinding::Require;
