@@ -9,10 +9,11 @@
 //! - A `statement_timeout` bounds them as it does any statement. A query that it ends has no answer, as one that the server refuses,
 //!   and the connection stays; a validation that it ends has failed, and the connection is closed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::server_connection::OpenConnection;
 use crate::error::Error;
+use crate::link::Link;
 use crate::session::{RawSession, ResultBlock};
 
 /// A row of an answer, its values as text. Columns that a server leaves out are missing, like NULL: the number of columns is
@@ -60,19 +61,36 @@ impl OpenConnection {
         sql: &str,
         deadline: Instant,
     ) -> Result<Vec<TextRow>, Error> {
-        let limit = self.link.statement_limit();
-        // Limits of the users' statements do not apply to these.
-        self.link.set_statement_limit(None);
-        self.link.set_deadline(Some(deadline));
         let answered = {
+            let _limits = PoolLimits::set(&self.link, deadline);
             let _paused = self.link.traffic().pause_counting();
             RawSession::new(&self.link, &self.cancel, &mut self.session).script(sql)
         };
-        self.link.set_deadline(None);
-        self.link.set_statement_limit(limit);
         // Messages that the server sent meanwhile are not for the next borrower.
         self.session.forget_messages();
         Ok(answered?.iter().flat_map(TextRow::all_of).collect())
+    }
+}
+
+/// The time limits of a statement of the pool's own, in place of those of its users' statements. Dropped, it restores these.
+struct PoolLimits<'l> {
+    link: &'l Link,
+    limit: Option<Duration>,
+}
+
+impl<'l> PoolLimits<'l> {
+    fn set(link: &'l Link, deadline: Instant) -> Self {
+        let limit = link.statement_limit();
+        link.set_statement_limit(None);
+        link.set_deadline(Some(deadline));
+        Self { link, limit }
+    }
+}
+
+impl Drop for PoolLimits<'_> {
+    fn drop(&mut self) {
+        self.link.set_deadline(None);
+        self.link.set_statement_limit(self.limit);
     }
 }
 
