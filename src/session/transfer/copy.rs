@@ -125,20 +125,18 @@ impl CopyInCursor {
     /// # Errors
     /// The server's error about the data so far, in this call or a later one; the copy is then over.
     pub fn write(&mut self, raw: &mut RawSession<'_>, data: &[u8]) -> Result<()> {
-        let (mut exchange, ticket) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
-        for piece in data.chunks(MAX_PIECE_BYTES) {
-            let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
-            message.write(exchange.out());
-            if exchange.out().len() >= SEND_THRESHOLD_BYTES {
-                exchange.send()?;
-                if let Some((reply, _)) = exchange.try_next()? {
-                    return end(exchange, Err(failed_early(reply)));
+        self.go_on(raw, |exchange| {
+            for piece in data.chunks(MAX_PIECE_BYTES) {
+                let message = CopyData::new(piece).map_err(|e| Error::misuse(e.to_string()))?;
+                message.write(exchange.out());
+                if exchange.out().len() >= SEND_THRESHOLD_BYTES
+                    && let Some(reply) = send_data(exchange)?
+                {
+                    return Ok(Some(reply));
                 }
             }
-        }
-        exchange.pause();
-        self.state = CursorState::Open(ticket);
-        Ok(())
+            Ok(None)
+        })
     }
 
     /// Sends the gathered data. Blocks while the server cannot keep up.
@@ -146,9 +144,17 @@ impl CopyInCursor {
     /// # Errors
     /// As for [`write`](Self::write).
     pub(crate) fn flush(&mut self, raw: &mut RawSession<'_>) -> Result<()> {
+        self.go_on(raw, send_data)
+    }
+
+    /// Calls `send` in the copy's exchange, which ends if `send` returns a reply of the server.
+    fn go_on(
+        &mut self,
+        raw: &mut RawSession<'_>,
+        send: impl FnOnce(&mut Exchange<'_>) -> Result<Option<Reply>>,
+    ) -> Result<()> {
         let (mut exchange, ticket) = raw.resume(ExchangeKind::CopyIn, &mut self.state, None)?;
-        exchange.send()?;
-        if let Some((reply, _)) = exchange.try_next()? {
+        if let Some(reply) = send(&mut exchange)? {
             return end(exchange, Err(failed_early(reply)));
         }
         exchange.pause();
@@ -188,6 +194,12 @@ impl CopyInCursor {
         // The server answers with the error that was asked for.
         exchange.skip_to_ready().map(drop)
     }
+}
+
+/// Sends the gathered data. Returns a reply that has come, with which the server ends the copy.
+fn send_data(exchange: &mut Exchange<'_>) -> Result<Option<Reply>> {
+    exchange.send()?;
+    Ok(exchange.try_next()?.map(|(reply, _)| reply))
 }
 
 /// The error of a copy that the server ended before the end of its data.
