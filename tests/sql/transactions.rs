@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use fallible_iterator::FallibleIterator;
 use holdfast::{ErrorKind, IsolationLevel, Pool};
 
 use crate::support::proxy::Proxy;
@@ -53,7 +54,7 @@ fn a_dropped_transaction_with_rows_half_read_is_rolled_back() {
     let mut tx = conn.transaction().unwrap();
     tx.execute("insert into h values (1)", &[]).unwrap();
     let mut rows = tx.query_raw("select generate_series(1, 100000)", Vec::<&str>::new()).unwrap();
-    fallible_iterator::FallibleIterator::next(&mut rows).unwrap();
+    rows.next().unwrap();
     drop(rows);
     drop(tx);
     assert_eq!(plain(&mut conn, "select count(*) from h").as_deref(), Some("0"));
@@ -138,13 +139,42 @@ fn portals_give_rows_in_portions_and_end_with_their_transaction() {
     assert_eq!(numbers(&portal, 2), [5]);
     drop(other);
     let mut rows = tx.query_portal_raw(&portal, 10).unwrap();
-    assert!(fallible_iterator::FallibleIterator::next(&mut rows).unwrap().is_none());
+    assert!(rows.next().unwrap().is_none());
     drop(rows);
     // The one that is left, and that of this very question.
     assert_eq!(tx.query_one("select count(*) from pg_cursors", &[]).unwrap().get::<_, i64>(0), 2);
     tx.commit().unwrap();
     let error = conn.transaction().unwrap().query_portal(&portal, 1).unwrap_err();
     assert_eq!(error.code().unwrap().code(), "34000");
+}
+
+#[test]
+fn rows_of_a_portal_are_read_one_by_one_and_their_error_comes_where_it_belongs() {
+    let pool = one("portal_rows");
+    let mut conn = pool.get().unwrap();
+    let mut tx = conn.transaction().unwrap();
+    let portal = tx.bind("select n from generate_series(1, 100000) n", &[]).unwrap();
+    let mut rows = tx.query_portal_raw(&portal, 2).unwrap();
+    let mut next = || rows.next().unwrap().map(|row| row.get::<_, i32>(0));
+    assert_eq!([next(), next(), next(), next()], [Some(1), Some(2), None, None]);
+    assert_eq!(rows.rows_affected(), None, "the statement goes on");
+    drop(rows);
+    let mut rows = tx.query_portal_raw(&portal, 50_000).unwrap();
+    assert_eq!(rows.next().unwrap().unwrap().get::<_, i32>(0), 3);
+    drop(rows);
+    let mut rest = tx.query_portal_raw(&portal, 0).unwrap();
+    assert_eq!(rest.next().unwrap().unwrap().get::<_, i32>(0), 50_003, "a request is read as if to its end");
+    assert_eq!(rest.by_ref().count().unwrap(), 49_997);
+    assert_eq!(rest.rows_affected(), Some(49_998));
+    drop(rest);
+    let failing = tx.bind("select 100 / (60000 - n) from generate_series(1, 100000) n", &[]).unwrap();
+    let mut rows = tx.query_portal_raw(&failing, 0).unwrap();
+    assert_eq!(rows.next().unwrap().unwrap().get::<_, i32>(0), 0, "rows come before the error");
+    assert_eq!(rows.count().unwrap_err().code().unwrap().code(), "22012");
+    tx.rollback().unwrap();
+    let mut tx = conn.transaction().unwrap();
+    let mut rows = tx.query_portal_raw(&portal, 1).unwrap();
+    assert_eq!(rows.next().unwrap_err().code().unwrap().code(), "34000", "its transaction is over");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::result::{Column, ResultBlock};
+use super::stream::StreamCursor;
 use crate::error::{Error, Result};
 use crate::link::CopyIn;
 use crate::session::exchange::request;
@@ -85,6 +86,25 @@ impl RawSession<'_> {
     /// # Errors
     /// The server's error, for instance (34000) that the transaction of the portal is over.
     pub(crate) fn execute_portal(&mut self, portal: &BoundPortal, most: i32) -> Result<(ResultBlock, bool)> {
+        self.write_portal_request(portal, most)?;
+        let mut exchange = self.begin()?;
+        let mut block = ResultBlock::new(portal.columns.clone());
+        let read = read_some(&mut exchange, &mut block);
+        end(exchange, read).map(|suspended| (block, suspended))
+    }
+
+    /// Requests the next rows of a portal, at most `most` (0 for all), to be read in portions. Does not wait for the server,
+    /// whose error comes with the first portion.
+    ///
+    /// # Errors
+    /// The connection's error.
+    pub(crate) fn stream_portal(&mut self, portal: &BoundPortal, most: i32) -> Result<StreamCursor> {
+        self.write_portal_request(portal, most)?;
+        let exchange = self.begin()?;
+        Ok(StreamCursor::over(exchange, portal.columns.clone()))
+    }
+
+    fn write_portal_request(&mut self, portal: &BoundPortal, most: i32) -> Result<()> {
         self.start()?;
         let dropped = std::mem::take(&mut *self.dropped_portals().0.lock());
         let out = self.request()?;
@@ -94,10 +114,7 @@ impl RawSession<'_> {
         }
         request::execute_portal(&portal.name, most, out)?;
         request::sync(out);
-        let mut exchange = self.begin()?;
-        let mut block = ResultBlock::new(portal.columns.clone());
-        let read = read_some(&mut exchange, &mut block);
-        end(exchange, read).map(|suspended| (block, suspended))
+        Ok(())
     }
 
     fn dropped_portals(&mut self) -> &Arc<DroppedPortals> {

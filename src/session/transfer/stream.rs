@@ -30,6 +30,8 @@ pub struct StreamCursor {
     state: CursorState,
     columns: Arc<[Column]>,
     tag: CommandTag,
+    /// Set when the end was the limit of a request for rows of a portal, and not the end of the statement.
+    is_cut: bool,
     /// The deadline of the statement as a whole; `None` where it applies to each call by itself.
     end: Option<Instant>,
 }
@@ -134,18 +136,19 @@ impl RawSession<'_> {
         request::sync(out);
         let mut exchange = self.begin()?;
         match bound(&mut exchange) {
-            Ok(columns) => Ok(StreamCursor {
-                state: CursorState::Open(exchange.suspend(ExchangeKind::Stream)),
-                columns,
-                tag: CommandTag::default(),
-                end: None,
-            }),
+            Ok(columns) => Ok(StreamCursor::over(exchange, columns)),
             Err(e) => end(exchange, Err(e)),
         }
     }
 }
 
 impl StreamCursor {
+    /// Leaves an exchange that goes on with rows.
+    pub(super) fn over(exchange: Exchange<'_>, columns: Arc<[Column]>) -> Self {
+        let state = CursorState::Open(exchange.suspend(ExchangeKind::Stream));
+        Self { state, columns, tag: CommandTag::default(), is_cut: false, end: None }
+    }
+
     /// Returns the description of the columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
@@ -161,9 +164,9 @@ impl StreamCursor {
         matches!(self.state, CursorState::Ended)
     }
 
-    /// Returns the number of rows changed or returned, once the end was read.
+    /// Returns the number of rows changed or returned, once the end of the statement was read.
     pub(crate) fn rows_affected(&self) -> Option<u64> {
-        self.is_ended().then(|| self.tag.rows().unwrap_or(0))
+        (self.is_ended() && !self.is_cut).then(|| self.tag.rows().unwrap_or(0))
     }
 
     #[cfg(feature = "capi")]
@@ -231,11 +234,16 @@ impl StreamCursor {
                 self.state = CursorState::Open(ticket);
                 Ok(Some(block))
             }
-            Ok(Some(tag)) => {
+            Ok(Some(ended)) => {
                 end(exchange, Ok(()))?;
                 self.state = CursorState::Ended;
-                self.tag = tag.clone();
-                block.finish(tag);
+                match ended {
+                    Ended::Complete(tag) => {
+                        self.tag = tag.clone();
+                        block.finish(tag);
+                    }
+                    Ended::Cut => self.is_cut = true,
+                }
                 Ok((block.rows() > 0).then_some(block))
             }
             Err(e) => end(exchange, Err(e)),
@@ -271,13 +279,21 @@ impl Drop for RowStream<'_> {
     }
 }
 
-/// Reads a portion; returns the command tag when the statement is over.
+/// The end of a stream.
+enum Ended {
+    /// The statement is over.
+    Complete(CommandTag),
+    /// As many rows of a portal have come as were asked for.
+    Cut,
+}
+
+/// Reads a portion; returns the end of the stream when it is reached.
 fn read_portion(
     exchange: &mut Exchange<'_>,
     block: &mut ResultBlock,
     most: usize,
     only_arrived: bool,
-) -> Result<Option<CommandTag>, Error> {
+) -> Result<Option<Ended>, Error> {
     while block.rows() < most && block.bytes() < MAX_PORTION_BYTES {
         let (reply, message) = if only_arrived && block.rows() > 0 {
             let Some(arrived) = exchange.next_buffered()? else { return Ok(None) };
@@ -287,8 +303,11 @@ fn read_portion(
         };
         match reply {
             Reply::Row => exchange.push_row(block, &message)?,
-            Reply::Complete => return exchange.tag(&message).map(Some),
-            Reply::EmptyQuery => return Ok(Some(CommandTag::default())),
+            Reply::Complete => return exchange.tag(&message).map(|tag| Some(Ended::Complete(tag))),
+            Reply::EmptyQuery => return Ok(Some(Ended::Complete(CommandTag::default()))),
+            Reply::Suspended => return Ok(Some(Ended::Cut)),
+            // A dropped portal was closed with the request.
+            Reply::Closed => {}
             Reply::Error(e) => return Err(refused(*e)),
             Reply::CopyIn => return Err(exchange.refuse_copy(CopyIn::Extended)),
             Reply::CopyOut => return Err(copy_by_query()),

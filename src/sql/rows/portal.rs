@@ -29,6 +29,13 @@ fn next_name() -> String {
     format!("holdfast_{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
+impl Portal {
+    /// Returns the portal of the session, and the description of its statement.
+    pub(super) fn parts(&self) -> (&BoundPortal, &Arc<Described>) {
+        (&self.0.bound, &self.0.described)
+    }
+}
+
 impl Handle<'_> {
     pub(in crate::sql) fn bind_portal(
         &mut self,
@@ -42,11 +49,10 @@ impl Handle<'_> {
         Ok(Portal(Arc::new(Inner { bound, described })))
     }
 
-    /// Fetches the next rows of a portal, with the row count that the server reports at its end.
-    pub(in crate::sql) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<(Arc<Rows>, Option<u64>)> {
+    /// Fetches the next rows of a portal.
+    pub(in crate::sql) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<Arc<Rows>> {
         let Inner { bound, described } = &*portal.0;
         let (block, _) = self.raw().execute_portal(bound, most).map_err(|e| self.explain(e))?;
-        let affected = block.rows_affected();
-        Ok((Rows::new(block, described.clone()), affected))
+        Ok(Rows::new(block, described.clone()))
     }
 }

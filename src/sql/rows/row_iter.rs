@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fallible_iterator::FallibleIterator;
 use postgres_types::Type;
 
+use super::portal::Portal;
 use super::row::{Row, Rows};
 use crate::error::{Error, Result};
 use crate::session::{Prepared, ResultFormat, Sql, StreamCursor};
@@ -70,6 +71,16 @@ impl<'a> RowIter<'a> {
             // Types cannot be looked up while rows are being received.
             None => return Self::read_whole(handle, cursor, statement),
         };
+        Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
+    }
+
+    /// Requests the next rows of a portal: at most `most`, or all that are left if that is 0 or less. Does not wait for them.
+    pub(in crate::sql) fn open_portal(mut handle: Handle<'a>, portal: &Portal, most: i32) -> Result<Self> {
+        let (bound, described) = portal.parts();
+        let raw = handle.raw();
+        let cursor = raw.stream_portal(bound, most).map(|cursor| cursor.until(raw.call_end()));
+        let cursor = cursor.map_err(|e| handle.explain(e))?;
+        let described = described.clone();
         Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
     }
 

@@ -157,16 +157,16 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// The server's error, also when the portal's transaction is over.
     pub fn query_portal(&mut self, portal: &Portal, max_rows: i32) -> Result<Vec<Row>> {
-        self.handle.fetch(portal, max_rows).map(|(rows, _)| rows.into_vec())
+        self.handle.fetch(portal, max_rows).map(|rows| rows.into_vec())
     }
 
-    /// Like [`query_portal`](Self::query_portal), but returns an iterator. The requested rows are fetched at once.
+    /// Like [`query_portal`](Self::query_portal), for rows that are read one by one while more are coming. Only requests
+    /// them: their first error comes with the first row.
     ///
     /// # Errors
-    /// As for [`query_portal`](Self::query_portal).
+    /// The connection's error.
     pub fn query_portal_raw(&mut self, portal: &Portal, max_rows: i32) -> Result<RowIter<'_>> {
-        let (rows, affected) = self.handle.fetch(portal, max_rows)?;
-        Ok(RowIter::of_rows(self.handle.reborrow(), rows, affected))
+        RowIter::open_portal(self.handle.reborrow(), portal, max_rows)
     }
 
     /// Returns how many runs of the closure failed before this one: 0 in the first, and outside
