@@ -118,6 +118,11 @@ impl Link {
         self.0.protocol.owed() == Owed::Replies || self.0.protocol.in_copy_in()
     }
 
+    /// Returns the number of requests whose last reply has not been received.
+    pub(crate) fn replies_owed(&self) -> u32 {
+        self.0.protocol.replies_owed()
+    }
+
     /// Returns whether a COPY FROM STDIN waits for data.
     pub(crate) fn in_copy_in(&self) -> bool {
         self.0.protocol.in_copy_in()

@@ -213,7 +213,12 @@ impl ProtocolState {
     }
 
     pub(crate) fn owed(&self) -> Owed {
-        if self.owed.load(Relaxed) == 0 { Owed::Nothing } else { Owed::Replies }
+        if self.replies_owed() == 0 { Owed::Nothing } else { Owed::Replies }
+    }
+
+    /// Returns the number of `ReadyForQuery` messages still to come.
+    pub(crate) fn replies_owed(&self) -> u32 {
+        self.owed.load(Relaxed)
     }
 
     /// Returns whether the last prepared statement began to run: `BindComplete` precedes that.

@@ -207,9 +207,14 @@ impl<'c> RawSession<'c> {
         self.end
     }
 
-    /// Reads to the end of all exchanges under way, even of one that a cursor could resume, for a connection whose borrower is
-    /// gone. Long statements have to be cancelled before.
+    /// Reads to the end of all exchanges under way, of a guest client or of the session, even of one that a cursor could resume,
+    /// for a connection whose borrower is gone. Long statements have to be cancelled before.
     pub(crate) fn clear(&mut self) -> Result<()> {
+        if self.state.exchange_state.is_at_rest() {
+            // The requests are those of a guest, which may have sent several at once.
+            self.state.unread.more = self.link.replies_owed().saturating_sub(1);
+            self.state.reader.begin_exchange();
+        }
         self.state.exchange_state = ExchangeState::Left;
         self.drain()?;
         while self.link.is_busy() {

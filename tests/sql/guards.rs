@@ -20,7 +20,7 @@ fn assert_is_kept(pool: &Pool, conn: PooledConnection) {
     drop(conn);
     assert!(start.elapsed() < ms(100), "giving it back took {:?}", start.elapsed());
     let mut conn = pool.get().unwrap();
-    assert_eq!(conn.backend_pid(), pid);
+    assert_eq!(conn.backend_pid(), pid, "{:?}", pool.stats());
     assert_eq!(conn.query_one("select 7", &[]).unwrap().get::<_, i32>(0), 7);
     assert_eq!(pool.stats().opens, 1);
 }
@@ -83,6 +83,51 @@ fn leaked_guards_keep_the_connection_busy_until_it_goes_back() {
     }
     assert_eq!(pool.query_one("select count(*) from leaked", &[]).unwrap().get::<_, i64>(0), 0);
     wait_until("its place is free", ms(5000), || pool.stats().idle == 1);
+}
+
+#[test]
+fn guards_of_a_guest_client_that_are_leaked_cost_neither_time_nor_place() {
+    let pool = one("leaked_by_a_guest");
+    pool.batch_execute("create table if not exists leaked_by_a_guest (n int)").unwrap();
+    for guard in ["transaction", "rows", "rows in a transaction", "portal", "copy in", "copy out"] {
+        let mut conn = pool.get().unwrap();
+        let client = conn.client().unwrap();
+        match guard {
+            "transaction" => mem::forget(client.transaction().unwrap()),
+            "rows" => {
+                let mut rows = client.query_raw(MANY, NONE).unwrap();
+                rows.next().unwrap();
+                mem::forget(rows);
+            }
+            "rows in a transaction" => {
+                let mut tx = client.transaction().unwrap();
+                let mut rows = tx.query_raw(MANY, NONE).unwrap();
+                rows.next().unwrap();
+                mem::forget(rows);
+                mem::forget(tx);
+            }
+            "portal" => {
+                let mut tx = client.transaction().unwrap();
+                let portal = tx.bind(MANY, &[]).unwrap();
+                mem::forget(tx.query_portal_raw(&portal, 50_000).unwrap());
+                mem::forget((portal, tx));
+            }
+            "copy in" => {
+                let mut writer = client.copy_in("copy leaked_by_a_guest from stdin").unwrap();
+                writer.write_all(b"1\n").unwrap();
+                writer.flush().unwrap();
+                mem::forget(writer);
+            }
+            _ => {
+                let mut reader = client.copy_out(&format!("copy ({MANY}) to stdout")).unwrap();
+                reader.read_exact(&mut [0; 10]).unwrap();
+                mem::forget(reader);
+            }
+        }
+        println!("{guard}");
+        assert_is_kept(&pool, conn);
+    }
+    assert_eq!(pool.query_one("select count(*) from leaked_by_a_guest", &[]).unwrap().get::<_, i64>(0), 0);
 }
 
 #[test]

@@ -112,6 +112,10 @@ pub(super) struct GuestStream {
     timer: DeadlineTimer,
 }
 
+fn has_left() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the client's use of the connection has ended")
+}
+
 fn taken() -> io::Error {
     io::Error::other("two threads use one connection at the same time")
 }
@@ -195,10 +199,12 @@ impl AsyncWrite for GuestStream {
     }
 
     /// Arms the deadline: the client's runtime sleeps after a flush until the reply comes, and has to wake at the deadline too.
+    /// Fails once the client's use has ended: a client with a leaked reader of rows reads nothing more, but it still flushes,
+    /// and its drop waits until its connection ends.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let Some(mut slot) = this.slot.try_lock() else { return Poll::Ready(Err(taken())) };
-        let Some(driver) = &mut slot.driver else { return Poll::Ready(Ok(())) };
+        let Some(driver) = &mut slot.driver else { return Poll::Ready(Err(has_left())) };
         match this.timer.or_deadline(cx, driver) {
             Poll::Ready(passed) => Poll::Ready(passed),
             Poll::Pending => Poll::Ready(Ok(())),

@@ -133,16 +133,6 @@ impl OpenConnection {
         self.guest.as_ref().is_some_and(|guest| guest.is_closed())
     }
 
-    /// Has the guest read the results that it left unread, under the link's deadline. Its answer may be the error of a cancelled
-    /// statement or its own; the link's state afterwards decides.
-    pub(in crate::pool) fn finish_what_the_guest_left(&mut self) {
-        let Some(guest) = &mut self.guest else { return };
-        let _ = guest.batch_execute("");
-        if self.link.is_busy() {
-            let _ = guest.batch_execute("");
-        }
-    }
-
     /// Drops the guest at the end of a checkout. Its prepared statements are closed with the session's next request.
     pub(in crate::pool) fn dismiss_guest(&mut self) {
         if let Some(guest) = self.guest.take() {

@@ -202,8 +202,7 @@ fn departed(conn: Parked) {
 /// Ends the work that the borrower left unfinished. Returns `false` when it cannot be known to have ended: a cancel request
 /// that may still be on its way would hit the next borrower's statement.
 fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
-    let is_raw = conn.session.is_unfinished();
-    if !is_raw && !conn.link.is_busy() {
+    if !conn.session.is_unfinished() && !conn.link.is_busy() {
         return true;
     }
     // The answer to a ROLLBACK comes by itself.
@@ -217,13 +216,11 @@ fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
         );
         return false;
     }
+    // A guest whose reader was leaked reads nothing more: the session reads in its place.
+    conn.dismiss_guest();
     conn.link.set_deadline(Some(end));
-    if is_raw {
-        let OpenConnection { session, link, cancel, .. } = &mut **conn;
-        let _ = RawSession::new(link, cancel, session).clear();
-    } else {
-        conn.finish_what_the_guest_left();
-    }
+    let OpenConnection { session, link, cancel, .. } = &mut **conn;
+    let _ = RawSession::new(link, cancel, session).clear();
     conn.link.set_deadline(None);
     // The server has sent the signal when it closes the connection of the request. It hits this statement at the latest.
     let _ = conn.run_for_pool("", end);
