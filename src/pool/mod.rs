@@ -25,10 +25,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "capi")]
+#[cfg(feature = "capi")]
+pub(crate) use admission::Backlog;
 use core::Core;
 pub(crate) use lifecycle::acquire::Call;
 pub use pooled_connection::PooledConnection;
-#[cfg(feature = "capi")]
 pub(crate) use submission::{Asked, Follower, Lender, WeakLender, closed};
 
 use crate::config::PoolConfig;

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::admission::{Backlog, Shed};
 use super::core::Core;
 use super::lifecycle::acquire::{Call, pool_closed};
 use super::pooled_connection::PooledConnection;
@@ -71,6 +72,24 @@ impl Lender {
     /// Returns the error of a request whose time was over before a connection could be tried for.
     pub(crate) fn timed_out(&self, asked: Asked) -> Error {
         self.0.timed_out(asked.into())
+    }
+
+    /// Returns the number and age of the requests that wait for a connection in a queue; they count as waiters of the pool.
+    pub(crate) fn backlog(&self) -> Arc<Backlog> {
+        self.0.admission.backlog()
+    }
+
+    /// Returns why another request may not wait for a connection, if it may not.
+    pub(crate) fn sheds_submission(&self) -> Option<Shed> {
+        if self.0.settings.max_waiting == 0 {
+            return None;
+        }
+        self.0.admission.sheds_submission()
+    }
+
+    /// Returns the error of a request that is rejected without waiting.
+    pub(crate) fn shed(&self, asked: Asked, shed: Shed) -> Error {
+        self.0.shed(asked.into(), shed)
     }
 
     /// Returns the repeats that are allowed for an idempotent statement.

@@ -9,12 +9,12 @@ use super::completion_queue::{PendingCallback, Urgency};
 use super::connection_queue::HeldConnection;
 use super::notify::Callback;
 use super::request::{Rejected, Request, Ticket};
-use super::scheduler::{Item, Parker, Schedule, Wake};
+use super::scheduler::{Item, Parker, Permit, Schedule, Wake};
 use super::statement_profile::{StatementProfile, StatementProfiles};
 use super::{coalesce, worker};
 use crate::error::Error;
 use crate::link::deferred::run_deferred;
-use crate::pool::{Follower, Lender, WeakLender, closed};
+use crate::pool::{Backlog, Follower, Lender, WeakLender, closed};
 
 /// A worker ends after this long without work.
 const WORKER_IDLE_LIMIT: Duration =
@@ -39,9 +39,20 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Reports the jobs that wait, as waiters of the pool. To be called after every change of the list of jobs.
+    fn report_backlog(&self, backlog: &Backlog) {
+        let waiting = self.plan.waiting_jobs();
+        let oldest = self.plan.jobs.front().filter(|_| waiting > 0);
+        backlog.set(waiting, oldest.map(|ticket| ticket.request().asked().since));
+    }
+}
+
 pub(crate) struct Executor {
     pool: WeakLender,
     state: Mutex<State>,
+    /// The number and age of the jobs that wait, as the pool reports them.
+    backlog: Arc<Backlog>,
     profiles: StatementProfiles,
     /// Number of requests that were coalesced with others.
     #[cfg(test)]
@@ -75,6 +86,7 @@ impl Executor {
                     sweep_at: None,
                     closed: false,
                 }),
+                backlog: lender.backlog(),
                 profiles: StatementProfiles::default(),
                 #[cfg(test)]
                 coalesced_total: Default::default(),
@@ -95,7 +107,15 @@ impl Executor {
         if state.closed {
             return Err((ticket, Rejected::Closed(closed())));
         }
+        if !state.plan.has_free_permit()
+            && let Some(shed) = lender.sheds_submission()
+        {
+            drop(state);
+            let error = lender.shed(ticket.request().asked(), shed);
+            return Err((ticket, Rejected::Shed(error)));
+        }
         let wake = state.plan.add_job(ticket);
+        state.report_backlog(&self.backlog);
         let sweep_at = state.sweep_at.is_none_or(|set| expires < set);
         if sweep_at {
             state.sweep_at = Some(expires);
@@ -128,7 +148,10 @@ impl Executor {
 
     /// Takes a request out of the backlog.
     pub(super) fn withdraw(&self, request: &Arc<Request>) -> Option<Ticket> {
-        self.state.lock().plan.remove_job(|ticket| ticket.is_for(request))
+        let mut state = self.state.lock();
+        let ticket = state.plan.remove_job(|ticket| ticket.is_for(request));
+        state.report_backlog(&self.backlog);
+        ticket
     }
 
     /// Has a worker run the program's callback.
@@ -157,20 +180,23 @@ impl Executor {
                 parker.woken.notify_one();
                 Ok(())
             }
-            Wake::NewThread { has_job_permit } => self.start_worker(has_job_permit),
+            Wake::NewThread { permit } => self.start_worker(permit),
         }
     }
 
     #[cold]
-    fn start_worker(&self, has_job_permit: bool) -> std::io::Result<()> {
+    fn start_worker(&self, permit: Permit) -> std::io::Result<()> {
         let Some(me) = self.me.upgrade() else { return Ok(()) };
-        match worker::start(me, has_job_permit) {
+        match worker::start(me, permit) {
             Ok(()) => {
                 self.state.lock().plan.thread_started();
                 Ok(())
             }
             Err(e) => {
-                let others = self.state.lock().plan.thread_failed(has_job_permit);
+                let mut state = self.state.lock();
+                let others = state.plan.thread_failed(permit);
+                state.report_backlog(&self.backlog);
+                drop(state);
                 if others { Ok(()) } else { Err(e) }
             }
         }
@@ -180,12 +206,13 @@ impl Executor {
     pub(super) fn next(
         &self,
         parker: &Arc<Parker>,
-        has_job_permit: &mut bool,
+        permit: &mut Permit,
     ) -> Option<Item<Chore, Arc<dyn HeldConnection>, Ticket>> {
         run_deferred();
         let mut state = self.state.lock();
         loop {
-            if let Some(item) = state.plan.take(has_job_permit, false) {
+            if let Some(item) = state.plan.take(permit, false) {
+                state.report_backlog(&self.backlog);
                 return Some(item);
             }
             if state.closed {
@@ -199,7 +226,7 @@ impl Executor {
                     break;
                 }
             }
-            if !state.plan.unpark(parker, has_job_permit) {
+            if !state.plan.unpark(parker, permit) {
                 state.plan.thread_ended();
                 return None;
             }
@@ -208,10 +235,10 @@ impl Executor {
 
     /// Returns the next work for a worker that keeps its connection, without blocking. If more requests wait than there are
     /// workers, it gets several to coalesce.
-    pub(super) fn next_for_checkout(&self, has_job_permit: &mut bool, may_coalesce: bool) -> Next {
+    pub(super) fn next_for_checkout(&self, permit: &mut Permit, may_coalesce: bool) -> Next {
         let is_short = |ticket: &Ticket| ticket.request().profile().is_some_and(StatementProfile::is_short);
         let mut state = self.state.lock();
-        let item = state.plan.take(has_job_permit, true);
+        let item = state.plan.take(permit, true);
         let mut coalesced = Vec::new();
         if may_coalesce
             && let Some(Item::Job(first)) = &item
@@ -222,6 +249,7 @@ impl Executor {
                 coalesced.extend(state.plan.jobs.pop_front());
             }
         }
+        state.report_backlog(&self.backlog);
         Next { item, coalesced, left: state.plan.jobs.len() }
     }
 
@@ -263,6 +291,7 @@ impl Executor {
         let mut state = self.state.lock();
         let all = state.closed || pool.is_none();
         let swept = state.plan.take_jobs(|ticket| all || ticket.request().expires() <= now);
+        state.report_backlog(&self.backlog);
         let next = state.plan.jobs.iter().map(|ticket| ticket.request().expires()).min();
         let sweep_at = next.filter(|next| state.sweep_at.is_none_or(|set| *next < set));
         if sweep_at.is_some() {

@@ -32,13 +32,23 @@ impl Parker {
     }
 }
 
+/// A worker's right to do jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Permit {
+    #[default]
+    None,
+    /// The worker was woken or started for a job that it has not taken yet.
+    ForNewJob,
+    Used,
+}
+
 /// The worker to wake, after the lock is released.
 pub(super) enum Wake {
     NotNeeded,
     Parked(Arc<Parker>),
-    /// A thread is to be started. It is counted already, as is its job permit.
+    /// A thread is to be started. It is counted already, as is its permit.
     NewThread {
-        has_job_permit: bool,
+        permit: Permit,
     },
 }
 
@@ -60,6 +70,8 @@ pub(super) struct Schedule<C, S, J> {
     threads: u32,
     /// Number of workers that do jobs or were woken for one. The waking thread takes the permit on the worker's behalf.
     permits_taken: u32,
+    /// Number of those permits whose worker has not taken its job yet.
+    unused_permits: u32,
     job_permits: u32,
     /// The last attempt to start a thread failed: the existing workers do everything.
     short_of_threads: bool,
@@ -75,6 +87,7 @@ impl<C, S, J> Schedule<C, S, J> {
             parked: Vec::new(),
             threads: 0,
             permits_taken: 0,
+            unused_permits: 0,
             job_permits,
             short_of_threads: false,
         }
@@ -82,30 +95,42 @@ impl<C, S, J> Schedule<C, S, J> {
 
     pub(super) fn add_job(&mut self, job: J) -> Wake {
         self.jobs.push_back(job);
-        if self.permits_taken >= self.job_permits {
+        if !self.has_free_permit() {
             return Wake::NotNeeded;
         }
         self.permits_taken += 1;
-        self.wake(true)
+        self.unused_permits += 1;
+        self.wake(Permit::ForNewJob)
+    }
+
+    /// Returns whether an added job gets a worker of its own.
+    pub(super) fn has_free_permit(&self) -> bool {
+        self.permits_taken < self.job_permits
+    }
+
+    /// Returns the number of jobs that no worker is about to take: they wait for one that does other jobs.
+    pub(super) fn waiting_jobs(&self) -> usize {
+        self.jobs.len().saturating_sub(self.unused_permits as usize)
     }
 
     pub(super) fn add_held(&mut self, held: S) -> Wake {
         self.held.push_back(held);
-        self.wake(false)
+        self.wake(Permit::None)
     }
 
     pub(super) fn add_chore(&mut self, chore: C) -> Wake {
         self.chores.push_back(chore);
-        self.wake(false)
+        self.wake(Permit::None)
     }
 
-    fn wake(&mut self, to_jobs: bool) -> Wake {
+    fn wake(&mut self, permit: Permit) -> Wake {
         if let Some(parker) = self.parked.pop() {
-            parker.reason.store(if to_jobs { WOKEN_FOR_JOBS } else { WOKEN }, Relaxed);
+            let reason = if permit == Permit::None { WOKEN } else { WOKEN_FOR_JOBS };
+            parker.reason.store(reason, Relaxed);
             return Wake::Parked(parker);
         }
         self.threads += 1;
-        Wake::NewThread { has_job_permit: to_jobs }
+        Wake::NewThread { permit }
     }
 
     /// Wakes all parked workers, so that each checks whether to end.
@@ -121,23 +146,23 @@ impl<C, S, J> Schedule<C, S, J> {
     }
 
     /// Uncounts a thread that could not be started. Returns `false` when there is no worker at all to take the added item.
-    pub(super) fn thread_failed(&mut self, has_job_permit: bool) -> bool {
+    pub(super) fn thread_failed(&mut self, mut permit: Permit) -> bool {
         self.threads -= 1;
-        self.permits_taken -= u32::from(has_job_permit);
+        self.release_permit(&mut permit);
         self.short_of_threads = true;
         self.threads > 0
     }
 
-    /// Takes the next item for a worker, and updates the worker's `has_job_permit`.
-    pub(super) fn take(&mut self, has_job_permit: &mut bool, has_connection: bool) -> Option<Item<C, S, J>> {
+    /// Takes the next item for a worker, and updates the worker's `permit`.
+    pub(super) fn take(&mut self, permit: &mut Permit, has_connection: bool) -> Option<Item<C, S, J>> {
         if has_connection
             && !self.short_of_threads
-            && let Some(job) = self.take_job(has_job_permit)
+            && let Some(job) = self.take_job(permit)
         {
             return Some(Item::Job(job));
         }
         if !self.chores.is_empty() || !self.held.is_empty() {
-            self.release_permit(has_job_permit);
+            self.release_permit(permit);
         }
         if let Some(chore) = self.chores.pop_front() {
             return Some(Item::Chore(chore));
@@ -145,9 +170,9 @@ impl<C, S, J> Schedule<C, S, J> {
         if let Some(held) = self.held.pop_front() {
             return Some(Item::Held(held));
         }
-        let job = self.take_job(has_job_permit);
+        let job = self.take_job(permit);
         if job.is_none() {
-            self.release_permit(has_job_permit);
+            self.release_permit(permit);
         }
         job.map(Item::Job)
     }
@@ -158,34 +183,39 @@ impl<C, S, J> Schedule<C, S, J> {
     }
 
     /// Takes the next job, for a worker that has or finds a job permit.
-    fn take_job(&mut self, has_job_permit: &mut bool) -> Option<J> {
-        if !*has_job_permit && (self.permits_taken >= self.job_permits || self.jobs.is_empty()) {
+    fn take_job(&mut self, permit: &mut Permit) -> Option<J> {
+        if *permit == Permit::None && (!self.has_free_permit() || self.jobs.is_empty()) {
             return None;
         }
         let job = self.jobs.pop_front()?;
-        self.permits_taken += u32::from(!*has_job_permit);
-        *has_job_permit = true;
+        match mem::replace(permit, Permit::Used) {
+            Permit::None => self.permits_taken += 1,
+            Permit::ForNewJob => self.unused_permits -= 1,
+            Permit::Used => {}
+        }
         Some(job)
     }
 
-    fn release_permit(&mut self, has_job_permit: &mut bool) {
-        self.permits_taken -= u32::from(mem::take(has_job_permit));
+    fn release_permit(&mut self, permit: &mut Permit) {
+        let released = mem::take(permit);
+        self.permits_taken -= u32::from(released != Permit::None);
+        self.unused_permits -= u32::from(released == Permit::ForNewJob);
     }
 
     pub(super) fn park(&mut self, parker: &Arc<Parker>) {
         self.parked.push(parker.clone());
     }
 
-    /// Takes a worker off the parked list. Returns `true` when it was woken, with its permit in `has_job_permit`; `false` when it
+    /// Takes a worker off the parked list. Returns `true` when it was woken, with its permit in `permit`; `false` when it
     /// timed out.
-    pub(super) fn unpark(&mut self, parker: &Arc<Parker>, has_job_permit: &mut bool) -> bool {
+    pub(super) fn unpark(&mut self, parker: &Arc<Parker>, permit: &mut Permit) -> bool {
         match parker.reason.swap(PARKED, Relaxed) {
             PARKED => {
                 self.parked.retain(|other| !Arc::ptr_eq(other, parker));
                 false
             }
             call => {
-                *has_job_permit = call == WOKEN_FOR_JOBS;
+                *permit = if call == WOKEN_FOR_JOBS { Permit::ForNewJob } else { Permit::None };
                 true
             }
         }
@@ -241,7 +271,7 @@ mod tests {
         let mut plan = Plan::new(2);
         assert!(is_new(&plan.add_job(1)) && is_new(&plan.add_job(2)));
         assert!(matches!(plan.add_job(3), Wake::NotNeeded));
-        let (mut first, mut second, mut third) = (true, true, false);
+        let (mut first, mut second, mut third) = (Permit::ForNewJob, Permit::ForNewJob, Permit::None);
         assert_eq!(job(plan.take(&mut first, false)), Some(1));
         assert_eq!(job(plan.take(&mut second, false)), Some(2));
         assert_eq!(job(plan.take(&mut third, false)), None, "no permit is left");
@@ -252,15 +282,31 @@ mod tests {
     fn what_runs_on_a_held_connection_is_done_when_all_permits_are_taken() {
         let mut plan = Plan::new(1);
         let _ = plan.add_job(1);
-        let mut has_job_permit = true;
-        assert_eq!(job(plan.take(&mut has_job_permit, false)), Some(1));
+        let mut permit = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut permit, false)), Some(1));
         let _ = plan.add_job(2);
-        assert!(matches!(plan.add_held("in hand"), Wake::NewThread { has_job_permit: false }));
-        assert!(matches!(plan.add_chore("cancel"), Wake::NewThread { has_job_permit: false }));
-        let mut other = false;
+        assert!(matches!(plan.add_held("in hand"), Wake::NewThread { permit: Permit::None }));
+        assert!(matches!(plan.add_chore("cancel"), Wake::NewThread { permit: Permit::None }));
+        let mut other = Permit::None;
         assert!(matches!(plan.take(&mut other, false), Some(Item::Chore("cancel"))));
         assert!(matches!(plan.take(&mut other, false), Some(Item::Held("in hand"))));
         assert!(plan.take(&mut other, false).is_none());
+    }
+
+    #[test]
+    fn a_job_waits_when_no_worker_is_about_to_take_it() {
+        let mut plan = Plan::new(1);
+        let _ = plan.add_job(1);
+        assert_eq!(plan.waiting_jobs(), 0, "a worker was started for it");
+        let _ = plan.add_job(2);
+        assert_eq!(plan.waiting_jobs(), 1);
+        let mut permit = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut permit, false)), Some(1));
+        assert_eq!(plan.waiting_jobs(), 1, "the only worker is busy");
+        assert_eq!(job(plan.take(&mut permit, true)), Some(2));
+        assert_eq!(plan.waiting_jobs(), 0);
+        assert_eq!(job(plan.take(&mut permit, false)), None);
+        assert_eq!((permit, plan.counts()), (Permit::None, (1, 0, 0)));
     }
 
     #[test]
@@ -271,13 +317,13 @@ mod tests {
             let _ = plan.add_chore("chore");
         }
         for parker in &parkers {
-            assert!(plan.take(&mut false, false).is_some());
+            assert!(plan.take(&mut Permit::None, false).is_some());
             plan.park(parker);
         }
         assert!(matches!(plan.add_job(1), Wake::Parked(parker) if Arc::ptr_eq(&parker, &parkers[1])));
-        let mut has_job_permit = false;
-        assert!(plan.unpark(&parkers[1], &mut has_job_permit) && has_job_permit);
-        assert!(!plan.unpark(&parkers[0], &mut has_job_permit), "the other was not woken");
+        let mut permit = Permit::None;
+        assert!(plan.unpark(&parkers[1], &mut permit) && permit == Permit::ForNewJob);
+        assert!(!plan.unpark(&parkers[0], &mut permit), "the other was not woken");
         plan.thread_ended();
         assert_eq!(plan.counts(), (1, 1, 0));
     }
@@ -287,26 +333,26 @@ mod tests {
         let mut plan = Plan::new(1);
         let _ = plan.add_job(1);
         let _ = plan.add_chore("cancel");
-        let (mut woken_for_job, mut woken_for_chore) = (true, false);
+        let (mut woken_for_job, mut woken_for_chore) = (Permit::ForNewJob, Permit::None);
         assert!(matches!(plan.take(&mut woken_for_job, false), Some(Item::Chore("cancel"))));
-        assert!(!woken_for_job);
+        assert_eq!(woken_for_job, Permit::None);
         assert_eq!(job(plan.take(&mut woken_for_chore, false)), Some(1), "the other does the job");
     }
 
     #[test]
     fn when_no_thread_can_be_started_those_that_are_there_do_everything() {
         let mut plan = Plan::new(2);
-        let Wake::NewThread { has_job_permit } = plan.add_job(1) else { panic!("a first thread") };
-        assert!(!plan.thread_failed(has_job_permit), "no worker is left");
+        let Wake::NewThread { permit } = plan.add_job(1) else { panic!("a first thread") };
+        assert!(!plan.thread_failed(permit), "no worker is left");
         assert_eq!(plan.remove_job(|job| *job == 1), Some(1));
         let _ = plan.add_job(2);
-        let mut has_job_permit = true;
-        assert_eq!(job(plan.take(&mut has_job_permit, false)), Some(2));
+        let mut permit = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut permit, false)), Some(2));
         let _ = plan.add_job(3);
         let _ = plan.add_chore("cancel");
-        assert!(plan.thread_failed(true) && plan.thread_failed(false));
-        assert!(matches!(plan.take(&mut has_job_permit, true), Some(Item::Chore("cancel"))));
-        assert_eq!(job(plan.take(&mut has_job_permit, true)), Some(3));
+        assert!(plan.thread_failed(Permit::ForNewJob) && plan.thread_failed(Permit::None));
+        assert!(matches!(plan.take(&mut permit, true), Some(Item::Chore("cancel"))));
+        assert_eq!(job(plan.take(&mut permit, true)), Some(3));
         assert_eq!(plan.counts(), (1, 1, 0));
     }
 }

@@ -11,7 +11,7 @@ use super::connection_queue::HeldConnection;
 use super::executor::{Chore, Executor, Next};
 use super::request::{Done, Settled, Ticket, call};
 use super::retry::Runs;
-use super::scheduler::{Item, Parker};
+use super::scheduler::{Item, Parker, Permit};
 use super::task::{Answer, Outcome, Task, Trouble, Work};
 use super::{coalesce, transaction};
 use crate::error::Error;
@@ -19,9 +19,9 @@ use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
 
-/// Starts a worker, with a job permit or without.
-pub(super) fn start(executor: Arc<Executor>, has_job_permit: bool) -> std::io::Result<()> {
-    let worker = Worker { executor, parker: Arc::default(), has_job_permit, checkout: None };
+/// Starts a worker, with the right to do jobs or without.
+pub(super) fn start(executor: Arc<Executor>, permit: Permit) -> std::io::Result<()> {
+    let worker = Worker { executor, parker: Arc::default(), permit, checkout: None };
     thread::Builder::new().name("holdfast-submit".into()).spawn(move || worker.run()).map(drop)
 }
 
@@ -40,13 +40,13 @@ impl Checkout {
 struct Worker {
     executor: Arc<Executor>,
     parker: Arc<Parker>,
-    has_job_permit: bool,
+    permit: Permit,
     checkout: Option<Checkout>,
 }
 
 impl Worker {
     fn run(mut self) {
-        while let Some(item) = self.executor.next(&self.parker, &mut self.has_job_permit) {
+        while let Some(item) = self.executor.next(&self.parker, &mut self.permit) {
             // After a panic the dropped ticket answers its request.
             if catch_unwind(AssertUnwindSafe(|| self.work_on(item))).is_err()
                 && let Some(checkout) = self.checkout.take()
@@ -93,10 +93,9 @@ impl Worker {
         let (mut next, mut urgency) = (Next::default(), Urgency::Now);
         if let Some(checkout) = &mut self.checkout {
             if checkout.conn.is_fit_to_keep() {
-                next = self.executor.next_for_checkout(
-                    &mut self.has_job_permit,
-                    checkout.conn.may_be_shared(coalesce::MAX_REQUESTS),
-                );
+                next = self
+                    .executor
+                    .next_for_checkout(&mut self.permit, checkout.conn.may_be_shared(coalesce::MAX_REQUESTS));
                 urgency = Urgency::Soon { left: next.left + next.coalesced.len() };
             }
             if !matches!(next.item, Some(Item::Job(_))) {

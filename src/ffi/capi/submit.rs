@@ -137,7 +137,7 @@ impl Options {
 impl From<Rejected> for Failure {
     fn from(refused: Rejected) -> Self {
         match refused {
-            Rejected::Closed(error) => Self::Core(error),
+            Rejected::Closed(error) | Rejected::Shed(error) => Self::Core(error),
             Rejected::Busy => Self::busy("connection"),
             Rejected::Full => Self::new(
                 status::HOLDFAST_STATUS_QUEUE_FULL,

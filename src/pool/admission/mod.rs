@@ -90,6 +90,7 @@ pub(super) struct State<P> {
     gate: Gate,
     /// The largest number of waiters; 0 for any number.
     max_waiting: u32,
+    backlog: Arc<Backlog>,
     pace: shedding::Pace,
     closed: bool,
     /// The number of times that all idle connections were released.
@@ -100,6 +101,11 @@ pub(super) struct State<P> {
 impl<P: Pooled> State<P> {
     fn live(&self) -> u32 {
         self.idle.len() as u32 + self.in_use + self.opening + self.departing
+    }
+
+    /// Returns the number of waiters: threads, and requests in the backlog.
+    fn waiting(&self) -> u32 {
+        (self.waiters.len() as u32).saturating_add(self.backlog.waiting())
     }
 
     /// Returns the number of idle and used connections, without opening and departing ones.
@@ -185,6 +191,7 @@ impl<P: Pooled> State<P> {
 pub(super) struct Admission<P = Parked> {
     state: Mutex<State<P>>,
     max_size: u32,
+    backlog: Arc<Backlog>,
     /// Signalled whenever a checkout, an opening or a departure ends; `close` waits for it.
     drained: Condvar,
 }
@@ -204,6 +211,7 @@ pub(super) struct Request {
 
 impl<P: Pooled> Admission<P> {
     pub(super) fn new(max_size: u32, limit: EffectiveLimit) -> Self {
+        let backlog = Arc::<Backlog>::default();
         let state = State {
             idle: Vec::with_capacity(max_size as usize),
             waiters: VecDeque::new(),
@@ -213,12 +221,13 @@ impl<P: Pooled> Admission<P> {
             limit,
             gate: Gate::default(),
             max_waiting: 0,
+            backlog: backlog.clone(),
             pace: shedding::Pace::default(),
             closed: false,
             releases: 0,
             counters: Counters::default(),
         };
-        Self { state: Mutex::new(state), max_size, drained: Condvar::new() }
+        Self { state: Mutex::new(state), max_size, backlog, drained: Condvar::new() }
     }
 
     /// Takes an idle connection, if one is free and no aged waiter comes first. Never waits.
@@ -382,14 +391,15 @@ impl<P: Pooled> Admission<P> {
             idle: state.idle.len() as u32,
             in_use: state.in_use,
             opening: state.opening,
-            waiting: state.waiters.len() as u32,
+            waiting: state.waiting(),
         };
         (gauges, state.counters.clone())
     }
 
     /// Returns how long the first waiter has waited.
     pub(super) fn oldest_waiter(&self) -> Option<Duration> {
-        self.state.lock().waiters.front().map(|waiter| waiter.since.elapsed())
+        let first = self.state.lock().waiters.front().map(|waiter| waiter.since.elapsed());
+        first.max(self.backlog.oldest())
     }
 
     /// Returns the number of checkouts so far.
@@ -403,6 +413,7 @@ impl<P: Pooled> Admission<P> {
     }
 }
 
+mod backlog;
 mod gate;
 mod leaving;
 mod limiting;
@@ -413,10 +424,14 @@ mod shedding;
 mod tests;
 mod waiting;
 
+#[cfg(feature = "capi")]
+pub(crate) use backlog::Backlog;
+#[cfg(not(feature = "capi"))]
+use backlog::Backlog;
 pub(super) use gate::Asking;
 use gate::Gate;
 pub(super) use limiting::Learned;
 pub(super) use probing::Releases;
 pub(super) use sharing::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Returned};
-pub(super) use shedding::Shed;
+pub(crate) use shedding::Shed;
 use waiting::Waiter;

@@ -22,7 +22,7 @@ const LATENESS_FACTOR: u32 = 2;
 
 /// The reason why a caller was not let into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) enum Shed {
+pub(crate) enum Shed {
     /// As many callers wait as `max_waiting` allows.
     QueueFull { waiting: u32 },
     /// At the pace of the queue the caller's turn would come after `turn_in`.
@@ -99,11 +99,16 @@ impl<P: Pooled> Admission<P> {
 }
 
 impl<P: Pooled> State<P> {
+    /// Returns the rejection of another waiter, if as many wait as `max_waiting` allows.
+    pub(super) fn is_full_of_waiters(&self) -> Option<Shed> {
+        let waiting = self.waiting();
+        (self.max_waiting > 0 && waiting >= self.max_waiting).then_some(Shed::QueueFull { waiting })
+    }
+
     /// Returns why a caller with this `deadline` and `ahead` waiters before it is to be rejected, if it is.
     pub(super) fn shed(&self, ahead: usize, now: Instant, deadline: Instant) -> Option<Shed> {
-        let waiting = self.waiters.len() as u32;
-        if self.max_waiting > 0 && waiting >= self.max_waiting {
-            return Some(Shed::QueueFull { waiting });
+        if let full @ Some(_) = self.is_full_of_waiters() {
+            return full;
         }
         // A connection that is being opened will change the pace.
         if ahead < MIN_TURNS_FOR_ESTIMATE || self.opening > 0 || self.limit.may_open(self.live(), now) {

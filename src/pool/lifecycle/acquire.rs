@@ -73,6 +73,12 @@ impl Core {
         Acquisition::start(self, call).timed_out()
     }
 
+    /// Returns the error of a submission that is rejected without waiting.
+    #[cfg(feature = "capi")]
+    pub(in crate::pool) fn shed(self: &Arc<Self>, call: Call, shed: Shed) -> Error {
+        Acquisition::start(self, call).shed(shed)
+    }
+
     /// Checks out an idle connection, if one is free now.
     pub(in crate::pool) fn try_get(
         self: &Arc<Self>,

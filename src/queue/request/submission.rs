@@ -29,6 +29,8 @@ pub(crate) enum Rejected {
     Full,
     /// The pool was closed.
     Closed(Error),
+    /// As many callers and requests wait for a connection as `max_waiting` allows.
+    Shed(Error),
     /// The connection is in use by a thread that does not go through the queue.
     Busy,
     /// No worker exists and none could be started.
