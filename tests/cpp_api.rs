@@ -274,6 +274,37 @@ fn whatever_the_c_header_has_the_wrapper_has_too() {
 }
 
 #[test]
+fn views_of_a_result_that_is_about_to_go_are_refused() {
+    const REFUSED: [&str; 5] = [
+        "auto text = pool.query(\"\").one()[0].as<std::string_view>();",
+        "auto text = pool.query(\"\").one()[\"a\"].as<std::optional<std::string_view>>();",
+        "auto row = pool.query(\"\").one(); auto text = std::move(row).as<std::string_view>();",
+        "auto place = pool.query(\"\").one().begin();",
+        "auto place = pool.query(\"\").begin();",
+    ];
+    const ACCEPTED: &str = "auto number = pool.query(\"\").one()[0].as<int>(); auto kept = pool.query(\"\").one()[0]; \
+        auto text = kept.as<std::string_view>(); for (auto row : pool.query(\"\")) { (void)row; } (void)number; (void)text;";
+    let compiles = |index: usize, body: &str| {
+        let source = toolchain::program(&format!("view-{index}.cpp"));
+        let text = format!(
+            "#include <holdfast.hpp>\nvoid f(holdfast::pool &pool);\nvoid f(holdfast::pool &pool) {{ {body} }}\n"
+        );
+        fs::write(&source, text).unwrap();
+        let mut command = compiler("g++", "-std=c++20");
+        command.args(["-fsyntax-only", "-Wno-unused"]).arg(source).output().unwrap()
+    };
+    let accepted = compiles(0, ACCEPTED);
+    assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
+    for (index, body) in REFUSED.iter().enumerate() {
+        let refused = compiles(index + 1, body);
+        let says = String::from_utf8_lossy(&refused.stderr);
+        let names_the_cause =
+            says.contains("holdfast: the result goes here") || says.contains("use of deleted function");
+        assert!(!refused.status.success() && names_the_cause, "{body}: {says}");
+    }
+}
+
+#[test]
 fn values_go_in_and_come_out_and_errors_say_everything() {
     run_every_way("values");
 }

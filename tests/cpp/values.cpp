@@ -2,6 +2,9 @@
 #include "check.hpp"
 
 #include <list>
+#if __cplusplus >= 202002L
+#include <ranges>
+#endif
 
 using holdfast::bytes;
 using std::literals::operator""sv;
@@ -27,6 +30,13 @@ struct reader<colour> {
 };
 
 } // namespace holdfast
+
+#if __cplusplus >= 202002L
+static_assert(std::ranges::random_access_range<const holdfast::result &> && std::ranges::sized_range<holdfast::result_ref>);
+static_assert(std::ranges::random_access_range<const holdfast::row &>);
+static_assert(std::ranges::input_range<holdfast::stream &>);
+static_assert(std::ranges::input_range<decltype(std::declval<holdfast::stream &>().portions(1))>);
+#endif
 
 /* What comes back of a parameter, as the server prints it. */
 template <class T>
@@ -66,6 +76,36 @@ static void parameters_arrive_as_what_they_are(holdfast::connection_ref c)
     CHECK(c.query("select $1::int, $2::text, $3::bool, $4::float8", 1, "two", true, 4.0).one().size() == 4);
 }
 
+static void vectors_arrive_as_arrays(holdfast::connection_ref c)
+{
+    CHECK(echoed(c, "int[]", std::vector<int>{1, -2, 3}) == "{1,-2,3}" && echoed(c, "int[]", std::vector<int>{}) == "{}");
+    CHECK(echoed(c, "bool[]", std::vector<bool>{true, false}) == "{t,f}");
+    CHECK(echoed(c, "text[]", std::vector<std::string>{"a", "", "b \"c\" \\d", "NULL", "e,{f}"})
+          == R"({a,"","b \"c\" \\d","NULL","e,{f}"})");
+    CHECK(echoed(c, "int[]", std::vector<std::optional<int>>{4, std::nullopt}) == "{4,NULL}");
+    const std::vector<std::int64_t> wanted = {2, 3, 5};
+    CHECK(c.query("select count(*) from generate_series(1, 10) as n where n = any($1)", wanted).one().as<int>() == 3);
+}
+
+static void times_go_in_and_come_out(holdfast::connection_ref c)
+{
+    using clock = std::chrono::system_clock;
+    using std::chrono::microseconds;
+    c.query("set timezone to 'UTC'");
+    const auto at = clock::time_point(std::chrono::seconds(1700000000)) + microseconds(123456);
+    CHECK(echoed(c, "timestamptz", at) == "2023-11-14 22:13:20.123456+00");
+    CHECK(echoed(c, "timestamptz", clock::time_point(std::chrono::seconds(-1))) == "1969-12-31 23:59:59+00");
+    CHECK(echoed(c, "interval", std::chrono::minutes(-90)) == "-01:30:00");
+    CHECK(echoed(c, "interval", std::chrono::duration<double>(1.5)) == "00:00:01.5");
+
+    auto row = c.query("select $1::timestamptz, '2000-01-01'::timestamp, 'infinity'::timestamptz, 5", at).one();
+    CHECK(row[0].as<clock::time_point>() == at);
+    CHECK(row[1].as<clock::time_point>() == clock::time_point(std::chrono::seconds(946684800)));
+    FAILS(holdfast::status::type, row[2].as<clock::time_point>());
+    FAILS(holdfast::status::type, row[3].as<clock::time_point>());
+    CHECK(row[0].as<std::optional<clock::time_point>>() == at);
+}
+
 static void an_optional_without_a_value_is_null_in_both_directions(holdfast::connection_ref c)
 {
     const char *nowhere = nullptr;
@@ -100,7 +140,8 @@ static void values_are_read_as_the_types_they_are_asked_for(holdfast::connection
         CHECK(row[8].as<std::vector<std::byte>>() == std::vector<std::byte>{std::byte{0}, std::byte{255}});
         CHECK(row[9].as<colour>() == colour::red);
         for (std::size_t i = 0; i < row.size(); i++) {
-            CHECK(row[i].as<std::string>() == c.query(holdfast::format::text, sql).one()[i].raw().text());
+            const auto printed = c.query(holdfast::format::text, sql).one();
+            CHECK(row[i].as<std::string>() == printed[i].raw().text());
         }
         FAILS(holdfast::status::type, row[1].as<unsigned>());
         FAILS(holdfast::status::type, row[2].as<int>());
@@ -275,6 +316,8 @@ int main(int argc, char **argv)
         holdfast::pool pool(url);
         auto connection = pool.acquire();
         parameters_arrive_as_what_they_are(connection);
+        vectors_arrive_as_arrays(connection);
+        times_go_in_and_come_out(connection);
         an_optional_without_a_value_is_null_in_both_directions(connection);
         values_are_read_as_the_types_they_are_asked_for(connection);
         rows_are_gone_through_and_taken_apart(connection);

@@ -13,6 +13,7 @@
 #include "pack.hpp"
 #include "row.hpp"
 #include "status.hpp"
+#include "value.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -109,6 +110,12 @@ public:
     }
     ~result() { holdfast_result_free(const_cast<holdfast_result *>(it_)); }
 
+    // Iterators of a result that is about to go would lead nowhere: keep the result.
+    iterator begin() const & noexcept { return result_ref::begin(); }
+    iterator end() const & noexcept { return result_ref::end(); }
+    void begin() && = delete;
+    void end() && = delete;
+
     // A row of a result that is about to go takes that along:
     //     auto row = pool.query("select ...").one();
     holdfast::row operator[](std::size_t row) const & noexcept { return result_ref::operator[](row); }
@@ -131,17 +138,75 @@ inline constexpr bool is_view<std::optional<T>> = is_view<T>;
 
 } // namespace detail
 
+/// A value and its result in one. What is viewed with it is valid for as long as it.
+class kept_value : private value {
+public:
+    kept_value(holdfast::result of, const value &place) noexcept : value(place), of_(std::move(of)) {}
+
+    using value::column;
+    using value::format;
+    using value::is_null;
+    using value::row;
+
+    template <class T>
+    T as() const &
+    {
+        return value::as<T>();
+    }
+    template <class T>
+    T as() &&
+    {
+        static_assert(!detail::is_view<T>,
+                      "holdfast: the result goes here, and what is viewed with it: keep the row, or read std::string");
+        return value::as<T>();
+    }
+    template <class T>
+    T value_or(T otherwise) const &
+    {
+        return value::value_or(std::move(otherwise));
+    }
+    template <class T>
+    T value_or(T otherwise) &&
+    {
+        static_assert(!detail::is_view<T>,
+                      "holdfast: the result goes here, and what is viewed with it: keep the row, or read std::string");
+        return value::value_or(std::move(otherwise));
+    }
+    bytes raw() const & noexcept { return value::raw(); }
+    void raw() && = delete;
+    /// The value alone, valid for as long as this.
+    const value &view() const & noexcept { return *this; }
+
+private:
+    holdfast::result of_;
+};
+
 /// A row and its result in one. What is got from it is valid for as long as it.
 class kept_row : private row {
 public:
     kept_row(result of, std::size_t index) noexcept : row(of.native(), index), of_(std::move(of)) {}
 
-    using row::begin;
-    using row::end;
     using row::index;
     using row::iterator;
     using row::size;
-    using row::operator[];
+
+    // What is got from a row that is about to go takes the result along, or is refused where it cannot.
+    iterator begin() const & noexcept { return row::begin(); }
+    iterator end() const & noexcept { return row::end(); }
+    void begin() && = delete;
+    void end() && = delete;
+    value operator[](std::size_t column) const & noexcept { return row::operator[](column); }
+    value operator[](std::string_view name) const & { return row::operator[](name); }
+    kept_value operator[](std::size_t column) && noexcept
+    {
+        const value place = row::operator[](column);
+        return {std::move(of_), place};
+    }
+    kept_value operator[](std::string_view name) &&
+    {
+        const value place = row::operator[](name);
+        return {std::move(of_), place};
+    }
 
     template <class... Types>
     auto as() const &

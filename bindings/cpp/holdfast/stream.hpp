@@ -59,6 +59,7 @@ public:
             }
             return *this;
         }
+        void operator++(int) { ++*this; }
         friend bool operator==(const row_iterator &it, sentinel) noexcept { return it.portion_.empty(); }
         friend bool operator!=(const row_iterator &it, sentinel) noexcept { return !it.portion_.empty(); }
 
@@ -95,21 +96,23 @@ public:
             using reference = result &;
 
             iterator(stream &of, std::size_t most) : of_(&of), most_(most), portion_(of.next(most)) {}
-            result &operator*() noexcept { return portion_; }
-            result *operator->() noexcept { return &portion_; }
+            result &operator*() const noexcept { return portion_; }
+            result *operator->() const noexcept { return &portion_; }
             iterator &operator++()
             {
                 portion_ = result();
                 portion_ = of_->next(most_);
                 return *this;
             }
+            void operator++(int) { ++*this; }
             friend bool operator==(const iterator &it, sentinel) noexcept { return !it.portion_; }
             friend bool operator!=(const iterator &it, sentinel) noexcept { return static_cast<bool>(it.portion_); }
 
         private:
             stream *of_;
             std::size_t most_;
-            result portion_;
+            // The caller may take it, whichever way it holds the iterator.
+            mutable result portion_;
         };
 
         portion_range(stream &of, std::size_t most) noexcept : of_(&of), most_(most) {}

@@ -14,6 +14,7 @@
 #include "status.hpp"
 
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -168,6 +169,32 @@ struct reader<bytes> {
             throw error(status::type, "the column came as text: ask for it as binary, or read std::vector<std::byte>");
         }
         return from.raw();
+    }
+};
+
+/// A timestamp or timestamptz that came as binary, as format::automatic makes them; a timestamp is taken for UTC.
+template <class Duration>
+struct reader<std::chrono::time_point<std::chrono::system_clock, Duration>> {
+    static std::chrono::time_point<std::chrono::system_clock, Duration> read(const value &from)
+    {
+        const bytes it = reader<bytes>::read(from);
+        auto column = detail::sized<holdfast_column>();
+        holdfast_result_column(from.result(), from.column(), &column);
+        if ((column.type_oid != 1114 && column.type_oid != 1184) || it.size() != 8) {
+            throw error(status::type, "the value is no timestamp");
+        }
+        std::uint64_t count = 0;
+        for (const auto byte : it) {
+            count = count << 8 | std::to_integer<std::uint64_t>(byte);
+        }
+        const auto micros = static_cast<std::int64_t>(count);
+        // The server counts from 2000-01-01; the ends of the range are its infinities.
+        constexpr std::int64_t epoch = 946684800LL * 1000000;
+        if (micros == INT64_MIN || micros > INT64_MAX - epoch) {
+            throw error(status::type, "an infinite timestamp is no time point");
+        }
+        const std::chrono::microseconds since(micros + epoch);
+        return std::chrono::time_point<std::chrono::system_clock, Duration>(std::chrono::floor<Duration>(since));
     }
 };
 
