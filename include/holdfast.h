@@ -716,7 +716,7 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 /** A connection could not be opened: status has the kind of failure. */
 #define HOLDFAST_EVENT_OPEN_FAILED 2
 
-/** A connection is closed, for the reason named. */
+/** A connection is closed, for the reason named. If the server ended it with a message, sqlstate is that of the message. */
 #define HOLDFAST_EVENT_CLOSED 3
 
 /** A connection was checked out, after took_us of waiting. */
@@ -797,6 +797,11 @@ typedef struct {
      * for longer than the callback, use holdfast_error_clone.
      */
     const holdfast_error *error;
+    /**
+     * The SQLSTATE that the server gave, whatever its language: of the message with which it ended the connection
+     * (HOLDFAST_EVENT_CLOSED, _SERVER_MESSAGE), or of the failure.
+     */
+    holdfast_str sqlstate;
 } holdfast_event;
 
 /**
@@ -805,6 +810,13 @@ typedef struct {
  * notified of events that it causes itself. It must not leave by longjmp or by an exception.
  */
 typedef void (*holdfast_event_callback)(void *user_data, const holdfast_event *event);
+
+/**
+ * Returns the name of a HOLDFAST_EVENT_ constant in snake case, such as "opened"; "unknown" for a kind that this version does
+ * not have. The text is static. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_str holdfast_event_name(int32_t kind);
 
 /**
  * Reports every event of the pools made from this configuration to the callback as it happens. NULL as callback, or a
@@ -991,7 +1003,7 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
                                         holdfast_pool **pool,
                                         holdfast_error **error);
 
-/* ==== Figures of a pool ===================================================================================
+/* ==== Statistics ==========================================================================================
  */
 
 /** The number of entries of holdfast_stats.errors: room for kinds of failure to come. */
@@ -1034,11 +1046,11 @@ typedef struct {
     uint32_t in_use;
     /** Being opened. */
     uint32_t opening;
-    /** Threads that wait for a connection. */
+    /** Threads and submitted requests that wait for a connection. */
     uint32_t waiting;
     /** Connections checked out. This and all that follows is counted since the pool was opened. */
     uint64_t gets;
-    /** Times a thread had to queue. */
+    /** Calls that had to wait for a connection. */
     uint64_t waits;
     /** Calls that ended with HOLDFAST_STATUS_POOL_TIMEOUT. */
     uint64_t timeouts;
@@ -1098,6 +1110,20 @@ typedef struct {
     uint64_t validations;
 } holdfast_stats;
 
+/**
+ * Returns the name of a HOLDFAST_CIRCUIT_ constant in snake case, such as "probing"; "unknown" for a state that this version
+ * does not have. The text is static. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_str holdfast_circuit_name(int32_t state);
+
+/**
+ * Returns the name of a HOLDFAST_LIMITED_BY_ constant in snake case, such as "server"; "unknown" for a limit that this version
+ * does not have. The text is static. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_str holdfast_limited_by_name(int32_t limit);
+
 /** Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set. */
 HOLDFAST_API
 holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
@@ -1154,6 +1180,13 @@ typedef struct {
     /** The time that the last validation of a connection took, in microseconds, or HOLDFAST_NEVER. */
     uint64_t last_probe_us;
 } holdfast_health;
+
+/**
+ * Returns the name of a HOLDFAST_HEALTH_ constant in snake case, such as "degraded"; "unknown" for a status that this version
+ * does not have. The text is static. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_str holdfast_health_name(int32_t status);
 
 /** Fills a struct with how the pool judges its own state, by what is known: the server is not asked. Any thread; does not block. */
 HOLDFAST_API

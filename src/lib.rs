@@ -66,6 +66,7 @@ pub mod exposition;
 mod ffi;
 mod link;
 mod logging;
+mod named_enum;
 mod observe;
 mod pool;
 mod printable;
@@ -84,6 +85,7 @@ pub use error::{
 };
 /// The trait of [`RowIter`]: `next` may fail.
 pub use fallible_iterator;
+pub use link::TransactionStatus;
 pub use link::cancel::CancelHandle;
 pub use logging::{LogLevel, LogRecord};
 pub use observe::alerts::{Alert, AlertKind, Severity};

@@ -9,6 +9,8 @@ mod dump;
 mod installed;
 #[path = "c_abi/stability.rs"]
 mod stability;
+#[path = "c_abi/tables.rs"]
+mod tables;
 #[path = "c_abi/toolchain.rs"]
 mod toolchain;
 
@@ -202,6 +204,11 @@ fn transactions_commit_roll_back_and_are_run_again() {
 #[test]
 fn what_is_submitted_is_answered_through_a_queue() {
     toolchain::run_every_way("queue", &server().url());
+}
+
+#[test]
+fn submissions_that_wait_for_a_connection_are_waiters() {
+    toolchain::run_every_way("waiting", &server().url());
 }
 
 #[test]

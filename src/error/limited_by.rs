@@ -2,38 +2,29 @@
 
 use super::pooler::PoolerAnswer;
 use super::{Error, ErrorKind, ServerMessage, sqlstate};
+use crate::named_enum::named_enum;
 
-/// The limit that keeps a pool from having more connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LimitedBy {
-    /// The server's `max_connections`, which all its clients share.
-    Server,
-    /// The same, where what is left is reserved: for superusers, or for roles with `pg_use_reserved_connections`.
-    Reserved,
-    /// The role's own `CONNECTION LIMIT`, which all its sessions share; other roles may have slots free.
-    Role,
-    /// The database's own `CONNECTION LIMIT`.
-    Database,
-    /// A pooler in between.
-    Pooler,
-    /// The pool itself, which holds itself to its share of the slots among other pools (the option `fleet_share`).
-    Fleet,
+named_enum! {
+    /// The limit that keeps a pool from having more connections.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum LimitedBy {
+        /// The server's `max_connections`, which all its clients share.
+        Server "server",
+        /// The same, where what is left is reserved: for superusers, or for roles with `pg_use_reserved_connections`.
+        Reserved "reserved",
+        /// The role's own `CONNECTION LIMIT`, which all its sessions share; other roles may have slots free.
+        Role "role",
+        /// The database's own `CONNECTION LIMIT`.
+        Database "database",
+        /// A pooler in between.
+        Pooler "pooler",
+        /// The pool itself, which holds itself to its share of the slots among other pools (the option `fleet_share`).
+        Fleet "fleet",
+    }
 }
 
 impl LimitedBy {
-    /// Returns its stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Reserved => "reserved",
-            Self::Role => "role",
-            Self::Database => "database",
-            Self::Pooler => "pooler",
-            Self::Fleet => "fleet",
-        }
-    }
-
     /// In words, as the object of "limited by".
     pub(crate) fn words(self) -> &'static str {
         match self {

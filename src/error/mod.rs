@@ -18,6 +18,7 @@ mod phase_timings;
 mod pooler;
 mod remedy;
 mod server_message;
+mod snapshot;
 pub(crate) mod sqlstate;
 mod stale;
 
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use postgres::error::{ErrorPosition, Severity, SqlState};
 
-pub use attempt::{Attempt, PoolSnapshot};
+pub use attempt::Attempt;
 pub(crate) use classify::{find_source, is_connection_failure};
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
@@ -39,6 +40,7 @@ pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
 pub(crate) use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;
+pub use snapshot::PoolSnapshot;
 pub(crate) use sqlstate::is_transaction_conflict;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
 

@@ -1,4 +1,4 @@
-//! The metric families of one observation, with the samples of each. The formats only write them.
+//! The values of each metric in one observation. The formats only write them.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub(super) struct Sample {
     pub(super) value: Figure,
 }
 
+/// Label values, in the order of [`Metric::labels`], with the value they have.
+pub(super) type Samples = Vec<(Vec<String>, Figure)>;
+
 pub(super) enum Figure {
     Count(u64),
     Seconds(f64),
@@ -29,76 +32,60 @@ pub(super) enum Figure {
 }
 
 pub(super) fn of(seen: &Observation) -> Vec<Family> {
-    let mut families = Families(Vec::new());
-    connections(seen, &mut families);
-    statements(seen, &mut families);
-    standing(seen, &mut families);
-    counters(seen, &mut families);
-    families.0
+    let family = |(metric, samples): (&'static Metric, Samples)| {
+        let labelled = |(labels, value)| Sample { labels: label(metric, labels), value };
+        Family { metric, samples: samples.into_iter().map(labelled).collect() }
+    };
+    names::values(seen).map(family).collect()
 }
 
-struct Families(Vec<Family>);
+fn label(metric: &'static Metric, values: Vec<String>) -> Vec<(&'static str, String)> {
+    metric.labels.iter().copied().zip(values).collect()
+}
 
-impl Families {
-    fn add(&mut self, metric: &'static Metric, samples: Vec<Sample>) {
-        self.0.push(Family { metric, samples });
-    }
+pub(super) fn count(value: impl Into<u64>) -> Samples {
+    vec![(Vec::new(), Figure::Count(value.into()))]
+}
 
-    fn count(&mut self, metric: &'static Metric, value: impl Into<u64>) {
-        self.add(metric, vec![Sample { labels: Vec::new(), value: Figure::Count(value.into()) }]);
-    }
+pub(super) fn optional(value: Option<u32>) -> Samples {
+    value.map(count).unwrap_or_default()
+}
 
-    fn optional(&mut self, metric: &'static Metric, value: Option<u32>) {
-        let sample = |value: u32| Sample { labels: Vec::new(), value: Figure::Count(value.into()) };
-        self.add(metric, value.map(sample).into_iter().collect());
-    }
+pub(super) fn seconds(value: Duration) -> Samples {
+    vec![(Vec::new(), Figure::Seconds(value.as_secs_f64()))]
+}
 
-    fn seconds(&mut self, metric: &'static Metric, value: Duration) {
-        self.add(metric, vec![Sample { labels: Vec::new(), value: Figure::Seconds(value.as_secs_f64()) }]);
-    }
+pub(super) fn durations(durations: &Distribution) -> Samples {
+    let value = Figure::Durations { buckets: durations.cumulative().collect(), sum: durations.sum() };
+    vec![(Vec::new(), value)]
+}
 
-    fn durations(&mut self, metric: &'static Metric, durations: &Distribution) {
-        let value = Figure::Durations { buckets: durations.cumulative().collect(), sum: durations.sum() };
-        self.add(metric, vec![Sample { labels: Vec::new(), value }]);
-    }
-
-    fn each(&mut self, metric: &'static Metric, samples: impl IntoIterator<Item = (Vec<String>, u64)>) {
-        let label = |values: Vec<String>| metric.labels.iter().copied().zip(values).collect();
-        let sample = |(values, count)| Sample { labels: label(values), value: Figure::Count(count) };
-        self.add(metric, samples.into_iter().map(sample).collect());
+/// Returns the count of a metric without labels.
+#[cfg(feature = "json")]
+pub(super) fn counted(samples: &Samples) -> Option<u64> {
+    match samples.as_slice() {
+        [(labels, Figure::Count(count))] if labels.is_empty() => Some(*count),
+        _ => None,
     }
 }
 
-fn connections(seen: &Observation, families: &mut Families) {
-    let (stats, figures) = (&seen.stats, &seen.figures);
-    let state = |name: &str, count: u32| (vec![name.to_owned()], u64::from(count));
-    families.each(&names::COUNT, [state("idle", stats.idle), state("used", stats.in_use)]);
-    families.count(&names::IDLE_MAX, stats.max_size);
-    families.count(&names::IDLE_MIN, seen.min_idle);
-    families.count(&names::MAX, stats.max_size);
-    families.count(&names::PENDING, stats.waiting);
-    families.count(&names::TIMEOUTS, stats.timeouts);
-    families.durations(&names::CREATE_TIME, &figures.created);
-    families.durations(&names::WAIT_TIME, &figures.checkouts.waited);
-    families.durations(&names::USE_TIME, &figures.checkouts.used);
+fn by_name<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> Samples {
+    counts.into_iter().map(|(name, n)| (vec![name.to_owned()], Figure::Count(n))).collect()
 }
 
-fn statements(seen: &Observation, families: &mut Families) {
+pub(super) fn connection_states(seen: &Observation) -> Samples {
+    by_name([("idle", seen.stats.idle.into()), ("used", seen.stats.in_use.into())])
+}
+
+pub(super) fn operations(seen: &Observation) -> Samples {
     let traffic = &seen.figures.traffic;
     let sample = |failure: Option<&SqlState>, took: &Distribution| {
         let code = failure.map(code_name).unwrap_or_default();
-        Sample {
-            labels: vec![
-                ("db_system_name", "postgresql".to_owned()),
-                ("db_response_status_code", code.clone()),
-                ("error_type", code),
-            ],
-            value: Figure::Durations { buckets: recommended(took), sum: took.sum() },
-        }
+        let labels = vec!["postgresql".to_owned(), code.clone(), code];
+        (labels, Figure::Durations { buckets: recommended(took), sum: took.sum() })
     };
     let failed = traffic.failed.iter().map(|(code, took)| sample(Some(code), took));
-    let samples = [sample(None, &traffic.took)].into_iter().chain(failed).collect();
-    families.add(&names::OPERATION, samples);
+    [sample(None, &traffic.took)].into_iter().chain(failed).collect()
 }
 
 fn recommended(took: &Distribution) -> Vec<(Option<Duration>, u64)> {
@@ -106,52 +93,37 @@ fn recommended(took: &Distribution) -> Vec<(Option<Duration>, u64)> {
     took.cumulative().filter(|(bound, _)| bound.is_none_or(is_one)).collect()
 }
 
-fn standing(seen: &Observation, families: &mut Families) {
-    let stats = &seen.stats;
-    families.seconds(&names::AGE, seen.age);
-    families.count(&names::OPENING, stats.opening);
-    families.count(&names::LIMIT, stats.limit);
-    families.optional(&names::FLEET_SHARE, stats.fleet_share);
-    families.optional(&names::FLEET_PEERS, stats.fleet_peers);
-    families.seconds(&names::OLDEST_WAITER, seen.oldest_waiter);
-    families.each(
-        &names::CIRCUIT,
-        Circuit::ALL.map(|state| (vec![state.name().to_owned()], u64::from(state == stats.circuit))),
-    );
-    families.seconds(&names::CIRCUIT_SECONDS, stats.circuit_for.unwrap_or_default());
+pub(super) fn states_of_the_circuit(seen: &Observation) -> Samples {
+    by_name(Circuit::ALL.iter().map(|state| (state.name(), u64::from(*state == seen.stats.circuit))))
 }
 
-fn counters(seen: &Observation, families: &mut Families) {
-    let (stats, figures) = (&seen.stats, &seen.figures);
-    families.count(&names::CONNECTS, stats.opens);
-    let connect_errors = figures.connect_errors.iter();
-    families.each(
-        &names::CONNECT_ERRORS,
-        connect_errors.map(|((kind, phase), n)| (vec![(*kind).to_owned(), (*phase).to_owned()], *n)),
-    );
-    families
-        .each(&names::CLOSES, stats.closes().iter().map(|(reason, n)| (vec![reason.name().to_owned()], *n)));
-    families.count(&names::RETRIES, stats.retries);
-    families.count(&names::PROBES, stats.probes);
-    families.count(&names::VALIDATIONS, stats.validations);
-    families.count(&names::CHECKOUTS, stats.gets);
-    families.count(&names::WAITS, stats.waits);
-    families.count(&names::SHED, stats.shed);
-    families.each(&names::ERRORS, stats.errors().iter().map(|(kind, n)| (vec![kind.name().to_owned()], *n)));
-    families.count(&names::STATEMENTS, figures.traffic.completed);
-    let failed = figures.traffic.failed.iter();
-    families.each(&names::STATEMENT_ERRORS, failed.map(|(code, took)| (vec![code_name(code)], took.count())));
-    families.count(&names::ROLLED_BACK, stats.rolled_back);
-    families.count(&names::LEAKS, figures.leaks_suspected);
-    families.count(&names::SENT, figures.traffic.sent_bytes);
-    families.count(&names::RECEIVED, figures.traffic.received_bytes);
-    let raised = |kind: AlertKind| seen.alerts.iter().any(|alert| alert.kind == kind);
-    families.each(
-        &names::ALERT,
-        AlertKind::ALL.map(|kind| {
-            (vec![kind.name().to_owned(), kind.severity().name().to_owned()], u64::from(raised(kind)))
-        }),
-    );
+pub(super) fn connect_errors(seen: &Observation) -> Samples {
+    let sample = |((kind, phase), n): (&(&str, &str), &u64)| {
+        (vec![(*kind).to_owned(), (*phase).to_owned()], Figure::Count(*n))
+    };
+    seen.figures.connect_errors.iter().map(sample).collect()
+}
+
+pub(super) fn closes(seen: &Observation) -> Samples {
+    by_name(seen.stats.closes().iter().map(|(reason, n)| (reason.name(), *n)))
+}
+
+pub(super) fn errors(seen: &Observation) -> Samples {
+    by_name(seen.stats.errors().iter().map(|(kind, n)| (kind.name(), *n)))
+}
+
+pub(super) fn statement_errors(seen: &Observation) -> Samples {
+    let sample =
+        |(code, took): (&SqlState, &Distribution)| (vec![code_name(code)], Figure::Count(took.count()));
+    seen.figures.traffic.failed.iter().map(sample).collect()
+}
+
+pub(super) fn alerts(seen: &Observation) -> Samples {
+    let sample = |kind: &AlertKind| {
+        let labels = vec![kind.name().to_owned(), kind.severity().name().to_owned()];
+        (labels, Figure::Count(u64::from(seen.alerts.iter().any(|alert| alert.kind == *kind))))
+    };
+    AlertKind::ALL.iter().map(sample).collect()
 }
 
 /// Returns an SQLSTATE as text. It should be ASCII; other bytes become `?`.

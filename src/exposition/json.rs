@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use super::families::code_name;
+use super::names;
 use super::observation::Observation;
 use crate::Pool;
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
@@ -54,21 +55,7 @@ fn figures(seen: &Observation) -> Value {
         },
         "oldest_waiter_s": seconds(seen.oldest_waiter),
         "circuit": { "state": stats.circuit.name(), "for_s": stats.circuit_for.map(seconds) },
-        "counters": {
-            "gets": stats.gets,
-            "waits": stats.waits,
-            "timeouts": stats.timeouts,
-            "shed": stats.shed,
-            "opens": stats.opens,
-            "retries": stats.retries,
-            "probes": stats.probes,
-            "validations": stats.validations,
-            "statements": traffic.completed,
-            "rolled_back": stats.rolled_back,
-            "leaks": figures.leaks_suspected,
-            "bytes_sent": traffic.sent_bytes,
-            "bytes_received": traffic.received_bytes,
-        },
+        "counters": names::json_counters(seen).map(|(key, n)| (key.to_owned(), json!(n))).collect::<Map<_, _>>(),
         "closes": by_name(&closes),
         "errors": by_name(&errors),
         "connect_errors": figures.connect_errors.iter().map(connect_error).collect::<Vec<_>>(),
@@ -164,7 +151,7 @@ fn holder(holder: &Holder) -> Value {
         "held_s": seconds(holder.held_for),
         "from": holder.place,
         "backtrace": holder.backtrace.as_ref().map(ToString::to_string),
-        "transaction": holder.transaction,
+        "transaction": holder.transaction.name(),
         "busy": holder.busy,
         "last_statement_s": holder.last_statement.map(seconds),
     })

@@ -43,7 +43,8 @@ pub(crate) use dial::SSL_REQUEST;
 use framed::FramedLock;
 #[cfg(feature = "diagnose")]
 use framed::TlsFacts;
-pub(crate) use protocol_state::{CopyIn, LostStatements, TransactionStatus};
+pub use protocol_state::TransactionStatus;
+pub(crate) use protocol_state::{CopyIn, LostStatements};
 use protocol_state::{Owed, ProtocolState};
 pub(crate) use role_evidence::RoleEvidence;
 pub(crate) use socket::IdlePoll;

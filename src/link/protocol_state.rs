@@ -13,6 +13,7 @@ use super::backend_key::BackendKey;
 use super::listening::Listening;
 use super::role_evidence::RoleEvidenceLog;
 use crate::error::ServerMessage;
+use crate::named_enum::named_enum;
 use crate::observe::traffic::{OTHER_CODE, Traffic};
 use crate::protocol::fatal_message;
 use crate::protocol::framing::Message;
@@ -23,14 +24,20 @@ pub(crate) fn wants_backend_body(kind: u8) -> bool {
     matches!(kind, b'C' | b'Z' | b'E' | b'S')
 }
 
-/// The server's transaction status, from `ReadyForQuery`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TransactionStatus {
-    /// No `ReadyForQuery` has been seen.
-    Unknown,
-    Idle,
-    InTransaction,
-    Failed,
+named_enum! {
+    /// The transaction status of a session, as the server reported it after its last statement.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum TransactionStatus {
+        /// The server has not reported it.
+        Unknown "unknown",
+        /// No transaction is open.
+        Idle "idle",
+        /// A transaction is open.
+        InTransaction "in_transaction",
+        /// A statement of the open transaction has failed: only a rollback is accepted.
+        Failed "failed",
+    }
 }
 
 /// A COPY FROM STDIN that waits for data.

@@ -5,53 +5,32 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::error::human;
+use crate::named_enum::named_enum;
 
-/// The rule of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AlertKind {
-    /// More than 80 % of the limit has been in use for 10 s. Cleared below 70 %.
-    PoolUseHigh,
-    /// 3 or more attempts to open a connection were retried within 30 s.
-    RetriesFrequent,
-    /// 3 or more attempts to open a connection timed out within 60 s.
-    ConnectTimeouts,
-    /// A call got no connection in time, or was not let into the queue, within the last 10 s.
-    PoolExhausted,
-    /// Of at least 20 statements and checkouts within 30 s, more than 5 % failed. Statements that the server refused for their
-    /// content (SQLSTATE classes 22, 23 and 42) and retryable conflicts (class 40) do not count. Cleared below 2 %.
-    ErrorRateHigh,
-    /// A caller has waited for longer than half of `connection_timeout`. Cleared below a quarter.
-    OldestWaiter,
-    /// The server has been out of reach for longer than `breaker_after`, or fails the pool permanently.
-    CircuitOpen,
+named_enum! {
+    /// The rule of an alert.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum AlertKind {
+        /// More than 80 % of the limit has been in use for 10 s. Cleared below 70 %.
+        PoolUseHigh "pool_use_high",
+        /// 3 or more attempts to open a connection were retried within 30 s.
+        RetriesFrequent "retries_frequent",
+        /// 3 or more attempts to open a connection timed out within 60 s.
+        ConnectTimeouts "connect_timeouts",
+        /// A call got no connection in time, or was not let into the queue, within the last 10 s.
+        PoolExhausted "pool_exhausted",
+        /// Of at least 20 statements and checkouts within 30 s, more than 5 % failed. Statements that the server refused for their
+        /// content (SQLSTATE classes 22, 23 and 42) and retryable conflicts (class 40) do not count. Cleared below 2 %.
+        ErrorRateHigh "error_rate_high",
+        /// A caller has waited for longer than half of `connection_timeout`. Cleared below a quarter.
+        OldestWaiter "oldest_waiter",
+        /// The server has been out of reach for longer than `breaker_after`, or fails the pool permanently.
+        CircuitOpen "circuit_open",
+    }
 }
 
 impl AlertKind {
-    /// Every rule.
-    pub const ALL: [AlertKind; 7] = [
-        Self::PoolUseHigh,
-        Self::RetriesFrequent,
-        Self::ConnectTimeouts,
-        Self::PoolExhausted,
-        Self::ErrorRateHigh,
-        Self::OldestWaiter,
-        Self::CircuitOpen,
-    ];
-
-    /// Returns its stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PoolUseHigh => "pool_use_high",
-            Self::RetriesFrequent => "retries_frequent",
-            Self::ConnectTimeouts => "connect_timeouts",
-            Self::PoolExhausted => "pool_exhausted",
-            Self::ErrorRateHigh => "error_rate_high",
-            Self::OldestWaiter => "oldest_waiter",
-            Self::CircuitOpen => "circuit_open",
-        }
-    }
-
     /// Returns whether calls fail already, or would if the condition went on.
     pub fn severity(self) -> Severity {
         match self {
@@ -66,54 +45,46 @@ impl AlertKind {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::PoolUseHigh => {
-                "look for checkouts that last long (explain_exhaustion, use time): give connections back before slow work that \
-                 needs none; if they are all short, raise max_size as far as `holdfast tune` finds room"
+                "find checkouts that last long (explain_exhaustion, the use time metric) and return their connections before \
+                 slow work that needs none; if all are short, raise max_size as far as `holdfast tune` recommends"
             }
             Self::RetriesFrequent => {
-                "see what the openings fail with (connect errors by kind and phase): `holdfast diagnose` tells whether it \
-                 is the name service, the network, or a server without free slots"
+                "look at the connect errors by kind and phase; `holdfast diagnose` shows whether the cause is name resolution, \
+                 the network, or a server without free slots"
             }
             Self::ConnectTimeouts => {
-                "the server or the network swallows connects: check firewall and routing, the server's load, and whether its \
-                 listen queue overflows; `holdfast diagnose` shows the phase that takes the time"
+                "connection attempts get no answer: check firewall and routing, the server's load, and whether its listen queue \
+                 overflows; `holdfast diagnose` shows the phase that takes the time"
             }
             Self::PoolExhausted => {
-                "explain_exhaustion says who holds the connections: look for forgotten checkouts and transactions left open, then \
-                 for slow statements; raise max_size only if the server has room"
+                "run explain_exhaustion to see who holds the connections: look for connections that are not returned and \
+                 transactions left open, then for slow statements; raise max_size only if the server has free slots"
             }
             Self::ErrorRateHigh => {
-                "see the errors by SQLSTATE: 57P01 is a server that restarts, 57014 a deadline or cancel, 53xxx a lack of \
-                 resources, 08xxx the network"
+                "look at the errors by SQLSTATE: 57P01 is a server restart, 57014 a deadline or cancel request, class 53 a lack of \
+                 resources, class 08 the network"
             }
             Self::OldestWaiter => {
-                "connections are held for longer than callers can wait: find the checkouts that last long (explain_exhaustion), or \
-                 raise max_size if the server has room; max_waiting sheds load instead of letting all wait"
+                "connections are held for longer than callers can wait: find checkouts that last long (explain_exhaustion), or \
+                 raise max_size if the server has free slots; max_waiting rejects callers instead of letting all wait"
             }
             Self::CircuitOpen => {
-                "the server cannot be reached or refuses the credentials: check that it runs, the network, the address, and \
-                 the password; `holdfast diagnose` shows the phase; the pool goes on by itself when the server is back"
+                "the server cannot be reached or refuses the pool: check that it runs, the network, the address and the password; \
+                 `holdfast diagnose` shows the failing phase; the pool resumes by itself when the server is back"
             }
         }
     }
 }
 
-/// The severity of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Severity {
-    /// Calls will fail if it goes on.
-    Warning,
-    /// Calls fail.
-    Critical,
-}
-
-impl Severity {
-    /// Returns its stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
+named_enum! {
+    /// The severity of an alert.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    #[non_exhaustive]
+    pub enum Severity {
+        /// Calls will fail if it goes on.
+        Warning "warning",
+        /// Calls fail.
+        Critical "critical",
     }
 }
 
@@ -208,7 +179,7 @@ impl Alerts {
             self.samples.pop_front();
         }
         self.samples.push_back((now, sample));
-        AlertKind::ALL.into_iter().filter_map(|kind| self.judge_rule(kind, now)).collect()
+        AlertKind::ALL.iter().filter_map(|kind| self.judge_rule(*kind, now)).collect()
     }
 
     fn judge_rule(&mut self, kind: AlertKind, now: Instant) -> Option<Change> {

@@ -5,62 +5,50 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
+use crate::named_enum::named_enum;
 use crate::sys::callback;
 
-macro_rules! event_kinds {
-    ($($(#[$doc:meta])* $Kind:ident = $number:literal $name:literal,)+) => {
-        /// The kind of an event.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum EventKind { $($(#[$doc])* $Kind = $number,)+ }
-
-        impl EventKind {
-            /// Every kind.
-            pub const ALL: &'static [EventKind] = &[$(Self::$Kind),+];
-
-            /// Returns its stable name in snake case, as log records have it under `event`.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$Kind => $name,)+ }
-            }
-        }
-    };
-}
-
-event_kinds! {
-    /// A connection was opened, in [`took`](Event::took).
-    Opened = 1 "opened",
-    /// A connection could not be opened: [`error`](Event::error).
-    OpenFailed = 2 "open_failed",
-    /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name.
-    Closed = 3 "closed",
-    /// A connection was checked out, after [`took`](Event::took) of waiting.
-    Acquired = 4 "acquired",
-    /// A connection was returned, after [`took`](Event::took) of use.
-    Released = 5 "released",
-    /// A caller had to wait for [`took`](Event::took) before it got a connection.
-    Waited = 6 "waited",
-    /// A call failed to open a connection and will try again after [`took`](Event::took): [`error`](Event::error).
-    Retried = 7 "retried",
-    /// A call got no connection in time, or was not let into the queue: [`error`](Event::error).
-    TimedOut = 8 "timed_out",
-    /// The limit moved [`from`](Event::from) [`to`](Event::to), because of [`reason`](Event::reason) (a
-    /// [`LimitedBy`](crate::LimitedBy)'s name) if it fell.
-    LimitMoved = 9 "limit_moved",
-    /// The circuit moved: [`reason`](Event::reason) is the name of the [`Circuit`](crate::Circuit) it is now.
-    CircuitMoved = 10 "circuit_moved",
-    /// A connection has been checked out for longer than `leak_detection_threshold`: [`took`](Event::took) so far, at
-    /// [`place`](Event::place). Sent once for each checkout.
-    LeakSuspected = 11 "leak_suspected",
-    /// The server sent a message that concerns more than one statement, such as its shutdown: [`message`](Event::message).
-    ServerMessage = 12 "server_message",
-    /// A connection was returned with an open transaction, which was rolled back.
-    RolledBack = 13 "rolled_back",
-    /// An alert was raised: [`reason`](Event::reason) is its name, [`message`](Event::message) cause and remedy.
-    AlertRaised = 14 "alert_raised",
-    /// An alert was cleared: [`reason`](Event::reason) is its name.
-    AlertCleared = 15 "alert_cleared",
-    /// An exhausted pool was explained: [`message`](Event::message) is the finding.
-    ExhaustionExplained = 16 "exhaustion_explained",
+named_enum! {
+    /// The kind of an event.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum EventKind {
+        /// A connection was opened, in [`took`](Event::took).
+        Opened = 1 "opened",
+        /// A connection could not be opened: [`error`](Event::error).
+        OpenFailed = 2 "open_failed",
+        /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name. If the server ended it
+        /// with a message, [`sqlstate`](Event::sqlstate) is that of the message.
+        Closed = 3 "closed",
+        /// A connection was checked out, after [`took`](Event::took) of waiting.
+        Acquired = 4 "acquired",
+        /// A connection was returned, after [`took`](Event::took) of use.
+        Released = 5 "released",
+        /// A caller had to wait for [`took`](Event::took) before it got a connection.
+        Waited = 6 "waited",
+        /// A call failed to open a connection and will try again after [`took`](Event::took): [`error`](Event::error).
+        Retried = 7 "retried",
+        /// A call got no connection in time, or was not let into the queue: [`error`](Event::error).
+        TimedOut = 8 "timed_out",
+        /// The limit moved [`from`](Event::from) [`to`](Event::to), because of [`reason`](Event::reason) (a
+        /// [`LimitedBy`](crate::LimitedBy)'s name) if it fell.
+        LimitMoved = 9 "limit_moved",
+        /// The circuit moved: [`reason`](Event::reason) is the name of the [`Circuit`](crate::Circuit) it is now.
+        CircuitMoved = 10 "circuit_moved",
+        /// A connection has been checked out for longer than `leak_detection_threshold`: [`took`](Event::took) so far, at
+        /// [`place`](Event::place). Sent once for each checkout.
+        LeakSuspected = 11 "leak_suspected",
+        /// The server sent a message that concerns more than one statement, such as its shutdown: [`message`](Event::message).
+        ServerMessage = 12 "server_message",
+        /// A connection was returned with an open transaction, which was rolled back.
+        RolledBack = 13 "rolled_back",
+        /// An alert was raised: [`reason`](Event::reason) is its name, [`message`](Event::message) cause and remedy.
+        AlertRaised = 14 "alert_raised",
+        /// An alert was cleared: [`reason`](Event::reason) is its name.
+        AlertCleared = 15 "alert_cleared",
+        /// An exhausted pool was explained: [`message`](Event::message) is the finding.
+        ExhaustionExplained = 16 "exhaustion_explained",
+    }
 }
 
 /// An occurrence in a pool; see [`PoolConfig::on_event`](crate::PoolConfig::on_event). [`EventKind`] lists which optional fields
@@ -90,6 +78,9 @@ pub struct Event<'a> {
     pub place: Option<&'a str>,
     /// The failure.
     pub error: Option<&'a Error>,
+    /// The SQLSTATE that the server gave, whatever its language: of the message with which it ended the connection, or of the
+    /// failure.
+    pub sqlstate: Option<&'a str>,
     /// The event as text. Never holds a secret. Empty for [`Acquired`](EventKind::Acquired) and
     /// [`Released`](EventKind::Released).
     pub message: &'a str,
@@ -109,6 +100,7 @@ impl<'a> Event<'a> {
             to: None,
             place: None,
             error: None,
+            sqlstate: None,
             message: "",
         }
     }

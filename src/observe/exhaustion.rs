@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::error::human;
+use crate::link::TransactionStatus;
 
 /// The holder of a checked out connection.
 #[derive(Debug, Clone)]
@@ -21,8 +22,8 @@ pub struct Holder {
     pub place: Option<String>,
     /// The backtrace of the checkout, if the option `leak_backtrace` is on.
     pub backtrace: Option<Arc<Backtrace>>,
-    /// `idle`, `in_transaction`, `failed` (a failed transaction) or `unknown`.
-    pub transaction: &'static str,
+    /// The transaction status of the session.
+    pub transaction: TransactionStatus,
     /// A statement is running.
     pub busy: bool,
     /// The time since its last statement ended.
@@ -41,8 +42,8 @@ impl fmt::Display for Holder {
         }
         let does = match (self.busy, self.transaction) {
             (true, _) => "runs a statement",
-            (false, "in_transaction") => "idle in transaction",
-            (false, "failed") => "idle in a failed transaction",
+            (false, TransactionStatus::InTransaction) => "idle in transaction",
+            (false, TransactionStatus::Failed) => "idle in a failed transaction",
             (false, _) => "idle",
         };
         write!(f, ", {does}")?;
@@ -128,7 +129,9 @@ impl Exhaustion {
     /// Returns the most likely reason, in one line.
     pub fn verdict(&self) -> String {
         let stale = |holder: &&Holder| {
-            !holder.busy && holder.transaction != "idle" && holder.held_for > Duration::from_secs(1)
+            !holder.busy
+                && holder.transaction != TransactionStatus::Idle
+                && holder.held_for > Duration::from_secs(1)
         };
         let in_transaction = self.holders.iter().filter(stale).count();
         let unused = |holder: &&Holder| !holder.busy && holder.held_for > Duration::from_secs(5);

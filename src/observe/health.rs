@@ -5,27 +5,19 @@ use std::time::Duration;
 
 use super::alerts::{Alert, Severity};
 use crate::error::{ErrorKind, Phase, human};
+use crate::named_enum::named_enum;
 
-/// The health of a pool in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum HealthStatus {
-    /// No problem is known. An unused pool is healthy: it opens no connection to find out.
-    Healthy,
-    /// The pool serves calls, but an alert is raised, the server is full, or the server is out of reach and being probed.
-    Degraded,
-    /// Callers get an error: the circuit is open, the server fails the pool permanently, or the pool was closed.
-    Down,
-}
-
-impl HealthStatus {
-    /// Returns its stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
+named_enum! {
+    /// The health of a pool in one word.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    #[non_exhaustive]
+    pub enum HealthStatus {
+        /// No problem is known. An unused pool is healthy: it opens no connection to find out.
+        Healthy "healthy",
+        /// The pool serves calls, but an alert is raised, the server is full, or the server is out of reach and being probed.
+        Degraded "degraded",
+        /// Callers get an error: the circuit is open, the server fails the pool permanently, or the pool was closed.
+        Down "down",
     }
 }
 

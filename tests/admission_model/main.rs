@@ -3,9 +3,9 @@
 //!
 //! It has no test harness: the tests within the queue's own files would come along, and they need real locks.
 
-mod error {
-    pub(crate) use holdfast::{ErrorKind, LimitedBy, PoolSnapshot};
-}
+mod error;
+#[path = "../../src/named_enum.rs"]
+mod named_enum;
 #[allow(dead_code, unused_imports)]
 mod pool;
 #[allow(dead_code, unused_imports)]

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t opened_connection;
     uint32_t opened_pid;
     char closed_for[64];
+    char closed_sqlstate[8], message_sqlstate[8];
     holdfast_status timed_out_status;
     uint64_t timed_out_us;
     holdfast_error *kept;
@@ -37,7 +38,10 @@ static void see(void *user_data, const holdfast_event *event)
         CHECK(event->error == NULL && event->place.len == 0);
     } else if (event->kind == HOLDFAST_EVENT_CLOSED) {
         snprintf(seen->closed_for, sizeof seen->closed_for, "%s", event->reason.ptr);
+        snprintf(seen->closed_sqlstate, sizeof seen->closed_sqlstate, "%s", event->sqlstate.ptr);
         CHECK(event->took_us == HOLDFAST_NO_DURATION && event->status == HOLDFAST_STATUS_OK);
+    } else if (event->kind == HOLDFAST_EVENT_SERVER_MESSAGE) {
+        snprintf(seen->message_sqlstate, sizeof seen->message_sqlstate, "%s", event->sqlstate.ptr);
     } else if (event->kind == HOLDFAST_EVENT_TIMED_OUT) {
         seen->timed_out_status = event->status;
         seen->timed_out_us = event->took_us;
@@ -260,9 +264,53 @@ static void a_pool_is_served_over_http(const char *url)
     holdfast_pool_free(pool);
 }
 
+static void constants_have_names(void)
+{
+    CHECK(is(holdfast_event_name(HOLDFAST_EVENT_OPENED), "opened"));
+    CHECK(is(holdfast_event_name(HOLDFAST_EVENT_EXHAUSTION_EXPLAINED), "exhaustion_explained"));
+    CHECK(is(holdfast_circuit_name(HOLDFAST_CIRCUIT_PROBING), "probing"));
+    CHECK(is(holdfast_limited_by_name(HOLDFAST_LIMITED_BY_NOTHING), "nothing"));
+    CHECK(is(holdfast_limited_by_name(HOLDFAST_LIMITED_BY_FLEET), "fleet"));
+    CHECK(is(holdfast_health_name(HOLDFAST_HEALTH_DEGRADED), "degraded"));
+    CHECK(is(holdfast_event_name(0), "unknown") && is(holdfast_event_name(1000), "unknown"));
+    CHECK(is(holdfast_circuit_name(-1), "unknown") && is(holdfast_limited_by_name(99), "unknown"));
+    CHECK(is(holdfast_health_name(99), "unknown"));
+}
+
+/* The message may be in any language: the SQLSTATE is the same. */
+static void the_end_of_a_connection_has_the_servers_sqlstate(const char *url)
+{
+    Seen seen;
+    holdfast_error *error;
+    holdfast_connection *conn;
+    holdfast_result *result;
+    char sql[64];
+    memset(&seen, 0, sizeof seen);
+    CHECK(pthread_mutex_init(&seen.lock, NULL) == 0);
+    holdfast_pool *pool = open_pool(url, &seen), *other = open_pool(url, NULL);
+    OK(holdfast_pool_acquire(pool, NULL, &conn, &error));
+    snprintf(sql, sizeof sql, "select pg_terminate_backend(%u, 5000)", (unsigned)holdfast_connection_backend_pid(conn));
+    holdfast_connection_release(conn);
+    OK(holdfast_pool_query(other, NULL, sql, HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT, &result, &error));
+    holdfast_result_free(result);
+    OK(holdfast_pool_query(pool, NULL, "select 1", HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT, &result, &error));
+    holdfast_result_free(result);
+    for (int i = 0; i < 5000 && count(&seen, HOLDFAST_EVENT_CLOSED) == 0; i++)
+        pause_ms(2);
+    pthread_mutex_lock(&seen.lock);
+    CHECK(strcmp(seen.closed_sqlstate, "57P01") == 0 && strcmp(seen.message_sqlstate, "57P01") == 0);
+    pthread_mutex_unlock(&seen.lock);
+    holdfast_pool_free(pool);
+    holdfast_pool_free(other);
+    for (int i = 0; i < 5000 && destroyed(&seen) == 0; i++)
+        pause_ms(2);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
+    constants_have_names();
+    the_end_of_a_connection_has_the_servers_sqlstate(argv[1]);
     events_tell_what_happens(argv[1]);
     a_callback_is_taken_back();
     metrics_and_health_are_texts_and_numbers(argv[1]);

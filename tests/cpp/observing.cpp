@@ -96,6 +96,9 @@ static void events_tell_what_happened_to_whom_and_for_how_long(const std::string
     pool.close(5s);
     soon("the connection is closed", [&] { return seen->count(kind::closed) == 1; });
     const auto closed = seen->of(kind::closed);
+    CHECK(closed.event.sqlstate.empty() && holdfast::name(closed.event.kind) == "closed");
+    CHECK(holdfast::name(holdfast::health_status::down) == "down");
+    CHECK(holdfast::circuit_name(pool.stats()) == "closed" && holdfast::limited_by_name(pool.stats()) == "nothing");
     CHECK(closed.reason == "pool_closed" && !closed.event.took && closed.event.connection == opened.event.connection);
 }
 

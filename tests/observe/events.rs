@@ -19,6 +19,7 @@ struct Told {
     reason: Option<String>,
     moved: Option<(u32, u32)>,
     error: Option<ErrorKind>,
+    sqlstate: Option<String>,
     message: String,
 }
 
@@ -33,6 +34,7 @@ fn listening(config: PoolConfig) -> (Pool, Receiver<Told>) {
             reason: event.reason.map(str::to_owned),
             moved: event.from.zip(event.to),
             error: event.error.map(holdfast::Error::kind),
+            sqlstate: event.sqlstate.map(str::to_owned),
             message: event.message.to_owned(),
         };
         let _ = sender.send(told);
@@ -195,4 +197,17 @@ fn log_records_have_the_same_fields_as_events() {
     let names: Vec<_> = opened.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["event", "connection", "backend_pid", "took_ms"]);
     assert_eq!((opened[0].1.as_str(), opened[2].1.as_str()), ("opened", pid.as_str()));
+}
+
+#[test]
+fn the_end_of_a_connection_has_the_servers_sqlstate() {
+    let (pool, events) = listening(config(server(), "ended"));
+    let pid = pool.get().unwrap().backend_pid().unwrap();
+    let other = Pool::new(config(server(), "other")).unwrap();
+    other.execute("select pg_terminate_backend($1, 5000)", &[&pid.cast_signed()]).unwrap();
+    pool.batch_execute("select 1").unwrap();
+    let said = next(&events, EventKind::ServerMessage);
+    let closed = next(&events, EventKind::Closed);
+    assert_eq!((said.sqlstate.as_deref(), closed.sqlstate.as_deref()), (Some("57P01"), Some("57P01")));
+    assert_eq!(closed.pid, Some(pid), "{closed:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use holdfast::{ErrorKind, Pool, PoolConfig};
+use holdfast::{ErrorKind, Pool, PoolConfig, TransactionStatus};
 use postgres::{Client, NoTls};
 
 use crate::support::own_server;
@@ -23,7 +23,11 @@ fn holders_are_named_with_what_they_do_and_the_server_tells_who_has_its_slots() 
     thread::sleep(ms(1_100));
     let story = pool.explain_exhaustion();
     let states: Vec<_> = story.holders.iter().map(|holder| holder.transaction).collect();
-    assert_eq!(states, ["in_transaction", "failed"], "the longest first: {story}");
+    assert_eq!(
+        states,
+        [TransactionStatus::InTransaction, TransactionStatus::Failed],
+        "the longest first: {story}"
+    );
     let first = &story.holders[0];
     assert_eq!(first.backend_pid, idle_in_tx.backend_pid());
     assert!(first.place.as_ref().unwrap().contains("tests/observe/exhaustion.rs:"), "{story}");

@@ -188,7 +188,7 @@ fn whatever_threads_do_the_figures_agree_and_in_the_end_all_is_at_rest() {
     assert_eq!((report.cut, pool.stats().total), (0, 0), "seed {seed}");
     soon("the server is rid of all of them", || observer.backends(NAME).is_empty());
     println!("{served} checkouts, {} rolled back", pool.stats().rolled_back);
-    for reason in CloseReason::ALL {
+    for &reason in CloseReason::ALL {
         println!("closed {}: {}", reason.name(), pool.stats().closes_by(reason));
     }
 }

@@ -36,6 +36,12 @@ enum class event_kind : std::int32_t {
     exhaustion_explained = HOLDFAST_EVENT_EXHAUSTION_EXPLAINED,
 };
 
+/// The name of a kind in snake case, such as "opened"; "unknown" for one that the library does not have.
+inline std::string_view name(event_kind kind) noexcept
+{
+    return detail::view(holdfast_event_name(static_cast<std::int32_t>(kind)));
+}
+
 /// An event of a pool. It and its texts are valid during the call; texts that a kind does not have are empty, numbers
 /// 0.
 struct event {
@@ -58,6 +64,9 @@ struct event {
     std::string_view reason;
     /// The event in words. Never holds a secret. Empty for acquired, released and waited.
     std::string_view message;
+    /// The SQLSTATE that the server gave, whatever its language: of the message with which it ended the connection
+    /// (closed, server_message), or of the failure.
+    std::string_view sqlstate;
 
     /// The failure, as a call would throw it, to keep for longer than the call; nothing if there was none.
     std::optional<holdfast::error> error() const
@@ -83,7 +92,8 @@ struct event {
                 it.from,
                 it.to,
                 detail::view(it.reason),
-                detail::view(it.message)};
+                detail::view(it.message),
+                detail::view(it.sqlstate)};
     }
 };
 

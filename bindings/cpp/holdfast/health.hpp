@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace holdfast {
 
@@ -18,6 +19,12 @@ enum class health_status : std::int32_t {
     degraded = HOLDFAST_HEALTH_DEGRADED,
     down = HOLDFAST_HEALTH_DOWN,
 };
+
+/// The name of a status in snake case, such as "degraded"; "unknown" for one that the library does not have.
+inline std::string_view name(health_status status) noexcept
+{
+    return detail::view(holdfast_health_name(static_cast<std::int32_t>(status)));
+}
 
 /// The health of a pool. In words, with reasons and what to do: pool::metrics.
 struct health {

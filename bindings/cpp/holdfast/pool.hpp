@@ -42,6 +42,18 @@ namespace holdfast {
 
 /// The metrics of a pool; its fields are explained in holdfast.h.
 using stats = ::holdfast_stats;
+
+/// The name of what keeps stats::limit below stats::max_size, in snake case: "nothing", "server" and so on.
+inline std::string_view limited_by_name(const stats &of) noexcept
+{
+    return detail::view(holdfast_limited_by_name(of.limited_by));
+}
+
+/// The name of the state of the circuit, in snake case: "closed", "probing" and so on.
+inline std::string_view circuit_name(const stats &of) noexcept
+{
+    return detail::view(holdfast_circuit_name(of.circuit));
+}
 /// The report of closing a pool; its fields are explained in holdfast.h.
 using close_report = ::holdfast_close_report;
 

@@ -5,12 +5,6 @@
 const { hide } = require('./hidden')
 const { DatabaseError, HoldfastError, toError } = require('./errors')
 
-/** The library's constants. */
-const KIND = {
-  1: 'opened', 2: 'open_failed', 3: 'closed', 7: 'retried', 8: 'timed_out', 9: 'limit_moved', 10: 'circuit_moved', 11: 'leak_suspected',
-  12: 'server_message', 13: 'rolled_back', 14: 'alert_raised', 15: 'alert_cleared', 16: 'exhaustion_explained',
-}
-
 /** Under which name each is emitted, besides 'event', which all are. */
 const EVENTS = {
   retried: 'retry',
@@ -50,8 +44,8 @@ function reasonOf(pool, told) {
 
 /** @param {import('./pool')} pool */
 function translate(pool, event) {
-  const name = KIND[event.kind]
-  const told = { ...event, kind: name ?? `kind ${event.kind}` }
+  const name = event.kind
+  const told = { ...event }
   if (event.error !== undefined) told.error = toError(event.error)
   if (name === 'open_failed' && event.error !== undefined) pool._causes.failed(event.error)
   if (name === 'opened') {

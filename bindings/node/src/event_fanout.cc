@@ -58,6 +58,7 @@ struct EventCopy {
           took_us(event.took_us == HOLDFAST_NO_DURATION ? -1.0 : static_cast<double>(event.took_us)),
           connection(static_cast<double>(event.connection)), pid(event.backend_pid), from(event.from), to(event.to),
           status(event.status), pool(owned(event.pool)), reason(owned(event.reason)), message(owned(event.message)),
+          sqlstate(owned(event.sqlstate)),
           error(holdfast_error_clone(event.error), holdfast_error_free)
     {
     }
@@ -65,7 +66,7 @@ struct EventCopy {
     napi_value object(napi_env env) const
     {
         Object object(env);
-        object.set("kind", static_cast<double>(kind))
+        object.set("kind", make(env, holdfast_event_name(kind)))
             .set("time", unix_ms)
             .set("pool", make(env, pool))
             .set("connection", connection)
@@ -74,6 +75,8 @@ struct EventCopy {
             .set("to", static_cast<double>(to))
             .set("reason", make(env, reason))
             .set("message", make(env, message));
+        if (!sqlstate.empty())
+            object.set("sqlstate", make(env, sqlstate));
         if (took_us >= 0)
             object.set("tookMillis", took_us / 1000.0);
         if (status != HOLDFAST_STATUS_OK)
@@ -87,7 +90,7 @@ struct EventCopy {
     double unix_ms, took_us, connection;
     uint32_t pid, from, to;
     holdfast_status status;
-    std::string pool, reason, message;
+    std::string pool, reason, message, sqlstate;
     std::shared_ptr<holdfast_error> error;
 };
 

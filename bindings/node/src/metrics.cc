@@ -35,18 +35,6 @@ napi_value counts(napi_env env, napi_callback_info info)
     return undefined(env);
 }
 
-static const char *limited_by_name(int32_t code)
-{
-    static const char *names[] = {"nothing", "server", "reserved", "role", "database", "pooler", "fleet"};
-    return code >= 0 && code < 7 ? names[code] : "unknown";
-}
-
-static const char *circuit_name(int32_t code)
-{
-    static const char *names[] = {"closed", "probing", "open", "refused"};
-    return code >= 0 && code < 4 ? names[code] : "unknown";
-}
-
 // (pool) -> all figures, or what is wrong
 napi_value stats(napi_env env, napi_callback_info info)
 {
@@ -76,7 +64,7 @@ napi_value stats(napi_env env, napi_callback_info info)
     Object object(env);
     object.set("maxSize", static_cast<double>(all.max_size))
         .set("limit", static_cast<double>(all.limit))
-        .set("limitedBy", make(env, std::string(limited_by_name(all.limited_by))))
+        .set("limitedBy", make(env, holdfast_limited_by_name(all.limited_by)))
         .set("total", static_cast<double>(all.total))
         .set("idle", static_cast<double>(all.idle))
         .set("inUse", static_cast<double>(all.in_use))
@@ -94,7 +82,7 @@ napi_value stats(napi_env env, napi_callback_info info)
         .set("validations", static_cast<double>(all.validations))
         .set("fleetShare", static_cast<double>(all.fleet_share))
         .set("fleetPeers", static_cast<double>(all.fleet_peers))
-        .set("circuit", make(env, std::string(circuit_name(all.circuit))))
+        .set("circuit", make(env, holdfast_circuit_name(all.circuit)))
         .set("circuitMillis", static_cast<double>(all.circuit_ms))
         .set("closed", closed.value())
         .set("errors", errors.value());
@@ -115,10 +103,8 @@ napi_value health(napi_env env, napi_callback_info info)
     holdfast_error *error = nullptr;
     if (holdfast_pool_health(pool_of(env, arguments), &state, &error) != HOLDFAST_STATUS_OK)
         return describe_and_free(env, error);
-    static const char *names[] = {"healthy", "degraded", "down"};
-    const char *name = state.status >= 0 && state.status < 3 ? names[state.status] : "unknown";
     return Object(env)
-        .set("status", make(env, std::string(name)))
+        .set("status", make(env, holdfast_health_name(state.status)))
         .set("live", make_bool(env, state.live != 0))
         .set("ready", make_bool(env, state.ready != 0))
         .set("alerts", static_cast<double>(state.alerts))

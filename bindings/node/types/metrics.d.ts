@@ -67,6 +67,8 @@ export interface PoolEvent {
   reason: string
   message: string
   tookMillis?: number
+  /** The SQLSTATE that the server gave, whatever its language: as it ended a connection, or of the failure. */
+  sqlstate?: string
   /** The kind of failure, where there was one. */
   failure?: string
   /** The failure itself. */

@@ -10,11 +10,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::config::{holdfast_config, with_config};
 use super::error::holdfast_error;
-use super::guard::{Failure, guard, micros};
+use super::guard::{Failure, guard, micros, or_default};
 use super::handle::Kept;
 use super::log::{UserData, holdfast_destroy};
 use super::status::{self, holdfast_status};
-use super::text::{Text, holdfast_str};
+use super::text::{Text, ended, holdfast_str, literal};
 use crate::config::PoolConfig;
 use crate::observe::event::{Event, EventKind, EventSink};
 
@@ -22,7 +22,7 @@ use crate::observe::event::{Event, EventKind, EventSink};
 pub const HOLDFAST_EVENT_OPENED: i32 = 1;
 /// A connection could not be opened: status has the kind of failure.
 pub const HOLDFAST_EVENT_OPEN_FAILED: i32 = 2;
-/// A connection is closed, for the reason named.
+/// A connection is closed, for the reason named. If the server ended it with a message, sqlstate is that of the message.
 pub const HOLDFAST_EVENT_CLOSED: i32 = 3;
 /// A connection was checked out, after took_us of waiting.
 pub const HOLDFAST_EVENT_ACQUIRED: i32 = 4;
@@ -88,6 +88,9 @@ pub struct holdfast_event {
     /// The failure, with all that a failed call reports of it, or NULL if there was none. Not to be freed; to keep it
     /// for longer than the callback, use holdfast_error_clone.
     pub error: *const holdfast_error,
+    /// The SQLSTATE that the server gave, whatever its language: of the message with which it ended the connection
+    /// (HOLDFAST_EVENT_CLOSED, _SERVER_MESSAGE), or of the failure.
+    pub sqlstate: holdfast_str,
 }
 
 /// Takes an event. Called as a holdfast_log_callback is, and with the same rules: on any thread, by several at once,
@@ -101,11 +104,12 @@ fn tell(
     user_data: &UserData,
     event: &Event<'_>,
 ) {
-    let (pool, reason, message, place) = (
+    let (pool, reason, message, place, sqlstate) = (
         Text::new(event.pool),
         Text::optional(event.reason),
         Text::new(event.message),
         Text::optional(event.place),
+        Text::optional(event.sqlstate),
     );
     let error = event.error.map(|error| Kept::<holdfast_error>::new(holdfast_error::describe_core(error)));
     let told = holdfast_event {
@@ -123,6 +127,7 @@ fn tell(
         message: message.view(),
         place: place.view(),
         error: error.as_ref().map_or(ptr::null(), Kept::as_ptr),
+        sqlstate: sqlstate.view(),
     };
     // SAFETY: the program gave the function for this data; the event, its texts and its error live until the call is over.
     unsafe { callback(user_data.get(), &raw const told) };
@@ -147,6 +152,16 @@ fn number(kind: EventKind) -> i32 {
         EventKind::AlertCleared => HOLDFAST_EVENT_ALERT_CLEARED,
         EventKind::ExhaustionExplained => HOLDFAST_EVENT_EXHAUSTION_EXPLAINED,
     }
+}
+
+/// Returns the name of a HOLDFAST_EVENT_ constant in snake case, such as "opened"; "unknown" for a kind that this version does
+/// not have. The text is static. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn holdfast_event_name(kind: i32) -> holdfast_str {
+    or_default(literal("unknown\0"), || {
+        let known = EventKind::ALL.iter().find(|known| number(**known) == kind);
+        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
+    })
 }
 
 /// Reports every event of the pools made from this configuration to the callback as it happens. NULL as callback, or a

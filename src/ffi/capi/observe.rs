@@ -5,11 +5,11 @@
 use super::error::holdfast_error;
 use super::growable;
 use super::growable::Growing;
-use super::guard::{Failure, Out, guard, micros};
+use super::guard::{Failure, Out, guard, micros, or_default};
 use super::handle::hold;
 use super::pool::holdfast_pool;
 use super::status::holdfast_status;
-use super::text::{Text, holdfast_text};
+use super::text::{Text, ended, holdfast_str, holdfast_text, literal};
 use crate::exposition::{self, MetricsFormat};
 use crate::observe::health::HealthStatus;
 
@@ -59,6 +59,24 @@ pub struct holdfast_health {
 // SAFETY: repr(C); six of 32 bits, then u64: no padding.
 unsafe impl Growing for holdfast_health {}
 
+fn health_status(status: HealthStatus) -> i32 {
+    match status {
+        HealthStatus::Healthy => HOLDFAST_HEALTH_HEALTHY,
+        HealthStatus::Degraded => HOLDFAST_HEALTH_DEGRADED,
+        HealthStatus::Down => HOLDFAST_HEALTH_DOWN,
+    }
+}
+
+/// Returns the name of a HOLDFAST_HEALTH_ constant in snake case, such as "degraded"; "unknown" for a status that this version
+/// does not have. The text is static. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn holdfast_health_name(status: i32) -> holdfast_str {
+    or_default(literal("unknown\0"), || {
+        let known = HealthStatus::ALL.iter().find(|known| health_status(**known) == status);
+        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
+    })
+}
+
 /// Fills a struct with how the pool judges its own state, by what is known: the server is not asked. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holdfast_pool_health(
@@ -72,11 +90,7 @@ pub unsafe extern "C" fn holdfast_pool_health(
         let found = core.health();
         let filled = holdfast_health {
             struct_size: 0,
-            status: match found.status {
-                HealthStatus::Healthy => HOLDFAST_HEALTH_HEALTHY,
-                HealthStatus::Degraded => HOLDFAST_HEALTH_DEGRADED,
-                HealthStatus::Down => HOLDFAST_HEALTH_DOWN,
-            },
+            status: health_status(found.status),
             live: found.is_live().into(),
             ready: found.is_ready().into(),
             alerts: core.alerts().len() as u32,

@@ -1,13 +1,14 @@
-//! Figures of a pool.
+//! Statistics.
 
-use super::error::{holdfast_error, limited_by};
+use super::error::{HOLDFAST_LIMITED_BY_NOTHING, holdfast_error, limited_by};
 use super::growable;
 use super::growable::Growing;
-use super::guard::guard;
+use super::guard::{guard, or_default};
 use super::handle::hold;
 use super::pool::holdfast_pool;
 use super::status::{self, holdfast_status};
-use crate::error::ErrorKind;
+use super::text::{ended, holdfast_str, literal};
+use crate::error::{ErrorKind, LimitedBy};
 use crate::pool::{Circuit, CloseReason, Stats};
 
 /// The number of entries of holdfast_stats.errors: room for kinds of failure to come.
@@ -32,11 +33,11 @@ pub struct holdfast_stats {
     pub in_use: u32,
     /// Being opened.
     pub opening: u32,
-    /// Threads that wait for a connection.
+    /// Threads and submitted requests that wait for a connection.
     pub waiting: u32,
     /// Connections checked out. This and all that follows is counted since the pool was opened.
     pub gets: u64,
-    /// Times a thread had to queue.
+    /// Calls that had to wait for a connection.
     pub waits: u64,
     /// Calls that ended with HOLDFAST_STATUS_POOL_TIMEOUT.
     pub timeouts: u64,
@@ -115,9 +116,32 @@ fn circuit(circuit: Circuit) -> i32 {
 // SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64, then two u32, then u64: no padding.
 unsafe impl Growing for holdfast_stats {}
 
+/// Returns the name of a HOLDFAST_CIRCUIT_ constant in snake case, such as "probing"; "unknown" for a state that this version
+/// does not have. The text is static. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn holdfast_circuit_name(state: i32) -> holdfast_str {
+    or_default(literal("unknown\0"), || {
+        let known = Circuit::ALL.iter().find(|known| circuit(**known) == state);
+        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
+    })
+}
+
+/// Returns the name of a HOLDFAST_LIMITED_BY_ constant in snake case, such as "server"; "unknown" for a limit that this version
+/// does not have. The text is static. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn holdfast_limited_by_name(limit: i32) -> holdfast_str {
+    or_default(literal("unknown\0"), || {
+        if limit == HOLDFAST_LIMITED_BY_NOTHING {
+            return Ok(literal("nothing\0"));
+        }
+        let known = LimitedBy::ALL.iter().find(|known| limited_by(Some(**known)) == limit);
+        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
+    })
+}
+
 fn described(stats: &Stats) -> holdfast_stats {
     let mut errors = [0; HOLDFAST_ERROR_KINDS];
-    for kind in ErrorKind::ALL {
+    for &kind in ErrorKind::ALL {
         if let Some(place) = usize::try_from(status::of_kind(kind)).ok().and_then(|i| errors.get_mut(i)) {
             *place = stats.errors_of(kind);
         }

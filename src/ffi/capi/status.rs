@@ -118,25 +118,6 @@ pub(super) fn of_failure(failure: &Failure) -> holdfast_status {
 pub(super) fn name(status: holdfast_status) -> &'static str {
     match status {
         HOLDFAST_STATUS_OK => "ok\0",
-        HOLDFAST_STATUS_CONFIG => "config\0",
-        HOLDFAST_STATUS_RESOLVE => "resolve\0",
-        HOLDFAST_STATUS_REFUSED => "refused\0",
-        HOLDFAST_STATUS_UNREACHABLE => "unreachable\0",
-        HOLDFAST_STATUS_TLS => "tls\0",
-        HOLDFAST_STATUS_AUTH => "auth\0",
-        HOLDFAST_STATUS_SERVER_FULL => "server_full\0",
-        HOLDFAST_STATUS_SERVER_STARTING => "server_starting\0",
-        HOLDFAST_STATUS_CONNECT_TIMEOUT => "connect_timeout\0",
-        HOLDFAST_STATUS_POOL_TIMEOUT => "pool_timeout\0",
-        HOLDFAST_STATUS_CIRCUIT_OPEN => "circuit_open\0",
-        HOLDFAST_STATUS_POOL_CLOSED => "pool_closed\0",
-        HOLDFAST_STATUS_CONNECTION_LOST => "connection_lost\0",
-        HOLDFAST_STATUS_QUERY_TIMEOUT => "query_timeout\0",
-        HOLDFAST_STATUS_CANCELED => "canceled\0",
-        HOLDFAST_STATUS_COMMIT_UNKNOWN => "commit_unknown\0",
-        HOLDFAST_STATUS_DATABASE => "database\0",
-        HOLDFAST_STATUS_MISUSE => "misuse\0",
-        HOLDFAST_STATUS_OVERLOADED => "overloaded\0",
         HOLDFAST_STATUS_NULL => "null\0",
         HOLDFAST_STATUS_UTF8 => "utf8\0",
         HOLDFAST_STATUS_ARGUMENT => "argument\0",
@@ -147,7 +128,10 @@ pub(super) fn name(status: holdfast_status) -> &'static str {
         HOLDFAST_STATUS_ROLLED_BACK => "rolled_back\0",
         HOLDFAST_STATUS_QUEUE_FULL => "queue_full\0",
         HOLDFAST_STATUS_REENTRANT => "reentrant\0",
-        _ => "unknown\0",
+        _ => {
+            let kind = ErrorKind::ALL.iter().find(|kind| of_kind(**kind) == status);
+            kind.map_or("unknown\0", |kind| kind.name_with_nul())
+        }
     }
 }
 
@@ -164,9 +148,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_code_of_its_own_and_the_name_it_has_in_rust() {
-        let codes: Vec<_> = ErrorKind::ALL.into_iter().map(of_kind).collect();
+        let codes: Vec<_> = ErrorKind::ALL.iter().copied().map(of_kind).collect();
         assert_eq!(codes, (1..=19).collect::<Vec<_>>());
-        for kind in ErrorKind::ALL {
+        for &kind in ErrorKind::ALL {
             assert_eq!(name(of_kind(kind)).trim_end_matches('\0'), kind.name());
         }
     }

@@ -151,15 +151,16 @@ impl Core {
         if conn.link.poll_idle() == IdlePoll::Closed {
             conn.link.receive_until_hangup();
         }
-        if let Some(words) = conn.link.fatal_message() {
-            let message = format_args!("the server ended a connection: {}", words.message);
-            self.emit(EventKind::ServerMessage)
-                .of(&conn)
-                .info(&[("sqlstate", words.sqlstate.code().into())], message);
+        let fatal = conn.link.fatal_message();
+        let sqlstate = fatal.as_ref().map(|fatal| fatal.sqlstate.code());
+        if let Some(fatal) = &fatal {
+            let message = format_args!("the server ended a connection: {}", fatal.message);
+            self.emit(EventKind::ServerMessage).of(&conn).sqlstate(sqlstate).info(&[], message);
         }
         self.emit(EventKind::Closed)
             .of(&conn)
             .reason(reason.name())
+            .sqlstate(sqlstate)
             .debug(&[], format_args!("closing a connection: {}", reason.name()));
         // A server process that closed its end has ended its statement too.
         let abandoned_work = conn.link.is_busy() && conn.link.fault() != Some(LinkFault::ClosedByServer);

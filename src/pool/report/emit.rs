@@ -59,6 +59,12 @@ impl<'a> Emission<'a> {
 
     pub(in crate::pool) fn error(mut self, error: &'a Error) -> Self {
         self.event.error = Some(error);
+        self.event.sqlstate = error.sqlstate().map(|state| state.code());
+        self
+    }
+
+    pub(in crate::pool) fn sqlstate(mut self, code: Option<&'a str>) -> Self {
+        self.event.sqlstate = code;
         self
     }
 
@@ -109,6 +115,7 @@ impl<'a> Emission<'a> {
         add("to", event.to.map(Value::from));
         add("place", event.place.map(Value::from));
         add("kind", event.error.map(|error| Value::from(error.kind().name())));
+        add("sqlstate", event.sqlstate.map(Value::from));
         fields.extend(more.iter().cloned());
         fields
     }

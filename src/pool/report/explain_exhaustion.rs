@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::link::TransactionStatus;
 use crate::observe::event::EventKind;
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 use crate::pool::Pool;
@@ -94,7 +93,7 @@ impl Pool {
     /// let mut conn = pool.get()?;
     /// conn.batch_execute("begin")?;
     /// let story = pool.explain_exhaustion();
-    /// assert_eq!(story.holders[0].transaction, "in_transaction");
+    /// assert_eq!(story.holders[0].transaction, holdfast::TransactionStatus::InTransaction);
     /// assert!(story.server.is_some(), "{story}");
     /// # Ok(()) }
     /// ```
@@ -239,19 +238,13 @@ fn slots_of_server(conn: &mut Parked, deadline: Instant) -> Result<ServerSlots, 
 
 fn holder(conn: &Registered) -> Option<Holder> {
     let holding = conn.checkout.holding()?;
-    let transaction = match conn.link.transaction_status() {
-        TransactionStatus::Unknown => "unknown",
-        TransactionStatus::Idle => "idle",
-        TransactionStatus::InTransaction => "in_transaction",
-        TransactionStatus::Failed => "failed",
-    };
     Some(Holder {
         connection: conn.id,
         backend_pid: conn.link.backend_key().map(|key| key.process_id),
         held_for: holding.held_for,
         place: holding.place.map(ToString::to_string),
         backtrace: holding.backtrace,
-        transaction,
+        transaction: conn.link.transaction_status(),
         busy: conn.link.is_busy(),
         last_statement: conn.link.traffic().last_ended().map(|ended| Tick::exact().since(ended)),
     })

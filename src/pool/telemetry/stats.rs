@@ -1,68 +1,38 @@
 //! The metrics of a pool: its state and its counters, as of one moment.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use crate::error::{ErrorKind, LimitedBy, PoolSnapshot};
+use crate::error::{ErrorKind, PoolSnapshot};
+use crate::named_enum::named_enum;
 
-/// The reason why the pool closed a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// Idle for `idle_timeout`.
-    IdleTimeout,
-    /// Older than its share of `max_lifetime`.
-    MaxLifetime,
-    /// Found dead, or failed validation, before it was checked out.
-    ValidationFailed,
-    /// Broke while it was checked out.
-    Broken,
-    /// A statement ran past its deadline.
-    DeadlinePassed,
-    /// Came back in a state that could not be cleaned in time.
-    Unclean,
-    /// The borrower asked for it ([`PooledConnection::discard`](crate::PooledConnection::discard)).
-    Discarded,
-    /// The pool was closed or dropped.
-    PoolClosed,
-    /// Idle when the program released idle connections ([`Pool::release_idle`](crate::Pool::release_idle)).
-    Released,
-    /// Its server no longer has the role that `target_session_attrs` asks for.
-    WrongRole,
-    /// Closed to leave its slot to other pools (the option `fleet_share`).
-    Shared,
-}
-
-impl CloseReason {
-    /// Every reason, in the order counters are kept in.
-    pub const ALL: [CloseReason; 11] = [
-        Self::IdleTimeout,
-        Self::MaxLifetime,
-        Self::ValidationFailed,
-        Self::Broken,
-        Self::DeadlinePassed,
-        Self::Unclean,
-        Self::Discarded,
-        Self::PoolClosed,
-        Self::Released,
-        Self::WrongRole,
-        Self::Shared,
-    ];
-
-    /// Returns the reason's stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::IdleTimeout => "idle_timeout",
-            Self::MaxLifetime => "max_lifetime",
-            Self::ValidationFailed => "validation_failed",
-            Self::Broken => "broken",
-            Self::DeadlinePassed => "deadline_passed",
-            Self::Unclean => "unclean",
-            Self::Discarded => "discarded",
-            Self::PoolClosed => "pool_closed",
-            Self::Released => "released",
-            Self::WrongRole => "wrong_role",
-            Self::Shared => "shared",
-        }
+named_enum! {
+    /// The reason why the pool closed a connection.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum CloseReason {
+        /// Idle for `idle_timeout`.
+        IdleTimeout "idle_timeout",
+        /// Older than its share of `max_lifetime`.
+        MaxLifetime "max_lifetime",
+        /// Found dead, or failed validation, before it was checked out.
+        ValidationFailed "validation_failed",
+        /// Broke while it was checked out.
+        Broken "broken",
+        /// A statement ran past its deadline.
+        DeadlinePassed "deadline_passed",
+        /// Came back in a state that could not be cleaned in time.
+        Unclean "unclean",
+        /// The borrower asked for it ([`PooledConnection::discard`](crate::PooledConnection::discard)).
+        Discarded "discarded",
+        /// The pool was closed or dropped.
+        PoolClosed "pool_closed",
+        /// Idle when the program released idle connections ([`Pool::release_idle`](crate::Pool::release_idle)).
+        Released "released",
+        /// Its server no longer has the role that `target_session_attrs` asks for.
+        WrongRole "wrong_role",
+        /// Closed to leave its slot to other pools (the option `fleet_share`).
+        Shared "shared",
     }
 }
 
@@ -104,35 +74,22 @@ impl Counters {
     }
 }
 
-/// The state of a pool's circuit: whether it opens connections at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Circuit {
-    /// Connections are opened as they are needed.
-    #[default]
-    Closed,
-    /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries allow.
-    Probing,
-    /// The server has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail
-    /// at once.
-    Open,
-    /// A permanent failure (credentials, database, TLS): calls that find no connection fail at once with the server's error,
-    /// and the server is asked again only rarely.
-    Refused,
-}
-
-impl Circuit {
-    /// Every state.
-    pub const ALL: [Circuit; 4] = [Self::Closed, Self::Probing, Self::Open, Self::Refused];
-
-    /// Returns its stable name in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Probing => "probing",
-            Self::Open => "open",
-            Self::Refused => "refused",
-        }
+named_enum! {
+    /// The state of a pool's circuit: whether it opens connections at present.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    #[non_exhaustive]
+    pub enum Circuit {
+        /// Connections are opened as they are needed.
+        #[default]
+        Closed "closed",
+        /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries allow.
+        Probing "probing",
+        /// The server has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail
+        /// at once.
+        Open "open",
+        /// A permanent failure (credentials, database, TLS): calls that find no connection fail at once with the server's error,
+        /// and the server is asked again only rarely.
+        Refused "refused",
     }
 }
 
@@ -152,35 +109,15 @@ impl Circuit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The configured hard cap.
-    pub max_size: u32,
-    /// The cap in force at present: at most `max_size`, and less where the server was found to be full. It rises again as
-    /// connections are wanted and available.
-    pub limit: u32,
-    /// The cause that keeps `limit` below `max_size`; `None` when nothing does.
-    pub limited_by: Option<LimitedBy>,
+    /// The gauges, which can be read from the statistics themselves: `stats.idle` is `stats.gauges.idle`.
+    pub gauges: PoolSnapshot,
     /// The circuit: whether connections are opened at present.
     pub circuit: Circuit,
     /// The time for which the server has been out of reach, or has refused; `None` when it is not.
     pub circuit_for: Option<Duration>,
-    /// The number of connections that this pool may hold as one of a fleet of pools that share a server; `None` before the first
-    /// census, and with `fleet_share=off`.
-    pub fleet_share: Option<u32>,
-    /// The number of pools of the fleet that hold connections, this one included, as of the last census.
-    pub fleet_peers: Option<u32>,
-    /// Server connections that count against the cap: idle, in use, opening, and closing ones the server may still see.
-    pub total: u32,
-    /// Parked and ready.
-    pub idle: u32,
-    /// Checked out, or being cleaned after a checkout.
-    pub in_use: u32,
-    /// Being opened.
-    pub opening: u32,
-    /// Threads that wait for a connection.
-    pub waiting: u32,
     /// Checkouts.
     pub gets: u64,
-    /// Times a thread had to queue.
+    /// Calls that had to wait for a connection.
     pub waits: u64,
     /// Calls that ended with [`ErrorKind::PoolTimeout`].
     pub timeouts: u64,
@@ -205,23 +142,22 @@ pub struct Stats {
     errors: Vec<(ErrorKind, u64)>,
 }
 
+impl Deref for Stats {
+    type Target = PoolSnapshot;
+
+    fn deref(&self) -> &PoolSnapshot {
+        &self.gauges
+    }
+}
+
 impl Stats {
     pub(crate) fn new(gauges: PoolSnapshot, counters: Counters) -> Self {
-        let closes = CloseReason::ALL.into_iter().zip(counters.closes).collect();
-        let errors = ErrorKind::ALL.into_iter().zip(counters.errors).collect();
+        let closes = CloseReason::ALL.iter().copied().zip(counters.closes).collect();
+        let errors = ErrorKind::ALL.iter().copied().zip(counters.errors).collect();
         Self {
-            max_size: gauges.max_size,
-            limit: gauges.limit,
-            limited_by: gauges.limited_by,
+            gauges,
             circuit: Circuit::Closed,
             circuit_for: None,
-            fleet_share: gauges.fleet_share,
-            fleet_peers: gauges.fleet_peers,
-            total: gauges.total,
-            idle: gauges.idle,
-            in_use: gauges.in_use,
-            opening: gauges.opening,
-            waiting: gauges.waiting,
             gets: counters.gets,
             waits: counters.waits,
             timeouts: counters.timeouts,
