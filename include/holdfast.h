@@ -32,9 +32,13 @@
  *       C++:  holdfast_stats stats{}; stats.struct_size = sizeof stats;
  * - There is nothing to initialize, no state outside of handles, and no logger but the callbacks of configurations.
  * - Callbacks get their user_data first, and a function that releases it is called once. They must not be left by longjmp
- *   or by an exception. Inside those that the library calls on its own account (log records), calls that would block
- *   return HOLDFAST_STATUS_REENTRANT.
- * - After fork the child must not use what its parent opened (HOLDFAST_STATUS_MISUSE); it may free it.
+ *   or by an exception; they may end their thread (pthread_exit), also one of the library's: nothing is lost by that. Inside
+ *   those that the library calls on its own account (log records), calls that would block return HOLDFAST_STATUS_REENTRANT.
+ * - Threads of the library (named holdfast-...) block all signals but those of a thread's own faults, such as SIGSEGV, so
+ *   that signals reach the program's threads only. No call is failed by a signal, and no socket raises SIGPIPE.
+ * - pthread_cancel takes effect when the call has returned, or while a callback runs.
+ * - After fork the child must not use what its parent opened (HOLDFAST_STATUS_MISUSE); it may free it, and open pools of its
+ *   own, whatever its parent has or had.
  * - C99 or C++11 and later. Programs that link the static library need -lssl -lcrypto -lpthread -ldl -lm.
  */
 

@@ -178,7 +178,7 @@ impl Source for WithPool<'_> {
 
 #[cfg(test)]
 mod tests {
-    use parking_lot::Mutex;
+    use crate::sys::sync::Mutex;
 
     use super::*;
 

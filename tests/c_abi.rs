@@ -197,6 +197,11 @@ fn no_socket_raises_sigpipe() {
 }
 
 #[test]
+fn a_difficult_host_loses_nothing() {
+    toolchain::run_every_way("host", &server().url());
+}
+
+#[test]
 fn transactions_commit_roll_back_and_are_run_again() {
     toolchain::run_every_way("transactions", &server().url());
 }

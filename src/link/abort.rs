@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::socket::Socket;
 use crate::error::LinkFault;

@@ -5,9 +5,9 @@
 
 use std::io::{self, Read, Write};
 
+use crate::sys::sync::{Mutex, MutexGuard};
 use bytes::BytesMut;
 use openssl::ssl::SslStream;
-use parking_lot::{Mutex, MutexGuard};
 
 use super::protocol_state::{Owed, ProtocolState, wants_backend_body};
 use super::socket::{Socket, SocketIo};

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::backend_key::BackendKey;
 use super::listening::Listening;

@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, ErrorKind, Phase};
-use crate::sys::fork::Generation;
+use crate::sys::process_local::ProcessLocal;
+use crate::sys::sync::{Condvar, Mutex};
+use crate::sys::thread::Thread;
 
 /// The addresses, which include the zone of a link-local one and no port, or a failure's text with the system's error number where it has one (out of descriptors, say).
 type Answer = Result<Vec<SocketAddr>, (String, Option<i32>)>;
@@ -24,10 +24,8 @@ struct Lookup {
     answered: Condvar,
 }
 
-/// A name, and the process that asks for it: a look-up under way at a fork is never answered in the child.
-type Question = (Generation, String);
-
-static UNDER_WAY: LazyLock<Mutex<HashMap<Question, Arc<Lookup>>>> = LazyLock::new(Mutex::default);
+/// A look-up that is under way at a fork is never answered in the child, which has a table of its own.
+static UNDER_WAY: ProcessLocal<Mutex<HashMap<String, Arc<Lookup>>>> = ProcessLocal::new(Mutex::default);
 
 /// Returns all addresses of `host`, in the resolver's order. Blocks up to `deadline`.
 ///
@@ -66,20 +64,19 @@ fn failed(host: &str, cause: &str) -> Error {
 }
 
 fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {
-    let key = (Generation::watch(), host.to_owned());
-    let mut under_way = UNDER_WAY.lock();
-    if let Some(lookup) = under_way.get(&key) {
+    let mut under_way = UNDER_WAY.get().lock();
+    if let Some(lookup) = under_way.get(host) {
         return Ok(lookup.clone());
     }
     let lookup = Arc::new(Lookup::default());
-    let (name, shared) = (key.clone(), lookup.clone());
-    std::thread::Builder::new().name("holdfast-resolve".into()).spawn(move || look_up(&name, &shared))?;
-    under_way.insert(key, lookup.clone());
+    let (name, shared) = (host.to_owned(), lookup.clone());
+    Thread::start("holdfast-dns", move || look_up(&name, &shared))?;
+    under_way.insert(host.to_owned(), lookup.clone());
     Ok(lookup)
 }
 
-fn look_up(key: &Question, lookup: &Lookup) {
-    let answer = match (key.1.as_str(), 0).to_socket_addrs() {
+fn look_up(name: &str, lookup: &Lookup) {
+    let answer = match (name, 0).to_socket_addrs() {
         Ok(addresses) => {
             let mut unique: Vec<SocketAddr> = Vec::new();
             for address in addresses {
@@ -91,7 +88,7 @@ fn look_up(key: &Question, lookup: &Lookup) {
         }
         Err(e) => Err((e.to_string(), e.raw_os_error())),
     };
-    UNDER_WAY.lock().remove(key);
+    UNDER_WAY.get().lock().remove(name);
     *lookup.answer.lock() = Some(answer);
     lookup.answered.notify_all();
 }
@@ -130,13 +127,12 @@ mod tests {
     #[test]
     fn a_resolver_that_gives_no_answer_does_not_hold_the_caller() {
         let stuck = Arc::new(Lookup::default());
-        let key = (Generation::watch(), "stuck.invalid".to_owned());
-        UNDER_WAY.lock().insert(key.clone(), stuck);
+        UNDER_WAY.get().lock().insert("stuck.invalid".to_owned(), stuck);
         let start = Instant::now();
         let error = resolve("stuck.invalid", 1, start + Duration::from_millis(50)).expect_err("stuck");
         assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
         assert_eq!(error.phase(), Some(Phase::Resolve));
         assert!(start.elapsed() < Duration::from_secs(2));
-        UNDER_WAY.lock().remove(&key);
+        UNDER_WAY.get().lock().remove("stuck.invalid");
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::tls::{TlsContext, files_in_use};
 use crate::config::settings::TlsSettings;

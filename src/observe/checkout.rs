@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::sys::sync::Mutex;
 use crossbeam_utils::atomic::AtomicCell;
-use parking_lot::Mutex;
 
 use super::histogram::{Distribution, Histogram};
 use crate::sys::clock::Tick;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::histogram::{Distribution, Histogram, raise};
 use crate::sys::clock::Tick;

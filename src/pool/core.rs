@@ -129,7 +129,7 @@ impl Core {
         let pace = TryIntervals { first: backoff.base / 4, longest: backoff.max };
         let coordinator = Coordinator::of(connector.reachability());
         let core = Arc::new(Self {
-            slots: Slots::new(settings.max_size, workers.timer())?,
+            slots: Slots::new(settings.max_size, workers.slot_thread())?,
             admission: Admission::new(settings.max_size, EffectiveLimit::new(settings.max_size, pace, fleet))
                 .with_max_waiting(settings.max_waiting),
             registry: Registry::default(),
@@ -192,7 +192,7 @@ impl Core {
         }
         if self.is_inherited() {
             return Err(Error::misuse(
-                "this pool belongs to the parent of this forked process: its connections cannot be shared; fork before the first pool is made, or call exec after fork",
+                "this pool belongs to the parent of this forked process: its connections cannot be shared; make a pool of its own in the child",
             ));
         }
         Ok(())

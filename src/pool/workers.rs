@@ -6,53 +6,37 @@
 //! All threads end with the last pool.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock, Weak};
+use std::io;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use scheduled_thread_pool::{OnPoolDropBehavior, ScheduledThreadPool};
+use super::connection::slot_thread::{SlotThread, no_thread};
+use crate::error::Error;
+use crate::sys::process_local::ProcessLocal;
+use crate::sys::sync::Mutex;
+use crate::sys::thread_group::ThreadGroup;
+use crate::sys::timer::Timer;
+use crate::sys::unwind::catch_panic;
 
-use crate::error::{Error, ErrorKind};
-use crate::sys::fork::Generation;
-
-/// The number of threads for short work, and of those for openings.
+/// The most threads for short work, and for openings.
 const THREADS_PER_KIND: usize = 4;
 
 pub(super) struct Workers {
-    timer: Arc<ScheduledThreadPool>,
-    short_work: BlockingThreads,
-    openings: BlockingThreads,
+    timer: Timer,
+    short_work: ThreadGroup,
+    openings: ThreadGroup,
+    slot_thread: Arc<SlotThread>,
 }
 
-/// The threads for one kind of work that may block. The first job starts them: a pool that is never used costs one thread.
-struct BlockingThreads {
-    name_pattern: &'static str,
-    threads: OnceLock<ScheduledThreadPool>,
-    /// Held while the threads are started.
-    starting: Mutex<()>,
-}
-
-/// The process that first had workers.
-static FIRST_STARTED_IN: OnceLock<Generation> = OnceLock::new();
-
-static SHARED: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
+static SHARED: ProcessLocal<Mutex<Weak<Workers>>> = ProcessLocal::new(|| Mutex::new(Weak::new()));
 
 impl Workers {
-    /// Returns the process' workers, started if no pool has any.
+    /// Returns the process' workers, started if no pool has any. A forked child has its own.
     ///
     /// # Errors
-    /// When the system has no threads; in a forked child whose parent had workers. Threads that slept at the fork do not exist
-    /// in the child. But the process' table of sleeping threads still lists them, in memory that the child's own threads are
-    /// given next: sooner or later a wake-up there loops for ever. Nothing but `exec` clears that table.
+    /// When the system has no threads.
     pub(super) fn shared() -> Result<Arc<Self>, Error> {
-        let first = FIRST_STARTED_IN.get_or_init(Generation::watch);
-        if first.is_past() {
-            return Err(Error::misuse(
-                "the parent of this forked process has had a pool, so this process cannot have one: fork before the first pool is made and make one in each process, or call exec after fork",
-            ));
-        }
-        let mut shared = SHARED.lock();
+        let mut shared = SHARED.get().lock();
         if let Some(workers) = shared.upgrade() {
             return Ok(workers);
         }
@@ -61,36 +45,24 @@ impl Workers {
         Ok(workers)
     }
 
-    /// # Errors
-    /// When the system has no thread for it.
+    /// One thread of each kind is started now, so that no later shortage of threads can keep a connection or its place.
     fn start() -> Result<Self, Error> {
-        let start = || {
-            ScheduledThreadPool::builder()
-                .num_threads(1)
-                .thread_name_pattern("holdfast-timer")
-                .on_drop_behavior(OnPoolDropBehavior::DiscardPendingScheduled)
-                .build()
-        };
-        let timer = started(start).ok_or_else(|| {
-            let message =
-                "the system gave the pool no thread to keep time on: it is out of threads or of memory";
-            Error::new(ErrorKind::Config, message)
-        })?;
         Ok(Self {
-            timer: Arc::new(timer),
-            short_work: BlockingThreads::named("holdfast-work-{}"),
-            openings: BlockingThreads::named("holdfast-open-{}"),
+            timer: Timer::start("holdfast-timer").map_err(no_thread)?,
+            short_work: ThreadGroup::start("holdfast-work", THREADS_PER_KIND).map_err(no_thread)?,
+            openings: ThreadGroup::start("holdfast-open", THREADS_PER_KIND).map_err(no_thread)?,
+            slot_thread: Arc::new(SlotThread::start()?),
         })
     }
 
     /// Returns the thread on which r2d2 makes its slots.
-    pub(super) fn timer(&self) -> Arc<ScheduledThreadPool> {
-        self.timer.clone()
+    pub(super) fn slot_thread(&self) -> Arc<SlotThread> {
+        self.slot_thread.clone()
     }
 
     /// Runs `job` after `delay` on the timer thread. It must not block.
     pub(super) fn after(&self, delay: Duration, job: impl FnOnce() + Send + 'static) {
-        self.timer.execute_after(delay, move || contained(job));
+        self.timer.after(delay, Box::new(move || contained(job)));
     }
 
     /// Runs `job` after `delay` as [`Workers::after`] does, if `owner` still exists then. Does not keep `owner` alive.
@@ -108,56 +80,27 @@ impl Workers {
         });
     }
 
-    /// Runs short `job` soon, on a thread that may block for a bounded time. Where the system has no threads, `job` is
-    /// dropped: that gives back the capacity, flights and connections it holds.
+    /// Runs short `job` soon, on a thread that may block for a bounded time. Where every such thread was ended by a callback
+    /// and the system has no other, `job` is dropped: that gives back the capacity, flights and connections it holds.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        self.short_work.run(job);
+        told(self.short_work.run(Box::new(move || contained(job))));
     }
 
     /// Runs `job`, which opens a connection, on a thread for openings. Otherwise as [`Workers::run`].
     pub(super) fn run_opening(&self, job: impl FnOnce() + Send + 'static) {
-        self.openings.run(job);
+        told(self.openings.run(Box::new(move || contained(job))));
     }
 }
 
-impl BlockingThreads {
-    const fn named(name_pattern: &'static str) -> Self {
-        Self { name_pattern, threads: OnceLock::new(), starting: Mutex::new(()) }
-    }
-
-    fn run(&self, job: impl FnOnce() + Send + 'static) {
-        match self.started() {
-            Some(threads) => drop(threads.execute(move || contained(job))),
-            None => {
-                log::error!(target: "holdfast", "the system gave the pools no threads to work on: a job is dropped")
-            }
-        }
-    }
-
-    /// `None` when the system has no threads for them now.
-    fn started(&self) -> Option<&ScheduledThreadPool> {
-        if self.threads.get().is_none() {
-            let starting = self.starting.lock();
-            if self.threads.get().is_none() {
-                let _ = self.threads.set(started(|| self.start())?);
-            }
-            drop(starting);
-        }
-        self.threads.get()
-    }
-
-    fn start(&self) -> ScheduledThreadPool {
-        ScheduledThreadPool::builder()
-            .num_threads(THREADS_PER_KIND)
-            .thread_name_pattern(self.name_pattern)
-            .on_drop_behavior(OnPoolDropBehavior::CompletePendingScheduled)
-            .build()
+fn told(queued: io::Result<()>) {
+    if let Err(e) = queued {
+        log::error!(target: "holdfast", "the system gave the pools no thread to work on: a job is dropped: {e}");
     }
 }
 
 /// Runs a job. A panic ends neither the thread nor the jobs behind it.
 fn contained(job: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+    if let Err(panic) = catch_panic(job) {
         log::error!(target: "holdfast", "a job of a pool panicked, please report this as a bug: {}", panic_text(&*panic));
     }
 }
@@ -165,11 +108,6 @@ fn contained(job: impl FnOnce()) {
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not told")
-}
-
-/// Starts threads. Returns `None` when the system has none, which their pool reports by a panic.
-fn started(start: impl FnOnce() -> ScheduledThreadPool) -> Option<ScheduledThreadPool> {
-    catch_unwind(AssertUnwindSafe(start)).ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::request::{Request, Ticket};
 use crate::error::Error;

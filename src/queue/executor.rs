@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::completion_queue::{PendingCallback, Urgency};
 use super::connection_queue::HeldConnection;
@@ -230,6 +230,14 @@ impl Executor {
                 state.plan.thread_ended();
                 return None;
             }
+        }
+    }
+
+    /// Counts a worker no more whose thread was ended from within, and replaces it if there is work.
+    pub(super) fn lose_worker(&self, permit: &mut Permit) {
+        let wake = self.state.lock().plan.thread_lost(permit);
+        if let Err(e) = self.wake(wake) {
+            log::warn!(target: "holdfast", "a queue could not start a thread: {e}");
         }
     }
 

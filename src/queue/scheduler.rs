@@ -11,7 +11,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use parking_lot::Condvar;
+use crate::sys::sync::Condvar;
 
 /// Parks an idle worker.
 #[derive(Default)]
@@ -225,6 +225,18 @@ impl<C, S, J> Schedule<C, S, J> {
         self.threads -= 1;
     }
 
+    /// Uncounts a worker whose thread ended amid its work. Another is to take its place if anything waits.
+    pub(super) fn thread_lost(&mut self, permit: &mut Permit) -> Wake {
+        self.release_permit(permit);
+        self.thread_ended();
+        if self.jobs.len() > self.unused_permits as usize && self.has_free_permit() {
+            self.permits_taken += 1;
+            self.unused_permits += 1;
+            return self.wake(Permit::ForNewJob);
+        }
+        if self.chores.is_empty() && self.held.is_empty() { Wake::NotNeeded } else { self.wake(Permit::None) }
+    }
+
     pub(super) fn take_jobs(&mut self, mut pick: impl FnMut(&J) -> bool) -> VecDeque<J> {
         let (picked, kept): (VecDeque<J>, _) =
             mem::take(&mut self.jobs).into_iter().partition(|job| pick(job));
@@ -337,6 +349,20 @@ mod tests {
         assert!(matches!(plan.take(&mut woken_for_job, false), Some(Item::Chore("cancel"))));
         assert_eq!(woken_for_job, Permit::None);
         assert_eq!(job(plan.take(&mut woken_for_chore, false)), Some(1), "the other does the job");
+    }
+
+    #[test]
+    fn a_worker_that_is_lost_gives_up_its_permit_and_is_replaced_if_anything_waits() {
+        let mut plan: Schedule<&str, &str, u32> = Schedule::new(1);
+        assert!(is_new(&plan.add_job(1)));
+        let mut permit = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut permit, false)), Some(1));
+        assert!(matches!(plan.add_job(2), Wake::NotNeeded));
+        assert!(matches!(plan.thread_lost(&mut permit), Wake::NewThread { permit: Permit::ForNewJob }));
+        permit = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut permit, false)), Some(2));
+        assert!(matches!(plan.thread_lost(&mut permit), Wake::NotNeeded));
+        assert_eq!(plan.counts().0, 0);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::sys::sync::Mutex;
 use lru::LruCache;
-use parking_lot::Mutex;
 
 /// The most texts to remember; the least recently used are forgotten.
 const MAX_TEXTS: usize = 512;

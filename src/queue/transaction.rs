@@ -3,7 +3,6 @@
 //! A transaction can be cancelled while its body runs, which fails it, and between two runs. It cannot be cancelled during
 //! COMMIT, whose outcome would then be unknown.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::request::{Settled, Ticket};
@@ -11,12 +10,13 @@ use super::task::{Answer, Body, Outcome, Trouble};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::pool::{Came, Lender, PooledConnection};
 use crate::session::TransactionOptions;
+use crate::sys::unwind::catch_panic;
 
 /// Runs the transaction of a request to its end.
 pub(super) fn serve(ticket: &Ticket, pool: &Lender, options: &TransactionOptions, body: &Body) -> Outcome {
     let asked = ticket.request().asked();
     let transact = || pool.transaction(asked.into(), options, |conn| run_once(ticket, conn, body));
-    match catch_unwind(AssertUnwindSafe(transact)) {
+    match catch_panic(transact) {
         Ok(done) => done.map(|()| Answer::Done),
         Err(payload) => Err(Trouble::Panic(payload)),
     }

@@ -1,7 +1,6 @@
 //! The worker threads that serve submitted requests. Each checks out connections as any thread of the program does.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -18,11 +17,13 @@ use crate::error::Error;
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
+use crate::sys::thread::Thread;
+use crate::sys::unwind::catch_panic;
 
 /// Starts a worker, with the right to do jobs or without.
 pub(super) fn start(executor: Arc<Executor>, permit: Permit) -> std::io::Result<()> {
-    let worker = Worker { executor, parker: Arc::default(), permit, checkout: None };
-    thread::Builder::new().name("holdfast-submit".into()).spawn(move || worker.run()).map(drop)
+    let worker = Worker { executor, parker: Arc::default(), permit, has_left: true, checkout: None };
+    Thread::start("holdfast-submit", move || worker.run()).map(drop)
 }
 
 /// A checked out connection, kept from one request to the next.
@@ -41,19 +42,32 @@ struct Worker {
     executor: Arc<Executor>,
     parker: Arc<Parker>,
     permit: Permit,
+    /// It does not run: the executor knows.
+    has_left: bool,
     checkout: Option<Checkout>,
+}
+
+/// A callback of the program's may end the thread (`pthread_exit`).
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.has_left {
+            self.executor.lose_worker(&mut self.permit);
+        }
+    }
 }
 
 impl Worker {
     fn run(mut self) {
+        self.has_left = false;
         while let Some(item) = self.executor.next(&self.parker, &mut self.permit) {
             // After a panic the dropped ticket answers its request.
-            if catch_unwind(AssertUnwindSafe(|| self.work_on(item))).is_err()
+            if catch_panic(|| self.work_on(item)).is_err()
                 && let Some(checkout) = self.checkout.take()
             {
                 checkout.conn.discard();
             }
         }
+        self.has_left = true;
     }
 
     fn work_on(&mut self, item: Item<Chore, Arc<dyn HeldConnection>, Ticket>) {
@@ -202,7 +216,7 @@ impl Worker {
 }
 
 fn run(work: &Work, conn: &mut PooledConnection) -> Outcome {
-    match catch_unwind(AssertUnwindSafe(|| work.run(conn))) {
+    match catch_panic(|| work.run(conn)) {
         Ok(done) => done.map_err(Trouble::Error),
         Err(payload) => Err(Trouble::Panic(payload)),
     }
@@ -236,7 +250,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
     };
     let limit = ticket.request().deadline();
     let mut outcome = None;
-    let there = catch_unwind(AssertUnwindSafe(|| {
+    let there = catch_panic(|| {
         held.with_connection(&mut |conn| {
             let usual = limit.map(|_| conn.deadline());
             if limit.is_some() {
@@ -247,7 +261,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
                 conn.set_deadline(usual);
             }
         })
-    }));
+    });
     // The connection is the program's: a cancel request that got lost is no reason to close it.
     ticket.settle();
     let outcome = match there {

@@ -3,14 +3,16 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::thread;
 
-use parking_lot::Mutex;
 use postgres::Client;
 use tokio::runtime::Handle;
 
+use crate::sys::process_local::ProcessLocal;
+use crate::sys::sync::Mutex;
+use crate::sys::thread::Thread;
+
 /// Clients that were dropped in async code.
-static DEFERRED: Mutex<Vec<Client>> = Mutex::new(Vec::new());
+static DEFERRED: ProcessLocal<Mutex<Vec<Client>>> = ProcessLocal::new(Mutex::default);
 
 /// More polls than a tokio task may make before it has to yield (128).
 const POLLS_BEYOND_TASK_BUDGET: u32 = 200;
@@ -32,13 +34,13 @@ pub(super) fn drop_client(client: Client) {
     if Handle::try_current().is_err() {
         return drop(client);
     }
-    DEFERRED.lock().push(client);
+    DEFERRED.get().lock().push(client);
     // Where no thread can be made, the next guest drops it.
-    let _ = thread::Builder::new().name("holdfast-guest".into()).spawn(drop_deferred);
+    let _ = Thread::start("holdfast-guest", drop_deferred);
 }
 
 /// Drops the clients deferred in async code.
 pub(super) fn drop_deferred() {
-    let deferred = std::mem::take(&mut *DEFERRED.lock());
+    let deferred = std::mem::take(&mut *DEFERRED.get().lock());
     drop(deferred);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 use tokio::sync::Notify;
 
 /// The table of open connections. A new one always gets a place: silent connections must not keep a health check out.

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::Request;
@@ -23,6 +22,7 @@ use super::write_timeout::WriteTimeout;
 use crate::config::settings::Secret;
 use crate::error::{Error, Result};
 use crate::pool::WeakPool;
+use crate::sys::thread::Thread;
 
 /// The most connections at a time: a further one replaces the one that has waited longest.
 const MAX_CONNECTIONS: usize = 64;
@@ -42,7 +42,7 @@ const POOL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
 }
 
 impl Server {
@@ -57,8 +57,8 @@ impl Server {
         let runtime = runtime.map_err(|error| cannot("starting", error))?;
         let (stop, stopped) = watch::channel(false);
         let access = Arc::new(Access::new(token, address.ip().is_loopback()));
-        let thread = thread::Builder::new().name("holdfast-http".to_owned());
-        let thread = thread.spawn(move || serve(&runtime, listener, &Service { pool, access }, stopped));
+        let service = Service { pool, access };
+        let thread = Thread::start("holdfast-http", move || serve(&runtime, listener, &service, stopped));
         let thread = thread.map_err(|error| cannot("starting a thread", error))?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
@@ -78,8 +78,8 @@ impl Drop for Server {
         let Some(thread) = self.thread.take() else { return };
         let _ = self.stop.send(true);
         // The last handle of a pool may be dropped by the thread itself.
-        if thread.thread().id() != thread::current().id() {
-            let _ = thread.join();
+        if !thread.is_current() {
+            thread.join();
         }
     }
 }

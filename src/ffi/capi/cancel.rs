@@ -26,7 +26,7 @@ impl Handle for holdfast_cancel {
 
 /// Puts a cancel handle of the connection into *cancel. Any thread, also while the connection is in use; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_cancel_new(
+pub unsafe extern "C-unwind" fn holdfast_cancel_new(
     connection: *const holdfast_connection,
     cancel: *mut *mut holdfast_cancel,
     error: *mut *mut holdfast_error,
@@ -44,7 +44,9 @@ pub unsafe extern "C" fn holdfast_cancel_new(
 /// A further handle, for a further owner: each is freed with holdfast_cancel_free. NULL for NULL. Any thread; does not
 /// block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_cancel_clone(cancel: *const holdfast_cancel) -> *mut holdfast_cancel {
+pub unsafe extern "C-unwind" fn holdfast_cancel_clone(
+    cancel: *const holdfast_cancel,
+) -> *mut holdfast_cancel {
     // SAFETY: the caller gives NULL or a live cancel handle.
     or_default(ptr::null_mut(), || unsafe { another(cancel) })
 }
@@ -54,7 +56,7 @@ pub unsafe extern "C" fn holdfast_cancel_clone(cancel: *const holdfast_cancel) -
 /// was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
 /// HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_cancel_fire(
+pub unsafe extern "C-unwind" fn holdfast_cancel_fire(
     cancel: *const holdfast_cancel,
     timeout_ms: u64,
     error: *mut *mut holdfast_error,
@@ -75,7 +77,7 @@ pub unsafe extern "C" fn holdfast_cancel_fire(
 
 /// Frees a cancel handle. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_cancel_free(cancel: *mut holdfast_cancel) {
+pub unsafe extern "C-unwind" fn holdfast_cancel_free(cancel: *mut holdfast_cancel) {
     // SAFETY: the caller gives NULL or a live cancel handle, and does not use it again.
     unsafe { free(cancel) }
 }

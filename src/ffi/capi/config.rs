@@ -5,7 +5,7 @@
 
 use std::ffi::c_char;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard, or_default};
@@ -46,19 +46,19 @@ fn made(config: impl FnOnce() -> PoolConfig) -> *mut holdfast_config {
 /// An empty configuration: environment and defaults decide. The defaults are those for production if HOLDFAST_ENV, else
 /// NODE_ENV, is "production". Free it with holdfast_config_free. Never NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_config_new() -> *mut holdfast_config {
+pub extern "C-unwind" fn holdfast_config_new() -> *mut holdfast_config {
     made(PoolConfig::new)
 }
 
 /// Like holdfast_config_new, with the defaults for production (max_size 8) in any environment.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_config_production() -> *mut holdfast_config {
+pub extern "C-unwind" fn holdfast_config_production() -> *mut holdfast_config {
     made(PoolConfig::production)
 }
 
 /// Like holdfast_config_new, with the defaults for development (max_size 5) in any environment.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_config_development() -> *mut holdfast_config {
+pub extern "C-unwind" fn holdfast_config_development() -> *mut holdfast_config {
     made(PoolConfig::development)
 }
 
@@ -66,7 +66,7 @@ pub extern "C" fn holdfast_config_development() -> *mut holdfast_config {
 /// Holdfast's own options may stand too. Puts it into *config; free it with holdfast_config_free. HOLDFAST_STATUS_CONFIG
 /// if the string cannot be used. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_from_url(
+pub unsafe extern "C-unwind" fn holdfast_config_from_url(
     url: *const c_char,
     url_len: usize,
     config: *mut *mut holdfast_config,
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn holdfast_config_from_url(
 /// Makes a configuration from the environment alone: DATABASE_URL, HOLDFAST_ and PG variables. Puts it into *config; free
 /// it with holdfast_config_free. HOLDFAST_STATUS_CONFIG if DATABASE_URL cannot be used. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_from_env(
+pub unsafe extern "C-unwind" fn holdfast_config_from_env(
     config: *mut *mut holdfast_config,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
@@ -102,7 +102,9 @@ pub unsafe extern "C" fn holdfast_config_from_env(
 /// A configuration that says the same and can be changed on its own. Free it with holdfast_config_free. NULL for NULL, or
 /// if another thread is using it. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_clone(config: *const holdfast_config) -> *mut holdfast_config {
+pub unsafe extern "C-unwind" fn holdfast_config_clone(
+    config: *const holdfast_config,
+) -> *mut holdfast_config {
     or_default(std::ptr::null_mut(), || {
         // SAFETY: the caller gives NULL or a live configuration.
         let copy = unsafe { with_config(config, |config| Ok(config.clone()))? };
@@ -113,7 +115,7 @@ pub unsafe extern "C" fn holdfast_config_clone(config: *const holdfast_config) -
 /// Sets everything that a connection string says; what it does not mention stays. Nothing is set when it fails.
 /// HOLDFAST_STATUS_CONFIG as for holdfast_config_from_url. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_set_url(
+pub unsafe extern "C-unwind" fn holdfast_config_set_url(
     config: *mut holdfast_config,
     url: *const c_char,
     url_len: usize,
@@ -133,7 +135,7 @@ pub unsafe extern "C" fn holdfast_config_set_url(
 /// Sets one option from text: durations are written "15s", "500ms", "30min". HOLDFAST_STATUS_CONFIG if the option is
 /// unknown (the error names the nearest one) or the value not allowed (the error says what is). Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_set(
+pub unsafe extern "C-unwind" fn holdfast_config_set(
     config: *mut holdfast_config,
     key: *const c_char,
     key_len: usize,
@@ -156,7 +158,7 @@ pub unsafe extern "C" fn holdfast_config_set(
 /// "***". Free the text with holdfast_text_free. HOLDFAST_STATUS_CONFIG if the option is unknown, or the configuration has
 /// a value that is not allowed. May read password and service files.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_get(
+pub unsafe extern "C-unwind" fn holdfast_config_get(
     config: *const holdfast_config,
     key: *const c_char,
     key_len: usize,
@@ -182,7 +184,7 @@ pub unsafe extern "C" fn holdfast_config_get(
 /// Checks the whole: every value, and what must go together. HOLDFAST_STATUS_CONFIG names the first fault found. Does what
 /// holdfast_pool_open does before it makes a pool. May read password and service files.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_validate(
+pub unsafe extern "C-unwind" fn holdfast_config_validate(
     config: *const holdfast_config,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
@@ -194,7 +196,7 @@ pub unsafe extern "C" fn holdfast_config_validate(
 
 /// Frees a configuration. NULL is allowed. Pools made from it are not touched.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_free(config: *mut holdfast_config) {
+pub unsafe extern "C-unwind" fn holdfast_config_free(config: *mut holdfast_config) {
     // SAFETY: the caller gives NULL or a live configuration, and does not use it again.
     unsafe { free(config) }
 }

@@ -10,11 +10,9 @@
 
 use std::ffi::c_int;
 use std::os::fd::AsRawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, milliseconds, or_default};
@@ -26,6 +24,8 @@ use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::pool::{Lender, PooledConnection};
 use crate::queue::{ConnectionQueue, HeldConnection};
+use crate::sys::sync::{Mutex, MutexGuard};
+use crate::sys::unwind::catch_panic;
 
 /// A connection borrowed from a pool. Give it back with holdfast_connection_release.
 pub struct holdfast_connection {
@@ -132,7 +132,7 @@ impl Lent {
         let Some(conn) = core.as_mut() else {
             return Err(Failure::new(HOLDFAST_STATUS_MISUSE, DISCARDED));
         };
-        match catch_unwind(AssertUnwindSafe(|| work(conn))) {
+        match catch_panic(|| work(conn)) {
             Ok(done) => done,
             Err(payload) => {
                 if let Some(conn) = core.take() {
@@ -194,7 +194,7 @@ impl Drop for Lent {
 /// then lost, and the server asked to cancel. The calls on a stream or a COPY are limited one by one: the time between two
 /// of them does not count. The default is the option statement_deadline. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_set_deadline(
+pub unsafe extern "C-unwind" fn holdfast_connection_set_deadline(
     connection: *mut holdfast_connection,
     limit_ms: u64,
     error: *mut *mut holdfast_error,
@@ -213,7 +213,9 @@ pub unsafe extern "C" fn holdfast_connection_set_deadline(
 
 /// The server's process id for this session, as in pg_stat_activity; 0 if it gave none. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_backend_pid(connection: *const holdfast_connection) -> u32 {
+pub unsafe extern "C-unwind" fn holdfast_connection_backend_pid(
+    connection: *const holdfast_connection,
+) -> u32 {
     // SAFETY: the caller gives NULL or a live connection.
     or_default(0, || Ok(unsafe { look(connection)? }.backend_pid))
 }
@@ -224,14 +226,16 @@ pub unsafe extern "C" fn holdfast_connection_backend_pid(connection: *const hold
 /// may have been received already. The socket is for waiting only: reading, writing or closing it breaks the
 /// connection. It belongs to the connection until that is given back. -1 for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_socket(connection: *const holdfast_connection) -> c_int {
+pub unsafe extern "C-unwind" fn holdfast_connection_socket(connection: *const holdfast_connection) -> c_int {
     // SAFETY: the caller gives NULL or a live connection.
     or_default(-1, || Ok(unsafe { look(connection)? }.link.descriptor().as_raw_fd()))
 }
 
 /// The server it leads to, as host:port or a socket path. Belongs to the connection. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_target(connection: *const holdfast_connection) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_connection_target(
+    connection: *const holdfast_connection,
+) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live connection.
     or_default(EMPTY, || Ok(unsafe { look(connection)? }.target.view()))
 }
@@ -240,7 +244,7 @@ pub unsafe extern "C" fn holdfast_connection_target(connection: *const holdfast_
 /// is still in a call on it, the connection goes back when that call ends; requests submitted to it are done before, all of
 /// them. A stream or a COPY that is open on it ends with that: later calls on it give HOLDFAST_STATUS_MISUSE.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_release(connection: *mut holdfast_connection) {
+pub unsafe extern "C-unwind" fn holdfast_connection_release(connection: *mut holdfast_connection) {
     // SAFETY: the caller gives NULL or a live connection, and does not use it again.
     unsafe { end(connection, false) }
 }
@@ -248,7 +252,7 @@ pub unsafe extern "C" fn holdfast_connection_release(connection: *mut holdfast_c
 /// Closes a connection instead of giving it back; the pool opens another when one is needed. Requests submitted to it that
 /// do not run yet end with HOLDFAST_STATUS_CANCELED. Else as holdfast_connection_release.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_discard(connection: *mut holdfast_connection) {
+pub unsafe extern "C-unwind" fn holdfast_connection_discard(connection: *mut holdfast_connection) {
     // SAFETY: the caller gives NULL or a live connection, and does not use it again.
     unsafe { end(connection, true) }
 }
@@ -285,7 +289,7 @@ mod tests {
         let server = EmbeddedPostgres::start().unwrap();
         let pool = Pool::from_url(&server.url()).unwrap();
         let lent = Lent::new(pool.get().unwrap());
-        let outcome = catch_unwind(AssertUnwindSafe(|| lent.with::<()>(|_| panic!("a slip"))));
+        let outcome = catch_panic(|| lent.with::<()>(|_| panic!("a slip")));
         assert!(outcome.is_err());
         assert!(matches!(lent.with(|_| Ok(())), Err(Failure::Call { status: HOLDFAST_STATUS_MISUSE, .. })));
         drop(lent);

@@ -60,7 +60,7 @@ struct Reader {
 /// Begins a COPY ... FROM STDIN and puts it into *copy. Blocks until the server is ready for data, at most for the deadline of
 /// the connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_copy_in(
+pub unsafe extern "C-unwind" fn holdfast_connection_copy_in(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn holdfast_connection_copy_in(
 /// cannot keep up, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE if the server has refused the data so
 /// far, which may also show later or at the end: the copy is then over.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_in_write(
+pub unsafe extern "C-unwind" fn holdfast_copy_in_write(
     copy: *mut holdfast_copy_in,
     data: *const c_void,
     len: usize,
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn holdfast_copy_in_write(
 /// the handle stays valid until it is freed. Blocks until the server has taken it all in, at most for the deadline of the
 /// connection. HOLDFAST_STATUS_DATABASE if the server refuses the data: nothing of it stays.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_in_finish(
+pub unsafe extern "C-unwind" fn holdfast_copy_in_finish(
     copy: *mut holdfast_copy_in,
     rows: *mut u64,
     error: *mut *mut holdfast_error,
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn holdfast_copy_in_finish(
 /// Gives the copy up: nothing of it stays. The reason appears in the server's log. The copy is over; the handle stays valid
 /// until it is freed. HOLDFAST_STATUS_OK if the server has given it up too, which may take the deadline of the connection.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_in_abort(
+pub unsafe extern "C-unwind" fn holdfast_copy_in_abort(
     copy: *mut holdfast_copy_in,
     reason: *const c_char,
     reason_len: usize,
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn holdfast_copy_in_abort(
 /// Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is
 /// notified before the next statement of the connection, or when the connection goes back. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_in_free(copy: *mut holdfast_copy_in) {
+pub unsafe extern "C-unwind" fn holdfast_copy_in_free(copy: *mut holdfast_copy_in) {
     // SAFETY: the caller gives NULL or a live copy, and does not use it again.
     unsafe { free(copy) }
 }
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn holdfast_copy_in_free(copy: *mut holdfast_copy_in) {
 /// Begins a COPY ... TO STDOUT and puts it into *copy. Blocks until the server has accepted it, at most for the deadline of the
 /// connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_copy_out(
+pub unsafe extern "C-unwind" fn holdfast_connection_copy_out(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn holdfast_connection_copy_out(
 /// has come, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE and others if the statement fails on its
 /// way: the copy is then over. HOLDFAST_STATUS_MISUSE after that, and when the connection was given back.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_out_read(
+pub unsafe extern "C-unwind" fn holdfast_copy_out_read(
     copy: *mut holdfast_copy_out,
     data: *mut holdfast_cell,
     error: *mut *mut holdfast_error,
@@ -213,7 +213,7 @@ impl Reader {
 
 /// The number of rows copied, once the end was read; 0 before. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_out_rows(copy: *const holdfast_copy_out) -> u64 {
+pub unsafe extern "C-unwind" fn holdfast_copy_out_rows(copy: *const holdfast_copy_out) -> u64 {
     // SAFETY: the caller gives NULL or a live copy.
     or_default(0, || Ok(unsafe { look(copy)? }.rows.load(Ordering::Relaxed)))
 }
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn holdfast_copy_out_rows(copy: *const holdfast_copy_out) 
 /// Frees a COPY TO STDOUT. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the
 /// next statement of the connection, or when the connection goes back. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_copy_out_free(copy: *mut holdfast_copy_out) {
+pub unsafe extern "C-unwind" fn holdfast_copy_out_free(copy: *mut holdfast_copy_out) {
     // SAFETY: the caller gives NULL or a live copy, and does not use it again.
     unsafe { free(copy) }
 }

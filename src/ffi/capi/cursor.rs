@@ -1,6 +1,6 @@
 //! The base of streams and copies, which last over several calls on a connection that may be given back meanwhile.
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::connection::holdfast_connection;
 use super::guard::{Failure, Outcome};

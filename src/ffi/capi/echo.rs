@@ -36,7 +36,7 @@ use crate::pool::Pool;
 /// target_session_attrs, ...). The pool's target is "echo". Each of its connections has a thread of its own, which ends with
 /// the connection. HOLDFAST_STATUS_CONFIG if the configuration cannot work. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_open_echo(
+pub unsafe extern "C-unwind" fn holdfast_pool_open_echo(
     config: *const holdfast_config,
     pool: *mut *mut holdfast_pool,
     error: *mut *mut holdfast_error,

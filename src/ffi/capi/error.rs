@@ -259,14 +259,14 @@ unsafe fn ask<T>(error: *const holdfast_error, default: T, answer: impl FnOnce(&
 
 /// The status that the failed call returned.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_status(error: *const holdfast_error) -> holdfast_status {
+pub unsafe extern "C-unwind" fn holdfast_error_status(error: *const holdfast_error) -> holdfast_status {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, HOLDFAST_STATUS_OK, |error| error.status) }
 }
 
 /// The kind of failure in snake case, such as "server_full": the name of its status. Static.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_kind(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_kind(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, literal("ok\0"), |error| literal(status::name(error.status))) }
 }
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn holdfast_error_kind(error: *const holdfast_error) -> ho
 /// The whole error in one line: the failure and its place, the server's message, the attempts, the pool's state, the
 /// remedy. Never holds a secret.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_message(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_message(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.message.view()) }
 }
@@ -282,21 +282,24 @@ pub unsafe extern "C" fn holdfast_error_message(error: *const holdfast_error) ->
 /// The step in which it happened: "config", "queue", "resolve", "connect", "tls", "auth", "role", "validate", "query",
 /// "commit" or "close"; empty where there is none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_phase(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_phase(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.phase.view()) }
 }
 
 /// The SQLSTATE that the server answered with; empty if it did not answer.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_sqlstate(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_sqlstate(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.server.get(HOLDFAST_FIELD_SQLSTATE)) }
 }
 
 /// A field of the server's message, named by a HOLDFAST_FIELD_ constant; empty if the server did not send it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_field(error: *const holdfast_error, field: i32) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_field(
+    error: *const holdfast_error,
+    field: i32,
+) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.server.get(field)) }
 }
@@ -304,21 +307,21 @@ pub unsafe extern "C" fn holdfast_error_field(error: *const holdfast_error, fiel
 /// Returns whether trying the same again is safe and may succeed: the failed operation provably had no effect, and the
 /// cause is one that passes. false means only that the library cannot promise it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_is_retryable(error: *const holdfast_error) -> bool {
+pub unsafe extern "C-unwind" fn holdfast_error_is_retryable(error: *const holdfast_error) -> bool {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, false, |error| error.retryable) }
 }
 
 /// The time the failed call took in microseconds, queueing and backoff included; 0 if it was not measured.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_elapsed_us(error: *const holdfast_error) -> u64 {
+pub unsafe extern "C-unwind" fn holdfast_error_elapsed_us(error: *const holdfast_error) -> u64 {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, 0, |error| error.elapsed_us) }
 }
 
 /// The server concerned, as host:port or a socket path; empty if there is none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_target(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_target(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.target.view()) }
 }
@@ -326,7 +329,7 @@ pub unsafe extern "C" fn holdfast_error_target(error: *const holdfast_error) -> 
 /// The remedy, for a person: the server's hint if it sent one, else the library's advice; empty if there is none.
 /// holdfast_error_message ends with it too.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_remedy(error: *const holdfast_error) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_error_remedy(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, EMPTY, |error| error.remedy.view()) }
 }
@@ -334,7 +337,7 @@ pub unsafe extern "C" fn holdfast_error_remedy(error: *const holdfast_error) -> 
 /// Returns whether a statement was given more or fewer parameters than it has, which is HOLDFAST_STATUS_MISUSE: then
 /// *wanted is the number it has, and *given the number given. Else nothing is written. Both may be NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_parameter_count(
+pub unsafe extern "C-unwind" fn holdfast_error_parameter_count(
     error: *const holdfast_error,
     wanted: *mut usize,
     given: *mut usize,
@@ -355,7 +358,7 @@ pub unsafe extern "C" fn holdfast_error_parameter_count(
 
 /// The number of failed attempts at opening a connection; 0 if none was made.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_attempt_count(error: *const holdfast_error) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_error_attempt_count(error: *const holdfast_error) -> usize {
     // SAFETY: the caller gives NULL or a live error.
     unsafe { ask(error, 0, |error| error.attempts.len()) }
 }
@@ -363,7 +366,7 @@ pub unsafe extern "C" fn holdfast_error_attempt_count(error: *const holdfast_err
 /// Fills *attempt with the failed try of this index, the first being 0. false, and nothing is written, if there is none or
 /// struct_size is not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_attempt(
+pub unsafe extern "C-unwind" fn holdfast_error_attempt(
     error: *const holdfast_error,
     index: usize,
     attempt: *mut holdfast_attempt,
@@ -391,7 +394,7 @@ pub unsafe extern "C" fn holdfast_error_attempt(
 /// Fills *snapshot with how the pool stood when the call failed. false, and nothing is written, if no pool was concerned or
 /// struct_size is not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_snapshot(
+pub unsafe extern "C-unwind" fn holdfast_error_snapshot(
     error: *const holdfast_error,
     snapshot: *mut holdfast_snapshot,
 ) -> bool {
@@ -418,14 +421,14 @@ pub unsafe extern "C" fn holdfast_error_snapshot(
 /// A further handle of the same error, for a further owner: each is freed with holdfast_error_free. NULL for NULL. How an event's
 /// callback keeps what went wrong.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_clone(error: *const holdfast_error) -> *mut holdfast_error {
+pub unsafe extern "C-unwind" fn holdfast_error_clone(error: *const holdfast_error) -> *mut holdfast_error {
     // SAFETY: the caller gives NULL or a live error.
     or_default(ptr::null_mut(), || unsafe { another(error) })
 }
 
 /// Frees an error. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_error_free(error: *mut holdfast_error) {
+pub unsafe extern "C-unwind" fn holdfast_error_free(error: *mut holdfast_error) {
     // SAFETY: the caller gives NULL or a live error, and does not use it again.
     unsafe { free(error) }
 }

@@ -97,10 +97,10 @@ pub struct holdfast_event {
 /// never while a lock is held; it must return soon; calls that would block return HOLDFAST_STATUS_REENTRANT; it is not
 /// notified of events that it causes itself. It must not leave by longjmp or by an exception.
 pub type holdfast_event_callback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const holdfast_event)>;
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, event: *const holdfast_event)>;
 
 fn tell(
-    callback: unsafe extern "C" fn(*mut c_void, *const holdfast_event),
+    callback: unsafe extern "C-unwind" fn(*mut c_void, *const holdfast_event),
     user_data: &UserData,
     event: &Event<'_>,
 ) {
@@ -169,7 +169,7 @@ pub extern "C" fn holdfast_event_name(kind: i32) -> holdfast_str {
 /// more. destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller,
 /// and destroy is not called. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_set_event(
+pub unsafe extern "C-unwind" fn holdfast_config_set_event(
     config: *mut holdfast_config,
     callback: holdfast_event_callback,
     user_data: *mut c_void,

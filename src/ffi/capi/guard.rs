@@ -1,7 +1,6 @@
 //! The one way out of every export: an error object for failures, never a panic.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use super::error::holdfast_error;
 use super::handle::{Handle, free, give};
 use super::status::{self, holdfast_status};
 use crate::error::Error;
-use crate::sys::callback;
+use crate::sys::unwind::catch_panic;
+use crate::sys::{callback, cancellation};
 
 /// Why a call failed.
 pub(super) enum Failure {
@@ -114,7 +114,7 @@ impl From<Error> for Failure {
 pub(super) type Outcome<T = ()> = Result<T, Failure>;
 
 /// Runs the body of an export. A failure becomes its status and, where the caller wants one, an error object; a panic
-/// becomes a failure.
+/// becomes a failure. The thread's end by a callback, or an exception out of one, passes; cancellation is held off meanwhile.
 ///
 /// # Safety
 /// `error` is NULL or points to a writable `holdfast_error *`, with any present value.
@@ -126,7 +126,11 @@ pub(super) unsafe fn guard(
         // SAFETY: writable, as the caller of the export promises; nothing is read.
         unsafe { error.write(ptr::null_mut()) };
     }
-    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+    callback::thread_goes_on();
+    let held_off = cancellation::hold_off();
+    let outcome = catch_panic(body);
+    drop(held_off);
+    let failure = match outcome {
         Ok(Ok(())) => return status::HOLDFAST_STATUS_OK,
         Ok(Err(failure)) => failure,
         Err(payload) => Failure::panic(&*payload),
@@ -134,7 +138,7 @@ pub(super) unsafe fn guard(
     let status = status::of_failure(&failure);
     if !error.is_null() {
         // Putting it in words could fail in turn; the status is then all there is.
-        if let Ok(object) = catch_unwind(AssertUnwindSafe(|| failure.into_object())) {
+        if let Ok(object) = catch_panic(|| failure.into_object()) {
             // SAFETY: as above.
             unsafe { error.write(object) };
         }
@@ -144,7 +148,7 @@ pub(super) unsafe fn guard(
 
 /// Runs the body of an export that cannot fail, or answers a failure with `default`.
 pub(super) fn or_default<T>(default: T, body: impl FnOnce() -> Outcome<T>) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match catch_panic(body) {
         Ok(Ok(value)) => value,
         _ => default,
     }

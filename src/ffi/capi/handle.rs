@@ -6,13 +6,14 @@
 
 use std::mem::align_of;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Weak};
 
 use super::guard::{Failure, Outcome};
 use super::status::HOLDFAST_STATUS_MISUSE;
+use crate::sys::cancellation;
 use crate::sys::fork::Generation;
+use crate::sys::unwind::catch_panic;
 
 /// A type that C knows by pointer only.
 pub(super) trait Handle {
@@ -204,6 +205,7 @@ pub(super) unsafe fn free<H: Handle>(handle: *mut H) {
     let Some(object) = (unsafe { find(handle.cast_const()) }) else { return };
     // SAFETY: it came out of `Arc::into_raw` in `give` or `another`; the caller gives up that count.
     let owned = unsafe { Arc::from_raw(object) };
+    let _held_off = cancellation::hold_off();
     // A panic during a drop cannot be reported to any caller.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+    let _ = catch_panic(|| drop(owned));
 }

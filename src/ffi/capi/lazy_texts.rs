@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::text::holdfast_str;
 

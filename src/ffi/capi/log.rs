@@ -52,10 +52,10 @@ pub struct holdfast_log_record {
 /// holdfast_connection_release. Calls that would block return HOLDFAST_STATUS_REENTRANT. Records that the callback
 /// causes itself are not passed to it. It must not leave by longjmp or by an exception.
 pub type holdfast_log_callback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, record: *const holdfast_log_record)>;
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, record: *const holdfast_log_record)>;
 
 /// Releases what user_data points to. Called once, when it is not needed any more, on whatever thread that happens.
-pub type holdfast_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type holdfast_destroy = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// A program's user_data that the library keeps, and destroys when this is dropped.
 pub(super) struct UserData {
@@ -110,7 +110,7 @@ fn level_of(level: i32) -> Outcome<Option<LogLevel>> {
 }
 
 fn tell(
-    callback: unsafe extern "C" fn(*mut c_void, *const holdfast_log_record),
+    callback: unsafe extern "C-unwind" fn(*mut c_void, *const holdfast_log_record),
     user_data: &UserData,
     record: &LogRecord<'_>,
 ) {
@@ -133,7 +133,7 @@ fn tell(
 /// with HOLDFAST_LOG_OFF. If this call fails, user_data stays with the caller, and destroy is not called. Records about
 /// reading a configuration are not sent. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_config_set_log(
+pub unsafe extern "C-unwind" fn holdfast_config_set_log(
     config: *mut holdfast_config,
     level: i32,
     callback: holdfast_log_callback,

@@ -40,7 +40,7 @@ impl Handle for holdfast_notices {
 /// The session must have run LISTEN before. 0 takes only what is there already. Blocks for at most timeout_ms.
 /// HOLDFAST_STATUS_CONNECTION_LOST if the connection breaks meanwhile.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_notification(
+pub unsafe extern "C-unwind" fn holdfast_connection_notification(
     connection: *mut holdfast_connection,
     timeout_ms: u64,
     notification: *mut *mut holdfast_notification,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn holdfast_connection_notification(
 
 /// The channel it was sent to.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notification_channel(
+pub unsafe extern "C-unwind" fn holdfast_notification_channel(
     notification: *const holdfast_notification,
 ) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live notification.
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn holdfast_notification_channel(
 
 /// The payload; empty if none was sent.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notification_payload(
+pub unsafe extern "C-unwind" fn holdfast_notification_payload(
     notification: *const holdfast_notification,
 ) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live notification.
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn holdfast_notification_payload(
 
 /// The process id of the session that sent it; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notification_backend_pid(
+pub unsafe extern "C-unwind" fn holdfast_notification_backend_pid(
     notification: *const holdfast_notification,
 ) -> u32 {
     // SAFETY: the caller gives NULL or a live notification.
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn holdfast_notification_backend_pid(
 
 /// Frees a notification. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notification_free(notification: *mut holdfast_notification) {
+pub unsafe extern "C-unwind" fn holdfast_notification_free(notification: *mut holdfast_notification) {
     // SAFETY: the caller gives NULL or a live notification, and does not use it again.
     unsafe { free(notification) }
 }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn holdfast_notification_free(notification: *mut holdfast_
 /// Puts what the server remarked since the last call into *notices, oldest first, or NULL if there is nothing. Does not
 /// block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_notices(
+pub unsafe extern "C-unwind" fn holdfast_connection_notices(
     connection: *mut holdfast_connection,
     notices: *mut *mut holdfast_notices,
     error: *mut *mut holdfast_error,
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn holdfast_connection_notices(
 
 /// The number of notices; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notices_count(notices: *const holdfast_notices) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_notices_count(notices: *const holdfast_notices) -> usize {
     // SAFETY: the caller gives NULL or live notices.
     or_default(0, || Ok(unsafe { look(notices)? }.len()))
 }
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn holdfast_notices_count(notices: *const holdfast_notices
 /// A field of the notice of this index, named by a HOLDFAST_FIELD_ constant; empty if it was not sent. Belongs to the
 /// notices.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notices_field(
+pub unsafe extern "C-unwind" fn holdfast_notices_field(
     notices: *const holdfast_notices,
     index: usize,
     field: i32,
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn holdfast_notices_field(
 
 /// Frees notices. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_notices_free(notices: *mut holdfast_notices) {
+pub unsafe extern "C-unwind" fn holdfast_notices_free(notices: *mut holdfast_notices) {
     // SAFETY: the caller gives NULL or live notices, and does not use them again.
     unsafe { free(notices) }
 }

@@ -79,7 +79,7 @@ pub extern "C" fn holdfast_health_name(status: i32) -> holdfast_str {
 
 /// Fills a struct with how the pool judges its own state, by what is known: the server is not asked. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_health(
+pub unsafe extern "C-unwind" fn holdfast_pool_health(
     pool: *const holdfast_pool,
     health: *mut holdfast_health,
     error: *mut *mut holdfast_error,
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn holdfast_pool_health(
 /// HTTP server answers to a scrape, as HOLDFAST_METRICS_JSON all there is to show, health, alerts and the last ten minutes
 /// included (docs/stats.schema.json), as HOLDFAST_METRICS_WORDS its health with reasons. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_metrics(
+pub unsafe extern "C-unwind" fn holdfast_pool_metrics(
     pool: *const holdfast_pool,
     format: i32,
     text: *mut *mut holdfast_text,
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn holdfast_pool_metrics(
 /// HOLDFAST_METRICS_WORDS or HOLDFAST_METRICS_JSON. The server is asked over a connection of the pool. Any thread;
 /// blocks for at most 2 s.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_explain_exhaustion(
+pub unsafe extern "C-unwind" fn holdfast_pool_explain_exhaustion(
     pool: *const holdfast_pool,
     format: i32,
     text: *mut *mut holdfast_text,

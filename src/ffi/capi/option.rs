@@ -73,14 +73,14 @@ fn rows() -> &'static [Row] {
 
 /// The number of options. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_option_count() -> usize {
+pub extern "C-unwind" fn holdfast_option_count() -> usize {
     or_default(0, || Ok(rows().len()))
 }
 
 /// Fills *option with the option of this index, from 0 to holdfast_option_count() - 1, in the order of the reference
 /// table. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_option_get(
+pub unsafe extern "C-unwind" fn holdfast_option_get(
     index: usize,
     option: *mut holdfast_option,
     error: *mut *mut holdfast_error,

@@ -192,7 +192,7 @@ impl Pack {
 /// be freed first. Works for as long as it takes to copy the result once. HOLDFAST_STATUS_MISUSE if the pack would be larger
 /// than 4 GiB.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_pack(
+pub unsafe extern "C-unwind" fn holdfast_result_pack(
     result: *const holdfast_result,
     pack: *mut *mut holdfast_pack,
     error: *mut *mut holdfast_error,
@@ -210,14 +210,14 @@ pub unsafe extern "C" fn holdfast_result_pack(
 /// The buffer of a pack: where it begins, a multiple of 8, and its size. It belongs to the pack, never changes, and no NUL
 /// follows. {NULL, 0} for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pack_data(pack: *const holdfast_pack) -> holdfast_cell {
+pub unsafe extern "C-unwind" fn holdfast_pack_data(pack: *const holdfast_pack) -> holdfast_cell {
     // SAFETY: the caller gives NULL or a live pack.
     or_default(holdfast_cell { ptr: std::ptr::null(), len: 0 }, || Ok(unsafe { look(pack)? }.view()))
 }
 
 /// Frees a pack. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pack_free(pack: *mut holdfast_pack) {
+pub unsafe extern "C-unwind" fn holdfast_pack_free(pack: *mut holdfast_pack) {
     // SAFETY: the caller gives NULL or a live pack, and does not use it again.
     unsafe { free(pack) }
 }

@@ -182,7 +182,7 @@ pub(super) fn mode(mode: i32) -> Outcome<PipelineMode> {
 /// cannot be sent, and then none was: wrong parameters, or COPY FROM STDIN (HOLDFAST_STATUS_MISUSE). Blocks until all have
 /// been answered; the deadline of the connection holds for them as a whole.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_pipeline(
+pub unsafe extern "C-unwind" fn holdfast_connection_pipeline(
     connection: *mut holdfast_connection,
     requests: *const holdfast_request,
     count: usize,
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn holdfast_connection_pipeline(
 
 /// The number of statements; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_outcomes_count(outcomes: *const holdfast_outcomes) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_outcomes_count(outcomes: *const holdfast_outcomes) -> usize {
     // SAFETY: the caller gives NULL or live outcomes.
     or_default(0, || Ok(unsafe { look(outcomes)? }.0.len()))
 }
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn holdfast_outcomes_count(outcomes: *const holdfast_outco
 /// The result of the statement of this index; NULL if it failed, or if there is none. It belongs to *outcomes and must not be
 /// freed; to keep it for longer, use holdfast_result_clone.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_outcomes_result(
+pub unsafe extern "C-unwind" fn holdfast_outcomes_result(
     outcomes: *const holdfast_outcomes,
     index: usize,
 ) -> *const holdfast_result {
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn holdfast_outcomes_result(
 /// Why the statement of this index failed; NULL if it did not, or if there is none. It belongs to *outcomes and must not be
 /// freed. HOLDFAST_STATUS_ROLLED_BACK is the status of those that were undone or not run because another one failed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_outcomes_error(
+pub unsafe extern "C-unwind" fn holdfast_outcomes_error(
     outcomes: *const holdfast_outcomes,
     index: usize,
 ) -> *const holdfast_error {
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn holdfast_outcomes_error(
 
 /// Frees the outcomes of a pipeline. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_outcomes_free(outcomes: *mut holdfast_outcomes) {
+pub unsafe extern "C-unwind" fn holdfast_outcomes_free(outcomes: *mut holdfast_outcomes) {
     // SAFETY: the caller gives NULL or live outcomes, and does not use them again.
     unsafe { free(outcomes) }
 }

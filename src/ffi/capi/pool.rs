@@ -101,7 +101,7 @@ unsafe impl Growing for holdfast_close_report {}
 /// The configuration is copied. HOLDFAST_STATUS_CONFIG or _TLS if it cannot work as it stands. Does not wait for the
 /// network; may read certificate, password and service files.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_open(
+pub unsafe extern "C-unwind" fn holdfast_pool_open(
     config: *const holdfast_config,
     pool: *mut *mut holdfast_pool,
     error: *mut *mut holdfast_error,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn holdfast_pool_open(
 
 /// Opens a pool from a connection string: holdfast_config_from_url and holdfast_pool_open in one.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_open_url(
+pub unsafe extern "C-unwind" fn holdfast_pool_open_url(
     url: *const c_char,
     url_len: usize,
     pool: *mut *mut holdfast_pool,
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn holdfast_pool_open_url(
 
 /// A further handle of the same pool, for a further owner: each is freed with holdfast_pool_free. NULL for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut holdfast_pool {
+pub unsafe extern "C-unwind" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut holdfast_pool {
     // SAFETY: the caller gives NULL or a live pool.
     or_default(ptr::null_mut(), || unsafe { another(pool) })
 }
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn holdfast_pool_clone(pool: *const holdfast_pool) -> *mut
 /// open, or as options say. HOLDFAST_STATUS_POOL_TIMEOUT if all stayed busy, HOLDFAST_STATUS_OVERLOADED if waiting is
 /// of no use, HOLDFAST_STATUS_POOL_CLOSED, else what kept the last attempt from opening a connection.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_acquire(
+pub unsafe extern "C-unwind" fn holdfast_pool_acquire(
     pool: *const holdfast_pool,
     options: *const holdfast_acquire_options,
     connection: *mut *mut holdfast_connection,
@@ -238,7 +238,7 @@ pub(super) fn count(given: i32, name: &str) -> Outcome<Option<u32>> {
 /// Opens none and does not wait for one to come back; a connection that must be validated first takes at most
 /// validation_timeout. HOLDFAST_STATUS_POOL_CLOSED if the pool is closed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_try_acquire(
+pub unsafe extern "C-unwind" fn holdfast_pool_try_acquire(
     pool: *const holdfast_pool,
     connection: *mut *mut holdfast_connection,
     error: *mut *mut holdfast_error,
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn holdfast_pool_try_acquire(
 /// connection that is opened afterwards has min_idle filled again. Blocks until the server has let go of them, for at most
 /// settle_timeout.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_release_idle(
+pub unsafe extern "C-unwind" fn holdfast_pool_release_idle(
     pool: *const holdfast_pool,
     released: *mut usize,
     error: *mut *mut holdfast_error,
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn holdfast_pool_release_idle(
 /// limit, HOLDFAST_CONFIGURED the option close_timeout; blocks for no longer than that and a moment. Fills *report if
 /// it is not NULL. Closing twice is harmless. The handle stays valid until it is freed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_close(
+pub unsafe extern "C-unwind" fn holdfast_pool_close(
     pool: *const holdfast_pool,
     timeout_ms: u64,
     report: *mut holdfast_close_report,
@@ -330,14 +330,14 @@ fn described(report: CloseReport) -> holdfast_close_report {
 
 /// Returns whether the pool was closed; true for NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_is_closed(pool: *const holdfast_pool) -> bool {
+pub unsafe extern "C-unwind" fn holdfast_pool_is_closed(pool: *const holdfast_pool) -> bool {
     // SAFETY: the caller gives NULL or a live pool.
     or_default(true, || Ok(unsafe { hold(pool)? }.core.is_closed()))
 }
 
 /// The server or servers that the pool leads to, as host:port; no secrets. Belongs to the pool. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_target(pool: *const holdfast_pool) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_pool_target(pool: *const holdfast_pool) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live pool.
     or_default(EMPTY, || Ok(unsafe { look(pool)? }.target.view()))
 }
@@ -346,7 +346,7 @@ pub unsafe extern "C" fn holdfast_pool_target(pool: *const holdfast_pool) -> hol
 /// in use when they come back; connections, results and errors of the pool stay valid. Does not block. To wait for
 /// connections in use, call holdfast_pool_close before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_free(pool: *mut holdfast_pool) {
+pub unsafe extern "C-unwind" fn holdfast_pool_free(pool: *mut holdfast_pool) {
     // SAFETY: the caller gives NULL or a live pool, and does not use this handle again.
     unsafe { free(pool) }
 }

@@ -1,7 +1,7 @@
 //! Running statements.
 
 use std::ffi::{c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::slice;
 
 use super::connection::{Lent, holdfast_connection};
@@ -15,6 +15,7 @@ use super::status::holdfast_status;
 use super::text::{bytes, text};
 use crate::pool::PooledConnection;
 use crate::session::{Param, ResultBlock, ResultFormat, Sql, Statement, WireFormat};
+use crate::sys::unwind::catch_panic;
 
 /// Values as the server prints and reads them.
 pub const HOLDFAST_FORMAT_TEXT: i32 = 0;
@@ -233,7 +234,7 @@ pub(super) unsafe fn run(
 /// Runs on a connection that only this call uses, and so needs no handle.
 fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<ResultBlock> {
     let work = || run_raw(&mut conn, |raw| raw.query(given.sql(), &given.params, given.format));
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match catch_panic(work) {
         Ok(done) => done,
         Err(payload) => {
             // A panic leaves nothing that could be trusted.
@@ -254,7 +255,7 @@ fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
 /// HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_QUERY_TIMEOUT, _CANCELED, _CONNECTION_LOST;
 /// HOLDFAST_STATUS_MISUSE if the number of parameters is wrong.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_query(
+pub unsafe extern "C-unwind" fn holdfast_connection_query(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,
@@ -273,7 +274,7 @@ pub unsafe extern "C" fn holdfast_connection_query(
 /// NULL), and holdfast_connection_query in one. Any thread. The statement is sent once, unless options say that it is
 /// idempotent; what is retried is opening connections.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_query(
+pub unsafe extern "C-unwind" fn holdfast_pool_query(
     pool: *const holdfast_pool,
     options: *const holdfast_acquire_options,
     sql: *const c_char,
@@ -293,7 +294,7 @@ pub unsafe extern "C" fn holdfast_pool_query(
 /// it with holdfast_results_free. The statements form one transaction unless the text says otherwise, and an error ends the
 /// whole text. results may be NULL if they are of no interest. Blocks and fails as holdfast_connection_query.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_script(
+pub unsafe extern "C-unwind" fn holdfast_connection_script(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,

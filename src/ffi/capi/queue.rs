@@ -28,8 +28,8 @@ use super::result::{Block, Blocks, holdfast_result, holdfast_results};
 use super::status::{self, holdfast_status};
 use crate::ffi::capi::guard::Out;
 use crate::queue::{Answer, Completion, Kind, Queue, Trouble};
-use crate::sys::callback;
 use crate::sys::fork::Generation;
+use crate::sys::{callback, cancellation};
 
 /// A queue of completions. Free it with holdfast_queue_free.
 pub struct holdfast_queue {
@@ -131,11 +131,11 @@ pub struct holdfast_completion {
 }
 
 /// The function a queue calls when completions wait.
-pub type holdfast_ready_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type holdfast_ready_callback = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Makes a queue and puts it into *queue. options may be NULL for the defaults. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_new(
+pub unsafe extern "C-unwind" fn holdfast_queue_new(
     options: *const holdfast_queue_options,
     queue: *mut *mut holdfast_queue,
     error: *mut *mut holdfast_error,
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn holdfast_queue_new(
 /// be readable for a moment when nothing waits. It belongs to the queue: only wait on it; holdfast_queue_drain makes it
 /// unreadable when it has taken everything. It is made by the first call (an eventfd). Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_fd(queue: *const holdfast_queue) -> c_int {
+pub unsafe extern "C-unwind" fn holdfast_queue_fd(queue: *const holdfast_queue) -> c_int {
     // SAFETY: the caller gives NULL or a live queue.
     or_default(-1, || Ok(unsafe { hold(queue)? }.core.descriptor().map_or(-1, |fd| fd.as_raw_fd())))
 }
@@ -172,7 +172,7 @@ pub unsafe extern "C" fn holdfast_queue_fd(queue: *const holdfast_queue) -> c_in
 /// last use. If this call fails, user_data stays with the caller. Completions that wait at this moment are not
 /// announced: drain once after this call. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_on_ready(
+pub unsafe extern "C-unwind" fn holdfast_queue_on_ready(
     queue: *const holdfast_queue,
     callback: holdfast_ready_callback,
     user_data: *mut c_void,
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn holdfast_queue_on_ready(
 /// Takes up to most completions into the array out, those done first first, and returns how many. completion_size is
 /// sizeof(holdfast_completion). The handles in them belong to the caller. Any thread; never blocks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_drain(
+pub unsafe extern "C-unwind" fn holdfast_queue_drain(
     queue: *const holdfast_queue,
     out: *mut holdfast_completion,
     most: usize,
@@ -289,18 +289,19 @@ fn kind(kind: Kind) -> i32 {
 /// Waits until a completion waits: true; false if none does within timeout_ms. Blocks for at most that, and inside a
 /// callback of the library not at all. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_wait(queue: *const holdfast_queue, timeout_ms: u64) -> bool {
+pub unsafe extern "C-unwind" fn holdfast_queue_wait(queue: *const holdfast_queue, timeout_ms: u64) -> bool {
     or_default(false, || {
         // SAFETY: the caller gives NULL or a live queue.
         let queue = unsafe { hold(queue)? };
         let timeout_ms = if callback::is_running() { 0 } else { timeout_ms };
+        let _held_off = cancellation::hold_off();
         Ok(queue.core.wait(milliseconds(timeout_ms)))
     })
 }
 
 /// The number of requests accepted and not yet drained; 0 for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_pending(queue: *const holdfast_queue) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_queue_pending(queue: *const holdfast_queue) -> usize {
     // SAFETY: the caller gives NULL or a live queue.
     or_default(0, || Ok(unsafe { hold(queue)? }.core.pending()))
 }
@@ -310,7 +311,7 @@ pub unsafe extern "C" fn holdfast_queue_pending(queue: *const holdfast_queue) ->
 /// is asked to cancel it: it may still end well. Either way it has exactly one completion. One that is over is left
 /// alone. HOLDFAST_STATUS_ARGUMENT if the queue never gave out this number. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_request_cancel(
+pub unsafe extern "C-unwind" fn holdfast_request_cancel(
     queue: *const holdfast_queue,
     request: u64,
     error: *mut *mut holdfast_error,
@@ -331,7 +332,7 @@ pub unsafe extern "C" fn holdfast_request_cancel(
 /// Frees a queue. NULL is allowed. Completions that wait are freed with what they hold, requests that do not run yet are
 /// dropped, and the results of those that run will be. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_queue_free(queue: *mut holdfast_queue) {
+pub unsafe extern "C-unwind" fn holdfast_queue_free(queue: *mut holdfast_queue) {
     // SAFETY: the caller gives NULL or a live queue, and does not use it again.
     unsafe { free(queue) }
 }

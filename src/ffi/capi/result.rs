@@ -118,14 +118,14 @@ unsafe impl Growing for holdfast_column {}
 
 /// The number of rows; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_rows(result: *const holdfast_result) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_result_rows(result: *const holdfast_result) -> usize {
     // SAFETY: the caller gives NULL or a live result.
     or_default(0, || Ok(unsafe { look(result)? }.core.rows()))
 }
 
 /// The number of columns; 0 for NULL and for statements that return no rows.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_columns(result: *const holdfast_result) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_result_columns(result: *const holdfast_result) -> usize {
     // SAFETY: the caller gives NULL or a live result.
     or_default(0, || Ok(unsafe { look(result)? }.core.columns().len()))
 }
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn holdfast_result_columns(result: *const holdfast_result)
 /// Fills *column with the description of the column of this index. false, and nothing is written, if there is none or
 /// struct_size is not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_column(
+pub unsafe extern "C-unwind" fn holdfast_result_column(
     result: *const holdfast_result,
     index: usize,
     column: *mut holdfast_column,
@@ -177,21 +177,21 @@ pub(super) unsafe fn describe(
 
 /// The server's command tag: "SELECT 3", "INSERT 0 1".
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_command_tag(result: *const holdfast_result) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_result_command_tag(result: *const holdfast_result) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live result.
     or_default(EMPTY, || Ok(ended(unsafe { look(result)? }.core.tag().with_nul())))
 }
 
 /// The number at the end of the command tag: rows changed or returned; 0 for commands that count none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_rows_affected(result: *const holdfast_result) -> u64 {
+pub unsafe extern "C-unwind" fn holdfast_result_rows_affected(result: *const holdfast_result) -> u64 {
     // SAFETY: the caller gives NULL or a live result.
     or_default(0, || Ok(unsafe { look(result)? }.core.rows_affected().unwrap_or(0)))
 }
 
 /// A value as it came, without copying; {NULL, 0} for the NULL of SQL and where there is no such row or column.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_cell(
+pub unsafe extern "C-unwind" fn holdfast_result_cell(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn holdfast_result_cell(
 
 /// Returns whether a value is the NULL of SQL; true where there is no such row or column.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_is_null(
+pub unsafe extern "C-unwind" fn holdfast_result_is_null(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -280,7 +280,7 @@ fn place(row: usize, column: usize, described: &Column) -> String {
 /// that would be so. Taken as given, since servers do not report them: bytea_output hex, extra_float_digits 1 or more.
 /// HOLDFAST_STATUS_IS_NULL for NULL, HOLDFAST_STATUS_ARGUMENT beyond the edges; *value is then not touched.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_text(
+pub unsafe extern "C-unwind" fn holdfast_result_text(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -296,7 +296,7 @@ pub unsafe extern "C" fn holdfast_result_text(
 /// Puts a value as an integer into *value: of an integer column in either format, or of any text that is one. Fails as
 /// holdfast_result_text, also if the number does not fit.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_i64(
+pub unsafe extern "C-unwind" fn holdfast_result_i64(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn holdfast_result_i64(
 /// numeric included (rounded to the nearest); a float4 is the number that the server prints, 1.1 and not
 /// 1.10000002384185791. Fails as holdfast_result_text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_f64(
+pub unsafe extern "C-unwind" fn holdfast_result_f64(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn holdfast_result_f64(
 
 /// Puts a value as a truth value into *value: of a boolean column in either format. Fails as holdfast_result_text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_bool(
+pub unsafe extern "C-unwind" fn holdfast_result_bool(
     result: *const holdfast_result,
     row: usize,
     column: usize,
@@ -341,21 +341,23 @@ pub unsafe extern "C" fn holdfast_result_bool(
 
 /// A further handle of the same result, for a further owner: each is freed with holdfast_result_free. NULL for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_clone(result: *const holdfast_result) -> *mut holdfast_result {
+pub unsafe extern "C-unwind" fn holdfast_result_clone(
+    result: *const holdfast_result,
+) -> *mut holdfast_result {
     // SAFETY: the caller gives NULL or a live result.
     or_default(ptr::null_mut(), || unsafe { another(result) })
 }
 
 /// Frees a result. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_result_free(result: *mut holdfast_result) {
+pub unsafe extern "C-unwind" fn holdfast_result_free(result: *mut holdfast_result) {
     // SAFETY: the caller gives NULL or a live result of its own, and does not use it again.
     unsafe { free(result) }
 }
 
 /// The number of results: one for each statement of the script.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_results_count(results: *const holdfast_results) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_results_count(results: *const holdfast_results) -> usize {
     // SAFETY: the caller gives NULL or live results.
     or_default(0, || Ok(unsafe { look(results)? }.0.len()))
 }
@@ -363,7 +365,7 @@ pub unsafe extern "C" fn holdfast_results_count(results: *const holdfast_results
 /// The result of this index; NULL if there is none. It belongs to *results and must not be freed; to keep it for longer, use
 /// holdfast_result_clone.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_results_get(
+pub unsafe extern "C-unwind" fn holdfast_results_get(
     results: *const holdfast_results,
     index: usize,
 ) -> *const holdfast_result {
@@ -376,7 +378,7 @@ pub unsafe extern "C" fn holdfast_results_get(
 
 /// Frees the results of a script. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_results_free(results: *mut holdfast_results) {
+pub unsafe extern "C-unwind" fn holdfast_results_free(results: *mut holdfast_results) {
     // SAFETY: the caller gives NULL or live results, and does not use them again.
     unsafe { free(results) }
 }

@@ -33,7 +33,7 @@ impl Handle for holdfast_server {
 /// flags, which are else 0. With a token, metrics are only given to requests that have it (Authorization: Bearer); the
 /// empty text is none. One thread is started. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_serve(
+pub unsafe extern "C-unwind" fn holdfast_pool_serve(
     pool: *const holdfast_pool,
     address: *const std::ffi::c_char,
     address_len: usize,
@@ -70,14 +70,14 @@ pub unsafe extern "C" fn holdfast_pool_serve(
 
 /// The URL of the dashboard. Belongs to the server. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_server_url(server: *const holdfast_server) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_server_url(server: *const holdfast_server) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live server.
     or_default(EMPTY, || Ok(unsafe { look(server)? }.url.view()))
 }
 
 /// Ends the serving. NULL is allowed. Blocks until the thread has ended, which is a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_server_free(server: *mut holdfast_server) {
+pub unsafe extern "C-unwind" fn holdfast_server_free(server: *mut holdfast_server) {
     // SAFETY: the caller gives NULL or a live server, and does not use it again.
     unsafe { free(server) }
 }

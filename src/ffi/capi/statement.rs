@@ -59,7 +59,7 @@ unsafe fn types<'a>(types: *const u32, count: usize) -> Outcome<&'a [u32]> {
 /// hold wherever the statement runs. NULL if ntypes is 0. Blocks until the server answered, at most for the deadline of
 /// the connection. HOLDFAST_STATUS_DATABASE if the server refuses the text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_prepare(
+pub unsafe extern "C-unwind" fn holdfast_connection_prepare(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,
@@ -84,14 +84,14 @@ pub unsafe extern "C" fn holdfast_connection_prepare(
 
 /// The number of its parameters; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_parameters(statement: *const holdfast_statement) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_statement_parameters(statement: *const holdfast_statement) -> usize {
     // SAFETY: the caller gives NULL or a live statement.
     or_default(0, || Ok(unsafe { look(statement)? }.core.parameters().len()))
 }
 
 /// The type of the parameter of this index, 0 being $1, as in pg_type; 0 if there is none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_parameter_type(
+pub unsafe extern "C-unwind" fn holdfast_statement_parameter_type(
     statement: *const holdfast_statement,
     index: usize,
 ) -> u32 {
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn holdfast_statement_parameter_type(
 
 /// The number of columns of its result; 0 for NULL and for statements that return no rows.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_columns(statement: *const holdfast_statement) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_statement_columns(statement: *const holdfast_statement) -> usize {
     // SAFETY: the caller gives NULL or a live statement.
     or_default(0, || Ok(unsafe { look(statement)? }.core.columns().len()))
 }
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn holdfast_statement_columns(statement: *const holdfast_s
 /// their own, which differs once a table has changed. false, and nothing is written, if there is none or struct_size is not
 /// set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_column(
+pub unsafe extern "C-unwind" fn holdfast_statement_column(
     statement: *const holdfast_statement,
     index: usize,
     column: *mut holdfast_column,
@@ -126,14 +126,16 @@ pub unsafe extern "C" fn holdfast_statement_column(
 
 /// Its text; belongs to the statement.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_text(statement: *const holdfast_statement) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_statement_text(
+    statement: *const holdfast_statement,
+) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live statement.
     or_default(EMPTY, || Ok(unsafe { look(statement)? }.text.view()))
 }
 
 /// A further handle of the same statement, for a further owner: each is freed with holdfast_statement_free. NULL for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_clone(
+pub unsafe extern "C-unwind" fn holdfast_statement_clone(
     statement: *const holdfast_statement,
 ) -> *mut holdfast_statement {
     // SAFETY: the caller gives NULL or a live statement.
@@ -142,7 +144,7 @@ pub unsafe extern "C" fn holdfast_statement_clone(
 
 /// Frees a statement. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_statement_free(statement: *mut holdfast_statement) {
+pub unsafe extern "C-unwind" fn holdfast_statement_free(statement: *mut holdfast_statement) {
     // SAFETY: the caller gives NULL or a live statement of its own, and does not use it again.
     unsafe { free(statement) }
 }
@@ -150,7 +152,7 @@ pub unsafe extern "C" fn holdfast_statement_free(statement: *mut holdfast_statem
 /// Runs a statement and puts its result into *result: holdfast_connection_query, but for the text. type_oid of a parameter is
 /// 0 or the type that the statement has there, else HOLDFAST_STATUS_ARGUMENT.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_execute(
+pub unsafe extern "C-unwind" fn holdfast_connection_execute(
     connection: *mut holdfast_connection,
     statement: *const holdfast_statement,
     params: *const holdfast_param,
@@ -167,7 +169,7 @@ pub unsafe extern "C" fn holdfast_connection_execute(
 /// Borrows a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
 /// NULL), and holdfast_connection_execute in one. Any thread. The statement may have been prepared on another pool.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_execute(
+pub unsafe extern "C-unwind" fn holdfast_pool_execute(
     pool: *const holdfast_pool,
     options: *const holdfast_acquire_options,
     statement: *const holdfast_statement,

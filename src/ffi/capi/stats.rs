@@ -187,7 +187,7 @@ fn described(stats: &Stats) -> holdfast_stats {
 
 /// Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_stats(
+pub unsafe extern "C-unwind" fn holdfast_pool_stats(
     pool: *const holdfast_pool,
     stats: *mut holdfast_stats,
     error: *mut *mut holdfast_error,

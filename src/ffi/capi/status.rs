@@ -138,7 +138,7 @@ pub(super) fn name(status: holdfast_status) -> &'static str {
 /// The name of a status code in snake case, such as "server_full"; "unknown" for a code that this version does not have.
 /// The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_status_name(status: holdfast_status) -> holdfast_str {
+pub extern "C-unwind" fn holdfast_status_name(status: holdfast_status) -> holdfast_str {
     or_default(literal("unknown\0"), || Ok(literal(name(status))))
 }
 

@@ -43,7 +43,7 @@ pub struct Stream {
 /// are those of holdfast_connection_query. Blocks until the server has accepted the statement, at most for the deadline of
 /// the connection, and fails like that; what goes wrong after that comes from holdfast_stream_next.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_stream(
+pub unsafe extern "C-unwind" fn holdfast_connection_stream(
     connection: *mut holdfast_connection,
     sql: *const c_char,
     sql_len: usize,
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn holdfast_connection_stream(
 /// itself. HOLDFAST_STATUS_DATABASE and others if the statement fails on its way: the stream has then ended.
 /// HOLDFAST_STATUS_MISUSE after that, and when the connection was given back.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_stream_next(
+pub unsafe extern "C-unwind" fn holdfast_stream_next(
     stream: *mut holdfast_stream,
     max_rows: usize,
     result: *mut *mut holdfast_result,
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn holdfast_stream_next(
 
 /// The number of columns; 0 for NULL and for statements that return no rows. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_stream_columns(stream: *const holdfast_stream) -> usize {
+pub unsafe extern "C-unwind" fn holdfast_stream_columns(stream: *const holdfast_stream) -> usize {
     // SAFETY: the caller gives NULL or a live stream.
     or_default(0, || Ok(unsafe { look(stream)? }.columns.len()))
 }
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn holdfast_stream_columns(stream: *const holdfast_stream)
 /// Fills *column with the description of the column of this index. false, and nothing is written, if there is none or
 /// struct_size is not set. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_stream_column(
+pub unsafe extern "C-unwind" fn holdfast_stream_column(
     stream: *const holdfast_stream,
     index: usize,
     column: *mut holdfast_column,
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn holdfast_stream_column(
 /// The server's command tag, once the end was read: "SELECT 1000000"; empty before. Belongs to the stream. Any thread;
 /// does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_stream_command_tag(stream: *const holdfast_stream) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_stream_command_tag(stream: *const holdfast_stream) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live stream.
     or_default(EMPTY, || Ok(unsafe { look(stream)? }.tag.get().map_or(EMPTY, |tag| ended(tag.with_nul()))))
 }
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn holdfast_stream_command_tag(stream: *const holdfast_str
 /// Frees a stream. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the next
 /// statement of the connection, or when the connection goes back. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_stream_free(stream: *mut holdfast_stream) {
+pub unsafe extern "C-unwind" fn holdfast_stream_free(stream: *mut holdfast_stream) {
     // SAFETY: the caller gives NULL or a live stream, and does not use it again.
     unsafe { free(stream) }
 }

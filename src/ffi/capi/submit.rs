@@ -208,7 +208,7 @@ unsafe fn submit_to(
 
 /// Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_query(
+pub unsafe extern "C-unwind" fn holdfast_submit_query(
     pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn holdfast_submit_query(
 /// Submits a prepared statement for any connection of the pool, as holdfast_pool_execute does it; completion.result. Any
 /// thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_execute(
+pub unsafe extern "C-unwind" fn holdfast_submit_execute(
     pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn holdfast_submit_execute(
 /// Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
 /// completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_pipeline(
+pub unsafe extern "C-unwind" fn holdfast_submit_pipeline(
     pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn holdfast_submit_pipeline(
 /// Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as checked out while its
 /// completion waits. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_acquire(
+pub unsafe extern "C-unwind" fn holdfast_submit_acquire(
     pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn holdfast_submit_acquire(
 /// completion was drained; if this call fails, user_data stays with the caller, and destroy is not called. Cancelling it has
 /// the server cancel what its body runs, or keeps it from being run again, but does nothing once COMMIT was sent. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_transaction(
+pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
     pool: *const holdfast_pool,
     queue: *const holdfast_queue,
     tag: u64,

@@ -45,7 +45,7 @@ unsafe fn submit_on(
 
 /// Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_query(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_query(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_query(
 
 /// Submits a prepared statement for a connection in hand, as holdfast_connection_execute does it; completion.result.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_execute(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_execute(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_execute(
 /// Submits a text of one or more statements for a connection in hand, as holdfast_connection_script does it;
 /// completion.results.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_script(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_script(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_script(
 /// Submits count statements to be sent at once on a connection in hand, as holdfast_connection_pipeline does it;
 /// completion.outcomes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_pipeline(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_pipeline(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_pipeline(
 
 /// Submits the beginning of a transaction on a connection in hand, as holdfast_connection_begin does it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_begin(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_begin(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_begin(
 
 /// Submits the commit of the transaction that is open on a connection in hand, as holdfast_connection_commit does it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_commit(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_commit(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn holdfast_submit_connection_commit(
 
 /// Submits the rollback of the transaction that is open on a connection in hand, as holdfast_connection_rollback does it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_submit_connection_rollback(
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_rollback(
     connection: *mut holdfast_connection,
     queue: *const holdfast_queue,
     tag: u64,

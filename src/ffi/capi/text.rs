@@ -107,14 +107,14 @@ pub(super) unsafe fn text<'a>(ptr: *const c_char, len: usize, name: &str) -> Out
 
 /// The content of a text object, valid until that is freed; empty for NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_text_view(text: *const holdfast_text) -> holdfast_str {
+pub unsafe extern "C-unwind" fn holdfast_text_view(text: *const holdfast_text) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live text.
     or_default(EMPTY, || Ok(unsafe { look(text)? }.view()))
 }
 
 /// Frees a text. NULL is allowed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_text_free(text: *mut holdfast_text) {
+pub unsafe extern "C-unwind" fn holdfast_text_free(text: *mut holdfast_text) {
     // SAFETY: the caller gives NULL or a live text, and does not use it again.
     unsafe { free(text) }
 }

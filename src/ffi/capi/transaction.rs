@@ -19,6 +19,7 @@ use super::text::text;
 use crate::link::TransactionStatus;
 use crate::pool::{Came, PooledConnection};
 use crate::session::{Isolation, RawSession, TransactionOptions};
+use crate::sys::callback;
 
 /// Isolation: as the server's default_transaction_isolation.
 pub const HOLDFAST_ISOLATION_DEFAULT: i32 = 0;
@@ -84,7 +85,7 @@ unsafe impl Growing for holdfast_transaction_options {}
 /// holdfast_pool_transaction returns that status: mostly the one of a call that failed and put its error into *error,
 /// or HOLDFAST_STATUS_ROLLED_BACK. *error is NULL at first; what the body leaves there belongs to the library.
 pub type holdfast_transaction_body = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
         connection: *mut holdfast_connection,
         error: *mut *mut holdfast_error,
@@ -147,7 +148,7 @@ fn by_hand(lent: &Lent, work: impl FnOnce(&mut RawSession<'_>) -> crate::Result<
 /// transaction's end. Blocks until the server answered. HOLDFAST_STATUS_MISUSE if one is open already; else as
 /// holdfast_connection_query.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_begin(
+pub unsafe extern "C-unwind" fn holdfast_connection_begin(
     connection: *mut holdfast_connection,
     options: *const holdfast_transaction_options,
     error: *mut *mut holdfast_error,
@@ -166,7 +167,7 @@ pub unsafe extern "C" fn holdfast_connection_begin(
 /// its answer came. After any other failure nothing was committed: HOLDFAST_STATUS_DATABASE if the server refused (a
 /// deferred constraint, a conflict), HOLDFAST_STATUS_MISUSE if no transaction is open or a result was not read to its end.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_commit(
+pub unsafe extern "C-unwind" fn holdfast_connection_commit(
     connection: *mut holdfast_connection,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
@@ -182,7 +183,7 @@ pub unsafe extern "C" fn holdfast_connection_commit(
 /// Rolls the open transaction back; does nothing if none is open. Blocks until the server answered. Whatever it returns, the
 /// transaction has come to nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_rollback(
+pub unsafe extern "C-unwind" fn holdfast_connection_rollback(
     connection: *mut holdfast_connection,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
@@ -198,7 +199,7 @@ pub unsafe extern "C" fn holdfast_connection_rollback(
 /// Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the
 /// server distinguishes names by their first 63 bytes. Blocks and fails as holdfast_connection_query.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_savepoint(
+pub unsafe extern "C-unwind" fn holdfast_connection_savepoint(
     connection: *mut holdfast_connection,
     name: *const c_char,
     name_len: usize,
@@ -216,7 +217,7 @@ pub unsafe extern "C" fn holdfast_connection_savepoint(
 /// Undoes what was done since a savepoint, which stays; a failed transaction can go on from there. Blocks and fails as
 /// holdfast_connection_query.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_rollback_to(
+pub unsafe extern "C-unwind" fn holdfast_connection_rollback_to(
     connection: *mut holdfast_connection,
     name: *const c_char,
     name_len: usize,
@@ -234,7 +235,7 @@ pub unsafe extern "C" fn holdfast_connection_rollback_to(
 /// Forgets a savepoint; what was done since then stays part of the transaction. Blocks and fails as
 /// holdfast_connection_query.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_release_savepoint(
+pub unsafe extern "C-unwind" fn holdfast_connection_release_savepoint(
     connection: *mut holdfast_connection,
     name: *const c_char,
     name_len: usize,
@@ -252,7 +253,7 @@ pub unsafe extern "C" fn holdfast_connection_release_savepoint(
 /// The transaction status of the connection: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
 /// HOLDFAST_TRANSACTION_UNKNOWN for NULL. Any thread, also while the connection is in use; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_connection_transaction_status(
+pub unsafe extern "C-unwind" fn holdfast_connection_transaction_status(
     connection: *const holdfast_connection,
 ) -> i32 {
     or_default(HOLDFAST_TRANSACTION_UNKNOWN, || {
@@ -285,7 +286,7 @@ pub unsafe extern "C" fn holdfast_connection_transaction_status(
 /// COMMIT was sent; else as holdfast_pool_acquire and holdfast_connection_commit. Any thread. Blocks for as long as all this
 /// takes, at most for timeout_ms of options and what the body does by itself.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_pool_transaction(
+pub unsafe extern "C-unwind" fn holdfast_pool_transaction(
     pool: *const holdfast_pool,
     acquire_options: *const holdfast_acquire_options,
     options: *const holdfast_transaction_options,
@@ -313,7 +314,7 @@ pub(super) fn run_body(
 ) -> Outcome<Came<(), Failure>> {
     let lent = Kept::<holdfast_connection>::new(Lent::to_body(conn));
     let mut error: *mut holdfast_error = ptr::null_mut();
-    let status = body(lent.as_ptr().cast_mut(), &raw mut error);
+    let status = callback::run_body(|| body(lent.as_ptr().cast_mut(), &raw mut error));
     // SAFETY: the body put NULL there, or an error that it gives away.
     let outcome = unsafe { said(status, error) };
     let conn = match lent.take_back() {

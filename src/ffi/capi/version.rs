@@ -33,14 +33,14 @@ fn serves(ours: (u32, u32, u32), wanted: u32) -> bool {
 
 /// The version of the library that runs, as text: compare HOLDFAST_VERSION. Static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_version() -> holdfast_str {
+pub extern "C-unwind" fn holdfast_version() -> holdfast_str {
     or_default(EMPTY, || Ok(literal(VERSION)))
 }
 
 /// The version of the library that runs, as major * 1000000 + minor * 1000 + patch: compare HOLDFAST_VERSION_NUMBER. Any
 /// thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_version_number() -> u32 {
+pub extern "C-unwind" fn holdfast_version_number() -> u32 {
     MAJOR * 1_000_000 + MINOR * 1_000 + PATCH
 }
 
@@ -48,7 +48,7 @@ pub extern "C" fn holdfast_version_number() -> u32 {
 /// HOLDFAST_VERSION_NUMBER, once, before anything else. HOLDFAST_STATUS_MISUSE if not, with an error that names both.
 /// Any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn holdfast_check_version(
+pub unsafe extern "C-unwind" fn holdfast_check_version(
     compiled_against: u32,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {

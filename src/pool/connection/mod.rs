@@ -8,3 +8,4 @@ pub(super) mod registry;
 pub(super) mod revalidation;
 pub(super) mod server_connection;
 pub(super) mod slot;
+pub(super) mod slot_thread;

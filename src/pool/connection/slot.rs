@@ -8,9 +8,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use scheduled_thread_pool::ScheduledThreadPool;
-
+use super::slot_thread::SlotThread;
 use crate::error::Error;
+use crate::sys::fork::Generation;
+use crate::sys::sync::Mutex;
 
 /// Room for one server connection.
 #[derive(Debug)]
@@ -20,7 +21,34 @@ pub(in crate::pool) struct Slot;
 pub(in crate::pool) struct SlotManager;
 
 /// The right to hold one server connection; given back when dropped.
-pub(in crate::pool) type SlotLease = r2d2::PooledConnection<SlotManager>;
+pub(in crate::pool) struct SlotLease {
+    /// `None` only while this is dropped.
+    slot: Option<r2d2::PooledConnection<SlotManager>>,
+    shared: Arc<Shared>,
+}
+
+/// What a pool's slots have in common.
+struct Shared {
+    /// One thread at a time asks r2d2: its own lock is never waited for, as [`SlotThread`] explains.
+    turn: Mutex<()>,
+    born: Generation,
+    /// Ends after the slots: the last to be dropped.
+    #[expect(dead_code, reason = "kept alive")]
+    thread: Arc<SlotThread>,
+}
+
+impl Drop for SlotLease {
+    fn drop(&mut self) {
+        let slot = self.slot.take();
+        if self.shared.born.is_past() {
+            // The parent's locks may be held for ever.
+            std::mem::forget(slot);
+            return;
+        }
+        let _turn = self.shared.turn.lock();
+        drop(slot);
+    }
+}
 
 impl r2d2::ManageConnection for SlotManager {
     type Connection = Slot;
@@ -40,26 +68,37 @@ impl r2d2::ManageConnection for SlotManager {
 }
 
 /// All slots of a pool.
-#[derive(Debug)]
-pub(in crate::pool) struct Slots(r2d2::Pool<SlotManager>);
+pub(in crate::pool) struct Slots {
+    pool: r2d2::Pool<SlotManager>,
+    shared: Arc<Shared>,
+}
 
 impl Slots {
-    pub(in crate::pool) fn new(max_size: u32, threads: Arc<ScheduledThreadPool>) -> Result<Self, Error> {
+    pub(in crate::pool) fn new(max_size: u32, thread: Arc<SlotThread>) -> Result<Self, Error> {
         // All slots exist from the start, since an empty one costs nothing: leasing then never waits.
-        r2d2::Pool::builder()
-            .max_size(max_size)
-            .min_idle(Some(max_size))
-            .test_on_check_out(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .thread_pool(threads)
-            .build(SlotManager)
-            .map(Self)
-            .map_err(|e| Error::config(format!("could not set up {max_size} slots: {e}")))
+        let build = |threads| {
+            r2d2::Pool::builder()
+                .max_size(max_size)
+                .min_idle(Some(max_size))
+                .test_on_check_out(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .thread_pool(threads)
+                .build_unchecked(SlotManager)
+        };
+        let ended = || Error::config("the thread that makes slots has ended");
+        let pool = thread.run_jobs(build).ok_or_else(ended)?;
+        while pool.state().connections < max_size {
+            thread.run_jobs(drop).ok_or_else(ended)?;
+        }
+        let shared = Arc::new(Shared { turn: Mutex::new(()), born: Generation::watch(), thread });
+        Ok(Self { pool, shared })
     }
 
     /// Leases a slot, unless all are leased.
     pub(in crate::pool) fn lease(&self) -> Option<SlotLease> {
-        self.0.try_get()
+        let _turn = self.shared.turn.lock();
+        let slot = Some(self.pool.try_get()?);
+        Some(SlotLease { slot, shared: self.shared.clone() })
     }
 }

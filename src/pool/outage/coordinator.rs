@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::pool::core::Core;
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::slow_start::SlowStart;
+use crate::sys::process_local::ProcessLocal;
 use crate::sys::single_flight::SingleFlight;
+use crate::sys::sync::Mutex;
 
 pub(in crate::pool) struct Coordinator {
     /// An outage is under way. Read before the lock is taken.
@@ -39,7 +39,9 @@ impl ServerState {
 
 /// The coordinators of this process. Only pools with the same server settings share one: behind a pooler one database may be
 /// away and another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
-static COORDINATORS: Mutex<Vec<(ServerSettings, Weak<Coordinator>)>> = Mutex::new(Vec::new());
+static COORDINATORS: ProcessLocal<Mutex<Vec<Known>>> = ProcessLocal::new(Mutex::default);
+
+type Known = (ServerSettings, Weak<Coordinator>);
 
 impl Coordinator {
     fn new() -> Arc<Self> {
@@ -53,7 +55,7 @@ impl Coordinator {
     /// Returns the coordinator of a server's pools. `None`: a new one, for a single pool.
     pub(in crate::pool) fn of(server: Option<ServerSettings>) -> Arc<Self> {
         let Some(server) = server else { return Self::new() };
-        let mut coordinators = COORDINATORS.lock();
+        let mut coordinators = COORDINATORS.get().lock();
         coordinators.retain(|(_, coordinator)| coordinator.strong_count() > 0);
         let found = coordinators.iter().find(|(name, _)| *name == server);
         if let Some(coordinator) = found.and_then(|(_, coordinator)| coordinator.upgrade()) {

@@ -9,7 +9,7 @@ mod ticket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sys::sync::{Condvar, Mutex};
 
 pub(super) use self::answer::{Done, call};
 pub(super) use self::state::Settled;

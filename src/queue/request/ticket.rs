@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sys::sync::{Condvar, Mutex};
 
 use super::Request;
 use super::answer::Done;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use super::result::{Column, ResultBlock};
 use super::stream::StreamCursor;

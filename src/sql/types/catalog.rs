@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use crate::sys::sync::RwLock;
 use postgres_types::{Oid, Type};
 
 /// The known user-defined types. Descriptions built from them carry the epoch; clearing the catalog begins another.

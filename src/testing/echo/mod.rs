@@ -19,12 +19,11 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::link::in_process::InProcess;
+use crate::sys::sync::{Condvar, Mutex};
+use crate::sys::thread::Thread;
 
 /// Makes a new server, which lives as long as its address or a connection to it.
 pub(crate) fn server() -> InProcess {
@@ -56,7 +55,7 @@ const STACK_BYTES: usize = 256 * 1024;
 impl Server {
     fn accept(self: &Arc<Self>, stream: UnixStream) -> io::Result<()> {
         let server = self.clone();
-        thread::Builder::new().name("holdfast-echo".into()).stack_size(STACK_BYTES).spawn(move || {
+        Thread::start_with_stack("holdfast-echo", STACK_BYTES, move || {
             // A hangup of the client is a normal end.
             let _ = session::serve(&server, stream);
         })?;

@@ -32,7 +32,7 @@ pub(super) fn user_data() -> *mut c_void {
 
 /// # Safety
 /// `user_data` came from [`user_data`], and no callback gets it any more.
-pub(super) unsafe extern "C" fn destroy(user_data: *mut c_void) {
+pub(super) unsafe extern "C-unwind" fn destroy(user_data: *mut c_void) {
     // SAFETY: as promised.
     drop(unsafe { Box::from_raw(user_data.cast::<AtomicUsize>()) });
 }
@@ -67,7 +67,7 @@ unsafe fn called(user_data: *mut c_void) {
 
 /// # Safety
 /// As the library promises: the data of this callback, and a record.
-pub(super) unsafe extern "C" fn log(user_data: *mut c_void, record: *const holdfast_log_record) {
+pub(super) unsafe extern "C-unwind" fn log(user_data: *mut c_void, record: *const holdfast_log_record) {
     // SAFETY: as promised.
     unsafe {
         said((*record).message);
@@ -78,7 +78,7 @@ pub(super) unsafe extern "C" fn log(user_data: *mut c_void, record: *const holdf
 
 /// # Safety
 /// As the library promises: the data of this callback.
-pub(super) unsafe extern "C" fn ready(user_data: *mut c_void) {
+pub(super) unsafe extern "C-unwind" fn ready(user_data: *mut c_void) {
     // SAFETY: as promised.
     unsafe { called(user_data) };
 }
@@ -91,7 +91,7 @@ pub(super) struct Script<'a> {
 
 /// # Safety
 /// As the library promises: the [`Script`], its own connection, and a place for an error.
-pub(super) unsafe extern "C" fn body(
+pub(super) unsafe extern "C-unwind" fn body(
     user_data: *mut c_void,
     connection: *mut holdfast_connection,
     error: *mut *mut holdfast_error,
@@ -123,14 +123,14 @@ pub(super) fn script_of(bytes: &[u8]) -> *mut c_void {
 
 /// # Safety
 /// `user_data` came from [`script_of`], and no body gets it any more.
-pub(super) unsafe extern "C" fn destroy_script(user_data: *mut c_void) {
+pub(super) unsafe extern "C-unwind" fn destroy_script(user_data: *mut c_void) {
     // SAFETY: as promised.
     drop(unsafe { Box::from_raw(user_data.cast::<Vec<u8>>()) });
 }
 
 /// # Safety
 /// As the library promises: what came from [`script_of`], its own connection, and a place for an error.
-pub(super) unsafe extern "C" fn submitted_body(
+pub(super) unsafe extern "C-unwind" fn submitted_body(
     user_data: *mut c_void,
     connection: *mut holdfast_connection,
     error: *mut *mut holdfast_error,
