@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sys::sync::Mutex;
 
 use crate::error::{Error, ErrorKind};
 use crate::sys::clock::Tick;

@@ -235,7 +235,12 @@ pub(super) unsafe fn run(
 fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<ResultBlock> {
     let work = || run_raw(&mut conn, |raw| raw.query(given.sql(), &given.params, given.format));
     match catch_panic(work) {
-        Ok(done) => done,
+        Ok(done) => {
+            // Not at the end of the scope, where an unwind out of it would leak the value returned (rust-lang/rust#47949): a
+            // callback may end this thread.
+            drop(conn);
+            done
+        }
         Err(payload) => {
             // A panic leaves nothing that could be trusted.
             conn.discard();
