@@ -46,7 +46,7 @@ fn main() {
             outcome.refused,
             outcome.refused_later,
             outcome.opens,
-            f64::from(outcome.looks) / seconds,
+            f64::from(outcome.censuses) / seconds,
         );
     }
 }
