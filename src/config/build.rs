@@ -13,7 +13,6 @@ use super::hosts;
 use super::hosts::{Passwords, Places};
 use super::option_info;
 use super::option_info::{Default, OptionInfo};
-use super::passfile::Passfile;
 use super::require_auth::RequireAuth;
 use super::service;
 use super::settings::{
@@ -265,7 +264,7 @@ impl Resolved {
         )))
     }
 
-    /// The settings of a connection; reads the password file.
+    /// The settings of a connection.
     pub(super) fn server(&self, environment: &Environment) -> Result<ServerSettings> {
         let user: String = self.find("user").ok_or_else(|| {
             Error::config(match self.find("environment") {
@@ -275,18 +274,15 @@ impl Resolved {
         })?;
         let dbname = self.find("dbname").unwrap_or_else(|| user.clone());
         let given = self.secret("password");
-        let passfile = match self.path("passfile") {
-            Some(path) if given.is_none() => Passfile::read(&path),
-            _ => Passfile::empty(),
-        };
+        // Read at each opening: passwords change while a pool lives.
+        let passfile = self.path("passfile").filter(|_| given.is_none());
         let places = Places {
             host: self.get("host").unwrap_or_default(),
             hostaddr: self.get("hostaddr").unwrap_or_default(),
             port: self.get("port").unwrap_or_default(),
             socket_directory: &environment.socket_directory,
         };
-        let hosts =
-            hosts::hosts(&places, &Passwords { given, passfile: &passfile, dbname: &dbname, user: &user })?;
+        let hosts = hosts::hosts(&places, &Passwords { given, passfile, dbname: &dbname, user: &user })?;
         if self.host_was_found {
             for host in &hosts {
                 socket_owner::check(Path::new(&environment.socket_directory), host.port)?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::passfile::Passfile;
+use super::passfile::PasswordEntry;
 use super::settings::{Host, HostSettings, Secret};
 use crate::error::{Error, Result};
 
@@ -21,7 +21,7 @@ pub(super) struct Places<'a> {
 pub(super) struct Passwords<'a> {
     /// A password given outright, for all hosts.
     pub(super) given: Option<Secret>,
-    pub(super) passfile: &'a Passfile,
+    pub(super) passfile: Option<PathBuf>,
     pub(super) dbname: &'a str,
     pub(super) user: &'a str,
 }
@@ -45,11 +45,15 @@ pub(super) fn hosts(places: &Places<'_>, passwords: &Passwords<'_>) -> Result<Ve
         let host = host(name, hostaddr, places.socket_directory)?;
         let (hostaddr, zone) = address(hostaddr)?.unzip();
         let zone = zone.flatten();
-        let password = passwords.given.clone().or_else(|| {
-            let name = passfile_name(&host, places.socket_directory);
-            passwords.passfile.password(&name, port, passwords.dbname, passwords.user)
+        let password_entry = passwords.passfile.as_ref().map(|file| PasswordEntry {
+            file: file.clone(),
+            host: passfile_name(&host, places.socket_directory),
+            port,
+            dbname: passwords.dbname.to_owned(),
+            user: passwords.user.to_owned(),
         });
-        found.push(HostSettings { host, hostaddr, zone, port, password });
+        let password = passwords.given.clone();
+        found.push(HostSettings { host, hostaddr, zone, port, password, password_entry });
     }
     Ok(found)
 }

@@ -2,32 +2,44 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::settings::Secret;
 
 /// The bits of a file's mode that give others than its owner access.
 const OTHERS_MAY: u32 = 0o077;
 
-/// A password file, read once for all hosts.
-pub(super) struct Passfile {
+/// Where a password is found: a file, and what its line has to fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PasswordEntry {
+    pub(super) file: PathBuf,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) dbname: String,
+    pub(super) user: String,
+}
+
+impl PasswordEntry {
+    /// Reads the file, as libpq does for each connection.
+    pub(super) fn password(&self) -> Option<Secret> {
+        Passfile::read(&self.file).password(&self.host, self.port, &self.dbname, &self.user)
+    }
+}
+
+/// The contents of a password file.
+struct Passfile {
     text: Vec<u8>,
 }
 
 impl Passfile {
     /// The file at `path`. One that is missing or cannot be read has no passwords, as in libpq; one that others can
     /// read is refused with a warning.
-    pub(super) fn read(path: &Path) -> Self {
+    fn read(path: &Path) -> Self {
         Self { text: contents(path).unwrap_or_default() }
     }
 
-    /// A file without passwords.
-    pub(super) fn empty() -> Self {
-        Self { text: Vec::new() }
-    }
-
     /// The password of the first line that fits.
-    pub(super) fn password(&self, host: &str, port: u16, dbname: &str, user: &str) -> Option<Secret> {
+    fn password(&self, host: &str, port: u16, dbname: &str, user: &str) -> Option<Secret> {
         let port = port.to_string();
         self.text
             .split(|byte| *byte == b'\n')

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::passfile::PasswordEntry;
 use super::require_auth::RequireAuth;
 
 /// An enum whose variants have a name that users write: the same in URLs, in the environment and in `Display`.
@@ -231,8 +232,17 @@ pub(crate) struct HostSettings {
     /// The zone of a link-local address in `hostaddr`: a network device's name or number.
     pub(crate) zone: Option<String>,
     pub(crate) port: u16,
-    /// From the DSN, the environment or the password file, whichever comes first for this host.
+    /// From the DSN or the environment.
     pub(crate) password: Option<Secret>,
+    /// Where to look for a password if none was given.
+    pub(crate) password_entry: Option<PasswordEntry>,
+}
+
+impl HostSettings {
+    /// The password for a connection that is opened now. Reads the password file, in which it may have changed.
+    pub(crate) fn current_password(&self) -> Option<Secret> {
+        self.password.clone().or_else(|| self.password_entry.as_ref()?.password())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,6 +314,7 @@ impl ServerSettings {
                 zone: None,
                 port: 0,
                 password: None,
+                password_entry: None,
             }],
             user: name.clone(),
             dbname: name,

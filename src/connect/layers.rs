@@ -10,7 +10,7 @@ use super::server_timeouts::set_timeouts;
 use super::session_options::SessionOptions;
 use super::startup::StartUp;
 use super::timing::Timing;
-use crate::config::settings::{HostSettings, SslMode, TargetSessionAttrs};
+use crate::config::settings::{Secret, SslMode, TargetSessionAttrs};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
@@ -105,8 +105,9 @@ impl Opening<'_> {
         };
         let dialled = dial.run()?;
         let began = Instant::now();
+        let password = candidate.host.current_password();
         let start = self
-            .start_up(candidate.host, options)
+            .start_up(password.as_ref(), options)
             .run(&dialled.link, deadline)
             .map_err(|error| error.with_timings(|timings| dialled.note(timings)))?;
         let timing = Timing {
@@ -145,7 +146,7 @@ impl Opening<'_> {
         set_timeouts(&mut raw, &link, &self.server.orphans)
     }
 
-    fn start_up<'a>(&'a self, host: &'a HostSettings, options: &'a SessionOptions) -> StartUp<'a> {
+    fn start_up<'a>(&'a self, password: Option<&'a Secret>, options: &'a SessionOptions) -> StartUp<'a> {
         let server = self.server;
         StartUp {
             user: &server.user,
@@ -154,7 +155,7 @@ impl Opening<'_> {
             options,
             versions: server.auth.versions,
             credentials: Credentials {
-                password: host.password.as_ref(),
+                password,
                 channel_binding: server.tls.channel_binding,
                 require_auth: server.auth.required.as_ref(),
                 scram_max_iterations: server.auth.scram_max_iterations,

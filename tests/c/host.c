@@ -107,6 +107,77 @@ static void children_have_pools_of_their_own(void)
     holdfast_pool_free(pool);
 }
 
+/* --- limits --- */
+
+static void limit_threads(rlim_t most)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NPROC, &limit) == 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+static void opens_no_pool_and_says_why(void)
+{
+    holdfast_config *config = configured("1");
+    holdfast_pool *pool;
+    holdfast_error *error = NULL;
+    limit_threads(0);
+    CHECK(holdfast_pool_open(config, &pool, &error) == HOLDFAST_STATUS_CONFIG && pool == NULL);
+    CHECK(has(holdfast_error_message(error), "no thread"));
+    holdfast_error_free(error);
+    error = NULL;
+    limit_threads(RLIM_INFINITY);
+    OK(holdfast_pool_open(config, &pool, &error));
+    holdfast_config_free(config);
+    OK(ask(pool, "select 1", &error));
+    holdfast_pool_free(pool);
+}
+
+/* A transaction is left open, so that a thread of the library cleans up. */
+static void keeps_its_places_without_new_threads(void)
+{
+    holdfast_pool *pool = opened(configured("1"));
+    holdfast_connection *connection;
+    holdfast_error *error;
+    OK(ask(pool, "select 1", &error));
+    limit_threads(0);
+    for (int i = 0; i < 20; i++) {
+        holdfast_server *server = NULL;
+        OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
+        OK(holdfast_connection_begin(connection, NULL, &error));
+        holdfast_connection_release(connection);
+        CHECK(holdfast_pool_serve(pool, "127.0.0.1:0", HOLDFAST_NUL, NULL, 0, 0, &server, &error)
+              != HOLDFAST_STATUS_OK);
+        holdfast_error_free(error);
+        error = NULL;
+    }
+    is_as_before(pool);
+    limit_threads(RLIM_INFINITY);
+    is_as_before(pool);
+    holdfast_pool_free(pool);
+}
+
+/* In children of their own, as a user whom limits bind. */
+static void a_lack_of_threads_costs_no_place(void)
+{
+    static void (*const scenes[])(void) = {opens_no_pool_and_says_why, keeps_its_places_without_new_threads};
+    for (size_t i = 0; i < 2; i++) {
+        int status;
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(60);
+            if (getuid() == 0)
+                CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+            scenes[i]();
+            _exit(0);
+        }
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
 /* --- signals --- */
 
 static const int read_by_sigwait[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGCHLD};
@@ -314,8 +385,10 @@ int main(int argc, char **argv)
     /* What hangs is to end with a core, not with the patience of whoever runs this. */
     alarm(is_watched() ? 600 : 120);
     url = argv[1];
-    if (can_fork())
+    if (can_fork()) {
         children_have_pools_of_their_own();
+        a_lack_of_threads_costs_no_place();
+    }
     signals_reach_the_hosts_threads_only();
     callbacks_may_end_their_thread();
     a_queues_callback_may_end_the_workers();

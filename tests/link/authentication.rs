@@ -142,3 +142,36 @@ fn an_impostor_gets_one_proof_and_no_more() {
     assert!(error.to_string().contains("impostor"), "{error}");
     assert_eq!(proofs.load(SeqCst), 1);
 }
+
+#[test]
+fn a_password_that_changes_in_the_password_file_is_used_for_the_next_connection() {
+    const ROTATIONS: usize = 25;
+    let server = own_server(|s| s.sql("create role app login"));
+    server.change_hba(&["host all app all scram-sha-256", "host all all all trust"]).unwrap();
+    let admin = Pool::from_url(&server.url()).unwrap();
+    let file = std::env::temp_dir().join(format!("holdfast-passfile-{}", std::process::id()));
+    let rotate = |n: usize| {
+        admin.batch_execute(&format!("alter role app password 'secret {n}'")).unwrap();
+        let fresh = file.with_extension("new");
+        std::fs::write(&fresh, format!("*:*:*:app:secret {n}\n")).unwrap();
+        std::fs::set_permissions(&fresh, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::rename(&fresh, &file).unwrap();
+    };
+    rotate(0);
+    let url = format!(
+        "postgresql://app@127.0.0.1:{}/postgres?sslmode=disable&passfile={}",
+        server.port(),
+        file.display()
+    );
+    let pool = Pool::new(config(&url)).unwrap();
+    let mut sessions = std::collections::BTreeSet::new();
+    for n in 1..=ROTATIONS {
+        sessions.insert(pool.get().unwrap().backend_pid());
+        rotate(n);
+        // The open connection stays valid; what is opened next needs the new password.
+        pool.batch_execute("select 1").unwrap();
+        pool.release_idle();
+    }
+    assert!(sessions.len() > ROTATIONS / 2, "new connections were opened: {sessions:?}");
+    std::fs::remove_file(&file).unwrap();
+}
