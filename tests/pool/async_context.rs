@@ -166,3 +166,90 @@ fn a_connection_whose_client_was_used_is_given_back_inside_an_async_fn() {
         assert_whole(&pool, name);
     }
 }
+
+#[test]
+fn tasks_that_may_block_or_stay_on_their_thread_are_places_like_any_other() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let pool = pool("async-places");
+    let used = pool.clone();
+    run(&runtime, async move {
+        tokio::task::block_in_place(|| {
+            let mut conn = used.get().unwrap();
+            let answer: i32 = conn.query_one("select 1", &[]).unwrap().get(0);
+            assert_eq!(answer, 1);
+            if let Ok(client) = conn.client() {
+                client.batch_execute("select 1").unwrap();
+            }
+        });
+    });
+    assert_whole(&pool, "block_in_place");
+    let local = tokio::task::LocalSet::new();
+    let used = pool.clone();
+    let single = Builder::new_current_thread().enable_all().build().unwrap();
+    single.block_on(local.run_until(async move {
+        let task = async move {
+            let mut conn = used.get().unwrap();
+            assert!(conn.client().is_err(), "it would run a runtime inside another");
+            conn.batch_execute("select 1").unwrap();
+        };
+        tokio::task::spawn_local(task).await.unwrap();
+    }));
+    assert_whole(&pool, "spawn_local");
+    let entered = runtime.enter();
+    let mut conn = pool.get().unwrap();
+    conn.batch_execute("select 1").unwrap();
+    if let Ok(client) = conn.client() {
+        client.batch_execute("select 1").unwrap();
+    }
+    drop(conn);
+    drop(entered);
+    assert_whole(&pool, "a thread that entered a runtime");
+}
+
+#[test]
+fn what_ends_late_in_async_code_neither_panics_nor_loses_a_place() {
+    for (name, runtime) in runtimes() {
+        let pool = pool("async-late");
+        let used = pool.clone();
+        // The task is dropped with the runtime, in the middle of its work and with a transaction of each kind open.
+        runtime.spawn(async move {
+            let mut conn = used.get().unwrap();
+            let mut transaction = conn.transaction().unwrap();
+            let rows =
+                transaction.query_raw("select generate_series(1, 100000)", Vec::<&str>::new()).unwrap();
+            tokio::time::sleep(ms(60_000)).await;
+            drop(rows);
+        });
+        runtime.block_on(async { tokio::time::sleep(ms(100)).await });
+        drop(runtime);
+        assert_whole(&pool, name);
+        // A destructor of the thread's locals, after everything else of the thread.
+        thread_local!(static LATE: std::cell::RefCell<Option<PooledConnection>> = const { std::cell::RefCell::new(None) });
+        let used = pool.clone();
+        thread::spawn(move || {
+            let mut conn = used.get().unwrap();
+            conn.client().unwrap().batch_execute("begin").unwrap();
+            LATE.set(Some(conn));
+        })
+        .join()
+        .unwrap();
+        assert_whole(&pool, name);
+    }
+}
+
+#[test]
+fn a_pool_whose_guest_was_busy_is_closed_inside_an_async_fn() {
+    for (_, runtime) in runtimes() {
+        let pool = pool("async-busy-guest");
+        let mut conn = pool.get().unwrap();
+        let mut transaction = conn.client().unwrap().transaction().unwrap();
+        let rows = transaction.query_raw("select generate_series(1, 100000)", Vec::<&str>::new()).unwrap();
+        std::mem::forget(rows);
+        std::mem::forget(transaction);
+        end_sessions("async-busy-guest");
+        run(&runtime, async move {
+            drop(conn);
+            pool.close_timeout(ms(2_000));
+        });
+    }
+}
