@@ -142,9 +142,45 @@ fn a_composite_that_was_altered_is_looked_up_again() {
     let pair = Pair { a: 1, b: Some(2) };
     let there = pool.query_one("select ($1::pair).b", &[&pair]).unwrap();
     assert_eq!(there.get::<_, i32>(0), 2);
-    let back = || pool.query_one("select row(1, 2)::pair", &[]).unwrap().try_get::<_, Pair>(0);
-    assert_eq!(back().or_else(|_| back()).unwrap(), pair);
+    let back = || pool.query_one("select row(1, 2)::pair", &[]).unwrap().get::<_, Pair>(0);
+    assert_eq!(back(), pair);
     pool.batch_execute("drop type pair").unwrap();
+}
+
+#[test]
+fn a_label_or_an_attribute_that_others_added_is_known_in_the_first_result_that_has_it() {
+    let (pool, others) = (one("altered_by_others"), one("others"));
+    let schema = "set search_path = altered_by_others_types";
+    let define =
+        "drop schema if exists altered_by_others_types cascade; create schema altered_by_others_types";
+    for pool in [&others, &pool] {
+        pool.batch_execute(if std::ptr::eq(pool, &others) { define } else { "select 1" }).unwrap();
+        pool.batch_execute(schema).unwrap();
+    }
+    others.batch_execute("create type weather as enum ('dry'); create type pair as (w weather)").unwrap();
+    #[derive(Debug, PartialEq, FromSql)]
+    #[postgres(name = "weather", rename_all = "lowercase")]
+    enum Weather {
+        Dry,
+        Wet,
+    }
+    #[derive(Debug, PartialEq, FromSql)]
+    #[postgres(name = "pair")]
+    struct Pair {
+        w: Weather,
+        n: Option<i32>,
+    }
+    let mut conn = pool.get().unwrap();
+    let weathers = "select array[(select max(w) from unnest(enum_range(null::weather)) w)]";
+    let pairs = "select json_populate_record(null::pair, '{\"w\": \"dry\", \"n\": 7}')";
+    conn.query_one(weathers, &[]).unwrap();
+    conn.query_one(pairs, &[]).unwrap();
+    others.batch_execute("alter type weather add value 'wet'").unwrap();
+    assert_eq!(conn.query_one(weathers, &[]).unwrap().get::<_, Vec<Weather>>(0), [Weather::Wet]);
+    others.batch_execute("alter type pair add attribute n int4").unwrap();
+    let pair = Pair { w: Weather::Dry, n: Some(7) };
+    assert_eq!(conn.query_one(pairs, &[]).unwrap().get::<_, Pair>(0), pair);
+    assert_eq!(conn.query_typed(pairs, &[]).unwrap()[0].get::<_, Pair>(0), pair);
 }
 
 #[test]

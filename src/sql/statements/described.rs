@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use postgres_types::Type;
 
-use crate::session;
+use crate::session::{self, ResultBlock};
 use crate::sql::rows::column::Column;
-use crate::sql::types::Catalog;
+use crate::sql::types::{Catalog, is_outdated};
 
 /// The parameters and columns of a statement, made once when it is prepared, and shared by its rows.
 #[derive(Debug)]
@@ -43,6 +43,16 @@ impl Described {
         self.own_types.is_some()
     }
 
+    /// Returns whether values of a result show that user-defined types were altered since they were looked up.
+    pub(in crate::sql) fn shows_altered_types(&self, block: &ResultBlock) -> bool {
+        self.has_own_types() && self.own_columns().any(|(column, type_)| is_outdated_in(block, column, type_))
+    }
+
+    fn own_columns(&self) -> impl Iterator<Item = (usize, &Type)> {
+        let types = self.columns.iter().map(Column::type_).enumerate();
+        types.filter(|(_, type_)| Type::from_oid(type_.oid()).is_none())
+    }
+
     /// Clears the catalog when user-defined types may have changed, so that statements that use them look them up again. Does
     /// nothing where there are none, or where the catalog was cleared already.
     pub(in crate::sql) fn forget_own_types(&self) {
@@ -50,4 +60,8 @@ impl Described {
             catalog.forget_all(*epoch);
         }
     }
+}
+
+fn is_outdated_in(block: &ResultBlock, column: usize, type_: &Type) -> bool {
+    (0..block.rows()).any(|row| block.cell(row, column).is_some_and(|value| is_outdated(type_, value)))
 }

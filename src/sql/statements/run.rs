@@ -53,7 +53,11 @@ impl Handle<'_> {
         (block, statement): (ResultBlock, Arc<Prepared>),
         described: Option<Arc<Described>>,
     ) -> Result<Arc<Rows>> {
-        let described = self.description_of(block.columns(), &statement, described)?;
+        let mut described = self.description_of(block.columns(), &statement, described)?;
+        if described.shows_altered_types(&block) {
+            described.forget_own_types();
+            described = self.describe(&[], block.columns()).map(Arc::new).map_err(|e| self.explain(e))?;
+        }
         Ok(Rows::new(block, described))
     }
 

@@ -2,6 +2,8 @@
 
 mod catalog;
 mod lookup;
+mod outdated;
 
 pub(crate) use catalog::Catalog;
 pub(super) use lookup::{assemble, statement};
+pub(super) use outdated::is_outdated;
