@@ -95,6 +95,15 @@ fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `mak
 fuzz: ## Fuzz what a server may say and what C may give, each of four targets for FUZZ_SECONDS (90); ARGS chooses some
 	scripts/fuzz.sh $(ARGS)
 
+# Servers come from npm and are kept below the target folder; VERSIONS chooses some.
+.PHONY: matrix
+matrix: ## Run the tests on PostgreSQL 13 to 18, and print a table of servers and scenes
+	scripts/matrix.sh $(VERSIONS)
+
+.PHONY: platforms
+platforms: ## Check that the crate builds for each platform, and with the oldest Rust; what cannot be checked here is named
+	scripts/platforms.sh $(ARGS)
+
 .PHONY: bench
 bench: deps lib ## Measure, against other pools in the same run; ARGS are passed on
 	$(CARGO) bench --features embedded --bench holdfast -- $(ARGS)

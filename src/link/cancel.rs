@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{HandshakeError, SslStream};
-use rustix::net::SendFlags;
 use socket2::{Domain, Socket, Type};
 
 use super::address::{Address, unix_address};
@@ -18,6 +17,7 @@ use super::dial::SSL_REQUEST;
 use super::tls_cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::sys::socket::NO_SIGNAL;
 
 /// The longest that [`CancelHandle::cancel`] may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -190,7 +190,7 @@ impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         uninterrupted(|| {
             self.socket.set_write_timeout(self.deadline.left()?)?;
-            Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?)
+            Ok(rustix::net::send(&self.socket, bytes, NO_SIGNAL)?)
         })
     }
 

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+
+use socket2::{Domain, Type};
 
 type Accept = dyn Fn(UnixStream) -> io::Result<()> + Send + Sync;
 
@@ -25,9 +28,10 @@ impl InProcess {
 
     /// Returns the client's end of a new connection.
     pub(crate) fn connect(&self) -> io::Result<UnixStream> {
-        let (ours, theirs) = UnixStream::pair()?;
-        self.accept(theirs)?;
-        Ok(ours)
+        // Of `socket2`, whose sockets never raise SIGPIPE, on no system.
+        let (ours, theirs) = socket2::Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+        self.accept(OwnedFd::from(theirs).into())?;
+        Ok(OwnedFd::from(ours).into())
     }
 
     /// Hands the server its end of a connection.

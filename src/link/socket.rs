@@ -20,6 +20,7 @@ use super::deadline::Deadlines;
 use super::deferred;
 use crate::error::LinkFault;
 use crate::sys::fork::Generation;
+use crate::sys::socket::{NO_SIGNAL, PEER_CLOSED};
 
 /// Bytes read ahead of the reader's request: a small reply takes one system call, also under TLS, whose records are read in
 /// two parts.
@@ -124,7 +125,7 @@ impl Socket {
         if self.fault().is_some() {
             return IdlePoll::Closed;
         }
-        match self.poll_for(PollFlags::IN | PollFlags::RDHUP, Some(Duration::ZERO)) {
+        match self.poll_for(PollFlags::IN | PEER_CLOSED, Some(Duration::ZERO)) {
             Ok(flags) if flags.is_empty() => IdlePoll::Quiet,
             Ok(flags) if flags.intersects(HANGUP) => IdlePoll::Closed,
             Ok(_) => IdlePoll::Unsolicited,
@@ -134,7 +135,7 @@ impl Socket {
 
     /// Waits until the server has closed its side; `false` when it has not within `patience`.
     pub(crate) fn wait_for_hangup(&self, patience: Duration) -> bool {
-        self.poll_for(PollFlags::RDHUP, Some(patience)).map_or(true, |flags| flags.intersects(HANGUP))
+        self.poll_for(PEER_CLOSED, Some(patience)).map_or(true, |flags| flags.intersects(HANGUP))
     }
 
     /// Waits until bytes have come or can be sent, up to the deadline in force.
@@ -269,7 +270,7 @@ impl Socket {
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;
         loop {
-            match rustix::net::send(self, bytes, SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL)) {
+            match rustix::net::send(self, bytes, SendFlags::DONTWAIT.union(NO_SIGNAL)) {
                 Ok(n) => return Ok(n),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
@@ -302,7 +303,7 @@ impl Socket {
 }
 
 /// The poll results that mean the connection has ended.
-const HANGUP: PollFlags = PollFlags::RDHUP.union(PollFlags::HUP).union(PollFlags::ERR).union(PollFlags::NVAL);
+const HANGUP: PollFlags = PEER_CLOSED.union(PollFlags::HUP).union(PollFlags::ERR).union(PollFlags::NVAL);
 
 /// The longest wait of one `poll`, so that the time fits any system's type.
 const LONGEST_POLL: Duration = Duration::from_secs(3600 * 24);

@@ -1,5 +1,5 @@
-//! Process and kernel: clock, fork, callbacks, locks, threads, unwinding, work that runs at most once at a time. Depends on no
-//! other room.
+//! Process and kernel: clock, fork, callbacks, locks, threads, unwinding, flags of sockets, work that runs at most once at a
+//! time. Depends on no other room.
 
 pub(crate) mod callback;
 pub(crate) mod cancellation;
@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod fork;
 pub(crate) mod process_local;
 pub(crate) mod single_flight;
+pub(crate) mod socket;
 pub(crate) mod sync;
 pub(crate) mod thread;
 pub(crate) mod thread_group;

@@ -70,7 +70,7 @@ impl Observer {
     }
 
     fn terminate(&mut self, pid: i32) {
-        self.0.execute("select pg_terminate_backend($1, 5000)", &[&pid]).expect("the backend ends");
+        support::terminate(&mut self.0, pid);
     }
 }
 

@@ -304,10 +304,17 @@ const CASES: &[Case] = &[
 const GENERATED: usize = 4_000;
 
 /// A table of all values of a case.
-fn fill_table(conn: &mut PooledConnection, case: &Case, random: &mut Rng) -> Result<()> {
+/// The case's literals that the server knows: before 14, the type numeric has no infinity.
+fn literals_of(case: &Case, major: u32) -> Vec<&'static str> {
+    let known =
+        |literal: &&&str| major >= 14 || case.type_name != "numeric" || !literal.ends_with("Infinity");
+    case.literals.iter().filter(known).copied().collect()
+}
+
+fn fill_table(conn: &mut PooledConnection, case: &Case, major: u32, random: &mut Rng) -> Result<()> {
     let name = case.type_name;
     conn.batch_execute(&format!("drop table if exists forms; create temp table forms (v {name})"))?;
-    let quoted: Vec<String> = case.literals.iter().map(|l| format!("('{l}'::{name})")).collect();
+    let quoted: Vec<String> = literals_of(case, major).iter().map(|l| format!("('{l}'::{name})")).collect();
     conn.batch_execute(&format!("insert into forms values {}, (null)", quoted.join(", ")))?;
     let Some(generate) = case.generate else { return Ok(()) };
     let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
@@ -331,14 +338,17 @@ fn binary_values_read_as_the_server_prints_them() {
     let mut conn = pool.get().unwrap();
     conn.batch_execute("set timezone to 'UTC'; set datestyle to iso").unwrap();
     let mut random = Rng::with_seed(20_261_123);
+    let major: i32 =
+        conn.query_one("select current_setting('server_version_num')::int4 / 10000", &[]).unwrap().get(0);
+    let major = u32::try_from(major).unwrap();
     for case in CASES {
-        fill_table(&mut conn, case, &mut random).unwrap_or_else(|e| panic!("{}: {e}", case.type_name));
+        fill_table(&mut conn, case, major, &mut random).unwrap_or_else(|e| panic!("{}: {e}", case.type_name));
         let mut raw = conn.raw().unwrap();
         // The text differs from table to table, since a cached statement would have the type of the last one.
         let sql = format!("select v as \"{}\" from forms", case.type_name.replace('"', ""));
         let printed = raw.query(&sql, &[], ResultFormat::Text).unwrap();
         let binary = raw.query(&sql, &[], ResultFormat::Binary).unwrap();
-        let least = case.literals.len() + case.generate.map_or(0, |_| GENERATED);
+        let least = literals_of(case, major).len() + case.generate.map_or(0, |_| GENERATED);
         assert_eq!((printed.rows(), binary.rows()), (least + 1, least + 1));
         assert_eq!(binary.columns()[0].format, WireFormat::Binary);
         for row in 0..printed.rows() {

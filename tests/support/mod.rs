@@ -47,6 +47,21 @@ pub fn own_server(describe: impl FnOnce(Builder) -> Builder) -> EmbeddedPostgres
     }
 }
 
+/// The server's major version, for what differs between versions.
+pub fn major(client: &mut impl postgres::GenericClient) -> u32 {
+    let row = client.query_one("select current_setting('server_version_num')::int4 / 10000", &[]);
+    u32::try_from(row.expect("a version").get::<_, i32>(0)).expect("a small number")
+}
+
+/// Ends a session and waits until its process is gone. `pg_terminate_backend` itself waits from 14 on only.
+pub fn terminate(client: &mut Client, pid: i32) {
+    client.execute("select pg_terminate_backend($1)", &[&pid]).expect("it may be ended");
+    wait_until("the session is gone", Duration::from_secs(10), || {
+        let sql = "select not exists (select from pg_stat_activity where pid = $1)";
+        client.query_one(sql, &[&pid]).expect("pg_stat_activity").get(0)
+    });
+}
+
 /// Looks again every 2 ms until `condition` holds; panics with `what` when it does not within `limit`. Returns how long it
 /// took.
 #[track_caller]

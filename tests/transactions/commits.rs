@@ -8,7 +8,7 @@ use holdfast::{ErrorKind, Phase, Pool, PoolConfig, Result, TransactionOptions};
 
 use crate::support::activity::Observer;
 use crate::support::proxy::Proxy;
-use crate::support::{own_server, server, wait_until};
+use crate::support::{own_server, server, terminate, wait_until};
 use crate::{ms, number, pool};
 
 /// A table whose first commit takes its time.
@@ -221,7 +221,7 @@ fn answer_and_last_words_together(server: &EmbeddedPostgres, proxy: &Proxy, pid:
         let sql = "select state = 'idle' from pg_stat_activity where pid = $1";
         client.query_one(sql, &[&pid]).unwrap().get(0)
     });
-    client.execute("select pg_terminate_backend($1, 10000)", &[&pid]).unwrap();
+    terminate(&mut client, pid);
     proxy.hear_again();
 }
 

@@ -3,8 +3,9 @@
 use std::io::{self, BufReader, Read};
 use std::os::unix::net::UnixStream;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::SendFlags;
+use rustix::event::{PollFd, Timespec};
+
+use crate::sys::socket::{NO_SIGNAL, PEER_CLOSED};
 
 /// The length of pending replies from which they are sent.
 const FLUSH_FROM_BYTES: usize = 64 * 1024;
@@ -69,7 +70,7 @@ impl Wire {
 
     /// Returns whether the client has hung up.
     pub(super) fn has_hung_up(&self) -> bool {
-        let mut descriptors = [PollFd::new(self.stream.get_ref(), PollFlags::RDHUP)];
+        let mut descriptors = [PollFd::new(self.stream.get_ref(), PEER_CLOSED)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         // An interrupted poll is repeated soon.
         rustix::event::poll(&mut descriptors, Some(&now)).is_ok_and(|ready| ready > 0)
@@ -108,7 +109,7 @@ impl Wire {
         let mut rest = self.out.as_slice();
         while !rest.is_empty() {
             // A client that has gone must not kill the process by SIGPIPE.
-            match rustix::net::send(self.stream.get_ref(), rest, SendFlags::NOSIGNAL) {
+            match rustix::net::send(self.stream.get_ref(), rest, NO_SIGNAL) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
