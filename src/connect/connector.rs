@@ -2,6 +2,7 @@
 //! check.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::candidates::Candidate;
@@ -18,6 +19,7 @@ use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
 use crate::link::in_process::InProcess;
 use crate::link::tls_cache::Tls;
+use crate::resilience::fleet::census::unmarked;
 use crate::session::{RawSession, SessionState};
 use crate::sys::clock::Tick;
 
@@ -52,6 +54,8 @@ pub(crate) struct Connector {
     server: ServerSettings,
     unresponsive: Unresponsive,
     options_form: OptionsForm,
+    /// Set once a pooler is known to be in between: there a fleet's mark is of no use, and each name of its own costs a `SET`.
+    leaves_out_mark: AtomicBool,
     tls: Arc<Tls>,
     /// An in-process server, in place of the server's hosts.
     in_process: Option<InProcess>,
@@ -72,6 +76,7 @@ impl Connector {
         Ok(Self {
             unresponsive: Unresponsive::new(server.hosts.len()),
             options_form: OptionsForm::default(),
+            leaves_out_mark: AtomicBool::new(false),
             server,
             tls,
             in_process: None,
@@ -84,6 +89,7 @@ impl Connector {
         Self {
             unresponsive,
             options_form: OptionsForm::default(),
+            leaves_out_mark: AtomicBool::new(false),
             tls: Arc::new(Tls::new(server.tls.clone())),
             server,
             in_process: Some(in_process),
@@ -118,6 +124,16 @@ impl Connector {
         misfit(ask, self.server.target_session_attrs)
     }
 
+    /// Has sessions opened from now on go without the fleet's mark in their names.
+    pub(crate) fn leave_out_mark(&self) {
+        self.leaves_out_mark.store(true, Relaxed);
+    }
+
+    fn application_name(&self) -> Option<&str> {
+        let name = self.server.application_name.as_deref()?;
+        if self.leaves_out_mark.load(Relaxed) { unmarked(name) } else { Some(name) }
+    }
+
     /// Opens a session. Blocks up to `deadline`, or until `abort` is requested. `new_session` makes its initial state.
     pub(crate) fn open(
         &self,
@@ -126,7 +142,9 @@ impl Connector {
         new_session: &dyn Fn() -> SessionState,
     ) -> Result<Opened, Error> {
         let Self { server, unresponsive, options_form, tls, .. } = self;
+        let application_name = self.application_name();
         Opening {
+            application_name,
             server,
             unresponsive,
             options_form,
@@ -142,6 +160,7 @@ impl Connector {
 /// One call of [`Connector::open`].
 pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerSettings,
+    pub(super) application_name: Option<&'a str>,
     pub(super) unresponsive: &'a Unresponsive,
     pub(super) options_form: &'a OptionsForm,
     pub(super) tls: &'a Arc<Tls>,

@@ -151,7 +151,7 @@ impl Opening<'_> {
         StartUp {
             user: &server.user,
             dbname: &server.dbname,
-            application_name: server.application_name.as_deref(),
+            application_name: self.application_name,
             options,
             versions: server.auth.versions,
             credentials: Credentials {

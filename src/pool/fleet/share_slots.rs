@@ -22,7 +22,8 @@ use crate::sys::clock::Tick;
 /// The part of an application's name that the server keeps (NAMEDATALEN, less its terminator).
 const MAX_APPLICATION_NAME_BYTES: usize = 63;
 
-/// The census: a row for each pool of the fleet and one for all other sessions. A role without privileges sees name, role and
+/// The census: a row for each pool of the fleet and one for all other sessions. Peers have this pool's role: a mark is what
+/// any role may call its sessions, and a stranger's would take slots from the fleet. A role without privileges sees name, role and
 /// database of all sessions, and the type of its own only (`pg_stat_get_activity`); a process that is no client has no role or
 /// no database. Superusers keep `superuser_reserved_connections` free as well; no other limit binds them.
 const CENSUS_SQL: &str = "\
@@ -32,7 +33,8 @@ operator(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connection
 operator(pg_catalog.-) coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4, \
 case when r.rolsuper then -1 else r.rolconnlimit end, case when r.rolsuper then -1 else d.datconnlimit end, \
 s.mark, s.sessions, s.of_role, s.of_database \
-from (select pg_catalog.substring(a.application_name, '(?:^| )hf:([0-9a-f]{8})$') as mark, pg_catalog.count(*) as sessions, \
+from (select case when a.usename operator(pg_catalog.=) session_user then \
+pg_catalog.substring(a.application_name, '(?:^| )hf:([0-9a-f]{8})$') end as mark, pg_catalog.count(*) as sessions, \
 pg_catalog.count(*) filter (where a.usename operator(pg_catalog.=) session_user) as of_role, \
 pg_catalog.count(*) filter (where a.datname operator(pg_catalog.=) pg_catalog.current_database()) as of_database \
 from pg_catalog.pg_stat_activity a where a.usesysid is not null and a.datid is not null \
@@ -146,10 +148,20 @@ impl Core {
     fn take_census(self: &Arc<Self>, conn: &mut Parked) {
         failpoint!(self, "fleet look");
         let seen = query_census(conn, self.settings.validation_timeout);
-        if let Err(error) = &seen {
-            self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()));
+        match &seen {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                self.log.debug(
+                    &[],
+                    format_args!("a pooler in between shows its own sessions: connections go without a mark"),
+                );
+                self.connector.leave_out_mark();
+            }
+            Err(error) => {
+                self.log.debug(&[], format_args!("cannot see who shares the server: {}", error.summary()))
+            }
         }
-        self.admission.census_ended(seen.as_ref().ok());
+        self.admission.census_ended(seen.ok().flatten().as_ref());
         self.fleet.scarce.store(self.admission.is_scarce(), Ordering::Relaxed);
         self.schedule_fleet_work();
     }
@@ -200,15 +212,15 @@ fn tick_of(at: Instant) -> Tick {
     Tick::exact().plus(at.saturating_duration_since(Instant::now()))
 }
 
-/// Queries the census, in bounded time. It does not count as a statement of the pool's users.
-fn query_census(conn: &mut Parked, limit: Duration) -> Result<Census, Error> {
+/// Queries the census, in bounded time; `None` behind a pooler. It does not count as a statement of the pool's users.
+fn query_census(conn: &mut Parked, limit: Duration) -> Result<Option<Census>, Error> {
     let rows = conn.run_for_pool(CENSUS_SQL, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
     let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
     if !rows.iter().any(sees_itself) {
-        return Err(Error::misuse("a pooler in between shows its own sessions"));
+        return Ok(None);
     }
-    parse_census(&rows).ok_or_else(|| Error::misuse("the answer is not that of PostgreSQL"))
+    parse_census(&rows).map(Some).ok_or_else(|| Error::misuse("the answer is not that of PostgreSQL"))
 }
 
 /// The slots of one limit, and their holders.
@@ -250,12 +262,18 @@ fn parse_census(rows: &[TextRow]) -> Option<Census> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resilience::fleet::census::unmarked;
 
     #[test]
     fn the_mark_follows_the_users_own_name_within_what_a_server_keeps() {
         let id = Id(0x0012_abcd);
         assert_eq!(marked("", id), "hf:0012abcd");
         assert_eq!(marked("orders", id), "orders hf:0012abcd");
+        for name in ["orders", "größe"] {
+            assert_eq!(unmarked(&marked(name, id)), Some(name));
+            assert_eq!(unmarked(name), Some(name));
+        }
+        assert_eq!(unmarked("hf:0012abcd"), None);
         let long = marked(&"x".repeat(80), id);
         assert_eq!((long.len(), long.ends_with("x hf:0012abcd")), (63, true));
         let umlauts = marked(&"ä".repeat(80), id);

@@ -43,3 +43,14 @@ impl Census {
         quota.saturating_mul(1000) / u32::try_from(self.peers.len().max(1)).unwrap_or(u32::MAX)
     }
 }
+
+/// Returns an application name without the mark. `None` where nothing else is left.
+pub(crate) fn unmarked(name: &str) -> Option<&str> {
+    let is_mark = |mark: &str| mark.strip_prefix("hf:").is_some_and(|id| u32::from_str_radix(id, 16).is_ok());
+    let start = name.len().checked_sub("hf:01234567".len()).filter(|start| name.is_char_boundary(*start));
+    let own = match start {
+        Some(start) if is_mark(&name[start..]) => name[..start].trim_end(),
+        _ => name,
+    };
+    Some(own).filter(|own| !own.is_empty())
+}
