@@ -178,6 +178,10 @@ uninstall: ## Remove what `make install` of the same version and the same variab
 cinstall-check: ## Check that `cargo cinstall` (cargo-c) installs what `make install` does
 	scripts/check-cargo-c.sh
 
+.PHONY: release-check
+release-check: ## Go through the steps of a release that need no account, and say what each proved (RELEASE.md)
+	@scripts/release-check.sh $(ARGS)
+
 # `replace` writes down what breaks programs as well: docs/abi.md says when that is allowed.
 ABI_UPDATE ?= additions
 
