@@ -13,6 +13,12 @@ const ANSWER = [
 /** Failures of one that waited, whatever it waited for. */
 const WAITED = new Set(['pool_timeout', 'circuit_open', 'overloaded'])
 
+/** An attempt that the end of the whole wait has cut short is no cause, where the server had answered that it is full. */
+function kindOf({ kind, attempts = [] }) {
+  const isCut = kind === 'connect_timeout' && attempts.slice(0, -1).some((each) => each.kind === 'server_full')
+  return isCut ? 'server_full' : kind
+}
+
 class Causes {
   constructor() {
     /** What kept the last attempts from opening a session, by kind. */
@@ -33,7 +39,8 @@ class Causes {
 
   /** The error of what the addon describes, with the answer of the server that is its cause. */
   errorOf(description) {
-    const { kind } = description
+    const kind = kindOf(description)
+    if (kind !== description.kind) description = { ...description, kind }
     const cause = description.sqlstate ? undefined : this._byKind.get(kind)
     if (cause?.sqlstate) {
       const answer = Object.fromEntries(ANSWER.map((name) => [name, cause[name]]))

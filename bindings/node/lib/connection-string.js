@@ -59,7 +59,7 @@ function readSsl(parameters) {
 /**
  * @param {string} given
  * @param {(name: string) => boolean} isKnown whether the library has an option of this name
- * @returns {{ options: object, text: string | undefined, hasHost: boolean, host?: string, says?: (name: string) => boolean }}
+ * @returns {{ options: object, text: string | undefined, hasHost: boolean, host?: string, says?: (name: string) => boolean, mentions?: (name: string) => boolean }}
  * options for JavaScript, the rest for the library, and whether that names something
  */
 function readConnectionString(given, isKnown) {
@@ -67,7 +67,7 @@ function readConnectionString(given, isKnown) {
   if (string.startsWith('/') || string.startsWith('socket:')) return readSocket(string)
   if (!/^postgres(ql)?:\/\//.test(string)) {
     const says = (name) => new RegExp(`\\b${name}\\s*=`).test(string)
-    return { options: {}, text: string, hasHost: says('host(addr)?'), says }
+    return { options: {}, text: string, hasHost: says('host(addr)?'), says, mentions: says }
   }
   const at = string.indexOf('?')
   const base = at < 0 ? string : string.slice(0, at)
@@ -87,6 +87,7 @@ function readConnectionString(given, isKnown) {
   return {
     options,
     text: kept.length > 0 ? `${base}?${kept.join('&')}` : base,
+    mentions: (name) => parameters[name] !== undefined,
     host: parameters.host || host.replace(/:\d*$/, '').replace(/^\[|\]$/g, ''),
     hasHost: (host !== '' && !host.startsWith(':')) || Boolean(parameters.host || parameters.hostaddr),
   }

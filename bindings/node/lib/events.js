@@ -71,11 +71,12 @@ function sessionClosed(pool, told) {
     pool._clients.delete(told.processID)
     return
   }
-  const isDead = told.reason === FOUND_DEAD && pool.listenerCount('error') > 0
+  // Without a listener the process goes on, unlike with node-postgres: the pool has dealt with it.
+  const isTold = pool.listenerCount('error') > 0 || pool.options.compatible !== undefined
+  const isDead = told.reason === FOUND_DEAD && isTold
   // Only queries of the pool may have used it, so that no client of it was seen yet.
   if (client === undefined && (isDead || pool.listenerCount('remove') > 0)) client = pool._unseenClient(told.processID)
   if (client !== undefined) pool._forget(client)
-  // Without a listener the process goes on, unlike with node-postgres: the pool has dealt with it.
   if (!isDead) return
   const error = reasonOf(pool, told)
   hide(error, 'client', client)

@@ -9,6 +9,7 @@ const { readConnectionString } = require('./connection-string')
 const { setDefaultsFor } = require('./defaults')
 const { defaultMax } = require('./pool-defaults')
 const { tlsPairs } = require('./tls')
+const { readWaiting } = require('./waiting')
 
 const HOUR = 3_600_000
 const YEAR = 365 * 24 * HOUR
@@ -53,8 +54,8 @@ const TABLE = {
   max: (value, name) => (value ? ['max_size', String(Math.trunc(number(name, value, 'give the most connections, such as 8')))] : undefined),
   min: (value, name) => ['min_idle', String(Math.trunc(number(name, value, 'give how many to keep open')))],
   idleTimeoutMillis: milliseconds('idle_timeout', YEAR),
-  // Waiting for ever is what 0 means there; an hour comes near it.
-  connectionTimeoutMillis: milliseconds('connection_timeout', HOUR),
+  // With what else bounds a wait: lib/waiting.js.
+  connectionTimeoutMillis: null,
   maxLifetimeSeconds: (value, name) => ['max_lifetime', `${Math.ceil(number(name, value, 'give seconds') * 1000)}ms`],
   statement_timeout: setting('statement_timeout'),
   lock_timeout: setting('lock_timeout'),
@@ -76,6 +77,7 @@ const TABLE = {
   binary: null,
   Client: null,
   closeOnError: null,
+  compatible: null,
   connectionString: null,
   enableChannelBinding: null,
   log: null,
@@ -140,7 +142,7 @@ function checkClient(Class) {
  * What the library is to be told.
  * @param {object} options as the program gave them
  * @param {string | null | undefined} password if it was a function: what that returned
- * @returns {{ pairs: string[], queryTimeout: number, files: { remove(): void } }}
+ * @returns {{ pairs: string[], queryTimeout: number, waitLimit: number, files: { remove(): void } }}
  */
 function readOptions(options, password) {
   const pairs = []
@@ -169,16 +171,20 @@ function readOptions(options, password) {
       else warnUnknown(name)
     }
   }
+  const isGiven = (key) => merged[key] !== undefined || merged[camel(key)] !== undefined || Boolean(url?.mentions?.(key)) || process.env[`HOLDFAST_${key.toUpperCase()}`] !== undefined
+  const waiting = readWaiting(merged, isGiven)
+  for (const pair of waiting.pairs) push(pair)
   const secret = typeof options.password === 'function' ? password : options.password || merged.password
   if (secret !== undefined && secret !== null && secret !== '') push(['password', String(secret)])
   if (url?.text) pairs.push('', url.text)
   if (settings.length > 0) push(['options', [process.env.PGOPTIONS && !merged.options ? process.env.PGOPTIONS : '', ...settings].join(' ').trim()])
   checkServername(merged, url)
   const says = (name) => Boolean(merged[name] || url?.says?.(name))
+  if (merged.compatible && merged.ssl === undefined && !says('sslmode') && !process.env.PGSSLMODE) merged.ssl = false
   const tls = tlsPairs(merged.ssl, { hasMode: says('sslmode'), hasRoot: says('sslrootcert') })
   for (const pair of tls.pairs) push(pair)
   if (merged.allowExitOnIdle !== undefined) push(['allow_exit_on_idle', String(Boolean(merged.allowExitOnIdle))])
-  return { pairs, queryTimeout: Number(merged.query_timeout) || 0, files: tls.files }
+  return { pairs, queryTimeout: Number(merged.query_timeout) || 0, waitLimit: waiting.limit, files: tls.files }
 }
 
 /** The name that a certificate is checked against. node-postgres has it looked at only where the host is an address. */

@@ -3,6 +3,7 @@
 const { addon, NONE, now, listen, deafen } = require('./native')
 const { nextTick } = require('./timers')
 const { Causes } = require('./causes')
+const { fillCompatible } = require('./compatible')
 const { copyOptions, hide } = require('./hidden')
 const { NOOP } = require('./query')
 const { readOptions } = require('./options')
@@ -28,7 +29,7 @@ class PoolOpening extends PoolMetrics {
   /** @param {string | object} [options] node-postgres' options and Holdfast's own, in camelCase */
   constructor(options) {
     super()
-    this.options = copyOptions(options)
+    this.options = fillCompatible(copyOptions(options))
     this.ending = false
     this.ended = false
     this._handle = NONE
@@ -54,10 +55,12 @@ class PoolOpening extends PoolMetrics {
 
   /** Opens the library's pool, which opens no connection yet. */
   _open(password) {
-    const { pairs, queryTimeout, files } = readOptions(this.options, password)
+    const { pairs, queryTimeout, waitLimit, files } = readOptions(this.options, password)
     const level = this.options.log ? (this.options.logLevel ?? 3) : 0
     this._password = password
     this._queryTimeout = queryTimeout
+    /** The most milliseconds that a request waits for a connection, 0 for no limit. */
+    this._waitLimit = waitLimit
     const name = this.options.shared ? Shared.nameOf(pairs, this.options.shared) : ''
     try {
       this._handle = now(addon.openPool(pairs, this._listener, level, name))

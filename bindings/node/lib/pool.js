@@ -110,7 +110,7 @@ class Pool extends PoolOpening {
       this._whenOpen(() => this._acquire(options, done, 'open'), failed)
       return
     }
-    const { signal, maxRetries, timeout = 0 } = options
+    const { signal, maxRetries, timeout = this._waitLimit } = options
     const poolHandle = this._handle
     let over = false
     const settle = (failure, handle, processID) => {
@@ -311,7 +311,7 @@ class Pool extends PoolOpening {
     }
     const tag = take(query)
     query.number = submitted(tag, addon.submitQuery(this._handle, tag, query.text, encoded.buffer, encoded.count, query.format,
-      query.idempotent ? 1 : 0, query.retries, query.deadline))
+      query.idempotent ? 1 : 0, query.retries, query.deadline, this._waitLimit))
     if (query.signal !== undefined) query.watch(addon.cancel)
   }
 
@@ -322,7 +322,7 @@ class Pool extends PoolOpening {
   /** Through a client, so that whoever listens to the pool's events sees it, and for texts of several statements. */
   _runOnClient(query) {
     if (query.deadline === 0) query.deadline = this._queryTimeout
-    const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline }
+    const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline || this._waitLimit }
     const begun = now()
     this._borrow(options, (error, client) => {
       if (error) {

@@ -92,7 +92,7 @@ function begin(pool, fn, read, signal, resolve, reject) {
     }),
   }
   const tag = take(work)
-  const number = submitted(tag, addon.submitTransaction(pool._handle, tag, read.retries, 0, read.isolation, read.access,
+  const number = submitted(tag, addon.submitTransaction(pool._handle, tag, read.retries, pool._waitLimit, read.isolation, read.access,
     read.deferrable, read.reruns, read.resolveCommit, read.deadline))
   const abort = () => addon.cancel(number)
   signal?.addEventListener('abort', abort, { once: true })

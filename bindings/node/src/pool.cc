@@ -151,7 +151,7 @@ napi_value submitted(napi_env env, Runtime &self, int32_t tag, holdfast_status s
     return make(env, static_cast<double>(request));
 }
 
-// (pool, tag, text, parameters, count, format, idempotent, retries, deadline) -> number of the request, or what is
+// (pool, tag, text, parameters, count, format, idempotent, retries, deadline, limit of the wait) -> number of the request, or what is
 // wrong.
 napi_value submit_query(napi_env env, napi_callback_info info)
 {
@@ -168,6 +168,7 @@ napi_value submit_query(napi_env env, napi_callback_info info)
     options.retries = arguments.integer(7);
     options.deadline_ms = arguments.milliseconds(8);
     options.deadline_covers_wait = 1;
+    options.timeout_ms = arguments.milliseconds(9);
     options.result_format = arguments.integer(5);
     options.idempotent = arguments.integer(6);
     holdfast_str text = arguments.text(2, self);

@@ -30,6 +30,7 @@ export interface ClientConfig {
   idle_in_transaction_session_timeout?: number | undefined
   /** Milliseconds after which a query fails; unlike in node-postgres, the server stops it as well. */
   query_timeout?: number | undefined
+  /** The most milliseconds that a request waits for a connection: queue, opening, retries and the waits between them; 8 s, 0 is no limit. */
   connectionTimeoutMillis?: number | undefined
   application_name?: string | undefined
   fallback_application_name?: string | undefined
@@ -60,11 +61,11 @@ export interface HoldfastConfig {
   name?: string | undefined
   /** The most callers that may wait for a connection; 0, the default, is any number. */
   maxWaiting?: number | undefined
-  /** Retries after a first attempt to connect that failed for a passing reason; 2. */
+  /** Retries after a first attempt to connect that failed for a passing reason; as many as connectionTimeoutMillis has time for, else 2. */
   retryMax?: number | undefined
   /** The wait before the first retry, which doubles with each further one; 1 s. */
   retryBaseDelay?: Duration | undefined
-  /** The longest wait between two retries; 5 s. */
+  /** The longest wait between two retries; 2 s, and 5 s without connectionTimeoutMillis. */
   retryMaxDelay?: Duration | undefined
   /** Shortens each wait by a random share of up to this much; 0.2. */
   retryJitter?: number | undefined
@@ -76,13 +77,13 @@ export interface HoldfastConfig {
   maxLifetime?: Duration | undefined
   /** An idle connection is closed this long after its last use; 15 s. */
   idleTimeout?: Duration | undefined
-  /** The most one attempt to get a connection may take; 8 s. */
+  /** The most one attempt to get a connection may take; connectionTimeoutMillis. Given without that, the whole has no limit but retryMax. */
   connectionTimeout?: Duration | undefined
-  /** A connection idle for longer proves that it works before it is handed out; 500 ms. */
+  /** A connection idle for longer is validated before it is handed out; 500 ms. */
   validateAfterIdle?: Duration | undefined
-  /** How long such a proof may take; 1 s. */
+  /** The most a validation may take; 1 s. */
   validationTimeout?: Duration | undefined
-  /** An idle connection not heard of for this long proves itself in the background; 0, never. */
+  /** An idle connection without traffic for this long is validated in the background; 0, never. */
   keepaliveInterval?: Duration | undefined
   /** How long cleaning a returned connection may take before it is closed instead; 1 s. */
   settleTimeout?: Duration | undefined
@@ -135,6 +136,8 @@ export interface HoldfastConfig {
   serverConnectionCheckInterval?: Duration | undefined
   /** Closes a client whose statement failed, as node-postgres does for pool.query; false. */
   closeOnError?: boolean | undefined
+  /** node-postgres' defaults wherever this package's differ on purpose. */
+  compatible?: 'pg' | undefined
   /** One pool of the library for all threads of the process; a text tells several apart. */
   shared?: boolean | string | undefined
   /** How much `log` hears: 1 errors, 2 warnings, 3 information, 4 and 5 more. */

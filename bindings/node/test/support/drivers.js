@@ -8,6 +8,8 @@ const drivers = [
   { name: 'pg', package: require('pg') },
   { name: 'pg-holdfast', package: require('../..') },
 ]
+/** The same assertions hold with node-postgres' defaults. */
+const compatible = { ...drivers[1], name: "pg-holdfast, compatible: 'pg'", options: { compatible: 'pg' } }
 
 /**
  * Tests of one file, run against each driver on one server. `both('a sentence', async ({ Pool, pool, server }) => ...)`;
@@ -24,7 +26,7 @@ function suite(start = startServer) {
     test(`${driver.name}: ${title}`, { timeout: 30000 }, async () => {
       const made = []
       const pool = (options) => {
-        const each = new driver.package.Pool({ ...server.config, ...options })
+        const each = new driver.package.Pool({ ...server.config, ...driver.options, ...options })
         made.push(each)
         return each
       }
@@ -37,7 +39,7 @@ function suite(start = startServer) {
   }
 
   return {
-    both: (title, body) => drivers.forEach((driver) => run(driver, title, body)),
+    both: (title, body) => [...drivers, compatible].forEach((driver) => run(driver, title, body)),
     ours: (title, body) => run(drivers[1], title, body),
     server: () => server,
   }
