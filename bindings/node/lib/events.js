@@ -51,12 +51,13 @@ function translate(pool, event) {
   if (name === 'opened') {
     pool._causes.opened()
     pool._openedAt.set(told.processID, told.time)
+    pool._leaving.delete(told.processID)
   }
   if (name === 'closed') pool._openedAt.delete(told.processID)
   pool.emit('event', told)
   if (name === 'server_message') pool._lastWords.set(told.processID, told.message)
   if (name === 'closed') {
-    sessionClosed(pool, told)
+    if (!pool._leaving.delete(told.processID)) sessionClosed(pool, told)
     pool._lastWords.delete(told.processID)
   }
   const own = EVENTS[name]
@@ -77,6 +78,7 @@ function sessionClosed(pool, told) {
   // Only queries of the pool may have used it, so that no client of it was seen yet.
   if (client === undefined && (isDead || pool.listenerCount('remove') > 0)) client = pool._unseenClient(told.processID)
   if (client !== undefined) pool._forget(client)
+  pool._leaving.delete(told.processID)
   if (!isDead) return
   const error = reasonOf(pool, told)
   hide(error, 'client', client)

@@ -39,6 +39,8 @@ class Pool extends PoolOpening {
     this._openedAt = new Map()
     /** What the server said as it ended them. */
     this._lastWords = new Map()
+    /** The server's processes whose clients are gone, and of whose end the library has not told yet. */
+    this._leaving = new Set()
     this._names = new Map()
     this._types = this.options.types
     this._whenQuiet = undefined
@@ -228,7 +230,10 @@ class Pool extends PoolOpening {
 
   /** Its session ends. Said later, as in node-postgres: the counters drop first. */
   _forget(client) {
-    if (this._clients.get(client.processID) === client) this._clients.delete(client.processID)
+    if (this._clients.get(client.processID) === client) {
+      this._clients.delete(client.processID)
+      this._leaving.add(client.processID)
+    }
     setImmediate(() => {
       client._closed()
       this.emit('remove', client)

@@ -145,6 +145,21 @@ for (const error of [true, new Error('worn out')]) {
   })
 }
 
+both("'remove' is told once of a client that is closed as it is released", async ({ pool }) => {
+  const made = pool({ max: 1 })
+  const removed = []
+  made.on('remove', (client) => removed.push(client.processID))
+  const pids = []
+  for (let i = 0; i < 3; i++) {
+    const client = await made.connect()
+    pids.push(client.processID)
+    client.release(true)
+  }
+  await made.end()
+  await sleep(100)
+  assert.deepEqual(removed, pids)
+})
+
 both('connect, acquire and release are told in this order, with the client', async ({ pool }) => {
   const made = pool({ max: 1 })
   const told = []
