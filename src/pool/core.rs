@@ -1,27 +1,27 @@
-//! The state that all handles of a pool and all its connections share.
+//! The parts of a pool, wired together: the state that all its handles and connections share.
 
+#[cfg(feature = "capi")]
+use std::any::Any;
 use std::sync::Arc;
 #[cfg(feature = "capi")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
+use std::time::Instant;
 
 use super::admission::Admission;
+use super::connection::clock_offset::ClockOffset;
 use super::connection::next_wakeup::NextWakeup;
 use super::connection::registry::Registry;
 use super::connection::revalidation::Revalidation;
+use super::connection::server_connection::Parked;
 use super::connection::slot::Slots;
-use super::fleet::share_slots;
-use super::fleet::share_slots::FleetWatch;
-use super::lifecycle::clock_jump::ClockOffset;
-use super::outage::coordinator::Coordinator;
+use super::fleet::mark;
+use super::fleet::watch::FleetWatch;
+use super::outage::coordinator::{Coordinator, Coordinators};
+use super::outage::last_failure::LastOpenFailure;
 use super::outage::permanent_failure::PermanentFailure;
-use super::report::explain_exhaustion::Explanations;
-use super::report::sampler::Sampler;
-#[cfg(feature = "capi")]
-use super::submission::Follower;
+use super::telemetry::exhaustion::Explanations;
+use super::telemetry::sampler::Sampler;
 use super::telemetry::totals::Metrics;
 use super::workers::Workers;
 use crate::config::PoolConfig;
@@ -39,16 +39,19 @@ use crate::session::StatementMode;
 use crate::sql::Catalog;
 use crate::sys::callback;
 use crate::sys::fork::Generation;
+use crate::sys::process_local::ProcessLocal;
 use crate::sys::single_flight::SingleFlight;
+use crate::sys::sync::Mutex;
 use crate::testing::echo;
 
-/// The last opening that failed.
-#[derive(Clone)]
-pub(super) struct OpenFailure {
-    pub(super) kind: ErrorKind,
-    pub(super) phase: Option<Phase>,
-    pub(super) cause: String,
-    pub(super) at: Instant,
+static COORDINATORS: ProcessLocal<Coordinators<Core>> = ProcessLocal::new(Coordinators::default);
+
+/// An object that is notified when the pool shuts. Each pool has at most one.
+#[cfg(feature = "capi")]
+pub(crate) trait Follower: Any + Send + Sync {
+    /// Handles that the pool was closed, or its last handle dropped. Called on the thread that did it, with no lock held, perhaps
+    /// more than once. Must not block.
+    fn pool_shuts(&self);
 }
 
 pub(super) struct Core {
@@ -60,21 +63,21 @@ pub(super) struct Core {
     /// Decides whether connections prepare statements by name.
     pub(super) statement_mode: Arc<StatementMode>,
     pub(super) slots: Slots,
-    pub(super) admission: Admission,
+    pub(super) admission: Admission<Parked>,
     pub(super) registry: Registry,
     pub(super) next_wakeup: NextWakeup,
     pub(super) revalidation: Revalidation,
     pub(super) clock_offset: ClockOffset,
     /// The cause and time of the last failed opening, for callers that time out in the queue.
-    pub(super) last_open_failure: Mutex<Option<OpenFailure>>,
+    pub(super) last_open_failure: LastOpenFailure,
     /// A background opening is under way, for callers with little time left.
     pub(super) opens_in_background: SingleFlight,
     /// A timer is set for the next try to exceed the learned limit.
     pub(super) tries_one_more: SingleFlight,
-    pub(super) coordinator: Arc<Coordinator>,
+    pub(super) coordinator: Arc<Coordinator<Self>>,
     /// The time at which a caller last wanted a connection that could not be opened.
     pub(super) wanted_at: AtomicU64,
-    pub(super) permanent_failure: Mutex<Option<PermanentFailure>>,
+    pub(super) permanent_failure: PermanentFailure,
     pub(super) retry_budget: Mutex<RetryBudget>,
     /// A worker is validating idle connections.
     pub(super) validates_idle: SingleFlight,
@@ -102,7 +105,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(config: &PoolConfig) -> Result<Arc<Self>, Error> {
         let (settings, mut server) = config.settings()?;
-        let fleet = share_slots::join(&settings, &mut server);
+        let fleet = mark::join(&settings, &mut server);
         Self::with(config, settings, Connector::new(server)?, fleet)
     }
 
@@ -127,7 +130,7 @@ impl Core {
             jitter: settings.retry_jitter,
         };
         let pace = TryIntervals { first: backoff.base / 4, longest: backoff.max };
-        let coordinator = Coordinator::of(connector.reachability());
+        let coordinator = COORDINATORS.get().of(connector.reachability());
         let core = Arc::new(Self {
             slots: Slots::new(settings.max_size, workers.slot_thread())?,
             admission: Admission::new(settings.max_size, EffectiveLimit::new(settings.max_size, pace, fleet))
@@ -136,7 +139,7 @@ impl Core {
             next_wakeup: NextWakeup::default(),
             revalidation: Revalidation::default(),
             clock_offset: ClockOffset::now(),
-            last_open_failure: Mutex::new(None),
+            last_open_failure: LastOpenFailure::default(),
             opens_in_background: SingleFlight::default(),
             tries_one_more: SingleFlight::default(),
             validates_idle: SingleFlight::default(),
@@ -157,7 +160,7 @@ impl Core {
             connector,
             coordinator,
             wanted_at: AtomicU64::new(0),
-            permanent_failure: Mutex::new(None),
+            permanent_failure: PermanentFailure::default(),
             retry_budget: Mutex::new(RetryBudget::new(Instant::now())),
             workers,
             #[cfg(feature = "capi")]
@@ -165,21 +168,13 @@ impl Core {
             born,
         });
         core.coordinator.admit(&core);
+        core.limit_openings();
         Ok(core)
     }
 
     /// Returns whether this process is a child that inherited the pool by `fork`: then nothing of the pool may be touched.
     pub(super) fn is_inherited(&self) -> bool {
         self.born.is_past()
-    }
-
-    /// Runs `job` after `delay` on the timer thread, if the pool still exists. It must not block.
-    pub(super) fn later(self: &Arc<Self>, delay: Duration, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
-        self.workers.after_if_alive(self, delay, move |core| {
-            if !core.is_inherited() {
-                job(core);
-            }
-        });
     }
 
     /// Rejects misuse. Every entry point that gets a connection calls this before it touches a lock.
@@ -197,6 +192,11 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// Returns the error of calls that come after the pool was closed.
+pub(super) fn pool_closed() -> Error {
+    Error::new(ErrorKind::PoolClosed, "the pool was closed").in_phase(Phase::Queue)
 }
 
 /// Returns a pool's name and target, for log records.

@@ -5,19 +5,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::admission::{Backlog, Shed};
-use super::core::Core;
-use super::lifecycle::acquire::{Call, pool_closed};
+use super::core::{Core, Follower, pool_closed};
+use super::handle::Pool;
+use super::lifecycle::acquire::Call;
 use super::pooled_connection::PooledConnection;
 use crate::error::Error;
 use crate::resilience::statement_retry::Repeats;
 use crate::sys::clock::Tick;
-
-/// An object that is notified when the pool shuts. Each pool has at most one.
-pub(crate) trait Follower: Any + Send + Sync {
-    /// Handles that the pool was closed, or its last handle dropped. Called on the thread that did it, with no lock held, perhaps
-    /// more than once. Must not block.
-    fn pool_shuts(&self);
-}
 
 /// The conditions of a request for a connection.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +37,7 @@ pub(crate) struct Lender(Arc<Core>);
 /// A weak [`Lender`], which does not keep the pool's memory.
 pub(crate) struct WeakLender(Weak<Core>);
 
-impl super::Pool {
+impl Pool {
     pub(crate) fn lender(&self) -> Lender {
         Lender(self.core.clone())
     }
@@ -64,7 +58,7 @@ impl Lender {
         &self.0
     }
 
-    /// Checks out a connection, as [`Pool::get_with`](super::Pool::get_with) does.
+    /// Checks out a connection, as [`Pool::get_with`](Pool::get_with) does.
     pub(crate) fn get(&self, asked: Asked) -> Result<PooledConnection, Error> {
         self.0.get(asked.into())
     }

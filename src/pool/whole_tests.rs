@@ -9,9 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::lifecycle::failpoint::Armed;
+use super::failpoint::Armed;
+use super::handle::{Handle, Pool};
+use super::pooled_connection::PooledConnection;
 use super::telemetry::stats::Circuit;
-use super::{Handle, Pool, PooledConnection};
 use crate::config::PoolConfig;
 use crate::connect::Connector;
 use crate::link::in_process::InProcess;

@@ -1,9 +1,9 @@
 //! The threads that all pools of the process share; a pool starts none of its own.
 //!
-//! The timer thread never blocks, so that idle connections are closed on time in any state of the network. A few threads do
-//! short work that may block: cleaning a returned connection, validating, closing. A few others open connections, which
-//! takes up to `connection_timeout` at a frozen host: several such hosts must not delay the short work of other pools.
-//! All threads end with the last pool.
+//! The timer thread never blocks, so that idle connections are closed on time in any state of the network. Workers do short
+//! work that may block: cleaning a returned connection, validating, closing. Others open connections, which takes up to
+//! `connection_timeout` at a frozen host: that must not delay the short work of its own server. A [`ThreadGroup`] keeps the work
+//! of one server from delaying that of another. All threads end with the last pool.
 
 use std::any::Any;
 use std::io;
@@ -18,8 +18,16 @@ use crate::sys::thread_group::ThreadGroup;
 use crate::sys::timer::Timer;
 use crate::sys::unwind::catch_panic;
 
-/// The most threads for short work, and for openings.
-const THREADS_PER_KIND: usize = 4;
+/// A server, for the division of threads. Pools that share a coordinator share it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Server(usize);
+
+impl Server {
+    /// Makes the server of all pools that share this object. A later object may get the same mark, which does no harm.
+    pub(super) fn of<T>(shared: &Arc<T>) -> Self {
+        Self(Arc::as_ptr(shared).addr())
+    }
+}
 
 pub(super) struct Workers {
     timer: Timer,
@@ -49,8 +57,8 @@ impl Workers {
     fn start() -> Result<Self, Error> {
         Ok(Self {
             timer: Timer::start("holdfast-timer").map_err(no_thread)?,
-            short_work: ThreadGroup::start("holdfast-work", THREADS_PER_KIND).map_err(no_thread)?,
-            openings: ThreadGroup::start("holdfast-open", THREADS_PER_KIND).map_err(no_thread)?,
+            short_work: ThreadGroup::start("holdfast-work").map_err(no_thread)?,
+            openings: ThreadGroup::start("holdfast-open").map_err(no_thread)?,
             slot_thread: Arc::new(SlotThread::start()?),
         })
     }
@@ -65,30 +73,15 @@ impl Workers {
         self.timer.after(delay, Box::new(move || contained(job)));
     }
 
-    /// Runs `job` after `delay` as [`Workers::after`] does, if `owner` still exists then. Does not keep `owner` alive.
-    pub(super) fn after_if_alive<T: Send + Sync + 'static>(
-        &self,
-        owner: &Arc<T>,
-        delay: Duration,
-        job: impl FnOnce(&Arc<T>) + Send + 'static,
-    ) {
-        let owner = Arc::downgrade(owner);
-        self.after(delay, move || {
-            if let Some(owner) = owner.upgrade() {
-                job(&owner);
-            }
-        });
-    }
-
     /// Runs short `job` soon, on a thread that may block for a bounded time. Where every such thread was ended by a callback
     /// and the system has no other, `job` is dropped: that gives back the capacity, flights and connections it holds.
-    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        told(self.short_work.run(Box::new(move || contained(job))));
+    pub(super) fn run(&self, server: Server, job: impl FnOnce() + Send + 'static) {
+        told(self.short_work.run(server.0, Box::new(move || contained(job))));
     }
 
     /// Runs `job`, which opens a connection, on a thread for openings. Otherwise as [`Workers::run`].
-    pub(super) fn run_opening(&self, job: impl FnOnce() + Send + 'static) {
-        told(self.openings.run(Box::new(move || contained(job))));
+    pub(super) fn run_opening(&self, server: Server, job: impl FnOnce() + Send + 'static) {
+        told(self.openings.run(server.0, Box::new(move || contained(job))));
     }
 }
 
@@ -119,18 +112,19 @@ mod tests {
     #[test]
     fn a_job_that_panics_ends_no_thread() {
         let workers = Workers::shared().unwrap();
-        for _ in 0..3 * THREADS_PER_KIND {
-            workers.run(|| panic!("on purpose"));
-            workers.run_opening(|| panic!("on purpose"));
+        let server = Server::of(&Arc::new(()));
+        for _ in 0..12 {
+            workers.run(server, || panic!("on purpose"));
+            workers.run_opening(server, || panic!("on purpose"));
             workers.after(Duration::ZERO, || panic!("on purpose"));
         }
         let (sender, done) = mpsc::channel();
         for _ in 0..2 {
             let sender = sender.clone();
-            workers.run(move || sender.send(()).unwrap());
+            workers.run(server, move || sender.send(()).unwrap());
         }
         let opened = sender.clone();
-        workers.run_opening(move || opened.send(()).unwrap());
+        workers.run_opening(server, move || opened.send(()).unwrap());
         workers.after(Duration::ZERO, move || sender.send(()).unwrap());
         for _ in 0..4 {
             done.recv_timeout(Duration::from_secs(10)).unwrap();
@@ -140,14 +134,15 @@ mod tests {
     #[test]
     fn openings_that_hang_hold_up_no_short_work() {
         let workers = Workers::shared().unwrap();
+        let server = Server::of(&Arc::new(()));
         let (hold, held) = mpsc::channel::<()>();
         let held = Arc::new(Mutex::new(held));
-        for _ in 0..2 * THREADS_PER_KIND {
+        for _ in 0..8 {
             let held = held.clone();
-            workers.run_opening(move || assert!(held.lock().recv().is_err()));
+            workers.run_opening(server, move || assert!(held.lock().recv().is_err()));
         }
         let (sender, done) = mpsc::channel();
-        workers.run(move || sender.send(()).unwrap());
+        workers.run(server, move || sender.send(()).unwrap());
         done.recv_timeout(Duration::from_secs(10)).unwrap();
         drop(hold);
     }

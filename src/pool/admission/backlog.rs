@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use super::shedding::Shed;
 use super::{Admission, Pooled};
+
+use crate::sys::sync::Mutex;
 
 /// The number of requests in the backlog, and the time of the oldest. Written by the queue that has them, read by the pool.
 #[derive(Debug, Default)]

@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use crate::sys::sync::{Condvar, Mutex};
 
-use super::connection::server_connection::Parked;
 use super::telemetry::stats::Counters;
 use crate::error::PoolSnapshot;
 use crate::resilience::effective_limit::EffectiveLimit;
@@ -54,7 +53,7 @@ pub(super) enum Account {
 }
 
 /// The grant to a thread that asked for a connection.
-pub(super) enum Grant<P = Parked> {
+pub(super) enum Grant<P> {
     Connection(P),
     /// The right to open a connection; counted as opening until it is used or given back.
     Capacity,
@@ -188,7 +187,7 @@ impl<P: Pooled> State<P> {
 }
 
 /// The queue and the idle stack of one pool.
-pub(super) struct Admission<P = Parked> {
+pub(super) struct Admission<P> {
     state: Mutex<State<P>>,
     max_size: u32,
     backlog: Arc<Backlog>,

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::server_connection::OpenConnection;
 use crate::link::Link;
 use crate::link::abort::Abort;
@@ -14,6 +12,7 @@ use crate::link::cancel::CancelHandle;
 use crate::observe::checkout::{Checkout, CheckoutTotals};
 use crate::observe::traffic::TrafficTotals;
 use crate::sys::clock::Tick;
+use crate::sys::sync::Mutex;
 
 #[derive(Clone)]
 pub(in crate::pool) struct Registered {
@@ -25,9 +24,9 @@ pub(in crate::pool) struct Registered {
 
 /// The measurements of closed connections.
 #[derive(Debug, Clone, Default)]
-pub(in crate::pool) struct ClosedTotals {
-    pub(in crate::pool) traffic: TrafficTotals,
-    pub(in crate::pool) checkouts: CheckoutTotals,
+struct ClosedTotals {
+    traffic: TrafficTotals,
+    checkouts: CheckoutTotals,
     last_heard: Option<Tick>,
 }
 
@@ -123,9 +122,12 @@ impl Registry {
         live.max(open.gone.last_heard)
     }
 
-    /// Returns the open connections and the measurements of closed ones, as of one moment.
-    pub(in crate::pool) fn measured(&self) -> (Vec<Registered>, ClosedTotals) {
+    /// Returns the measurements of all connections, closed ones included, as of one moment.
+    pub(in crate::pool) fn totals(&self) -> (TrafficTotals, CheckoutTotals) {
         let open = self.open.lock();
-        (open.connections.values().cloned().collect(), open.gone.clone())
+        let (live, mut totals) = (open.connections.values().cloned().collect::<Vec<_>>(), open.gone.clone());
+        drop(open);
+        live.iter().for_each(|conn| totals.take_in(conn));
+        (totals.traffic, totals.checkouts)
     }
 }

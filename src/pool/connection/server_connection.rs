@@ -1,13 +1,15 @@
 //! An open server connection and the state that the pool keeps about it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use postgres::Client;
 
-use super::place::Place;
+use super::origin::Origin;
+use super::place::{Place, PlaceOwner};
 use super::revalidation::Epoch;
 use super::slot::SlotLease;
+use crate::config::settings::PoolSettings;
 use crate::connect::{Guest, Opened, SessionStart, open_guest};
 use crate::error::Result;
 use crate::link::Link;
@@ -15,8 +17,6 @@ use crate::link::cancel::CancelHandle;
 use crate::link::checkouts::Checkouts;
 use crate::observe::checkout::Checkout;
 use crate::pool::admission::{Account, Pooled};
-use crate::pool::core::Core;
-use crate::pool::transaction::commit_outcome::Origin;
 use crate::session::SessionState;
 use crate::sys::clock::Tick;
 
@@ -72,9 +72,9 @@ impl OpenConnection {
         slot: SlotLease,
         id: u64,
         epoch: Epoch,
-        pool: &Arc<Core>,
+        settings: &PoolSettings,
+        owner: Weak<dyn PlaceOwner>,
     ) -> Self {
-        let settings = &pool.settings;
         let now = Tick::now();
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
@@ -99,7 +99,7 @@ impl OpenConnection {
             deadline_changed: false,
             checkout: Arc::new(Checkout::new(settings.metrics)),
             _slot: slot,
-            place: Place::new(pool, id),
+            place: Place::new(owner, id),
         }
     }
 

@@ -1,3 +1,5 @@
-//! The pool's share of a server that several pools use.
+//! Part: the pool's share of a server that several pools use.
 
-pub(super) mod share_slots;
+pub(super) mod census;
+pub(super) mod mark;
+pub(super) mod watch;

@@ -8,18 +8,15 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::background_open::OPEN_IN_BACKGROUND_BELOW;
-use super::capacity::{Capacity, Granted};
-use super::failpoint::failpoint;
-use super::retry_budget::BUDGET_IS_SPENT;
-use super::validate::Validation;
-use crate::error::{Attempt, Error, ErrorKind, LimitedBy, Phase, human};
+use super::open::OPEN_IN_BACKGROUND_BELOW;
+use crate::error::{Attempt, Error};
 use crate::observe::checkout::Place;
 use crate::observe::event::EventKind;
 use crate::pool::admission::{Denied, Grant, Request, Shed};
 use crate::pool::connection::server_connection::Parked;
-use crate::pool::core::{Core, OpenFailure};
-use crate::pool::outage::permanent_failure::RefusedCall;
+use crate::pool::connection::validation::Validation;
+use crate::pool::core::{Core, pool_closed};
+use crate::pool::guards::{Capacity, Granted};
 use crate::pool::pooled_connection::PooledConnection;
 
 /// The shortest wait that is reported. Below it the caller passed the queue without waiting.
@@ -107,25 +104,21 @@ impl Core {
     }
 }
 
-pub(in crate::pool) fn pool_closed() -> Error {
-    Error::new(ErrorKind::PoolClosed, "the pool was closed").in_phase(Phase::Queue)
-}
-
 /// A call for a connection, from its first attempt to its last.
-struct Acquisition<'a> {
-    core: &'a Arc<Core>,
-    call: Call,
-    started: Instant,
-    end: Option<Instant>,
-    attempts: Vec<Attempt>,
+pub(super) struct Acquisition<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) call: Call,
+    pub(super) started: Instant,
+    pub(super) end: Option<Instant>,
+    pub(super) attempts: Vec<Attempt>,
     /// The number of attempts that a full server refused and that were waited out.
-    waits_for_slot: u32,
+    pub(super) waits_for_slot: u32,
     /// The last failure to open, as it will be reported if no retry follows.
-    failure: Option<Error>,
+    pub(super) failure: Option<Error>,
     /// Another attempt was due, but the pool's retry budget was spent.
-    budget_is_spent: bool,
+    pub(super) budget_is_spent: bool,
     /// The call waited in the queue.
-    queued: Cell<bool>,
+    pub(super) queued: Cell<bool>,
 }
 
 /// The outcome of one pass through queue and opening.
@@ -241,8 +234,8 @@ impl<'a> Acquisition<'a> {
         match grant {
             Granted::Closed => Pass::failed(pool_closed()),
             Granted::Refused => match self.core.fail_or_ask_again() {
-                RefusedCall::Wait => Pass::Again,
-                RefusedCall::Fail(error) => Pass::failed(error),
+                None => Pass::Again,
+                Some(error) => Pass::failed(error),
             },
             Granted::Connection(parked) => match self.core.validate(parked, request.deadline) {
                 Validation::Valid(parked) => Pass::Got(parked),
@@ -281,160 +274,6 @@ impl<'a> Acquisition<'a> {
             }
             Err(error) => Pass::failed(error),
         }
-    }
-
-    /// Returns whether a full server refused an opening while the pool holds connections to wait for. That is no failed
-    /// attempt: the call queues as usual.
-    fn is_served_by_others(&self, error: &Error) -> bool {
-        let held = || {
-            let (figures, _) = self.core.admission.snapshot();
-            figures.in_use + figures.idle
-        };
-        error.kind() == ErrorKind::ServerFull && held() > 0
-    }
-
-    /// Returns whether a full server that pools share refused an opening while this pool holds nothing. The call then waits
-    /// in the queue, where the next try is paced. That is no failed attempt either, unless the caller set a number of retries.
-    fn waits_for_a_slot(&self, error: &Error) -> bool {
-        self.call.retries.is_none()
-            && self.core.backoff.retries > 0
-            && LimitedBy::of(error).is_some_and(|by| by != LimitedBy::Pooler)
-            && self.core.admission.shares()
-    }
-
-    /// Returns the wait before the next attempt, or `None` for no further attempt. A call without time for the wait still
-    /// waits out its deadline when a connection may come meanwhile: one that is in use, or the prober's. An attempt that
-    /// costs the server something must fit the pool's retry budget; for a full server the learned limit does that.
-    fn backoff_after(&mut self, error: &Error, tried: bool) -> Option<Duration> {
-        let used = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX) - self.waits_for_slot;
-        let mut backoff = self.core.backoff.clone();
-        backoff.retries = self.call.retries.unwrap_or(backoff.retries);
-        let wait = backoff.wait(used).filter(|_| error.is_retryable())?;
-        let in_time = self.end.is_none_or(|end| Instant::now() + wait < end);
-        let may_be_served =
-            in_time || self.core.coordinator.is_out() || self.core.admission.snapshot().0.in_use > 0;
-        let is_free = !tried || self.core.coordinator.is_out() || error.kind() == ErrorKind::ServerFull;
-        if may_be_served && !is_free && !self.core.may_retry() {
-            self.budget_is_spent = true;
-            return None;
-        }
-        may_be_served.then_some(wait)
-    }
-
-    fn note_retry(&mut self, error: Error, took: Duration, wait: Duration) {
-        let attempt = self.attempts.len() + 1;
-        self.core.emit(EventKind::Retried).error(&error).took(wait).warn(
-            &[("attempt", attempt.into())],
-            format_args!(
-                "could not open a connection (attempt {attempt}): {}; next attempt in {}",
-                error.summary(),
-                human(wait)
-            ),
-        );
-        self.core.admission.count(|c| c.retries += 1);
-        self.note_failure(error, took, Some(wait));
-    }
-
-    /// Records a refusal that is waited out. Only the first and the last of them are kept.
-    fn note_wait_for_slot(&mut self, error: Error, took: Duration) {
-        if self.waits_for_slot == 2 {
-            self.attempts.pop();
-            self.waits_for_slot -= 1;
-        }
-        self.waits_for_slot += 1;
-        self.note_failure(error, took, None);
-    }
-
-    /// Records a failed opening, after which the call goes on.
-    fn note_failure(&mut self, error: Error, took: Duration, wait: Option<Duration>) {
-        self.attempts.push(error.to_attempt(took, wait));
-        self.core.remember_open_failure(&error);
-        self.core.admission.count(|c| c.failed(error.kind()));
-        self.failure = Some(error);
-    }
-
-    fn give_up(mut self, error: Error, took: Duration) -> Error {
-        let error = if self.budget_is_spent { error.with_note(BUDGET_IS_SPENT.to_owned()) } else { error };
-        if error.kind() != ErrorKind::PoolClosed {
-            self.attempts.push(error.to_attempt(took, None));
-            self.core.remember_open_failure(&error);
-        }
-        self.report(error)
-    }
-
-    /// Returns the error of a call whose deadline passed in the queue. Failed attempts are the cause if there were any;
-    /// otherwise every connection was busy.
-    fn timed_out(mut self) -> Error {
-        self.core.admission.count(|c| c.timeouts += u64::from(self.failure.is_none()));
-        if let Some(failure) = self.failure.take() {
-            return self.report(failure);
-        }
-        let error = match self.core.last_open_failure.lock().clone() {
-            // An opening on this caller's behalf failed meanwhile: that is the cause.
-            Some(OpenFailure { kind, phase, cause, at }) if at >= self.started => {
-                Error::new(kind, cause).in_phase(phase.unwrap_or(Phase::Connect))
-            }
-            earlier => self.stayed_busy(earlier),
-        };
-        self.report(error)
-    }
-
-    fn stayed_busy(&self, earlier: Option<OpenFailure>) -> Error {
-        let waited = human(self.started.elapsed());
-        let message = format!("waited {waited} and every connection stayed busy");
-        let error = Error::new(ErrorKind::PoolTimeout, message).in_phase(Phase::Queue);
-        match earlier {
-            Some(f) => error.with_note(format!(
-                "the last failure to open one, {} ago: {}",
-                human(f.at.elapsed()),
-                f.cause
-            )),
-            None => error,
-        }
-    }
-
-    /// Returns the error of a call that was rejected without waiting.
-    fn shed(self, shed: Shed) -> Error {
-        let message = match shed {
-            Shed::QueueFull { waiting } => format!(
-                "every connection is busy, and as many callers wait already as max_waiting allows: {waiting} of {}",
-                self.core.settings.max_waiting
-            ),
-            Shed::TooLate { turn_in } => format!(
-                "every connection is busy, and the queue goes so slowly that this caller's turn would come after about {}, \
-                 long after its deadline",
-                human(turn_in)
-            ),
-        };
-        self.report(Error::new(ErrorKind::Overloaded, message).in_phase(Phase::Queue))
-    }
-
-    fn report(self, error: Error) -> Error {
-        let (snapshot, _) = self.core.admission.snapshot();
-        self.core.admission.count(|c| c.call_failed(error.kind()));
-        let took = self.started.elapsed();
-        let error = error.with_attempts(self.attempts).with_elapsed(took).with_snapshot(snapshot);
-        self.core.keep_sampling();
-        if matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::Overloaded) {
-            let summary = error.summary();
-            let emission = self.core.emit(EventKind::TimedOut).error(&error).took(took);
-            emission.debug(&[], format_args!("a call got no connection: {summary}"));
-        }
-        if matches!(error.kind(), ErrorKind::PoolTimeout | ErrorKind::ServerFull) {
-            self.core.explain_soon();
-        }
-        error
-    }
-}
-
-impl Core {
-    pub(in crate::pool) fn remember_open_failure(&self, error: &Error) {
-        *self.last_open_failure.lock() = Some(OpenFailure {
-            kind: error.kind(),
-            phase: error.phase(),
-            cause: error.summary(),
-            at: Instant::now(),
-        });
     }
 }
 

@@ -6,22 +6,14 @@
 
 use std::sync::Arc;
 
-use super::failpoint::failpoint;
-use super::housekeeping::SetNextTimer;
-use super::validate::CheckResult;
 use crate::link::IdlePoll;
 use crate::pool::admission::Releases;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
+use crate::pool::connection::validation::CheckResult;
 use crate::pool::core::Core;
+use crate::pool::guards::IdleValidation;
+use crate::pool::tasks::Task;
 use crate::sys::clock::Tick;
-use crate::sys::single_flight::Flight;
-
-/// A run that validates idle connections, one after another. However it ends, the next timer is set.
-struct IdleValidation {
-    /// Dropped first: while it lasts no next timer is set.
-    _flight: Flight,
-    _next: SetNextTimer,
-}
 
 impl Core {
     /// Returns when housekeeping has to handle a connection that is parked now.
@@ -53,8 +45,8 @@ impl Core {
         {
             return;
         }
-        if let Some(flight) = self.validates_idle.begin() {
-            self.validate_next(IdleValidation { _flight: flight, _next: SetNextTimer(self.clone()) });
+        if let Some(validation) = self.begin_idle_validation() {
+            self.start(Task::ValidateIdle(validation));
         }
     }
 
@@ -64,19 +56,15 @@ impl Core {
             || !self.revalidation.allows_reuse(conn.heard_at, conn.epoch)
     }
 
-    /// Validates one connection per job: at a server that does not answer each takes long, and other jobs need the workers.
-    fn validate_next(self: &Arc<Self>, validation: IdleValidation) {
-        let core = self.clone();
-        self.workers.run(move || {
-            let now = Tick::exact();
-            if let Some((conn, taken)) =
-                core.admission.take_for_validation(|conn| core.needs_validation(conn, now))
-            {
-                core.validate_taken(conn, taken);
-                return core.validate_next(validation);
-            }
-            drop(validation);
-        });
+    /// Validates one connection, and the next in a task of its own: at a server that does not answer each takes long, and other
+    /// tasks need the workers. Runs on a worker.
+    pub(in crate::pool) fn validate_next(self: &Arc<Self>, validation: IdleValidation) {
+        let now = Tick::exact();
+        let taken = self.admission.take_for_validation(|conn| self.needs_validation(conn, now));
+        if let Some((conn, releases)) = taken {
+            self.validate_taken(conn, releases);
+            self.start(Task::ValidateIdle(validation));
+        }
     }
 
     fn validate_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {

@@ -1,17 +1,16 @@
-//! The life of a connection, in this order: acquire, open, validate, give back, evict, shut down. Carries out what
-//! the other modules decide.
+//! Flow: the life of a connection, in this order: acquire, open, validate, give back, settle, park, close. Acts on what the
+//! parts decide.
 
 pub(super) mod acquire;
-pub(super) mod background_open;
-pub(super) mod capacity;
-pub(super) mod clock_jump;
-pub(super) mod failpoint;
-pub(super) mod give_back;
-pub(super) mod housekeeping;
-pub(super) mod keepalive;
-pub(super) mod open;
-pub(super) mod release_idle;
+mod attempts;
+mod clock_jump;
+mod close;
+mod give_back;
+mod housekeeping;
+mod keepalive;
+mod min_idle;
+mod open;
 pub(super) mod retry_budget;
-pub(super) mod role_change;
+mod settle;
 pub(super) mod shutdown;
-pub(super) mod validate;
+mod validate;

@@ -1,18 +1,26 @@
 //! Opens a connection with granted capacity, and passes the outcome on to all pools of the server.
+//!
+//! A caller with 20 ms left would cut an opening that takes 25, and so would the next one: a cold pool would stay cold, and
+//! the server would see nothing but connections begun and broken off. So a thread for openings takes over, with the whole
+//! `connection_timeout`, and the caller waits in the queue for the first connection that comes free. Each pool has one such
+//! opening at a time.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::acquire::pool_closed;
-use super::capacity::Capacity;
-use super::failpoint::failpoint;
 use crate::error::{Error, LimitedBy, human};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
-use crate::pool::core::Core;
+use crate::pool::core::{Core, pool_closed};
+use crate::pool::guards::Capacity;
 use crate::pool::outage::permanent_failure::is_permanent;
+use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::session::SessionState;
+use crate::sys::single_flight::Flight;
+
+/// A caller with less time left than this opens no connection itself.
+pub(in crate::pool) const OPEN_IN_BACKGROUND_BELOW: Duration = Duration::from_millis(100);
 
 impl Core {
     /// Opens a connection with granted capacity.
@@ -53,7 +61,14 @@ impl Core {
             }
         };
         failpoint!(self, "connected");
-        let mut conn = Box::new(OpenConnection::new(opened, slot, registered.id, epoch, self));
+        let mut conn = Box::new(OpenConnection::new(
+            opened,
+            slot,
+            registered.id,
+            epoch,
+            &self.settings,
+            Arc::<Self>::downgrade(self),
+        ));
         self.registry.add(&conn);
         failpoint!(self, "registered");
         let took = began.elapsed();
@@ -65,7 +80,7 @@ impl Core {
         self.clear_permanent_failure();
         let still_wanted = capacity.opened(&mut conn);
         failpoint!(self, "opened");
-        self.coordinator.reached(true);
+        self.server_reached(true);
         self.schedule_fleet_work();
         if still_wanted {
             return Ok(conn);
@@ -77,15 +92,40 @@ impl Core {
     /// Passes a failed opening on: to the pool's own limits, and to all pools of the server.
     fn opening_failed(self: &Arc<Self>, capacity: Capacity, error: &Error, began: Instant) {
         if is_permanent(error) {
-            self.coordinator.reached(false);
+            self.server_reached(false);
             self.note_permanent_failure(error);
             capacity.failed_permanently();
         } else if let Some(by) = LimitedBy::of(error) {
-            self.coordinator.reached(false);
+            self.server_reached(false);
             self.clear_permanent_failure();
-            self.refused(capacity, error, by);
+            self.server_is_full(capacity, error, by);
         } else {
-            self.coordinator.failed(self, error, began.elapsed());
+            self.server_not_reached(error, began.elapsed());
+        }
+    }
+
+    /// Has a connection opened in the background, with the capacity that was granted to a caller.
+    pub(in crate::pool) fn open_in_background(self: &Arc<Self>, capacity: Capacity) {
+        if let Some(flight) = self.opens_in_background.begin() {
+            self.start(Task::OpenForCaller(capacity, flight));
+        }
+    }
+
+    /// Opens a connection for a caller that waits in the queue. Runs on a thread for openings.
+    pub(in crate::pool) fn open_for_caller(self: &Arc<Self>, capacity: Capacity, flight: Flight) {
+        failpoint!(self, "opening in the background");
+        let opened = self.open(capacity, Instant::now() + self.settings.connection_timeout);
+        drop(flight);
+        match opened {
+            Ok(conn) => self.give_back(conn),
+            Err(error) => {
+                self.log.warn(
+                    &[("kind", error.kind().name().into())],
+                    format_args!("could not open a connection for a caller in a hurry: {}", error.summary()),
+                );
+                self.admission.count(|c| c.failed(error.kind()));
+                self.last_open_failure.remember(&error);
+            }
         }
     }
 }

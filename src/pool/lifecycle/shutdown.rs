@@ -1,9 +1,14 @@
-//! Orderly shutdown: refuses callers, wakes waiters, waits, cancels, cuts, and reports what it did.
+//! Orderly shutdown: refuses callers, wakes waiters, waits, cancels, cuts, and reports what it did. And the release of idle
+//! connections: for a process that is about to be frozen, as cloud functions are between two calls. Its timers are frozen with
+//! it, and its sessions would keep their slots.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::pool::connection::registry::Registered;
 use crate::pool::core::Core;
+use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 
 /// The report of [`Pool::close`](crate::Pool::close).
@@ -75,15 +80,17 @@ impl Core {
         let busy: Vec<_> = self.registry.all().into_iter().filter(|r| r.link.is_busy()).collect();
         let count = busy.len() as u32;
         for registered in busy {
-            let core = self.clone();
-            self.workers.run(move || {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if let Err(e) = registered.cancel.cancel_within(left.max(Duration::from_millis(1))) {
-                    core.log.warn(&[], format_args!("could not cancel a statement while closing: {e}"));
-                }
-            });
+            self.start(Task::CancelStatement(Box::new(registered), deadline));
         }
         count
+    }
+
+    /// Asks the server to cancel the statement of a checked-out connection. Runs on a worker.
+    pub(in crate::pool) fn cancel_statement(&self, registered: &Registered, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Err(e) = registered.cancel.cancel_within(left.max(Duration::from_millis(1))) {
+            self.log.warn(&[], format_args!("could not cancel a statement while closing: {e}"));
+        }
     }
 
     /// Cuts the transport of checked-out connections: calls blocked on them return at once.
@@ -96,5 +103,20 @@ impl Core {
             }
         }
         cut
+    }
+
+    /// Closes idle connections and waits, for at most `settle_timeout`, until the server has let go of them.
+    pub(in crate::pool) fn release_idle(self: &Arc<Self>) -> u32 {
+        // Otherwise `min_idle` would be filled again at once.
+        self.refill_is_paused.store(true, Ordering::Release);
+        let idle = self.admission.release_idle();
+        let count = idle.len() as u32;
+        for conn in idle {
+            self.close_connection(conn, CloseReason::Released);
+        }
+        if count > 0 {
+            self.admission.wait_departed(Instant::now() + self.settings.settle_timeout);
+        }
+        count
     }
 }

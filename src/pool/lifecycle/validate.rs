@@ -3,39 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::failpoint::failpoint;
 use crate::error::human;
 use crate::link::IdlePoll;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
+use crate::pool::connection::validation::{CheckResult, POLL_SOCKET_AFTER, Validation};
 use crate::pool::core::Core;
+use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::sys::clock::Tick;
-
-/// A connection parked less than this ago is checked out again without a poll of its socket. The poll costs ten times the
-/// rest of the checkout, and a connection can die right after a poll as well. A checkout that lasted longer than this ends
-/// with a poll. So a borrower gets a dead connection only within so short a time of its death.
-pub(in crate::pool) const POLL_SOCKET_AFTER: Duration = Duration::from_millis(2);
-
-/// The outcome of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::pool) enum CheckResult {
-    Valid,
-    /// The server is alive, but does not have the role that `target_session_attrs` asks for; why.
-    WrongRole(&'static str),
-    /// No answer in time, or none that makes sense.
-    Dead,
-}
-
-/// The outcome of a validation before checkout.
-pub(in crate::pool) enum Validation {
-    Valid(Parked),
-    Failed,
-    /// A worker validates the connection. The caller may wait so long for it; it needs the rest of its time for opening
-    /// another.
-    InBackground {
-        patience: Duration,
-    },
-}
 
 impl Core {
     /// Returns whether a connection was used so recently that it needs no check. Starts the checkout's clock, too.
@@ -72,7 +47,7 @@ impl Core {
                 let limit = self.settings.validation_timeout;
                 let allowed = limit.min(deadline.saturating_duration_since(Instant::now()) / 2);
                 if allowed < limit / 2 {
-                    self.validate_in_background(parked);
+                    self.start(Task::ValidateForCaller(parked));
                     return Validation::InBackground { patience: allowed };
                 }
                 self.health_check(&mut parked, allowed)
@@ -117,24 +92,20 @@ impl Core {
             ),
         );
         self.revalidation.suspect_all_parked();
-        self.coordinator.connection_lost();
+        self.server_lost_connection();
     }
 
-    /// Has a worker validate a connection, which the queue then hands on. A caller with little time left must not make a healthy
-    /// connection look dead by cutting its validation short.
-    #[cold]
-    fn validate_in_background(self: &Arc<Self>, mut parked: Parked) {
-        let core = self.clone();
-        self.workers.run(move || {
-            failpoint!(core, "validating in the background");
-            let answer = core.health_check(&mut parked, core.settings.validation_timeout);
-            if let Some(reason) = core.conclude_check(&parked, answer) {
-                return core.retire_before_checkout(parked, reason);
-            }
-            // The connection never reached its borrower.
-            core.admission.count(|c| c.gets -= 1);
-            core.give_back(parked);
-        });
+    /// Validates a connection, which the queue then hands on. A caller with little time left must not make a healthy connection
+    /// look dead by cutting its validation short. Runs on a worker.
+    pub(in crate::pool) fn validate_for_caller(self: &Arc<Self>, mut parked: Parked) {
+        failpoint!(self, "validating in the background");
+        let answer = self.health_check(&mut parked, self.settings.validation_timeout);
+        if let Some(reason) = self.conclude_check(&parked, answer) {
+            return self.retire_before_checkout(parked, reason);
+        }
+        // The connection never reached its borrower.
+        self.admission.count(|c| c.gets -= 1);
+        self.give_back(parked);
     }
 
     /// Makes a round trip, in bounded time. Where a role is required, the server is asked for its role: that costs it no more

@@ -1,5 +1,5 @@
 //! The coordination of all pools of the process that lead to the same server: how many connections they open at once, and
-//! which thread probes during an outage. [`SlowStart`] and [`Breaker`] decide; this module carries their decisions out.
+//! whether an outage is under way. [`SlowStart`] and [`Breaker`] decide.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,157 +7,139 @@ use std::time::{Duration, Instant};
 
 use crate::config::settings::ServerSettings;
 use crate::error::{Error, ErrorKind, Phase, human};
-use crate::pool::core::Core;
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::slow_start::SlowStart;
-use crate::sys::process_local::ProcessLocal;
 use crate::sys::single_flight::SingleFlight;
 use crate::sys::sync::Mutex;
 
-pub(in crate::pool) struct Coordinator {
+/// The coordinator of pools of type `P`.
+pub(in crate::pool) struct Coordinator<P> {
     /// An outage is under way. Read before the lock is taken.
     out: AtomicBool,
     /// A probe is under way.
     pub(in crate::pool) probing: SingleFlight,
-    known: Mutex<ServerState>,
+    known: Mutex<ServerState<P>>,
 }
 
-#[derive(Default)]
-struct ServerState {
+struct ServerState<P> {
     breaker: Breaker,
     ramp: SlowStart,
     last_failure: Option<Arc<Error>>,
-    pools: Vec<Weak<Core>>,
+    pools: Vec<Weak<P>>,
 }
 
-impl ServerState {
-    fn pools(&mut self) -> Vec<Arc<Core>> {
+/// What changed when a server was reached.
+pub(in crate::pool) struct Reached {
+    /// More connections may be opened at once.
+    pub(in crate::pool) ramp_rose: bool,
+    /// An outage of this length has ended.
+    pub(in crate::pool) outage: Option<Duration>,
+}
+
+impl<P> ServerState<P> {
+    fn pools(&mut self) -> Vec<Arc<P>> {
         self.pools.retain(|pool| pool.strong_count() > 0);
         self.pools.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Changes the ramp. Returns whether that changes the openings allowed at once.
+    fn move_ramp(&mut self, change: impl FnOnce(&mut SlowStart)) -> bool {
+        let before = self.ramp.for_each_of(1);
+        change(&mut self.ramp);
+        self.ramp.for_each_of(1) != before
     }
 }
 
 /// The coordinators of this process. Only pools with the same server settings share one: behind a pooler one database may be
 /// away and another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
-static COORDINATORS: ProcessLocal<Mutex<Vec<Known>>> = ProcessLocal::new(Mutex::default);
+pub(in crate::pool) struct Coordinators<P>(Mutex<Vec<(ServerSettings, Weak<Coordinator<P>>)>>);
 
-type Known = (ServerSettings, Weak<Coordinator>);
-
-impl Coordinator {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            out: AtomicBool::new(false),
-            probing: SingleFlight::default(),
-            known: Mutex::new(ServerState::default()),
-        })
+impl<P> Default for Coordinators<P> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
+}
 
+impl<P> Coordinators<P> {
     /// Returns the coordinator of a server's pools. `None`: a new one, for a single pool.
-    pub(in crate::pool) fn of(server: Option<ServerSettings>) -> Arc<Self> {
-        let Some(server) = server else { return Self::new() };
-        let mut coordinators = COORDINATORS.get().lock();
+    pub(in crate::pool) fn of(&self, server: Option<ServerSettings>) -> Arc<Coordinator<P>> {
+        let Some(server) = server else { return Coordinator::new() };
+        let mut coordinators = self.0.lock();
         coordinators.retain(|(_, coordinator)| coordinator.strong_count() > 0);
         let found = coordinators.iter().find(|(name, _)| *name == server);
         if let Some(coordinator) = found.and_then(|(_, coordinator)| coordinator.upgrade()) {
             return coordinator;
         }
-        let coordinator = Self::new();
+        let coordinator = Coordinator::new();
         coordinators.push((server, Arc::downgrade(&coordinator)));
         coordinator
     }
+}
 
-    pub(in crate::pool) fn admit(&self, pool: &Arc<Core>) {
+impl<P> Coordinator<P> {
+    fn new() -> Arc<Self> {
+        let known = ServerState {
+            breaker: Breaker::default(),
+            ramp: SlowStart::default(),
+            last_failure: None,
+            pools: Vec::new(),
+        };
+        Arc::new(Self {
+            out: AtomicBool::new(false),
+            probing: SingleFlight::default(),
+            known: Mutex::new(known),
+        })
+    }
+
+    pub(in crate::pool) fn admit(&self, pool: &Arc<P>) {
         self.known.lock().pools.push(Arc::downgrade(pool));
-        self.apply_ramp();
     }
 
     /// Returns the pools that still exist.
-    pub(in crate::pool) fn pools(&self) -> Vec<Arc<Core>> {
+    pub(in crate::pool) fn pools(&self) -> Vec<Arc<P>> {
         self.known.lock().pools()
     }
 
-    fn apply_ramp(&self) {
+    /// Returns the pools, and how many connections each may open at once.
+    pub(in crate::pool) fn openings_at_once(&self) -> (Vec<Arc<P>>, u32) {
         let mut known = self.known.lock();
         let pools = known.pools();
         let at_once = known.ramp.for_each_of(pools.len());
-        drop(known);
-        for pool in pools {
-            pool.admission.allow_at_once(at_once);
-        }
+        (pools, at_once)
     }
 
     /// Ends an outage: the server accepted a connection, or at least answered.
-    pub(in crate::pool) fn reached(&self, opened: bool) {
+    pub(in crate::pool) fn reached(&self, opened: bool) -> Reached {
         let mut known = self.known.lock();
         let outage = known.breaker.reached(Instant::now());
-        let before = known.ramp.for_each_of(1);
-        if opened {
-            known.ramp.succeeded();
-        }
-        let rose = known.ramp.for_each_of(1) != before;
+        let ramp_rose = known.move_ramp(|ramp| {
+            if opened {
+                ramp.succeeded();
+            }
+        });
         known.last_failure = None;
         self.out.store(false, Ordering::Release);
-        drop(known);
-        if rose {
-            self.apply_ramp();
-        }
-        if let Some(length) = outage {
-            self.outage_ends(length);
-        }
+        Reached { ramp_rose, outage }
     }
 
-    fn outage_ends(&self, length: Duration) {
-        for pool in self.pools() {
-            pool.log.info(
-                &[("outage_ms", (length.as_millis() as u64).into())],
-                format_args!("the server can be reached again, after {}", human(length)),
-            );
-            pool.note_circuit();
-            pool.admission.end_backoff();
-            pool.refill();
-        }
-    }
-
-    /// Slows openings down after a lost connection. The server may be away, and one opening will show it.
-    pub(in crate::pool) fn connection_lost(&self) {
-        let mut known = self.known.lock();
-        let before = known.ramp.for_each_of(1);
-        known.ramp.failed();
-        let fell = known.ramp.for_each_of(1) != before;
-        drop(known);
-        if fell {
-            self.apply_ramp();
-        }
+    /// Slows openings down after a lost connection. The server may be away, and one opening will show it. Returns whether
+    /// fewer may be opened at once.
+    pub(in crate::pool) fn connection_lost(&self) -> bool {
+        self.known.lock().move_ramp(SlowStart::failed)
     }
 
     /// Notes an opening that failed for a passing reason.
-    pub(in crate::pool) fn failed(self: &Arc<Self>, pool: &Core, error: &Error, took: Duration) {
+    pub(in crate::pool) fn failed(&self, error: &Error, took: Duration) -> Verdict {
         let for_role = error.phase() == Some(Phase::Role) && error.kind() == ErrorKind::Unreachable;
         let failed = Failed { kind: error.kind(), for_role, took };
         let mut known = self.known.lock();
         let verdict = known.breaker.failed(failed, Instant::now(), fastrand::f64());
-        if verdict == Verdict::NoOutage {
-            return;
+        if verdict != Verdict::NoOutage {
+            known.ramp.failed();
+            known.last_failure = Some(Arc::new(error.again()));
+            self.out.store(true, Ordering::Release);
         }
-        known.ramp.failed();
-        known.last_failure = Some(Arc::new(error.again()));
-        self.out.store(true, Ordering::Release);
-        drop(known);
-        if let Verdict::Begins { first_probe } = verdict {
-            // First of all: an outage is ended by a probe.
-            self.probe_at(first_probe, &pool.workers);
-            pool.log.info(
-                &[("kind", error.kind().name().into())],
-                format_args!(
-                    "the server is out of reach, and is probed until it is back: {}",
-                    error.summary()
-                ),
-            );
-            for pool in self.pools() {
-                pool.note_circuit();
-            }
-            self.apply_ramp();
-        }
+        verdict
     }
 
     /// Returns the failure that an attempt would meet, if an outage is under way and a probe met it a moment ago.

@@ -1,7 +1,6 @@
-//! Servers that cannot be used: out of reach, full, or failing permanently. Shared by all pools of the process.
+//! Part: servers that cannot be used: out of reach, or failing permanently. The coordinator is shared by all pools of the
+//! process that reach a server alike.
 
 pub(super) mod coordinator;
-pub(super) mod fail_fast;
-pub(super) mod full_server;
+pub(super) mod last_failure;
 pub(super) mod permanent_failure;
-pub(super) mod probe;

@@ -1,24 +1,27 @@
 //! Permanent failures: a wrong password, an unknown database, a certificate that does not match. After the first one all
 //! callers fail fast; [`PermanentFailurePolicy`] decides when the server is asked again.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, human};
-use crate::pool::core::Core;
-use crate::pool::lifecycle::capacity::{AskAgain, AskingAgain};
-use crate::pool::lifecycle::failpoint::failpoint;
 use crate::resilience::permanent_failure::PermanentFailurePolicy;
+use crate::sys::sync::Mutex;
 
-pub(in crate::pool) struct PermanentFailure {
-    refusal: PermanentFailurePolicy,
+/// The permanent failure of a pool, while it has one.
+#[derive(Default)]
+pub(in crate::pool) struct PermanentFailure(Mutex<Option<Known>>);
+
+struct Known {
+    policy: PermanentFailurePolicy,
     error: Error,
 }
 
-/// The treatment of a call that met a permanent failure.
+/// The treatment of a call that meets a permanent failure.
 pub(in crate::pool) enum RefusedCall {
-    /// The server is being asked again: wait for the answer.
+    /// The server is being asked again, or answered just now: wait for it.
     Wait,
+    /// The server may be asked again. If that is not possible, the call fails with this error.
+    AskAgain(Error),
     Fail(Error),
 }
 
@@ -28,88 +31,49 @@ pub(in crate::pool) fn is_permanent(error: &Error) -> bool {
     !error.is_retryable() && matches!(kind, ErrorKind::Auth | ErrorKind::Tls | ErrorKind::Database)
 }
 
-impl Core {
-    /// Notes a permanent failure. The caller has to notify admission.
-    pub(in crate::pool) fn note_permanent_failure(&self, error: &Error) {
-        let now = Instant::now();
-        let chance = fastrand::f64();
-        let mut refused = self.permanent_failure.lock();
-        let first = refused.is_none();
-        match &mut *refused {
-            Some(refused) => {
-                refused.refusal.again(now, chance);
-                refused.error = error.again();
+impl PermanentFailure {
+    /// Notes a permanent failure. Returns whether it is the first.
+    pub(in crate::pool) fn note(&self, error: &Error) -> bool {
+        let (now, chance) = (Instant::now(), fastrand::f64());
+        let mut known = self.0.lock();
+        match &mut *known {
+            Some(known) => {
+                known.policy.again(now, chance);
+                known.error = error.again();
+                false
             }
             None => {
-                let refusal = PermanentFailurePolicy::new(now, chance);
-                *refused = Some(PermanentFailure { refusal, error: error.again() });
+                *known =
+                    Some(Known { policy: PermanentFailurePolicy::new(now, chance), error: error.again() });
+                true
             }
         }
-        drop(refused);
-        if first {
-            self.note_circuit();
-            self.log.warn(
-                &[("kind", error.kind().name().into())],
-                format_args!(
-                    "the server refuses this pool, which asks again but rarely: {}",
-                    error.summary()
-                ),
-            );
-        }
     }
 
-    /// Clears a permanent failure: an opening succeeded, or failed in another way.
-    pub(in crate::pool) fn clear_permanent_failure(&self) {
-        let was_refused = self.permanent_failure.lock().take().is_some();
-        if was_refused {
-            self.note_circuit();
-            self.admission.permanent_failure_ended();
-        }
+    /// Forgets it: an opening succeeded, or failed in another way. Returns whether there was one.
+    pub(in crate::pool) fn clear(&self) -> bool {
+        let was = self.0.lock().take();
+        was.is_some()
     }
 
-    /// Returns for how long a permanent failure has lasted.
-    pub(in crate::pool) fn permanent_failure_age(&self) -> Option<Duration> {
-        self.permanent_failure.lock().as_ref().map(|refused| refused.refusal.since.elapsed())
+    /// Returns for how long it has lasted.
+    pub(in crate::pool) fn age(&self) -> Option<Duration> {
+        self.0.lock().as_ref().map(|known| known.policy.since.elapsed())
     }
 
-    /// Fails a call with the permanent failure, or has the server asked again if that is due.
-    pub(in crate::pool) fn fail_or_ask_again(self: &Arc<Self>) -> RefusedCall {
-        let now = Instant::now();
-        let refused = self.permanent_failure.lock();
+    /// Decides on a call that meets it.
+    pub(in crate::pool) fn on_call(&self, now: Instant) -> RefusedCall {
+        let known = self.0.lock();
         // It may have been cleared just now.
-        let Some(PermanentFailure { refusal, error }) = &*refused else { return RefusedCall::Wait };
-        if !refusal.may_ask_again(now) {
-            let note = format!(
-                "asked {} ago; not asked again before {} have passed",
-                human(now.saturating_duration_since(refusal.asked)),
-                human(refusal.next_probe().saturating_duration_since(now))
-            );
-            return RefusedCall::Fail(error.again().with_note(note));
+        let Some(Known { policy, error }) = &*known else { return RefusedCall::Wait };
+        if policy.may_ask_again(now) {
+            return RefusedCall::AskAgain(error.again());
         }
-        let failure = error.again();
-        drop(refused);
-        match self.begin_asking_again() {
-            AskAgain::Begins(asking) => {
-                let core = self.clone();
-                self.workers.run_opening(move || core.ask_again(asking));
-                RefusedCall::Wait
-            }
-            AskAgain::IsUnderWay => RefusedCall::Wait,
-            AskAgain::HasNoRoom => RefusedCall::Fail(failure),
-        }
-    }
-
-    fn ask_again(self: Arc<Self>, mut asking: AskingAgain) {
-        failpoint!(self, "asked again");
-        let Some(capacity) = asking.take_capacity() else { return };
-        match self.open(capacity, Instant::now() + self.settings.connection_timeout) {
-            Ok(conn) => self.give_back(conn),
-            Err(error) => {
-                self.remember_open_failure(&error);
-                if !is_permanent(&error) {
-                    self.clear_permanent_failure();
-                }
-            }
-        }
+        let note = format!(
+            "asked {} ago; not asked again before {} have passed",
+            human(now.saturating_duration_since(policy.asked)),
+            human(policy.next_probe().saturating_duration_since(now))
+        );
+        RefusedCall::Fail(error.again().with_note(note))
     }
 }

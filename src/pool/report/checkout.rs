@@ -7,7 +7,6 @@ use crate::observe::checkout::Place;
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::OpenConnection;
 use crate::pool::core::Core;
-use crate::pool::lifecycle::failpoint::failpoint;
 
 impl Core {
     #[inline]

@@ -4,8 +4,9 @@ use crate::error::human;
 use crate::observe::alerts::Alert;
 use crate::observe::health::{Facts, Health, LastError};
 use crate::observe::history::Sample;
-use crate::pool::Pool;
-use crate::pool::core::{Core, OpenFailure};
+use crate::pool::core::Core;
+use crate::pool::handle::Pool;
+use crate::pool::outage::last_failure::OpenFailure;
 use crate::pool::telemetry::stats::Circuit;
 
 impl Pool {
@@ -69,17 +70,14 @@ impl Core {
             },
             alerts: self.sampler.alerts(),
             last_success: self.last_success(),
-            last_error: self.last_open_failure.lock().clone().map(last_error),
+            last_error: self.last_open_failure.get().map(last_error),
             last_probe: self.metrics.last_probe(),
         })
     }
 
     /// Returns the cause of the last failed opening.
     pub(in crate::pool) fn why_unreachable(&self) -> String {
-        self.last_open_failure
-            .lock()
-            .as_ref()
-            .map_or_else(|| "not told".to_owned(), |failure| failure.cause.clone())
+        self.last_open_failure.get().map_or_else(|| "not told".to_owned(), |failure| failure.cause)
     }
 }
 

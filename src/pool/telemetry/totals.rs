@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::checkout::CheckoutTotals;
 use crate::observe::histogram::Distribution;
 use crate::observe::traffic::TrafficTotals;
-use crate::pool::core::Core;
 use crate::sys::clock::Tick;
+use crate::sys::sync::Mutex;
 
 /// The measurements that belong to no connection. None of them is on the path of a checkout.
 #[derive(Debug)]
@@ -82,9 +80,22 @@ impl Metrics {
         (nanos != 0).then(|| Duration::from_nanos(nanos))
     }
 
-    fn last_heard(&self) -> Option<Tick> {
+    pub(in crate::pool) fn last_heard(&self) -> Option<Tick> {
         let word = self.heard_at.load(Relaxed);
         (word != 0).then(|| Tick::from_word(word))
+    }
+
+    /// Returns all totals, given those of the connections.
+    pub(in crate::pool) fn figures(&self, traffic: TrafficTotals, checkouts: CheckoutTotals) -> Figures {
+        let openings = self.openings.lock();
+        Figures {
+            traffic,
+            checkouts,
+            created: openings.took.clone(),
+            connect_errors: openings.failed.clone(),
+            connect_timeouts: openings.timed_out,
+            leaks_suspected: self.leaks.load(Relaxed),
+        }
     }
 }
 
@@ -100,29 +111,4 @@ pub(crate) struct Figures {
     /// Failed openings that ran out of time.
     pub(crate) connect_timeouts: u64,
     pub(crate) leaks_suspected: u64,
-}
-
-impl Core {
-    pub(in crate::pool) fn figures(&self) -> Figures {
-        let (open, mut measured) = self.registry.measured();
-        for conn in open {
-            measured.traffic.add(&conn.link.traffic().read());
-            measured.checkouts.add(&conn.checkout.read());
-        }
-        let openings = self.metrics.openings.lock();
-        Figures {
-            traffic: measured.traffic,
-            checkouts: measured.checkouts,
-            created: openings.took.clone(),
-            connect_errors: openings.failed.clone(),
-            connect_timeouts: openings.timed_out,
-            leaks_suspected: self.metrics.leaks.load(Relaxed),
-        }
-    }
-
-    /// Returns the time since the server was last heard of.
-    pub(in crate::pool) fn last_success(&self) -> Option<Duration> {
-        let heard = self.metrics.last_heard().max(self.registry.last_heard());
-        heard.map(|tick| Tick::exact().since(tick))
-    }
 }

@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::pool::connection::origin::Origin;
 use crate::pool::core::Core;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::pooled_connection::PooledConnection;
@@ -53,15 +54,6 @@ const ID_SQL: &str = id!();
 const FIRST_POLL_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_POLL_WAIT: Duration = Duration::from_millis(200);
 
-/// The cluster behind a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::pool) enum Origin {
-    /// The cluster with this system identifier.
-    System(String),
-    /// A cluster that does not let this role read its history.
-    Hidden,
-}
-
 /// The history of a server, as far as it can be distinguished from others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct History {
@@ -86,20 +78,18 @@ pub(in crate::pool) enum Outcome {
     Unknown,
 }
 
-impl Origin {
-    /// Finds out the cluster behind a connection, unless it is known. To be called outside of a transaction.
-    pub(in crate::pool) fn learn(conn: &mut PooledConnection) {
-        if conn.conn_mut().origin.is_some() {
-            return;
-        }
-        let system = match conn.ask(ORIGIN_SQL) {
-            Ok(answer) => answer.row.first().cloned().flatten(),
-            Err(error) if error.server().is_some() => None,
-            // The transaction will meet it too.
-            Err(_) => return,
-        };
-        conn.conn_mut().origin = Some(system.map_or(Self::Hidden, Self::System));
+/// Finds out the cluster behind a connection, unless it is known. To be called outside of a transaction.
+pub(in crate::pool) fn learn_origin(conn: &mut PooledConnection) {
+    if conn.conn_mut().origin.is_some() {
+        return;
     }
+    let system = match conn.ask(ORIGIN_SQL) {
+        Ok(answer) => answer.row.first().cloned().flatten(),
+        Err(error) if error.server().is_some() => None,
+        // The transaction will meet it too.
+        Err(_) => return,
+    };
+    conn.conn_mut().origin = Some(system.map_or(Origin::Hidden, Origin::System));
 }
 
 impl Mark {

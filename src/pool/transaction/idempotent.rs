@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, human, is_connection_failure};
-use crate::pool::Pool;
 use crate::pool::core::Core;
+use crate::pool::handle::Pool;
 use crate::pool::lifecycle::acquire::Call;
 use crate::pool::lifecycle::retry_budget::BUDGET_IS_SPENT;
 use crate::pool::pooled_connection::PooledConnection;

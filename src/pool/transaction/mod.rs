@@ -1,6 +1,6 @@
 //! Transactions that are run again after conflicts: the public methods, and the bodies they run.
 
-use super::Pool;
+use super::handle::Pool;
 use super::lifecycle::acquire::Call;
 use super::pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::commit_outcome::{Mark, Origin, Outcome};
+use super::commit_outcome::{Mark, Outcome, learn_origin};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, human, is_transaction_conflict, sqlstate};
 use crate::link::{IdlePoll, Link, TransactionStatus};
 use crate::pool::core::Core;
@@ -64,7 +64,7 @@ impl<'a> Transact<'a> {
         };
         conn.link().set_deadline(self.end);
         if self.options.resolve_commit {
-            Origin::learn(&mut conn);
+            learn_origin(&mut conn);
         }
         conn.link().forget_failure();
         match body.run(conn, before) {

@@ -12,7 +12,7 @@ use super::connection::server_connection::Parked;
 use crate::resilience::effective_limit::EffectiveLimit;
 use crate::resilience::learned_limit::TryIntervals;
 
-type Queue = Arc<Admission>;
+type Queue = Arc<Admission<Parked>>;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -40,7 +40,7 @@ fn backing_off() -> Request {
 }
 
 /// Uses what was granted, and ends it in one of the ways in which checkouts and openings end.
-fn use_up(queue: &Queue, grant: Grant) {
+fn use_up(queue: &Queue, grant: Grant<Parked>) {
     match grant {
         Grant::Connection(parked) => give_back(queue, parked),
         Grant::Capacity if thread_rng().gen_bool(0.3) => queue.opening_failed(),

@@ -4,11 +4,9 @@
 macro_rules! failpoint {
     ($core:expr, $point:literal) => {
         #[cfg(test)]
-        $crate::pool::lifecycle::failpoint::reach($core.settings.name.as_deref(), $point);
+        $crate::pool::failpoint::reach($core.settings.name.as_deref(), $point);
     };
 }
-pub(in crate::pool) use failpoint;
-
 #[cfg(test)]
 pub(in crate::pool) use armed::{Armed, reach};
 

@@ -9,17 +9,23 @@ use crate::error::{Error, LimitedBy};
 use crate::observe::event::EventKind;
 use crate::pool::admission::Learned;
 use crate::pool::core::Core;
-use crate::pool::lifecycle::capacity::Capacity;
-use crate::pool::lifecycle::failpoint::failpoint;
+use crate::pool::guards::Capacity;
+use crate::pool::tasks::Task;
 use crate::resilience::learned_limit::Moved;
 use crate::sys::clock::Tick;
+use crate::sys::single_flight::Flight;
 
 /// The divisor of `idle_timeout` while the server is full: other clients wait for the slots of idle connections.
 const IDLE_TIMEOUT_DIVISOR: u32 = 4;
 
 impl Core {
     /// Lowers the limit after a full server refused an opening.
-    pub(in crate::pool) fn refused(self: &Arc<Self>, capacity: Capacity, error: &Error, by: LimitedBy) {
+    pub(in crate::pool) fn server_is_full(
+        self: &Arc<Self>,
+        capacity: Capacity,
+        error: &Error,
+        by: LimitedBy,
+    ) {
         failpoint!(self, "full");
         let refused = capacity.refused(by);
         self.schedule_fleet_work();
@@ -42,14 +48,12 @@ impl Core {
 
     fn try_one_more_at(self: &Arc<Self>, at: Instant) {
         let Some(flight) = self.tries_one_more.begin() else { return };
-        self.later(at.saturating_duration_since(Instant::now()), |core| {
-            drop(flight);
-            core.try_one_more();
-        });
+        self.later(at.saturating_duration_since(Instant::now()), Task::TryOneMore(flight));
     }
 
     /// Raises the limit by one if callers wait. Runs on the timer thread.
-    fn try_one_more(self: &Arc<Self>) {
+    pub(in crate::pool) fn try_one_more(self: &Arc<Self>, flight: Flight) {
+        drop(flight);
         // The fallback until the next try is known.
         let mut next = NextTry { core: self, at: Some(Instant::now() + self.settings.retry_max_delay) };
         failpoint!(self, "one more");

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use super::failpoint::failpoint;
-use super::validate::CheckResult;
 use crate::error::sqlstate;
 use crate::link::RoleEvidence;
+use crate::pool::connection::fate::Fate;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
+use crate::pool::connection::validation::CheckResult;
 use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 
@@ -49,22 +49,18 @@ impl Core {
         );
     }
 
-    /// Has a worker validate the role of a clean connection that came back with evidence of a change.
-    #[cold]
-    pub(in crate::pool) fn revalidate_role(self: &Arc<Self>, mut conn: Parked, sign: RoleEvidence) {
-        self.note_role_evidence(&conn, sign);
-        let core = self.clone();
-        self.workers.run(move || {
-            failpoint!(core, "role in doubt");
-            match core.health_check(&mut conn, core.settings.validation_timeout) {
-                CheckResult::Valid => core.park(conn),
-                CheckResult::WrongRole(why) => {
-                    core.note_wrong_role(&conn, why);
-                    core.retire(conn, CloseReason::WrongRole);
-                }
-                CheckResult::Dead => core.retire_broken(conn),
+    /// Validates the role of a clean connection that came back with evidence of a change. Runs on a worker.
+    pub(in crate::pool) fn check_role(self: &Arc<Self>, mut conn: Parked) {
+        failpoint!(self, "role in doubt");
+        let fate = match self.health_check(&mut conn, self.settings.validation_timeout) {
+            CheckResult::Valid => self.fate_of_fit(&mut conn),
+            CheckResult::WrongRole(why) => {
+                self.note_wrong_role(&conn, why);
+                Fate::Close(CloseReason::WrongRole)
             }
-        });
+            CheckResult::Dead => Fate::Broken,
+        };
+        self.carry_out(fate, conn);
     }
 
     /// Begins a new epoch after a connection was found at a server of the wrong role.

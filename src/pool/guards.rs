@@ -1,13 +1,14 @@
-//! The right to open one connection, from the moment it is granted until it is used or given back.
+//! Guards that flows hold and tasks carry: whatever becomes of a task, its capacity goes back and its timer is set again.
 
 use std::sync::Arc;
 
+use super::admission::{Asking, Denied, ForMinIdle, Grant, Learned, Request};
+use super::connection::server_connection::Parked;
+use super::core::Core;
 use crate::error::LimitedBy;
-use crate::pool::admission::{Asking, Denied, ForMinIdle, Grant, Learned, Request};
-use crate::pool::connection::server_connection::Parked;
-use crate::pool::core::Core;
+use crate::sys::single_flight::Flight;
 
-/// A right that counts as an opening. Dropped unused, it goes to the next waiter: on every way out, panics and jobs that
+/// The right to open one connection, which counts as an opening. Dropped unused, it goes to the next waiter: on every way out, panics and jobs that
 /// never run included.
 pub(in crate::pool) struct Capacity {
     core: Arc<Core>,
@@ -89,7 +90,60 @@ impl Drop for AskingAgain {
     }
 }
 
+/// Sets housekeeping's next timer on every way out.
+pub(in crate::pool) struct NextTimer(pub(in crate::pool) Arc<Core>);
+
+impl Drop for NextTimer {
+    fn drop(&mut self) {
+        self.0.set_next_timer();
+    }
+}
+
+/// A run that validates idle connections, one after another. However it ends, the next timer is set.
+pub(in crate::pool) struct IdleValidation {
+    /// Dropped first: while it lasts no next timer is set.
+    _flight: Flight,
+    _next: NextTimer,
+}
+
+/// The opening of one connection for `min_idle`. Unless it succeeds, it is tried again later.
+pub(in crate::pool) struct Refill {
+    core: Arc<Core>,
+    capacity: Option<Capacity>,
+    is_done: bool,
+}
+
+impl Refill {
+    pub(in crate::pool) fn new(core: &Arc<Core>, capacity: Capacity) -> Self {
+        Self { core: core.clone(), capacity: Some(capacity), is_done: false }
+    }
+
+    /// Returns the capacity to open with; `None` the second time.
+    pub(in crate::pool) fn take_capacity(&mut self) -> Option<Capacity> {
+        self.capacity.take()
+    }
+
+    pub(in crate::pool) fn succeeds(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        drop(self.capacity.take());
+        if !self.is_done {
+            self.core.refill_later();
+        }
+    }
+}
+
 impl Core {
+    /// Begins to validate idle connections, unless a run is under way.
+    pub(in crate::pool) fn begin_idle_validation(self: &Arc<Self>) -> Option<IdleValidation> {
+        let flight = self.validates_idle.begin()?;
+        Some(IdleValidation { _flight: flight, _next: NextTimer(self.clone()) })
+    }
+
     /// Waits in the queue until this thread is granted something.
     pub(in crate::pool) fn wait(self: &Arc<Self>, request: Request) -> Result<Granted, Denied> {
         Ok(match self.admission.wait(request)? {

@@ -1,93 +1,40 @@
-//! The sampler: once a second, while the pool is active, it evaluates alerts, finds forgotten checkouts and records history.
+//! Sampling: once a second, while the pool is active, it evaluates alerts, finds forgotten checkouts and records history.
 //! An inactive pool is not sampled.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use crate::error::{human, sqlstate};
-use crate::observe::alerts::{Alert, AlertSample, Alerts, Change, Severity};
+use crate::observe::alerts::{AlertSample, Change, Severity};
 use crate::observe::event::EventKind;
-use crate::observe::history::{History, Quantiles, Sample};
 use crate::pool::core::Core;
-use crate::pool::lifecycle::failpoint::failpoint;
+use crate::pool::tasks::Task;
+use crate::pool::telemetry::sampler::SAMPLE_INTERVAL;
 use crate::pool::telemetry::stats::{Circuit, Stats};
 use crate::pool::telemetry::totals::Figures;
-use crate::sys::single_flight::{Flight, SingleFlight};
-
-const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The state of the sampler.
-#[derive(Debug)]
-pub(in crate::pool) struct Sampler {
-    /// A timer is set for the next sample.
-    active: SingleFlight,
-    /// The circuit as last emitted, by its place in [`Circuit::ALL`].
-    circuit: AtomicU8,
-    seen: Mutex<Samples>,
-}
-
-#[derive(Debug, Default)]
-struct Samples {
-    alerts: Alerts,
-    history: History,
-    last: Option<PreviousSample>,
-}
-
-/// The previous sample.
-#[derive(Debug)]
-struct PreviousSample {
-    at: Instant,
-    stats: Stats,
-    figures: Figures,
-}
-
-impl Sampler {
-    pub(in crate::pool) fn new() -> Self {
-        Self { active: SingleFlight::default(), circuit: AtomicU8::new(0), seen: Mutex::default() }
-    }
-
-    /// Returns whether the pool is sampled. Read at every checkout.
-    #[inline]
-    pub(in crate::pool) fn is_active(&self) -> bool {
-        self.active.is_under_way()
-    }
-
-    pub(in crate::pool) fn alerts(&self) -> Vec<Alert> {
-        self.seen.lock().alerts.raised(Instant::now())
-    }
-
-    pub(in crate::pool) fn history(&self) -> Vec<Sample> {
-        self.seen.lock().history.samples()
-    }
-}
+use crate::sys::single_flight::Flight;
 
 impl Core {
     /// Starts sampling, since the pool is active.
     #[cold]
     pub(in crate::pool) fn start_sampling(self: &Arc<Self>) {
-        if let Some(flight) = self.sampler.active.begin() {
-            self.sample_later(flight);
+        if let Some(flight) = self.sampler.begin() {
+            self.later(SAMPLE_INTERVAL, Task::Sample(flight));
         }
     }
 
-    fn sample_later(self: &Arc<Self>, flight: Flight) {
-        self.later(SAMPLE_INTERVAL, |core| core.take_sample(flight));
-    }
-
     /// Takes one sample. Runs on the timer thread.
-    fn take_sample(self: &Arc<Self>, flight: Flight) {
+    pub(in crate::pool) fn take_sample(self: &Arc<Self>, flight: Flight) {
         failpoint!(self, "watched");
         self.note_circuit();
         self.check_for_leaks();
-        let (changes, quiet) = self.record_sample();
+        let (stats, figures) = (self.stats(), self.figures());
+        let sample = self.sample(&stats, &figures);
+        let (changes, quiet) = self.sampler.record(stats, figures, sample);
         for change in changes {
             self.emit_alert(&change);
         }
         if !quiet {
-            return self.sample_later(flight);
+            return self.later(SAMPLE_INTERVAL, Task::Sample(flight));
         }
         drop(flight);
         // Callers that came before this moment found it active.
@@ -95,27 +42,6 @@ impl Core {
         if gauges.in_use + gauges.opening + gauges.waiting > 0 {
             self.start_sampling();
         }
-    }
-
-    /// Records a sample. Returns the changes of alerts, and whether the pool has become inactive.
-    fn record_sample(&self) -> (Vec<Change>, bool) {
-        let (now, stats, figures) = (Instant::now(), self.stats(), self.figures());
-        let sample = self.sample(&stats, &figures);
-        let mut seen = self.sampler.seen.lock();
-        let changes = seen.alerts.judge(now, sample);
-        let goes_on = stats.in_use + stats.opening + stats.waiting > 0
-            || stats.circuit != Circuit::Closed
-            || !seen.alerts.raised(now).is_empty()
-            || seen
-                .last
-                .as_ref()
-                .is_none_or(|last| last.stats.gets != stats.gets || last.stats.total != stats.total);
-        let history_sample = history_sample(now, &stats, &figures, seen.last.as_ref());
-        seen.history.add(history_sample);
-        let before = seen.last.replace(PreviousSample { at: now, stats, figures });
-        drop(seen);
-        drop(before);
-        (changes, !goes_on)
     }
 
     fn sample(&self, stats: &Stats, figures: &Figures) -> AlertSample {
@@ -157,12 +83,7 @@ impl Core {
     /// Emits an event if the circuit differs from the one last emitted.
     pub(in crate::pool) fn note_circuit(&self) {
         let (circuit, lasts) = self.circuit();
-        let place = Circuit::ALL.iter().position(|other| *other == circuit).unwrap_or_default() as u8;
-        let before = self.sampler.circuit.swap(place, Ordering::AcqRel);
-        if before == place {
-            return;
-        }
-        let was = Circuit::ALL[usize::from(before)];
+        let Some(was) = self.sampler.circuit_moves(circuit) else { return };
         let lasts = lasts.map(|lasts| format!(" (after {})", human(lasts))).unwrap_or_default();
         self.emit(EventKind::CircuitMoved).reason(circuit.name()).debug(
             &[("was", was.name().into())],
@@ -209,37 +130,4 @@ fn failed_statements(figures: &Figures) -> u64 {
         .filter(|(code, _)| !sqlstate::is_fault_of_statement(**code))
         .map(|(_, failed)| failed.count())
         .sum()
-}
-
-fn history_sample(now: Instant, stats: &Stats, figures: &Figures, before: Option<&PreviousSample>) -> Sample {
-    let errors = |stats: &Stats, figures: &Figures| {
-        stats.errors().iter().map(|(_, n)| n).sum::<u64>() + figures.traffic.errors()
-    };
-    let since = |counter: &dyn Fn(&Stats, &Figures) -> u64| {
-        let earlier = before.map_or(0, |look| counter(&look.stats, &look.figures));
-        counter(stats, figures).saturating_sub(earlier)
-    };
-    let (waited, used) = match before {
-        Some(look) => (
-            figures.checkouts.waited.since(&look.figures.checkouts.waited),
-            figures.checkouts.used.since(&look.figures.checkouts.used),
-        ),
-        None => (figures.checkouts.waited.clone(), figures.checkouts.used.clone()),
-    };
-    Sample {
-        at: now,
-        over: before.map_or(SAMPLE_INTERVAL, |look| now.saturating_duration_since(look.at)),
-        idle: stats.idle,
-        in_use: stats.in_use,
-        opening: stats.opening,
-        waiting: stats.waiting,
-        limit: stats.limit,
-        circuit: stats.circuit.name(),
-        gets: since(&|stats, _| stats.gets),
-        errors: since(&errors),
-        timeouts: since(&|stats, _| stats.timeouts + stats.shed),
-        retries: since(&|stats, _| stats.retries),
-        waited: Quantiles::of(&waited),
-        used: Quantiles::of(&used),
-    }
 }

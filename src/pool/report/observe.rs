@@ -1,9 +1,13 @@
 //! The snapshot of a pool from which metrics are made.
 
+use std::time::Duration;
+
 use crate::exposition::Observation;
-use crate::pool::Pool;
 use crate::pool::core::Core;
+use crate::pool::handle::Pool;
 use crate::pool::telemetry::stats::Stats;
+use crate::pool::telemetry::totals::Figures;
+use crate::sys::clock::Tick;
 
 impl Pool {
     /// Takes a snapshot. In a forked child everything is zero, as in [`stats`](Self::stats).
@@ -32,5 +36,17 @@ impl Core {
         Stats::new(gauges, counters)
             .with_circuit(circuit, since)
             .with_measured(self.metrics.validations(), statements)
+    }
+
+    /// Returns the totals since the pool was made.
+    pub(in crate::pool) fn figures(&self) -> Figures {
+        let (traffic, checkouts) = self.registry.totals();
+        self.metrics.figures(traffic, checkouts)
+    }
+
+    /// Returns the time since the server was last heard of.
+    pub(in crate::pool) fn last_success(&self) -> Option<Duration> {
+        let heard = self.metrics.last_heard().max(self.registry.last_heard());
+        heard.map(|tick| Tick::exact().since(tick))
     }
 }

@@ -1,0 +1,68 @@
+//! Keeps `min_idle` filled. Does nothing at the default of 0: an idle pool opens no connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::pool::core::Core;
+use crate::pool::guards::{MinIdle, Refill};
+use crate::pool::tasks::Task;
+use crate::pool::telemetry::stats::CloseReason;
+use crate::sys::single_flight::Flight;
+
+impl Core {
+    /// Opens the connections that `min_idle` calls for, on a thread for openings.
+    pub(in crate::pool) fn refill(self: &Arc<Self>) {
+        if self.settings.min_idle == 0 || self.refill_is_paused() {
+            return;
+        }
+        match self.reserve_for_min_idle() {
+            MinIdle::IsMet => {}
+            // Other openings are under way, or the server refuses.
+            MinIdle::HasNoCapacity => self.refill_later(),
+            MinIdle::MayOpen(_) if self.coordinator.is_out() => self.refill_later(),
+            MinIdle::MayOpen(capacity) => self.start(Task::FillMinIdle(Refill::new(self, capacity))),
+        }
+    }
+
+    pub(in crate::pool) fn refill_later(self: &Arc<Self>) {
+        if let Some(flight) = self.refills_later.begin() {
+            self.later(self.settings.retry_max_delay, Task::RefillAgain(flight));
+        }
+    }
+
+    pub(in crate::pool) fn refill_again(self: &Arc<Self>, flight: Flight) {
+        drop(flight);
+        self.refill();
+    }
+
+    /// Opens one connection, and has the next opened. Runs on a thread for openings. After a failure of any kind it is tried
+    /// again later.
+    pub(in crate::pool) fn fill_min_idle(self: &Arc<Self>, mut refill: Refill) {
+        failpoint!(self, "refilling");
+        let Some(capacity) = refill.take_capacity() else { return };
+        match self.open(capacity, Instant::now() + self.settings.connection_timeout) {
+            Ok(conn) => {
+                refill.succeeds();
+                if self.refill_is_paused() {
+                    return self.retire(conn, CloseReason::Released);
+                }
+                self.give_back(conn);
+                self.refill();
+            }
+            Err(e) => self.log.warn(&[], format_args!("could not fill min_idle: {e}")),
+        }
+    }
+
+    /// Returns whether idle connections were released and none was wanted since: then nothing is opened ahead of need.
+    fn refill_is_paused(&self) -> bool {
+        self.refill_is_paused.load(Ordering::Acquire)
+    }
+
+    /// Fills `min_idle` again, since a caller wants a connection.
+    pub(in crate::pool) fn resume_refill(self: &Arc<Self>) {
+        if self.refill_is_paused() && self.refill_is_paused.swap(false, Ordering::AcqRel) {
+            self.refill();
+        }
+    }
+}
