@@ -53,7 +53,7 @@
 //! - `cli`: the program `holdfast`.
 
 #![deny(unsafe_code)]
-#![warn(missing_docs, unreachable_pub)]
+#![warn(missing_debug_implementations, missing_docs, unreachable_pub)]
 
 pub mod config;
 mod connect;

@@ -1,5 +1,6 @@
 //! The raw session: the protocol without conversions, on one connection.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -129,6 +130,12 @@ pub struct RawSession<'c> {
     pub(super) state: &'c mut SessionState,
     /// The deadline of the call under way.
     end: Option<Instant>,
+}
+
+impl fmt::Debug for RawSession<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawSession").finish_non_exhaustive()
+    }
 }
 
 impl<'c> RawSession<'c> {

@@ -114,8 +114,14 @@ impl FallibleIterator for TimeoutIter<'_> {
     }
 }
 
-impl fmt::Debug for Notifications<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notifications").finish_non_exhaustive()
-    }
+macro_rules! opaque_debug {
+    ($($name:ident),*) => {
+        $(impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        })*
+    };
 }
+
+opaque_debug!(Notifications, Iter, BlockingIter, TimeoutIter);

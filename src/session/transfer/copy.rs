@@ -40,6 +40,7 @@ pub struct CopyOutCursor {
 /// Data for `COPY ... FROM STDIN`, in the format the statement names.
 ///
 /// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table.
+#[derive(Debug)]
 pub struct CopyIn<'a> {
     raw: RawSession<'a>,
     cursor: CopyInCursor,
@@ -47,6 +48,7 @@ pub struct CopyIn<'a> {
 
 /// Data of `COPY ... TO STDOUT`. Dropped before the end, the rest is cancelled and skipped before the connection's next
 /// statement, or by the pool.
+#[derive(Debug)]
 pub struct CopyOut<'a> {
     raw: RawSession<'a>,
     cursor: CopyOutCursor,

@@ -38,6 +38,7 @@ pub struct StreamCursor {
 
 /// The rows of one statement, portion by portion. Dropped before the end, the rest is cancelled and skipped before the
 /// connection's next statement, or by the pool.
+#[derive(Debug)]
 pub struct RowStream<'a> {
     raw: RawSession<'a>,
     cursor: StreamCursor,
