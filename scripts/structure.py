@@ -12,8 +12,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src"
 
 # Rooms of src/pool, from the lowest up: parts, what wires them, flows, handles.
-ORDER = """telemetry admission connection outage fleet fair_threads workers core guards tasks pooled_connection sql_methods lifecycle
-server handle report submission transaction""".split()
+ORDER = """telemetry admission connection outage fleet workers core guards tasks pooled_connection lifecycle server handle report submission transaction""".split()
 
 
 def code(path):

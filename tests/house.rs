@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Lines a file of `src/` may have.
 const MOST_LINES: usize = 450;
@@ -14,6 +15,32 @@ const SPELL_SQLSTATES: [&str; 2] = ["error/", "testing/"];
 
 /// Rooms that name `crate::ffi`: itself, and the fuzzers' drivers, which read results through the C ABI.
 const NAME_FFI: [&str; 4] = ["ffi/", "lib.rs", "testing/fuzzing.rs", "session/fuzzing/"];
+
+/// Folders and files of `src/pool` that own state and answer with decisions.
+const PARTS: [&str; 5] =
+    ["pool/telemetry/", "pool/admission/", "pool/connection/", "pool/outage/", "pool/fleet/"];
+
+/// Rooms of the pool above the parts: the core, what flows use, and the flows.
+const ABOVE_PARTS: [&str; 9] = [
+    "core",
+    "guards",
+    "tasks",
+    "lifecycle",
+    "server",
+    "report",
+    "transaction",
+    "pooled_connection",
+    "handle",
+];
+
+/// Upper bounds of the figures that `scripts/structure.py` prints.
+const FIGURES: [(&str, u32); 5] = [
+    ("longest file", 450),
+    ("most files at one level of pool", 15),
+    ("arrows in pool", 60),
+    ("arrows up in pool", 4),
+    ("circles of files in pool", 0),
+];
 
 /// A file of `src/`.
 struct Source {
@@ -87,6 +114,14 @@ fn spells_a_sqlstate(line: &str) -> bool {
     })
 }
 
+/// Returns whether a line names one of the pool's rooms, from within a part.
+fn names_pool_room(line: &str, room: &str) -> bool {
+    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    ["crate::pool::", "super::super::"]
+        .iter()
+        .any(|prefix| line.split(prefix).skip(1).any(|rest| rest.strip_prefix(room).is_some_and(is_end)))
+}
+
 /// Returns whether a line names one of the crate's rooms, as a path of its own or among others in braces.
 fn names_room(line: &str, room: &str) -> bool {
     let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
@@ -132,6 +167,26 @@ fn nothing_depends_on_the_c_abi() {
 }
 
 #[test]
+fn parts_of_the_pool_name_neither_its_core_nor_its_flows() {
+    let names_any = |line: &str| ABOVE_PARTS.iter().any(|room| names_pool_room(line, room));
+    let list = offenders(|s| !s.is_test() && s.is_in(&PARTS), names_any);
+    assert!(list.is_empty(), "let a part answer with a decision, which a flow carries out:\n{list}");
+}
+
+#[test]
+fn the_figures_of_the_arrangement_stay_within_bounds() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/structure.py");
+    let output = Command::new("python3").arg(script).output().expect("python3 runs scripts/structure.py");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    for (name, bound) in FIGURES {
+        let line = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let figure = line.and_then(|line| line.split(' ').next()?.parse::<u32>().ok());
+        assert!(figure.is_some_and(|figure| figure <= bound), "{name}: at most {bound}, in\n{printed}");
+    }
+}
+
+#[test]
 fn the_checks_find_what_they_are_for() {
     for line in [r#"if code == "57014" {"#, r#"(b"25006", 1)"#, r#"["4", "XX000"]"#] {
         assert!(spells_a_sqlstate(line), "{line}");
@@ -142,5 +197,7 @@ fn the_checks_find_what_they_are_for() {
     assert!(
         names_room("use crate::pool::Pool;", "pool") && names_room("use crate::{error, pool::Pool};", "pool")
     );
+    assert!(names_pool_room("use crate::pool::core::Core;", "core"));
+    assert!(!names_pool_room("use crate::pool::server_slots::Slots;", "server"));
     assert!(!names_room("use crate::pooler;", "pool") && !names_room("use std::ffi::CStr;", "ffi"));
 }

@@ -15,7 +15,6 @@ mod outage;
 mod pooled_connection;
 mod report;
 mod server;
-mod sql_methods;
 #[cfg(feature = "capi")]
 mod submission;
 mod tasks;

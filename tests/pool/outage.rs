@@ -207,16 +207,36 @@ fn a_pool_that_cannot_get_in_keeps_no_other_from_what_it_can_reach() {
     assert_eq!(Pool::from_url(&pooler.url()).unwrap().stats().circuit, Circuit::Probing, "the same way in");
 }
 
+/// Makes pools of which each opens a connection in the background, for up to 20 s.
+fn six_tenants_of(frozen: &FakeServer) -> Vec<Pool> {
+    let tenant = |number| {
+        let config = PoolConfig::from_url(&frozen.url()).unwrap().dbname(format!("tenant{number}"));
+        Pool::new(config.min_idle(1).connection_timeout(ms(20_000))).unwrap()
+    };
+    (0..6).map(tenant).collect()
+}
+
+#[test]
+fn frozen_hosts_do_not_delay_the_opening_of_a_healthy_pool() {
+    let frozen = FakeServer::start(Script::SilentAfterAccept);
+    let tenants = six_tenants_of(&frozen);
+    soon("every tenant is opening", || tenants.iter().all(|tenant| tenant.stats().opening > 0));
+    let filled = Pool::new(config(server(), "filled").min_idle(1)).unwrap();
+    soon("min_idle is filled", || filled.stats().idle == 1);
+    // Too little time for an opening of its own: a thread of the pool's opens.
+    let hurried = Pool::new(config(server(), "hurried")).unwrap();
+    let _ = hurried.get_timeout(ms(50));
+    soon("the connection of a caller in a hurry is open", || hurried.stats().opens == 1);
+    for tenant in &tenants {
+        tenant.close_timeout(ms(0));
+    }
+}
+
 #[test]
 fn frozen_hosts_do_not_delay_the_cleaning_of_a_healthy_pool() {
     let settle_timeout = ms(2000);
     let frozen = FakeServer::start(Script::SilentAfterAccept);
-    let tenants: Vec<_> = (0..6)
-        .map(|tenant| {
-            let config = PoolConfig::from_url(&frozen.url()).unwrap().dbname(format!("tenant{tenant}"));
-            Pool::new(config.min_idle(1).connection_timeout(ms(20_000))).unwrap()
-        })
-        .collect();
+    let tenants = six_tenants_of(&frozen);
     let healthy = Pool::new(config(server(), "healthy").max_size(1).settle_timeout(settle_timeout)).unwrap();
     healthy.batch_execute("select 1").unwrap();
     thread::scope(|scope| {

@@ -1,5 +1,5 @@
 //! The offset between the two clocks, which shows that the machine was suspended: see
-//! [`clock_jump`](crate::pool::lifecycle::clock_jump).
+//! `lifecycle/clock_jump.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

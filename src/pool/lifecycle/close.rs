@@ -14,6 +14,11 @@ use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 
 impl Core {
+    /// Retires a connection that its borrower does not want to be used again.
+    pub(in crate::pool) fn discard(self: &Arc<Self>, conn: Parked) {
+        self.retire(conn, CloseReason::Discarded);
+    }
+
     /// Retires a connection that died while it was checked out. Its idle siblings may be dead too.
     pub(in crate::pool) fn retire_broken(self: &Arc<Self>, conn: Parked) {
         self.note_connection_loss(&conn);

@@ -6,7 +6,6 @@ use crate::observe::health::{Facts, Health, LastError};
 use crate::observe::history::Sample;
 use crate::pool::core::Core;
 use crate::pool::handle::Pool;
-use crate::pool::outage::last_failure::OpenFailure;
 use crate::pool::telemetry::stats::Circuit;
 
 impl Pool {
@@ -70,7 +69,12 @@ impl Core {
             },
             alerts: self.sampler.alerts(),
             last_success: self.last_success(),
-            last_error: self.last_open_failure.get().map(last_error),
+            last_error: self.last_open_failure.get().map(|failure| LastError {
+                kind: failure.kind,
+                phase: failure.phase,
+                message: failure.cause,
+                age: failure.at.elapsed(),
+            }),
             last_probe: self.metrics.last_probe(),
         })
     }
@@ -79,8 +83,4 @@ impl Core {
     pub(in crate::pool) fn why_unreachable(&self) -> String {
         self.last_open_failure.get().map_or_else(|| "not told".to_owned(), |failure| failure.cause)
     }
-}
-
-fn last_error(failure: OpenFailure) -> LastError {
-    LastError { kind: failure.kind, phase: failure.phase, message: failure.cause, age: failure.at.elapsed() }
 }

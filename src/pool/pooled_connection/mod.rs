@@ -1,5 +1,7 @@
 //! A checked-out connection.
 
+mod sql_methods;
+
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -7,13 +9,12 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use super::connection::server_connection::{OpenConnection, Parked};
-use super::core::Core;
-use super::telemetry::stats::CloseReason;
 use crate::error::{Error, Result};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::observe::checkout::Place;
+use crate::pool::connection::server_connection::{OpenConnection, Parked};
+use crate::pool::core::Core;
 use crate::session::RawSession;
 
 /// A connection checked out of a [`Pool`](crate::Pool); returned when dropped.
@@ -43,18 +44,23 @@ use crate::session::RawSession;
 pub struct PooledConnection {
     /// Always `Some` until `drop` takes it.
     conn: Option<Parked>,
-    pub(super) core: Arc<Core>,
+    pub(in crate::pool) core: Arc<Core>,
 }
 
 impl PooledConnection {
     /// Begins a checkout; `waited` is the time that its borrower waited for it.
     #[inline]
-    pub(super) fn new(core: Arc<Core>, conn: Parked, place: Option<Place>, waited: Duration) -> Self {
+    pub(in crate::pool) fn new(
+        core: Arc<Core>,
+        conn: Parked,
+        place: Option<Place>,
+        waited: Duration,
+    ) -> Self {
         core.begin_checkout(&conn, place, waited);
         Self { conn: Some(conn), core }
     }
 
-    pub(super) fn conn(&self) -> &Parked {
+    pub(in crate::pool) fn conn(&self) -> &Parked {
         self.conn.as_ref().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
@@ -62,13 +68,13 @@ impl PooledConnection {
         &self.conn().link
     }
 
-    pub(super) fn conn_mut(&mut self) -> &mut Parked {
+    pub(in crate::pool) fn conn_mut(&mut self) -> &mut Parked {
         self.conn.as_mut().unwrap_or_else(|| unreachable!("only drop and discard take the connection out"))
     }
 
     /// Returns the shared state of the pool, and the connection.
     #[inline]
-    pub(super) fn parts(&mut self) -> (&Arc<Core>, &mut Parked) {
+    pub(in crate::pool) fn parts(&mut self) -> (&Arc<Core>, &mut Parked) {
         let conn = self.conn.as_mut();
         (&self.core, conn.unwrap_or_else(|| unreachable!("only drop and discard take the connection out")))
     }
@@ -131,7 +137,7 @@ impl PooledConnection {
 
     /// Checks that the session can be used: no result of the guest client is being read.
     #[inline]
-    pub(super) fn make_raw_ready(&mut self) -> Result<()> {
+    pub(in crate::pool) fn make_raw_ready(&mut self) -> Result<()> {
         let conn = self.conn_mut();
         if !conn.session.is_unfinished() && conn.link.is_busy() {
             return Err(Error::misuse("a result of this connection is still being read"));
@@ -147,7 +153,7 @@ impl PooledConnection {
             } else {
                 conn.checkouts.end_checkout();
                 self.core.end_checkout(&conn);
-                self.core.retire(conn, CloseReason::Discarded);
+                self.core.discard(conn);
             }
         }
     }

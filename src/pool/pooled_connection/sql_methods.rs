@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::connection::server_connection::OpenConnection;
-use super::pooled_connection::PooledConnection;
+use super::PooledConnection;
 use crate::error::Result;
+use crate::pool::connection::server_connection::OpenConnection;
 use crate::session::{RawSession, TransactionOptions};
 use crate::sql::{Context, Handle, Notifications, Transaction, TransactionBuilder};
 use crate::sql::{client_methods, generic_client};
 
 /// The server's answer to a statement of the pool's own.
 #[derive(Debug, Default)]
-pub(super) struct SimpleResult {
+pub(in crate::pool) struct SimpleResult {
     /// `None` for an empty text.
-    pub(super) tag: Option<String>,
+    pub(in crate::pool) tag: Option<String>,
     /// The values of the first row.
-    pub(super) row: Vec<Option<String>>,
+    pub(in crate::pool) row: Vec<Option<String>>,
 }
 
 impl PooledConnection {
@@ -56,7 +56,7 @@ impl PooledConnection {
     }
 
     /// Begins a transaction for a body of the pool's, which the pool ends.
-    pub(super) fn begin_for_pool(
+    pub(in crate::pool) fn begin_for_pool(
         &mut self,
         options: &TransactionOptions,
         before: u32,
@@ -117,7 +117,7 @@ impl PooledConnection {
     }
 
     /// Runs a short statement of the pool's own, in the simple protocol.
-    pub(super) fn ask(&mut self, sql: &str) -> Result<SimpleResult> {
+    pub(in crate::pool) fn ask(&mut self, sql: &str) -> Result<SimpleResult> {
         let asked = self.raw().and_then(|mut raw| raw.script(sql));
         let blocks = asked.map_err(|e| e.at_target(self.target()))?;
         let Some(block) = blocks.first() else { return Ok(SimpleResult::default()) };
