@@ -90,11 +90,6 @@ sanitize: ## Run the C programs of the tests under sanitizers that see into the 
 fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `make thorough`)
 	$(CARGO) test --all-features --test fuzzing
 
-# Fetches and builds what is not there, so it is not part of `make thorough`.
-.PHONY: matrix
-matrix: ## Check the pool against several versions of PostgreSQL and PgBouncer, and print a table; ARGS choose versions
-	scripts/matrix.sh $(ARGS)
-
 # Not part of `make thorough`, which runs the same over what is in `fuzz/`.
 .PHONY: fuzz
 fuzz: ## Fuzz what a server may say and what C may give, each of four targets for FUZZ_SECONDS (90); ARGS chooses some
