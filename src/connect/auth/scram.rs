@@ -236,7 +236,7 @@ mod tests {
             ] {
                 let mut theirs = ScramSha256::new(password.as_bytes(), theirs);
                 let first = String::from_utf8(theirs.message().to_vec()).unwrap();
-                let nonce = first.rsplit_once("r=").unwrap().1.to_owned();
+                let nonce = first.split_once(",r=").unwrap().1.to_owned();
                 let ours = Scram::with_nonce(password, ours, nonce.clone());
                 assert_eq!(ours.first_message(), first);
                 let challenge = challenge(&format!("{nonce}more"), SALT, "2");
