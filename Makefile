@@ -142,7 +142,7 @@ endif
 # What there is to install, below DESTDIR. The wrapper for C++ is a header and its parts.
 LIB_CPP = bindings/cpp
 LIB_CPP_DIRS = holdfast holdfast/detail
-LIB_HEADERS = holdfast.h holdfast.hpp $(patsubst $(LIB_CPP)/%,%,$(wildcard $(LIB_CPP_DIRS:%=$(LIB_CPP)/%/*.hpp)))
+LIB_HEADERS = holdfast.h holdfast.ffi.h holdfast.json holdfast.hpp $(patsubst $(LIB_CPP)/%,%,$(wildcard $(LIB_CPP_DIRS:%=$(LIB_CPP)/%/*.hpp)))
 LIB_CMAKE = $(LIBDIR)/cmake/holdfast
 LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(LIB_HEADERS)) \
 	$(addprefix $(LIBDIR)/,libholdfast.a libholdfast.so libholdfast.so.$(SOVERSION) libholdfast.so.$(VERSION)) \
@@ -163,7 +163,7 @@ install: lib ## Install the C library, headers, pkg-config and CMake files; PREF
 	install -m 644 $(TARGET)/c/libholdfast.a '$(DESTDIR)$(LIBDIR)'
 	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so.$(SOVERSION)'
 	@ln -sf libholdfast.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libholdfast.so'
-	install -m 644 include/holdfast.h $(LIB_CPP)/holdfast.hpp '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 include/holdfast.h include/holdfast.ffi.h include/holdfast.json $(LIB_CPP)/holdfast.hpp '$(DESTDIR)$(INCLUDEDIR)'
 	@$(foreach dir,$(LIB_CPP_DIRS),install -m 644 $(LIB_CPP)/$(dir)/*.hpp '$(DESTDIR)$(INCLUDEDIR)/$(dir)';)
 	@$(LIB_FILL) packaging/holdfast.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc'
 	@$(LIB_FILL) packaging/holdfast-config.cmake.in >'$(DESTDIR)$(LIB_CMAKE)/holdfast-config.cmake'

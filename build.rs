@@ -1,5 +1,9 @@
 //! Makes `holdfast.h` out of `src/ffi/capi`. Does nothing without the feature `capi`.
 
+#[cfg(feature = "capi")]
+#[path = "build/description.rs"]
+mod description;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "capi")]
@@ -11,11 +15,14 @@ mod capi {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
+    use crate::description;
+
     /// The files of `src/ffi/capi` that export something, in the order in which a reader of the header needs them.
     const PARTS: &[&str] = &[
         "text",
         "status",
         "error",
+        "quote",
         "version",
         "option",
         "config",
@@ -46,6 +53,7 @@ mod capi {
         let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
         let sources = root.join("src/ffi/capi");
         println!("cargo::rerun-if-changed=cbindgen.toml");
+        println!("cargo::rerun-if-changed=build/description.rs");
         println!("cargo::rerun-if-changed=src/ffi/capi");
         let config =
             cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is well-formed");
@@ -59,9 +67,17 @@ mod capi {
         }
         header.push_str(&(title("Handles") + " */\n\n" + handles.trim_end() + "\n" + &rest));
         header.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* HOLDFAST_H */\n");
-        let out = PathBuf::from(variable("OUT_DIR")).join("holdfast.h");
-        fs::write(&out, header).expect("OUT_DIR is writable");
-        println!("cargo::rustc-env=HOLDFAST_GENERATED_HEADER={}", out.display());
+        let (for_ffi, json) = description::describe(&header, &variable("CARGO_PKG_VERSION"));
+        let files = [
+            ("HEADER", "holdfast.h", header),
+            ("FFI_HEADER", "holdfast.ffi.h", for_ffi),
+            ("JSON", "holdfast.json", json),
+        ];
+        for (what, name, text) in files {
+            let out = PathBuf::from(variable("OUT_DIR")).join(name);
+            fs::write(&out, text).expect("OUT_DIR is writable");
+            println!("cargo::rustc-env=HOLDFAST_GENERATED_{what}={}", out.display());
+        }
     }
 
     fn variable(name: &str) -> String {
@@ -100,6 +116,9 @@ mod capi {
         let mut body = Vec::new();
         exports.write(&mut body);
         let body = shortened(&String::from_utf8(body).expect("a header in UTF-8"));
+        // Readers of C declarations that have no preprocessor know numbers only.
+        let body = body.replace("[HOLDFAST_ERROR_KINDS]", "[64]");
+        let body = tagged(&body);
         let mut handles = String::new();
         for item in body.trim().split("\n\n").map(str::trim) {
             let opaque =
@@ -110,6 +129,19 @@ mod capi {
         }
         rest.pop();
         (handles, rest)
+    }
+
+    /// The structs with tags, so that programs can declare them in advance.
+    fn tagged(text: &str) -> String {
+        let mut tagged = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("typedef struct {") {
+            let end = after.find("\n} ").expect("a struct ends") + 3;
+            let name = after[end..].split(';').next().expect("a struct has a name");
+            tagged.push_str(&format!("{before}typedef struct {name} {{"));
+            rest = after;
+        }
+        tagged + rest
     }
 
     /// Comments of one line on one line.

@@ -21,6 +21,9 @@
  * - Handles are opaque. Each has one function that frees it, to which NULL may be given. They may be freed in any order:
  *   what another one still needs lives on. No function takes over its argument. Where a call puts a handle, it puts NULL
  *   first.
+ * - The library starts threads of its own when a pool is opened and when requests are submitted, and installs no signal
+ *   handler. No function may be called in a signal handler. System calls that a signal interrupts are repeated. A thread
+ *   that calls the library needs a stack of at least 64 KiB.
  * - A handle given as const T * may be used by any number of threads at once. One given as T * is for one thread at a time;
  *   a second one gets HOLDFAST_STATUS_BUSY. Freeing is the end of a handle for all threads: using it afterwards is as
  *   wrong as with free(), although it is often noticed (HOLDFAST_STATUS_MISUSE).
@@ -59,6 +62,8 @@
 
 /** As the length of a text: "it ends at its NUL". */
 #define HOLDFAST_NUL SIZE_MAX
+/** As an index: there is none. */
+#define HOLDFAST_NOWHERE SIZE_MAX
 
 #ifndef HOLDFAST_API
 #if defined(__GNUC__)
@@ -81,13 +86,16 @@ typedef struct holdfast_text holdfast_text;
 /** The error of a call that failed. Free it with holdfast_error_free. */
 typedef struct holdfast_error holdfast_error;
 
-/** A configuration. One thread at a time; a second one gets HOLDFAST_STATUS_BUSY. */
+/**
+ * A configuration. Any number of threads may read it at once; while one changes it, others get HOLDFAST_STATUS_BUSY.
+ * Free it with holdfast_config_free.
+ */
 typedef struct holdfast_config holdfast_config;
 
 /** A pool. Free it with holdfast_pool_free. */
 typedef struct holdfast_pool holdfast_pool;
 
-/** A pool that is served over HTTP. */
+/** A pool that is served over HTTP. Free it with holdfast_server_free. */
 typedef struct holdfast_server holdfast_server;
 
 /** A connection borrowed from a pool. Give it back with holdfast_connection_release. */
@@ -136,14 +144,15 @@ typedef struct holdfast_queue holdfast_queue;
 /* ==== Texts ===============================================================================================
  *
  * Texts go in as pointer and length in bytes; the length HOLDFAST_NUL says that the text ends at its NUL. They must be
- * UTF-8. NULL with length 0 is the empty text. Texts come out as holdfast_str.
+ * UTF-8 without a NUL inside, else the call fails with HOLDFAST_STATUS_UTF8. NULL with length 0 is the empty text.
+ * Texts come out as holdfast_str.
  */
 
 /**
  * A text owned by the object it was asked of, unless a comment says otherwise, and valid until that object is freed.
  * UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
  */
-typedef struct {
+typedef struct holdfast_str {
     /** The first byte. */
     const char *ptr;
     /** The number of bytes before the NUL. */
@@ -353,7 +362,7 @@ holdfast_str holdfast_status_name(holdfast_status status);
  * A failed attempt at opening a connection. Set struct_size before the call that fills it. The texts belong to the
  * error.
  */
-typedef struct {
+typedef struct holdfast_attempt {
     /** sizeof(holdfast_attempt). */
     uint32_t struct_size;
     /** The kind of the failure that ended it. */
@@ -375,7 +384,7 @@ typedef struct {
 } holdfast_attempt;
 
 /** The state of a pool when a call failed. Set struct_size before the call that fills it. */
-typedef struct {
+typedef struct holdfast_snapshot {
     /** sizeof(holdfast_snapshot). */
     uint32_t struct_size;
     /** The configured hard cap. */
@@ -481,6 +490,31 @@ holdfast_error *holdfast_error_clone(const holdfast_error *error);
 /** Frees an error. NULL is allowed. */
 HOLDFAST_API void holdfast_error_free(holdfast_error *error);
 
+/* ==== Quoting =============================================================================================
+ *
+ * For statements that take no parameters: LISTEN, COPY, SET, DDL. Values of other statements belong into parameters.
+ */
+
+/**
+ * Puts a text into *quoted as a literal of SQL, in quotes, whatever standard_conforming_strings is. Free it with
+ * holdfast_text_free. HOLDFAST_STATUS_UTF8 if it cannot be one. Any thread; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_quote_literal(const char *value,
+                                       size_t value_len,
+                                       holdfast_text **quoted,
+                                       holdfast_error **error);
+
+/**
+ * Puts a name of a table, a column, a channel and so on into *quoted, in quotes, so that it is taken as it is written. A name
+ * with a schema is two names, quoted one by one. Else as holdfast_quote_literal.
+ */
+HOLDFAST_API
+holdfast_status holdfast_quote_identifier(const char *name,
+                                          size_t name_len,
+                                          holdfast_text **quoted,
+                                          holdfast_error **error);
+
 /* ==== Versions ============================================================================================
  *
  * The macros say what a program was compiled against, the functions what it runs with. While the version is 0.y.z, a
@@ -513,7 +547,7 @@ holdfast_status holdfast_check_version(uint32_t compiled_against,
  */
 
 /** An option. Set struct_size before the call that fills it. The texts are static. */
-typedef struct {
+typedef struct holdfast_option {
     /** sizeof(holdfast_option). */
     uint32_t struct_size;
     /** 1 if its value is never shown, else 0. */
@@ -589,7 +623,7 @@ holdfast_status holdfast_config_from_env(holdfast_config **config,
 
 /**
  * A configuration that says the same and can be changed on its own. Free it with holdfast_config_free. NULL for NULL, or
- * if another thread is using it. Does not block.
+ * if another thread is changing it. Does not block.
  */
 HOLDFAST_API
 holdfast_config *holdfast_config_clone(const holdfast_config *config);
@@ -667,7 +701,7 @@ HOLDFAST_API void holdfast_config_free(holdfast_config *config);
  * A log record. It and its texts are valid during the callback only. It may grow at its end: struct_size is the part
  * of it that the library filled.
  */
-typedef struct {
+typedef struct holdfast_log_record {
     /** As large as the library knows the struct. */
     uint32_t struct_size;
     /** The level: HOLDFAST_LOG_ERROR to HOLDFAST_LOG_TRACE. */
@@ -769,7 +803,7 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
  * An event of a pool. It and its texts are valid during the callback only; texts that a kind does not have are empty,
  * numbers 0. It may grow at its end: struct_size is the part of it that the library filled.
  */
-typedef struct {
+typedef struct holdfast_event {
     /** As large as the library knows the struct. */
     uint32_t struct_size;
     /** The kind of event: a HOLDFAST_EVENT_ constant. New ones may come. */
@@ -848,7 +882,7 @@ holdfast_status holdfast_config_set_event(holdfast_config *config,
 #define HOLDFAST_NO_RETRY -1
 
 /** The options of one call that gets a connection. All zero but struct_size means: as configured. */
-typedef struct {
+typedef struct holdfast_acquire_options {
     /** sizeof(holdfast_acquire_options). */
     uint32_t struct_size;
     /** The most retries of a failed attempt; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */
@@ -870,7 +904,7 @@ typedef struct {
 } holdfast_acquire_options;
 
 /** The report of closing a pool. Set struct_size before the call that fills it. */
-typedef struct {
+typedef struct holdfast_close_report {
     /** sizeof(holdfast_close_report). */
     uint32_t struct_size;
     /** Idle connections closed at once. */
@@ -1010,7 +1044,7 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 /* ==== Statistics ==========================================================================================
  */
 
-/** The number of entries of holdfast_stats.errors: room for kinds of failure to come. */
+/** The number of entries of holdfast_stats.errors, 64: room for kinds of failure to come. */
 #define HOLDFAST_ERROR_KINDS 64
 
 /** Connections are opened as they are needed. */
@@ -1032,7 +1066,7 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 #define HOLDFAST_CIRCUIT_REFUSED 3
 
 /** The metrics of a pool: its state and its counters, all of one moment. Set struct_size before the call that fills it. */
-typedef struct {
+typedef struct holdfast_stats {
     /** sizeof(holdfast_stats). */
     uint32_t struct_size;
     /** The configured hard cap. */
@@ -1083,7 +1117,7 @@ typedef struct {
     /** Connections closed with the pool. */
     uint64_t closed_pool_closed;
     /** Failed attempts to open and failed calls of the pool: errors[status] of each kind, 1 to 63. */
-    uint64_t errors[HOLDFAST_ERROR_KINDS];
+    uint64_t errors[64];
     /** The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
     int32_t limited_by;
     /** The state of the circuit, which decides whether connections are opened: a HOLDFAST_CIRCUIT_ constant. */
@@ -1164,7 +1198,7 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
 #define HOLDFAST_NEVER UINT64_MAX
 
 /** The health of a pool. Set struct_size before the call that fills it. */
-typedef struct {
+typedef struct holdfast_health {
     /** sizeof(holdfast_health). */
     uint32_t struct_size;
     /** A HOLDFAST_HEALTH_ constant. */
@@ -1271,6 +1305,14 @@ holdfast_status holdfast_connection_set_deadline(holdfast_connection *connection
                                                  uint64_t limit_ms,
                                                  holdfast_error **error);
 
+/**
+ * Asks the server whether it answers, by an empty statement. Blocks as holdfast_connection_query; in a transaction that has
+ * failed it succeeds too. HOLDFAST_STATUS_CONNECTION_LOST or _QUERY_TIMEOUT if it does not answer.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_ping(holdfast_connection *connection,
+                                         holdfast_error **error);
+
 /** The server's process id for this session, as in pg_stat_activity; 0 if it gave none. Any thread; does not block. */
 HOLDFAST_API
 uint32_t holdfast_connection_backend_pid(const holdfast_connection *connection);
@@ -1314,7 +1356,7 @@ void holdfast_connection_discard(holdfast_connection *connection);
  * A column of a result, statement or stream. Set struct_size before the call that fills it. The name belongs to the
  * object that was asked.
  */
-typedef struct {
+typedef struct holdfast_column {
     /** sizeof(holdfast_column). */
     uint32_t struct_size;
     /** Its type, as in pg_type. */
@@ -1339,7 +1381,7 @@ typedef struct {
  * A value as it came. ptr is NULL for the NULL of SQL. A NUL follows, which len does not count. Belongs to the result,
  * unless a comment says otherwise.
  */
-typedef struct {
+typedef struct holdfast_cell {
     /** The first byte, or NULL. */
     const uint8_t *ptr;
     /** The number of bytes. */
@@ -1360,6 +1402,12 @@ HOLDFAST_API
 bool holdfast_result_column(const holdfast_result *result,
                             size_t index,
                             holdfast_column *column);
+
+/** The index of the first column of this name; HOLDFAST_NOWHERE if there is none. Any thread; does not block. */
+HOLDFAST_API
+size_t holdfast_result_find_column(const holdfast_result *result,
+                                   const char *name,
+                                   size_t name_len);
 
 /** The server's command tag: "SELECT 3", "INSERT 0 1". */
 HOLDFAST_API holdfast_str holdfast_result_command_tag(const holdfast_result *result);
@@ -1526,7 +1574,7 @@ HOLDFAST_API void holdfast_results_free(holdfast_results *results);
 #define HOLDFAST_PACK_ASCII 2
 
 /** The head of a pack: 48 bytes. */
-typedef struct {
+typedef struct holdfast_pack_header {
     /** HOLDFAST_PACK_MAGIC. */
     uint32_t magic;
     /** HOLDFAST_PACK_VERSION. */
@@ -1550,7 +1598,7 @@ typedef struct {
 } holdfast_pack_header;
 
 /** The description of one column in a pack: 64 bytes. */
-typedef struct {
+typedef struct holdfast_pack_column {
     /** Its type, as in pg_type. */
     uint32_t type_oid;
     /** A HOLDFAST_PACK_ constant: how the values are laid out. */
@@ -1622,7 +1670,7 @@ HOLDFAST_API void holdfast_pack_free(holdfast_pack *pack);
 #define HOLDFAST_FORMAT_AUTOMATIC 2
 
 /** A parameter of a statement. This struct does not grow. */
-typedef struct {
+typedef struct holdfast_param {
     /** The value; NULL is the NULL of SQL. */
     const void *value;
     /** Its length in bytes; HOLDFAST_NUL for a text that ends at its NUL. */
@@ -1926,7 +1974,7 @@ void holdfast_copy_out_free(holdfast_copy_out *copy);
 #define HOLDFAST_PIPELINE_TOGETHER 1
 
 /** A statement of a pipeline. This struct does not grow. */
-typedef struct {
+typedef struct holdfast_request {
     /** The text of one statement. The same pointer and length as in the request before is the cheapest. */
     const char *sql;
     /** Its length in bytes, or HOLDFAST_NUL. */
@@ -2033,7 +2081,7 @@ HOLDFAST_API void holdfast_outcomes_free(holdfast_outcomes *outcomes);
 #define HOLDFAST_TRANSACTION_UNKNOWN 3
 
 /** The options of a transaction. All zero but struct_size means: as the server has it, and no limit of time. */
-typedef struct {
+typedef struct holdfast_transaction_options {
     /** sizeof(holdfast_transaction_options). */
     uint32_t struct_size;
     /** A HOLDFAST_ISOLATION_ constant. */
@@ -2197,6 +2245,15 @@ holdfast_status holdfast_connection_notices(holdfast_connection *connection,
                                             holdfast_notices **notices,
                                             holdfast_error **error);
 
+/**
+ * Puts the number of notifications and notices of this checkout into *count that were dropped because they were not
+ * taken: of each kind the last 10,000 are kept, and at most half a megabyte. Does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_dropped_messages(holdfast_connection *connection,
+                                                     uint64_t *count,
+                                                     holdfast_error **error);
+
 /** The number of notices; 0 for NULL. */
 HOLDFAST_API size_t holdfast_notices_count(const holdfast_notices *notices);
 
@@ -2291,7 +2348,7 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 #define HOLDFAST_SUBMIT_CONNECTION_ROLLBACK 12
 
 /** The options of a queue. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
-typedef struct {
+typedef struct holdfast_queue_options {
     /** sizeof(holdfast_queue_options). */
     uint32_t struct_size;
     /** The most requests that may be accepted and not yet drained; 0 for 1024. */
@@ -2305,7 +2362,7 @@ typedef void (*holdfast_ready_callback)(void *user_data);
  * The completion of a request. On success the handles that the request was for are set, else error is; the receiver
  * frees them.
  */
-typedef struct {
+typedef struct holdfast_completion {
     /** The user_data given with the request. */
     uint64_t tag;
     /** The request's number. */
@@ -2410,7 +2467,7 @@ void holdfast_queue_free(holdfast_queue *queue);
  */
 
 /** The options of a request. Set struct_size and all else to zero for the defaults. */
-typedef struct {
+typedef struct holdfast_submit_options {
     /** sizeof(holdfast_submit_options). */
     uint32_t struct_size;
     /** The most retries of a failed attempt to open a connection; 0 as configured (retry_max), HOLDFAST_NO_RETRY never. */

@@ -5,6 +5,8 @@
 mod agreement;
 #[path = "c_abi/dump.rs"]
 mod dump;
+#[path = "c_abi/foreign.rs"]
+mod foreign;
 #[path = "c_abi/installed.rs"]
 mod installed;
 #[path = "c_abi/stability.rs"]
@@ -38,17 +40,23 @@ fn declared(header: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_committed_header_is_the_generated_one() {
-    let generated = fs::read_to_string(env!("HOLDFAST_GENERATED_HEADER")).unwrap();
-    let committed = root().join("include/holdfast.h");
-    if env::var_os("HOLDFAST_UPDATE_HEADER").is_some() {
-        fs::create_dir_all(committed.parent().unwrap()).unwrap();
-        fs::write(&committed, &generated).unwrap();
+fn the_committed_header_and_descriptions_are_the_generated_ones() {
+    let files = [
+        ("holdfast.h", env!("HOLDFAST_GENERATED_HEADER")),
+        ("holdfast.ffi.h", env!("HOLDFAST_GENERATED_FFI_HEADER")),
+        ("holdfast.json", env!("HOLDFAST_GENERATED_JSON")),
+    ];
+    for (name, generated) in files {
+        let generated = fs::read_to_string(generated).unwrap();
+        let committed = root().join("include").join(name);
+        if env::var_os("HOLDFAST_UPDATE_HEADER").is_some() {
+            fs::write(&committed, &generated).unwrap();
+        }
+        assert!(
+            fs::read_to_string(&committed).unwrap_or_default() == generated,
+            "include/{name} is out of date: HOLDFAST_UPDATE_HEADER=1 cargo test --all-features --test c_abi header rewrites it"
+        );
     }
-    assert!(
-        fs::read_to_string(&committed).unwrap_or_default() == generated,
-        "include/holdfast.h is out of date: HOLDFAST_UPDATE_HEADER=1 cargo test --all-features --test c_abi rewrites it"
-    );
 }
 
 #[test]
@@ -209,6 +217,11 @@ fn transactions_commit_roll_back_and_are_run_again() {
 #[test]
 fn what_is_submitted_is_answered_through_a_queue() {
     toolchain::run_every_way("queue", &server().url());
+}
+
+#[test]
+fn the_laws_of_the_header_hold() {
+    toolchain::run_every_way("laws", &server().url());
 }
 
 #[test]

@@ -57,6 +57,7 @@
 #include "holdfast/acquire_options.hpp"
 #include "holdfast/query_options.hpp"
 #include "holdfast/connection.hpp"
+#include "holdfast/quote.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/results.hpp"
 #include "holdfast/row.hpp"

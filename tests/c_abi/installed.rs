@@ -30,6 +30,8 @@ fn expected(lib: &str) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let mut files = vec![
         "include/holdfast.h".to_owned(),
+        "include/holdfast.ffi.h".to_owned(),
+        "include/holdfast.json".to_owned(),
         format!("{lib}/cmake/holdfast/holdfast-config-version.cmake"),
         format!("{lib}/cmake/holdfast/holdfast-config.cmake"),
         format!("{lib}/libholdfast.a"),

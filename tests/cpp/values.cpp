@@ -87,6 +87,20 @@ static void vectors_arrive_as_arrays(holdfast::connection_ref c)
     CHECK(c.query("select count(*) from generate_series(1, 10) as n where n = any($1)", wanted).one().as<int>() == 3);
 }
 
+static void texts_are_quoted_for_statements_without_parameters(holdfast::connection_ref c)
+{
+    for (const std::string text : {"", "it's", "back\\slash", "\"both\" 'kinds'", "$1; drop table x"}) {
+        CHECK(c.query("select " + holdfast::quote_literal(text)).one().as<std::string>() == text);
+        if (!text.empty()) {
+            const auto named = c.query("select 1 as " + holdfast::quote_identifier(text));
+            CHECK(named.find_column(text) == std::size_t{0} && !named.find_column("another"));
+        }
+    }
+    FAILS(holdfast::status::utf8, holdfast::quote_literal(std::string_view("a\0b", 3)));
+    c.ping();
+    CHECK(c.dropped_messages() == 0);
+}
+
 static void times_go_in_and_come_out(holdfast::connection_ref c)
 {
     using clock = std::chrono::system_clock;
@@ -318,6 +332,7 @@ int main(int argc, char **argv)
         parameters_arrive_as_what_they_are(connection);
         vectors_arrive_as_arrays(connection);
         times_go_in_and_come_out(connection);
+        texts_are_quoted_for_statements_without_parameters(connection);
         an_optional_without_a_value_is_null_in_both_directions(connection);
         values_are_read_as_the_types_they_are_asked_for(connection);
         rows_are_gone_through_and_taken_apart(connection);

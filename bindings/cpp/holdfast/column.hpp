@@ -50,13 +50,9 @@ inline column described(const holdfast_column &it) noexcept
 /// The number of the first column of that name.
 inline std::optional<std::size_t> column_named(const holdfast_result *result, std::string_view name) noexcept
 {
-    auto it = sized<holdfast_column>();
-    for (std::size_t i = 0; holdfast_result_column(result, i, &it); i++) {
-        if (view(it.name) == name) {
-            return i;
-        }
-    }
-    return std::nullopt;
+    const char *begin = name.data() != nullptr ? name.data() : "";
+    const std::size_t index = holdfast_result_find_column(result, begin, name.size());
+    return index != HOLDFAST_NOWHERE ? std::optional(index) : std::nullopt;
 }
 
 } // namespace detail

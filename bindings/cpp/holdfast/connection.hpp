@@ -199,6 +199,19 @@ public:
             return holdfast_connection_notices(it_, made, about);
         }));
     }
+    /// The number of notifications and notices of this checkout that were dropped because they were not taken: of each kind the
+    /// last 10,000 are kept, and at most half a megabyte.
+    std::uint64_t dropped_messages()
+    {
+        std::uint64_t count = 0;
+        detail::call([&](holdfast_error **about) { return holdfast_connection_dropped_messages(it_, &count, about); });
+        return count;
+    }
+    /// Asks the server whether it answers, by an empty statement. Blocks as a query does.
+    void ping()
+    {
+        detail::call([&](holdfast_error **about) { return holdfast_connection_ping(it_, about); });
+    }
     /// With which any thread can cancel what this connection is doing. Any thread.
     holdfast::cancel_token cancel_token() const
     {

@@ -5,7 +5,7 @@
 
 use std::ffi::c_char;
 
-use crate::sys::sync::Mutex;
+use crate::sys::sync::RwLock;
 
 use super::error::holdfast_error;
 use super::guard::{Failure, Out, Outcome, guard, or_default};
@@ -14,18 +14,33 @@ use super::status::holdfast_status;
 use super::text::{Text, holdfast_text, text};
 use crate::config::PoolConfig;
 
-/// A configuration. One thread at a time; a second one gets HOLDFAST_STATUS_BUSY.
+/// A configuration. Any number of threads may read it at once; while one changes it, others get HOLDFAST_STATUS_BUSY.
+/// Free it with holdfast_config_free.
 pub struct holdfast_config {
     _opaque: [u8; 0],
 }
 
 impl Handle for holdfast_config {
-    type Value = Mutex<PoolConfig>;
+    type Value = RwLock<PoolConfig>;
     const NAME: &'static str = "holdfast_config";
     const MARK: u64 = mark(b"hf-confg");
 }
 
-/// Looks at or changes a configuration. Never waits: the lock could have been held at a fork.
+/// Reads a configuration, beside other readers. Never waits: the lock could have been held at a fork.
+///
+/// # Safety
+/// `config` is NULL or a live configuration.
+pub(super) unsafe fn read_config<T>(
+    config: *const holdfast_config,
+    action: impl FnOnce(&PoolConfig) -> Outcome<T>,
+) -> Outcome<T> {
+    // SAFETY: as promised.
+    let lock = unsafe { look(config)? };
+    let config = lock.try_read().ok_or_else(|| Failure::busy("holdfast_config"))?;
+    action(&config)
+}
+
+/// Changes a configuration, alone. Never waits, as [`read_config`].
 ///
 /// # Safety
 /// `config` is NULL or a live configuration.
@@ -35,12 +50,12 @@ pub(super) unsafe fn with_config<T>(
 ) -> Outcome<T> {
     // SAFETY: as promised.
     let lock = unsafe { look(config)? };
-    let mut config = lock.try_lock().ok_or_else(|| Failure::busy("holdfast_config"))?;
+    let mut config = lock.try_write().ok_or_else(|| Failure::busy("holdfast_config"))?;
     action(&mut config)
 }
 
 fn made(config: impl FnOnce() -> PoolConfig) -> *mut holdfast_config {
-    or_default(std::ptr::null_mut(), || Ok(give::<holdfast_config>(Mutex::new(config()))))
+    or_default(std::ptr::null_mut(), || Ok(give::<holdfast_config>(RwLock::new(config()))))
 }
 
 /// An empty configuration: environment and defaults decide. The defaults are those for production if HOLDFAST_ENV, else
@@ -75,7 +90,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_from_url(
     let body = || {
         // SAFETY: `config` is NULL or writable; the text is readable up to its length or NUL.
         let (out, url) = unsafe { (Out::new(config, "config")?, text(url, url_len, "url")?) };
-        out.set(Mutex::new(PoolConfig::from_url(url)?));
+        out.set(RwLock::new(PoolConfig::from_url(url)?));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -92,7 +107,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_from_env(
     let body = || {
         // SAFETY: `config` is NULL or writable.
         let out = unsafe { Out::new(config, "config")? };
-        out.set(Mutex::new(PoolConfig::from_env()?));
+        out.set(RwLock::new(PoolConfig::from_env()?));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -100,15 +115,15 @@ pub unsafe extern "C-unwind" fn holdfast_config_from_env(
 }
 
 /// A configuration that says the same and can be changed on its own. Free it with holdfast_config_free. NULL for NULL, or
-/// if another thread is using it. Does not block.
+/// if another thread is changing it. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_config_clone(
     config: *const holdfast_config,
 ) -> *mut holdfast_config {
     or_default(std::ptr::null_mut(), || {
         // SAFETY: the caller gives NULL or a live configuration.
-        let copy = unsafe { with_config(config, |config| Ok(config.clone()))? };
-        Ok(give::<holdfast_config>(Mutex::new(copy)))
+        let copy = unsafe { read_config(config, |config| Ok(config.clone()))? };
+        Ok(give::<holdfast_config>(RwLock::new(copy)))
     })
 }
 
@@ -170,7 +185,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_get(
         let (out, found) = unsafe {
             let out = Out::new(value, "value")?;
             let key = text(key, key_len, "key")?;
-            (out, with_config(config, |config| Ok(config.get(key)?))?)
+            (out, read_config(config, |config| Ok(config.get(key)?))?)
         };
         if let Some(found) = found {
             out.set(Text::new(found));
@@ -189,7 +204,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_validate(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     // SAFETY: `config` is NULL or live.
-    let body = || unsafe { with_config(config, |config| Ok(config.validate()?)) };
+    let body = || unsafe { read_config(config, |config| Ok(config.validate()?)) };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
 }

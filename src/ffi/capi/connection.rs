@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::error::holdfast_error;
 use super::guard::{Failure, Outcome, guard, milliseconds, or_default};
 use super::handle::{Handle, Object, free, hold, look, mark};
+use super::query::with_raw;
 use super::status::{HOLDFAST_STATUS_BUSY, HOLDFAST_STATUS_MISUSE, holdfast_status};
 use super::text::{EMPTY, Text, holdfast_str};
 use crate::error::Error;
@@ -206,6 +207,22 @@ pub unsafe extern "C-unwind" fn holdfast_connection_set_deadline(
             conn.set_deadline((limit_ms != 0).then(|| milliseconds(limit_ms)));
             Ok(())
         })
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Asks the server whether it answers, by an empty statement. Blocks as holdfast_connection_query; in a transaction that has
+/// failed it succeeds too. HOLDFAST_STATUS_CONNECTION_LOST or _QUERY_TIMEOUT if it does not answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_connection_ping(
+    connection: *mut holdfast_connection,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `connection` is NULL or live.
+        let lent = unsafe { hold(connection.cast_const())? };
+        lent.with(|conn| with_raw(conn, |raw| raw.script("").map(drop)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

@@ -22,7 +22,7 @@
 //!
 //! No other statement is understood: SET, COPY and LISTEN are texts like any other.
 
-use super::config::{holdfast_config, with_config};
+use super::config::{holdfast_config, read_config};
 use super::error::holdfast_error;
 use super::guard::{Out, guard};
 use super::pool::{PoolHandle, holdfast_pool};
@@ -48,7 +48,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_open_echo(
             PoolConfig::new()
         } else {
             // SAFETY: `config` is live.
-            unsafe { with_config(config, |config| Ok(config.clone()))? }
+            unsafe { read_config(config, |config| Ok(config.clone()))? }
         };
         out.set(PoolHandle::new(Pool::echo(config)?));
         Ok(())

@@ -157,7 +157,7 @@ fn number(kind: EventKind) -> i32 {
 /// Returns the name of a HOLDFAST_EVENT_ constant in snake case, such as "opened"; "unknown" for a kind that this version does
 /// not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_event_name(kind: i32) -> holdfast_str {
+pub extern "C-unwind" fn holdfast_event_name(kind: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
         let known = EventKind::ALL.iter().find(|known| number(**known) == kind);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))

@@ -2,7 +2,7 @@
 
 use super::connection::holdfast_connection;
 use super::error::{ServerFields, holdfast_error};
-use super::guard::{Out, guard, milliseconds, or_default};
+use super::guard::{Failure, Out, guard, milliseconds, or_default};
 use super::handle::{Handle, free, hold, look, mark};
 use super::query::with_raw;
 use super::status::holdfast_status;
@@ -113,6 +113,29 @@ pub unsafe extern "C-unwind" fn holdfast_connection_notices(
         if !taken.is_empty() {
             out.set(taken.iter().map(ServerFields::new).collect());
         }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Puts the number of notifications and notices of this checkout into *count that were dropped because they were not
+/// taken: of each kind the last 10,000 are kept, and at most half a megabyte. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_connection_dropped_messages(
+    connection: *mut holdfast_connection,
+    count: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        if count.is_null() {
+            return Err(Failure::null("count"));
+        }
+        // SAFETY: `connection` is NULL or live.
+        let lent = unsafe { hold(connection.cast_const())? };
+        let dropped = lent.with(|conn| with_raw(conn, |raw| Ok(raw.dropped_messages())))?;
+        // SAFETY: not NULL, and so writable.
+        unsafe { *count = dropped };
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

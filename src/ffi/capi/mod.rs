@@ -27,6 +27,8 @@ mod pipeline;
 mod pool;
 mod query;
 mod queue;
+mod quote;
+mod quote_texts;
 mod result;
 mod serve;
 mod statement;

@@ -70,7 +70,7 @@ fn health_status(status: HealthStatus) -> i32 {
 /// Returns the name of a HOLDFAST_HEALTH_ constant in snake case, such as "degraded"; "unknown" for a status that this version
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_health_name(status: i32) -> holdfast_str {
+pub extern "C-unwind" fn holdfast_health_name(status: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
         let known = HealthStatus::ALL.iter().find(|known| health_status(**known) == status);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))

@@ -6,7 +6,7 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use super::config::{holdfast_config, with_config};
+use super::config::{holdfast_config, read_config};
 use super::connection::{Lent, holdfast_connection};
 use super::error::holdfast_error;
 use super::growable;
@@ -109,7 +109,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_open(
     let body = || {
         // SAFETY: `pool` is NULL or writable, `config` NULL or live.
         let (out, config) =
-            unsafe { (Out::new(pool, "pool")?, with_config(config, |config| Ok(config.clone()))?) };
+            unsafe { (Out::new(pool, "pool")?, read_config(config, |config| Ok(config.clone()))?) };
         out.set(PoolHandle::open(config)?);
         Ok(())
     };

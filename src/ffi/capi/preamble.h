@@ -21,6 +21,9 @@
  * - Handles are opaque. Each has one function that frees it, to which NULL may be given. They may be freed in any order:
  *   what another one still needs lives on. No function takes over its argument. Where a call puts a handle, it puts NULL
  *   first.
+ * - The library starts threads of its own when a pool is opened and when requests are submitted, and installs no signal
+ *   handler. No function may be called in a signal handler. System calls that a signal interrupts are repeated. A thread
+ *   that calls the library needs a stack of at least 64 KiB.
  * - A handle given as const T * may be used by any number of threads at once. One given as T * is for one thread at a time;
  *   a second one gets HOLDFAST_STATUS_BUSY. Freeing is the end of a handle for all threads: using it afterwards is as
  *   wrong as with free(), although it is often noticed (HOLDFAST_STATUS_MISUSE).
@@ -59,6 +62,8 @@
 
 /** As the length of a text: "it ends at its NUL". */
 #define HOLDFAST_NUL SIZE_MAX
+/** As an index: there is none. */
+#define HOLDFAST_NOWHERE SIZE_MAX
 
 #ifndef HOLDFAST_API
 #if defined(__GNUC__)

@@ -43,6 +43,10 @@ pub struct holdfast_param {
 /// As many as the protocol can count.
 pub(super) const MOST_PARAMETERS: usize = 65_535;
 
+/// The largest message that PostgreSQL takes has less than 1 GB (`PQ_LARGE_MESSAGE_LIMIT`); this leaves room for what is around
+/// the values.
+const MOST_PARAMETER_BYTES: usize = 0x3fff_ffff - 1024 * 1024;
+
 /// # Safety
 /// `params` is NULL or readable for `count` parameters, with values that are NULL or readable for their length.
 pub(super) unsafe fn parameters<'a>(params: *const holdfast_param, count: usize) -> Outcome<Vec<Param<'a>>> {
@@ -75,6 +79,7 @@ pub(super) unsafe fn add_parameters<'a>(
     // SAFETY: readable for `count` parameters, as promised.
     let params = unsafe { slice::from_raw_parts(params, count) };
     read.reserve(count);
+    let mut total = 0_usize;
     for (index, param) in params.iter().enumerate() {
         let format = match param.format {
             HOLDFAST_FORMAT_TEXT => WireFormat::Text,
@@ -85,6 +90,13 @@ pub(super) unsafe fn add_parameters<'a>(
         let value = (!param.value.is_null())
             .then(|| unsafe { bytes(param.value.cast(), param.len, "value") })
             .transpose()?;
+        total = total.saturating_add(value.map_or(0, <[u8]>::len));
+        if total > MOST_PARAMETER_BYTES {
+            return Err(Failure::argument(format!(
+                "params[{index}]: the values have {total} bytes with it, and PostgreSQL takes at most {MOST_PARAMETER_BYTES} \
+                 in one statement: use COPY, or several statements"
+            )));
+        }
         read.push(Param { value, format, type_oid: param.type_oid });
     }
     Ok(())

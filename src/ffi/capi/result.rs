@@ -3,6 +3,7 @@
 //! A result is one block of memory that never changes and outlives connection and pool: all of these may be called from any
 //! thread, and none blocks. Rows and columns are counted from 0.
 
+use std::ffi::c_char;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -13,7 +14,7 @@ use super::guard::{Failure, Outcome, guard, or_default};
 use super::handle::{Handle, Kept, another, free, look, mark};
 use super::lazy_texts::KeptTexts;
 use super::status::{HOLDFAST_STATUS_IS_NULL, HOLDFAST_STATUS_TYPE, holdfast_status};
-use super::text::{EMPTY, Text, ended, holdfast_str};
+use super::text::{EMPTY, Text, ended, holdfast_str, text};
 use super::value::{self, Place};
 use crate::session::{Column, ResultBlock, WireFormat};
 
@@ -145,6 +146,24 @@ pub unsafe extern "C-unwind" fn holdfast_result_column(
         let names = block.names.get_or_init(|| names(columns));
         // SAFETY: `column` is NULL or as large as its `struct_size` says.
         unsafe { describe(columns, names, index, column) }
+    })
+}
+
+/// As an index: there is none.
+pub const HOLDFAST_NOWHERE: usize = usize::MAX;
+
+/// The index of the first column of this name; HOLDFAST_NOWHERE if there is none. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_result_find_column(
+    result: *const holdfast_result,
+    name: *const c_char,
+    name_len: usize,
+) -> usize {
+    or_default(HOLDFAST_NOWHERE, || {
+        // SAFETY: the caller gives NULL or a live result; the text is readable up to its length or NUL.
+        let (block, name) = unsafe { (look(result)?, text(name, name_len, "name")?) };
+        let found = block.core.columns().iter().position(|column| column.name == name);
+        Ok(found.unwrap_or(HOLDFAST_NOWHERE))
     })
 }
 

@@ -11,7 +11,7 @@ use crate::exposition::{ServeOptions, Served};
 /// As a flag: other machines may reach the address.
 pub const HOLDFAST_SERVE_BEYOND_LOOPBACK: u32 = 1;
 
-/// A pool that is served over HTTP.
+/// A pool that is served over HTTP. Free it with holdfast_server_free.
 pub struct holdfast_server {
     _opaque: [u8; 0],
 }

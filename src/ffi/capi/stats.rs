@@ -11,7 +11,7 @@ use super::text::{ended, holdfast_str, literal};
 use crate::error::{ErrorKind, LimitedBy};
 use crate::pool::{Circuit, CloseReason, Stats};
 
-/// The number of entries of holdfast_stats.errors: room for kinds of failure to come.
+/// The number of entries of holdfast_stats.errors, 64: room for kinds of failure to come.
 pub const HOLDFAST_ERROR_KINDS: usize = 64;
 
 /// The metrics of a pool: its state and its counters, all of one moment. Set struct_size before the call that fills it.
@@ -119,7 +119,7 @@ unsafe impl Growing for holdfast_stats {}
 /// Returns the name of a HOLDFAST_CIRCUIT_ constant in snake case, such as "probing"; "unknown" for a state that this version
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_circuit_name(state: i32) -> holdfast_str {
+pub extern "C-unwind" fn holdfast_circuit_name(state: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
         let known = Circuit::ALL.iter().find(|known| circuit(**known) == state);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
@@ -129,7 +129,7 @@ pub extern "C" fn holdfast_circuit_name(state: i32) -> holdfast_str {
 /// Returns the name of a HOLDFAST_LIMITED_BY_ constant in snake case, such as "server"; "unknown" for a limit that this version
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
-pub extern "C" fn holdfast_limited_by_name(limit: i32) -> holdfast_str {
+pub extern "C-unwind" fn holdfast_limited_by_name(limit: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
         if limit == HOLDFAST_LIMITED_BY_NOTHING {
             return Ok(literal("nothing\0"));

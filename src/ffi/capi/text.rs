@@ -1,7 +1,8 @@
 //! Texts.
 //!
 //! Texts go in as pointer and length in bytes; the length HOLDFAST_NUL says that the text ends at its NUL. They must be
-//! UTF-8. NULL with length 0 is the empty text. Texts come out as holdfast_str.
+//! UTF-8 without a NUL inside, else the call fails with HOLDFAST_STATUS_UTF8. NULL with length 0 is the empty text.
+//! Texts come out as holdfast_str.
 
 use std::ffi::{CStr, c_char};
 use std::slice;
@@ -100,9 +101,16 @@ pub(super) unsafe fn bytes<'a>(ptr: *const c_char, len: usize, name: &str) -> Ou
 pub(super) unsafe fn text<'a>(ptr: *const c_char, len: usize, name: &str) -> Outcome<&'a str> {
     // SAFETY: as promised.
     let bytes = unsafe { bytes(ptr, len, name)? };
-    std::str::from_utf8(bytes).map_err(|e| {
+    let text = std::str::from_utf8(bytes).map_err(|e| {
         Failure::new(HOLDFAST_STATUS_UTF8, format!("{name} is not UTF-8: byte {} is wrong", e.valid_up_to()))
-    })
+    })?;
+    match text.find('\0') {
+        Some(place) => Err(Failure::new(
+            HOLDFAST_STATUS_UTF8,
+            format!("{name} has a NUL at byte {place}, which no text of PostgreSQL can have"),
+        )),
+        None => Ok(text),
+    }
 }
 
 /// The content of a text object, valid until that is freed; empty for NULL. Any thread; does not block.
