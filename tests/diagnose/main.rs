@@ -27,11 +27,16 @@ pub struct Diagnosis {
 
 /// The program without the variables that would change what it does.
 fn program(arguments: &[&str]) -> Command {
+    program_of("diagnose", arguments)
+}
+
+/// The same for another of its commands.
+fn program_of(name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     for variable in ["DATABASE_URL", "PGHOST", "PGPASSWORD", "HOLDFAST_ENV", "NO_COLOR"] {
         command.env_remove(variable);
     }
-    command.arg("diagnose").args(arguments).env("HOME", "/nonexistent");
+    command.arg(name).args(arguments).env("HOME", "/nonexistent");
     command
 }
 

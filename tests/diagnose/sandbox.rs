@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
-use crate::program;
 use crate::support::server;
+use crate::{program, program_of};
 
 /// From here on `socket(2)` knows local sockets only.
 #[cfg(all(target_os = "linux", target_endian = "little"))]
@@ -36,17 +37,24 @@ fn allow_local_sockets_only() -> io::Result<()> {
 #[test]
 #[cfg(all(target_os = "linux", target_endian = "little"))]
 fn a_local_server_is_reached_where_no_other_sockets_are_allowed() {
-    let run = |url: &str| {
-        let mut command = program(&["--url", url]);
+    let run = |mut command: Command| {
         // SAFETY: the filter is made of constants, and what is called between fork and exec takes no lock.
         unsafe { command.pre_exec(allow_local_sockets_only) };
         command.output().unwrap()
     };
-    let local = run(&server().socket_url());
+    let local = run(program(&["--url", &server().socket_url()]));
     let said = String::from_utf8_lossy(&local.stdout).into_owned();
     assert!(said.contains("max_connections") || local.status.success(), "{said} {local:?}");
+    // A pool as programs have it: it opens, validates and closes connections, by several threads.
+    let pool = run(program_of("verify", &["--url", &server().socket_url()]));
+    // Its check of retries needs a port of the network, where nobody listens.
+    let said = String::from_utf8_lossy(&pool.stdout).into_owned();
+    for check in ["8 of 8 concurrent", "15 of 15 rapid", "idle lets go"] {
+        let passed = said.lines().any(|line| line.starts_with(check) && line.contains(" passed "));
+        assert!(passed, "{check}: {pool:?}");
+    }
     // The filter does what it is for.
-    let remote = run(&server().url());
+    let remote = run(program(&["--url", &server().url()]));
     assert!(String::from_utf8_lossy(&remote.stdout).contains("Address family not"), "{remote:?}");
     assert_eq!(remote.status.code(), Some(3), "{remote:?}");
 }
