@@ -105,7 +105,7 @@ static void savepoints_take_any_name(holdfast_pool *pool)
         OK(holdfast_connection_release_savepoint(connection, names[i], HOLDFAST_NUL, &error));
     }
     FAILS(HOLDFAST_STATUS_DATABASE, holdfast_connection_rollback_to(connection, "none", 4, &error));
-    FAILS(HOLDFAST_STATUS_MISUSE, holdfast_connection_savepoint(connection, "a\0b", 3, &error));
+    FAILS(HOLDFAST_STATUS_UTF8, holdfast_connection_savepoint(connection, "a\0b", 3, &error));
     OK(holdfast_connection_rollback(connection, &error));
     holdfast_connection_release(connection);
     CHECK(number(pool, "select count(*) from ledger") == 1);

@@ -86,7 +86,9 @@ fn parse(text: &str) -> Element {
 /// The pointer in an optional callback, which has the same bytes: C knows it by that alone.
 fn callback(element: &Element) -> Option<&str> {
     let name = element.get("name")?;
-    if !name.starts_with("Option&lt;") || !name.contains("extern &quot;C&quot; fn(") {
+    let is_function =
+        ["C", "C-unwind"].iter().any(|abi| name.contains(&format!("extern &quot;{abi}&quot; fn(")));
+    if !name.starts_with("Option&lt;") || !is_function {
         return None;
     }
     let mut pointer = None;

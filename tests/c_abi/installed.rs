@@ -228,11 +228,14 @@ fn the_manifest_tells_cargo_c_to_install_the_same() {
     assert_eq!(capi("header", "generation"), "false");
     assert_eq!(capi("header", "subdirectory"), "false");
     // Below `**` it keeps the directories.
-    let assets = ["include/holdfast.h", "bindings/cpp/**/*.hpp"];
-    let assets = assets.map(|from| format!("{{ from = \"{from}\", to = \"\" }}")).join(", ");
-    assert_eq!(capi("install.include", "asset"), format!("[{assets}]"));
+    const DESCRIPTIONS: [&str; 3] = ["holdfast.h", "holdfast.ffi.h", "holdfast.json"];
+    let mut assets = DESCRIPTIONS.map(|name| format!("include/{name}")).to_vec();
+    assets.push("bindings/cpp/**/*.hpp".to_owned());
+    let assets: Vec<_> = assets.iter().map(|from| format!("{{ from = \"{from}\", to = \"\" }}")).collect();
+    assert_eq!(capi("install.include", "asset"), format!("[{}]", assets.join(", ")));
     let headers = files(&tree().join("include"));
-    assert!(headers.iter().all(|header| header == "holdfast.h" || header.ends_with(".hpp")), "{headers:?}");
+    let is_expected = |header: &String| DESCRIPTIONS.contains(&header.as_str()) || header.ends_with(".hpp");
+    assert!(headers.iter().all(is_expected), "{headers:?}");
     assert!(tree().join(format!("lib/lib{}.a", capi("library", "name"))).exists());
     let description = tree().join(format!("lib/pkgconfig/{}.pc", capi("pkg_config", "filename")));
     let description = fs::read_to_string(description).unwrap();

@@ -24,8 +24,8 @@ fn exceptions() -> PathBuf {
 
 /// The structs of a header that say their size first, and so may grow.
 pub fn growing(header: &str) -> BTreeSet<&str> {
-    let bodies = header.split("typedef struct {").skip(1);
-    let structs = bodies.filter_map(|rest| {
+    let structs = header.split("typedef struct ").skip(1).filter_map(|rest| {
+        let (_, rest) = rest.split_once(" {").filter(|(name, _)| !name.contains(';'))?;
         let (body, rest) = rest.split_once("\n}")?;
         let first = body.lines().map(str::trim).find(|line| line.ends_with(';'))?;
         let name = rest.split(';').next()?.trim();
