@@ -290,7 +290,8 @@ fn an_idle_session_keeps_some_kilobytes_whatever_its_last_checkout_sent_and_rece
     let mut server = ScriptedServer::begin(READY, false).unwrap();
     let mut state = SessionState::new(0, Arc::default());
     let row = [&b"D\0\0\x03\xf2\0\x01\0\0\x03\xe8"[..], &[b'x'; 1000]].concat();
-    server.say(b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0");
+    let columns = b"T\0\0\0\x1a\0\x01n\0\0\0\0\0\0\0\0\0\0\x19\0\x04\xff\xff\xff\xff\0\0";
+    server.say(columns);
     (0..60).for_each(|_| server.say(&row));
     server.say(DONE);
     let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
@@ -301,5 +302,12 @@ fn an_idle_session_keeps_some_kilobytes_whatever_its_last_checkout_sent_and_rece
     assert_eq!(state.out.capacity(), 0);
     server.say(DONE);
     RawSession::new(&server.link, &server.cancel, &mut state).script("select 1").unwrap();
-    assert_eq!(state.reader.memory(), 8 * 1024, "a small result needs no more");
+    assert_eq!(state.reader.memory(), 4 * 1024, "a small result needs no more");
+    server.say(columns);
+    (0..5).for_each(|_| server.say(&row));
+    server.say(DONE);
+    let mut raw = RawSession::new(&server.link, &server.cancel, &mut state);
+    assert_eq!(raw.script("select 1000").unwrap()[0].rows(), 5);
+    raw.end_checkout();
+    assert_eq!(state.reader.memory(), 8 * 1024, "the next result of this size fits at once");
 }

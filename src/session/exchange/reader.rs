@@ -11,8 +11,11 @@ use super::MAX_KEPT_BUFFER_BYTES;
 use crate::error::ServerMessage;
 use crate::link::blocking::BlockingLink;
 
-/// The size of the buffer at first, and on an idle connection: as much as the server sends at a time. Most results fit.
-const FIRST_BUFFER_BYTES: usize = 8 * 1024;
+/// The size of the buffer at first. The results of most point queries fit, and many idle connections hold little memory.
+const FIRST_BUFFER_BYTES: usize = 4 * 1024;
+
+/// The size of the buffer once a result did not fit, also on an idle connection: as much as the server sends at a time.
+const SEND_BUFFER_BYTES: usize = 8 * 1024;
 
 /// The size of the buffer for larger results. It grows for a larger message, and shrinks again.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -179,8 +182,10 @@ impl Reader {
     fn wanted_size(&self) -> usize {
         if self.large_since.is_some() {
             LARGE_BUFFER_BYTES
-        } else if self.received >= FIRST_BUFFER_BYTES || self.buffer.len() == BUFFER_BYTES {
+        } else if self.received >= SEND_BUFFER_BYTES || self.buffer.len() == BUFFER_BYTES {
             BUFFER_BYTES
+        } else if self.received >= FIRST_BUFFER_BYTES || self.buffer.len() == SEND_BUFFER_BYTES {
+            SEND_BUFFER_BYTES
         } else {
             FIRST_BUFFER_BYTES
         }
@@ -233,7 +238,7 @@ impl Reader {
     /// Frees memory beyond what an idle connection needs.
     #[inline]
     pub(in crate::session) fn trim(&mut self) {
-        if self.buffer.len() > FIRST_BUFFER_BYTES && self.start == self.end {
+        if self.buffer.len() > SEND_BUFFER_BYTES && self.start == self.end {
             (self.start, self.end) = (0, 0);
             self.buffer = Vec::new();
         }
