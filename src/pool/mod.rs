@@ -31,6 +31,7 @@ pub(crate) use core::Follower;
 pub use handle::Pool;
 #[cfg(feature = "http")]
 pub(crate) use handle::WeakPool;
+#[cfg(feature = "capi")]
 pub(crate) use lifecycle::acquire::Call;
 pub use lifecycle::shutdown::CloseReport;
 pub use pooled_connection::PooledConnection;

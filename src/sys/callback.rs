@@ -21,6 +21,7 @@ pub(crate) fn is_running() -> bool {
 }
 
 /// Notes that the program has called the library: this thread goes on, whatever unwound on it before (an exception, say).
+#[cfg(any(feature = "capi", test))]
 #[inline]
 pub(crate) fn thread_goes_on() {
     ENDS.set(false);
@@ -58,6 +59,7 @@ pub(crate) fn run(callback: impl FnOnce()) {
 }
 
 /// Runs a function of the program's that may call the library as any other code may, such as the body of a transaction.
+#[cfg(any(feature = "capi", test))]
 pub(crate) fn run_body<T>(body: impl FnOnce() -> T) -> T {
     let mut leave = Leave { was_running: RUNNING.get(), has_returned: false };
     let _chosen = cancellation::as_the_program_chose();

@@ -46,6 +46,7 @@ impl Drop for Restored {
 }
 
 /// Holds cancellation off: for a call into the library.
+#[cfg(any(feature = "capi", test))]
 pub(crate) fn hold_off() -> Restored {
     let state = set(DISABLED);
     // An inner call, from a callback that ran with the program's choice, records it anew.

@@ -54,6 +54,7 @@ impl Thread {
         thread.map(|id| Self(Some(id)))
     }
 
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn is_current(&self) -> bool {
         // SAFETY: always sound.
         self.0 == Some(unsafe { libc::pthread_self() })

@@ -1,13 +1,14 @@
 //! The backlog: submitted requests that wait for a connection without a thread of their own. They count as waiters.
 
+#[cfg(feature = "capi")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::shedding::Shed;
-use super::{Admission, Pooled};
-
 use crate::sys::sync::Mutex;
+
+#[cfg(feature = "capi")]
+use super::{Admission, Pooled, shedding::Shed};
 
 /// The number of requests in the backlog, and the time of the oldest. Written by the queue that has them, read by the pool.
 #[derive(Debug, Default)]
@@ -39,14 +40,13 @@ impl Backlog {
     }
 }
 
+#[cfg(feature = "capi")]
 impl<P: Pooled> Admission<P> {
-    #[cfg(feature = "capi")]
     pub(in crate::pool) fn backlog(&self) -> Arc<Backlog> {
         self.backlog.clone()
     }
 
     /// Returns why another request may not join the backlog, if so many wait as `max_waiting` allows.
-    #[cfg(feature = "capi")]
     pub(in crate::pool) fn sheds_submission(&self) -> Option<Shed> {
         let mut state = self.state.lock();
         let shed = state.is_full_of_waiters()?;
