@@ -7,11 +7,14 @@ set -euo pipefail
 purpose=${1:-test}
 # Needed to build at all, and to run a private server.
 packages=(build-essential pkg-config libssl-dev postgresql)
+optional=()
 if [[ $purpose == test ]]; then
     # Comparison with libpq, leak checks, network faults, a pooler in between, a second C compiler, how C programs find the
     # library, whether it still is what they were compiled against, an example in Python, promtool, a browser for the dashboard,
     # certificates.
     packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3 prometheus chromium chromium-driver openssl)
+    # Languages that load the C library by themselves. Their tests are left out, and say so, where they are missing.
+    optional=(luajit php-cli python3-cffi)
     # Node with its headers, unless a Node 18 or later is there, wherever it came from.
     if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; } >/dev/null 2>&1; then
         packages+=(nodejs npm libnode-dev)
@@ -97,21 +100,25 @@ missing=()
 for package in "${packages[@]}"; do
     is_installed "$package" || missing+=("$package")
 done
-if ((${#missing[@]} == 0)); then
+wished=()
+for package in "${optional[@]}"; do
+    is_installed "$package" || wished+=("$package")
+done
+if ((${#missing[@]} + ${#wished[@]} == 0)); then
     exit 0
 fi
 
 as_root=()
 if ((EUID != 0)); then
     if ! command -v sudo >/dev/null; then
-        say "missing: ${missing[*]}. Neither root nor sudo: please have them installed (apt-get install ${missing[*]}). Going on with what is there."
+        say "missing: ${missing[*]} ${wished[*]}. Neither root nor sudo: please have them installed (apt-get install ${missing[*]} ${wished[*]}). Going on with what is there."
         exit 0
     fi
     as_root=(sudo)
 fi
 
-say "installing ${missing[*]}"
-"${as_root[@]}" apt-get update
+say "installing ${missing[*]} ${wished[*]}"
+"${as_root[@]}" apt-get update || ((${#missing[@]} == 0))
 if [[ " ${missing[*]} " == *" postgresql "* ]]; then
     without_main_cluster
 fi
@@ -120,4 +127,9 @@ for service in pgbouncer prometheus; do
         without_service "$service"
     fi
 done
-install "${missing[@]}"
+if ((${#missing[@]} > 0)); then
+    install "${missing[@]}"
+fi
+for package in "${wished[@]}"; do
+    install "$package" || say "$package cannot be installed here; what needs it is left out"
+done
