@@ -8,7 +8,14 @@ pub(crate) mod fork;
 pub(crate) mod process_local;
 pub(crate) mod single_flight;
 pub(crate) mod socket;
+#[cfg(not(holdfast_instrumented_locks))]
 pub(crate) mod sync;
+/// ThreadSanitizer does not see into the standard library as it comes with the compiler, so that what std's locks order looks like
+/// a race. It sees parking_lot's, which are compiled with the crate (`tests/sanitize`).
+#[cfg(holdfast_instrumented_locks)]
+pub(crate) mod sync {
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+}
 pub(crate) mod thread;
 pub(crate) mod thread_group;
 pub(crate) mod timer;

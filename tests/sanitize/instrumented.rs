@@ -26,12 +26,13 @@ pub static ADDRESS: Sanitizer = Sanitizer {
     library: OnceLock::new(),
 };
 
-// The standard library is not instrumented, about which rustc has to be reassured; thread_runtime.c makes up for it.
+// The standard library is not instrumented, about which rustc has to be reassured; thread_runtime.c makes up for it,
+// and so do locks that are compiled with the library (src/sys/mod.rs).
 pub static THREAD: Sanitizer = Sanitizer {
     name: "thread",
     // The longest history there is: an access whose stack is forgotten cannot be told from one of thread.supp.
     options: ("TSAN_OPTIONS", "history_size=7:second_deadlock_stack=1"),
-    rustc: "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",
+    rustc: "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg holdfast_instrumented_locks",
     gcc: &[
         "-fsanitize=thread",
         "-Wl,--wrap=__tsan_atomic32_fetch_sub",
