@@ -28,7 +28,6 @@ mod pool;
 mod query;
 mod queue;
 mod quote;
-mod quote_texts;
 mod result;
 mod serve;
 mod statement;

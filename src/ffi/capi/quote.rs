@@ -4,9 +4,10 @@
 
 use std::ffi::c_char;
 
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+
 use super::error::holdfast_error;
 use super::guard::{Out, guard};
-use super::quote_texts;
 use super::status::holdfast_status;
 use super::text::{Text, holdfast_text, text};
 
@@ -22,7 +23,7 @@ pub unsafe extern "C-unwind" fn holdfast_quote_literal(
     let body = || {
         // SAFETY: `quoted` is NULL or writable; the text is readable up to its length or NUL.
         let (out, value) = unsafe { (Out::new(quoted, "quoted")?, text(value, value_len, "value")?) };
-        out.set(Text::new(quote_texts::literal(value)));
+        out.set(Text::new(escape_literal(value)));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -41,9 +42,22 @@ pub unsafe extern "C-unwind" fn holdfast_quote_identifier(
     let body = || {
         // SAFETY: `quoted` is NULL or writable; the text is readable up to its length or NUL.
         let (out, name) = unsafe { (Out::new(quoted, "quoted")?, text(name, name_len, "name")?) };
-        out.set(Text::new(quote_texts::identifier(name)));
+        out.set(Text::new(escape_identifier(name)));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_doubled_and_backslashes_escaped() {
+        assert_eq!(escape_literal(""), "''");
+        assert_eq!(escape_literal("it's"), "'it''s'");
+        assert_eq!(escape_literal("a\\'b"), " E'a\\\\''b'");
+        assert_eq!(escape_identifier("or\"ders"), "\"or\"\"ders\"");
+    }
 }
