@@ -117,8 +117,7 @@ impl Drop for ThreadGroup {
     }
 }
 
-/// Replaces a thread if its job ended it (a callback of the program's can, by
-/// `pthread_exit`).
+/// Replaces a thread if its job ended it (a callback of the program's can, by `pthread_exit`).
 struct Counted {
     shared: Arc<Shared>,
     has_ended: bool,
@@ -186,7 +185,13 @@ impl Shared {
                 return None;
             }
             state.idle += 1;
-            is_surplus = self.changed.wait_for(&mut state, IDLE_LIFE).timed_out();
+            if state.threads > 1 {
+                is_surplus = self.changed.wait_for(&mut state, IDLE_LIFE).timed_out();
+            } else {
+                // The last thread stays, so nothing has to wake it but work.
+                self.changed.wait(&mut state);
+                is_surplus = false;
+            }
             state.idle -= 1;
         }
     }
