@@ -73,26 +73,23 @@ impl Connector {
         if over_tcp && matches!(server.tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             tls.context()?;
         }
-        Ok(Self {
+        Ok(Self::with(server, tls, None))
+    }
+
+    /// Makes a connector to a server within this process, whatever hosts the settings have.
+    pub(crate) fn in_process(server: ServerSettings, in_process: InProcess) -> Self {
+        let tls = Arc::new(Tls::new(server.tls.clone()));
+        Self::with(server, tls, Some(in_process))
+    }
+
+    fn with(server: ServerSettings, tls: Arc<Tls>, in_process: Option<InProcess>) -> Self {
+        Self {
             unresponsive: Unresponsive::new(server.hosts.len()),
             options_form: OptionsForm::default(),
             leaves_out_mark: AtomicBool::new(false),
             server,
             tls,
-            in_process: None,
-        })
-    }
-
-    /// Makes a connector to a server within this process, whatever hosts the settings have.
-    pub(crate) fn in_process(server: ServerSettings, in_process: InProcess) -> Self {
-        let unresponsive = Unresponsive::new(server.hosts.len());
-        Self {
-            unresponsive,
-            options_form: OptionsForm::default(),
-            leaves_out_mark: AtomicBool::new(false),
-            tls: Arc::new(Tls::new(server.tls.clone())),
-            server,
-            in_process: Some(in_process),
+            in_process,
         }
     }
 
