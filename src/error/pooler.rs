@@ -24,8 +24,10 @@ pub(super) enum PoolerAnswer {
 
 use PoolerAnswer::{Away, Credentials, Full, Parameter, StatementTimeout, UnknownDatabase};
 
-/// Words in lower case and what they mean, first match first, with the places where they were read. The order matters: a pooler
-/// quotes the reason behind the words for an unreachable server.
+/// Words in lower case and what they mean, first match first, with the places where they stand. Tried against the real thing:
+/// PgBouncer 1.18. Compared with a copy of the source or a report that quotes it: pgcat, PgDog, Odyssey, Supavisor. Not yet
+/// compared: pgpool-II, RDS Proxy, and which later PgBouncer has which words. The order matters: a pooler quotes the reason behind
+/// the words for an unreachable server.
 const WORDS: &[(&str, PoolerAnswer)] = &[
     // PgBouncer 1.18 to 1.25, `src/client.c`, `src/objects.c`, `src/server.c`, `src/janitor.c`; Neon and Azure run it too.
     ("client_login_timeout (server down)", Away),
