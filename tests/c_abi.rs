@@ -220,6 +220,11 @@ fn what_is_submitted_is_answered_through_a_queue() {
 }
 
 #[test]
+fn connections_checked_out_by_a_queue_do_what_they_are_given_in_order() {
+    toolchain::run_every_way("queue_connections", &server().url());
+}
+
+#[test]
 fn the_laws_of_the_header_hold() {
     toolchain::run_every_way("laws", &server().url());
 }

@@ -100,4 +100,17 @@ static inline void wait_until_runs(const char *url, const char *sql)
     holdfast_pool_free(pool);
 }
 
+/* Checks a connection out by the queue. */
+static inline holdfast_connection *acquire(holdfast_pool *pool, holdfast_queue *queue)
+{
+    holdfast_error *error;
+    holdfast_completion done;
+
+    OK(holdfast_submit_acquire(pool, queue, 5, NULL, NULL, &error));
+    done = next(queue);
+    CHECK(done.status == HOLDFAST_STATUS_OK && done.kind == HOLDFAST_SUBMIT_ACQUIRE && done.tag == 5);
+    CHECK(done.connection != NULL && holdfast_connection_backend_pid(done.connection) != 0);
+    return done.connection;
+}
+
 #endif
