@@ -163,7 +163,7 @@ static void cancelling_ends_what_waits_and_what_runs(const char *url)
     CHECK(is(holdfast_error_sqlstate(done.error), "57014"));
     discard(done);
 
-    connection = acquire(pool, queue);
+    connection = acquire_by_queue(pool, queue);
     for (int i = 0; i < 3; i++)
         OK(holdfast_submit_connection_query(connection, queue, (uint64_t)i, NULL,
                                             i == 0 ? "select pg_sleep(60)" : "select 1", HOLDFAST_NUL, NULL, 0,

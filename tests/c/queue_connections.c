@@ -4,7 +4,7 @@
 static void a_connection_in_hand_does_what_it_is_given_in_order(holdfast_pool *pool)
 {
     holdfast_queue *queue = open_queue(0);
-    holdfast_connection *connection = acquire(pool, queue);
+    holdfast_connection *connection = acquire_by_queue(pool, queue);
     holdfast_submit_options options = {.struct_size = sizeof options, .deadline_ms = 10000};
     holdfast_param param = {"1", 1, 0, 0};
     holdfast_completion done;
@@ -52,7 +52,7 @@ static void what_waits_for_a_connection_is_not_in_the_way_of_those_in_hand(const
 {
     holdfast_pool *pool = open_pool(url, "2");
     holdfast_queue *queue = open_queue(0);
-    holdfast_connection *first = acquire(pool, queue), *second = acquire(pool, queue);
+    holdfast_connection *first = acquire_by_queue(pool, queue), *second = acquire_by_queue(pool, queue);
     holdfast_completion done;
     holdfast_error *error;
 
@@ -86,7 +86,7 @@ static void a_connection_released_early_first_does_what_it_was_given(const char 
 {
     holdfast_pool *pool = open_pool(url, "1");
     holdfast_queue *queue = open_queue(0);
-    holdfast_connection *connection = acquire(pool, queue);
+    holdfast_connection *connection = acquire_by_queue(pool, queue);
     holdfast_completion done;
     holdfast_error *error;
     holdfast_stats stats = {.struct_size = sizeof stats};
@@ -103,7 +103,7 @@ static void a_connection_released_early_first_does_what_it_was_given(const char 
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.in_use == 0 && stats.idle == 1);
 
-    connection = acquire(pool, queue);
+    connection = acquire_by_queue(pool, queue);
     for (uint64_t tag = 0; tag < 3; tag++)
         OK(holdfast_submit_connection_query(connection, queue, tag, NULL, "select pg_sleep(1.5)", HOLDFAST_NUL, NULL,
                                             0, NULL, &error));

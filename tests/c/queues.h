@@ -101,7 +101,7 @@ static inline void wait_until_runs(const char *url, const char *sql)
 }
 
 /* Checks a connection out by the queue. */
-static inline holdfast_connection *acquire(holdfast_pool *pool, holdfast_queue *queue)
+static inline holdfast_connection *acquire_by_queue(holdfast_pool *pool, holdfast_queue *queue)
 {
     holdfast_error *error;
     holdfast_completion done;
