@@ -19,25 +19,15 @@ const EVENTS = {
 /** Why an idle session is closed that is of no use any more. One that breaks while in use is told to who uses it. */
 const FOUND_DEAD = 'validation_failed'
 
-/**
- * What a server says as it ends a session, in English, and its SQLSTATE: the library's event has the text alone. In another
- * language the code is not known.
- */
-const LAST_WORDS = [
-  [/terminating connection due to administrator command/, '57P01'],
-  [/terminating connection because of crash of another server process/, '57P02'],
-  [/terminating connection due to idle-session timeout/, '57P05'],
-  [/terminating connection due to idle-in-transaction timeout/, '25P03'],
-]
+/** What the library puts before the words with which a server ended a session. */
+const ENDED = 'the server ended a connection: '
 
 /** Why an idle session is lost, for 'error'. */
 function reasonOf(pool, told) {
   if (told.error !== undefined) return told.error
-  const words = pool._lastWords.get(told.processID)
-  const [, code] = LAST_WORDS.find(([pattern]) => pattern.test(words)) ?? []
-  const said = code && /(terminating connection .*)$/.exec(words)[1]
+  const said = told.sqlstate && pool._lastWords.get(told.processID)
   const error = said ? new DatabaseError(said, undefined, 'error') : new HoldfastError('Connection terminated unexpectedly')
-  if (said) Object.assign(error, { severity: 'FATAL', code })
+  if (said) Object.assign(error, { severity: 'FATAL', code: told.sqlstate })
   for (const [name, value] of Object.entries({ kind: 'connection_lost', attempts: [], retryable: true })) hide(error, name, value)
   return error
 }
@@ -55,7 +45,7 @@ function translate(pool, event) {
   }
   if (name === 'closed') pool._openedAt.delete(told.processID)
   pool.emit('event', told)
-  if (name === 'server_message') pool._lastWords.set(told.processID, told.message)
+  if (name === 'server_message' && told.message.startsWith(ENDED)) pool._lastWords.set(told.processID, told.message.slice(ENDED.length))
   if (name === 'closed') {
     if (!pool._leaving.delete(told.processID)) sessionClosed(pool, told)
     pool._lastWords.delete(told.processID)
