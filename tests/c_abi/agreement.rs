@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::dump::{self, Struct};
 use crate::stability::growing;
-use crate::toolchain::{self, Checked, header, library, root};
+use crate::toolchain::{self, Checked, header, library};
 
 /// Compiles a C text that asserts things about the header.
 fn assert_in_c(name: &str, assertions: &str) {
@@ -50,8 +50,7 @@ fn structs_have_the_same_layout_in_the_header_and_in_the_library() {
 fn constants_have_the_same_values_in_the_header_and_in_the_source() {
     let mut assertions = String::new();
     let mut count = 0;
-    let entries = fs::read_dir(root().join("src/ffi/capi")).unwrap().map(|entry| entry.unwrap().path());
-    for file in entries.filter(|path| path.is_file()) {
+    for file in toolchain::files_below("src/ffi/capi", "rs") {
         let source = fs::read_to_string(file).unwrap();
         for constant in source.lines().filter_map(|line| line.strip_prefix("pub const HOLDFAST_")) {
             let (name, rest) = constant.split_once(": ").expect("a constant has a type");

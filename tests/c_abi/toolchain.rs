@@ -72,10 +72,26 @@ pub fn header() -> PathBuf {
     root().join("include/holdfast.h")
 }
 
+/// The files below a folder, in its sub-folders too, whose names end in `.extension`.
+pub fn files_below(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut folders = vec![root().join(folder)];
+    let mut found = vec![];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension() == Some(OsStr::new(extension)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// The C programs of the tests.
 pub fn sources() -> Vec<PathBuf> {
-    let found = fs::read_dir(root().join("tests/c")).unwrap().map(|entry| entry.unwrap().path());
-    found.filter(|path| path.extension() == Some(OsStr::new("c"))).collect()
+    files_below("tests/c", "c")
 }
 
 pub fn tool_exists(name: &str) -> bool {

@@ -3,12 +3,12 @@
 use std::ptr;
 use std::slice;
 
-use crate::ffi::capi::error::*;
-use crate::ffi::capi::handle::give;
-use crate::ffi::capi::pack::*;
-use crate::ffi::capi::result::*;
-use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, holdfast_status};
-use crate::ffi::capi::text::holdfast_str;
+use crate::ffi::capi::boundary::handle::give;
+use crate::ffi::capi::library::error::*;
+use crate::ffi::capi::library::status::{HOLDFAST_STATUS_OK, holdfast_status};
+use crate::ffi::capi::library::text::holdfast_str;
+use crate::ffi::capi::results::pack::*;
+use crate::ffi::capi::results::result::*;
 use crate::session::ResultBlock;
 
 /// The fields of what a server says, and two that there are not.
@@ -176,7 +176,7 @@ pub(super) fn told(call: impl FnOnce(*mut *mut holdfast_error) -> holdfast_statu
         assert_eq!(holdfast_error_status(error), status);
         read_error(error);
     }
-    assert_ne!(status, crate::ffi::capi::status::HOLDFAST_STATUS_PANIC);
+    assert_ne!(status, crate::ffi::capi::library::status::HOLDFAST_STATUS_PANIC);
     status
 }
 

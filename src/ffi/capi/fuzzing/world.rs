@@ -4,12 +4,12 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use super::reading::told;
-use crate::ffi::capi::config::*;
-use crate::ffi::capi::echo::holdfast_pool_open_echo;
-use crate::ffi::capi::pool::holdfast_pool;
-use crate::ffi::capi::query::holdfast_param;
-use crate::ffi::capi::status::HOLDFAST_STATUS_OK;
-use crate::ffi::capi::text::HOLDFAST_NUL;
+use crate::ffi::capi::library::status::HOLDFAST_STATUS_OK;
+use crate::ffi::capi::library::text::HOLDFAST_NUL;
+use crate::ffi::capi::pools::config::*;
+use crate::ffi::capi::pools::echo::holdfast_pool_open_echo;
+use crate::ffi::capi::pools::pool::holdfast_pool;
+use crate::ffi::capi::statements::query::holdfast_param;
 use crate::testing::fuzzing::Draws;
 
 /// Waits are short: what sleeps has to end, and time spent waiting finds nothing.

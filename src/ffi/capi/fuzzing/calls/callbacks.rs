@@ -5,18 +5,18 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::ffi::capi::connection::*;
-use crate::ffi::capi::error::holdfast_error;
+use crate::ffi::capi::connections::connection::*;
+use crate::ffi::capi::connections::transaction::*;
 use crate::ffi::capi::fuzzing::reading::{look_at_result, said};
 use crate::ffi::capi::fuzzing::world::echo_pool;
-use crate::ffi::capi::log::holdfast_log_record;
-use crate::ffi::capi::pool::*;
-use crate::ffi::capi::query::*;
-use crate::ffi::capi::result::*;
-use crate::ffi::capi::stats::*;
-use crate::ffi::capi::status::*;
-use crate::ffi::capi::stream::*;
-use crate::ffi::capi::transaction::*;
+use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::library::status::*;
+use crate::ffi::capi::pools::log::holdfast_log_record;
+use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::pools::stats::*;
+use crate::ffi::capi::results::result::*;
+use crate::ffi::capi::statements::query::*;
+use crate::ffi::capi::statements::stream::*;
 use crate::testing::fuzzing::Draws;
 
 /// A pool that callbacks may use at any time, since it is never freed.

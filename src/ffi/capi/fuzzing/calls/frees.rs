@@ -1,20 +1,20 @@
 //! Freeing, in any order.
 
 use super::tables::{KINDS, Kind, Tables};
-use crate::ffi::capi::cancel::*;
-use crate::ffi::capi::config::*;
-use crate::ffi::capi::connection::*;
-use crate::ffi::capi::copy::*;
-use crate::ffi::capi::error::*;
-use crate::ffi::capi::message::*;
-use crate::ffi::capi::pack::*;
-use crate::ffi::capi::pipeline::*;
-use crate::ffi::capi::pool::*;
-use crate::ffi::capi::queue::*;
-use crate::ffi::capi::result::*;
-use crate::ffi::capi::statement::*;
-use crate::ffi::capi::stream::*;
-use crate::ffi::capi::text::*;
+use crate::ffi::capi::connections::cancel::*;
+use crate::ffi::capi::connections::connection::*;
+use crate::ffi::capi::connections::message::*;
+use crate::ffi::capi::library::error::*;
+use crate::ffi::capi::library::text::*;
+use crate::ffi::capi::pools::config::*;
+use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::queues::queue::*;
+use crate::ffi::capi::results::pack::*;
+use crate::ffi::capi::results::result::*;
+use crate::ffi::capi::statements::copy::*;
+use crate::ffi::capi::statements::pipeline::*;
+use crate::ffi::capi::statements::statement::*;
+use crate::ffi::capi::statements::stream::*;
 use crate::testing::fuzzing::Draws;
 
 /// Frees a handle of a kind; or NULL, or with the wrong function one that is none of its kind, which both do nothing.

@@ -5,13 +5,13 @@ use std::ptr;
 use super::callbacks;
 use super::runs::{Params, format, requests, sql, transaction_options};
 use super::tables::{Kind, Place, Tables};
-use crate::ffi::capi::connection::holdfast_connection;
-use crate::ffi::capi::pool::*;
-use crate::ffi::capi::queue::*;
-use crate::ffi::capi::status::*;
-use crate::ffi::capi::submit::*;
-use crate::ffi::capi::submit_connection::*;
-use crate::ffi::capi::text::HOLDFAST_NUL;
+use crate::ffi::capi::connections::connection::holdfast_connection;
+use crate::ffi::capi::library::status::*;
+use crate::ffi::capi::library::text::HOLDFAST_NUL;
+use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::queues::queue::*;
+use crate::ffi::capi::queues::submit::*;
+use crate::ffi::capi::queues::submit_connection::*;
 use crate::testing::fuzzing::Draws;
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {

@@ -5,14 +5,14 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr;
 
-use crate::ffi::capi::error::holdfast_error;
+use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::fuzzing::reading::look_at_error;
 use crate::ffi::capi::fuzzing::world::echo_pool;
-use crate::ffi::capi::growable::Growing;
-use crate::ffi::capi::pool::{
+use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::library::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
+use crate::ffi::capi::pools::pool::{
     holdfast_pool, holdfast_pool_clone, holdfast_pool_free, holdfast_pool_is_closed,
 };
-use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
 use crate::testing::fuzzing::Draws;
 
 /// A kind of handle.

@@ -7,14 +7,14 @@ use std::ptr;
 
 use super::reading::{read_error, said};
 use super::world::{Given, config, echo_pool};
-use crate::ffi::capi::config::*;
-use crate::ffi::capi::connection::*;
-use crate::ffi::capi::echo::holdfast_pool_open_echo;
-use crate::ffi::capi::error::{holdfast_error, holdfast_error_status};
-use crate::ffi::capi::pool::*;
-use crate::ffi::capi::queue::*;
-use crate::ffi::capi::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
-use crate::ffi::capi::text::*;
+use crate::ffi::capi::connections::connection::*;
+use crate::ffi::capi::library::error::{holdfast_error, holdfast_error_status};
+use crate::ffi::capi::library::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
+use crate::ffi::capi::library::text::*;
+use crate::ffi::capi::pools::config::*;
+use crate::ffi::capi::pools::echo::holdfast_pool_open_echo;
+use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::queues::queue::*;
 use crate::testing::fuzzing::Draws;
 
 /// A password that may stand in no text that comes out.

@@ -1,0 +1,7 @@
+//! What needs no pool: texts, status codes, errors, quoting, versions.
+
+pub(super) mod error;
+mod quote;
+pub(super) mod status;
+pub(super) mod text;
+pub(super) mod version;

@@ -1,0 +1,360 @@
+//! Submitting.
+//!
+//! All of these return at once, never wait, and copy what they are given. If they succeed, exactly one completion with the
+//! tag will be in the queue; if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if the queue has as many requests as it takes,
+//! HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL, that means the defaults. The number of the
+//! request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::holdfast_queue;
+use crate::ffi::capi::boundary::growable;
+use crate::ffi::capi::boundary::growable::Growing;
+use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds};
+use crate::ffi::capi::boundary::handle::hold;
+use crate::ffi::capi::connections::transaction::{
+    holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
+};
+use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::library::status::{self, holdfast_status};
+use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
+use crate::ffi::capi::pools::pool::{count, flag, holdfast_pool};
+use crate::ffi::capi::statements::pipeline::{self, Batch, holdfast_request};
+use crate::ffi::capi::statements::query::{Arguments, What, holdfast_param, result_format};
+use crate::ffi::capi::statements::statement::holdfast_statement;
+use crate::queue::{Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
+use crate::session::ResultFormat;
+
+/// The options of a request. Set struct_size and all else to zero for the defaults.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct holdfast_submit_options {
+    /// sizeof(holdfast_submit_options).
+    pub struct_size: u32,
+    /// The most retries of a failed attempt to open a connection; 0 as configured (retry_max), HOLDFAST_NO_RETRY never.
+    pub retries: i32,
+    /// Limit in milliseconds for getting a connection, counted from the submission: waiting for a turn, queueing, opening,
+    /// retries and the waits between them; 0 for none but that of each attempt (connection_timeout). Connections in hand
+    /// have no such limit.
+    pub timeout_ms: u64,
+    /// Limit in milliseconds for the statement, from when it runs or as deadline_covers_wait says; 0 for the connection's own
+    /// (statement_deadline).
+    pub deadline_ms: u64,
+    /// A HOLDFAST_FORMAT_ constant. Of a pipeline each request says that for itself.
+    pub result_format: i32,
+    /// 1 to have the result of a single statement packed by the thread that ran it, so that completion.pack is set instead of
+    /// completion.result; else 0.
+    pub pack: i32,
+    /// 1 if the statement may be repeated, as holdfast_acquire_options.idempotent says; else 0. For a single statement that is
+    /// submitted to a pool.
+    pub idempotent: i32,
+    /// 1 to count deadline_ms from the submission, so that it is the limit of the whole: waiting for a turn, getting a connection,
+    /// for which it is the limit if timeout_ms is none or longer, and the statement with what is left; else 0.
+    pub deadline_covers_wait: i32,
+}
+
+// SAFETY: repr(C); u32, i32, two u64, four i32: no padding.
+unsafe impl Growing for holdfast_submit_options {}
+
+/// Options as the core knows them.
+pub(in crate::ffi::capi) struct Options {
+    retries: Option<u32>,
+    timeout: Option<Duration>,
+    deadline: Option<Duration>,
+    pub(in crate::ffi::capi) format: ResultFormat,
+    pub(in crate::ffi::capi) pack: bool,
+    idempotent: bool,
+    deadline_covers_wait: bool,
+}
+
+impl Options {
+    /// # Safety
+    /// `options` is NULL or as large as its `struct_size` says.
+    pub(in crate::ffi::capi) unsafe fn read(options: *const holdfast_submit_options) -> Outcome<Self> {
+        const NAME: &str = "holdfast_submit_options";
+        if options.is_null() {
+            return Ok(Self {
+                retries: None,
+                timeout: None,
+                deadline: None,
+                format: ResultFormat::Text,
+                pack: false,
+                idempotent: false,
+                deadline_covers_wait: false,
+            });
+        }
+        // SAFETY: as promised.
+        let options = unsafe { growable::read(options, NAME)? };
+        let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
+        Ok(Self {
+            retries: count(options.retries, "holdfast_submit_options: retries")?,
+            timeout: limit(options.timeout_ms),
+            deadline: limit(options.deadline_ms),
+            format: result_format(options.result_format)?,
+            pack: flag(options.pack, NAME, "pack")?,
+            idempotent: flag(options.idempotent, NAME, "idempotent")?,
+            deadline_covers_wait: flag(options.deadline_covers_wait, NAME, "deadline_covers_wait")?,
+        })
+    }
+
+    /// The same for a statement on a connection in hand; its loss is for the program to handle.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    pub(in crate::ffi::capi) unsafe fn read_in_hand(
+        options: *const holdfast_submit_options,
+    ) -> Outcome<Self> {
+        // SAFETY: as promised.
+        let options = unsafe { Self::read(options)? };
+        if options.idempotent {
+            let words = "holdfast_submit_options: idempotent can be 1 for a single statement of a pool only";
+            return Err(Failure::argument(words));
+        }
+        Ok(options)
+    }
+
+    /// The same, where there is no single statement.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    pub(in crate::ffi::capi) unsafe fn read_unpacked(
+        options: *const holdfast_submit_options,
+    ) -> Outcome<Self> {
+        // SAFETY: as promised.
+        let options = unsafe { Self::read_in_hand(options)? };
+        if options.pack {
+            let words = "holdfast_submit_options: pack can be 1 for a single statement only";
+            return Err(Failure::argument(words));
+        }
+        Ok(options)
+    }
+
+    pub(in crate::ffi::capi) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
+        let Self { retries, timeout, deadline, format: _, pack: _, idempotent: _, deadline_covers_wait } =
+            self;
+        Submission { tag, kind, task, timeout, retries, deadline, deadline_covers_wait }
+    }
+}
+
+impl From<Rejected> for Failure {
+    fn from(refused: Rejected) -> Self {
+        match refused {
+            Rejected::Closed(error) | Rejected::Shed(error) => Self::Core(error),
+            Rejected::Busy => Self::busy("connection"),
+            Rejected::Full => Self::new(
+                status::HOLDFAST_STATUS_QUEUE_FULL,
+                "the queue has as many requests as it takes: drain it, or make it with a larger capacity",
+            ),
+            Rejected::NoThread(e) => {
+                Self::new(status::HOLDFAST_STATUS_QUEUE_FULL, format!("no thread could be started: {e}"))
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `place` is NULL or writable.
+pub(in crate::ffi::capi) unsafe fn tell(place: *mut u64, number: u64) {
+    if !place.is_null() {
+        // SAFETY: writable, as promised.
+        unsafe { place.write(number) };
+    }
+}
+
+/// A statement as C gave it, copied.
+///
+/// # Safety
+/// The pointers are as `What` says, `params` NULL or readable for `nparams` parameters.
+pub(in crate::ffi::capi) unsafe fn single(
+    what: What,
+    params: *const holdfast_param,
+    nparams: usize,
+    options: &Options,
+) -> Outcome<Task> {
+    // The format is that of the options.
+    let given = Arguments { what, params, nparams, result_format: 0 };
+    // SAFETY: as promised.
+    let given = unsafe { given.read()? };
+    let query = Query::new(given.sql(), &given.params, options.format);
+    Ok(Task::Run(Work::Query { query, pack: options.pack, idempotent: options.idempotent }))
+}
+
+/// The statements of a pipeline as C gave them, copied.
+///
+/// # Safety
+/// As for [`Batch::read`].
+pub(in crate::ffi::capi) unsafe fn several(
+    requests: *const holdfast_request,
+    count: usize,
+    mode: i32,
+) -> Outcome<Task> {
+    let mode = pipeline::mode(mode)?;
+    // SAFETY: as promised.
+    let batch = unsafe { Batch::read(requests, count)? };
+    let requests = batch.requests();
+    let queries = requests.iter().map(|r| Query::new(r.sql, r.params, r.format)).collect();
+    Ok(Task::Run(Work::Pipeline { queries, mode }))
+}
+
+/// # Safety
+/// `pool` and `queue` are NULL or live, `request` is NULL or writable.
+unsafe fn submit_to(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    submission: Submission,
+    request: *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    let (pool, queue) = unsafe { (hold(pool)?, hold(queue)?) };
+    let number = Ticket::submit(&queue.core, &pool.core.lender(), submission)?;
+    // SAFETY: as promised.
+    unsafe { tell(request, number) };
+    Ok(())
+}
+
+/// Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_query(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    sql: *const c_char,
+    sql_len: usize,
+    params: *const holdfast_param,
+    nparams: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; text, parameters, options are readable as they
+    // say.
+    let body = || unsafe {
+        let options = Options::read(options)?;
+        let task = single(What::Text(sql, sql_len), params, nparams, &options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Query, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a prepared statement for any connection of the pool, as holdfast_pool_execute does it; completion.result. Any
+/// thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_execute(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    statement: *const holdfast_statement,
+    params: *const holdfast_param,
+    nparams: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool`, `queue` and `statement` are NULL or live, `request` NULL or writable; parameters and options are
+    // readable as they say.
+    let body = || unsafe {
+        let options = Options::read(options)?;
+        let task = single(What::Statement(statement), params, nparams, &options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Execute, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
+/// completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_pipeline(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    requests: *const holdfast_request,
+    count: usize,
+    mode: i32,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; requests and options are readable as they say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let task = several(requests, count, mode)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Pipeline, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Asks for a connection, as holdfast_pool_acquire does; completion.connection. It counts as checked out while its
+/// completion waits. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_acquire(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool` and `queue` are NULL or live, `options` NULL or as large as it says, `request` NULL or writable.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        submit_to(pool, queue, options.submission(tag, Kind::Acquire, Task::Acquire), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a transaction, which a thread of the library runs as holdfast_pool_transaction does: body is called there, perhaps
+/// several times, and may block in calls that use its connection. completion.status is what holdfast_pool_transaction would
+/// have returned, completion.error its error; there is nothing else, so body leaves its results at user_data. options are
+/// about getting connections: their deadline_ms must be 0, since timeout_ms of transaction_options is the limit of the whole,
+/// from when it runs first. destroy, which may be NULL, is called once with user_data after the last use, perhaps after the
+/// completion was drained; if this call fails, user_data stays with the caller, and destroy is not called. Cancelling it has
+/// the server cancel what its body runs, or keeps it from being run again, but does nothing once COMMIT was sent. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    transaction_options: *const holdfast_transaction_options,
+    body: holdfast_transaction_body,
+    user_data: *mut c_void,
+    destroy: holdfast_destroy,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let whole = || {
+        // SAFETY: the options are NULL or as large as they say.
+        let (options, wanted) =
+            unsafe { (Options::read_unpacked(options)?, self::transaction_options(transaction_options)?) };
+        if options.deadline.is_some() {
+            let words = "holdfast_submit_options: deadline_ms must be 0 for a transaction; give timeout_ms of its own options";
+            return Err(Failure::argument(words));
+        }
+        let body = body.ok_or_else(|| Failure::null("body"))?;
+        let user_data = Arc::new(UserData::new(user_data, destroy));
+        let kept = user_data.clone();
+        let run = move |conn| {
+            // SAFETY: the program gave the function for this data.
+            let came = run_body(conn, |lent, error| unsafe { body(user_data.get(), lent, error) });
+            came.map(|(conn, outcome)| (conn, outcome.map_err(given))).map_err(given)
+        };
+        let task = Task::Transaction { options: wanted, body: Box::new(run) };
+        // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable.
+        let submitted =
+            unsafe { submit_to(pool, queue, options.submission(tag, Kind::Transaction, task), request) };
+        submitted.inspect_err(|_| kept.keep())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, whole) }
+}
+
+/// The error of a body, on its way through the queue.
+fn given(failure: Failure) -> Trouble {
+    Trouble::Given(Box::new(failure))
+}

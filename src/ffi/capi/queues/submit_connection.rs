@@ -1,0 +1,207 @@
+//! Submitting to a connection in hand.
+//!
+//! Requests submitted to a connection run in that order, one after the other, however many connections other requests
+//! wait for. Until all of them are done, calls that use the connection return HOLDFAST_STATUS_BUSY, and so do these
+//! while such a call is under way. Else they are like those above. An event loop runs a transaction of statements that
+//! depend on each other so: holdfast_submit_acquire, then holdfast_submit_connection_begin, statements, and
+//! holdfast_submit_connection_commit.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use super::queue::holdfast_queue;
+use super::submit::{Options, holdfast_submit_options, several, single, tell};
+use crate::ffi::capi::boundary::guard::{Outcome, guard};
+use crate::ffi::capi::boundary::handle::hold;
+use crate::ffi::capi::connections::connection::holdfast_connection;
+use crate::ffi::capi::connections::transaction::{holdfast_transaction_options, transaction_options};
+use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::library::status::holdfast_status;
+use crate::ffi::capi::library::text::text;
+use crate::ffi::capi::statements::pipeline::holdfast_request;
+use crate::ffi::capi::statements::query::{What, holdfast_param};
+use crate::ffi::capi::statements::statement::holdfast_statement;
+use crate::queue::{HeldConnection, Input, Kind, Submission, Task, Ticket, Work};
+
+/// # Safety
+/// `connection` and `queue` are NULL or live, `request` is NULL or writable.
+unsafe fn submit_on(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    submission: Submission,
+    request: *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    let (connection, queue) = unsafe { (hold(connection.cast_const())?, hold(queue)?) };
+    if matches!(submission.kind, Kind::ConnectionBegin | Kind::ConnectionCommit | Kind::ConnectionRollback) {
+        connection.check_not_in_body()?;
+    }
+    let held: Arc<dyn HeldConnection> = connection.keep();
+    let number = Ticket::submit_on(&queue.core, &held, submission)?;
+    // SAFETY: as promised.
+    unsafe { tell(request, number) };
+    Ok(())
+}
+
+/// Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_query(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    sql: *const c_char,
+    sql_len: usize,
+    params: *const holdfast_param,
+    nparams: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; text, parameters, options are readable as
+    // they say.
+    let body = || unsafe {
+        let options = Options::read_in_hand(options)?;
+        let task = single(What::Text(sql, sql_len), params, nparams, &options)?;
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionQuery, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a prepared statement for a connection in hand, as holdfast_connection_execute does it; completion.result.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_execute(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    statement: *const holdfast_statement,
+    params: *const holdfast_param,
+    nparams: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection`, `queue` and `statement` are NULL or live, `request` NULL or writable; parameters and options are
+    // readable as they say.
+    let body = || unsafe {
+        let options = Options::read_in_hand(options)?;
+        let task = single(What::Statement(statement), params, nparams, &options)?;
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionExecute, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a text of one or more statements for a connection in hand, as holdfast_connection_script does it;
+/// completion.results.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_script(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    sql: *const c_char,
+    sql_len: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; text and options are readable as they
+    // say.
+    let body = || unsafe {
+        let (options, sql) = (Options::read_unpacked(options)?, text(sql, sql_len, "sql")?);
+        let task = Task::Run(Work::Script { input: Input::new(sql, &[]) });
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionScript, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits count statements to be sent at once on a connection in hand, as holdfast_connection_pipeline does it;
+/// completion.outcomes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_pipeline(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    requests: *const holdfast_request,
+    count: usize,
+    mode: i32,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; requests and options are readable as they
+    // say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let task = several(requests, count, mode)?;
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionPipeline, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits the beginning of a transaction on a connection in hand, as holdfast_connection_begin does it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_begin(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    transaction_options: *const holdfast_transaction_options,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; the options are NULL or as large as they
+    // say.
+    let body = || unsafe {
+        let wanted = self::transaction_options(transaction_options)?;
+        let task = Task::Run(Work::Begin { options: wanted });
+        let options = Options::read_unpacked(options)?;
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionBegin, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits the commit of the transaction that is open on a connection in hand, as holdfast_connection_commit does it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_commit(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; the options are NULL or as large as they
+    // say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let task = Task::Run(Work::Commit);
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionCommit, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits the rollback of the transaction that is open on a connection in hand, as holdfast_connection_rollback does it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_rollback(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; the options are NULL or as large as they
+    // say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let task = Task::Run(Work::Rollback);
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionRollback, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}

@@ -1,0 +1,227 @@
+//! COPY.
+//!
+//! Data into a table and out of it, in the format that the statement names. A copy goes with the connection it was
+//! begun on, which takes no other calls until the copy is over (HOLDFAST_STATUS_MISUSE), but does not keep it checked
+//! out: once the connection was released or discarded, the copy is over, nothing of one into a table stays, and calls
+//! on it give HOLDFAST_STATUS_MISUSE. The deadline of the connection holds for each call by itself; the time between
+//! two calls does not count.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cursor::OnConnection;
+use super::query::with_raw;
+use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
+use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::connections::connection::holdfast_connection;
+use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::library::status::holdfast_status;
+use crate::ffi::capi::library::text::{bytes, text};
+use crate::ffi::capi::results::result::holdfast_cell;
+use crate::session::{CopyInCursor, CopyOutCursor};
+
+/// A COPY FROM STDIN. Free it with holdfast_copy_in_free.
+pub struct holdfast_copy_in {
+    _opaque: [u8; 0],
+}
+
+impl Handle for holdfast_copy_in {
+    type Value = OnConnection<CopyInCursor>;
+    const NAME: &'static str = "holdfast_copy_in";
+    const MARK: u64 = mark(b"hf-cp-in");
+    const STAYS_IN_ITS_PROCESS: bool = true;
+}
+
+/// A COPY TO STDOUT. Free it with holdfast_copy_out_free.
+pub struct holdfast_copy_out {
+    _opaque: [u8; 0],
+}
+
+impl Handle for holdfast_copy_out {
+    type Value = CopyOut;
+    const NAME: &'static str = "holdfast_copy_out";
+    const MARK: u64 = mark(b"hf-cpout");
+    const STAYS_IN_ITS_PROCESS: bool = true;
+}
+
+pub struct CopyOut {
+    reader: OnConnection<Reader>,
+    /// Known once the end was read.
+    rows: AtomicU64,
+}
+
+struct Reader {
+    cursor: CopyOutCursor,
+    /// The data that C reads until the next call, and a NUL.
+    data: Vec<u8>,
+}
+
+/// Begins a COPY ... FROM STDIN and puts it into *copy. Blocks until the server is ready for data, at most for the deadline of
+/// the connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_connection_copy_in(
+    connection: *mut holdfast_connection,
+    sql: *const c_char,
+    sql_len: usize,
+    copy: *mut *mut holdfast_copy_in,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
+        let (out, lent, sql) =
+            unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
+        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_in(sql)))?;
+        out.set(OnConnection::new(&lent, cursor));
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Sends len bytes of data, which may be cut anywhere, also inside a row; small pieces are gathered. Blocks while the server
+/// cannot keep up, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE if the server has refused the data so
+/// far, which may also show later or at the end: the copy is then over.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_in_write(
+    copy: *mut holdfast_copy_in,
+    data: *const c_void,
+    len: usize,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `copy` is NULL or live; the data is readable as it says.
+        let (copy, data) = unsafe { (hold(copy.cast_const())?, bytes(data.cast(), len, "data")?) };
+        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.write(raw, data))
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Ends the data, and puts the number of rows copied into *rows if it is not NULL. The copy is over, whatever comes of it;
+/// the handle stays valid until it is freed. Blocks until the server has taken it all in, at most for the deadline of the
+/// connection. HOLDFAST_STATUS_DATABASE if the server refuses the data: nothing of it stays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_in_finish(
+    copy: *mut holdfast_copy_in,
+    rows: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `copy` is NULL or live.
+        let copy = unsafe { hold(copy.cast_const())? };
+        let copied = copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.finish(raw))?;
+        if !rows.is_null() {
+            // SAFETY: writable, as the caller promises.
+            unsafe { rows.write(copied) };
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Gives the copy up: nothing of it stays. The reason appears in the server's log. The copy is over; the handle stays valid
+/// until it is freed. HOLDFAST_STATUS_OK if the server has given it up too, which may take the deadline of the connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_in_abort(
+    copy: *mut holdfast_copy_in,
+    reason: *const c_char,
+    reason_len: usize,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `copy` is NULL or live; the text is readable as it says.
+        let (copy, reason) = unsafe { (hold(copy.cast_const())?, text(reason, reason_len, "reason")?) };
+        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.abort(raw, reason))
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Frees a COPY FROM STDIN. NULL is allowed. One that was not finished is given up: nothing of it stays; the server is
+/// notified before the next statement of the connection, or when the connection goes back. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_in_free(copy: *mut holdfast_copy_in) {
+    // SAFETY: the caller gives NULL or a live copy, and does not use it again.
+    unsafe { free(copy) }
+}
+
+/// Begins a COPY ... TO STDOUT and puts it into *copy. Blocks until the server has accepted it, at most for the deadline of the
+/// connection. HOLDFAST_STATUS_DATABASE if the server refuses, HOLDFAST_STATUS_MISUSE if the statement is something else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_connection_copy_out(
+    connection: *mut holdfast_connection,
+    sql: *const c_char,
+    sql_len: usize,
+    copy: *mut *mut holdfast_copy_out,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
+        let (out, lent, sql) =
+            unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
+        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_out(sql)))?;
+        let reader = Reader { cursor, data: Vec::new() };
+        out.set(CopyOut { reader: OnConnection::new(&lent, reader), rows: AtomicU64::new(0) });
+        Ok(())
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Puts the next piece of data into *data: one row, its newline included, in text and CSV format. {NULL, 0} at the end, and
+/// HOLDFAST_STATUS_OK. It belongs to the copy, and is valid until the next call on it or until it is freed. Blocks until data
+/// has come, at most for the deadline of the connection. HOLDFAST_STATUS_DATABASE and others if the statement fails on its
+/// way: the copy is then over. HOLDFAST_STATUS_MISUSE after that, and when the connection was given back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_out_read(
+    copy: *mut holdfast_copy_out,
+    data: *mut holdfast_cell,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        if data.is_null() {
+            return Err(Failure::null("data"));
+        }
+        // SAFETY: writable, as the caller promises.
+        unsafe { data.write(holdfast_cell { ptr: ptr::null(), len: 0 }) };
+        // SAFETY: `copy` is NULL or live.
+        let copy = unsafe { hold(copy.cast_const())? };
+        copy.reader.with::<holdfast_copy_out, _>(|reader, raw| {
+            if reader.cursor.read_into(raw, &mut reader.data)? {
+                let piece = holdfast_cell { len: reader.data.len(), ptr: reader.ended() };
+                // SAFETY: as above.
+                unsafe { data.write(piece) };
+            } else {
+                copy.rows.store(reader.cursor.rows(), Ordering::Relaxed);
+            }
+            Ok(())
+        })
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+impl Reader {
+    /// The first byte of the data, with a NUL behind the last.
+    fn ended(&mut self) -> *const u8 {
+        self.data.push(0);
+        self.data.as_ptr()
+    }
+}
+
+/// The number of rows copied, once the end was read; 0 before. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_out_rows(copy: *const holdfast_copy_out) -> u64 {
+    // SAFETY: the caller gives NULL or a live copy.
+    or_default(0, || Ok(unsafe { look(copy)? }.rows.load(Ordering::Relaxed)))
+}
+
+/// Frees a COPY TO STDOUT. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the
+/// next statement of the connection, or when the connection goes back. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_copy_out_free(copy: *mut holdfast_copy_out) {
+    // SAFETY: the caller gives NULL or a live copy, and does not use it again.
+    unsafe { free(copy) }
+}
