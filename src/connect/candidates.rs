@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::connector::{Opening, name_of};
 use crate::config::settings::{Host, HostSettings};
 use crate::error::Error;
-use crate::link::address::Address;
-use crate::link::race::race;
-use crate::link::resolve::resolve;
+use crate::link::dial::address::Address;
+use crate::link::dial::race::race;
+use crate::link::dial::resolve::resolve;
 use crate::sys::clock::Tick;
 
 /// One address to try.

@@ -12,10 +12,10 @@ use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
 use crate::config::settings::{ChannelBinding, KeepaliveSettings, ProtocolVersion, Secret, ServerSettings};
 use crate::error::{Error, ErrorKind};
-use crate::link::address::Address;
+use crate::link::dial::address::Address;
+use crate::link::dial::in_process::InProcess;
 use crate::link::dial::{Dial, Encryption};
-use crate::link::in_process::InProcess;
-use crate::link::tls_cache::Tls;
+use crate::link::tls::cache::Tls;
 use crate::testing::fuzzing::Draws;
 
 /// The most bytes that the server sends, which fit into a socket.

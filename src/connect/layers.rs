@@ -12,8 +12,8 @@ use super::startup::StartUp;
 use super::timing::Timing;
 use crate::config::settings::{Secret, SslMode, TargetSessionAttrs};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
+use crate::link::dial::address::Address;
 use crate::link::dial::{Dial, Encryption};
 
 /// The encryption of one try.

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{HandshakeError, SslStream};
 use socket2::{Domain, Socket, Type};
 
-use super::address::{Address, unix_address};
-use super::backend_key::BackendKey;
 use super::checkouts::{Checkouts, Request};
 use super::dial::SSL_REQUEST;
-use super::tls_cache::Tls;
+use super::dial::address::{Address, unix_address};
+use super::protocol_state::BackendKey;
+use super::tls::cache::Tls;
 use crate::config::settings::SslNegotiation;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sys::socket::NO_SIGNAL;

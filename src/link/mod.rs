@@ -4,9 +4,6 @@
 //! protocol state that follows from the messages. It does not depend on its users: the session, the start-up in `connect`, a
 //! guest driver.
 
-pub(crate) mod abort;
-pub(crate) mod address;
-mod backend_key;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
 pub(crate) mod checkouts;
@@ -14,39 +11,27 @@ mod deadline;
 #[cfg(feature = "capi")]
 pub(crate) mod deferred;
 pub(crate) mod dial;
-#[cfg(test)]
-mod dial_tests;
 pub(crate) mod driver_bridge;
 mod framed;
-pub(crate) mod in_process;
-mod listening;
 mod protocol_state;
-#[cfg(test)]
-mod protocol_state_tests;
-pub(crate) mod race;
-pub(crate) mod resolve;
-mod role_evidence;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod scripted_server;
 mod socket;
-mod tls;
-pub(crate) mod tls_cache;
+pub(crate) mod tls;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use backend_key::BackendKey;
 #[cfg(feature = "diagnose")]
 pub(crate) use dial::SSL_REQUEST;
 use framed::FramedLock;
 #[cfg(feature = "diagnose")]
 use framed::TlsFacts;
 pub use protocol_state::TransactionStatus;
-pub(crate) use protocol_state::{CopyIn, LostStatements};
+pub(crate) use protocol_state::{BackendKey, CopyIn, LostStatements, RoleEvidence};
 use protocol_state::{Owed, ProtocolState};
-pub(crate) use role_evidence::RoleEvidence;
 pub(crate) use socket::IdlePoll;
 use socket::{Reading, Socket};
 pub(crate) use tls::alert_of;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::sys::sync::Mutex;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use super::backend_key::BackendKey;
 use super::framed::{Framed, Transport, busy};
+use super::protocol_state::BackendKey;
 use super::socket::{Socket, SocketIo};
 use crate::link::Link;
-use crate::link::address::Address;
 use crate::link::cancel::CancelHandle;
-use crate::link::in_process::InProcess;
+use crate::link::dial::address::Address;
+use crate::link::dial::in_process::InProcess;
 
 /// An empty start-up packet: every conversation begins with one.
 const STARTUP: [u8; 8] = [0, 0, 0, 8, 0, 3, 0, 0];

@@ -15,7 +15,7 @@ use super::pooled_connection::PooledConnection;
 use super::telemetry::stats::Circuit;
 use crate::config::PoolConfig;
 use crate::connect::Connector;
-use crate::link::in_process::InProcess;
+use crate::link::dial::in_process::InProcess;
 use crate::resilience::fleet::census::Id;
 use crate::testing::echo;
 

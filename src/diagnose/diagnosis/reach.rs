@@ -10,7 +10,7 @@ use crate::config::settings::{
 };
 use crate::connect::{Connector, Opened};
 use crate::error::{Error, ErrorKind, Phase, Result};
-use crate::link::resolve::resolve;
+use crate::link::dial::resolve::resolve;
 use crate::session::SessionState;
 
 /// What one phase took.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::server_connection::OpenConnection;
 use crate::link::Link;
-use crate::link::abort::Abort;
 use crate::link::cancel::CancelHandle;
+use crate::link::dial::abort::Abort;
 use crate::observe::checkout::{Checkout, CheckoutTotals};
 use crate::observe::traffic::TrafficTotals;
 use crate::sys::clock::Tick;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::link::in_process::InProcess;
+use crate::link::dial::in_process::InProcess;
 use crate::sys::sync::{Condvar, Mutex};
 use crate::sys::thread::Thread;
 

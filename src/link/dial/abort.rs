@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::sys::sync::Mutex;
 
-use super::socket::Socket;
 use crate::error::LinkFault;
+use crate::link::socket::Socket;
 
 #[derive(Default)]
 struct State {
@@ -39,7 +39,7 @@ impl Abort {
     }
 
     /// Registers the socket that a request cuts. Cuts it at once when one was made before.
-    pub(super) fn watch(&self, socket: &Arc<Socket>) {
+    pub(in crate::link) fn watch(&self, socket: &Arc<Socket>) {
         let requested = {
             let mut state = self.state.lock();
             state.socket = Some(socket.clone());

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::abort::Abort;
 use super::address::Address;
-use super::dial::{Dial, Encryption};
 use super::race::race;
-use super::tls_cache::Tls;
+use super::{Dial, Encryption};
 use crate::config::PoolConfig;
 use crate::error::{Error, ErrorKind, Phase, find_source};
+use crate::link::tls::cache::Tls;
 
 fn dial(address: Address, patience: Duration) -> Dial {
     let (_, server) = PoolConfig::from_url("postgresql://app@localhost/orders?sslmode=require")

@@ -2,6 +2,14 @@
 //!
 //! All of it runs on the calling thread, under one deadline, and costs one descriptor.
 
+pub(crate) mod abort;
+pub(crate) mod address;
+pub(crate) mod in_process;
+pub(crate) mod race;
+pub(crate) mod resolve;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -15,13 +23,13 @@ use rustix::event::PollFlags;
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use super::Link;
-use super::abort::Abort;
-use super::address::{Address, unix_address};
 use super::framed::{Framed, Transport};
 use super::socket::{Reading, Socket, SocketIo};
-use super::tls_cache::Tls;
+use super::tls::cache::Tls;
 use crate::config::settings::{KeepaliveSettings, SslNegotiation};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, PhaseTimings, find_source, is_readable};
+use abort::Abort;
+use address::{Address, unix_address};
 
 /// The interval at which a connecting thread that nothing can wake checks for an abort.
 pub(super) const ABORT_CHECK_INTERVAL: Duration = Duration::from_millis(250);

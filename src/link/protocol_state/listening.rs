@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A flag that is set while a session may listen. Written by the thread that drives the connection.
 #[derive(Debug, Default)]
-pub(super) struct Listening(AtomicBool);
+pub(in crate::link) struct Listening(AtomicBool);
 
 impl Listening {
     /// Records the tag of a completed statement. The tag of `UNLISTEN` is of no use: it is the same for one channel and for all.
     #[inline]
-    pub(super) fn note_tag(&self, tag: &[u8]) {
+    pub(in crate::link) fn note_tag(&self, tag: &[u8]) {
         match tag {
             b"LISTEN\0" => self.0.store(true, Relaxed),
             b"DISCARD ALL\0" => self.0.store(false, Relaxed),
@@ -18,17 +18,17 @@ impl Listening {
     }
 
     /// Records a notification, the only sign of a `LISTEN` run inside a function.
-    pub(super) fn note_notification(&self) {
+    pub(in crate::link) fn note_notification(&self) {
         self.0.store(true, Relaxed);
     }
 
     #[inline]
-    pub(super) fn is_possible(&self) -> bool {
+    pub(in crate::link) fn is_possible(&self) -> bool {
         self.0.load(Relaxed)
     }
 
     /// Records that the session has stopped listening to all channels.
-    pub(super) fn forget(&self) {
+    pub(in crate::link) fn forget(&self) {
         self.0.store(false, Relaxed);
     }
 }

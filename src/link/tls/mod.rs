@@ -1,6 +1,8 @@
 //! Translates `sslmode` and its companions to OpenSSL. Semantics are libpq's ("SSL Support" in its documentation,
 //! `fe-secure-openssl.c` in its source).
 
+pub(crate) mod cache;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

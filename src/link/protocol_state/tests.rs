@@ -1,6 +1,6 @@
 //! Tests of the protocol state.
 
-use super::protocol_state::*;
+use super::*;
 use crate::protocol::framing::Message;
 
 fn sent(state: &ProtocolState, kind: u8) {

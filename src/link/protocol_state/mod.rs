@@ -4,20 +4,27 @@
 //! alike. It is read by other threads and written only by the thread that drives the connection, hence plain loads and
 //! stores on atomics.
 
+mod backend_key;
+mod listening;
+mod role_evidence;
+#[cfg(test)]
+mod tests;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::sys::sync::Mutex;
 
-use super::backend_key::BackendKey;
-use super::listening::Listening;
-use super::role_evidence::RoleEvidenceLog;
 use crate::error::ServerMessage;
 use crate::named_enum::named_enum;
 use crate::observe::traffic::{OTHER_CODE, Traffic};
 use crate::protocol::fatal_message;
 use crate::protocol::framing::Message;
 use crate::protocol::session_parameters::{Reported, TextSettings};
+pub(crate) use backend_key::BackendKey;
+use listening::Listening;
+pub(crate) use role_evidence::RoleEvidence;
+use role_evidence::RoleEvidenceLog;
 
 /// Returns whether the body of a message of this kind is read.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {

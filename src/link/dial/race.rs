@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::abort::Abort;
-use super::dial::{ABORT_CHECK_INTERVAL, given_up, is_under_way, no_socket, timed_out};
+use super::{ABORT_CHECK_INTERVAL, given_up, is_under_way, no_socket, timed_out};
 use crate::error::{Error, Phase};
 
 /// The wait for an answer before the next address is tried as well ("Connection Attempt Delay", RFC 8305 section 5).

@@ -21,7 +21,7 @@ const REPORTED: u8 = 2;
 
 /// The evidence seen on one connection. Written by the thread that drives it, read by any.
 #[derive(Debug, Default)]
-pub(super) struct RoleEvidenceLog {
+pub(in crate::link) struct RoleEvidenceLog {
     seen: AtomicU8,
     /// The settings as last reported: one bit each for "reported" and "on".
     reported: AtomicU8,
@@ -29,14 +29,14 @@ pub(super) struct RoleEvidenceLog {
 
 impl RoleEvidenceLog {
     /// Records an error.
-    pub(super) fn note_error(&self, sqlstate: [u8; 5]) {
+    pub(in crate::link) fn note_error(&self, sqlstate: [u8; 5]) {
         if is_read_only(sqlstate) {
             self.note(REFUSED);
         }
     }
 
     /// Records a `ParameterStatus`.
-    pub(super) fn note_report(&self, body: &[u8]) {
+    pub(in crate::link) fn note_report(&self, body: &[u8]) {
         let mut parts = body.split(|b| *b == 0);
         let (known, on) = match parts.next() {
             Some(b"default_transaction_read_only") => (1, 2),
@@ -57,7 +57,7 @@ impl RoleEvidenceLog {
 
     /// Returns the strongest evidence seen.
     #[inline]
-    pub(super) fn seen(&self) -> Option<RoleEvidence> {
+    pub(in crate::link) fn seen(&self) -> Option<RoleEvidence> {
         match self.seen.load(Relaxed) {
             0 => None,
             seen if seen & REFUSED != 0 => Some(RoleEvidence::RefusedWrite),
@@ -66,7 +66,7 @@ impl RoleEvidenceLog {
     }
 
     /// Clears the evidence: the role was checked.
-    pub(super) fn forget(&self) {
+    pub(in crate::link) fn forget(&self) {
         self.seen.store(0, Relaxed);
     }
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::sys::sync::Mutex;
 
-use super::tls::{TlsContext, files_in_use};
+use super::{TlsContext, files_in_use};
 use crate::config::settings::TlsSettings;
 use crate::error::Error;
 
@@ -20,7 +20,7 @@ type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 
 /// The TLS settings of one configuration, with the cached context.
 pub(crate) struct Tls {
-    pub(super) settings: TlsSettings,
+    pub(in crate::link) settings: TlsSettings,
     made: Mutex<Option<(Vec<Stamp>, Arc<TlsContext>)>>,
 }
 
