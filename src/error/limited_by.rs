@@ -1,6 +1,6 @@
 //! The limit that a server means by "too many connections".
 
-use super::pooler::PoolerAnswer;
+use super::classify::PoolerAnswer;
 use super::{Error, ErrorKind, ServerMessage, sqlstate};
 use crate::named_enum::named_enum;
 

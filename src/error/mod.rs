@@ -2,7 +2,7 @@
 //!
 //! One type serves the whole crate. An error always has its [`ErrorKind`]. Where they apply, it also has the [`Phase`],
 //! the server's message, every attempt, the time taken and the state of the pool. `classify` decides the kind of a
-//! failure, with the table in `meaning` for what a server answers, and no other code does.
+//! failure, with the table in `classify::meaning` for what a server answers, and no other code does.
 
 mod attempt;
 mod classify;
@@ -11,11 +11,8 @@ mod display;
 mod kind;
 mod limited_by;
 mod link_fault;
-mod meaning;
-mod other_service;
 mod parameter_count;
 mod phase_timings;
-mod pooler;
 mod remedy;
 mod server_message;
 mod snapshot;
@@ -28,15 +25,13 @@ use std::time::{Duration, Instant};
 pub use postgres::error::{ErrorPosition, Severity, SqlState};
 
 pub use attempt::Attempt;
-pub(crate) use classify::{find_source, is_connection_failure};
+pub(crate) use classify::{ends_the_session, find_source, is_connection_failure, is_readable};
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;
 pub use kind::{ErrorKind, Phase};
 pub use limited_by::LimitedBy;
 pub(crate) use link_fault::LinkFault;
-pub(crate) use meaning::ends_the_session;
-pub(crate) use other_service::is_readable;
 pub use parameter_count::ParameterCount;
 pub(crate) use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;

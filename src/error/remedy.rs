@@ -1,6 +1,6 @@
 //! Advice: what a person can do about an error.
 
-use super::pooler::PoolerAnswer;
+use super::classify::PoolerAnswer;
 use super::{Error, ErrorKind, sqlstate};
 
 impl Error {

@@ -1,11 +1,19 @@
 //! The classification of failures. [`Meaning`] has the table for what a server or pooler answers.
 
+mod meaning;
+mod other_service;
+mod pooler;
+
 use std::error::Error as StdError;
 use std::io;
 
 use postgres::error::{DbError, ErrorPosition};
 
-use super::meaning::Meaning;
+use meaning::Meaning;
+pub(crate) use meaning::ends_the_session;
+pub(crate) use other_service::is_readable;
+pub(super) use pooler::PoolerAnswer;
+
 use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 
 /// Returns the kind of an operating-system error met while a connection is being opened.

@@ -1,7 +1,7 @@
 //! Errors of a port at which another service answers: HTTP, SSH, Redis, MySQL. They name what was received, as libpq
 //! does.
 
-use super::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase};
 
 /// The most bytes shown of what was received.
 const SHOWN: usize = 60;

@@ -3,11 +3,11 @@
 //! The words count only in a message that names no routine. Every error of PostgreSQL names one, also where a pooler passes it
 //! on, and none of a pooler's own does. So a server's text, or a text that a borrower raised, is never taken for a pooler's.
 
-use super::{ErrorKind, ServerMessage, sqlstate};
+use crate::error::{ErrorKind, ServerMessage, sqlstate};
 
 /// What a pooler's message means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PoolerAnswer {
+pub(in crate::error) enum PoolerAnswer {
     /// Every place is taken. The request reached no server.
     Full,
     /// The server cannot be reached at present. The request reached none.
@@ -94,7 +94,7 @@ const POOL_IS_DOWN: (&str, &str) = ("connection pool ", " is down");
 
 impl PoolerAnswer {
     /// Returns what a message means that a pooler made itself.
-    pub(super) fn of(said: &ServerMessage) -> Option<Self> {
+    pub(in crate::error) fn of(said: &ServerMessage) -> Option<Self> {
         if said.routine.is_some() || !is_code_of_poolers(said.sqlstate.code()) {
             return None;
         }
@@ -113,11 +113,11 @@ impl PoolerAnswer {
     }
 
     /// Returns whether a text in lower case is one of a full pooler, and not PostgreSQL's.
-    pub(super) fn says_full(text: &str) -> bool {
+    pub(in crate::error) fn says_full(text: &str) -> bool {
         WORDS.iter().find(|(words, _)| text.contains(words)).is_some_and(|(_, answer)| *answer == Full)
     }
 
-    pub(super) fn kind(self) -> ErrorKind {
+    pub(in crate::error) fn kind(self) -> ErrorKind {
         match self {
             Full => ErrorKind::ServerFull,
             Away => ErrorKind::ServerStarting,
@@ -128,7 +128,7 @@ impl PoolerAnswer {
     }
 
     /// Returns whether the request that was answered so reached no server, so that nothing was begun.
-    pub(super) fn reached_no_server(self) -> bool {
+    pub(in crate::error) fn reached_no_server(self) -> bool {
         matches!(self, Full | Away)
     }
 }

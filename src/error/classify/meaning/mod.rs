@@ -5,18 +5,18 @@
 //! `errcodes.txt`, `postinit.c`, `postgres.c` and `backend_startup.c`.
 
 use super::pooler::PoolerAnswer;
-use super::{ErrorKind, Phase, ServerMessage, is_transaction_conflict, sqlstate};
+use crate::error::{ErrorKind, Phase, ServerMessage, is_transaction_conflict, sqlstate};
 
 /// What a message means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Meaning {
-    pub(super) kind: ErrorKind,
+pub(in crate::error) struct Meaning {
+    pub(in crate::error) kind: ErrorKind,
     /// Nothing was begun, or all of it was undone, and another try may succeed.
-    pub(super) retryable: bool,
+    pub(in crate::error) retryable: bool,
 }
 
 impl Meaning {
-    pub(super) fn of(said: &ServerMessage, phase: Phase) -> Self {
+    pub(in crate::error) fn of(said: &ServerMessage, phase: Phase) -> Self {
         if phase != Phase::Query && phase != Phase::Commit {
             return Self::at_opening(said);
         }

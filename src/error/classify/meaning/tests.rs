@@ -2,8 +2,8 @@
 
 use postgres::error::SqlState;
 
-use super::super::{Error, LimitedBy};
 use super::*;
+use crate::error::{Error, LimitedBy};
 
 fn said(severity: &str, code: &str, message: &str) -> ServerMessage {
     ServerMessage::new(severity, SqlState::from_code(code), message)
