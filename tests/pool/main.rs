@@ -4,32 +4,19 @@
 
 mod async_context;
 mod cancelling;
+mod checkout;
 mod closing;
-mod deadlines;
-mod failover;
-mod fleet;
 mod forking;
-mod full_server;
 mod idempotent;
-mod idling;
-mod keepalive;
-mod listening;
+mod idle;
 mod logging;
-mod opening;
-mod outage;
 mod own_statements;
-mod pooling;
-mod refused;
-mod releasing;
-mod returning;
-mod shedding;
+mod server;
 mod statements;
 mod stats;
 mod stress;
 #[path = "../support/mod.rs"]
 mod support;
-mod thaw;
-mod waiting;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
