@@ -187,7 +187,7 @@ fn the_comparison_finds_every_kind_of_change_that_breaks_programs_and_no_other()
 #[test]
 fn every_struct_that_may_grow_is_tried_at_every_size() {
     let header = fs::read_to_string(header()).unwrap();
-    let tried = fs::read_to_string(root().join("tests/c/growth.c")).unwrap();
+    let tried = fs::read_to_string(root().join("tests/c/abi/growth.c")).unwrap();
     let names = growing(&header);
     assert!(names.contains("holdfast_stats") && names.contains("holdfast_acquire_options"), "{names:?}");
     // What no function takes, only callbacks get: there the library makes the struct.
@@ -201,5 +201,5 @@ fn every_struct_that_may_grow_is_tried_at_every_size() {
         .into_iter()
         .filter(|name| is_given(name) && !tried.contains(&format!("sizeof({name})")))
         .collect();
-    assert!(missed.is_empty(), "tests/c/growth.c does not try {missed:?}");
+    assert!(missed.is_empty(), "tests/c/abi/growth.c does not try {missed:?}");
 }

@@ -180,8 +180,13 @@ pub fn build_file(cc: &str, source: &Path, name: &str, flags: &[&str]) -> PathBu
 
 /// A test program linked with the shared library.
 pub fn build(cc: &str, name: &str, variant: &str, flags: &[&str]) -> PathBuf {
-    let source = root().join("tests/c").join(name).with_extension("c");
-    build_file(cc, &source, &format!("{name}-{variant}"), flags)
+    let source = sources().into_iter().find(|path| path.file_stem() == Some(OsStr::new(name)));
+    build_file(
+        cc,
+        &source.unwrap_or_else(|| panic!("tests/c has no {name}.c")),
+        &format!("{name}-{variant}"),
+        flags,
+    )
 }
 
 /// Compiles a test program plainly and with the sanitizers for addresses and undefined behaviour, and runs both.
