@@ -1,5 +1,6 @@
-//! PostgreSQL's messages as bytes: framing, parameter reports, fatal messages, command tags, text formats. No I/O.
+//! PostgreSQL's messages as bytes: `Bind`, framing, parameter reports, fatal messages, command tags, text formats. No I/O.
 
+pub(crate) mod bind;
 pub(crate) mod command_tag;
 pub(crate) mod fatal_message;
 pub(crate) mod framing;

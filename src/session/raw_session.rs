@@ -30,8 +30,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct SessionState {
     pub(super) reader: Reader,
     pub(super) out: BytesMut,
-    /// The longest request written into `out`, whose memory it may still hold.
-    pub(super) longest_request: usize,
     pub(super) statements: Statements,
     messages: Messages,
     /// The settings under which the server wrote the values now being received.
@@ -59,7 +57,6 @@ impl SessionState {
         Self {
             reader: Reader::new(),
             out: BytesMut::new(),
-            longest_request: 0,
             statements: Statements::new(statement_cache, mode),
             messages: Messages::default(),
             settings: TextSettings::default(),
@@ -111,9 +108,8 @@ impl SessionState {
     fn trim(&mut self) {
         self.reader.trim();
         self.statements.trim();
-        if self.longest_request > MAX_IDLE_REQUEST_BYTES {
+        if self.out.capacity() > MAX_IDLE_REQUEST_BYTES {
             self.out = BytesMut::new();
-            self.longest_request = 0;
         }
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod state;
 pub(super) mod unanswered;
 
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -134,15 +135,12 @@ impl<'a> Exchange<'a> {
 
     /// Sends `state.out` in the middle of an exchange.
     pub(super) fn send(&mut self) -> Result<(), Error> {
-        let out = self.state.out.split();
+        let mut out = mem::take(&mut self.state.out);
         let reader = &mut self.state.reader;
         let sent = self.line.send(&out, |line| reader.try_fill(line).map(drop)).map_err(broken);
-        if out.len() > self.state.longest_request {
-            self.state.longest_request = out.len();
-            if out.len() > MAX_KEPT_BUFFER_BYTES {
-                self.state.out = BytesMut::new();
-                self.state.longest_request = 0;
-            }
+        if out.capacity() <= MAX_KEPT_BUFFER_BYTES {
+            out.clear();
+            self.state.out = out;
         }
         sent
     }
@@ -155,13 +153,22 @@ impl<'a> Exchange<'a> {
     #[inline]
     pub(super) fn next(&mut self) -> Result<(Reply, Received), Error> {
         loop {
-            let message = self.state.reader.next(&mut self.line).map_err(broken)?;
-            match self.classify(&message) {
-                Ok(Some(reply)) => return Ok((reply, message)),
-                Ok(None) => {}
-                Err(_) => return Err(self.unexpected()),
+            let message = self.next_message()?;
+            if let Some(reply) = self.reply(&message)? {
+                return Ok((reply, message));
             }
         }
+    }
+
+    #[inline]
+    fn next_message(&mut self) -> Result<Received, Error> {
+        self.state.reader.next(&mut self.line).map_err(broken)
+    }
+
+    /// Parses a message; `None` for one that belongs to no reply.
+    #[inline]
+    fn reply(&mut self, message: &Received) -> Result<Option<Reply>, Error> {
+        self.classify(message).map_err(|_| self.unexpected())
     }
 
     /// Returns the next message of the reply if it has arrived.
@@ -289,12 +296,16 @@ impl<'a> Exchange<'a> {
     pub(super) fn skip_one(&mut self) -> Result<Option<Box<ServerMessage>>, Error> {
         let mut first_error = None;
         loop {
-            match self.next()?.0 {
-                Reply::Ready => return Ok(first_error),
-                Reply::Error(e) => {
+            let message = self.next_message()?;
+            // What an ordinary result has left.
+            if message.kind == b'Z' {
+                return Ok(first_error);
+            }
+            match self.reply(&message)? {
+                Some(Reply::Error(e)) => {
                     first_error.get_or_insert(e);
                 }
-                Reply::CopyIn => self.abort_open_copy()?,
+                Some(Reply::CopyIn) => self.abort_open_copy()?,
                 _ => {}
             }
         }
@@ -308,21 +319,32 @@ impl<'a> Exchange<'a> {
     /// Reads rows into `block` until the statement ends, then its tag.
     pub(super) fn read_rows(&mut self, block: &mut ResultBlock) -> Result<(), Error> {
         loop {
-            let (reply, message) = self.next()?;
-            match reply {
-                Reply::Row => self.push_row(block, &message)?,
-                Reply::Complete => {
+            let message = self.next_message()?;
+            // The messages of an ordinary result, without a `Reply` for each: a tenth of the instructions of a point query.
+            match message.kind {
+                b'D' => self.push_row(block, &message)?,
+                b'2' => {}
+                b'C' => {
                     block.finish(self.tag(&message)?);
                     return Ok(());
                 }
-                // A portal is suspended once the rows asked for have come.
-                Reply::EmptyQuery | Reply::Suspended => return Ok(()),
-                Reply::Error(e) => return Err(refused(*e)),
-                Reply::Bound | Reply::Closed => {}
-                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
-                Reply::CopyOut => return Err(copy_by_query()),
-                _ => return Err(self.unexpected()),
+                _ if self.ends_rows(&message)? => return Ok(()),
+                _ => {}
             }
+        }
+    }
+
+    /// Takes one of the rarer messages among rows; `true` for one that ends them.
+    #[cold]
+    fn ends_rows(&mut self, message: &Received) -> Result<bool, Error> {
+        match self.reply(message)? {
+            // A portal is suspended once the rows asked for have come.
+            Some(Reply::EmptyQuery | Reply::Suspended) => Ok(true),
+            Some(Reply::Error(e)) => Err(refused(*e)),
+            None | Some(Reply::Closed) => Ok(false),
+            Some(Reply::CopyIn) => Err(self.refuse_copy(CopyIn::Extended)),
+            Some(Reply::CopyOut) => Err(copy_by_query()),
+            Some(_) => Err(self.unexpected()),
         }
     }
 

@@ -8,6 +8,7 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::frontend::{self, BindError};
 
 use crate::error::{Error, Phase};
+use crate::protocol::bind::write_bind;
 use crate::protocol::session_parameters::TextSettings;
 use crate::protocol::text_format;
 use crate::session::statements::prepared::Prepared;
@@ -158,9 +159,9 @@ pub(in crate::session) fn bind(
     result_formats: &[i16],
     out: &mut BytesMut,
 ) -> Result<(), Error> {
-    let formats = params.iter().map(|p| p.format.code());
-    let codes = result_formats.iter().copied();
-    written(frontend::bind("", name, formats, params.iter(), |param, out| param.write(out), codes, out))
+    let format = |index: usize| params[index].format.code();
+    let write = |index: usize, out: &mut BytesMut| params[index].write(out);
+    written(write_bind(("", name), params.len(), format, write, result_formats, out))
 }
 
 /// Writes `Bind` of values to a described statement; an empty `portal` is the unnamed one. A statement without a name is parsed
@@ -177,10 +178,9 @@ pub(in crate::session) fn bind_values<V: BindValues + ?Sized>(
     if !statement.is_named() {
         parse_again(sql, statement, values, out)?;
     }
-    let formats = (0..values.len()).map(|index| values.format(statement, index));
+    let format = |index| values.format(statement, index);
     let write = |index, out: &mut BytesMut| values.write(statement, index, out);
-    let codes = result_formats.iter().copied();
-    written(frontend::bind(portal, &statement.name, formats, 0..values.len(), write, codes, out))?;
+    written(write_bind((portal, &statement.name), values.len(), format, write, result_formats, out))?;
     if statement.is_named() { Ok(()) } else { describe_portal(portal, out) }
 }
 
@@ -210,8 +210,9 @@ fn written(bound: std::result::Result<(), BindError>) -> Result<(), Error> {
 }
 
 /// Writes `Execute` of the unnamed portal without a limit.
-pub(in crate::session) fn execute(out: &mut BytesMut) -> Result<(), Error> {
-    execute_portal("", 0, out)
+pub(in crate::session) fn execute(out: &mut BytesMut) {
+    // Type, length, no name, no limit.
+    out.extend_from_slice(b"E\0\0\0\x09\0\0\0\0\0");
 }
 
 /// Writes `Execute` of a portal for at most `most` rows; 0 for all.

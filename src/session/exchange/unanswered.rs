@@ -42,8 +42,7 @@ impl RawSession<'_> {
         if request::query(sql, &mut self.state.out).is_err() {
             return false;
         }
-        let out = self.state.out.split();
-        match line.send_now(&out) {
+        match line.send_now(&self.state.out) {
             Ok(true) => {}
             Ok(false) => return false,
             Err(e) => {

@@ -69,7 +69,7 @@ impl RawSession<'_> {
         write(&mut |ready, params| {
             let shape = ready.prepared.shape(ready.format, settings);
             request::bind(&ready.prepared.name, params, &shape.codes, &mut out)?;
-            request::execute(&mut out)?;
+            request::execute(&mut out);
             request::sync(&mut out);
             expected.push_back((ready.prepared.clone(), shape.columns.clone()));
             Ok(())

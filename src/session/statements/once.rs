@@ -49,7 +49,7 @@ impl RawSession<'_> {
     ) -> Result<(T, Arc<Prepared>)> {
         let statement = self.write_once(text, types, values)?;
         let out = self.out();
-        request::execute(out)?;
+        request::execute(out);
         request::sync(out);
         let shape = statement.shape(ResultFormat::Binary, self.text_settings());
         let mut exchange = self.begin()?;

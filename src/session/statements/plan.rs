@@ -182,7 +182,8 @@ fn write_one(
             request::bind(name, request.params, &step.format.codes(&[], settings), out)?;
         }
     }
-    request::execute(out)
+    request::execute(out);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl RawSession<'_> {
         let shape = prepared.shape(format, self.text_settings());
         let out = self.request()?;
         request::bind_values("", sql, prepared, values, &shape.codes, out)?;
-        request::execute(out)?;
+        request::execute(out);
         request::sync(out);
         let mut exchange = self.begin()?;
         if prepared.is_named() {
@@ -90,7 +90,7 @@ impl RawSession<'_> {
             let shape = prepared.shape(ResultFormat::Binary, raw.text_settings());
             let out = raw.request()?;
             request::bind_values("", sql, prepared, values, &shape.codes, out)?;
-            request::execute(out)?;
+            request::execute(out);
             request::sync(out);
             let mut exchange = raw.begin()?;
             let bound =
@@ -114,7 +114,7 @@ impl RawSession<'_> {
         let key = self.statements().key_of(sql, params);
         let out = self.request()?;
         request::bind_undescribed(sql, params, format, out)?;
-        request::execute(out)?;
+        request::execute(out);
         request::sync(out);
         let mut exchange = self.begin()?;
         let read = exchange.await_described_and_bound(key).and_then(|prepared| {

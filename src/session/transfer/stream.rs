@@ -133,7 +133,7 @@ impl RawSession<'_> {
         let out = self.out();
         // Without it, the server would send `BindComplete` only along with rows.
         request::flush(out);
-        request::execute(out)?;
+        request::execute(out);
         request::sync(out);
         let mut exchange = self.begin()?;
         match bound(&mut exchange) {
