@@ -79,7 +79,7 @@ pub mod sql;
 mod sys;
 mod testing;
 
-pub use config::PoolConfig;
+pub use config::{PasswordRequest, PoolConfig};
 pub use error::{
     Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PoolSnapshot, Result, ServerMessage,
 };

@@ -13,6 +13,7 @@ use super::hosts;
 use super::hosts::{Passwords, Places};
 use super::option_info;
 use super::option_info::{Default, OptionInfo};
+use super::password::PasswordCallback;
 use super::require_auth::RequireAuth;
 use super::service;
 use super::settings::{
@@ -264,8 +265,12 @@ impl Resolved {
         )))
     }
 
-    /// The settings of a connection.
-    pub(super) fn server(&self, environment: &Environment) -> Result<ServerSettings> {
+    /// The settings of a connection. A callback takes the place of all other sources of passwords.
+    pub(super) fn server(
+        &self,
+        environment: &Environment,
+        password_callback: Option<PasswordCallback>,
+    ) -> Result<ServerSettings> {
         let user: String = self.find("user").ok_or_else(|| {
             Error::config(match self.find("environment") {
                 Some(false) => "user is not given, and environment is off: set user",
@@ -273,9 +278,9 @@ impl Resolved {
             })
         })?;
         let dbname = self.find("dbname").unwrap_or_else(|| user.clone());
-        let given = self.secret("password");
+        let given = self.secret("password").filter(|_| password_callback.is_none());
         // Read at each opening: passwords change while a pool lives.
-        let passfile = self.path("passfile").filter(|_| given.is_none());
+        let passfile = self.path("passfile").filter(|_| given.is_none() && password_callback.is_none());
         let places = Places {
             host: self.get("host").unwrap_or_default(),
             hostaddr: self.get("hostaddr").unwrap_or_default(),
@@ -290,6 +295,7 @@ impl Resolved {
         }
         Ok(ServerSettings {
             hosts,
+            password_callback,
             user,
             dbname,
             application_name: self.find("application_name"),

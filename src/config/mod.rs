@@ -9,6 +9,7 @@ mod hosts;
 mod option_info;
 mod options;
 mod passfile;
+pub(crate) mod password;
 pub(crate) mod require_auth;
 mod service;
 pub(crate) mod settings;
@@ -19,10 +20,13 @@ pub(crate) mod value;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::fmt;
 
 pub(crate) use environment::Environment;
 pub use option_info::{Group, OptionInfo, option, options, reference_table};
+use password::PasswordCallback;
+pub use password::PasswordRequest;
 pub use settings::{
     ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
@@ -90,6 +94,7 @@ pub struct PoolConfig {
     production: Option<bool>,
     log_sink: Option<LogSink>,
     event_sink: Option<EventSink>,
+    password_callback: Option<PasswordCallback>,
 }
 
 impl PoolConfig {
@@ -137,7 +142,14 @@ impl PoolConfig {
 
     /// An empty configuration in given surroundings.
     pub(crate) fn within(environment: Environment) -> Self {
-        Self { explicit: BTreeMap::new(), environment, production: None, log_sink: None, event_sink: None }
+        Self {
+            explicit: BTreeMap::new(),
+            environment,
+            production: None,
+            log_sink: None,
+            event_sink: None,
+            password_callback: None,
+        }
     }
 
     pub(crate) fn from_environment(environment: Environment) -> Result<Self> {
@@ -290,6 +302,43 @@ impl PoolConfig {
         self.event_sink.as_ref()
     }
 
+    /// Asks `ask` for the password at each opening of a session: for tokens that expire, and passwords that are rotated.
+    /// While it is set, `password` is ignored wherever it is given, and the password file is not read. A second callback
+    /// replaces the first. Default: none.
+    ///
+    /// It is called once the server is reached, on the thread that opens the session (a caller's or the library's), by
+    /// several at once, never while a lock is held. It may block until [`deadline`](PasswordRequest::deadline), which is the
+    /// attempt's; getting connections inside fails with [`Misuse`](crate::ErrorKind::Misuse). Its error, or a panic, which
+    /// goes no further, is the cause of the failed attempt: kind [`Auth`](crate::ErrorKind::Auth), retryable. What it
+    /// returns is dropped when the session is open or the attempt has failed, and never shows in an error, a log record or
+    /// `Debug`.
+    ///
+    /// When the server refuses the password, it is asked once more at once (`was_refused`): the password may have changed
+    /// between asking and sending. Another one is tried; the same one is not sent again. A pool that was refused asks it
+    /// again when callers want a connection, 0.1 s later and then ever more rarely, and tries the server as soon as it
+    /// gives another password. It is dropped with the last pool and configuration that has it.
+    ///
+    /// ```
+    /// use holdfast::PoolConfig;
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// let config = PoolConfig::from_url("postgresql://app@db.example/orders?sslmode=verify-full")?
+    ///     .password_with(|_session| Ok(std::fs::read_to_string("/run/secrets/db")?.trim_end().to_owned()));
+    /// # config.validate()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn password_with(
+        mut self,
+        ask: impl Fn(&PasswordRequest<'_>) -> Result<String, Box<dyn StdError + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.password_callback = Some(PasswordCallback::new(ask));
+        self
+    }
+
     /// Records the value of a setter; it is checked when the settings are made.
     fn with(mut self, key: &'static str, value: String) -> Self {
         self.explicit.insert(key, value);
@@ -319,7 +368,8 @@ impl PoolConfig {
     /// Returns the finished settings. Reads service and password files.
     pub(crate) fn settings(&self) -> Result<(PoolSettings, ServerSettings)> {
         let resolved = self.resolved()?;
-        Ok((resolved.pool()?, resolved.server(&self.environment)?))
+        let callback = self.password_callback.clone();
+        Ok((resolved.pool()?, resolved.server(&self.environment, callback)?))
     }
 
     /// Returns the finished settings of a pool with a server within this process: the options for reaching a server are

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::passfile::PasswordEntry;
+use super::password::PasswordCallback;
 use super::require_auth::RequireAuth;
 
 /// An enum whose variants have a name that users write: the same in URLs, in the environment and in `Display`.
@@ -287,6 +288,8 @@ pub(crate) struct OrphanSettings {
 pub(crate) struct ServerSettings {
     /// At least one.
     pub(crate) hosts: Vec<HostSettings>,
+    /// The program's source of passwords, for all hosts.
+    pub(crate) password_callback: Option<PasswordCallback>,
     pub(crate) user: String,
     pub(crate) dbname: String,
     pub(crate) application_name: Option<String>,
@@ -316,6 +319,7 @@ impl ServerSettings {
                 password: None,
                 password_entry: None,
             }],
+            password_callback: None,
             user: name.clone(),
             dbname: name,
             application_name,

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::connector::{Opening, name_of};
+use super::password::HostPassword;
 use crate::config::settings::{Host, HostSettings};
 use crate::error::Error;
 use crate::link::dial::address::Address;
@@ -16,6 +17,7 @@ use crate::sys::clock::Tick;
 /// One address to try.
 pub(super) struct Candidate<'a> {
     pub(super) host: &'a HostSettings,
+    pub(super) password: &'a HostPassword<'a>,
     pub(super) address: Address,
     /// The socket of the connection that was made to it first of all addresses, and the time that took.
     pub(super) connected: Cell<Option<(OwnedFd, Duration)>>,
@@ -35,6 +37,7 @@ impl Opening<'_> {
     pub(super) fn candidates<'a>(
         &self,
         host: &'a HostSettings,
+        password: &'a HostPassword<'a>,
         deadline: Instant,
     ) -> Result<Vec<Candidate<'a>>, Error> {
         let addresses = match self.in_process {
@@ -43,7 +46,7 @@ impl Opening<'_> {
         };
         let mut candidates: Vec<_> = addresses
             .into_iter()
-            .map(|address| Candidate { host, address, connected: Cell::default() })
+            .map(|address| Candidate { host, password, address, connected: Cell::default() })
             .collect();
         if self.server.load_balance_hosts {
             fastrand::shuffle(&mut candidates);

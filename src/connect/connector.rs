@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::candidates::Candidate;
+use super::password::{HostPassword, RefusedPasswords};
 use super::role::{FirstRow, misfit};
 use super::session_options::OptionsForm;
 use super::startup::SessionStart;
 use super::timing::Timing;
 use super::unresponsive::{MIN_SILENCE, Unresponsive};
+use crate::config::password::PasswordCallback;
 use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs};
 use crate::error::{Error, ErrorKind};
 use crate::link::Link;
@@ -53,6 +55,7 @@ impl Opened {
 pub(crate) struct Connector {
     server: ServerSettings,
     unresponsive: Unresponsive,
+    refused_passwords: RefusedPasswords,
     options_form: OptionsForm,
     /// Set once a pooler is known to be in between: there a fleet's mark is of no use, and each name of its own costs a `SET`.
     leaves_out_mark: AtomicBool,
@@ -85,6 +88,7 @@ impl Connector {
     fn with(server: ServerSettings, tls: Arc<Tls>, in_process: Option<InProcess>) -> Self {
         Self {
             unresponsive: Unresponsive::new(server.hosts.len()),
+            refused_passwords: RefusedPasswords::default(),
             options_form: OptionsForm::default(),
             leaves_out_mark: AtomicBool::new(false),
             server,
@@ -101,11 +105,19 @@ impl Connector {
         }
     }
 
-    /// Returns the settings that decide whether a connection can be made: all but the application name. `None` for a server
+    /// Returns what decides whether a connection can be made: all settings but the application name. `None` for a server
     /// within the process.
-    pub(crate) fn reachability(&self) -> Option<ServerSettings> {
-        let settings = ServerSettings { application_name: None, ..self.server.clone() };
-        self.in_process.is_none().then_some(settings)
+    pub(crate) fn reachability(&self) -> Option<Reachability> {
+        let password_callback = self.server.password_callback.as_ref().map(PasswordCallback::id);
+        let settings =
+            ServerSettings { application_name: None, password_callback: None, ..self.server.clone() };
+        self.in_process.is_none().then_some(Reachability { settings, password_callback })
+    }
+
+    /// Returns whether the source of a password that the server refused last gives another one now. May block up to
+    /// `deadline`, in the program's callback: no lock may be held.
+    pub(crate) fn has_another_password(&self, deadline: Instant) -> bool {
+        self.refused_passwords.has_another(&self.server, deadline)
     }
 
     /// Returns whether open sessions depend on the server's role. `PreferStandby` accepts any role.
@@ -140,9 +152,12 @@ impl Connector {
     ) -> Result<Opened, Error> {
         let Self { server, unresponsive, options_form, tls, .. } = self;
         let application_name = self.application_name();
-        Opening {
+        let passwords: Vec<_> = server.hosts.iter().map(|host| HostPassword::new(server, host)).collect();
+        let opened = Opening {
             application_name,
             server,
+            passwords: &passwords,
+            refused_passwords: &self.refused_passwords,
             unresponsive,
             options_form,
             tls,
@@ -150,14 +165,29 @@ impl Connector {
             abort,
             new_session,
         }
-        .run(deadline)
+        .run(deadline);
+        if !opened.as_ref().is_err_and(Error::is_of_refused_password) {
+            self.refused_passwords.clear();
+        }
+        opened
     }
+}
+
+/// What two pools must have in common to find the same server in or out of reach.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Reachability {
+    /// Without the password callback, which would be kept alive.
+    settings: ServerSettings,
+    password_callback: Option<u64>,
 }
 
 /// One call of [`Connector::open`].
 pub(super) struct Opening<'a> {
     pub(super) server: &'a ServerSettings,
     pub(super) application_name: Option<&'a str>,
+    /// One for each host.
+    pub(super) passwords: &'a [HostPassword<'a>],
+    pub(super) refused_passwords: &'a RefusedPasswords,
     pub(super) unresponsive: &'a Unresponsive,
     pub(super) options_form: &'a OptionsForm,
     pub(super) tls: &'a Arc<Tls>,
@@ -187,7 +217,8 @@ impl Opening<'_> {
         for (index, (number, host)) in hosts.into_iter().enumerate() {
             let (asked, asked_at) = (Tick::now(), Instant::now());
             let host_deadline = share(deadline, host_count - index);
-            let mut candidates = match self.candidates(host, host_deadline) {
+            let Some(password) = self.passwords.get(number) else { continue };
+            let mut candidates = match self.candidates(host, password, host_deadline) {
                 Ok(candidates) => candidates,
                 Err(e) => {
                     let e = e.with_timings(|timings| timings.failing = asked_at.elapsed());
@@ -215,6 +246,9 @@ impl Opening<'_> {
                     }
                     Err(e) => {
                         let final_answer = is_final(&e);
+                        if e.is_of_refused_password() {
+                            self.refused_passwords.note(number, password);
+                        }
                         let e = e.with_timings(|timings| timings.resolve = Some(resolved_in));
                         failures.push(e.at_target(name_of(&next)));
                         if final_answer {
@@ -252,9 +286,9 @@ impl Opening<'_> {
 }
 
 /// Returns whether no other address of the same service can mend a failure: wrong credentials, wrong database, no
-/// permission, a certificate that does not match.
+/// permission, a certificate that does not match, no password from the program.
 fn is_final(error: &Error) -> bool {
-    !error.is_retryable()
+    !error.is_retryable() || error.is_of_password_callback()
 }
 
 /// Merges all failures into one error: the last, which is the permanent one if any is, with the others in its text.

@@ -64,10 +64,10 @@ impl Opening<'_> {
         let began = Instant::now();
         let form = self.options_form;
         let options = form.of(self.server.options.as_deref());
-        let opened = self.try_layer(candidate, layer, wanted, deadline, &options).or_else(|error| {
+        let opened = self.try_password(candidate, layer, wanted, deadline, &options).or_else(|error| {
             let other = form.other(&options, self.server.options.as_deref());
             let Some(other) = other.filter(|_| error.is_of_refused_parameter()) else { return Err(error) };
-            let opened = self.try_layer(candidate, layer, wanted, deadline, &other)?;
+            let opened = self.try_password(candidate, layer, wanted, deadline, &other)?;
             form.keep(&other);
             Ok(opened)
         });
@@ -78,6 +78,27 @@ impl Opening<'_> {
             });
             Failure { error, layer }
         })
+    }
+
+    /// Tries with the password at hand; if the server refuses that, once more with what its source gives now.
+    fn try_password(
+        &self,
+        candidate: &Candidate<'_>,
+        layer: Layer,
+        wanted: TargetSessionAttrs,
+        deadline: Instant,
+        options: &SessionOptions,
+    ) -> Result<Opened, Error> {
+        let tried = self.try_layer(candidate, layer, wanted, deadline, options);
+        let refusal = match tried {
+            Err(error) if error.is_of_refused_password() => error,
+            other => return other,
+        };
+        match candidate.password.renew(deadline) {
+            Ok(true) => self.try_layer(candidate, layer, wanted, deadline, options),
+            Ok(false) => Err(refusal),
+            Err(e) => Err(refusal.with_note(format!("asked for another one: {}", e.summary()))),
+        }
     }
 
     fn try_layer(
@@ -104,8 +125,11 @@ impl Opening<'_> {
             abort: self.abort.clone(),
         };
         let dialled = dial.run()?;
+        let password = candidate
+            .password
+            .get(deadline)
+            .map_err(|error| error.with_timings(|timings| dialled.note(timings)))?;
         let began = Instant::now();
-        let password = candidate.host.current_password();
         let start = self
             .start_up(password.as_ref(), options)
             .run(&dialled.link, deadline)
@@ -172,7 +196,7 @@ struct Failure {
 
 fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
     let error = &failure.error;
-    if error.is_of_other_service() {
+    if error.is_of_other_service() || error.is_of_password_callback() {
         return false;
     }
     // A network failure would fail the plain try as well, and time is short.

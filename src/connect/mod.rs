@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 mod guest;
 mod layers;
 mod messages;
+mod password;
 mod role;
 mod server_timeouts;
 mod session_options;
@@ -20,7 +21,7 @@ mod startup_tests;
 mod timing;
 mod unresponsive;
 
-pub(crate) use connector::{Connector, Opened};
+pub(crate) use connector::{Connector, Opened, Reachability};
 pub(crate) use guest::{Guest, open_guest};
 pub(crate) use startup::SessionStart;
 #[cfg(feature = "diagnose")]

@@ -6,7 +6,7 @@ use super::auth::{Authentication, Credentials, Step};
 use super::messages::{Message, Messages};
 use super::session_options::SessionOptions;
 use crate::config::settings::ProtocolVersion;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, PasswordFault, Phase};
 use crate::link::{BackendKey, Link};
 use crate::session::parse_server_message;
 
@@ -108,7 +108,15 @@ impl StartUp<'_> {
                     has_negotiated = true;
                 }
                 b'v' => return Err(messages.unexpected(kind)),
-                _ => return Err(refused(messages, &message)),
+                _ => {
+                    let refusal = refused(messages, &message);
+                    let of_password = refusal.kind() == ErrorKind::Auth && authentication.awaits_verdict();
+                    return Err(if of_password {
+                        refusal.of_password(PasswordFault::Refused)
+                    } else {
+                        refusal
+                    });
+                }
             }
         }
     }

@@ -256,6 +256,43 @@ fn a_missing_password_is_reported_by_method() {
     }
 }
 
+/// The error of a client whose server asks for a password in the clear, reads it, and says `reply`.
+fn after_password(reply: &[u8]) -> Error {
+    let mut server = ScriptedServer::fresh().unwrap();
+    server.say(&request(3, b""));
+    let mut told = server.server.try_clone().unwrap();
+    told.set_nonblocking(false).unwrap();
+    let reply = reply.to_vec();
+    let teller = thread::spawn(move || {
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"pencil\0") {
+            let mut some = [0; 256];
+            let count = told.read(&mut some).unwrap();
+            assert!(count > 0, "it hung up");
+            heard.extend_from_slice(&some[..count]);
+        }
+        told.write_all(&reply).unwrap();
+    });
+    let error = Client::new().start(&server).unwrap_err();
+    teller.join().unwrap();
+    error
+}
+
+#[test]
+fn a_refusal_is_one_of_the_password_only_in_reply_to_it() {
+    let refusal = |code: &str| message(b'E', format!("SFATAL\0VFATAL\0C{code}\0Mno\0\0").as_bytes());
+    // PAM and LDAP (28000) as well as passwords that the server knows itself (28P01).
+    for code in ["28P01", "28000"] {
+        let before = Client::new().meets(&[&refusal(code)]).unwrap_err();
+        let reply = after_password(&refusal(code));
+        let after = after_password(&[ok(), refusal(code)].concat());
+        let of_password = [&before, &reply, &after].map(Error::is_of_refused_password);
+        assert_eq!(of_password, [false, true, false], "{before}; {reply}; {after}");
+        assert!([before, reply, after].iter().all(|error| error.kind() == ErrorKind::Auth));
+    }
+    assert!(!after_password(&refusal("53300")).is_of_refused_password());
+}
+
 #[test]
 fn passwords_in_the_clear_and_by_md5_are_answered() {
     let answered = |asked: Vec<u8>| {

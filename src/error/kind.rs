@@ -19,7 +19,8 @@ named_enum! {
         Unreachable "unreachable",
         /// TLS could not be established as `sslmode` demands. Never retryable.
         Tls "tls",
-        /// The server refused the credentials (SQLSTATE class 28). Never retryable.
+        /// The server refused the credentials (SQLSTATE class 28), or the program's password callback gave none. Retryable in the
+        /// second case only.
         Auth "auth",
         /// No connection slot is left: SQLSTATE 53300 in all its texts, or a pooler's own refusal.
         ServerFull "server_full",

@@ -12,6 +12,7 @@ mod kind;
 mod limited_by;
 mod link_fault;
 mod parameter_count;
+mod password_fault;
 mod phase_timings;
 mod remedy;
 mod server_message;
@@ -33,6 +34,7 @@ pub use kind::{ErrorKind, Phase};
 pub use limited_by::LimitedBy;
 pub(crate) use link_fault::LinkFault;
 pub use parameter_count::ParameterCount;
+pub(crate) use password_fault::PasswordFault;
 pub(crate) use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;
 pub use snapshot::PoolSnapshot;
@@ -69,6 +71,7 @@ struct Inner {
     retryable: bool,
     /// Set when another service than PostgreSQL answered.
     of_other_service: bool,
+    password_fault: Option<PasswordFault>,
     source: Option<Source>,
 }
 
@@ -88,6 +91,7 @@ impl Error {
             parameter_count: None,
             retryable: classify::retryable_by_kind(kind),
             of_other_service: false,
+            password_fault: None,
             source: None,
         }))
     }
@@ -159,6 +163,7 @@ impl Error {
             parameter_count,
             retryable,
             of_other_service,
+            password_fault,
             ..
         } = &*self.0;
         Self(Box::new(Inner {
@@ -175,6 +180,7 @@ impl Error {
             parameter_count: *parameter_count,
             retryable: *retryable,
             of_other_service: *of_other_service,
+            password_fault: *password_fault,
             source: None,
         }))
     }

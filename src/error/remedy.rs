@@ -17,6 +17,11 @@ impl Error {
         if self.is_of_other_service() {
             return Some("check host and port: what answers there is another service than PostgreSQL");
         }
+        if self.is_of_password_callback() {
+            return Some(
+                "look at where the program's password callback gets passwords from: the server was not asked",
+            );
+        }
         if let Some(said) = self.server() {
             if self.is_of_refused_parameter() {
                 return Some(

@@ -4,6 +4,10 @@
 //! server an authentication, and some servers lock the account after a few. So after the first failure only a slow probe tries
 //! again. It begins when a caller wants a connection and the last attempt is long enough ago: a second, doubled each time, a
 //! minute at most, shortened at random by up to a half.
+//!
+//! Where the source of a refused password may give another, it is asked sooner: after a tenth of a second, then after waits that
+//! double up to a second. If it does give another and that is refused too, the waits double up to a minute: a source that makes
+//! a new token each time must not have the server asked ever again.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +15,8 @@ use super::backoff::shortened;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const FIRST_WAIT_FOR_PASSWORD: Duration = Duration::from_millis(100);
+const LONGEST_WAIT_FOR_SAME_PASSWORD: Duration = Duration::from_secs(1);
 
 /// A permanent failure, and the schedule of its probes.
 #[derive(Debug)]
@@ -20,13 +26,26 @@ pub(crate) struct PermanentFailurePolicy {
     pub(crate) asked: Instant,
     wait: Duration,
     next_probe: Instant,
+    password_wait: Duration,
+    /// The time from which the source of the password may be asked again.
+    next_password: Instant,
+    /// The source was asked since the last attempt.
+    has_asked_source: bool,
 }
 
 impl PermanentFailurePolicy {
     /// `chance` is uniform in 0..1, here and below.
     pub(crate) fn new(now: Instant, chance: f64) -> Self {
         let next_probe = now + shortened(FIRST_WAIT, chance);
-        Self { since: now, asked: now, wait: FIRST_WAIT, next_probe }
+        Self {
+            since: now,
+            asked: now,
+            wait: FIRST_WAIT,
+            next_probe,
+            password_wait: FIRST_WAIT_FOR_PASSWORD,
+            next_password: now + FIRST_WAIT_FOR_PASSWORD,
+            has_asked_source: false,
+        }
     }
 
     /// Records another attempt that failed alike.
@@ -37,6 +56,23 @@ impl PermanentFailurePolicy {
         }
         self.asked = now;
         self.next_probe = now + shortened(self.wait, chance);
+        if std::mem::take(&mut self.has_asked_source) {
+            self.password_wait = (self.password_wait * 2).min(LONGEST_WAIT);
+        }
+        self.next_password = now + self.password_wait;
+    }
+
+    /// Takes the right to ask the source of the password. `false` when that is not due.
+    pub(crate) fn begin_asking_source(&mut self, now: Instant) -> bool {
+        if now < self.next_password {
+            return false;
+        }
+        if self.password_wait < LONGEST_WAIT_FOR_SAME_PASSWORD {
+            self.password_wait = (self.password_wait * 2).min(LONGEST_WAIT_FOR_SAME_PASSWORD);
+        }
+        self.next_password = now + self.password_wait;
+        self.has_asked_source = true;
+        true
     }
 
     pub(crate) fn may_ask_again(&self, now: Instant) -> bool {
@@ -73,6 +109,34 @@ mod tests {
             refusal.again(now, 0.0);
         }
         assert_eq!(refusal.next_probe(), now + FIRST_WAIT);
+    }
+
+    #[test]
+    fn the_source_of_the_password_is_asked_every_second_while_it_gives_the_same() {
+        let start = Instant::now();
+        let mut refusal = PermanentFailurePolicy::new(start, 0.0);
+        let mut asked = Vec::new();
+        for tenths in 0..60 {
+            if refusal.begin_asking_source(start + tenths * Duration::from_millis(100)) {
+                asked.push(tenths);
+            }
+        }
+        assert_eq!(asked, [1, 3, 7, 15, 25, 35, 45, 55]);
+    }
+
+    #[test]
+    fn new_passwords_that_are_refused_too_are_tried_ever_more_rarely() {
+        let start = Instant::now();
+        let mut refusal = PermanentFailurePolicy::new(start, 0.0);
+        let mut attempts = 0;
+        for second in 0..600 {
+            let now = start + Duration::from_secs(second);
+            if refusal.begin_asking_source(now) {
+                attempts += 1;
+                refusal.again(now, 0.0);
+            }
+        }
+        assert!((10..=20).contains(&attempts), "{attempts} in ten minutes");
     }
 
     #[test]

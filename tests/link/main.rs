@@ -3,6 +3,7 @@
 #![cfg(feature = "embedded")]
 
 mod authentication;
+mod credentials;
 mod encryption;
 mod limits;
 mod network;

@@ -101,6 +101,15 @@ impl<'a> Authentication<'a> {
         }
     }
 
+    /// Returns whether the server has the proof of the password, and has not shown its own.
+    pub(super) fn awaits_verdict(&self) -> bool {
+        match self.exchange {
+            Exchange::Answered(_) => true,
+            Exchange::None => self.has_finished,
+            Exchange::Begun(_) | Exchange::Verified => false,
+        }
+    }
+
     fn password(&self, asked: &str) -> Result<&'a str, Error> {
         let password = self.credentials.password.map(Secret::reveal).filter(|password| !password.is_empty());
         password.ok_or_else(|| {

@@ -10,7 +10,7 @@ use openssl::sha::sha256;
 use openssl::sign::Signer;
 
 use super::failed;
-use crate::error::Error;
+use crate::error::{Error, PasswordFault};
 
 /// Random bytes in a nonce, as many as in libpq's (`SCRAM_RAW_NONCE_LEN`).
 const NONCE_BYTES: usize = 18;
@@ -132,10 +132,12 @@ impl Expected {
         let text = str::from_utf8(server_final).map_err(|_| malformed("its end is no text"))?;
         let last = text.split(',').next().unwrap_or_default();
         if let Some(error) = last.strip_prefix("e=") {
-            return Err(failed(format!(
-                "the server ended SCRAM with the error \"{}\"",
-                error.escape_default()
-            )));
+            let refusal =
+                failed(format!("the server ended SCRAM with the error \"{}\"", error.escape_default()));
+            return Err(match error {
+                "invalid-proof" | "unknown-user" => refusal.of_password(PasswordFault::Refused),
+                _ => refusal,
+            });
         }
         let shown =
             last.strip_prefix("v=").and_then(base64).ok_or_else(|| malformed("its end has no signature"))?;
@@ -220,8 +222,10 @@ mod tests {
         for wrong in
             [last.replacen("v=", "v=AAAA", 1), "v=AAAA".into(), "v=".into(), String::new(), "e=other".into()]
         {
-            assert!(expected.verify(wrong.as_bytes()).is_err(), "{wrong}");
+            let error = expected.verify(wrong.as_bytes()).expect_err(&wrong);
+            assert!(!error.is_of_refused_password(), "{wrong}");
         }
+        assert!(expected.verify(b"e=invalid-proof").expect_err("a refusal").is_of_refused_password());
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl<'a> Acquisition<'a> {
         };
         match grant {
             Granted::Closed => Pass::failed(pool_closed()),
-            Granted::Refused => match self.core.fail_or_ask_again() {
+            Granted::Refused => match self.core.fail_or_ask_again(request.deadline) {
                 None => Pass::Again,
                 Some(error) => Pass::failed(error),
             },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::settings::ServerSettings;
+use crate::connect::Reachability;
 use crate::error::{Error, ErrorKind, Phase, human};
 use crate::resilience::breaker::{Breaker, Failed, Verdict};
 use crate::resilience::slow_start::SlowStart;
@@ -52,7 +52,7 @@ impl<P> ServerState<P> {
 
 /// The coordinators of this process. Only pools with the same server settings share one: behind a pooler one database may be
 /// away and another not, and a pool whose TLS settings are wrong must not keep others from what they can reach.
-pub(in crate::pool) struct Coordinators<P>(Mutex<Vec<(ServerSettings, Weak<Coordinator<P>>)>>);
+pub(in crate::pool) struct Coordinators<P>(Mutex<Vec<(Reachability, Weak<Coordinator<P>>)>>);
 
 impl<P> Default for Coordinators<P> {
     fn default() -> Self {
@@ -62,7 +62,7 @@ impl<P> Default for Coordinators<P> {
 
 impl<P> Coordinators<P> {
     /// Returns the coordinator of a server's pools. `None`: a new one, for a single pool.
-    pub(in crate::pool) fn of(&self, server: Option<ServerSettings>) -> Arc<Coordinator<P>> {
+    pub(in crate::pool) fn of(&self, server: Option<Reachability>) -> Arc<Coordinator<P>> {
         let Some(server) = server else { return Coordinator::new() };
         let mut coordinators = self.0.lock();
         coordinators.retain(|(_, coordinator)| coordinator.strong_count() > 0);

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, human};
 use crate::resilience::permanent_failure::PermanentFailurePolicy;
+use crate::sys::single_flight::{Flight, SingleFlight};
 use crate::sys::sync::Mutex;
 
 /// The permanent failure of a pool, while it has one.
 #[derive(Default)]
-pub(in crate::pool) struct PermanentFailure(Mutex<Option<Known>>);
+pub(in crate::pool) struct PermanentFailure {
+    known: Mutex<Option<Known>>,
+    asking_source: SingleFlight,
+}
 
 struct Known {
     policy: PermanentFailurePolicy,
@@ -22,6 +26,8 @@ pub(in crate::pool) enum RefusedCall {
     Wait,
     /// The server may be asked again. If that is not possible, the call fails with this error.
     AskAgain(Error),
+    /// The call fails with this error, unless the source of the password gives another one now.
+    AskSource(Error, Flight),
     Fail(Error),
 }
 
@@ -35,7 +41,7 @@ impl PermanentFailure {
     /// Notes a permanent failure. Returns whether it is the first.
     pub(in crate::pool) fn note(&self, error: &Error) -> bool {
         let (now, chance) = (Instant::now(), fastrand::f64());
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         match &mut *known {
             Some(known) => {
                 known.policy.again(now, chance);
@@ -52,20 +58,20 @@ impl PermanentFailure {
 
     /// Forgets it: an opening succeeded, or failed in another way. Returns whether there was one.
     pub(in crate::pool) fn clear(&self) -> bool {
-        let was = self.0.lock().take();
+        let was = self.known.lock().take();
         was.is_some()
     }
 
     /// Returns for how long it has lasted.
     pub(in crate::pool) fn age(&self) -> Option<Duration> {
-        self.0.lock().as_ref().map(|known| known.policy.since.elapsed())
+        self.known.lock().as_ref().map(|known| known.policy.since.elapsed())
     }
 
     /// Decides on a call that meets it.
     pub(in crate::pool) fn on_call(&self, now: Instant) -> RefusedCall {
-        let known = self.0.lock();
+        let mut known = self.known.lock();
         // It may have been cleared just now.
-        let Some(Known { policy, error }) = &*known else { return RefusedCall::Wait };
+        let Some(Known { policy, error }) = &mut *known else { return RefusedCall::Wait };
         if policy.may_ask_again(now) {
             return RefusedCall::AskAgain(error.again());
         }
@@ -74,6 +80,13 @@ impl PermanentFailure {
             human(now.saturating_duration_since(policy.asked)),
             human(policy.next_probe().saturating_duration_since(now))
         );
-        RefusedCall::Fail(error.again().with_note(note))
+        let error_now = error.again().with_note(note);
+        if error.is_of_refused_password()
+            && let Some(flight) = self.asking_source.begin()
+            && policy.begin_asking_source(now)
+        {
+            return RefusedCall::AskSource(error_now, flight);
+        }
+        RefusedCall::Fail(error_now)
     }
 }

@@ -31,10 +31,13 @@ impl Core {
     }
 
     /// Returns the error of a call that meets the permanent failure; `None` when it is to wait, since the server is asked again.
-    pub(in crate::pool) fn fail_or_ask_again(self: &Arc<Self>) -> Option<Error> {
+    /// Blocks up to `deadline` where it is this call's turn to ask the program for another password.
+    pub(in crate::pool) fn fail_or_ask_again(self: &Arc<Self>, deadline: Instant) -> Option<Error> {
         let failure = match self.permanent_failure.on_call(Instant::now()) {
             RefusedCall::Wait => return None,
             RefusedCall::Fail(error) => return Some(error),
+            RefusedCall::AskSource(error, _flight) if self.connector.has_another_password(deadline) => error,
+            RefusedCall::AskSource(error, _) => return Some(error),
             RefusedCall::AskAgain(error) => error,
         };
         match self.begin_asking_again() {

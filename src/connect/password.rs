@@ -1,0 +1,131 @@
+//! The passwords of one opening, and what is remembered of those that a server refused.
+//!
+//! A password from the program's callback or from the password file may change while a pool lives. It is had once for each
+//! host of an opening, when the host is reached first. If the server refuses it, its source is asked once more: it may have
+//! changed between asking and sending.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
+
+use crate::config::password::PasswordRequest;
+use crate::config::settings::{Host, HostSettings, Secret, ServerSettings};
+use crate::error::Error;
+use crate::sys::sync::Mutex;
+
+/// The password for one host, during one opening.
+pub(super) struct HostPassword<'a> {
+    server: &'a ServerSettings,
+    host: &'a HostSettings,
+    state: RefCell<State>,
+}
+
+enum State {
+    NotAsked,
+    InHand(Option<Secret>),
+    /// The source was asked again after a refusal.
+    Renewed(Option<Secret>),
+}
+
+impl<'a> HostPassword<'a> {
+    pub(super) fn new(server: &'a ServerSettings, host: &'a HostSettings) -> Self {
+        Self { server, host, state: RefCell::new(State::NotAsked) }
+    }
+
+    /// Returns the password. The first time it is asked of its source, which may block up to `deadline`: no lock may be held.
+    ///
+    /// # Errors
+    /// Those of the program's callback.
+    pub(super) fn get(&self, deadline: Instant) -> Result<Option<Secret>, Error> {
+        if let State::InHand(known) | State::Renewed(known) = &*self.state.borrow() {
+            return Ok(known.clone());
+        }
+        let password = self.ask(deadline, false)?;
+        self.state.replace(State::InHand(password.clone()));
+        Ok(password)
+    }
+
+    /// Asks the source once more for a password in place of the one that was refused. Returns whether there is another one. Does
+    /// so once.
+    ///
+    /// # Errors
+    /// Those of the program's callback.
+    pub(super) fn renew(&self, deadline: Instant) -> Result<bool, Error> {
+        if !self.is_changeable() || !matches!(&*self.state.borrow(), State::InHand(_)) {
+            return Ok(false);
+        }
+        let State::InHand(refused) = self.state.replace(State::NotAsked) else { return Ok(false) };
+        self.state.replace(State::Renewed(refused.clone()));
+        let password = self.ask(deadline, true)?;
+        if password.is_none() || password == refused {
+            return Ok(false);
+        }
+        self.state.replace(State::Renewed(password));
+        Ok(true)
+    }
+
+    /// Returns whether the source may give another password than before.
+    fn is_changeable(&self) -> bool {
+        self.server.password_callback.is_some() || self.host.password.is_none()
+    }
+
+    fn ask(&self, deadline: Instant, was_refused: bool) -> Result<Option<Secret>, Error> {
+        let Some(callback) = &self.server.password_callback else { return Ok(self.host.current_password()) };
+        let host = match &self.host.host {
+            Host::Tcp(name) => name.as_str().into(),
+            Host::Unix(directory) => directory.to_string_lossy(),
+        };
+        let request = PasswordRequest {
+            host: &host,
+            port: self.host.port,
+            user: &self.server.user,
+            dbname: &self.server.dbname,
+            deadline,
+            was_refused,
+        };
+        callback.ask(&request).map(Some)
+    }
+}
+
+/// Fingerprints of the passwords that the hosts of a target refused last, to tell when their source gives another.
+#[derive(Default)]
+pub(super) struct RefusedPasswords {
+    /// Keyed at random, so that a fingerprint tells nothing outside of this object.
+    hasher: RandomState,
+    by_host: Mutex<Vec<(usize, u64)>>,
+}
+
+impl RefusedPasswords {
+    /// Notes that the host with this number refused the password at hand.
+    pub(super) fn note(&self, host: usize, password: &HostPassword<'_>) {
+        if !password.is_changeable() {
+            return;
+        }
+        let (State::InHand(Some(refused)) | State::Renewed(Some(refused))) = &*password.state.borrow() else {
+            return;
+        };
+        let fingerprint = self.fingerprint(refused);
+        let mut by_host = self.by_host.lock();
+        by_host.retain(|(number, _)| *number != host);
+        by_host.push((host, fingerprint));
+    }
+
+    /// Forgets all: an opening succeeded, or failed in another way.
+    pub(super) fn clear(&self) {
+        self.by_host.lock().clear();
+    }
+
+    /// Returns whether a source has another password now than the one that was refused. May block up to `deadline`.
+    pub(super) fn has_another(&self, server: &ServerSettings, deadline: Instant) -> bool {
+        let refused = self.by_host.lock().clone();
+        refused.into_iter().any(|(number, fingerprint)| {
+            let Some(host) = server.hosts.get(number) else { return false };
+            let password = HostPassword::new(server, host).ask(deadline, true);
+            matches!(password, Ok(Some(password)) if self.fingerprint(&password) != fingerprint)
+        })
+    }
+
+    fn fingerprint(&self, password: &Secret) -> u64 {
+        self.hasher.hash_one(password.reveal())
+    }
+}

@@ -1,0 +1,256 @@
+//! Passwords that change while a pool lives: from the program's callback and from the password file.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use holdfast::embedded::EmbeddedPostgres;
+use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
+
+use crate::support::proxy::Proxy;
+use crate::support::{own_server, wait_until};
+use crate::{config, ms};
+
+/// A server where the role `app` needs a password, checked by `method`.
+fn guarded(method: &str) -> EmbeddedPostgres {
+    let encryption = if method == "md5" { "md5" } else { "scram-sha-256" };
+    let server = own_server(|s| s.sql("create role app login"));
+    server.execute(&format!("alter system set password_encryption = '{encryption}'")).unwrap();
+    server.execute("select pg_reload_conf()").unwrap();
+    server.change_hba(&[&format!("host all app all {method}"), "host all all all trust"]).unwrap();
+    server
+}
+
+fn of_app(port: u16) -> PoolConfig {
+    config(&format!("postgresql://app@127.0.0.1:{port}/postgres?sslmode=disable"))
+}
+
+#[test]
+fn two_hundred_rotations_under_load_fail_no_call() {
+    const ROTATIONS: usize = 200;
+    let server = guarded("scram-sha-256");
+    let admin = Pool::from_url(&server.url()).unwrap();
+    // As in a vault that rotates: what it gives is what the server takes at that moment.
+    let vault = Arc::new(RwLock::new(String::new()));
+    let rotate = |n: usize| {
+        let mut current = vault.write().unwrap();
+        *current = format!("secret {n}");
+        admin.batch_execute(&format!("alter role app password '{current}'")).unwrap();
+    };
+    rotate(0);
+    let (asked, source) = (Arc::new(AtomicUsize::new(0)), vault.clone());
+    let counted = asked.clone();
+    let pool = Pool::new(of_app(server.port()).max_size(4).max_lifetime(ms(10)).password_with(move |_| {
+        counted.fetch_add(1, SeqCst);
+        Ok(source.read().unwrap().clone())
+    }))
+    .unwrap();
+    let (is_over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    while !is_over.load(SeqCst) {
+                        pool.batch_execute("select 1")?;
+                        calls.fetch_add(1, SeqCst);
+                    }
+                    Ok::<(), holdfast::Error>(())
+                })
+            })
+            .collect();
+        for n in 1..=ROTATIONS {
+            rotate(n);
+            thread::sleep(ms(20));
+        }
+        is_over.store(true, SeqCst);
+        for caller in callers {
+            caller.join().unwrap().expect("no call fails");
+        }
+    });
+    assert!(asked.load(SeqCst) > ROTATIONS, "sessions were opened with {} passwords", asked.load(SeqCst));
+    assert!(calls.load(SeqCst) > ROTATIONS, "{} calls", calls.load(SeqCst));
+}
+
+#[test]
+fn a_password_that_rotates_between_asking_and_sending_is_asked_for_once_more() {
+    for method in ["scram-sha-256", "md5", "password"] {
+        let server = guarded(method);
+        let admin = Arc::new(Pool::from_url(&server.url()).unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = asked.clone();
+        let pool = Pool::new(of_app(server.port()).max_size(1).password_with(move |session| {
+            assert_eq!((session.host, session.user, session.dbname), ("127.0.0.1", "app", "postgres"));
+            let mut asked = noted.lock().unwrap();
+            asked.push(session.was_refused);
+            let n = asked.len();
+            if session.was_refused {
+                return Ok(format!("secret {}", n - 1));
+            }
+            // Old as soon as it is out. Inside a callback no pool can be waited for, so another thread does it.
+            let (admin, sql) = (admin.clone(), format!("alter role app password 'secret {n}'"));
+            thread::spawn(move || admin.batch_execute(&sql)).join().unwrap()?;
+            Ok(format!("secret {}", n - 1))
+        }))
+        .unwrap();
+        for n in 1..=5 {
+            pool.batch_execute("select 1").unwrap_or_else(|e| panic!("{method}, session {n}: {e}"));
+            wait_until("its session is closed", ms(5000), || pool.release_idle() == 1);
+        }
+        assert_eq!(*asked.lock().unwrap(), [false, true].repeat(5), "{method}");
+    }
+}
+
+/// Asks for a password in the clear, refuses what comes, and then does `meanwhile`. Returns the password.
+fn refuse(listener: &TcpListener, meanwhile: impl FnOnce()) -> String {
+    let mut accepted = None;
+    wait_until("a connection", ms(10_000), || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    let (mut client, _) = accepted.expect("it was waited for");
+    client.set_nonblocking(false).unwrap();
+    let mut heard = [0; 1024];
+    let _packet = client.read(&mut heard).unwrap();
+    client.write_all(b"R\0\0\0\x08\0\0\0\x03").unwrap();
+    let length = client.read(&mut heard).unwrap();
+    meanwhile();
+    let refusal = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"app\"\0\0";
+    client.write_all(b"E").unwrap();
+    client.write_all(&(refusal.len() as u32 + 4).to_be_bytes()).unwrap();
+    client.write_all(refusal).unwrap();
+    let text = heard.get(5..length).unwrap_or_default();
+    String::from_utf8_lossy(text).trim_end_matches('\0').to_owned()
+}
+
+#[test]
+fn a_password_file_is_read_once_more_after_a_refusal_and_the_same_password_is_not_sent_twice() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let file = std::env::temp_dir().join(format!("holdfast-refused-{}", std::process::id()));
+    let write = |password: &str| {
+        std::fs::write(&file, format!("*:*:*:app:{password}\n")).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    write("first");
+    let pool =
+        Pool::new(of_app(listener.local_addr().unwrap().port()).passfile(file.to_str().unwrap())).unwrap();
+    let (sent, error) = thread::scope(|scope| {
+        let server = scope.spawn(|| [refuse(&listener, || write("second")), refuse(&listener, || ())]);
+        let error = pool.get().unwrap_err();
+        (server.join().unwrap(), error)
+    });
+    assert_eq!(sent, ["first", "second"]);
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Auth, false), "{error}");
+    assert!(listener.accept().is_err(), "a third connection");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_refused_pool_tries_again_as_soon_as_its_callback_gives_another_password() {
+    let server = guarded("scram-sha-256");
+    server.execute("alter role app password 'right'").unwrap();
+    let proxy = Proxy::before(&server);
+    let (given, asked) = (Arc::new(RwLock::new("wrong".to_owned())), Arc::new(AtomicUsize::new(0)));
+    let (source, counted) = (given.clone(), asked.clone());
+    let pool = Pool::new(of_app(proxy.port()).password_with(move |_| {
+        counted.fetch_add(1, SeqCst);
+        Ok(source.read().unwrap().clone())
+    }))
+    .unwrap();
+    let start = Instant::now();
+    while start.elapsed() < ms(3500) {
+        let error = pool.get().unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Auth, false), "{error}");
+        assert!(!format!("{error} {error:?}").contains("wrong"), "{error:?}");
+        thread::sleep(ms(5));
+    }
+    let (asked, accepted) = (asked.load(SeqCst), proxy.accepted());
+    assert!(accepted <= 4, "the server was asked {accepted} times");
+    assert!((accepted + 2..30).contains(&asked), "the callback was asked {asked} times");
+    assert_eq!(pool.stats().circuit, Circuit::Refused);
+    // The server would be asked again in about 2 to 4 s.
+    *given.write().unwrap() = "right".to_owned();
+    wait_until("it is let in", ms(1900), || pool.get().is_ok());
+    assert_eq!(pool.stats().circuit, Circuit::Closed);
+}
+
+#[test]
+fn a_callback_that_gives_a_new_password_each_time_does_not_make_a_refused_pool_ask_for_ever() {
+    let server = guarded("scram-sha-256");
+    let proxy = Proxy::before(&server);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let pool = Pool::new(
+        of_app(proxy.port()).password_with(move |_| Ok(format!("token {}", counted.fetch_add(1, SeqCst)))),
+    )
+    .unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(4) {
+        let begun = Instant::now();
+        assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::Auth);
+        assert!(begun.elapsed() < Duration::from_secs(2), "refused after {:?}", begun.elapsed());
+        thread::sleep(ms(5));
+    }
+    // Attempts after about 0, 0.1, 0.5, 2.1 s and the two to four that any refused pool makes, of two passwords each.
+    assert!(proxy.accepted() <= 20, "{} connections", proxy.accepted());
+    assert!(asked.load(SeqCst) <= 30, "asked {} times", asked.load(SeqCst));
+}
+
+#[test]
+fn a_callback_that_fails_is_the_cause_and_tried_again_and_no_outage_of_the_server() {
+    let server = guarded("scram-sha-256");
+    server.execute("alter role app password 'right'").unwrap();
+    let failures = Arc::new(AtomicUsize::new(usize::MAX));
+    let left = failures.clone();
+    let with = move |config: PoolConfig| {
+        let left = left.clone();
+        Pool::new(config.password_with(
+            move |_| match left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)) {
+                Ok(n) if n % 2 == 0 => panic!("on purpose"),
+                Ok(_) => Err("the vault is sealed".into()),
+                Err(_) => Ok("right".to_owned()),
+            },
+        ))
+        .unwrap()
+    };
+    // With the encryption tried that a server could choose, a failure of the callback is no reason for the other one.
+    let pool = with(
+        PoolConfig::from_url(&format!("postgresql://app@127.0.0.1:{}/postgres", server.port()))
+            .unwrap()
+            .retry_max(0),
+    );
+    let error = pool.get().unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Auth, true), "{error}");
+    assert!(error.to_string().contains("the password callback failed: the vault is sealed"), "{error}");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the vault is sealed");
+    let error = pool.get().unwrap_err();
+    assert!(error.to_string().contains("the password callback panicked"), "{error}");
+    assert_eq!(pool.stats().circuit, Circuit::Closed);
+    assert_eq!(failures.load(SeqCst), usize::MAX - 2, "asked once for each");
+
+    failures.store(2, SeqCst);
+    let retrying = with(of_app(server.port()).retry_max(2).retry_base_delay(ms(1)));
+    retrying.batch_execute("select 1").expect("the third attempt has a password");
+    assert_eq!(retrying.stats().retries, 2);
+}
+
+#[test]
+fn in_a_callback_figures_can_be_read_and_no_connection_be_waited_for() {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    let server = guarded("scram-sha-256");
+    server.execute("alter role app password 'right'").unwrap();
+    let pool = Pool::new(of_app(server.port()).password_with(|_| {
+        let pool = POOL.get().expect("it is set before it is used");
+        assert_eq!(pool.stats().circuit, Circuit::Closed);
+        assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::Misuse);
+        drop(pool.health().to_string());
+        Ok("right".to_owned())
+    }))
+    .unwrap();
+    POOL.get_or_init(|| pool).batch_execute("select 1").unwrap();
+    POOL.get().unwrap().close();
+}
