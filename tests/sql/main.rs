@@ -2,6 +2,7 @@
 
 #![cfg(feature = "embedded")]
 
+mod altered_types;
 mod errors;
 mod guards;
 mod own_types;

@@ -53,6 +53,10 @@ impl Handle<'_> {
     pub(in crate::sql) fn fetch(&mut self, portal: &Portal, most: i32) -> Result<Arc<Rows>> {
         let Inner { bound, described } = &*portal.0;
         let (block, _) = self.raw().execute_portal(bound, most).map_err(|e| self.explain(e))?;
-        Ok(Rows::new(block, described.clone()))
+        let described = match described.shows_altered_types(&block) {
+            true => self.describe_anew(described, block.columns())?,
+            false => described.clone(),
+        };
+        Ok(Rows::new(block, described))
     }
 }

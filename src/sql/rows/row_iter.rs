@@ -1,5 +1,6 @@
 //! Iteration over rows that are read one by one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fallible_iterator::FallibleIterator;
@@ -8,7 +9,7 @@ use postgres_types::Type;
 use super::portal::Portal;
 use super::row::{Row, Rows};
 use crate::error::{Error, Result};
-use crate::session::{Prepared, ResultFormat, Sql, StreamCursor};
+use crate::session::{Prepared, ResultBlock, ResultFormat, Sql, StreamCursor};
 use crate::sql::handle::Handle;
 use crate::sql::statements::described::Described;
 use crate::sql::statements::params::Parameters;
@@ -19,12 +20,17 @@ use crate::sql::statements::to_statement::Source;
 ///
 /// Dropped before the end, it does not block. The connection's next call skips the rest, so that the statement takes effect as
 /// if all of it were read; or the rest is cancelled when the connection is returned to its pool.
+///
+/// If values show that a user-defined type was altered since the pool looked it up, the rest of the result is received at once and
+/// kept in memory: types can be looked up only then. Such values are read as those of the altered type.
 pub struct RowIter<'a> {
     handle: Handle<'a>,
     /// `None` once all rows have come.
     cursor: Option<StreamCursor>,
     described: Arc<Described>,
     portion: Option<Arc<Rows>>,
+    /// Portions behind that one which had to be received at once.
+    ahead: VecDeque<Arc<Rows>>,
     next: usize,
     affected: Option<u64>,
 }
@@ -71,7 +77,7 @@ impl<'a> RowIter<'a> {
             // Types cannot be looked up while rows are being received.
             None => return Self::read_whole(handle, cursor, statement),
         };
-        Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
+        Ok(Self::with(handle, Some(cursor), described, None, None))
     }
 
     /// Requests the next rows of a portal: at most `most`, or all that are left if that is 0 or less. Does not wait for them.
@@ -81,7 +87,7 @@ impl<'a> RowIter<'a> {
         let cursor = raw.stream_portal(bound, most).map(|cursor| cursor.until(raw.call_end()));
         let cursor = cursor.map_err(|e| handle.explain(e))?;
         let described = described.clone();
-        Ok(Self { handle, cursor: Some(cursor), described, portion: None, next: 0, affected: None })
+        Ok(Self::with(handle, Some(cursor), described, None, None))
     }
 
     fn read_whole(mut handle: Handle<'a>, mut cursor: StreamCursor, statement: &Prepared) -> Result<Self> {
@@ -94,7 +100,43 @@ impl<'a> RowIter<'a> {
     /// Iterates over rows received already.
     pub(in crate::sql) fn of_rows(handle: Handle<'a>, rows: Arc<Rows>, affected: Option<u64>) -> Self {
         let described = rows.described().clone();
-        Self { handle, cursor: None, described, portion: Some(rows), next: 0, affected }
+        Self::with(handle, None, described, Some(rows), affected)
+    }
+
+    fn with(
+        handle: Handle<'a>,
+        cursor: Option<StreamCursor>,
+        described: Arc<Described>,
+        portion: Option<Arc<Rows>>,
+        affected: Option<u64>,
+    ) -> Self {
+        Self { handle, cursor, described, portion, ahead: VecDeque::new(), next: 0, affected }
+    }
+
+    /// Receives the rest of the result, and describes all of it anew: `block` shows that types were altered since they were
+    /// looked up, and they cannot be looked up while rows are being received. The statement is not run again: it has an effect,
+    /// and the caller may have seen rows of it. The rest is held in memory, once for each alteration.
+    #[cold]
+    fn receive_whole(&mut self, block: ResultBlock) -> Result<()> {
+        let mut blocks = VecDeque::from([block]);
+        if let Some(cursor) = &mut self.cursor {
+            let raw = self.handle.raw();
+            loop {
+                match cursor.next_portion(raw, usize::MAX) {
+                    Ok(Some(block)) => blocks.push_back(block),
+                    Ok(None) => break,
+                    Err(error) => {
+                        self.cursor = None;
+                        return Err(self.handle.explain(error));
+                    }
+                }
+            }
+        }
+        if let Some(block) = blocks.front() {
+            self.described = self.handle.describe_anew(&self.described, block.columns())?;
+        }
+        self.ahead = blocks.into_iter().map(|block| Rows::new(block, self.described.clone())).collect();
+        Ok(())
     }
 
     /// Returns the number of rows that the statement changed or returned; `None` until the last was read.
@@ -114,9 +156,14 @@ impl FallibleIterator for RowIter<'_> {
                 self.next += 1;
                 return Ok(Some(row));
             }
-            self.portion = None;
+            self.portion = self.ahead.pop_front();
+            if self.portion.is_some() {
+                self.next = 0;
+                continue;
+            }
             let Some(cursor) = &mut self.cursor else { return Ok(None) };
             match cursor.next_arrived(self.handle.raw()) {
+                Ok(Some(block)) if self.described.shows_altered_types(&block) => self.receive_whole(block)?,
                 Ok(Some(block)) => {
                     self.affected = cursor.rows_affected();
                     self.portion = Some(Rows::new(block, self.described.clone()));

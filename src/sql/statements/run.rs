@@ -55,10 +55,20 @@ impl Handle<'_> {
     ) -> Result<Arc<Rows>> {
         let mut described = self.description_of(block.columns(), &statement, described)?;
         if described.shows_altered_types(&block) {
-            described.forget_own_types();
-            described = self.describe(&[], block.columns()).map(Arc::new).map_err(|e| self.explain(e))?;
+            described = self.describe_anew(&described, block.columns())?;
         }
         Ok(Rows::new(block, described))
+    }
+
+    /// Describes a result whose values show that types were altered since `outdated` was made. The session must be at rest.
+    #[cold]
+    pub(in crate::sql) fn describe_anew(
+        &mut self,
+        outdated: &Described,
+        columns: &[session::Column],
+    ) -> Result<Arc<Described>> {
+        outdated.forget_own_types();
+        self.describe(&[], columns).map(Arc::new).map_err(|e| self.explain(e))
     }
 
     pub(crate) fn query(&mut self, source: Source<'_>, params: &dyn Parameters) -> Result<Arc<Rows>> {
