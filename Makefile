@@ -92,7 +92,7 @@ fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `mak
 
 # Not part of `make thorough`, which runs the same over what is in `fuzz/`.
 .PHONY: fuzz
-fuzz: ## Fuzz what a server may say and what C may give, each of four targets for FUZZ_SECONDS (90); ARGS chooses some
+fuzz: ## Fuzz what a server may say and what C may give, each of five targets for FUZZ_SECONDS (90); ARGS chooses some
 	scripts/fuzz.sh $(ARGS)
 
 # Servers come from npm and are kept below the target folder; VERSIONS chooses some.

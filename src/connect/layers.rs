@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::auth::Credentials;
+use super::auth::{Credentials, Nonce};
 use super::candidates::Candidate;
 use super::connector::{Opened, Opening, host_name, name_of};
 use super::role::{check_role, first_row};
@@ -183,6 +183,7 @@ impl Opening<'_> {
                 channel_binding: server.tls.channel_binding,
                 require_auth: server.auth.required.as_ref(),
                 scram_max_iterations: server.auth.scram_max_iterations,
+                nonce: Nonce::Random,
             },
         }
     }

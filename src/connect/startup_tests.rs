@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::auth::Credentials;
+use super::auth::{Credentials, Nonce};
 use super::session_options::SessionOptions;
 use super::startup::{SessionStart, StartUp};
 use crate::config::require_auth::RequireAuth;
@@ -42,6 +42,7 @@ impl Client {
             channel_binding: self.channel_binding,
             require_auth: self.require_auth.as_ref(),
             scram_max_iterations: 1_000,
+            nonce: Nonce::Random,
         };
         let packet = StartUp {
             user: "app",

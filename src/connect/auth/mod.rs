@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use openssl::hash::{MessageDigest, hash};
 
+pub(super) use self::scram::Nonce;
 use self::scram::{Binding, Expected, Scram};
 use super::messages::{Message, Messages};
 use crate::config::require_auth::{AuthMethod, RequireAuth};
@@ -22,6 +23,7 @@ pub(super) struct Credentials<'a> {
     /// `None`: any method is acceptable.
     pub(super) require_auth: Option<&'a RequireAuth>,
     pub(super) scram_max_iterations: u32,
+    pub(super) nonce: Nonce,
 }
 
 /// The step that follows an authentication request.
@@ -207,7 +209,8 @@ impl<'a> Authentication<'a> {
             }
         };
         self.is_bound = mechanism == SCRAM_PLUS;
-        let scram = Scram::new(self.password("a password (scram-sha-256)")?, binding)?;
+        let scram =
+            Scram::new(self.password("a password (scram-sha-256)")?, binding, self.credentials.nonce)?;
         let first = scram.first_message();
         self.exchange = Exchange::Begun(scram);
         let mut answer = [mechanism.as_bytes(), b"\0"].concat();

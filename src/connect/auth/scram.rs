@@ -15,6 +15,30 @@ use crate::error::{Error, PasswordFault};
 /// Random bytes in a nonce, as many as in libpq's (`SCRAM_RAW_NONCE_LEN`).
 const NONCE_BYTES: usize = 18;
 
+/// The client's nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::connect) enum Nonce {
+    /// Drawn for each exchange.
+    Random,
+    /// Always this one, so that a fuzzer's input can continue it.
+    #[cfg(any(test, feature = "fuzzing"))]
+    Fixed(&'static str),
+}
+
+impl Nonce {
+    fn draw(self) -> Result<String, Error> {
+        match self {
+            Self::Random => {
+                let mut random = [0; NONCE_BYTES];
+                rand_bytes(&mut random).map_err(crypto)?;
+                Ok(encode_block(&random))
+            }
+            #[cfg(any(test, feature = "fuzzing"))]
+            Self::Fixed(nonce) => Ok(nonce.to_owned()),
+        }
+    }
+}
+
 /// The binding of the exchange to the TLS connection it runs over.
 pub(super) enum Binding {
     /// There is no TLS connection, or binding is not wanted.
@@ -63,10 +87,8 @@ fn malformed(what: &str) -> Error {
 }
 
 impl Scram {
-    pub(super) fn new(password: &str, binding: Binding) -> Result<Self, Error> {
-        let mut random = [0; NONCE_BYTES];
-        rand_bytes(&mut random).map_err(crypto)?;
-        Ok(Self::with_nonce(password, binding, encode_block(&random)))
+    pub(super) fn new(password: &str, binding: Binding, nonce: Nonce) -> Result<Self, Error> {
+        Ok(Self::with_nonce(password, binding, nonce.draw()?))
     }
 
     fn with_nonce(password: &str, binding: Binding, nonce: String) -> Self {
@@ -211,6 +233,14 @@ mod tests {
         assert_eq!(sha256(&client_key), stored_key, "the proof is right");
         let server_key = hmac(&salted, b"Server Key").unwrap();
         format!("v={}", encode_block(&hmac(&server_key, exchanged.as_bytes()).unwrap()))
+    }
+
+    #[test]
+    fn a_nonce_is_drawn_anew_for_each_exchange() {
+        let nonces: Vec<String> = (0..3).map(|_| Nonce::Random.draw().unwrap()).collect();
+        assert!(nonces[0] != nonces[1] && nonces[1] != nonces[2] && nonces[0].len() == 24, "{nonces:?}");
+        let scram = Scram::new("pencil", Binding::Unsupported, Nonce::Fixed(NONCE)).unwrap();
+        assert_eq!(scram.first_message(), begun().first_message());
     }
 
     #[test]
