@@ -30,7 +30,7 @@ use framed::FramedLock;
 #[cfg(feature = "diagnose")]
 use framed::TlsFacts;
 pub use protocol_state::TransactionStatus;
-pub(crate) use protocol_state::{BackendKey, CopyIn, LostStatements, RoleEvidence};
+pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, RoleEvidence};
 use protocol_state::{Owed, ProtocolState};
 pub(crate) use socket::IdlePoll;
 use socket::{Reading, Socket};
@@ -157,15 +157,20 @@ impl Link {
         self.0.protocol.last_sqlstate()
     }
 
-    /// Returns whether the session may be listening: `LISTEN` was run, or a notification has come.
+    /// Returns whether the session has nothing that would reach its next borrower: no channels, no other encoding.
     #[inline]
-    pub(crate) fn listens(&self) -> bool {
-        self.0.protocol.listening.is_possible()
+    pub(crate) fn has_no_leftovers(&self) -> bool {
+        self.0.protocol.leftovers.is_none()
     }
 
-    /// Records that the session has stopped listening to all channels.
-    pub(crate) fn forget_listening(&self) {
-        self.0.protocol.listening.forget();
+    /// Returns whether the session may have this.
+    pub(crate) fn has_leftover(&self, leftover: Leftover) -> bool {
+        self.0.protocol.leftovers.has(leftover)
+    }
+
+    /// Records that the session has it no more.
+    pub(crate) fn forget_leftover(&self, leftover: Leftover) {
+        self.0.protocol.leftovers.forget(leftover);
     }
 
     /// Returns the evidence of a role change seen since the server's role was last checked.

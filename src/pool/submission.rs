@@ -148,7 +148,7 @@ impl PooledConnection {
             conn.deadline_changed = false;
         }
         conn.session.forget_messages();
-        conn.is_at_rest() && !conn.link.listens() && !conn.has_expired(Tick::now())
+        conn.is_at_rest() && conn.link.has_no_leftovers() && !conn.has_expired(Tick::now())
     }
 
     /// Returns whether so many statements of several callers may be on it at once: the cache has room for all, and none has a

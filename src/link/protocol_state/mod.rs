@@ -5,7 +5,7 @@
 //! stores on atomics.
 
 mod backend_key;
-mod listening;
+mod leftovers;
 mod role_evidence;
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,8 @@ use crate::protocol::fatal_message;
 use crate::protocol::framing::Message;
 use crate::protocol::session_parameters::{Reported, TextSettings};
 pub(crate) use backend_key::BackendKey;
-use listening::Listening;
+pub(crate) use leftovers::Leftover;
+use leftovers::Leftovers;
 pub(crate) use role_evidence::RoleEvidence;
 use role_evidence::RoleEvidenceLog;
 
@@ -105,7 +106,7 @@ pub(crate) struct ProtocolState {
     /// The first bytes of the message with which it did.
     fatal_message: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
-    pub(super) listening: Listening,
+    pub(super) leftovers: Leftovers,
     pub(super) role_evidence: RoleEvidenceLog,
 }
 
@@ -159,7 +160,7 @@ impl ProtocolState {
                 if message.head.first() == Some(&b'D') {
                     self.note_lost_statements(message.head);
                 }
-                self.listening.note_tag(message.head);
+                self.leftovers.note_tag(message.head);
             }
             // No statement, or a portion of one that is not over.
             b'I' | b's' => self.completed.store(true, Relaxed),
@@ -167,9 +168,10 @@ impl ProtocolState {
             b'Z' => self.ready(message.head),
             b'E' => self.error(message.head),
             b'G' => self.copy_in_begins(),
-            b'A' => self.listening.note_notification(),
+            b'A' => self.leftovers.note_notification(),
             b'S' => {
                 self.settings.apply(message.head);
+                self.leftovers.note_report(message.head);
                 self.role_evidence.note_report(message.head);
             }
             _ => {}

@@ -21,7 +21,7 @@ impl Core {
     pub(in crate::pool) fn give_back(self: &Arc<Self>, mut conn: Parked) {
         failpoint!(self, "returned");
         let requests = self.end_use(&mut conn);
-        let fate = if requests == Requests::Settled && conn.is_at_rest() && !conn.link.listens() {
+        let fate = if requests == Requests::Settled && conn.is_at_rest() && conn.link.has_no_leftovers() {
             conn.dismiss_guest();
             self.fate_of_clean(&mut conn)
         } else {

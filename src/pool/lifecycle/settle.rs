@@ -1,10 +1,11 @@
-//! Cleaning of a connection that came back with work in flight, an open transaction or a session that listens.
+//! Cleaning of a connection that came back with work in flight, an open transaction, or a session that listens or is not in
+//! UTF-8.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::link::TransactionStatus;
 use crate::link::checkouts::Requests;
+use crate::link::{Leftover, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
@@ -31,12 +32,15 @@ impl Core {
         if roll_back(self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
-        if conn.link.listens() && conn.is_at_rest() && conn.run_for_pool("UNLISTEN *", end).is_ok() {
-            // Notifications received until then were dropped.
-            conn.link.forget_listening();
+        for leftover in Leftover::ALL {
+            let has = conn.link.has_leftover(leftover) && conn.is_at_rest();
+            if has && conn.run_for_pool(leftover.remover(), end).is_ok() {
+                // Notifications received until then were dropped.
+                conn.link.forget_leftover(leftover);
+            }
         }
         failpoint!(self, "settled");
-        if conn.is_at_rest() && !conn.link.listens() {
+        if conn.is_at_rest() && conn.link.has_no_leftovers() {
             let fate = self.fate_of_clean(&mut conn);
             self.carry_out(fate, conn);
         } else {

@@ -21,9 +21,9 @@ use crate::session::RawSession;
 ///
 /// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. The
 /// connection is cleaned before the next borrower gets it: an open or failed transaction is rolled back, an unfinished result
-/// or COPY is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), a cancel request that is still
-/// under way is waited for; all off this thread. Session settings (`SET`,
-/// advisory locks, temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
+/// or COPY is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), `client_encoding` is UTF-8 again, a
+/// cancel request that is still under way is waited for; all off this thread. Other session settings (`SET`, advisory locks,
+/// temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
 ///
 /// Dropping never blocks on the network.
 ///

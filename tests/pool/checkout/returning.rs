@@ -164,6 +164,25 @@ fn session_settings_are_the_borrowers_own_business() {
     assert_eq!(fresh, "0");
 }
 
+#[test]
+fn another_encoding_of_texts_does_not_reach_the_next_borrower() {
+    let pool = one("encoder");
+    for leave in [
+        "set client_encoding = 'LATIN1'",
+        "select pg_catalog.set_config('client_encoding', 'SJIS', false)",
+        "listen news; set client_encoding = 'BIG5'",
+        "begin; set client_encoding = 'LATIN1'",
+        "set client_encoding = 'LATIN1'; begin",
+    ] {
+        pool.batch_execute(leave).unwrap();
+        let text: String = pool.query_one("select 'f\u{fc}r \u{2603}'", &[]).unwrap().get(0);
+        assert_eq!(text, "f\u{fc}r \u{2603}", "after {leave}");
+        let encoding: String = pool.query_one("show client_encoding", &[]).unwrap().get(0);
+        assert_eq!(encoding, "UTF8", "after {leave}");
+    }
+    assert_eq!(pool.stats().opens, 1, "the connection is kept");
+}
+
 fn pool_of_default() -> Pool {
     pool(server(), "setter")
 }
