@@ -1,26 +1,55 @@
 # Passes on what scripts/steps.sh, `cargo test` and `node --test` print, and ends with a summary: the time of each step, the
-# slowest test programs, the name of each failed test, and the counts of all test programs together. With -v summary=FILE the
-# summary is written there too. Exits with 1 when a test failed.
+# slowest test programs, the name of each failed test, and the counts of all test programs together. Lines that begin something
+# get the seconds since the start. Exits with 1 when a test failed or the run was ended by a signal.
+#
+# -v summary=FILE   the summary is written there too
+# -v start=SECONDS  when the run began, as `date +%s` says it
+# -v threads=N      how many tests a test program runs at once
 
-{ print; fflush() }
+BEGIN { if (start == "") start = seconds_now() }
 
-# The test program that the lines below are of.
-/^ +Running / {
-    program = $0
-    sub(/^ +Running (unittests )?/, "", program)
-    sub(/ \(.*/, "", program)
+# The test program that the lines below are of. Its time is that until the next begins.
+/ +Running .*\)$/ || /^ +Doc-tests / || /^holdfast: .* with Node [0-9.]+$/ || /^holdfast: step [^ ]+ begins$/ {
+    print $0 "  [" (seconds_now() - start) " s]"
+    fflush()
+    without_colours()
+    next_program = ""
+    listed = 0
+    split("", reported)
+    if (/^ +Running /) {
+        next_program = $0
+        sub(/^ +Running (unittests )?/, "", next_program)
+        path = next_program
+        sub(/ \(.*/, "", next_program)
+        sub(/.*\(/, "", path)
+        sub(/\)$/, "", path)
+    } else if (/^ +Doc-tests /) {
+        next_program = "doc tests"
+    } else if (/ with Node /) {
+        next_program = "Node " $NF
+    } else {
+        step = $3
+        next_program = "(before the tests of " step ")"
+    }
+    begin(next_program)
+    next
 }
-/^ +Doc-tests / { program = "doc tests" }
-/^holdfast: .* with Node [0-9.]+$/ { program = "Node " $NF }
-/^TAP version / && program !~ /^Node / { program = "Node" }
+
+{
+    print
+    fflush()
+    without_colours()
+}
+
+/^running [0-9]+ tests?$/ { listed = $2 }
 
 /^test result: / {
     for (i = 1; i < NF; i++) {
         if ($(i + 1) == "passed;") passed += $i
         if ($(i + 1) == "failed;") failed += $i
         if ($(i + 1) == "ignored;") ignored += $i
-        if ($i == "in" && $(i + 1) ~ /^[0-9.]+s$/) seconds[program] += $(i + 1)
     }
+    listed = 0
 }
 # What a test says that has run nothing, since a program is not installed. Its harness counts it as passed.
 /^holdfast: left out: / {
@@ -39,8 +68,8 @@
     if ($2 == "fail" || $2 == "cancelled") failed += $3
     if ($2 == "skipped" || $2 == "todo") ignored += $3
 }
-/^[^ ]+ duration_ms [0-9.]+$/ { seconds[program] += $3 / 1000 }
 
+/^test .* \.\.\. (ok|ignored|FAILED)/ { reported[$2] = 1 }
 /^test .* \.\.\. FAILED$/ {
     name = $0
     sub(/^test /, "", name)
@@ -68,6 +97,49 @@ inside && /^    / {
     steps[++step_count] = sprintf("%6d s  %s%s", $8, $3, $6 == 0 ? "" : "  FAILED")
     total += $8
     if ($6 != 0) broken = 1
+    begin("")
+    step = ""
+}
+
+/^holdfast: run ended$/ { exit }
+/^holdfast: run ended by SIG[A-Z]+$/ {
+    broken = 1
+    ended_by = $NF
+    exit
+}
+
+function without_colours() { gsub(/\033\[[0-9;]*m/, "") }
+
+function seconds_now(    now) {
+    "date +%s" | getline now
+    close("date +%s")
+    return now
+}
+
+function begin(next_program,    now) {
+    now = seconds_now()
+    # What a step without tests does is in the times of the steps.
+    if (program != "" && !(program ~ /^\(/ && next_program == "")) seconds[program] += now - begun
+    program = next_program
+    begun = now
+}
+
+# The harness runs tests in the order in which it lists them, `threads` at once, so those that were under way are the first ones
+# that it has not reported. Asked only of a program that was told to run all of its tests, and never of one without the harness.
+function say_under_way(    command, line, count, waiting, i) {
+    say("ended by " ended_by " after " (seconds_now() - start) " s, in step " step (program ~ /^\(/ ? "" : ", in " program))
+    if (listed == 0 || program == "doc tests") return
+    command = "'" path "' --list 2>/dev/null"
+    while ((command | getline line) > 0) {
+        if (line !~ /: test$/) continue
+        count++
+        sub(/: test$/, "", line)
+        if (!(line in reported)) under_way[++waiting] = line
+    }
+    close(command)
+    if (count != listed) return
+    say("under way:")
+    for (i = 1; i <= waiting && i <= threads; i++) say("  " under_way[i])
 }
 
 function fail(name) {
@@ -88,12 +160,14 @@ END {
         say("time by step, " total " s in all:")
         for (i = 1; i <= step_count; i++) say(steps[i])
     }
+    if (ended_by != "") say_under_way()
+    begin("")
     say("slowest test programs:")
-    for (shown = 0; shown < 8; shown++) {
+    for (shown = 0; shown < 10; shown++) {
         slowest = ""
         for (name in seconds) if (slowest == "" || seconds[name] > seconds[slowest]) slowest = name
         if (slowest == "") break
-        say(sprintf("%6.1f s  %s", seconds[slowest], slowest))
+        say(sprintf("%6d s  %s", seconds[slowest], slowest))
         delete seconds[slowest]
     }
     if (name_count > 0) {

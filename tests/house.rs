@@ -1,4 +1,7 @@
-//! Checks of the arrangement of `src/`: the rules that a compiler does not enforce.
+//! Checks of the arrangement of `src/`: the rules that a compiler does not enforce; and of the scripts that run all checks.
+
+#[path = "house/steps.rs"]
+mod steps;
 
 use std::fs;
 use std::path::{Path, PathBuf};

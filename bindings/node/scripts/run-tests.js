@@ -48,6 +48,8 @@ if (require.main === module) {
     console.error(`holdfast: there are no tests called ${unknown.join(', ')}: there are ${GROUPS.join(', ')}`)
     process.exitCode = 2
   } else {
+    // scripts/count-tests.awk reads this line.
+    console.log(`holdfast: ${groups.join(', ')} with Node ${process.versions.node}`)
     const { ok, failures } = runTests(groups)
     process.stdout.write(failures)
     process.exitCode = ok ? 0 : 1

@@ -1,0 +1,97 @@
+//! What `scripts/steps.sh` says of a run, whether it ends by itself or is ended.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::{env, process};
+
+/// Stands for `make` and for test programs. Its first test program has failed tests; its second does not come to an end.
+const MAKE: &str = r#"#!/bin/sh
+case "$*" in
+*--list)
+    printf 'tests::first: test\ntests::second: test\ntests::third: test\ntests::fourth: test\n' ;;
+*complete)
+    echo "     Running unittests src/lib.rs (target/debug/deps/not-there)"
+    echo "running 2 tests"
+    echo "test tests::this_one_holds ... ok"
+    echo "test tests::this_one_does_not ... FAILED"
+    echo "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s"
+    exit 101 ;;
+*endless)
+    echo "     Running tests/waits.rs ($0)"
+    echo "running 4 tests"
+    echo "test tests::second ... ok"
+    exec sleep 600 ;;
+esac
+"#;
+
+/// A folder with the stand-in for `make`, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = env::temp_dir().join(format!("holdfast-steps-{name}-{}", process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let make = folder.join("make");
+        fs::write(&make, MAKE).expect("the stand-in");
+        fs::set_permissions(&make, fs::Permissions::from_mode(0o755)).expect("it may be run");
+        Self(folder)
+    }
+
+    fn run(&self, step: &str) -> Child {
+        Command::new("scripts/steps.sh")
+            .args(["tried", step])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("MAKE", self.0.join("make"))
+            .env("CARGO_TARGET_DIR", &self.0)
+            .env("RUST_TEST_THREADS", "2")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the script starts")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_run_ends_with_the_names_of_failed_tests_and_says_when_each_program_began() {
+    let folder = Folder::new("complete");
+    let output = folder.run("complete").wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("     Running unittests src/lib.rs (target/debug/deps/not-there)  ["), "{said}");
+    assert!(said.contains("holdfast: step complete begins  ["), "{said}");
+    assert!(said.contains("s  complete  FAILED\n"), "{said}");
+    assert!(said.contains("failed:\n  src/lib.rs: tests::this_one_does_not\n"), "{said}");
+    assert!(said.ends_with("test result: FAILED. 1 passed; 1 failed; 0 ignored in all\n"), "{said}");
+}
+
+#[test]
+fn a_run_that_is_terminated_names_the_tests_that_were_under_way() {
+    let folder = Folder::new("endless");
+    let mut run = folder.run("endless");
+    let mut output = BufReader::new(run.stdout.take().expect("its output"));
+    let mut said = String::new();
+    // Each line comes when it is printed: a log that is cut off is complete up to there.
+    while !said.contains("test tests::second ... ok") {
+        assert_ne!(output.read_line(&mut said).expect("a line"), 0, "it ended: {said}");
+    }
+    let ended = Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill");
+    assert!(ended.success());
+    let status = run.wait().expect("it ends");
+    output.read_to_string(&mut said).expect("the summary");
+    assert_eq!(status.code(), Some(143), "{said}");
+    assert!(said.contains("ended by SIGTERM after "), "{said}");
+    assert!(said.contains(", in step endless, in tests/waits.rs\n"), "{said}");
+    assert!(said.contains("under way:\n  tests::first\n  tests::third\nslowest"), "{said}");
+    assert!(said.ends_with("test result: FAILED. 0 passed; 0 failed; 0 ignored in all\n"), "{said}");
+    let kept = fs::read_to_string(folder.0.join("summary-tried.txt")).expect("the summary is kept");
+    assert!(kept.contains("  tests::third\n"), "{kept}");
+}
