@@ -61,9 +61,17 @@ doc:
 unit:
 	$(CARGO) test --all-features --no-fail-fast --lib --test house --test readme --test dependencies -- --skip queue::tests::server --skip a_panic_while_a_role_is_in_doubt_loses_nothing
 
+# Most tests wait, for a server or for a limit that is to pass: more of them at once than there are processors.
+TEST_THREADS ?= $(or $(RUST_TEST_THREADS),$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN)))))
+# A test program that hangs is ended after ten minutes, so that those behind it have their turn. In the foreground it stays in the
+# group of processes that a signal to the whole run reaches.
+ifneq ($(shell command -v timeout),)
+BOUNDED := --config 'target."cfg(all())".runner=["timeout","--foreground","--signal=ABRT","600"]'
+endif
+
 .PHONY: rust-tests
 rust-tests:
-	$(CARGO) test --all-features --no-fail-fast $(ARGS)
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) $(BOUNDED) test --all-features --no-fail-fast $(ARGS)
 
 # Tests need a library that is built soon, and the tests in C have built this one; whoever installs the package gets the fast one.
 .PHONY: node
@@ -110,6 +118,8 @@ bench: deps lib ## Measure, against other pools in the same run; ARGS are passed
 
 # The C library. Each kind is built in a pass of its own: beside others cargo gives up optimizing across crates.
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+# Absolute, as tests give it: the path is among the compiler's arguments below, and the library would be built twice.
+override TARGET := $(abspath $(TARGET))
 LIB_PROFILE ?= lib
 LIB_FEATURES ?= --features capi
 PREFIX ?= /usr/local

@@ -4,7 +4,7 @@
 #
 # -v summary=FILE   the summary is written there too
 # -v start=SECONDS  when the run began, as `date +%s` says it
-# -v threads=N      how many tests a test program runs at once
+# -v threads=N      how many tests a test program runs at once: see TEST_THREADS in the Makefile
 
 BEGIN { if (start == "") start = seconds_now() }
 
@@ -88,8 +88,13 @@ inside && /^    / {
 }
 { inside = 0 }
 
-# A test program that a signal ended reports no test.
+# A test program that a signal ended reports no test, nor does one that `timeout` ended (124) since it hung.
 /process didn't exit successfully: .*\(signal: / { fail(program ": " $0) }
+/process didn't exit successfully: .*\(exit status: 124\)/ {
+    fail(program ": not ended in time")
+    find_under_way()
+    for (i = 1; i <= under_way_count; i++) fail(program ": under way: " under_way[i])
+}
 /^error: could not compile / { fail($0) }
 /^holdfast: FAILED with Node / { fail($0) }
 
@@ -124,22 +129,27 @@ function begin(next_program,    now) {
     begun = now
 }
 
-# The harness runs tests in the order in which it lists them, `threads` at once, so those that were under way are the first ones
+# Sets `under_way`. The harness runs tests in the order in which it lists them, `threads` at once, so those are the first ones
 # that it has not reported. Asked only of a program that was told to run all of its tests, and never of one without the harness.
-function say_under_way(    command, line, count, waiting, i) {
-    say("ended by " ended_by " after " (seconds_now() - start) " s, in step " step (program ~ /^\(/ ? "" : ", in " program))
+function find_under_way(    command, line, count) {
+    under_way_count = 0
     if (listed == 0 || program == "doc tests") return
     command = "'" path "' --list 2>/dev/null"
     while ((command | getline line) > 0) {
         if (line !~ /: test$/) continue
         count++
         sub(/: test$/, "", line)
-        if (!(line in reported)) under_way[++waiting] = line
+        if (!(line in reported) && under_way_count < threads) under_way[++under_way_count] = line
     }
     close(command)
-    if (count != listed) return
-    say("under way:")
-    for (i = 1; i <= waiting && i <= threads; i++) say("  " under_way[i])
+    if (count != listed) under_way_count = 0
+}
+
+function say_under_way(    i) {
+    say("ended by " ended_by " after " (seconds_now() - start) " s, in step " step (program ~ /^\(/ ? "" : ", in " program))
+    find_under_way()
+    if (under_way_count > 0) say("under way:")
+    for (i = 1; i <= under_way_count; i++) say("  " under_way[i])
 }
 
 function fail(name) {

@@ -37,7 +37,7 @@ mkfifo "$folder/pipe"
 (
     trap '' INT TERM HUP
     exec awk "${by_line[@]}" -v summary="$summary" -v start="$(date +%s)" \
-        -v threads="${RUST_TEST_THREADS:-$(getconf _NPROCESSORS_ONLN)}" -f scripts/count-tests.awk
+        -v threads="${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}" -f scripts/count-tests.awk
 ) <"$folder/pipe" &
 counter=$!
 exec 3>"$folder/pipe"

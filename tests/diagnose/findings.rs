@@ -38,32 +38,29 @@ fn forgotten_transactions_long_statements_and_locks_are_named_with_who_and_what(
     let server = own_server(|s| s.sql("create table stock (n int4)"));
     let mut forgetful = client(&server, "forgetful");
     forgetful.batch_execute("begin; lock table stock; select 'a S3cr3tMark'").unwrap();
-    thread::scope(|scope| {
-        let blocked =
-            scope.spawn(|| client(&server, "blocked").batch_execute("insert into stock values (1)"));
-        let slow = scope.spawn(|| client(&server, "slow").batch_execute("select pg_sleep(4)"));
-        let diagnosis = {
-            let mut found = None;
-            wait_until("all three are seen", Duration::from_secs(20), || {
-                let diagnosis = diagnose(&server.url(), &["--long", "500ms"]);
-                let all = ["idle_in_transaction", "long_statements", "lock_waits"];
-                let has_all = all.iter().all(|id| diagnosis.has(id));
-                found = Some(diagnosis);
-                has_all
-            });
-            found.unwrap()
-        };
-        diagnosis.says("idle_in_transaction", "warning", "forgetful as postgres");
-        diagnosis.says("long_statements", "warning", "select pg_sleep(4)");
-        diagnosis.says("lock_waits", "critical", "insert into stock values (1)");
-        let evidence = diagnosis.finding("lock_waits")["evidence"].to_string();
-        assert!(evidence.contains("idle in transaction: "), "what the blocker does: {evidence}");
-        assert!(!diagnosis.document.to_string().contains("S3cr3tMark"), "literals are not shown");
-        assert_eq!(diagnosis.status, 3);
-        forgetful.batch_execute("rollback").unwrap();
-        blocked.join().unwrap().unwrap();
-        slow.join().unwrap().unwrap();
+    // Not in a scope, which would wait for both when a check fails, and the first waits for a lock that is held meanwhile.
+    let (mut blocked, mut slow) = (client(&server, "blocked"), client(&server, "slow"));
+    let blocked = thread::spawn(move || blocked.batch_execute("insert into stock values (1)"));
+    // It ends with the server.
+    thread::spawn(move || slow.batch_execute("select pg_sleep(600)"));
+    let mut found = None;
+    wait_until("all three are seen", Duration::from_secs(60), || {
+        let diagnosis = diagnose(&server.url(), &["--long", "500ms"]);
+        let all = ["idle_in_transaction", "long_statements", "lock_waits"];
+        let has_all = all.iter().all(|id| diagnosis.has(id));
+        found = Some(diagnosis);
+        has_all
     });
+    let diagnosis = found.unwrap();
+    diagnosis.says("idle_in_transaction", "warning", "forgetful as postgres");
+    diagnosis.says("long_statements", "warning", "select pg_sleep(600)");
+    diagnosis.says("lock_waits", "critical", "insert into stock values (1)");
+    let evidence = diagnosis.finding("lock_waits")["evidence"].to_string();
+    assert!(evidence.contains("idle in transaction: "), "what the blocker does: {evidence}");
+    assert!(!diagnosis.document.to_string().contains("S3cr3tMark"), "literals are not shown");
+    assert_eq!(diagnosis.status, 3);
+    forgetful.batch_execute("rollback").unwrap();
+    blocked.join().unwrap().unwrap();
 }
 
 /// The server counts a session until its process has ended, some time after the client has left.
@@ -137,28 +134,27 @@ fn a_wait_for_a_lock_is_as_old_as_the_wait_and_the_blocker_as_its_transaction() 
     let mut holds = client(&server, "holds");
     holds.batch_execute("begin; lock table stock").unwrap();
     let began = Instant::now();
-    thread::scope(|scope| {
-        // One message, and so one statement to the server's clock, that works for long before it waits.
-        let waits = scope.spawn(|| {
-            client(&server, "waits").batch_execute("select pg_sleep(3); insert into stock values (1)")
-        });
-        let mut found = None;
-        wait_until("it waits", Duration::from_secs(20), || {
-            let diagnosis = diagnose(&server.url(), &["--long", "2500ms"]);
-            let waits = diagnosis.has("lock_waits");
-            found = Some(diagnosis);
-            waits
-        });
-        let (found, at_most) = (found.unwrap(), began.elapsed().as_secs_f64());
-        let blocked = &found.document["server"]["blocked"][0];
-        let waited = blocked["session"]["age_s"].as_f64().unwrap();
-        assert!(waited <= at_most - 2.9, "the sleep is no wait: {blocked:#}");
-        let open = blocked["blocker_transaction_age_s"].as_f64().unwrap();
-        assert!((3.0..=at_most + 0.1).contains(&open), "{blocked:#}, {at_most}");
-        found.says("lock_waits", "warning", "its transaction open for ");
-        holds.batch_execute("rollback").unwrap();
-        waits.join().unwrap().unwrap();
+    // One message, and so one statement to the server's clock, that works for long before it waits.
+    // Not in a scope: that would wait for it without end when a check fails.
+    let mut waits = client(&server, "waits");
+    let waits =
+        thread::spawn(move || waits.batch_execute("select pg_sleep(3); insert into stock values (1)"));
+    let mut found = None;
+    wait_until("it waits", Duration::from_secs(60), || {
+        let diagnosis = diagnose(&server.url(), &["--long", "2500ms"]);
+        let waits = diagnosis.has("lock_waits");
+        found = Some(diagnosis);
+        waits
     });
+    let (found, at_most) = (found.unwrap(), began.elapsed().as_secs_f64());
+    let blocked = &found.document["server"]["blocked"][0];
+    let waited = blocked["session"]["age_s"].as_f64().unwrap();
+    assert!(waited <= at_most - 2.9, "the sleep is no wait: {blocked:#}");
+    let open = blocked["blocker_transaction_age_s"].as_f64().unwrap();
+    assert!((3.0..=at_most + 0.1).contains(&open), "{blocked:#}, {at_most}");
+    found.says("lock_waits", "warning", "its transaction open for ");
+    holds.batch_execute("rollback").unwrap();
+    waits.join().unwrap().unwrap();
 }
 
 #[test]
@@ -168,22 +164,21 @@ fn a_lock_of_a_prepared_transaction_is_not_looked_for_among_the_sessions() {
     client(&server, "prepares")
         .batch_execute("begin; lock table stock; prepare transaction 'forgotten'")
         .unwrap();
-    thread::scope(|scope| {
-        let waits = scope.spawn(|| client(&server, "waits").batch_execute("insert into stock values (1)"));
-        let mut found = None;
-        wait_until("it waits", Duration::from_secs(20), || {
-            let diagnosis = diagnose(&server.url(), &[]);
-            let waits = diagnosis.has("lock_waits");
-            found = Some(diagnosis);
-            waits
-        });
-        let found = found.unwrap();
-        found.says("lock_waits", "warning", "blocked by a prepared transaction");
-        assert!(found.finding("lock_waits")["remedy"].as_str().unwrap().contains("pg_prepared_xacts"));
-        assert!(found.document["server"]["blocked"][0]["blocker_transaction_age_s"].is_null());
-        server.execute("rollback prepared 'forgotten'").unwrap();
-        waits.join().unwrap().unwrap();
+    let mut waits = client(&server, "waits");
+    let waits = thread::spawn(move || waits.batch_execute("insert into stock values (1)"));
+    let mut found = None;
+    wait_until("it waits", Duration::from_secs(60), || {
+        let diagnosis = diagnose(&server.url(), &[]);
+        let waits = diagnosis.has("lock_waits");
+        found = Some(diagnosis);
+        waits
     });
+    let found = found.unwrap();
+    found.says("lock_waits", "warning", "blocked by a prepared transaction");
+    assert!(found.finding("lock_waits")["remedy"].as_str().unwrap().contains("pg_prepared_xacts"));
+    assert!(found.document["server"]["blocked"][0]["blocker_transaction_age_s"].is_null());
+    server.execute("rollback prepared 'forgotten'").unwrap();
+    waits.join().unwrap().unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::{env, process};
 
-/// Stands for `make` and for test programs. Its first test program has failed tests; its second does not come to an end.
+/// Stands for `make` and for test programs. Of its test programs one has a failed test, and the others do not come to an end.
 const MAKE: &str = r#"#!/bin/sh
 case "$*" in
 *--list)
@@ -19,11 +19,15 @@ case "$*" in
     echo "test tests::this_one_does_not ... FAILED"
     echo "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s"
     exit 101 ;;
-*endless)
+*hung | *endless)
     echo "     Running tests/waits.rs ($0)"
     echo "running 4 tests"
     echo "test tests::second ... ok"
-    exec sleep 600 ;;
+    case "$*" in
+    *endless) exec sleep 600 ;;
+    esac
+    echo "  process didn't exit successfully: \`timeout 600 $0\` (exit status: 124)"
+    exit 101 ;;
 esac
 "#;
 
@@ -71,6 +75,16 @@ fn a_run_ends_with_the_names_of_failed_tests_and_says_when_each_program_began() 
     assert!(said.contains("s  complete  FAILED\n"), "{said}");
     assert!(said.contains("failed:\n  src/lib.rs: tests::this_one_does_not\n"), "{said}");
     assert!(said.ends_with("test result: FAILED. 1 passed; 1 failed; 0 ignored in all\n"), "{said}");
+}
+
+#[test]
+fn the_tests_of_a_program_that_hung_are_named() {
+    let folder = Folder::new("hung");
+    let output = folder.run("hung").wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let named = "failed:\n  tests/waits.rs: not ended in time\n  tests/waits.rs: under way: tests::first\n  \
+        tests/waits.rs: under way: tests::third\ntest result";
+    assert!(said.contains(named), "{said}");
 }
 
 #[test]
