@@ -34,6 +34,7 @@ mod capi {
         "pools/observe",
         "pools/serve",
         "connections/connection",
+        "connections/connect",
         "results/result",
         "results/pack",
         "statements/query",

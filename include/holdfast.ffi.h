@@ -355,6 +355,8 @@ int holdfast_connection_socket(const holdfast_connection *connection);
 holdfast_str holdfast_connection_target(const holdfast_connection *connection);
 void holdfast_connection_release(holdfast_connection *connection);
 void holdfast_connection_discard(holdfast_connection *connection);
+typedef holdfast_status (*holdfast_connect_callback)(void *user_data, holdfast_connection *connection, holdfast_error **error);
+holdfast_status holdfast_config_set_connect(holdfast_config *config, holdfast_connect_callback callback, void *user_data, holdfast_destroy destroy, holdfast_error **error);
 typedef struct holdfast_column {
     uint32_t struct_size;
     uint32_t type_oid;

@@ -419,8 +419,8 @@ HOLDFAST_API
 holdfast_str holdfast_error_message(const holdfast_error *error);
 
 /**
- * The step in which it happened: "config", "queue", "resolve", "connect", "tls", "auth", "role", "validate", "query",
- * "commit" or "close"; empty where there is none.
+ * The step in which it happened: "config", "queue", "resolve", "connect", "tls", "auth", "role", "setup", "validate",
+ * "query", "commit" or "close"; empty where there is none.
  */
 HOLDFAST_API
 holdfast_str holdfast_error_phase(const holdfast_error *error);
@@ -1345,6 +1345,42 @@ void holdfast_connection_release(holdfast_connection *connection);
  */
 HOLDFAST_API
 void holdfast_connection_discard(holdfast_connection *connection);
+
+/* ==== Setting up sessions =================================================================================
+ *
+ * A configuration can have a function that sets up every new session of its pools before a connection is given out: a role,
+ * a time zone, search_path, prepared statements.
+ */
+
+/**
+ * Sets up a new session. Returns HOLDFAST_STATUS_OK to have its connection used. Any other status closes it and fails its
+ * opening: mostly the one of a call that failed and put its error into *error, or HOLDFAST_STATUS_CONFIG. *error is NULL at
+ * first; what the function leaves there belongs to the library.
+ *
+ * Called on the thread that opens the connection, which may be the caller's or one of the library's, by several at once,
+ * never while a lock is held. The connection belongs to the library: the function must not release it, discard it, keep it,
+ * or leave a transaction, a result or a request on it open. All that blocks is allowed, but for acquiring a connection of the
+ * same pool, which is HOLDFAST_STATUS_MISUSE. It must not leave by longjmp or by an exception.
+ */
+typedef holdfast_status (*holdfast_connect_callback)(void *user_data,
+                                                     holdfast_connection *connection,
+                                                     holdfast_error **error);
+
+/**
+ * Has the callback set up every new session of the pools made from this configuration, before its connection is given out.
+ * That is part of opening it: statements count against the deadline of the attempt (connection_timeout), closing the pool
+ * ends them, and a failure is that of the opening, with the phase "setup" (holdfast_error_phase) and the callback's status if
+ * it is HOLDFAST_STATUS_DATABASE, _CONNECTION_LOST, _QUERY_TIMEOUT, _CANCELED or _MISUSE, else HOLDFAST_STATUS_CONFIG;
+ * HOLDFAST_STATUS_CONNECT_TIMEOUT if it did not end in time. It runs once per session. NULL as callback, or a second call, ends what an earlier call began, for pools
+ * yet to be made. destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the
+ * caller, and destroy is not called. Does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_config_set_connect(holdfast_config *config,
+                                            holdfast_connect_callback callback,
+                                            void *user_data,
+                                            holdfast_destroy destroy,
+                                            holdfast_error **error);
 
 /* ==== Results =============================================================================================
  *

@@ -19,9 +19,11 @@ pub(crate) mod value;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 pub(crate) use environment::Environment;
 pub use option_info::{Group, OptionInfo, option, options, reference_table};
@@ -95,7 +97,11 @@ pub struct PoolConfig {
     log_sink: Option<LogSink>,
     event_sink: Option<EventSink>,
     password_callback: Option<PasswordCallback>,
+    connect_hook: Option<ConnectHook>,
 }
+
+/// The program's hook on new sessions. Its type is the pool's, which is above this room.
+pub(crate) type ConnectHook = Arc<dyn Any + Send + Sync>;
 
 impl PoolConfig {
     /// An empty configuration: environment and defaults decide. Production, if `HOLDFAST_ENV` (else `NODE_ENV`) is
@@ -149,6 +155,7 @@ impl PoolConfig {
             log_sink: None,
             event_sink: None,
             password_callback: None,
+            connect_hook: None,
         }
     }
 
@@ -337,6 +344,15 @@ impl PoolConfig {
     ) -> Self {
         self.password_callback = Some(PasswordCallback::new(ask));
         self
+    }
+
+    /// Replaces the hook on new sessions and returns the former one.
+    pub(crate) fn replace_connect_hook(&mut self, hook: Option<ConnectHook>) -> Option<ConnectHook> {
+        std::mem::replace(&mut self.connect_hook, hook)
+    }
+
+    pub(crate) fn connect_hook(&self) -> Option<&ConnectHook> {
+        self.connect_hook.as_ref()
     }
 
     /// Records the value of a setter; it is checked when the settings are made.

@@ -67,6 +67,7 @@ fn doing(phase: Phase) -> &'static str {
         Phase::Tls => "while establishing TLS",
         Phase::Auth => "while starting the session",
         Phase::Role => "while checking the server's role",
+        Phase::Setup => "while running on_connect",
         Phase::Validate => "while validating a pooled connection",
         Phase::Query => "while running a statement",
         Phase::Commit => "while committing",

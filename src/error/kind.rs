@@ -73,6 +73,8 @@ named_enum! {
         Auth "auth",
         /// Checking that the server has the role that `target_session_attrs` asks for.
         Role "role",
+        /// Running the program's `on_connect` on a new session.
+        Setup "setup",
         /// Validating a pooled connection.
         Validate "validate",
         /// Running a statement.

@@ -23,6 +23,8 @@ fn from_word(word: u64) -> Option<Instant> {
 pub(crate) struct Deadlines {
     /// Set by the pool for its own work: opening, validating, cleaning up.
     fixed: AtomicU64,
+    /// The latest that `fixed` can be set to, while a function of the program's works on a connection of the pool's.
+    bound: AtomicU64,
     /// The time each statement may take; armed into `statement` when a request is written.
     limit: AtomicU64,
     /// The deadline of the statement under way.
@@ -36,7 +38,14 @@ impl Deadlines {
     }
 
     pub(crate) fn set_fixed(&self, deadline: Option<Instant>) {
-        self.fixed.store(deadline.map_or(NONE, to_word), Ordering::Relaxed);
+        let (word, bound) = (deadline.map_or(NONE, to_word), self.bound.load(Ordering::Relaxed));
+        self.fixed.store(earlier(word, bound), Ordering::Relaxed);
+    }
+
+    /// Sets a deadline that [`set_fixed`](Self::set_fixed) can only bring forward, or lifts it.
+    pub(crate) fn set_bound(&self, bound: Option<Instant>) {
+        self.bound.store(bound.map_or(NONE, to_word), Ordering::Relaxed);
+        self.set_fixed(None);
     }
 
     /// Limits every statement that starts from now on.
@@ -85,11 +94,15 @@ impl Deadlines {
     pub(crate) fn current(&self) -> Option<Instant> {
         let fixed = self.fixed.load(Ordering::Relaxed);
         let statement = self.statement.load(Ordering::Relaxed);
-        match (fixed, statement) {
-            (NONE, NONE) => None,
-            (NONE, only) | (only, NONE) => from_word(only),
-            (a, b) => from_word(a.min(b)),
-        }
+        from_word(earlier(fixed, statement))
+    }
+}
+
+/// Returns the earlier of two deadlines.
+fn earlier(one: u64, other: u64) -> u64 {
+    match (one, other) {
+        (NONE, only) | (only, NONE) => only,
+        (one, other) => one.min(other),
     }
 }
 
@@ -110,6 +123,20 @@ mod tests {
         deadlines.set_fixed(None);
         assert!(deadlines.current().expect("the statement's") > soon);
         deadlines.statement_ends();
+        assert_eq!(deadlines.current(), None);
+    }
+
+    #[test]
+    fn a_bound_can_be_brought_forward_but_not_lifted_by_setting_another_deadline() {
+        let deadlines = Deadlines::new();
+        let now = Instant::now();
+        let at = |seconds| Some(now + Duration::from_secs(seconds));
+        deadlines.set_bound(at(10));
+        for (set, expected) in [(None, 10), (at(20), 10), (at(5), 5), (None, 10)] {
+            deadlines.set_fixed(set);
+            assert_eq!(deadlines.current().map(to_word), at(expected).map(to_word));
+        }
+        deadlines.set_bound(None);
         assert_eq!(deadlines.current(), None);
     }
 }

@@ -59,6 +59,11 @@ impl Link {
         self.0.socket.deadlines().set_fixed(deadline);
     }
 
+    /// Sets a deadline that [`set_deadline`](Self::set_deadline) can only bring forward, or lifts it.
+    pub(crate) fn bound_deadlines(&self, bound: Option<Instant>) {
+        self.0.socket.deadlines().set_bound(bound);
+    }
+
     /// Sets the time that every statement from now on may take.
     pub(crate) fn set_statement_limit(&self, limit: Option<Duration>) {
         self.0.socket.deadlines().set_statement_limit(limit);

@@ -24,8 +24,8 @@ use super::telemetry::exhaustion::Explanations;
 use super::telemetry::sampler::Sampler;
 use super::telemetry::totals::Metrics;
 use super::workers::Workers;
-use crate::config::PoolConfig;
 use crate::config::settings::PoolSettings;
+use crate::config::{ConnectHook, PoolConfig};
 use crate::connect::Connector;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::logging::Logger;
@@ -91,6 +91,8 @@ pub(super) struct Core {
     pub(super) catalog: Arc<Catalog>,
     pub(super) log: Logger,
     pub(super) events: Option<EventSink>,
+    /// The program's hook on new sessions.
+    pub(super) connect_hook: Option<ConnectHook>,
     /// Every checkout emits events or keeps a backtrace.
     pub(super) follows_checkouts: bool,
     pub(super) metrics: Metrics,
@@ -149,6 +151,7 @@ impl Core {
             catalog: Arc::default(),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
+            connect_hook: config.connect_hook().cloned(),
             follows_checkouts: config.event_sink().is_some() || settings.leak_backtrace,
             metrics: Metrics::new(),
             sampler: Sampler::new(),
@@ -183,6 +186,11 @@ impl Core {
         if callback::is_running() {
             return Err(Error::misuse(
                 "a pool cannot be waited for inside a callback of the library, such as a log sink",
+            ));
+        }
+        if callback::sets_up_for(std::ptr::from_ref(self).addr()) {
+            return Err(Error::misuse(
+                "on_connect cannot get a connection of the pool that it sets a session up for: use the one it is given",
             ));
         }
         if self.is_inherited() {

@@ -33,6 +33,8 @@ pub use handle::Pool;
 pub(crate) use handle::WeakPool;
 #[cfg(feature = "capi")]
 pub(crate) use lifecycle::acquire::Call;
+#[cfg(feature = "capi")]
+pub(crate) use lifecycle::set_up::{ConnectHook, SetUp};
 pub use lifecycle::shutdown::CloseReport;
 pub use pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]

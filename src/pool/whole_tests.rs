@@ -187,6 +187,7 @@ fn a_panic_while_a_connection_is_opened_loses_nothing() {
         },
     );
     panics_at("opening in the background", |c| c, |subject| use_one(&subject.pool, ms(50), drop));
+    panics_at("setting up", |c| c.on_connect(|_| Ok(())), |subject| use_one(&subject.pool, ms(5_000), drop));
     panics_at("refilling", |c| c.min_idle(SIZE), |_| {});
     panics_at("registered", |c| c.min_idle(SIZE), |_| {});
 }

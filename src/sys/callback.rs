@@ -11,6 +11,31 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
     /// A callback ended this thread, and what is on its stack is being dropped.
     static ENDS: Cell<bool> = const { Cell::new(false) };
+    /// The pool for which this thread is inside the program's function that sets up sessions; 0 for none.
+    static SETS_UP_FOR: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Marks the thread as inside the function that sets up sessions of a pool, which `address` distinguishes from others.
+pub(crate) fn set_up_for(address: usize) -> SetUpMark {
+    SetUpMark { before: SETS_UP_FOR.replace(address) }
+}
+
+/// Returns whether the present thread sets up a session of this pool: it cannot wait for another one.
+#[inline]
+pub(crate) fn sets_up_for(address: usize) -> bool {
+    SETS_UP_FOR.get() == address
+}
+
+/// Restores the mark before, on every way out.
+#[must_use]
+pub(crate) struct SetUpMark {
+    before: usize,
+}
+
+impl Drop for SetUpMark {
+    fn drop(&mut self) {
+        SETS_UP_FOR.set(self.before);
+    }
 }
 
 /// Returns whether the present thread is inside a callback. Blocking calls must refuse then: the thread may be the one that
@@ -59,7 +84,6 @@ pub(crate) fn run(callback: impl FnOnce()) {
 }
 
 /// Runs a function of the program's that may call the library as any other code may, such as the body of a transaction.
-#[cfg(any(feature = "capi", test))]
 pub(crate) fn run_body<T>(body: impl FnOnce() -> T) -> T {
     let mut leave = Leave { was_running: RUNNING.get(), has_returned: false };
     let _chosen = cancellation::as_the_program_chose();

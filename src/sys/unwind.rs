@@ -8,7 +8,14 @@
 
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::thread;
+
+/// Returns the message of a panic.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
 
 /// Runs `work`. `Err` has the payload of a panic.
 ///

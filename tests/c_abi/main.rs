@@ -204,6 +204,11 @@ fn a_difficult_host_loses_nothing() {
 }
 
 #[test]
+fn a_callback_sets_up_every_new_session() {
+    toolchain::run_every_way("connect", &server().url());
+}
+
+#[test]
 fn transactions_commit_roll_back_and_are_run_again() {
     toolchain::run_every_way("transactions", &server().url());
 }

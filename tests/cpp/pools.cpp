@@ -148,6 +148,33 @@ static void idle_connections_are_released_on_demand(const std::string &url)
     CHECK(stats.total == 0 && stats.closed_released == 1 && pool.acquire().backend_pid() != pid);
 }
 
+static void every_new_session_is_set_up_by_a_function(const std::string &url)
+{
+    auto config = holdfast::config::from_url(url);
+    config.set("retry_max", 0);
+    auto runs = std::make_shared<int>(0);
+    config.on_connect([runs](holdfast::connection_ref connection) {
+        switch (++*runs) {
+        case 1:
+            connection.query("select * from no_such_table");
+            break;
+        case 2:
+            throw std::runtime_error("something else");
+        default:
+            connection.query("set holdfast.tenant = 'seven'");
+        }
+    });
+    {
+        holdfast::pool pool(config);
+        const auto error = FAILS(holdfast::status::database, pool.acquire());
+        CHECK(error.sqlstate() == "42P01" && error.phase() == "setup");
+        FAILS(holdfast::status::config, pool.acquire());
+        CHECK(pool.query("show holdfast.tenant").one().as<std::string>() == "seven" && *runs == 3);
+    }
+    config.on_connect(nullptr);
+    CHECK(holdfast::pool(config).query("select 1").one().as<int>() == 1 && *runs == 3);
+}
+
 static void an_echo_pool_needs_no_server()
 {
     auto pool = holdfast::pool::echo();
@@ -170,6 +197,7 @@ int main(int argc, char **argv)
         failed_attempts_are_told_one_by_one();
         a_closed_pool_reports_and_refuses(url);
         idle_connections_are_released_on_demand(url);
+        every_new_session_is_set_up_by_a_function(url);
         an_echo_pool_needs_no_server();
     });
 }

@@ -4,12 +4,14 @@
 
 #include <holdfast.h>
 
+#include "connection.hpp"
 #include "detail/call.hpp"
 #include "detail/digits.hpp"
 #include "detail/handle.hpp"
 #include "detail/native.hpp"
 #include "detail/text.hpp"
 #include "detail/traits.hpp"
+#include "error.hpp"
 #include "event.hpp"
 #include "log_record.hpp"
 
@@ -130,6 +132,25 @@ public:
         return *this;
     }
 
+    /// Has `function` set up every new session of pools made from this configuration, before its connection is given out: a
+    /// role, a time zone, search_path. That is part of opening it: statements count against connection_timeout, and an
+    /// exception closes the session and is the opening's failure, with phase() "setup". A holdfast::error of the library
+    /// keeps its text and SQLSTATE; of another exception only status::config is left. It is called by several threads at once,
+    /// and must not acquire a connection of the same pool (status::misuse). An empty function ends what an earlier call began.
+    ///
+    ///     config.on_connect([](holdfast::connection_ref connection) { connection.query("set time zone 'UTC'"); });
+    config &on_connect(std::function<void(connection_ref)> function)
+    {
+        using kept_function = std::function<void(connection_ref)>;
+        auto kept = function ? std::make_unique<kept_function>(std::move(function)) : nullptr;
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set_connect(it_.get(), kept ? set_up : nullptr, kept.get(),
+                                               kept ? forget_set_up : nullptr, about);
+        });
+        kept.release();
+        return *this;
+    }
+
     /// Returns a copy that can be changed on its own.
     config clone() const noexcept { return config(holdfast_config_clone(it_.get())); }
     holdfast_config *native() const noexcept { return it_.get(); }
@@ -149,6 +170,22 @@ private:
                                      detail::time(it->unix_us)});
     }
     static void tell_event(void *user_data, const holdfast_event *it) noexcept { tell<event>(user_data, event::of(*it)); }
+    static holdfast_status set_up(void *user_data, holdfast_connection *connection, holdfast_error **about) noexcept
+    {
+        try {
+            (*static_cast<const std::function<void(connection_ref)> *>(user_data))(connection_ref(connection));
+            return HOLDFAST_STATUS_OK;
+        } catch (const error &failure) {
+            *about = holdfast_error_clone(failure.native());
+            return static_cast<holdfast_status>(failure.status());
+        } catch (...) {
+            return HOLDFAST_STATUS_CONFIG;
+        }
+    }
+    static void forget_set_up(void *user_data) noexcept
+    {
+        delete static_cast<std::function<void(connection_ref)> *>(user_data);
+    }
     template <class Told>
     static void tell(void *user_data, const Told &it) noexcept
     {

@@ -33,7 +33,7 @@ impl Core {
     /// Undoes the borrower's deadlines, ends the borrower's right to cancel, and closes an open result. Returns the state of
     /// cancel requests.
     #[inline]
-    fn end_use(&self, conn: &mut OpenConnection) -> Requests {
+    pub(super) fn end_use(&self, conn: &mut OpenConnection) -> Requests {
         if conn.deadline_changed {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;

@@ -11,6 +11,7 @@ mod keepalive;
 mod min_idle;
 mod open;
 pub(super) mod retry_budget;
+pub(super) mod set_up;
 mod settle;
 pub(super) mod shutdown;
 mod validate;

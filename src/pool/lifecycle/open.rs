@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, LimitedBy, human};
+use crate::error::{Error, LimitedBy, Phase, human};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::{Core, pool_closed};
@@ -51,17 +51,11 @@ impl Core {
             Err(e) => {
                 drop((registered, slot));
                 failpoint!(self, "not opened");
-                self.metrics.open_failed(&e);
-                self.opening_failed(capacity, &e, began);
-                self.emit(EventKind::OpenFailed)
-                    .error(&e)
-                    .took(began.elapsed())
-                    .debug(&[], format_args!("could not open a connection: {}", e.summary()));
-                return Err(e);
+                return Err(self.opening_failed(capacity, e, began));
             }
         };
         failpoint!(self, "connected");
-        let mut conn = Box::new(OpenConnection::new(
+        let conn = Box::new(OpenConnection::new(
             opened,
             slot,
             registered.id,
@@ -69,6 +63,16 @@ impl Core {
             &self.settings,
             Arc::<Self>::downgrade(self),
         ));
+        let mut conn = match self.set_up(conn, deadline) {
+            (Some(conn), Ok(())) => conn,
+            (conn, outcome) => {
+                conn.into_iter().for_each(|conn| self.end_opening(conn, deadline));
+                return Err(match outcome {
+                    Err(e) if !registered.abort.is_requested() => self.opening_failed(capacity, e, began),
+                    _ => pool_closed(),
+                });
+            }
+        };
         self.registry.add(&conn);
         // Before the connection counts as in use: a close from then on waits for its statement instead of giving up its opening.
         drop(registered);
@@ -91,19 +95,41 @@ impl Core {
         Err(pool_closed())
     }
 
-    /// Passes a failed opening on: to the pool's own limits, and to all pools of the server.
-    fn opening_failed(self: &Arc<Self>, capacity: Capacity, error: &Error, began: Instant) {
-        if is_permanent(error) {
-            self.server_reached(false);
-            self.note_permanent_failure(error);
-            capacity.failed_permanently();
-        } else if let Some(by) = LimitedBy::of(error) {
+    /// Closes a connection whose session could not be set up. Blocks until its server has let go of it, since its capacity is
+    /// free for another one then.
+    fn end_opening(&self, conn: Parked, deadline: Instant) {
+        conn.link.retire();
+        let end = deadline.min(Instant::now() + self.settings.settle_timeout);
+        if !conn.link.wait_for_hangup(end.saturating_duration_since(Instant::now())) {
+            conn.link.reset_on_close();
+        }
+    }
+
+    /// Passes a failed opening on: to the pool's own limits, and to all pools of the server. Returns the error.
+    fn opening_failed(self: &Arc<Self>, capacity: Capacity, error: Error, began: Instant) -> Error {
+        self.metrics.open_failed(&error);
+        if error.phase() == Some(Phase::Setup) {
+            // The program's own failure, whatever its kind: the server has begun the session.
             self.server_reached(false);
             self.clear_permanent_failure();
-            self.server_is_full(capacity, error, by);
+            drop(capacity);
+        } else if is_permanent(&error) {
+            self.server_reached(false);
+            self.note_permanent_failure(&error);
+            capacity.failed_permanently();
+        } else if let Some(by) = LimitedBy::of(&error) {
+            self.server_reached(false);
+            self.clear_permanent_failure();
+            self.server_is_full(capacity, &error, by);
         } else {
-            self.server_not_reached(error, began.elapsed());
+            self.server_not_reached(&error, began.elapsed());
+            drop(capacity);
         }
+        self.emit(EventKind::OpenFailed)
+            .error(&error)
+            .took(began.elapsed())
+            .debug(&[], format_args!("could not open a connection: {}", error.summary()));
+        error
     }
 
     /// Has a connection opened in the background, with the capacity that was granted to a caller.

@@ -45,6 +45,8 @@ pub struct PooledConnection {
     /// Always `Some` until `drop` takes it.
     conn: Option<Parked>,
     pub(in crate::pool) core: Arc<Core>,
+    /// Lent to `on_connect`: the connection is still being opened, and is not checked out.
+    for_set_up: bool,
 }
 
 impl PooledConnection {
@@ -57,7 +59,17 @@ impl PooledConnection {
         waited: Duration,
     ) -> Self {
         core.begin_checkout(&conn, place, waited);
-        Self { conn: Some(conn), core }
+        Self { conn: Some(conn), core, for_set_up: false }
+    }
+
+    /// Lends a connection to `on_connect`. It is in no checkout.
+    pub(in crate::pool) fn for_set_up(core: Arc<Core>, conn: Parked) -> Self {
+        Self { conn: Some(conn), core, for_set_up: true }
+    }
+
+    /// Takes a connection back from `on_connect`; `None` for one that was not lent to it.
+    pub(in crate::pool) fn end_set_up(mut self) -> Option<Parked> {
+        if self.for_set_up { self.conn.take() } else { None }
     }
 
     pub(in crate::pool) fn conn(&self) -> &Parked {
@@ -150,6 +162,8 @@ impl PooledConnection {
         if let Some(conn) = self.conn.take() {
             if self.core.is_inherited() {
                 mem::forget(conn);
+            } else if self.for_set_up {
+                conn.link.retire();
             } else {
                 conn.checkouts.end_checkout();
                 self.core.end_checkout(&conn);
@@ -183,6 +197,10 @@ impl Drop for PooledConnection {
             mem::forget(conn);
             mem::forget(self.core.clone());
             return;
+        }
+        if self.for_set_up {
+            // It never came to be checked out: its opening fails.
+            return conn.link.retire();
         }
         self.core.end_checkout(&conn);
         self.core.give_back(conn);

@@ -7,3 +7,4 @@ mod opening;
 mod outage;
 mod permanent_failure;
 mod poolers;
+mod setting_up;

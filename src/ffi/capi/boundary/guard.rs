@@ -8,7 +8,7 @@ use super::handle::{Handle, free, give};
 use crate::error::Error;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
-use crate::sys::unwind::catch_panic;
+use crate::sys::unwind::{catch_panic, panic_message};
 use crate::sys::{callback, cancellation};
 
 /// Why a call failed.
@@ -71,11 +71,7 @@ impl Failure {
     }
 
     pub(in crate::ffi::capi) fn panic(payload: &(dyn Any + Send)) -> Self {
-        let said = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
+        let said = panic_message(payload);
         Self::new(status::HOLDFAST_STATUS_PANIC, format!("a defect in the library, please report it: {said}"))
     }
 }
@@ -93,7 +89,7 @@ impl GivenError {
         Self(error)
     }
 
-    fn into_raw(mut self) -> *mut holdfast_error {
+    pub(in crate::ffi::capi) fn into_raw(mut self) -> *mut holdfast_error {
         std::mem::replace(&mut self.0, ptr::null_mut())
     }
 }

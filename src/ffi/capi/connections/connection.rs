@@ -42,14 +42,23 @@ impl Handle for holdfast_connection {
 
 const DISCARDED: &str = "this connection was discarded after a defect in the library; release it";
 
+/// A function of the program's that the library lends a connection to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Function {
+    /// The body of a transaction, which has no say in the transaction's end either.
+    Body,
+    /// The callback that sets up a session.
+    Hook,
+}
+
 /// A connection, and what may be asked of it while a call runs on it.
 pub struct Lent {
     /// Empty after a panic, which leaves nothing that could be trusted.
     core: Mutex<Option<PooledConnection>>,
     /// Close it instead of giving it back.
     discard: AtomicBool,
-    /// Lent to the body of a transaction, which has no say in the end of either.
-    to_body: bool,
+    /// Lent to a function of the program's that has to leave it to the library.
+    lent_to: Option<Function>,
     /// The body tried to give it back all the same.
     given_back: AtomicBool,
     pub(in crate::ffi::capi) link: Link,
@@ -65,7 +74,7 @@ impl Lent {
     pub(in crate::ffi::capi) fn new(core: PooledConnection) -> Self {
         Self {
             discard: AtomicBool::new(false),
-            to_body: false,
+            lent_to: None,
             given_back: AtomicBool::new(false),
             link: core.link().clone(),
             cancel: Arc::new(core.cancel_handle()),
@@ -80,32 +89,39 @@ impl Lent {
     /// For the body of a transaction.
     pub(in crate::ffi::capi) fn to_body(core: PooledConnection) -> Self {
         let mut lent = Self::new(core);
-        lent.to_body = true;
+        lent.lent_to = Some(Function::Body);
         lent
     }
 
-    /// Takes the connection back from a body that has returned.
+    /// For the callback that sets up a session.
+    pub(in crate::ffi::capi) fn to_hook(core: PooledConnection) -> Self {
+        let mut lent = Self::new(core);
+        lent.lent_to = Some(Function::Hook);
+        lent
+    }
+
+    /// Takes the connection back from a function that has returned.
     pub(in crate::ffi::capi) fn take_back(&self) -> Outcome<PooledConnection> {
         let taken = match self.core.try_lock() {
             Some(mut core) => core.take(),
             None => {
                 return Err(Failure::new(
                     HOLDFAST_STATUS_BUSY,
-                    "the body of the transaction returned while another thread was in a call on its connection: it is rolled back when that call ends",
+                    "the function returned while another thread was in a call on its connection: that is closed, or rolled back, when the call ends",
                 ));
             }
         };
         taken.ok_or_else(discarded)
     }
 
-    /// Set when the body of a transaction tried to release or discard it.
+    /// Set when the function that it was lent to tried to release or discard it.
     pub(in crate::ffi::capi) fn was_given_back(&self) -> bool {
         self.given_back.load(Ordering::Relaxed)
     }
 
     /// Refuses what only the pool may do for the body of a transaction.
     pub(in crate::ffi::capi) fn check_not_in_body(&self) -> Outcome {
-        if self.to_body {
+        if self.lent_to == Some(Function::Body) {
             return Err(Failure::new(
                 HOLDFAST_STATUS_MISUSE,
                 "inside holdfast_pool_transaction the transaction is begun and ended by the pool: return from the body, or use savepoints",
@@ -278,18 +294,18 @@ pub unsafe extern "C-unwind" fn holdfast_connection_discard(connection: *mut hol
 }
 
 /// # Safety
-/// `connection` is NULL or live, and not used again, unless it belongs to the body of a transaction.
+/// `connection` is NULL or live, and not used again, unless it is lent to a function of the program's.
 unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
     let is_kept = or_default(false, || {
         // SAFETY: as promised.
         let lent = unsafe { hold(connection.cast_const())? };
         lent.discard.fetch_or(discard, Ordering::Relaxed);
-        if lent.to_body {
+        if lent.lent_to.is_some() {
             lent.given_back.store(true, Ordering::Relaxed);
         } else if discard {
             lent.connection_queue.cancel_waiting();
         }
-        Ok(lent.to_body)
+        Ok(lent.lent_to.is_some())
     });
     if !is_kept {
         // SAFETY: as promised.

@@ -17,7 +17,7 @@ use crate::ffi::capi::library::text::text;
 use crate::ffi::capi::pools::pool::{call, count, holdfast_acquire_options, holdfast_pool};
 use crate::ffi::capi::statements::query::with_raw;
 use crate::link::TransactionStatus;
-use crate::pool::{Came, PooledConnection};
+use crate::pool::Came;
 use crate::session::{Isolation, RawSession, TransactionOptions};
 use crate::sys::callback;
 
@@ -300,31 +300,35 @@ pub unsafe extern "C-unwind" fn holdfast_pool_transaction(
             unsafe { (hold(pool)?, call(acquire_options)?, transaction_options(options)?) };
         let body = body.ok_or_else(|| Failure::null("body"))?;
         // SAFETY: the program gave the function for this data.
-        let run = |conn| run_body(conn, |lent, error| unsafe { body(user_data, lent, error) });
+        let run =
+            |conn| run_body(BODY, Lent::to_body(conn), |lent, error| unsafe { body(user_data, lent, error) });
         pool.core.lender().transaction(call, &options, run)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, whole) }
 }
 
-/// Lends the connection to a body, takes it back, and says what came of it.
+/// The name of a body in messages.
+pub(in crate::ffi::capi) const BODY: &str = "the body of the transaction";
+
+/// Lends a connection to a function of the program's, takes it back, and says what came of it.
 pub(in crate::ffi::capi) fn run_body(
-    conn: PooledConnection,
+    name: &str,
+    lent: Lent,
     body: impl FnOnce(*mut holdfast_connection, *mut *mut holdfast_error) -> holdfast_status,
 ) -> Outcome<Came<(), Failure>> {
-    let lent = Kept::<holdfast_connection>::new(Lent::to_body(conn));
+    let lent = Kept::<holdfast_connection>::new(lent);
     let mut error: *mut holdfast_error = ptr::null_mut();
     let status = callback::run_body(|| body(lent.as_ptr().cast_mut(), &raw mut error));
     // SAFETY: the body put NULL there, or an error that it gives away.
-    let outcome = unsafe { said(status, error) };
+    let outcome = unsafe { said(name, status, error) };
     let conn = match lent.take_back() {
         Ok(conn) => conn,
         // The body's own error is the more useful one.
         Err(failure) => return Err(outcome.err().unwrap_or(failure)),
     };
     if lent.was_given_back() {
-        let misuse =
-            "the body of the transaction released or discarded its connection, which belongs to the library";
+        let misuse = format!("{name} released or discarded its connection, which belongs to the library");
         return Ok((conn, Err(Failure::new(HOLDFAST_STATUS_MISUSE, misuse))));
     }
     Ok((conn, outcome))
@@ -334,7 +338,7 @@ pub(in crate::ffi::capi) fn run_body(
 ///
 /// # Safety
 /// `error` is NULL or a live error that nothing else will free.
-unsafe fn said(status: holdfast_status, error: *mut holdfast_error) -> Outcome {
+unsafe fn said(function: &str, status: holdfast_status, error: *mut holdfast_error) -> Outcome {
     // SAFETY: as promised.
     let error = unsafe { look(error.cast_const()).is_ok().then(|| GivenError::new(error)) };
     match (status, error) {
@@ -342,7 +346,7 @@ unsafe fn said(status: holdfast_status, error: *mut holdfast_error) -> Outcome {
         (status, Some(error)) => Err(Failure::Given { status, error }),
         (status, None) => {
             let name = status::name(status).trim_end_matches('\0');
-            let words = format!("the body of the transaction returned {status} ({name}): it was rolled back");
+            let words = format!("{function} returned {status} ({name})");
             Err(Failure::new(status, words))
         }
     }

@@ -147,11 +147,11 @@ unsafe impl Growing for holdfast_attempt {}
 #[derive(Default)]
 pub struct Described {
     status: holdfast_status,
-    message: Text,
+    pub(in crate::ffi::capi) message: Text,
     phase: Text,
     target: Text,
-    server: ServerFields,
-    retryable: bool,
+    pub(in crate::ffi::capi) server: ServerFields,
+    pub(in crate::ffi::capi) retryable: bool,
     elapsed_us: u64,
     snapshot: Option<PoolSnapshot>,
     attempts: Vec<DescribedAttempt>,
@@ -215,7 +215,11 @@ impl ServerFields {
     }
 
     pub(in crate::ffi::capi) fn get(&self, field: c_int) -> holdfast_str {
-        self.0.iter().find(|(code, _)| *code == field).map_or(EMPTY, |(_, text)| text.view())
+        self.find(field).map_or(EMPTY, Text::view)
+    }
+
+    pub(in crate::ffi::capi) fn find(&self, field: c_int) -> Option<&Text> {
+        self.0.iter().find(|(code, _)| *code == field).map(|(_, text)| text)
     }
 }
 
@@ -279,8 +283,8 @@ pub unsafe extern "C-unwind" fn holdfast_error_message(error: *const holdfast_er
     unsafe { ask(error, EMPTY, |error| error.message.view()) }
 }
 
-/// The step in which it happened: "config", "queue", "resolve", "connect", "tls", "auth", "role", "validate", "query",
-/// "commit" or "close"; empty where there is none.
+/// The step in which it happened: "config", "queue", "resolve", "connect", "tls", "auth", "role", "setup", "validate",
+/// "query", "commit" or "close"; empty where there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_error_phase(error: *const holdfast_error) -> holdfast_str {
     // SAFETY: the caller gives NULL or a live error.

@@ -50,6 +50,10 @@ impl Text {
         text.map_or_else(Self::default, Self::new)
     }
 
+    pub(in crate::ffi::capi) fn as_str(&self) -> &str {
+        self.0.strip_suffix('\0').unwrap_or(&self.0)
+    }
+
     pub(in crate::ffi::capi) fn view(&self) -> holdfast_str {
         holdfast_str { ptr: self.0.as_ptr().cast(), len: self.0.len() - 1 }
     }

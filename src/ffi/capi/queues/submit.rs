@@ -14,8 +14,9 @@ use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds};
 use crate::ffi::capi::boundary::handle::hold;
+use crate::ffi::capi::connections::connection::Lent;
 use crate::ffi::capi::connections::transaction::{
-    holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
+    BODY, holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
 };
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
@@ -341,7 +342,9 @@ pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
         let kept = user_data.clone();
         let run = move |conn| {
             // SAFETY: the program gave the function for this data.
-            let came = run_body(conn, |lent, error| unsafe { body(user_data.get(), lent, error) });
+            let came = run_body(BODY, Lent::to_body(conn), |lent, error| unsafe {
+                body(user_data.get(), lent, error)
+            });
             came.map(|(conn, outcome)| (conn, outcome.map_err(given))).map_err(given)
         };
         let task = Task::Transaction { options: wanted, body: Box::new(run) };

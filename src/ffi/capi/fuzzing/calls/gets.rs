@@ -5,6 +5,7 @@ use std::ptr;
 use super::callbacks;
 use super::tables::{Kind, Place, Tables};
 use crate::ffi::capi::connections::cancel::*;
+use crate::ffi::capi::connections::connect::*;
 use crate::ffi::capi::connections::connection::*;
 use crate::ffi::capi::connections::message::*;
 use crate::ffi::capi::connections::transaction::*;
@@ -31,6 +32,7 @@ use crate::testing::fuzzing::Draws;
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
     match which % 20 {
         0 | 1 => make_config(tables, draws),
+        2 if draws.byte() & 1 == 0 => set_connect(tables, draws),
         2 => set_log(tables, draws),
         3 => open_pool(tables, draws),
         4..=6 => acquire(tables, draws),
@@ -72,6 +74,23 @@ fn set_log(tables: &mut Tables, draws: &mut Draws<'_>) {
     if done != HOLDFAST_STATUS_OK {
         // SAFETY: it stayed ours.
         unsafe { callbacks::destroy(data) };
+    }
+}
+
+fn set_connect(tables: &mut Tables, draws: &mut Draws<'_>) {
+    let config = tables.pick(Kind::Config, draws);
+    let callback: holdfast_connect_callback =
+        if draws.byte() & 7 == 7 { None } else { Some(callbacks::submitted_body) };
+    let script = callbacks::script_of(&[draws.byte(), draws.byte(), draws.byte(), draws.byte()]);
+    let done = tables.told(draws, |error| {
+        // SAFETY: NULL or live, of whatever kind; the script is destroyed by the library if it takes it.
+        unsafe {
+            holdfast_config_set_connect(config, callback, script, Some(callbacks::destroy_script), error)
+        }
+    });
+    if done != HOLDFAST_STATUS_OK {
+        // SAFETY: it stayed ours.
+        unsafe { callbacks::destroy_script(script) };
     }
 }
 
