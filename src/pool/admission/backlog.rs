@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::sys::sync::Mutex;
 
+use super::load_shedding::Shed;
 #[cfg(feature = "capi")]
-use super::{Admission, Pooled, shedding::Shed};
+use super::{Admission, Pooled};
 
 /// The number of requests in the backlog, and the time of the oldest. Written by the queue that has them, read by the pool.
 #[derive(Debug, Default)]

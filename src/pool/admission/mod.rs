@@ -90,7 +90,7 @@ pub(super) struct State<P> {
     /// The largest number of waiters; 0 for any number.
     max_waiting: u32,
     backlog: Arc<Backlog>,
-    pace: shedding::Pace,
+    pace: load_shedding::Pace,
     closed: bool,
     /// The number of times that all idle connections were released.
     releases: u32,
@@ -221,7 +221,7 @@ impl<P: Pooled> Admission<P> {
             gate: Gate::default(),
             max_waiting: 0,
             backlog: backlog.clone(),
-            pace: shedding::Pace::default(),
+            pace: load_shedding::Pace::default(),
             closed: false,
             releases: 0,
             counters: Counters::default(),
@@ -413,24 +413,24 @@ impl<P: Pooled> Admission<P> {
 }
 
 mod backlog;
-mod gate;
-mod leaving;
-mod limiting;
-mod probing;
-mod sharing;
-mod shedding;
+mod drain;
+mod fleet_share;
+mod idle_checkout;
+mod learned_limit;
+mod load_shedding;
+mod open_gate;
 #[cfg(test)]
 mod tests;
-mod waiting;
+mod waiter;
 
 #[cfg(feature = "capi")]
 pub(crate) use backlog::Backlog;
 #[cfg(not(feature = "capi"))]
 use backlog::Backlog;
-pub(super) use gate::Asking;
-use gate::Gate;
-pub(super) use limiting::Learned;
-pub(super) use probing::Releases;
-pub(super) use sharing::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Returned};
-pub(crate) use shedding::Shed;
-use waiting::Waiter;
+pub(super) use fleet_share::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Returned};
+pub(super) use idle_checkout::Releases;
+pub(super) use learned_limit::Learned;
+pub(crate) use load_shedding::Shed;
+pub(super) use open_gate::Asking;
+use open_gate::Gate;
+use waiter::Waiter;
