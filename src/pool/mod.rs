@@ -38,7 +38,7 @@ pub(crate) use lifecycle::set_up::{ConnectHook, SetUp};
 pub use lifecycle::shutdown::CloseReport;
 pub use pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]
-pub(crate) use submission::{Asked, Lender, WeakLender, closed};
+pub(crate) use submission::{Asked, CheckoutHandle, WeakCheckoutHandle, closed};
 pub use telemetry::stats::{Circuit, CloseReason, Stats};
 pub(crate) use telemetry::totals::Figures;
 pub use transaction::idempotent::Idempotent;

@@ -32,24 +32,24 @@ impl From<Asked> for Call {
 
 /// A handle that checks out connections of a pool, without keeping the pool open.
 #[derive(Clone)]
-pub(crate) struct Lender(Arc<Core>);
+pub(crate) struct CheckoutHandle(Arc<Core>);
 
-/// A weak [`Lender`], which does not keep the pool's memory.
-pub(crate) struct WeakLender(Weak<Core>);
+/// A weak [`CheckoutHandle`], which does not keep the pool's memory.
+pub(crate) struct WeakCheckoutHandle(Weak<Core>);
 
 impl Pool {
-    pub(crate) fn lender(&self) -> Lender {
-        Lender(self.core.clone())
+    pub(crate) fn checkout_handle(&self) -> CheckoutHandle {
+        CheckoutHandle(self.core.clone())
     }
 }
 
-impl Lender {
+impl CheckoutHandle {
     /// Returns the pool's follower, made now if there is none.
     ///
     /// # Panics
     /// If the follower has another type.
-    pub(crate) fn followed_by<F: Follower>(&self, make: impl FnOnce(WeakLender) -> Arc<F>) -> Arc<F> {
-        let follower = self.0.follower.get_or_init(|| make(WeakLender(Arc::downgrade(&self.0))));
+    pub(crate) fn followed_by<F: Follower>(&self, make: impl FnOnce(WeakCheckoutHandle) -> Arc<F>) -> Arc<F> {
+        let follower = self.0.follower.get_or_init(|| make(WeakCheckoutHandle(Arc::downgrade(&self.0))));
         let follower: Arc<dyn Any + Send + Sync> = follower.clone();
         follower.downcast().unwrap_or_else(|_| unreachable!("one type follows pools"))
     }
@@ -117,10 +117,10 @@ impl Lender {
     }
 }
 
-impl WeakLender {
+impl WeakCheckoutHandle {
     /// Returns `None` when the pool no longer exists.
-    pub(crate) fn upgrade(&self) -> Option<Lender> {
-        self.0.upgrade().map(Lender)
+    pub(crate) fn upgrade(&self) -> Option<CheckoutHandle> {
+        self.0.upgrade().map(CheckoutHandle)
     }
 }
 
@@ -131,8 +131,8 @@ pub(crate) fn closed() -> Error {
 
 impl PooledConnection {
     /// Returns the pool of the connection.
-    pub(crate) fn lender(&self) -> Lender {
-        Lender(self.core.clone())
+    pub(crate) fn checkout_handle(&self) -> CheckoutHandle {
+        CheckoutHandle(self.core.clone())
     }
 
     /// Returns whether it may be used for another request without going back first: it is in the state for a checkout, and no

@@ -9,7 +9,7 @@ use crate::sys::sync::Mutex;
 use super::request::{Request, Ticket};
 use crate::error::Error;
 use crate::link::cancel::CancelHandle;
-use crate::pool::{Lender, PooledConnection};
+use crate::pool::{CheckoutHandle, PooledConnection};
 
 /// A connection that the program has checked out, and submits requests to.
 pub(crate) trait HeldConnection: Send + Sync {
@@ -27,7 +27,7 @@ pub(crate) trait HeldConnection: Send + Sync {
 
     fn cancel_handle(&self) -> Arc<CancelHandle>;
 
-    fn lender(&self) -> Lender;
+    fn checkout_handle(&self) -> CheckoutHandle;
 }
 
 /// The requests of one held connection.

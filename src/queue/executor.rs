@@ -14,7 +14,7 @@ use super::statement_profile::{StatementProfile, StatementProfiles};
 use super::{coalesce, worker};
 use crate::error::Error;
 use crate::link::deferred::run_deferred;
-use crate::pool::{Backlog, Follower, Lender, WeakLender, closed};
+use crate::pool::{Backlog, CheckoutHandle, Follower, WeakCheckoutHandle, closed};
 
 /// A worker ends after this long without work.
 const WORKER_IDLE_LIMIT: Duration =
@@ -49,7 +49,7 @@ impl State {
 }
 
 pub(crate) struct Executor {
-    pool: WeakLender,
+    pool: WeakCheckoutHandle,
     state: Mutex<State>,
     /// The number and age of the jobs that wait, as the pool reports them.
     backlog: Arc<Backlog>,
@@ -75,25 +75,25 @@ pub(super) type HandedBack = (Ticket, Rejected);
 
 impl Executor {
     /// Returns the executor of a pool, created on first use.
-    pub(crate) fn of(lender: &Lender) -> Arc<Self> {
+    pub(crate) fn of(handle: &CheckoutHandle) -> Arc<Self> {
         let mut is_new = false;
-        let executor = lender.followed_by(|pool| {
+        let executor = handle.followed_by(|pool| {
             is_new = true;
             Arc::new_cyclic(|me| Self {
                 pool,
                 state: Mutex::new(State {
-                    plan: Plan::new(lender.max_size()),
+                    plan: Plan::new(handle.max_size()),
                     sweep_at: None,
                     closed: false,
                 }),
-                backlog: lender.backlog(),
+                backlog: handle.backlog(),
                 profiles: StatementProfiles::default(),
                 #[cfg(test)]
                 coalesced_total: Default::default(),
                 me: me.clone(),
             })
         });
-        if is_new && lender.is_closed() {
+        if is_new && handle.is_closed() {
             // The pool may have closed before the executor existed to be notified.
             executor.state.lock().closed = true;
         }
@@ -101,17 +101,17 @@ impl Executor {
     }
 
     /// Puts a request into the backlog.
-    pub(super) fn submit(&self, ticket: Ticket, lender: &Lender) -> Result<(), HandedBack> {
+    pub(super) fn submit(&self, ticket: Ticket, handle: &CheckoutHandle) -> Result<(), HandedBack> {
         let (number, expires) = (ticket.shared(), ticket.request().expires());
         let mut state = self.state.lock();
         if state.closed {
             return Err((ticket, Rejected::Closed(closed())));
         }
         if !state.plan.has_free_permit()
-            && let Some(shed) = lender.sheds_submission()
+            && let Some(shed) = handle.sheds_submission()
         {
             drop(state);
-            let error = lender.shed(ticket.request().asked(), shed);
+            let error = handle.shed(ticket.request().asked(), shed);
             return Err((ticket, Rejected::Shed(error)));
         }
         let wake = state.plan.add_job(ticket);
@@ -122,7 +122,7 @@ impl Executor {
         }
         drop(state);
         if sweep_at {
-            self.schedule_sweep(lender, expires);
+            self.schedule_sweep(handle, expires);
         }
         match self.wake(wake) {
             Ok(()) => Ok(()),
@@ -265,13 +265,13 @@ impl Executor {
         &self.profiles
     }
 
-    pub(super) fn pool(&self) -> Result<Lender, Error> {
+    pub(super) fn pool(&self) -> Result<CheckoutHandle, Error> {
         self.pool.upgrade().ok_or_else(closed)
     }
 
-    fn schedule_sweep(&self, lender: &Lender, at: Instant) {
+    fn schedule_sweep(&self, handle: &CheckoutHandle, at: Instant) {
         let me = self.me.clone();
-        lender.after(at.saturating_duration_since(Instant::now()), move || {
+        handle.after(at.saturating_duration_since(Instant::now()), move || {
             if let Some(executor) = me.upgrade() {
                 executor.sweep_due(at);
             }

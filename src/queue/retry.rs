@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::request::{Request, Settled};
 use super::task::{Outcome, Trouble, Work};
 use crate::error::is_connection_failure;
-use crate::pool::{Asked, Lender};
+use crate::pool::{Asked, CheckoutHandle};
 use crate::resilience::statement_retry::Repeats;
 
 /// The runs of one request.
@@ -31,7 +31,7 @@ impl Runs {
     pub(super) fn after(
         &mut self,
         request: &Request,
-        pool: &Lender,
+        pool: &CheckoutHandle,
         settled: Settled,
         outcome: Outcome,
     ) -> ControlFlow<Outcome, Duration> {

@@ -19,7 +19,7 @@ pub(crate) enum Task {
     Transaction { options: TransactionOptions, body: Box<Body> },
 }
 
-/// The body of a transaction, as for [`Lender::transaction`](crate::pool::Lender::transaction).
+/// The body of a transaction, as for [`CheckoutHandle::transaction`](crate::pool::CheckoutHandle::transaction).
 pub(crate) type Body =
     dyn Fn(PooledConnection) -> std::result::Result<Came<(), Trouble>, Trouble> + Send + Sync;
 

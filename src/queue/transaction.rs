@@ -8,12 +8,17 @@ use std::sync::Arc;
 use super::request::{Settled, Ticket};
 use super::task::{Answer, Body, Outcome, Trouble};
 use crate::error::{Error, ErrorKind, Phase};
-use crate::pool::{Came, Lender, PooledConnection};
+use crate::pool::{Came, CheckoutHandle, PooledConnection};
 use crate::session::TransactionOptions;
 use crate::sys::unwind::catch_panic;
 
 /// Runs the transaction of a request to its end.
-pub(super) fn serve(ticket: &Ticket, pool: &Lender, options: &TransactionOptions, body: &Body) -> Outcome {
+pub(super) fn serve(
+    ticket: &Ticket,
+    pool: &CheckoutHandle,
+    options: &TransactionOptions,
+    body: &Body,
+) -> Outcome {
     let asked = ticket.request().asked();
     let transact = || pool.transaction(asked.into(), options, |conn| run_once(ticket, conn, body));
     match catch_panic(transact) {

@@ -13,7 +13,7 @@ use crate::pool::pooled_connection::PooledConnection;
 use crate::sys::callback;
 use crate::sys::unwind::{catch_panic, panic_message};
 
-/// The connection that the hook was lent, unless it kept it, and what came of the hook.
+/// The connection that the hook was given, unless the hook kept it, and the outcome of the hook.
 pub(crate) type SetUp = (Option<PooledConnection>, Result<(), Source>);
 
 /// A hook that sets up new sessions. The configuration and the core keep it without knowing this type, since it is above them.
@@ -90,12 +90,12 @@ impl Core {
         failpoint!(self, "setting up");
         let (id, link, target) = (conn.id, conn.link.clone(), conn.target.clone());
         link.bound_deadlines(Some(deadline));
-        let (lent, ended) = {
+        let (given, ended) = {
             let _marked = callback::set_up_for(Arc::as_ptr(self).addr());
             callback::run_body(|| (hook.0)(PooledConnection::for_set_up(self.clone(), conn)))
         };
         link.bound_deadlines(None);
-        let conn = lent.and_then(PooledConnection::end_set_up).filter(|conn| conn.id == id);
+        let conn = given.and_then(PooledConnection::end_set_up).filter(|conn| conn.id == id);
         let Some(mut conn) = conn else {
             let error = ended.map_or_else(
                 |cause| failure(cause, None),

@@ -67,7 +67,7 @@ impl PooledConnection {
         Self { conn: Some(conn), core, for_set_up: true }
     }
 
-    /// Takes a connection back from `on_connect`; `None` for one that was not lent to it.
+    /// Takes a connection back from `on_connect`; `None` for one that was not given to it.
     pub(in crate::pool) fn end_set_up(mut self) -> Option<Parked> {
         if self.for_set_up { self.conn.take() } else { None }
     }

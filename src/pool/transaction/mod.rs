@@ -4,7 +4,7 @@ use super::handle::Pool;
 use super::lifecycle::acquire::Call;
 use super::pooled_connection::PooledConnection;
 #[cfg(feature = "capi")]
-use super::submission::Lender;
+use super::submission::CheckoutHandle;
 use super::transaction::run::{Body, Came, Transact};
 use crate::error::{Error, Result};
 use crate::session::TransactionOptions;
@@ -121,7 +121,7 @@ struct RawBody<F> {
 }
 
 #[cfg(feature = "capi")]
-impl Lender {
+impl CheckoutHandle {
     /// Like [`Pool::transaction_with`], for a body that works on the raw session. It takes the connection over and gives it
     /// back with its result; or fails alone, if the connection is lost.
     pub(crate) fn transaction<T, E: From<Error>>(

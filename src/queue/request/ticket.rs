@@ -13,7 +13,7 @@ use super::state::{Settled, State};
 use super::submission::{Rejected, Submission};
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
-use crate::pool::Lender;
+use crate::pool::CheckoutHandle;
 use crate::queue::completion_queue::Queue;
 use crate::queue::connection_queue::HeldConnection;
 use crate::queue::executor::Executor;
@@ -31,14 +31,14 @@ impl Ticket {
     /// Accepts a request for any connection of the pool. Never blocks.
     pub(crate) fn submit(
         queue: &Arc<Queue>,
-        lender: &Lender,
+        handle: &CheckoutHandle,
         submission: Submission,
     ) -> Result<u64, Rejected> {
-        let executor = Executor::of(lender);
-        let patience = lender.patience(submission.limit_of_wait());
+        let executor = Executor::of(handle);
+        let patience = handle.patience(submission.limit_of_wait());
         let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
         let number = ticket.request.number;
-        executor.submit(ticket, lender).map_err(|(ticket, why)| ticket.revoke(why))?;
+        executor.submit(ticket, handle).map_err(|(ticket, why)| ticket.revoke(why))?;
         Ok(number)
     }
 
@@ -48,7 +48,7 @@ impl Ticket {
         held: &Arc<dyn HeldConnection>,
         submission: Submission,
     ) -> Result<u64, Rejected> {
-        let executor = Executor::of(&held.lender());
+        let executor = Executor::of(&held.checkout_handle());
         let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, Some(held.clone()))?;
         let number = ticket.request.number;
         executor.submit_on(held, ticket).map_err(|(ticket, why)| ticket.revoke(why))?;

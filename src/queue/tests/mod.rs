@@ -40,7 +40,7 @@ fn submission(tag: u64) -> Submission {
 
 /// A request that is in no backlog: the test answers it.
 fn ticket(queue: &Arc<Queue>, pool: &Pool, tag: u64) -> Result<Ticket, Rejected> {
-    Ticket::new(queue, Executor::of(&pool.lender()), submission(tag), Duration::from_secs(60), None)
+    Ticket::new(queue, Executor::of(&pool.checkout_handle()), submission(tag), Duration::from_secs(60), None)
 }
 
 fn answer(ticket: Ticket, urgency: Urgency) {
@@ -108,11 +108,11 @@ fn a_callback_may_drain_and_submit() {
         let (queue, pool, drained) = &again;
         assert!(crate::sys::callback::is_running());
         if drained.fetch_add(queue.drain(10).len(), SeqCst) < 3 {
-            Ticket::submit(queue, &pool.lender(), submission(1)).unwrap();
+            Ticket::submit(queue, &pool.checkout_handle(), submission(1)).unwrap();
         }
     });
     drop(queue.on_ready(Some(callback)));
-    Ticket::submit(&queue, &pool.lender(), submission(1)).unwrap();
+    Ticket::submit(&queue, &pool.checkout_handle(), submission(1)).unwrap();
     until("four requests were drained", || drained.load(SeqCst) == 4 && queue.pending() == 0);
     drop(queue.on_ready(None));
 }
@@ -231,7 +231,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn every_request_hears_that_there_is_no_server() {
     let (queue, pool) = (Queue::new(100), nowhere());
     for tag in 0..100 {
-        Ticket::submit(&queue, &pool.lender(), submission(tag)).unwrap();
+        Ticket::submit(&queue, &pool.checkout_handle(), submission(tag)).unwrap();
     }
     let mut tags = Vec::new();
     until("all are answered", || {
@@ -243,10 +243,10 @@ fn every_request_hears_that_there_is_no_server() {
     });
     tags.sort_unstable();
     assert_eq!(tags, (0..100).collect::<Vec<_>>());
-    let executor = Executor::of(&pool.lender());
+    let executor = Executor::of(&pool.checkout_handle());
     assert!((1..=pool.stats().max_size).contains(&executor.counts().0), "{:?}", executor.counts());
     until("workers without work end", || executor.counts() == (0, 0, 0));
-    Ticket::submit(&queue, &pool.lender(), submission(1)).unwrap();
+    Ticket::submit(&queue, &pool.checkout_handle(), submission(1)).unwrap();
     until("another one comes", || queue.drain(1).len() == 1);
 }
 
@@ -254,15 +254,18 @@ fn every_request_hears_that_there_is_no_server() {
 fn a_pool_that_is_closed_takes_nothing_on() {
     let (queue, pool) = (Queue::new(10), nowhere());
     pool.close();
-    let refused = Ticket::submit(&queue, &pool.lender(), submission(1));
+    let refused = Ticket::submit(&queue, &pool.checkout_handle(), submission(1));
     assert!(matches!(refused, Err(Rejected::Closed(_))));
     let pool = nowhere();
-    Ticket::submit(&queue, &pool.lender(), submission(1)).unwrap();
+    Ticket::submit(&queue, &pool.checkout_handle(), submission(1)).unwrap();
     pool.close();
-    assert!(matches!(Ticket::submit(&queue, &pool.lender(), submission(2)), Err(Rejected::Closed(_))));
+    assert!(matches!(
+        Ticket::submit(&queue, &pool.checkout_handle(), submission(2)),
+        Err(Rejected::Closed(_))
+    ));
     until("the one taken on is answered", || queue.drain(10).len() == 1);
     assert_eq!(queue.pending(), 0);
-    until("its workers end", || Executor::of(&pool.lender()).counts().0 == 0);
+    until("its workers end", || Executor::of(&pool.checkout_handle()).counts().0 == 0);
 }
 
 /// What threads do that submit, cancel and drain while the pool closes. Returns how many completions there were.
@@ -273,11 +276,11 @@ fn storm(pool: Pool, queue: &Arc<Queue>, last_handle_drops: bool) -> (usize, usi
     thread::scope(|scope| {
         let submitters: Vec<_> = (0..3)
             .map(|_| {
-                let lender = pool.lender();
+                let handle = pool.checkout_handle();
                 let (accepted, numbers) = (&accepted, &numbers);
                 scope.spawn(move || {
                     loop {
-                        match Ticket::submit(queue, &lender, submission(0)) {
+                        match Ticket::submit(queue, &handle, submission(0)) {
                             Ok(number) => {
                                 accepted.fetch_add(1, SeqCst);
                                 if fastrand::u8(..) < 100 {
@@ -347,7 +350,7 @@ fn a_request_that_waits_too_long_for_its_turn_is_told_so() {
     let begun = Instant::now();
     for (tag, limit) in [(1, 1000), (2, 100), (3, 200), (4, 150)] {
         let timeout = Some(Duration::from_millis(limit));
-        Ticket::submit(&queue, &pool.lender(), Submission { timeout, ..submission(tag) }).unwrap();
+        Ticket::submit(&queue, &pool.checkout_handle(), Submission { timeout, ..submission(tag) }).unwrap();
     }
     let mut heard = Vec::new();
     until("all are answered", || {

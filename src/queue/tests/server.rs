@@ -34,7 +34,7 @@ fn query(tag: u64, sql: &str, param: &str) -> Submission {
 }
 
 fn submit(queue: &Arc<Queue>, pool: &Pool, submission: Submission) -> u64 {
-    Ticket::submit(queue, &pool.lender(), submission).unwrap()
+    Ticket::submit(queue, &pool.checkout_handle(), submission).unwrap()
 }
 
 /// Drains until `count` completions have come.
@@ -73,16 +73,16 @@ fn make_short(queue: &Arc<Queue>, pool: &Pool, sql: &str, param: &str) {
             block(&completion);
         }
     }
-    assert!(Executor::of(&pool.lender()).profiles().of(sql).unwrap().is_short());
+    assert!(Executor::of(&pool.checkout_handle()).profiles().of(sql).unwrap().is_short());
 }
 
 fn coalesced_total(pool: &Pool) -> usize {
-    Executor::of(&pool.lender()).coalesced_total.load(std::sync::atomic::Ordering::SeqCst)
+    Executor::of(&pool.checkout_handle()).coalesced_total.load(std::sync::atomic::Ordering::SeqCst)
 }
 
 /// Holds all connections until all requests wait for one. The first on each of them then runs alone, the others are coalesced.
 fn submit_at_once(queue: &Arc<Queue>, pool: &Pool, submissions: Vec<Submission>) -> Vec<u64> {
-    let held: Vec<_> = (0..pool.lender().max_size()).map(|_| pool.get().unwrap()).collect();
+    let held: Vec<_> = (0..pool.checkout_handle().max_size()).map(|_| pool.get().unwrap()).collect();
     let before = coalesced_total(pool);
     let numbers = submissions.into_iter().map(|s| submit(queue, pool, s)).collect();
     thread::sleep(Duration::from_millis(20));
@@ -366,7 +366,7 @@ fn a_queue_that_is_freed_gives_its_connections_back() {
         thread::sleep(Duration::from_millis(5));
     }
     queue.close();
-    while pool.stats().in_use > 0 || Executor::of(&pool.lender()).counts().1 > 0 {
+    while pool.stats().in_use > 0 || Executor::of(&pool.checkout_handle()).counts().1 > 0 {
         assert!(begun.elapsed() < Duration::from_secs(5), "{pool:?}");
         thread::sleep(Duration::from_millis(5));
     }

@@ -59,7 +59,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_connect(
                 Some(callback) => {
                     let hook = ConnectHook::new(move |conn| {
                         // SAFETY: the program gave the function for this data.
-                        set_up(conn, |lent, error| unsafe { callback(user_data.get(), lent, error) })
+                        set_up(conn, |checkout, error| unsafe { callback(user_data.get(), checkout, error) })
                     });
                     (config.replace_connect_hook(Some(Arc::new(hook))), None)
                 }

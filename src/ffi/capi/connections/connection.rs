@@ -23,7 +23,7 @@ use crate::ffi::capi::library::text::{EMPTY, Text, holdfast_str};
 use crate::ffi::capi::statements::query::with_raw;
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
-use crate::pool::{Lender, PooledConnection};
+use crate::pool::{CheckoutHandle, PooledConnection};
 use crate::queue::{ConnectionQueue, HeldConnection};
 use crate::sys::sync::{Mutex, MutexGuard};
 use crate::sys::unwind::catch_panic;
@@ -34,7 +34,7 @@ pub struct holdfast_connection {
 }
 
 impl Handle for holdfast_connection {
-    type Value = Lent;
+    type Value = CheckedOut;
     const NAME: &'static str = "holdfast_connection";
     const MARK: u64 = mark(b"hf-conn.");
     const STAYS_IN_ITS_PROCESS: bool = true;
@@ -42,7 +42,7 @@ impl Handle for holdfast_connection {
 
 const DISCARDED: &str = "this connection was discarded after a defect in the library; release it";
 
-/// A function of the program's that the library lends a connection to.
+/// A function of the program's that the library gives a connection to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Function {
     /// The body of a transaction, which has no say in the transaction's end either.
@@ -52,34 +52,34 @@ enum Function {
 }
 
 /// A connection, and what may be asked of it while a call runs on it.
-pub struct Lent {
+pub struct CheckedOut {
     /// Empty after a panic, which leaves nothing that could be trusted.
     core: Mutex<Option<PooledConnection>>,
     /// Close it instead of giving it back.
     discard: AtomicBool,
-    /// Lent to a function of the program's that has to leave it to the library.
-    lent_to: Option<Function>,
+    /// CheckedOut to a function of the program's that has to leave it to the library.
+    given_to: Option<Function>,
     /// The body tried to give it back all the same.
     given_back: AtomicBool,
     pub(in crate::ffi::capi) link: Link,
     pub(in crate::ffi::capi) cancel: Arc<CancelHandle>,
     /// Requests submitted to it, which have the connection to themselves while there are any.
     connection_queue: Arc<ConnectionQueue>,
-    lender: Lender,
+    handle: CheckoutHandle,
     backend_pid: u32,
     target: Text,
 }
 
-impl Lent {
+impl CheckedOut {
     pub(in crate::ffi::capi) fn new(core: PooledConnection) -> Self {
         Self {
             discard: AtomicBool::new(false),
-            lent_to: None,
+            given_to: None,
             given_back: AtomicBool::new(false),
             link: core.link().clone(),
             cancel: Arc::new(core.cancel_handle()),
             connection_queue: Arc::default(),
-            lender: core.lender(),
+            handle: core.checkout_handle(),
             backend_pid: core.backend_pid().unwrap_or(0),
             target: Text::new(core.target()),
             core: Mutex::new(Some(core)),
@@ -88,16 +88,16 @@ impl Lent {
 
     /// For the body of a transaction.
     pub(in crate::ffi::capi) fn to_body(core: PooledConnection) -> Self {
-        let mut lent = Self::new(core);
-        lent.lent_to = Some(Function::Body);
-        lent
+        let mut checkout = Self::new(core);
+        checkout.given_to = Some(Function::Body);
+        checkout
     }
 
     /// For the callback that sets up a session.
     pub(in crate::ffi::capi) fn to_hook(core: PooledConnection) -> Self {
-        let mut lent = Self::new(core);
-        lent.lent_to = Some(Function::Hook);
-        lent
+        let mut checkout = Self::new(core);
+        checkout.given_to = Some(Function::Hook);
+        checkout
     }
 
     /// Takes the connection back from a function that has returned.
@@ -114,14 +114,14 @@ impl Lent {
         taken.ok_or_else(discarded)
     }
 
-    /// Set when the function that it was lent to tried to release or discard it.
+    /// Set when the function that it was checkout to tried to release or discard it.
     pub(in crate::ffi::capi) fn was_given_back(&self) -> bool {
         self.given_back.load(Ordering::Relaxed)
     }
 
     /// Refuses what only the pool may do for the body of a transaction.
     pub(in crate::ffi::capi) fn check_not_in_body(&self) -> Outcome {
-        if self.lent_to == Some(Function::Body) {
+        if self.given_to == Some(Function::Body) {
             return Err(Failure::new(
                 HOLDFAST_STATUS_MISUSE,
                 "inside holdfast_pool_transaction the transaction is begun and ended by the pool: return from the body, or use savepoints",
@@ -168,14 +168,14 @@ fn discarded() -> Failure {
     Failure::new(HOLDFAST_STATUS_MISUSE, DISCARDED)
 }
 
-impl HeldConnection for Object<Lent> {
+impl HeldConnection for Object<CheckedOut> {
     fn connection_queue(&self) -> &Arc<ConnectionQueue> {
         &self.connection_queue
     }
 
     fn with_connection(&self, work: &mut dyn FnMut(&mut PooledConnection)) -> Result<(), Error> {
         // Others look in for a moment at most: they see that the queue is active.
-        let done = Lent::work_on(self.core.lock(), |conn| {
+        let done = CheckedOut::work_on(self.core.lock(), |conn| {
             work(conn);
             Ok(())
         });
@@ -194,12 +194,12 @@ impl HeldConnection for Object<Lent> {
         self.cancel.clone()
     }
 
-    fn lender(&self) -> Lender {
-        self.lender.clone()
+    fn checkout_handle(&self) -> CheckoutHandle {
+        self.handle.clone()
     }
 }
 
-impl Drop for Lent {
+impl Drop for CheckedOut {
     fn drop(&mut self) {
         if let Some(conn) = self.core.get_mut().take()
             && *self.discard.get_mut()
@@ -221,8 +221,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_set_deadline(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live.
-        let lent = unsafe { hold(connection.cast_const())? };
-        lent.with(|conn| {
+        let checkout = unsafe { hold(connection.cast_const())? };
+        checkout.with(|conn| {
             conn.set_deadline((limit_ms != 0).then(|| milliseconds(limit_ms)));
             Ok(())
         })
@@ -240,8 +240,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_ping(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live.
-        let lent = unsafe { hold(connection.cast_const())? };
-        lent.with(|conn| with_raw(conn, |raw| raw.script("").map(drop)))
+        let checkout = unsafe { hold(connection.cast_const())? };
+        checkout.with(|conn| with_raw(conn, |raw| raw.script("").map(drop)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -294,18 +294,18 @@ pub unsafe extern "C-unwind" fn holdfast_connection_discard(connection: *mut hol
 }
 
 /// # Safety
-/// `connection` is NULL or live, and not used again, unless it is lent to a function of the program's.
+/// `connection` is NULL or live, and not used again, unless it is checkout to a function of the program's.
 unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
     let is_kept = or_default(false, || {
         // SAFETY: as promised.
-        let lent = unsafe { hold(connection.cast_const())? };
-        lent.discard.fetch_or(discard, Ordering::Relaxed);
-        if lent.lent_to.is_some() {
-            lent.given_back.store(true, Ordering::Relaxed);
+        let checkout = unsafe { hold(connection.cast_const())? };
+        checkout.discard.fetch_or(discard, Ordering::Relaxed);
+        if checkout.given_to.is_some() {
+            checkout.given_back.store(true, Ordering::Relaxed);
         } else if discard {
-            lent.connection_queue.cancel_waiting();
+            checkout.connection_queue.cancel_waiting();
         }
-        Ok(lent.lent_to.is_some())
+        Ok(checkout.given_to.is_some())
     });
     if !is_kept {
         // SAFETY: as promised.
@@ -324,11 +324,11 @@ mod tests {
     fn a_panic_while_a_connection_is_used_discards_it() {
         let server = EmbeddedPostgres::start().unwrap();
         let pool = Pool::from_url(&server.url()).unwrap();
-        let lent = Lent::new(pool.get().unwrap());
-        let outcome = catch_panic(|| lent.with::<()>(|_| panic!("a slip")));
+        let checkout = CheckedOut::new(pool.get().unwrap());
+        let outcome = catch_panic(|| checkout.with::<()>(|_| panic!("a slip")));
         assert!(outcome.is_err());
-        assert!(matches!(lent.with(|_| Ok(())), Err(Failure::Call { status: HOLDFAST_STATUS_MISUSE, .. })));
-        drop(lent);
+        assert!(matches!(checkout.with(|_| Ok(())), Err(Failure::Call { status: HOLDFAST_STATUS_MISUSE, .. })));
+        drop(checkout);
         assert_eq!(pool.stats().closes_by(CloseReason::Discarded), 1);
     }
 }

@@ -48,10 +48,10 @@ pub unsafe extern "C-unwind" fn holdfast_connection_notification(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `notification` is NULL or writable, `connection` NULL or live.
-        let (out, lent) =
+        let (out, checkout) =
             unsafe { (Out::new(notification, "notification")?, hold(connection.cast_const())?) };
         let patience = milliseconds(timeout_ms);
-        if let Some(came) = lent.with(|conn| with_raw(conn, |raw| raw.notification(patience)))? {
+        if let Some(came) = checkout.with(|conn| with_raw(conn, |raw| raw.notification(patience)))? {
             out.set(Notified {
                 backend_pid: came.process_id,
                 channel: Text::new(came.channel),
@@ -108,8 +108,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_notices(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `notices` is NULL or writable, `connection` NULL or live.
-        let (out, lent) = unsafe { (Out::new(notices, "notices")?, hold(connection.cast_const())?) };
-        let taken = lent.with(|conn| with_raw(conn, |raw| Ok(raw.take_notices())))?;
+        let (out, checkout) = unsafe { (Out::new(notices, "notices")?, hold(connection.cast_const())?) };
+        let taken = checkout.with(|conn| with_raw(conn, |raw| Ok(raw.take_notices())))?;
         if !taken.is_empty() {
             out.set(taken.iter().map(ServerFields::new).collect());
         }
@@ -132,8 +132,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_dropped_messages(
             return Err(Failure::null("count"));
         }
         // SAFETY: `connection` is NULL or live.
-        let lent = unsafe { hold(connection.cast_const())? };
-        let dropped = lent.with(|conn| with_raw(conn, |raw| Ok(raw.dropped_messages())))?;
+        let checkout = unsafe { hold(connection.cast_const())? };
+        let dropped = checkout.with(|conn| with_raw(conn, |raw| Ok(raw.dropped_messages())))?;
         // SAFETY: not NULL, and so writable.
         unsafe { *count = dropped };
         Ok(())

@@ -6,7 +6,7 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use super::connection::{Lent, holdfast_connection};
+use super::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, GivenError, Outcome, guard, milliseconds, or_default};
@@ -139,9 +139,9 @@ pub(in crate::ffi::capi) unsafe fn transaction_options(
 }
 
 /// Uses the session of a connection, unless only the pool may do that for the body of a transaction.
-fn by_hand(lent: &Lent, work: impl FnOnce(&mut RawSession<'_>) -> crate::Result<()>) -> Outcome {
-    lent.check_not_in_body()?;
-    lent.with(|conn| with_raw(conn, work))
+fn by_hand(checkout: &CheckedOut, work: impl FnOnce(&mut RawSession<'_>) -> crate::Result<()>) -> Outcome {
+    checkout.check_not_in_body()?;
+    checkout.with(|conn| with_raw(conn, work))
 }
 
 /// Begins a transaction on the connection; options may be NULL. Their timeout_ms is the deadline of all that is done up to the
@@ -155,8 +155,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_begin(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live, `options` NULL or as large as its `struct_size` says.
-        let (lent, options) = unsafe { (hold(connection.cast_const())?, transaction_options(options)?) };
-        by_hand(&lent, |raw| raw.begin_transaction(&options))
+        let (checkout, options) = unsafe { (hold(connection.cast_const())?, transaction_options(options)?) };
+        by_hand(&checkout, |raw| raw.begin_transaction(&options))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -173,8 +173,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_commit(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live.
-        let lent = unsafe { hold(connection.cast_const())? };
-        by_hand(&lent, |raw| raw.commit())
+        let checkout = unsafe { hold(connection.cast_const())? };
+        by_hand(&checkout, |raw| raw.commit())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -189,8 +189,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_rollback(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live.
-        let lent = unsafe { hold(connection.cast_const())? };
-        by_hand(&lent, |raw| raw.rollback())
+        let checkout = unsafe { hold(connection.cast_const())? };
+        by_hand(&checkout, |raw| raw.rollback())
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -207,8 +207,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_savepoint(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| with_raw(conn, |raw| raw.savepoint(name)))
+        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
+        checkout.with(|conn| with_raw(conn, |raw| raw.savepoint(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -225,8 +225,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_rollback_to(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| with_raw(conn, |raw| raw.rollback_to(name)))
+        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
+        checkout.with(|conn| with_raw(conn, |raw| raw.rollback_to(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -243,8 +243,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_release_savepoint(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (lent, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        lent.with(|conn| with_raw(conn, |raw| raw.release_savepoint(name)))
+        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
+        checkout.with(|conn| with_raw(conn, |raw| raw.release_savepoint(name)))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -301,8 +301,8 @@ pub unsafe extern "C-unwind" fn holdfast_pool_transaction(
         let body = body.ok_or_else(|| Failure::null("body"))?;
         // SAFETY: the program gave the function for this data.
         let run =
-            |conn| run_body(BODY, Lent::to_body(conn), |lent, error| unsafe { body(user_data, lent, error) });
-        pool.core.lender().transaction(call, &options, run)
+            |conn| run_body(BODY, CheckedOut::to_body(conn), |checkout, error| unsafe { body(user_data, checkout, error) });
+        pool.core.checkout_handle().transaction(call, &options, run)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, whole) }
@@ -314,20 +314,20 @@ pub(in crate::ffi::capi) const BODY: &str = "the body of the transaction";
 /// Lends a connection to a function of the program's, takes it back, and says what came of it.
 pub(in crate::ffi::capi) fn run_body(
     name: &str,
-    lent: Lent,
+    checkout: CheckedOut,
     body: impl FnOnce(*mut holdfast_connection, *mut *mut holdfast_error) -> holdfast_status,
 ) -> Outcome<Came<(), Failure>> {
-    let lent = Kept::<holdfast_connection>::new(lent);
+    let checkout = Kept::<holdfast_connection>::new(checkout);
     let mut error: *mut holdfast_error = ptr::null_mut();
-    let status = callback::run_body(|| body(lent.as_ptr().cast_mut(), &raw mut error));
+    let status = callback::run_body(|| body(checkout.as_ptr().cast_mut(), &raw mut error));
     // SAFETY: the body put NULL there, or an error that it gives away.
     let outcome = unsafe { said(name, status, error) };
-    let conn = match lent.take_back() {
+    let conn = match checkout.take_back() {
         Ok(conn) => conn,
         // The body's own error is the more useful one.
         Err(failure) => return Err(outcome.err().unwrap_or(failure)),
     };
-    if lent.was_given_back() {
+    if checkout.was_given_back() {
         let misuse = format!("{name} released or discarded its connection, which belongs to the library");
         return Ok((conn, Err(Failure::new(HOLDFAST_STATUS_MISUSE, misuse))));
     }

@@ -12,7 +12,7 @@ use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, micros, milliseconds, or_default};
 use crate::ffi::capi::boundary::handle::{Handle, another, free, hold, look, mark};
-use crate::ffi::capi::connections::connection::{Lent, holdfast_connection};
+use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{EMPTY, Text, holdfast_str, text};
@@ -158,7 +158,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_acquire(
         unsafe {
             let out = Out::new(connection, "connection")?;
             let pool = hold(pool)?;
-            out.set(Lent::new(acquire(&pool.core, options)?));
+            out.set(CheckedOut::new(acquire(&pool.core, options)?));
         }
         Ok(())
     };
@@ -249,8 +249,8 @@ pub unsafe extern "C-unwind" fn holdfast_pool_try_acquire(
         // SAFETY: `connection` is NULL or writable, `pool` NULL or live.
         let (out, pool) = unsafe { (Out::new(connection, "connection")?, hold(pool)?) };
         Failure::if_in_callback()?;
-        if let Some(lent) = pool.core.try_get()? {
-            out.set(Lent::new(lent));
+        if let Some(checkout) = pool.core.try_get()? {
+            out.set(CheckedOut::new(checkout));
         }
         Ok(())
     };

@@ -20,7 +20,7 @@ use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::Out;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, micros, milliseconds, or_default};
 use crate::ffi::capi::boundary::handle::{Handle, free, give, hold, mark};
-use crate::ffi::capi::connections::connection::{Lent, holdfast_connection};
+use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
@@ -252,7 +252,7 @@ fn described(completion: Completion) -> holdfast_completion {
         Ok(Answer::Results(blocks)) => told.results = give(Blocks::new(blocks)),
         Ok(Answer::Pack(pack)) => told.pack = give(Pack::aligned(pack)),
         Ok(Answer::Outcomes(outcomes, target)) => told.outcomes = give(Outcomes::new(outcomes, &target)),
-        Ok(Answer::Connection(conn)) => told.connection = give(Lent::new(conn)),
+        Ok(Answer::Connection(conn)) => told.connection = give(CheckedOut::new(conn)),
         Ok(Answer::Done) => {}
         Err(trouble) => {
             let failure = match trouble {

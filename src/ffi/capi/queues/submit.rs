@@ -14,7 +14,7 @@ use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds};
 use crate::ffi::capi::boundary::handle::hold;
-use crate::ffi::capi::connections::connection::Lent;
+use crate::ffi::capi::connections::connection::CheckedOut;
 use crate::ffi::capi::connections::transaction::{
     BODY, holdfast_transaction_body, holdfast_transaction_options, run_body, transaction_options,
 };
@@ -209,7 +209,7 @@ unsafe fn submit_to(
 ) -> Outcome {
     // SAFETY: as promised.
     let (pool, queue) = unsafe { (hold(pool)?, hold(queue)?) };
-    let number = Ticket::submit(&queue.core, &pool.core.lender(), submission)?;
+    let number = Ticket::submit(&queue.core, &pool.core.checkout_handle(), submission)?;
     // SAFETY: as promised.
     unsafe { tell(request, number) };
     Ok(())
@@ -342,8 +342,8 @@ pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
         let kept = user_data.clone();
         let run = move |conn| {
             // SAFETY: the program gave the function for this data.
-            let came = run_body(BODY, Lent::to_body(conn), |lent, error| unsafe {
-                body(user_data.get(), lent, error)
+            let came = run_body(BODY, CheckedOut::to_body(conn), |checkout, error| unsafe {
+                body(user_data.get(), checkout, error)
             });
             came.map(|(conn, outcome)| (conn, outcome.map_err(given))).map_err(given)
         };

@@ -69,10 +69,10 @@ pub unsafe extern "C-unwind" fn holdfast_connection_copy_in(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
-        let (out, lent, sql) =
+        let (out, checkout, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
-        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_in(sql)))?;
-        out.set(OnConnection::new(&lent, cursor));
+        let cursor = checkout.with(|conn| with_raw(conn, |raw| raw.open_copy_in(sql)))?;
+        out.set(OnConnection::new(&checkout, cursor));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -159,11 +159,11 @@ pub unsafe extern "C-unwind" fn holdfast_connection_copy_out(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `copy` is NULL or writable, `connection` NULL or live; the text is readable as it says.
-        let (out, lent, sql) =
+        let (out, checkout, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
-        let cursor = lent.with(|conn| with_raw(conn, |raw| raw.open_copy_out(sql)))?;
+        let cursor = checkout.with(|conn| with_raw(conn, |raw| raw.open_copy_out(sql)))?;
         let reader = Reader { cursor, data: Vec::new() };
-        out.set(CopyOut { reader: OnConnection::new(&lent, reader), rows: AtomicU64::new(0) });
+        out.set(CopyOut { reader: OnConnection::new(&checkout, reader), rows: AtomicU64::new(0) });
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

@@ -27,12 +27,12 @@ impl<C> OnConnection<C> {
         work: impl FnOnce(&mut C, &mut RawSession<'_>) -> crate::Result<T>,
     ) -> Outcome<T> {
         let mut cursor = self.cursor.try_lock().ok_or_else(|| Failure::busy(H::NAME))?;
-        let lent = self.connection.hold().ok_or_else(|| {
+        let checkout = self.connection.hold().ok_or_else(|| {
             Failure::new(
                 HOLDFAST_STATUS_MISUSE,
                 format!("the connection was given back, and with that this {} ended", H::NAME),
             )
         })?;
-        lent.with(|conn| with_raw(conn, |raw| work(&mut cursor, raw)))
+        checkout.with(|conn| with_raw(conn, |raw| work(&mut cursor, raw)))
     }
 }

@@ -195,12 +195,12 @@ pub unsafe extern "C-unwind" fn holdfast_connection_pipeline(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `outcomes` is NULL or writable, `connection` NULL or live; the requests are readable as they say.
-        let (out, lent, batch) = unsafe {
+        let (out, checkout, batch) = unsafe {
             let out = Out::new(outcomes, "outcomes")?;
             (out, hold(connection.cast_const())?, Batch::read(requests, count)?)
         };
         let mode = self::mode(mode)?;
-        out.set(lent.with(|conn| {
+        out.set(checkout.with(|conn| {
             let done = with_raw(conn, |raw| raw.pipeline(&batch.requests(), mode))?;
             Ok(Outcomes::new(done, conn.target()))
         })?);

@@ -7,7 +7,7 @@ use std::slice;
 use super::statement::holdfast_statement;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard};
 use crate::ffi::capi::boundary::handle::{Held, hold};
-use crate::ffi::capi::connections::connection::{Lent, holdfast_connection};
+use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{bytes, text};
@@ -226,8 +226,8 @@ pub(in crate::ffi::capi) unsafe fn run(
         let block = unsafe {
             match place {
                 Place::InHand(connection) => {
-                    let lent = hold(connection.cast_const())?;
-                    query(&lent, &given.read()?)?
+                    let checkout = hold(connection.cast_const())?;
+                    query(&checkout, &given.read()?)?
                 }
                 Place::Borrowed(pool, options) => {
                     let pool = hold(pool)?;
@@ -264,8 +264,8 @@ fn query_once(mut conn: PooledConnection, given: &Given<'_>) -> crate::Result<Re
     }
 }
 
-fn query(lent: &Lent, given: &Given<'_>) -> Outcome<ResultBlock> {
-    lent.with(|conn| with_raw(conn, |raw| raw.query(given.sql(), &given.params, given.format)))
+fn query(checkout: &CheckedOut, given: &Given<'_>) -> Outcome<ResultBlock> {
+    checkout.with(|conn| with_raw(conn, |raw| raw.query(given.sql(), &given.params, given.format)))
 }
 
 /// Runs one statement and puts its result into *result; free it with holdfast_result_free. $1 and so on in the text
@@ -323,11 +323,11 @@ pub unsafe extern "C-unwind" fn holdfast_connection_script(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `results` is writable if it is not NULL, `connection` NULL or live; the text is readable as it says.
-        let (out, lent, sql) = unsafe {
+        let (out, checkout, sql) = unsafe {
             let out = (!results.is_null()).then(|| Out::new(results, "results")).transpose()?;
             (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?)
         };
-        let blocks = lent.with(|conn| with_raw(conn, |raw| raw.script(sql)))?;
+        let blocks = checkout.with(|conn| with_raw(conn, |raw| raw.script(sql)))?;
         if let Some(out) = out {
             out.set(Blocks::new(blocks));
         }

@@ -70,11 +70,11 @@ pub unsafe extern "C-unwind" fn holdfast_connection_prepare(
 ) -> holdfast_status {
     let body = || {
         // SAFETY: `statement` is NULL or writable, `connection` NULL or live; text and types are readable as they say.
-        let (out, lent, sql, types) = unsafe {
+        let (out, checkout, sql, types) = unsafe {
             let out = Out::new(statement, "statement")?;
             (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?, self::types(types, ntypes)?)
         };
-        let core = lent.with(|conn| with_raw(conn, |raw| raw.prepare(sql, types)))?;
+        let core = checkout.with(|conn| with_raw(conn, |raw| raw.prepare(sql, types)))?;
         out.set(Prepared { text: Text::new(sql), names: names(core.columns()), core });
         Ok(())
     };

@@ -56,18 +56,18 @@ pub unsafe extern "C-unwind" fn holdfast_connection_stream(
     let body = || {
         let given = Arguments { what: What::Text(sql, sql_len), params, nparams, result_format };
         // SAFETY: `stream` is NULL or writable, `connection` NULL or live; text and parameters are readable as they say.
-        let (out, lent, request) =
+        let (out, checkout, request) =
             unsafe { (Out::new(stream, "stream")?, hold(connection.cast_const())?, given.read()?) };
         let open = |raw: &mut crate::session::RawSession<'_>| {
             raw.open_stream(request.sql(), &request.params, request.format)
         };
-        let cursor = lent.with(|conn| with_raw(conn, open))?;
+        let cursor = checkout.with(|conn| with_raw(conn, open))?;
         let columns = cursor.shared_columns();
         out.set(Stream {
             names: names(&columns),
             columns,
             tag: OnceLock::new(),
-            cursor: OnConnection::new(&lent, cursor),
+            cursor: OnConnection::new(&checkout, cursor),
         });
         Ok(())
     };
