@@ -1,4 +1,4 @@
-//! A pool, a query, a borrowed connection, figures, and the end.
+//! A pool, a query, a connection that is checked out, figures, and the end.
 //!
 //! `cargo run --features embedded --example quick_start`
 
@@ -14,11 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Opens nothing yet.
     let pool = Pool::new(PoolConfig::from_url(&database.url)?.max_size(4))?;
 
-    // Borrow, query, give back, in one call. The statement is prepared once per connection.
+    // Check out, query, give back, in one call. The statement is prepared once per connection.
     let row = pool.query_one("SELECT $1::text || ', ' || current_database()", &[&"hello"])?;
     println!("{}", row.get::<_, String>(0));
 
-    // Or borrow a connection, which goes back when dropped.
+    // Or check out a connection, which goes back when dropped.
     let mut conn = pool.get()?;
     for row in conn.query("SELECT n, n * n FROM generate_series(1, 3) AS n", &[])? {
         println!("{} squared is {}", row.get::<_, i32>(0), row.get::<_, i32>(1));

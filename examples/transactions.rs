@@ -25,12 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("7 more: SQLSTATE {}", error.sqlstate().map_or("none", |state| state.code()));
     println!("after the failure: {:?}", balances(&pool)?);
 
-    // A transaction that is still open when its borrower gives the connection back is rolled back before anyone else
+    // A transaction that is still open when its caller gives the connection back is rolled back before anyone else
     // gets it.
     let mut conn = pool.get()?;
     conn.batch_execute("BEGIN; UPDATE account SET balance = 1000000 WHERE owner = 'ada'")?;
     drop(conn);
-    println!("the next borrower finds: {:?}", balances(&pool)?);
+    println!("the next caller finds: {:?}", balances(&pool)?);
     println!("rolled back by the pool: {}", pool.stats().rolled_back);
     assert_eq!(balances(&pool)?, [("ada".to_owned(), 3), ("bob".to_owned(), 7)]);
     Ok(())

@@ -98,7 +98,7 @@ typedef struct holdfast_pool holdfast_pool;
 /** A pool that is served over HTTP. Free it with holdfast_server_free. */
 typedef struct holdfast_server holdfast_server;
 
-/** A connection borrowed from a pool. Give it back with holdfast_connection_release. */
+/** A connection checked out of a pool. Give it back with holdfast_connection_release. */
 typedef struct holdfast_connection holdfast_connection;
 
 /** The rows of one statement. Free it with holdfast_result_free. */
@@ -1112,7 +1112,7 @@ typedef struct holdfast_stats {
     uint64_t closed_deadline_passed;
     /** Connections that came back in a state that could not be cleaned in time. */
     uint64_t closed_unclean;
-    /** Connections discarded by their borrower. */
+    /** Connections discarded by their caller. */
     uint64_t closed_discarded;
     /** Connections closed with the pool. */
     uint64_t closed_pool_closed;
@@ -1286,7 +1286,7 @@ HOLDFAST_API void holdfast_server_free(holdfast_server *server);
 /* ==== Connections checked out of a pool ===================================================================
  *
  * A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
- * const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
+ * const holdfast_connection may be called at any time. What a caller leaves behind is cleaned up before the next one
  * gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
  *
  * While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. The next call ends
@@ -1736,7 +1736,7 @@ holdfast_status holdfast_connection_query(holdfast_connection *connection,
                                           holdfast_error **error);
 
 /**
- * Borrows a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
+ * Checks out a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
  * NULL), and holdfast_connection_query in one. Any thread. The statement is sent once, unless options say that it is
  * idempotent; what is retried is opening connections.
  */
@@ -1829,7 +1829,7 @@ holdfast_status holdfast_connection_execute(holdfast_connection *connection,
                                             holdfast_error **error);
 
 /**
- * Borrows a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
+ * Checks out a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
  * NULL), and holdfast_connection_execute in one. Any thread. The statement may have been prepared on another pool.
  */
 HOLDFAST_API
@@ -2219,7 +2219,7 @@ holdfast_status holdfast_connection_release_savepoint(holdfast_connection *conne
 HOLDFAST_API int32_t holdfast_connection_transaction_status(const holdfast_connection *connection);
 
 /**
- * Borrows a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
+ * Checks out a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
  * HOLDFAST_STATUS_OK. acquire_options and options may be NULL.
  *
  * The body is called again, up to five times or as options say, after growing random waits (up to 10 ms, 20 ms and so on to

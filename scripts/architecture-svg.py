@@ -23,7 +23,7 @@ FLOORS = [
 # The life of a connection: boxes by name, with column, row and a second line.
 STATES = {
     "opening": (0, 0, "capacity, slot, dial, TLS, auth, role"),
-    "in use": (1, 0, "one borrower; statements, COPY, guest"),
+    "in use": (1, 0, "one caller; statements, COPY, guest"),
     "idle": (0, 1, "15 s at most; polled before reuse"),
     "settling": (1, 1, "on a worker: cancel, drain, roll back"),
     "departing": (0, 2, "counts until the server has let go"),

@@ -11,7 +11,7 @@
 //!
 //! let pool = Pool::new(PoolConfig::from_url(&url)?.max_size(4))?; // opens nothing yet
 //!
-//! // Borrow, run a statement, give back: one call.
+//! // Check out, run a statement, give back: one call.
 //! let answer: i32 = pool.query_one("SELECT $1 + 1", &[&41i32])?.get(0);
 //! assert_eq!(answer, 42);
 //!

@@ -15,7 +15,7 @@ use crate::support::subjects::{HOLDFAST, LIBPQ, Libpq, MANY, MANY_ROWS, OnePerTh
 use crate::support::{Outcome, children, crowd, procfs};
 
 pub const NAME: &str = "capi";
-/// A connection kept for all calls, as libpq's users have it; the pool's own way is to borrow one for each.
+/// A connection kept for all calls, as libpq's users have it; the pool's own way is to check out one for each.
 const KEPT: &str = "Holdfast, kept";
 const EIGHT_LIBPQ: &str = "libpq, 8 threads";
 const ONE_BY_ONE: &str = "one by one";

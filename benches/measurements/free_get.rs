@@ -1,4 +1,4 @@
-//! What it costs to borrow a connection nobody else wants.
+//! The cost of checking out a connection that nobody else wants.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -23,7 +23,7 @@ pub fn measure(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
     Ok(vec![point(bench)?, rows(bench)?, inserts(bench)?])
 }
 
-/// Borrows, asks, gives back, for each query.
+/// Checks out, asks, gives back, for each query.
 fn point(bench: &Bench<'_>) -> Outcome<Measurement> {
     let _pinned = OneCpu::with(bench.server)?;
     let pool = subjects::holdfast(&bench.url, 1)?;

@@ -214,7 +214,7 @@ impl Pool {
         Ok(Connection { c: self.c, handle })
     }
 
-    /// Borrows a connection, looks one row up by its key in binary, gives the connection back.
+    /// Checks out a connection, looks one row up by its key in binary, gives the connection back.
     pub fn point(&self, sql: &CStr, key: i32) -> Outcome<Rows> {
         let key = key.to_be_bytes();
         let (mut handle, mut error) = (ptr::null_mut(), ptr::null_mut());

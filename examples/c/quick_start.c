@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     if (holdfast_pool_open_url(url, HOLDFAST_NUL, &pool, &error)) /* opens no connection yet */
         return failed(error);
 
-    /* Borrow, query, give back: one call. */
+    /* Check out, query, give back: one call. */
     holdfast_param limit = {"3", HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT};
     if (holdfast_pool_query(pool, NULL, "select n, n * n from generate_series(1, $1::int) n", HOLDFAST_NUL, &limit, 1,
                             HOLDFAST_FORMAT_AUTOMATIC, &result, &error))

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     try {
         holdfast::pool pool(argc > 1 ? argv[1] : "postgresql://localhost/postgres"); // opens no connection yet
 
-        // Borrow, query, give back: one call.
+        // Check out, query, give back: one call.
         for (auto row : pool.query("select n, n * n, nullif(n, 2) from generate_series(1, $1) n", 3)) {
             auto [n, square, odd] = row.as<int, int, std::optional<int>>();
             std::cout << n << " squared is " << square << (odd ? "\n" : " (even)\n");

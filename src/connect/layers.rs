@@ -161,7 +161,7 @@ impl Opening<'_> {
         }
     }
 
-    /// Asks for the server's role and sets its timeouts. These statements are not counted as the borrowers'.
+    /// Asks for the server's role and sets its timeouts. These statements are not counted as the callers'.
     fn make_ready(&self, opened: &mut Opened, wanted: TargetSessionAttrs) -> Result<(), Error> {
         let link = opened.link.clone();
         let _paused = link.traffic().pause_counting();

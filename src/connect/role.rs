@@ -9,7 +9,7 @@ use crate::session::RawSession;
 pub(crate) type FirstRow<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<Option<String>>, Error>;
 
 /// The query for the role: one round trip, valid on every supported version (a hot standby is always read-only). Names are
-/// qualified, and nothing is compared, since a borrower may have set another `search_path`.
+/// qualified, and nothing is compared, since a caller may have set another `search_path`.
 const ROLE_QUERY: &str =
     "select pg_catalog.current_setting('transaction_read_only'), pg_catalog.pg_is_in_recovery()";
 

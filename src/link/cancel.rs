@@ -25,7 +25,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Cancels the statement that runs on one connection, from any thread. Cheap to clone.
 ///
 /// A handle belongs to one checkout. Once the connection has been returned it does nothing, so that it cannot hit the next
-/// borrower's statement. The pool waits for a request under way before it hands the returned connection out again.
+/// caller's statement. The pool waits for a request under way before it hands the returned connection out again.
 ///
 #[cfg_attr(feature = "embedded", doc = "```")]
 #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]

@@ -1,7 +1,7 @@
 //! The checkouts of one connection, and the cancel requests under way for the present one.
 //!
 //! A request is made for one checkout. It begins only while that checkout lasts, and is counted until it is delivered. So
-//! the return of a connection shows whether a request may still be on its way and hit the next borrower's statement.
+//! the return of a connection shows whether a request may still be on its way and hit the next caller's statement.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};

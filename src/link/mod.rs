@@ -162,7 +162,7 @@ impl Link {
         self.0.protocol.last_sqlstate()
     }
 
-    /// Returns whether the session has nothing that would reach its next borrower: no channels, no other encoding.
+    /// Returns whether the session has nothing that would reach its next caller: no channels, no other encoding.
     #[inline]
     pub(crate) fn has_no_leftovers(&self) -> bool {
         self.0.protocol.leftovers.is_none()

@@ -1,5 +1,5 @@
 //! The present checkout of a connection and the totals of all earlier ones: place and time of the checkout, the durations of
-//! checkouts and of the waits for them. Written by the borrower's thread; read by leak detection and metrics.
+//! checkouts and of the waits for them. Written by the caller's thread; read by leak detection and metrics.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;

@@ -2,7 +2,7 @@
 //! knows nothing of PostgreSQL's wire protocol, of the pool's locks, or of text formats (those are in
 //! [`exposition`](crate::exposition)).
 //!
-//! Metrics of hot paths are kept per connection and written only by its present borrower, with plain loads and stores: no lock
+//! Metrics of hot paths are kept per connection and written only by its present caller, with plain loads and stores: no lock
 //! and no cache line is shared between threads. Readers add them up.
 
 pub(crate) mod alerts;

@@ -239,15 +239,15 @@ fn a_panic_while_a_connection_is_checked_out_or_comes_back_loses_nothing() {
 }
 
 #[test]
-fn a_panic_of_the_borrower_loses_nothing() {
+fn a_panic_of_the_caller_loses_nothing() {
     let subject = Subject::new(PoolConfig::new().max_size(SIZE), false);
-    let borrower = catch_unwind(AssertUnwindSafe(|| {
+    let caller = catch_unwind(AssertUnwindSafe(|| {
         let mut conn = subject.pool.get().unwrap();
         conn.raw().unwrap().script("begin").unwrap();
-        panic!("injected at the borrower");
+        panic!("injected at the caller");
     }));
-    assert!(borrower.is_err());
-    assert_whole(&subject.pool, "the borrower");
+    assert!(caller.is_err());
+    assert_whole(&subject.pool, "the caller");
     assert_eq!(subject.pool.stats().opens, 2, "the connection is kept");
 }
 

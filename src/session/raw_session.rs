@@ -211,7 +211,7 @@ impl<'c> RawSession<'c> {
     }
 
     /// Reads to the end of all exchanges under way, of a guest client or of the session, even of one that a cursor could resume,
-    /// for a connection whose borrower is gone. Long statements have to be cancelled before.
+    /// for a connection whose caller is gone. Long statements have to be cancelled before.
     pub(crate) fn clear(&mut self) -> Result<()> {
         if self.state.exchange_state.is_at_rest() {
             // The requests are those of a guest, which may have sent several at once.

@@ -58,7 +58,7 @@ fn a_program_for_the_postgres_crate_does_the_same_with_another_type_of_connectio
 #[test]
 fn the_transactions_example_undoes_what_nobody_committed() {
     let said = run("transactions");
-    assert!(said.contains("the next borrower finds: [(\"ada\", 3), (\"bob\", 7)]"), "{said}");
+    assert!(said.contains("the next caller finds: [(\"ada\", 3), (\"bob\", 7)]"), "{said}");
     assert!(said.contains("rolled back by the pool: 1\n"), "{said}");
 }
 

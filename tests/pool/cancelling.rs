@@ -16,7 +16,7 @@ fn through(proxy: &Proxy) -> PoolConfig {
 }
 
 #[test]
-fn a_request_that_is_under_way_when_the_connection_goes_back_hits_no_later_borrower() {
+fn a_request_that_is_under_way_when_the_connection_goes_back_hits_no_later_caller() {
     let pool = Pool::new(config(server(), "late-cancel").max_size(1)).unwrap();
     let pid = |pool: &Pool| pool.query_one("select pg_backend_pid()", &[]).unwrap().get::<_, i32>(0);
     let first = pid(&pool);
@@ -47,7 +47,7 @@ fn giving_a_connection_back_does_not_wait_for_a_request_that_is_under_way() {
         thread::sleep(ms(50));
         let start = Instant::now();
         drop(conn);
-        assert!(start.elapsed() < ms(200), "the borrower waited for {:?}", start.elapsed());
+        assert!(start.elapsed() < ms(200), "the caller waited for {:?}", start.elapsed());
         assert!(pool.try_get().unwrap().is_none(), "nor is it checked out meanwhile");
         canceller.join().unwrap().unwrap();
     });

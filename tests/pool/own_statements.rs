@@ -1,4 +1,4 @@
-//! What the pool asks of a server on its own account: nothing that a borrower left in the session changes it.
+//! What the pool asks of a server on its own account: nothing that a caller left in the session changes it.
 
 use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool, PoolConfig};
@@ -6,7 +6,7 @@ use holdfast::{CloseReason, Pool, PoolConfig};
 use crate::support::own_server;
 use crate::{ms, soon};
 
-/// Functions and operators with the names of the server's own, in a schema that a borrower may put in front. Each notes that
+/// Functions and operators with the names of the server's own, in a schema that a caller may put in front. Each notes that
 /// it was run, although it is run in a transaction that only reads.
 const EVIL: &str = "
 create sequence caught;
@@ -60,7 +60,7 @@ fn asks_after(pool: &Pool, settings: &str) -> holdfast::Exhaustion {
 }
 
 #[test]
-fn functions_operators_and_types_that_a_borrower_puts_in_front_are_never_run_by_the_pool() {
+fn functions_operators_and_types_that_a_caller_puts_in_front_are_never_run_by_the_pool() {
     let server = server();
     let url = server.url();
     postgres::Client::connect(&url, postgres::NoTls).unwrap().batch_execute(EVIL).unwrap();
@@ -75,14 +75,14 @@ fn functions_operators_and_types_that_a_borrower_puts_in_front_are_never_run_by_
     let stats = pool.stats();
     assert!(stats.validations > 0, "{stats:?}");
     assert_eq!((stats.opens, stats.closes_by(CloseReason::WrongRole)), (1, 0), "{stats:?}");
-    assert!(!caught(&server), "something of a borrower's was run by the pool");
+    assert!(!caught(&server), "something of a caller's was run by the pool");
     // The trap works.
     pool.batch_execute("select evil.current_setting('x')").unwrap();
     assert!(caught(&server));
 }
 
 #[test]
-fn a_role_and_a_statement_timeout_that_a_borrower_leaves_do_not_break_what_the_pool_asks() {
+fn a_role_and_a_statement_timeout_that_a_caller_leaves_do_not_break_what_the_pool_asks() {
     let server = server();
     postgres::Client::connect(&server.url(), postgres::NoTls).unwrap().batch_execute(EVIL).unwrap();
     let pool = one(&server, |c| c.validate_after_idle(ms(0)));

@@ -69,7 +69,7 @@ impl Stress<'_> {
             }
             7 => {
                 // Until it is gone: the server counts a backend for a moment after its last words, and one that was only asked to
-                // end may meet a later borrower.
+                // end may meet a later caller.
                 if let Some(pid) = conn.backend_pid() {
                     self.killer.lock().unwrap().terminate(pid as i32);
                 }

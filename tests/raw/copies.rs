@@ -64,7 +64,7 @@ fn a_copy_that_is_aborted_or_refused_changes_nothing() {
 
 /// Neither takes longer than the server needs to hear of it.
 #[test]
-fn a_copy_given_up_half_way_is_gone_for_the_next_statement_and_the_next_borrower() {
+fn a_copy_given_up_half_way_is_gone_for_the_next_statement_and_the_next_caller() {
     let pool = one(server(), "half_copy");
     pool.batch_execute("create table if not exists half_copy (n int)").unwrap();
     let mut conn = pool.get().unwrap();

@@ -90,7 +90,7 @@ fn a_stream_given_up_half_way_is_cancelled_before_the_next_statement() {
 }
 
 #[test]
-fn a_stream_given_up_half_way_is_settled_before_the_next_borrower() {
+fn a_stream_given_up_half_way_is_settled_before_the_next_caller() {
     let pool = one(server(), "given_back");
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid();
@@ -117,7 +117,7 @@ fn a_short_stream_given_up_half_way_leaves_nothing_to_either_api() {
     let kept = open(&mut conn);
     drop(conn);
     let mut conn = pool.get().unwrap();
-    assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next borrower");
+    assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next caller");
     drop(kept);
     drop(open(&mut conn));
     assert_eq!(value(&mut conn).as_deref(), Some("1"), "the next statement");

@@ -176,7 +176,7 @@ fn a_copy_that_fails_at_its_start_or_midway_leaves_the_connection_usable() {
 }
 
 #[test]
-fn notifications_come_by_iterators_and_do_not_reach_the_next_borrower() {
+fn notifications_come_by_iterators_and_do_not_reach_the_next_caller() {
     let pool = one("notified");
     let mut conn = pool.get().unwrap();
     conn.batch_execute("listen news; notify news, 'one'; notify news, 'two'").unwrap();

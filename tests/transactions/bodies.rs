@@ -202,7 +202,7 @@ fn nothing_is_committed_after_the_time_is_over() {
 
 #[test]
 fn the_time_of_a_transaction_ends_with_it() {
-    let pool = Pool::new(config(server(), "lender").max_size(1)).unwrap();
+    let pool = Pool::new(config(server(), "inheritor").max_size(1)).unwrap();
     let options = TransactionOptions::new().timeout(ms(100));
     pool.transaction_with(options.clone(), |tx| tx.batch_execute("select 1")).unwrap();
     let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -211,7 +211,7 @@ fn the_time_of_a_transaction_ends_with_it() {
             panic!("with a connection that looks clean");
         })
     }));
-    pool.batch_execute("select pg_sleep(0.3)").expect("the next borrower has no deadline");
+    pool.batch_execute("select pg_sleep(0.3)").expect("the next caller has no deadline");
     assert_eq!(pool.stats().opens, 1);
 }
 

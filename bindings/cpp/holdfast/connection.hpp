@@ -327,8 +327,8 @@ protected:
     holdfast_connection *it_ = nullptr;
 };
 
-/// A connection borrowed from a pool, to which it goes back with this object, without waiting for the network. What was left
-/// behind is cleaned up before the next borrower gets it: an open transaction is rolled back, a result drained.
+/// A connection checked out of a pool, to which it goes back with this object, without waiting for the network. What was left
+/// behind is cleaned up before the next caller gets it: an open transaction is rolled back, a result drained.
 class connection : public connection_ref {
 public:
     connection() = default;

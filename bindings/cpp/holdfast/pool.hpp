@@ -93,7 +93,7 @@ public:
         }));
     }
 
-    /// Borrows a connection. Blocks until one is idle or a new one is open.
+    /// Checks out a connection. Blocks until one is idle or a new one is open.
     [[nodiscard]] connection acquire(const acquire_options &options = {}) const
     {
         const auto how = options.native();
@@ -101,7 +101,7 @@ public:
             return holdfast_pool_acquire(it_.get(), &how, made, about);
         }));
     }
-    /// Borrows an idle connection if one is free now.
+    /// Checks out an idle connection if one is free now.
     [[nodiscard]] std::optional<connection> try_acquire() const
     {
         auto *it = detail::made<holdfast_connection>([&](holdfast_connection **made, holdfast_error **about) {
@@ -110,7 +110,7 @@ public:
         return it != nullptr ? std::optional<connection>(it) : std::nullopt;
     }
 
-    /// Borrows a connection, runs one statement, and gives it back.
+    /// Checks out a connection, runs one statement, and gives it back.
     template <class... Args>
     result query(std::string_view sql, const Args &...args) const
     {
@@ -143,7 +143,7 @@ public:
         }));
     }
 
-    /// Borrows a connection, calls body(connection_ref &) in a transaction on this thread, commits, and returns what the body
+    /// Checks out a connection, calls body(connection_ref &) in a transaction on this thread, commits, and returns what the body
     /// returned.
     ///
     ///     auto left = pool.transaction([&](holdfast::connection_ref &connection) {

@@ -54,7 +54,6 @@ class Client extends EventEmitter {
     this._wait = 0
     hide(this, '_scope', undefined)
     hide(this, '_turns', new ReadingTurns(this))
-    this._borrowed = false
     this._unreferenced = false
     this._whenIdle = []
     this._whenOpen = []
@@ -125,13 +124,12 @@ class Client extends EventEmitter {
   }
 
   /**
-   * It is handed out: `handle` is the library's. `borrowed` if the library takes it back itself.
+   * A checkout begins: `handle` is the library's.
    * @param {import('./pool')} pool
    */
-  _lend(pool, handle, processID, borrowed) {
+  _beginCheckout(pool, handle, processID) {
     this._pool = pool
     this._handle = handle
-    this._borrowed = borrowed
     this.processID = processID
     // By itself it has queries to send first.
     if (this._own === undefined) this._waiting = undefined
@@ -313,7 +311,7 @@ class Client extends EventEmitter {
   }
 
   /**
-   * Gives the client back; with an error or true, closes it. Every loan has its own of these.
+   * Gives the client back; with an error or true, closes it. Every checkout has its own of these.
    * @param {Error | boolean} [error]
    */
   release(error) {

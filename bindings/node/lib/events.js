@@ -58,7 +58,7 @@ function translate(pool, event) {
 function sessionClosed(pool, told) {
   let client = pool._clients.get(told.processID)
   // One in hand learns of it by its next query, or because it listens.
-  if (client !== undefined && pool._lent.has(client)) {
+  if (client !== undefined && pool._checkedOut.has(client)) {
     pool._clients.delete(told.processID)
     return
   }

@@ -134,7 +134,7 @@ function limitMinimum(options) {
 
 /** A class of clients is built upon this package's, of whichever registry of modules. */
 function checkClient(Class) {
-  if (Class === undefined || Class === null || typeof Class.prototype?._lend === 'function') return
+  if (Class === undefined || Class === null || typeof Class.prototype?._beginCheckout === 'function') return
   throw new TypeError('the option Client must be a class that extends the Client of pg-holdfast, since the library opens the connections')
 }
 

@@ -27,7 +27,7 @@ class PoolMetrics extends EventEmitter {
   get expiredCount() {
     const oldest = Date.now() - this.options.maxLifetimeSeconds * 1000
     let count = 0
-    if (this.options.maxLifetimeSeconds > 0) for (const client of this._lent) if (client._openedAt <= oldest) count += 1
+    if (this.options.maxLifetimeSeconds > 0) for (const client of this._checkedOut) if (client._openedAt <= oldest) count += 1
     return count
   }
 

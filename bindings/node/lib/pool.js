@@ -6,7 +6,7 @@ const { bound } = require('./context')
 const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
 const { Client, hasOwnQuery } = require('./client')
 const { askOwnQuery, askOwnConnect, handedTo } = require('./own-methods')
-const { traceQuery, traceLoan } = require('./tracing')
+const { traceQuery, traceCheckout } = require('./tracing')
 const { introduce } = require('./introduction')
 const { transaction } = require('./transaction')
 const { translate } = require('./events')
@@ -34,7 +34,7 @@ class Pool extends PoolOpening {
     this._busy = 0
     /** Clients by the server's process, for as long as their session lives. */
     this._clients = new Map()
-    this._lent = new Set()
+    this._checkedOut = new Set()
     /** When sessions were opened, by the server's process. One of another thread, which shares the pool, may not be there. */
     this._openedAt = new Map()
     /** What the server said as it ended them. */
@@ -81,7 +81,7 @@ class Pool extends PoolOpening {
       return undefined
     }
     const options = typeof given === 'object' && given !== null ? given : {}
-    return traceLoan(this._parameters, callback, (told) => {
+    return traceCheckout(this._parameters, callback, (told) => {
       if (told === undefined) {
         return new this.Promise((resolve, reject) => {
           this._acquire(options, (error, client) => (error ? reject(error) : resolve(client)))
@@ -93,7 +93,7 @@ class Pool extends PoolOpening {
   }
 
   /** A client by connect(), where the program has put its own over this package's. */
-  _borrow(options, done) {
+  _checkOut(options, done) {
     if (!this._hasOwnConnect) {
       this._acquire(options, done)
       return
@@ -170,8 +170,8 @@ class Pool extends PoolOpening {
   _handOut(handle, processID, done) {
     const client = this._clientOf(processID)
     const isNew = !client._introduced
-    client._lend(this, handle, processID, false)
-    this._lent.add(client)
+    client._beginCheckout(this, handle, processID)
+    this._checkedOut.add(client)
     introduce(this, client, (failure) => {
       if (failure) {
         this._giveBack(client, true)
@@ -193,7 +193,7 @@ class Pool extends PoolOpening {
     })
   }
 
-  /** Every loan has a release() of its own, which works once. */
+  /** Every checkout has a release() of its own, which works once. */
   _setRelease(client) {
     if (client._own !== undefined) return
     let released = false
@@ -213,16 +213,16 @@ class Pool extends PoolOpening {
   }
 
   /** The library takes it back itself. */
-  _endLoan(client) {
+  _endCheckout(client) {
     this.emit('release', undefined, client)
-    this._lent.delete(client)
+    this._checkedOut.delete(client)
     client._takeBack()
     // Its session was lost in the transaction.
     if (!client._queryable || this._clients.get(client.processID) !== client) this._forget(client)
   }
 
   _giveBack(client, close) {
-    this._lent.delete(client)
+    this._checkedOut.delete(client)
     addon.giveBack(client._takeBack(), close ? 1 : 0)
     if (close) this._forget(client)
     this._unbusy()
@@ -329,7 +329,7 @@ class Pool extends PoolOpening {
     if (query.deadline === 0) query.deadline = this._queryTimeout
     const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline || this._waitLimit }
     const begun = now()
-    this._borrow(options, (error, client) => {
+    this._checkOut(options, (error, client) => {
       if (error) {
         query.fail(error)
         return

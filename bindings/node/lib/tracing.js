@@ -1,6 +1,6 @@
 'use strict'
 
-// Channels of node:diagnostics_channel, for tracing: each query and each loan of a client is told of as it begins and as it ends, with
+// Channels of node:diagnostics_channel, for tracing: each query and each checkout of a client is told of as it begins and as it ends, with
 // a context that stays the same object. Nothing of it is done while no one has subscribed.
 
 const diagnostics = require('node:diagnostics_channel')
@@ -31,7 +31,7 @@ class Channel {
 }
 
 const queries = new Channel('pg-holdfast:query')
-const loans = new Channel('pg-holdfast:connect')
+const checkouts = new Channel('pg-holdfast:connect')
 
 function server({ user, database, host, port }) {
   return { user, database, host, port }
@@ -58,11 +58,11 @@ function traceQuery(query, target, Promise, run) {
   })
 }
 
-/** The same of a loan: `run(callback)` returns what connect() is to return, a promise where there is no callback. */
-function traceLoan(target, callback, run) {
-  if (!loans.isTraced) return run(callback)
+/** The same of a checkout: `run(callback)` returns what connect() is to return, a promise where there is no callback. */
+function traceCheckout(target, callback, run) {
+  if (!checkouts.isTraced) return run(callback)
   const context = { server: server(target) }
-  return callback === undefined ? loans.promise(context, () => run(undefined)) : loans.callback(context, callback, run)
+  return callback === undefined ? checkouts.promise(context, () => run(undefined)) : checkouts.callback(context, callback, run)
 }
 
-module.exports = { traceQuery, traceLoan }
+module.exports = { traceQuery, traceCheckout }

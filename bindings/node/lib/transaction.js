@@ -71,8 +71,8 @@ function begin(pool, fn, read, signal, resolve, reject) {
     // Called by the library, once for every run: in the caller's context.
     body: bound(async ({ body, connection, processID }) => {
       const client = pool._clientOf(processID)
-      client._lend(pool, connection, processID, true)
-      pool._lent.add(client)
+      client._beginCheckout(pool, connection, processID)
+      pool._checkedOut.add(client)
       client.release = () => {
         throw new Error('the client of a transaction goes back by itself: leave out release()')
       }
@@ -87,7 +87,7 @@ function begin(pool, fn, read, signal, resolve, reject) {
         status = STATUS.rolledBack
       }
       await client._idle()
-      pool._endLoan(client)
+      pool._endCheckout(client)
       addon.finishBody(body, connection, status)
     }),
   }

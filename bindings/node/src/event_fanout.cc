@@ -97,7 +97,7 @@ struct EventCopy {
 void on_event(void *user_data, const holdfast_event *event)
 {
     switch (event->kind) {
-    // Every loan makes these, and JavaScript knows of its loans itself.
+    // Every checkout makes these, and JavaScript knows of its checkouts itself.
     case HOLDFAST_EVENT_ACQUIRED:
     case HOLDFAST_EVENT_RELEASED:
     case HOLDFAST_EVENT_WAITED:

@@ -109,7 +109,7 @@ void Mailbox::close()
     }
 }
 
-int32_t Runtime::add(HandleKind kind, void *object, bool borrowed)
+int32_t Runtime::add(HandleKind kind, void *object, bool owned_by_library)
 {
     uint32_t index;
     if (free_slots.empty()) {
@@ -122,7 +122,7 @@ int32_t Runtime::add(HandleKind kind, void *object, bool borrowed)
     Slot &slot = slots[index];
     slot.kind = kind;
     slot.object = object;
-    slot.borrowed = borrowed;
+    slot.owned_by_library = owned_by_library;
     // 20 bits of place, 11 of generation: a number from before is refused 2047 times out of 2048.
     slot.generation = (slot.generation + 1) & 0x7ff;
     return static_cast<int32_t>(index | (static_cast<uint32_t>(slot.generation) << 20));
@@ -202,7 +202,7 @@ void Runtime::drain(napi_env env)
     };
     napi_create_array(env, &payloads);
 
-    // Messages first: what copy to a connection is told before it is lent again.
+    // Messages first: what copy to a connection is told before it is checked out again.
     Message message;
     while (count < most && mailbox->take(message)) {
         if (message.payload)
@@ -315,7 +315,7 @@ void Runtime::shut()
             delete static_cast<std::shared_ptr<holdfast_copy_out> *>(slot.object);
             break;
         case HandleKind::connection:
-            if (!slot.borrowed)
+            if (!slot.owned_by_library)
                 holdfast_connection_discard(static_cast<holdfast_connection *>(slot.object));
             break;
         case HandleKind::server:
@@ -328,7 +328,7 @@ void Runtime::shut()
             break;
         }
     }
-    // What was lent goes before what it is of.
+    // What was checked out goes before what it is of.
     for (Slot &slot : slots) {
         if (slot.kind == HandleKind::pool)
             delete static_cast<SharedPool *>(slot.object);

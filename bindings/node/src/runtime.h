@@ -59,8 +59,8 @@ struct Body {
 struct Slot {
     HandleKind kind = HandleKind::free;
     uint16_t generation = 0;
-    // The library's own, lent to the work of a transaction: it must not be given back.
-    bool borrowed = false;
+    // The library's own, given to the body of a transaction: it must not be given back.
+    bool owned_by_library = false;
     void *object = nullptr;
 };
 
@@ -112,7 +112,7 @@ struct Runtime {
     std::vector<char> text;
     std::vector<holdfast_param> params;
 
-    int32_t add(HandleKind kind, void *object, bool borrowed = false);
+    int32_t add(HandleKind kind, void *object, bool owned_by_library = false);
     void *get(int32_t handle, HandleKind kind) const;
     // NULL, which the library answers with an error, if there is no such pool or connection.
     holdfast_pool *pool(int32_t handle) const;

@@ -93,11 +93,11 @@ export interface HoldfastConfig {
   statementCache?: number | undefined
   /** The deadline of every statement; 0, none. */
   statementDeadline?: Duration | undefined
-  /** Measures how long waits, loans and statements take; true. */
+  /** Measures how long waits, checkouts and statements take; true. */
   metrics?: boolean | undefined
-  /** A connection lent for longer is reported once; 5 min, 0 is never. */
+  /** A connection checked out for longer is reported once; 5 min, 0 is never. */
   leakDetectionThreshold?: Duration | undefined
-  /** Keeps a backtrace of every loan, for reports of leaks; false. */
+  /** Keeps a backtrace of every checkout, for reports of leaks; false. */
   leakBacktrace?: boolean | undefined
   /** Which role the server must have. */
   targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined

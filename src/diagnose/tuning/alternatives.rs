@@ -89,7 +89,7 @@ fn shorter(case: &Case<'_>) -> Option<WayOut> {
 }
 
 fn pooler(case: &Case<'_>) -> Option<WayOut> {
-    let words = "Put a pooler in front that lends server connections for one transaction each (PgBouncer, pool_mode=transaction; \
+    let words = "Put a pooler in front that assigns server connections for one transaction each (PgBouncer, pool_mode=transaction; \
          see Poolers in docs/behaviour.md)";
     match together(case) {
         Some(all) => way(

@@ -123,7 +123,7 @@ pub(super) fn concurrent(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
 }
 
 pub(super) fn rapid(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding {
-    evidence.tell("15 requests, one right after the other, each of which borrows and gives back");
+    evidence.tell("15 requests, one right after the other, each of which checks out and gives back");
     let pool = subject.pool(CONCURRENT_CONNECTIONS)?;
     let (mut ok, mut slowest) = (0usize, Duration::ZERO);
     let started = Instant::now();
@@ -178,8 +178,7 @@ pub(super) fn queries(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding
     let may_write: bool = pool.query_one("SELECT NOT pg_is_in_recovery()", &[])?.get(0);
     let written = if may_write { a_transaction(&pool, evidence)? } else { "no transaction: a standby" };
     let opens = pool.stats().opens;
-    evidence
-        .expect(opens == 1, || format!("an error cost a connection: {opens} were opened for one borrower"));
+    evidence.expect(opens == 1, || format!("an error cost a connection: {opens} were opened for one caller"));
     Ok(format!("parameters, NULL, an error, {written}; {ROWS} rows in {}", short(took)))
 }
 
@@ -201,7 +200,8 @@ fn a_transaction(pool: &Pool, evidence: &mut Evidence<'_>) -> Result<&'static st
 }
 
 pub(super) fn statistics(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding {
-    evidence.tell("two connections are borrowed, one comes back, one is discarded: the figures must follow");
+    evidence
+        .tell("two connections are checked out, one comes back, one is discarded: the figures must follow");
     let pool = subject.pool(2)?;
     let mut follow = |what: &str, figures: [u64; 5]| {
         let s = pool.stats();
@@ -213,7 +213,7 @@ pub(super) fn statistics(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
     follow("at first", [0, 0, 0, 0, 0]);
     let one = pool.get()?;
     let two = pool.get()?;
-    follow("two borrowed", [2, 2, 0, 2, 2]);
+    follow("two checked out", [2, 2, 0, 2, 2]);
     drop(one);
     follow("one came back", [2, 1, 1, 2, 2]);
     two.discard();
@@ -221,7 +221,7 @@ pub(super) fn statistics(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
     wait_until(Duration::from_secs(1), || pool.stats().total == 1);
     follow("the other discarded", [1, 0, 1, 2, 2]);
     drop(pool.get()?);
-    follow("borrowed again", [1, 0, 1, 3, 2]);
+    follow("checked out again", [1, 0, 1, 3, 2]);
 
     let full: Vec<_> = [pool.get()?, pool.get()?].into();
     let (third, waited) = timed(|| pool.get_timeout(Duration::from_millis(100)));
@@ -253,8 +253,8 @@ pub(super) fn lets_go(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding
     const LATE: Duration = Duration::from_secs(1);
     evidence.tell("three idle connections with idle_timeout=1s: the pool must scale down to nothing");
     let pool = Pool::new(subject.config()?.max_size(3).idle_timeout(IDLE))?;
-    let borrowed = [pool.get()?, pool.get()?, pool.get()?];
-    drop(borrowed);
+    let held = [pool.get()?, pool.get()?, pool.get()?];
+    drop(held);
     let all = pool.stats().total;
     evidence.expect(all == 3, || format!("3 connections were opened, and {all} are there"));
     let first = wait_until(IDLE + LATE * 2, || pool.stats().total < all).unwrap_or(Duration::MAX);

@@ -107,7 +107,7 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "leaked_transaction",
         title: "leaked transaction",
-        claim: "what one borrower leaves open does not swallow what the next one does",
+        claim: "what one caller leaves open does not swallow what the next one does",
         kind: Kind::Scene(scenarios::leaked_transaction),
     },
 ];

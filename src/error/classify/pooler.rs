@@ -1,7 +1,7 @@
 //! What poolers say, by their words: they use one SQLSTATE for many things, and each its own.
 //!
 //! The words count only in a message that names no routine. Every error of PostgreSQL names one, also where a pooler passes it
-//! on, and none of a pooler's own does. So a server's text, or a text that a borrower raised, is never taken for a pooler's.
+//! on, and none of a pooler's own does. So a server's text, or a text that a caller raised, is never taken for a pooler's.
 
 use crate::error::{ErrorKind, ServerMessage, sqlstate};
 

@@ -1,7 +1,7 @@
 //! Tracks from a session's traffic what its checkout may leave to the next one, besides transactions and unread results: channels
 //! that it listens to, and another encoding of texts.
 //!
-//! Other settings are the borrowers' own business. The encoding is not: all texts are read and written as UTF-8.
+//! Other settings are the callers' own business. The encoding is not: all texts are read and written as UTF-8.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 

@@ -10,7 +10,7 @@ use crate::error::sqlstate::is_read_only;
 /// One kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RoleEvidence {
-    /// The server refused a write (25006): it is read-only, or the borrower made the transaction so.
+    /// The server refused a write (25006): it is read-only, or the caller made the transaction so.
     RefusedWrite,
     /// The server reported that it has become read-only or a standby, or has ceased to be.
     Reported,

@@ -249,7 +249,7 @@ impl<P: Pooled> Admission<P> {
         state.closed || !state.waiters.is_empty()
     }
 
-    /// Parks a connection that is ready for the next borrower. Returns it when the pool is closed.
+    /// Parks a connection that is ready for the next caller. Returns it when the pool is closed.
     #[inline]
     pub(super) fn park(&self, parked: P) -> Option<P> {
         let mut state = self.state.lock();

@@ -1,7 +1,7 @@
 //! Statements that the pool runs for itself: validation, cleaning, queries about the server.
 //!
 //! All of them go through the session, on a connection that is not checked out, under a deadline, and do not count as statements of
-//! the pool's users. What a borrower left behind in the session must not change what they mean:
+//! the pool's users. What a caller left behind in the session must not change what they mean:
 //!
 //! - A `search_path` can put other functions, operators and types in front of those of the server. So every name in such a
 //!   statement is qualified with `pg_catalog`, operators and the types of casts included.
@@ -66,7 +66,7 @@ impl OpenConnection {
             let _paused = self.link.traffic().pause_counting();
             RawSession::new(&self.link, &self.cancel, &mut self.session).script(sql)
         };
-        // Messages that the server sent meanwhile are not for the next borrower.
+        // Messages that the server sent meanwhile are not for the next caller.
         self.session.forget_messages();
         Ok(answered?.iter().flat_map(TextRow::all_of).collect())
     }

@@ -28,7 +28,7 @@ const LIFETIME_SPREAD: f64 = 0.25;
 pub(in crate::pool) type Parked = Box<OpenConnection>;
 
 pub(in crate::pool) struct OpenConnection {
-    /// A client of the `postgres` crate on the session, made when the borrower asks for one and dropped on return.
+    /// A client of the `postgres` crate on the session, made when the caller asks for one and dropped on return.
     guest: Option<Guest>,
     /// The parameters of the session's start, for the guest.
     start: SessionStart,
@@ -55,7 +55,7 @@ pub(in crate::pool) struct OpenConnection {
     pub(in crate::pool) must_revalidate: bool,
     /// `None`: never.
     expires_at: Option<Tick>,
-    /// The borrower set a deadline of its own, to be undone on return.
+    /// The caller set a deadline of its own, to be undone on return.
     pub(in crate::pool) deadline_changed: bool,
     /// The present checkout, and the durations of all.
     pub(in crate::pool) checkout: Arc<Checkout>,

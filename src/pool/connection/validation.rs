@@ -6,7 +6,7 @@ use super::server_connection::Parked;
 
 /// A connection parked less than this ago is checked out again without a poll of its socket. The poll costs ten times the
 /// rest of the checkout, and a connection can die right after a poll as well. A checkout that lasted longer than this ends
-/// with a poll. So a borrower gets a dead connection only within so short a time of its death.
+/// with a poll. So a caller gets a dead connection only within so short a time of its death.
 pub(in crate::pool) const POLL_SOCKET_AFTER: Duration = Duration::from_millis(2);
 
 /// The outcome of a check.

@@ -14,7 +14,7 @@ use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 
 impl Core {
-    /// Retires a connection that its borrower does not want to be used again.
+    /// Retires a connection that its caller does not want to be used again.
     pub(in crate::pool) fn discard(self: &Arc<Self>, conn: Parked) {
         self.retire(conn, CloseReason::Discarded);
     }
@@ -34,7 +34,7 @@ impl Core {
         self.close_connection(conn, reason);
     }
 
-    /// Closes a connection that was to be checked out and never reached its borrower.
+    /// Closes a connection that was to be checked out and never reached its caller.
     pub(in crate::pool) fn retire_before_checkout(self: &Arc<Self>, conn: Parked, reason: CloseReason) {
         self.admission.count(|c| c.gets -= 1);
         self.retire(conn, reason);

@@ -30,7 +30,7 @@ impl Core {
         self.carry_out(fate, conn);
     }
 
-    /// Undoes the borrower's deadlines, ends the borrower's right to cancel, and closes an open result. Returns the state of
+    /// Undoes the caller's deadlines, ends the caller's right to cancel, and closes an open result. Returns the state of
     /// cancel requests.
     #[inline]
     pub(super) fn end_use(&self, conn: &mut OpenConnection) -> Requests {

@@ -1,7 +1,7 @@
 //! Keepalive: validates idle connections every `keepalive_interval`. A dead one is found, and replaced where `min_idle` calls
 //! for it, before a caller needs it; and firewalls on the way and the server see that the connection is used.
 //!
-//! Borrowers are never delayed: each pool validates one connection at a time, and none while callers wait. A validation does
+//! Callers are never delayed: each pool validates one connection at a time, and none while callers wait. A validation does
 //! not count as use: a connection that is not checked out is closed after `idle_timeout`, as ever.
 
 use std::sync::Arc;

@@ -49,8 +49,8 @@ impl Core {
     }
 }
 
-/// Ends the work that the borrower left unfinished. Returns `false` when it cannot be known to have ended: a cancel request
-/// that may still be on its way would hit the next borrower's statement.
+/// Ends the work that the caller left unfinished. Returns `false` when it cannot be known to have ended: a cancel request
+/// that may still be on its way would hit the next caller's statement.
 fn end_abandoned_work(core: &Core, conn: &mut Parked, end: Instant) -> bool {
     if !conn.session.is_unfinished() && !conn.link.is_busy() {
         return true;

@@ -24,7 +24,7 @@ impl Core {
     }
 
     /// Makes sure that a connection works before it is checked out, as cheaply as its history allows. A dead one is retired,
-    /// and all connections parked before this moment become suspect, so that the next borrowers do not find out one by one.
+    /// and all connections parked before this moment become suspect, so that the next callers do not find out one by one.
     pub(in crate::pool) fn validate(self: &Arc<Self>, mut parked: Parked, deadline: Instant) -> Validation {
         // A connection handed to a waiter was polled when it came back, unless the checkout was too short to matter.
         if self.skips_validation(&mut parked) {
@@ -103,7 +103,7 @@ impl Core {
         if let Some(reason) = self.conclude_check(&parked, answer) {
             return self.retire_before_checkout(parked, reason);
         }
-        // The connection never reached its borrower.
+        // The connection never reached its caller.
         self.admission.count(|c| c.gets -= 1);
         self.give_back(parked);
     }

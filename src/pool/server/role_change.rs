@@ -21,7 +21,7 @@ impl Core {
         if self.asks_for_role { conn.link.role_evidence() } else { None }
     }
 
-    /// Begins a new epoch after a refused write, so that other borrowers do not find it out one by one. The borrower may have
+    /// Begins a new epoch after a refused write, so that other callers do not find it out one by one. The caller may have
     /// caused it itself, by a read-only transaction; then the others are validated for nothing, once.
     pub(in crate::pool) fn note_role_evidence(&self, conn: &OpenConnection, sign: RoleEvidence) {
         if sign == RoleEvidence::RefusedWrite {

@@ -23,7 +23,7 @@ named_enum! {
         DeadlinePassed "deadline_passed",
         /// Came back in a state that could not be cleaned in time.
         Unclean "unclean",
-        /// The borrower asked for it ([`PooledConnection::discard`](crate::PooledConnection::discard)).
+        /// The caller asked for it ([`PooledConnection::discard`](crate::PooledConnection::discard)).
         Discarded "discarded",
         /// The pool was closed or dropped.
         PoolClosed "pool_closed",

@@ -63,7 +63,7 @@ fn give_back(queue: &Queue, parked: Parked) {
     }
 }
 
-fn borrow_often(queue: &Queue, times: u32, request: fn() -> Request) -> JoinHandle<()> {
+fn check_out_often(queue: &Queue, times: u32, request: fn() -> Request) -> JoinHandle<()> {
     let queue = queue.clone();
     thread::spawn(move || {
         for _ in 0..times {
@@ -93,7 +93,7 @@ fn join_all(threads: Vec<JoinHandle<()>>) {
 /// Nobody who waits is forgotten, whatever comes free and however.
 pub(crate) fn everybody_who_waits_is_served() {
     let queue = queue(2);
-    join_all((0..4).map(|_| borrow_often(&queue, 2, patient)).collect());
+    join_all((0..4).map(|_| check_out_often(&queue, 2, patient)).collect());
     at_rest(&queue);
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn everybody_who_waits_is_served() {
 pub(crate) fn one_who_gives_up_loses_nothing() {
     let queue = queue(2);
     let requests: [fn() -> Request; 4] = [patient, hasty, patient, hasty];
-    join_all(requests.into_iter().map(|request| borrow_often(&queue, 2, request)).collect());
+    join_all(requests.into_iter().map(|request| check_out_often(&queue, 2, request)).collect());
     at_rest(&queue);
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn one_who_gives_up_loses_nothing() {
 pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
     let queue = queue(2);
     queue.allow_at_once(1);
-    join_all((0..3).map(|_| borrow_often(&queue, 2, patient)).collect());
+    join_all((0..3).map(|_| check_out_often(&queue, 2, patient)).collect());
     at_rest(&queue);
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn two_who_keep_what_they_opened_both_open() {
 /// Who backs off is woken when the server is back, if nothing came free before.
 pub(crate) fn the_servers_return_reaches_everybody_who_backs_off() {
     let queue = queue(2);
-    let waiting: Vec<_> = (0..2).map(|_| borrow_often(&queue, 1, backing_off)).collect();
+    let waiting: Vec<_> = (0..2).map(|_| check_out_often(&queue, 1, backing_off)).collect();
     let server = queue.clone();
     let back = thread::spawn(move || {
         while server.snapshot().0.waiting < 2 {
@@ -160,7 +160,7 @@ pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
         Ok(grant) => use_up(&refused, grant),
         Err(_) => panic!("it is patient"),
     });
-    let mut threads: Vec<_> = (0..3).map(|_| borrow_often(&queue, 2, patient)).collect();
+    let mut threads: Vec<_> = (0..3).map(|_| check_out_often(&queue, 2, patient)).collect();
     threads.push(opener);
     join_all(threads);
     at_rest(&queue);
@@ -169,7 +169,7 @@ pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
 /// Closing reaches everybody, in the queue or out of it.
 pub(crate) fn closing_wakes_everybody() {
     let queue = queue(2);
-    let mut threads: Vec<_> = (0..3).map(|_| borrow_often(&queue, 2, patient)).collect();
+    let mut threads: Vec<_> = (0..3).map(|_| check_out_often(&queue, 2, patient)).collect();
     let closer = queue.clone();
     threads.push(thread::spawn(move || {
         closer.close();

@@ -11,7 +11,7 @@ static void the_library_is_the_one_of_the_header(void)
     FAILS(HOLDFAST_STATUS_MISUSE, holdfast_check_version(HOLDFAST_VERSION_NUMBER + 1000000, &error));
 }
 
-static void connections_are_borrowed_and_come_back(const char *url)
+static void connections_are_checked_out_and_come_back(const char *url)
 {
     holdfast_pool *pool;
     holdfast_connection *first, *second;
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 {
     CHECK(argc > 1);
     the_library_is_the_one_of_the_header();
-    connections_are_borrowed_and_come_back(argv[1]);
+    connections_are_checked_out_and_come_back(argv[1]);
     everything_outlives_what_it_came_from(argv[1]);
     idle_connections_are_released_and_checked_out_ones_stay(argv[1]);
     a_closed_pool_checks_out_nothing_and_says_so(argv[1]);

@@ -120,7 +120,7 @@ static void scripts_and_transactions_go_as_on_a_server(void)
     refused(connection, "savepoint a", "25P01");
     refused(connection, "echo:dance", "42601");
 
-    /* Left open, it is rolled back before the next borrower comes. */
+    /* Left open, it is rolled back before the next caller comes. */
     script(connection, "begin");
     holdfast_connection_release(connection);
     connection = acquire(pool);

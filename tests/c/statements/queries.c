@@ -218,7 +218,7 @@ static void notifications_arrive_and_waiting_for_them_ends(holdfast_pool *pool, 
     holdfast_connection_release(sender);
 }
 
-static void a_pool_query_borrows_and_gives_back(holdfast_pool *pool)
+static void a_pool_query_checks_out_and_gives_back(holdfast_pool *pool)
 {
     holdfast_result *result;
     holdfast_error *error;
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
 
     CHECK(argc > 1);
     OK(holdfast_pool_open_url(argv[1], HOLDFAST_NUL, &pool, &error));
-    a_pool_query_borrows_and_gives_back(pool);
+    a_pool_query_checks_out_and_gives_back(pool);
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
     parameters_travel_as_text_and_as_binary(connection);
     values_are_read_by_type_in_every_format(connection);

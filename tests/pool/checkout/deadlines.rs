@@ -85,11 +85,11 @@ fn an_untouched_connection_to_a_frozen_server_drops_and_closes_at_once() {
 
 #[test]
 fn the_deadline_ends_with_the_checkout() {
-    let pool = Pool::new(config(server(), "lender").max_size(1)).unwrap();
+    let pool = Pool::new(config(server(), "inheritor").max_size(1)).unwrap();
     let mut conn = pool.get().unwrap();
     conn.set_deadline(Some(ms(50)));
     drop(conn);
-    pool.batch_execute("select pg_sleep(0.2)").expect("the next borrower has no deadline");
+    pool.batch_execute("select pg_sleep(0.2)").expect("the next caller has no deadline");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn any_thread_can_cancel_what_a_connection_does() {
 }
 
 #[test]
-fn a_cancel_handle_kept_too_long_does_not_hit_the_next_borrower() {
+fn a_cancel_handle_kept_too_long_does_not_hit_the_next_caller() {
     let pool = Pool::new(config(server(), "kept").max_size(1)).unwrap();
     let kept = pool.get().unwrap().cancel_handle();
     let mut next = pool.get().unwrap();

@@ -1,4 +1,4 @@
-//! What one borrower listens to reaches no other.
+//! What one caller listens to reaches no other.
 
 use holdfast::{CloseReason, Pool};
 
@@ -12,7 +12,7 @@ fn notify(channel: &str) {
     Observer::of(server()).0.batch_execute(&format!("notify {channel}, 'late'")).unwrap();
 }
 
-/// What the next borrower is told, and to how many channels its session listens.
+/// What the next caller is told, and to how many channels its session listens.
 fn told_next(pool: &Pool) -> (Option<holdfast::session::Notification>, i64) {
     let mut conn = pool.get().unwrap();
     let mut raw = conn.raw().unwrap();

@@ -1,4 +1,4 @@
-//! A connection that comes back is clean for the next borrower, or is gone; and giving it back never waits.
+//! A connection that comes back is clean for the next caller, or is gone; and giving it back never waits.
 
 use std::io::Write;
 use std::time::Instant;
@@ -17,22 +17,22 @@ fn pid(pool: &Pool) -> i32 {
     pool.query_one("select pg_backend_pid()", &[]).unwrap().get(0)
 }
 
-/// The next borrower is outside any transaction, and what it writes stays.
-fn assert_next_borrower_is_undisturbed(pool: &Pool) {
+/// The next caller is outside any transaction, and what it writes stays.
+fn assert_next_caller_is_undisturbed(pool: &Pool) {
     let mut conn = pool.get().unwrap();
     // Equal only in a transaction that began with this very statement.
     let answer = conn.simple_query("select now() = statement_timestamp()").unwrap();
     let fresh = answer.iter().any(|m| matches!(m, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
-    assert!(fresh, "the next borrower is inside somebody else's transaction");
+    assert!(fresh, "the next caller is inside somebody else's transaction");
 }
 
 #[test]
-fn an_open_transaction_is_rolled_back_before_the_next_borrower() {
+fn an_open_transaction_is_rolled_back_before_the_next_caller() {
     let pool = one("leaver");
     pool.batch_execute("create table if not exists leaver (n int)").unwrap();
     let before = pid(&pool);
     pool.get().unwrap().batch_execute("begin; insert into leaver values (1)").unwrap();
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
     let rows: i64 = pool.query_one("select count(*) from leaver", &[]).unwrap().get(0);
     assert_eq!(rows, 0);
     assert_eq!(pid(&pool), before, "the connection is kept");
@@ -40,11 +40,11 @@ fn an_open_transaction_is_rolled_back_before_the_next_borrower() {
 }
 
 #[test]
-fn a_failed_transaction_is_rolled_back_before_the_next_borrower() {
+fn a_failed_transaction_is_rolled_back_before_the_next_caller() {
     let pool = one("failer");
     let before = pid(&pool);
     pool.get().unwrap().batch_execute("begin; select 1/0").unwrap_err();
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
     assert_eq!(pid(&pool), before);
     assert_eq!(pool.stats().rolled_back, 1);
 }
@@ -59,7 +59,7 @@ fn a_result_read_half_way_is_cancelled_and_drained() {
         rows.next().unwrap().expect("a first row");
     }
     let start = Instant::now();
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
     assert!(start.elapsed() < ms(3000), "took {:?}", start.elapsed());
 }
 
@@ -75,7 +75,7 @@ fn a_copy_into_a_table_given_up_half_way_leaves_nothing_behind() {
         // Neither finished nor told to stop: the writer cannot even be dropped.
         std::mem::forget(writer);
     }
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
     let rows: i64 = pool.query_one("select count(*) from feeder", &[]).unwrap().get(0);
     assert_eq!(rows, 0);
 }
@@ -85,7 +85,7 @@ fn a_copy_begun_by_simple_query_leaves_nothing_behind() {
     let pool = one("simple_feeder");
     pool.batch_execute("create table if not exists simple_feeder (n int)").unwrap();
     pool.get().unwrap().batch_execute("copy simple_feeder from stdin").unwrap_err();
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_copy_out_of_a_table_read_half_way_is_cancelled_and_drained() {
         let mut reader = conn.copy_out(sql).unwrap();
         reader.read_exact(&mut [0; 10]).unwrap();
     }
-    assert_next_borrower_is_undisturbed(&pool);
+    assert_next_caller_is_undisturbed(&pool);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn no_more_than_max_size_connections_exist_while_others_are_thrown_away() {
 }
 
 #[test]
-fn session_settings_are_the_borrowers_own_business() {
+fn session_settings_are_the_callers_own_business() {
     let pool = one("setter");
     pool.batch_execute("set statement_timeout = '7s'").unwrap();
     let kept: String = pool.query_one("show statement_timeout", &[]).unwrap().get(0);
@@ -165,7 +165,7 @@ fn session_settings_are_the_borrowers_own_business() {
 }
 
 #[test]
-fn another_encoding_of_texts_does_not_reach_the_next_borrower() {
+fn another_encoding_of_texts_does_not_reach_the_next_caller() {
     let pool = one("encoder");
     for leave in [
         "set client_encoding = 'LATIN1'",
@@ -250,7 +250,7 @@ fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_ke
             let start = Instant::now();
             drop(conn);
             assert!(start.elapsed() < ms(200), "{what}: the drop took {:?}", start.elapsed());
-            assert_next_borrower_is_undisturbed(&pool);
+            assert_next_caller_is_undisturbed(&pool);
             assert_eq!(pool.stats().opens, 1, "{before} {what}");
         }
     }
@@ -259,7 +259,7 @@ fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_ke
 }
 
 #[test]
-fn on_a_frozen_server_what_was_leaked_costs_its_place_for_settle_timeout_and_its_borrower_nothing() {
+fn on_a_frozen_server_what_was_leaked_costs_its_place_for_settle_timeout_and_its_caller_nothing() {
     let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
     let config = config(&server, "frozen-leaker").max_size(3).settle_timeout(ms(400)).fleet_share(false);
     let pool = Pool::new(config).unwrap();

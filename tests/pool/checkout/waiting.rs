@@ -9,7 +9,7 @@ use holdfast::{ErrorKind, Phase, Pool};
 
 use crate::{Observer, config, ms, server, soon};
 
-/// Nothing borrows from it but its test: looks at who shares the server would.
+/// Nothing checks out of it but its test: looks at who shares the server would.
 fn narrow(name: &str, max_size: u32) -> Pool {
     Pool::new(config(server(), name).max_size(max_size).fleet_share(false)).unwrap()
 }

@@ -60,7 +60,7 @@ fn a_lifetime_ends_in_its_last_quarter_whether_idle_or_busy() {
 }
 
 #[test]
-fn a_restart_costs_the_next_borrowers_no_failed_query() {
+fn a_restart_costs_the_next_callers_no_failed_query() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let pool = Pool::new(config(&server, "survivor").max_size(4)).unwrap();
     let conns: Vec<_> = (0..4).map(|_| pool.get().unwrap()).collect();

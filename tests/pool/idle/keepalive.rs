@@ -36,7 +36,7 @@ fn a_silent_connection_is_found_and_replaced_before_anybody_needs_it() {
     soon("it is found", || pool.stats().closes_by(CloseReason::ValidationFailed) == 1);
     soon("another one is there", || pool.stats().idle == 2);
     let stats = pool.stats();
-    assert_eq!((stats.gets, stats.opens), (0, 3), "without a borrower");
+    assert_eq!((stats.gets, stats.opens), (0, 3), "without a caller");
     let start = Instant::now();
     let pid: i32 = pool.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
     assert!(pid != silent && start.elapsed() < ms(250), "took {:?}", start.elapsed());
@@ -76,7 +76,7 @@ fn nobody_waits_for_a_connection_that_proves_itself_while_there_is_another_way()
         let pid: i32 = pool.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
         assert_ne!(pid, silent);
     }
-    // And with none left, a borrower who may open one does.
+    // And with none left, a caller who may open one does.
     let held = pool.get().unwrap();
     assert!(start.elapsed() < ms(2000), "took {:?}", start.elapsed());
     assert_eq!(pool.stats().closes_by(CloseReason::ValidationFailed), 0, "it is still being asked");
@@ -86,7 +86,7 @@ fn nobody_waits_for_a_connection_that_proves_itself_while_there_is_another_way()
 }
 
 #[test]
-fn a_borrower_with_nothing_else_gets_the_connection_when_it_has_proved_itself() {
+fn a_caller_with_nothing_else_gets_the_connection_when_it_has_proved_itself() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let config = config(&server, "only").max_size(1).keepalive_interval(ms(100)).validation_timeout(ms(5000));
     let pool = Pool::new(config).unwrap();
@@ -94,10 +94,10 @@ fn a_borrower_with_nothing_else_gets_the_connection_when_it_has_proved_itself() 
     server.freeze_backend(pid).unwrap();
     soon("it is asked", || is_asked_in_vain(&pool));
     thread::scope(|scope| {
-        let borrower = scope.spawn(|| pool.get().unwrap().backend_pid().unwrap() as i32);
+        let caller = scope.spawn(|| pool.get().unwrap().backend_pid().unwrap() as i32);
         soon("he waits", || pool.stats().waiting == 1);
         server.thaw_backend(pid).unwrap();
-        assert_eq!(borrower.join().unwrap(), pid);
+        assert_eq!(caller.join().unwrap(), pid);
     });
 }
 
@@ -131,7 +131,7 @@ fn with_keepalive_off_an_idle_connection_is_left_alone() {
 }
 
 #[test]
-fn borrowers_meet_no_trouble_while_everything_idle_is_asked_all_the_time() {
+fn callers_meet_no_trouble_while_everything_idle_is_asked_all_the_time() {
     let config = config(server(), "stirred").max_size(4).keepalive_interval(ms(100));
     let pool = Pool::new(config).unwrap();
     let end = Instant::now() + Duration::from_secs(2);

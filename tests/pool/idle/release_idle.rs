@@ -39,7 +39,7 @@ fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
     thread::sleep(ms(500));
     assert_eq!((pool.stats().total, pool.stats().opens), (0, opens), "it dials nobody");
     drop(pool.get().unwrap());
-    soon("with the first borrower it is filled", || pool.stats().idle == 2);
+    soon("with the first caller it is filled", || pool.stats().idle == 2);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn nobody_who_waits_is_overlooked_while_idle_connections_are_released() {
         for _ in 0..8 {
             scope.spawn(|| {
                 while Instant::now() < end {
-                    pool.query("select 1", &[]).expect("every borrower is served");
+                    pool.query("select 1", &[]).expect("every caller is served");
                     thread::sleep(ms(1));
                 }
             });
@@ -88,5 +88,5 @@ fn min_idle_is_filled_again_although_a_pool_may_open_but_one_connection_at_a_tim
     soon("all are filled", || pools.iter().all(|pool| pool.stats().idle >= 2));
     assert!(pools[0].release_idle() >= 2);
     let _held = pools[0].get().unwrap();
-    soon("with the first borrower it is filled", || pools[0].stats().idle >= 2);
+    soon("with the first caller it is filled", || pools[0].stats().idle >= 2);
 }

@@ -318,7 +318,7 @@ fn a_primary_that_falls_silent_holds_up_one_opening_and_not_every_one() {
 }
 
 #[test]
-fn after_a_failover_no_more_is_opened_than_borrowers_need() {
+fn after_a_failover_no_more_is_opened_than_callers_need() {
     let Demoted { primary, standby: _follows, pool, held: [mut refused, other] } =
         demoted("paced", |config| config);
     let opens = pool.stats().opens;
@@ -330,6 +330,6 @@ fn after_a_failover_no_more_is_opened_than_borrowers_need() {
     for _ in 0..20 {
         pool.execute("insert into done values (2, (select count(*) from done), 1)", &[]).unwrap();
     }
-    assert_eq!(pool.stats().opens, opens + 1, "one borrower at a time needs one connection");
+    assert_eq!(pool.stats().opens, opens + 1, "one caller at a time needs one connection");
     assert!(Observer::of(&primary).backends("paced").len() <= 1);
 }

@@ -21,7 +21,7 @@ fn eight(url: &str) -> Pool {
     Pool::new(config).unwrap()
 }
 
-/// Has many threads borrow and work while `meanwhile` runs; none may fail.
+/// Has many threads check out and work while `meanwhile` runs; none may fail.
 fn under_load<T>(pool: &Pool, meanwhile: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -43,11 +43,11 @@ public:
         value_.reset();
         thrown_ = nullptr;
         try {
-            connection_ref lent(connection);
+            connection_ref checked_out(connection);
             if constexpr (std::is_void_v<returned>) {
-                body_(lent);
+                body_(checked_out);
             } else {
-                value_.emplace(body_(lent));
+                value_.emplace(body_(checked_out));
             }
             return HOLDFAST_STATUS_OK;
         } catch (...) {

@@ -160,9 +160,9 @@ function program(text, env = {}) {
   return execFileSync(process.execPath, ['-e', prelude + text], { encoding: 'utf8', timeout: 20000, env: { ...process.env, ...env } }).trim()
 }
 
-ours('a process ends by itself with idle, lent and unused pools', () => {
+ours('a process ends by itself with idle, checked out and unused pools', () => {
   assert.equal(program("pool.query('select 1').then(() => console.log('queried'))"), 'queried')
-  assert.equal(program("pool.connect().then(() => console.log('lent'))"), 'lent')
+  assert.equal(program("pool.connect().then(() => console.log('checked out'))"), 'checked out')
   assert.equal(program("console.log('unused')"), 'unused')
 })
 

@@ -42,7 +42,7 @@ ours('the body of a transaction runs in the context of its caller', async ({ poo
   assert.deepEqual(await Promise.all(names.map(run)), names.map((name) => [name, name]))
 })
 
-ours('onConnect, verify and listeners of a loan run in the context of the caller for which they are', async ({ pool }) => {
+ours('onConnect, verify and listeners of a checkout run in the context of the caller for which they are', async ({ pool }) => {
   const told = []
   const tell = (what) => told.push([what, seen()])
   const made = madeElsewhere(pool, {

@@ -225,7 +225,7 @@ both('verify can refuse a new client', async ({ pool }) => {
   await assert.rejects(made.query('select 1'), { message: 'refused by verify' })
 })
 
-both('maxUses closes a client after so many loans', async ({ pool }) => {
+both('maxUses closes a client after so many checkouts', async ({ pool }) => {
   const made = pool({ max: 1, maxUses: 2 })
   const pid = async () => (await made.query('select pg_backend_pid() as pid')).rows[0].pid
   const first = await pid()

@@ -48,7 +48,7 @@ if (!skip) {
     assert.deepEqual(parts(await heard('pg-holdfast:query', () => made.query('select 1; select 2'))), ['start', 'end', 'asyncStart', 'asyncEnd'])
   })
 
-  ours('loans are told of, with the client', async ({ pool }) => {
+  ours('checkouts are told of, with the client', async ({ pool }) => {
     const made = pool({ max: 1 })
     let client
     const told = await heard('pg-holdfast:connect', async () => {

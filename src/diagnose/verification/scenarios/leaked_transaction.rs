@@ -1,4 +1,4 @@
-//! One borrower forgets to end his transaction; the next one must not work inside it.
+//! One caller forgets to end a transaction; the next one must not work inside it.
 
 use postgres::NoTls;
 use r2d2_postgres::PostgresConnectionManager;
@@ -16,9 +16,8 @@ pub(in crate::diagnose) fn leaked_transaction(
     let pool = subject.pool(1)?;
     pool.batch_execute("DROP TABLE IF EXISTS orders; CREATE TABLE orders (who text PRIMARY KEY)")?;
 
-    evidence.tell(
-        "a borrower leaves BEGIN and an INSERT open; the next inserts an order; then the server crashes",
-    );
+    evidence
+        .tell("a caller leaves BEGIN and an INSERT open; the next inserts an order; then the server crashes");
     let mut careless = pool.get()?;
     let first_pid = careless.backend_pid();
     careless.batch_execute("BEGIN; INSERT INTO orders VALUES ('left open')")?;
@@ -65,7 +64,7 @@ fn orders(server: &EmbeddedPostgres) -> Result<Vec<String>, Fault> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// How many acknowledged orders (of one) the same story costs with a pool that does not clean up: the next borrower's
+/// How many acknowledged orders (of one) the same story costs with a pool that does not clean up: the next caller's
 /// session ends, and with it the transaction that he never knew he was in.
 fn plain_pool_loses_it(server: &EmbeddedPostgres) -> Result<u32, Fault> {
     let config: postgres::Config = target::url(server).parse()?;

@@ -1,7 +1,7 @@
 //! Connections checked out of a pool.
 //!
 //! A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
-//! const holdfast_connection may be called at any time. What a borrower leaves behind is cleaned up before the next one
+//! const holdfast_connection may be called at any time. What a caller leaves behind is cleaned up before the next one
 //! gets the connection: an open transaction is rolled back, an unfinished result or COPY drained. Session settings stay.
 //!
 //! While a stream or a COPY is open on a connection, other calls on it give HOLDFAST_STATUS_MISUSE. The next call ends
@@ -28,7 +28,7 @@ use crate::queue::{ConnectionQueue, HeldConnection};
 use crate::sys::sync::{Mutex, MutexGuard};
 use crate::sys::unwind::catch_panic;
 
-/// A connection borrowed from a pool. Give it back with holdfast_connection_release.
+/// A connection checked out of a pool. Give it back with holdfast_connection_release.
 pub struct holdfast_connection {
     _opaque: [u8; 0],
 }

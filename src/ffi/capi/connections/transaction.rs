@@ -267,7 +267,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_transaction_status(
     })
 }
 
-/// Borrows a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
+/// Checks out a connection, calls body with it in a transaction, on the calling thread, and commits if that returns
 /// HOLDFAST_STATUS_OK. acquire_options and options may be NULL.
 ///
 /// The body is called again, up to five times or as options say, after growing random waits (up to 10 ms, 20 ms and so on to

@@ -61,7 +61,7 @@ pub struct holdfast_stats {
     pub closed_deadline_passed: u64,
     /// Connections that came back in a state that could not be cleaned in time.
     pub closed_unclean: u64,
-    /// Connections discarded by their borrower.
+    /// Connections discarded by their caller.
     pub closed_discarded: u64,
     /// Connections closed with the pool.
     pub closed_pool_closed: u64,

@@ -136,7 +136,7 @@ pub(in crate::ffi::capi) enum Place {
     /// NULL or live.
     InHand(*mut holdfast_connection),
     /// NULL or live; NULL or as large as it says.
-    Borrowed(*const holdfast_pool, *const holdfast_acquire_options),
+    OfPool(*const holdfast_pool, *const holdfast_acquire_options),
 }
 
 /// A statement as C gives it.
@@ -221,7 +221,7 @@ pub(in crate::ffi::capi) unsafe fn run(
     let body = || {
         // SAFETY: NULL or writable, as promised.
         let out = unsafe { Out::new(result, "result")? };
-        // All that can be wrong with the arguments is found before a connection is borrowed.
+        // All that can be wrong with the arguments is found before a connection is checked out.
         // SAFETY: as promised.
         let block = unsafe {
             match place {
@@ -229,7 +229,7 @@ pub(in crate::ffi::capi) unsafe fn run(
                     let checkout = hold(connection.cast_const())?;
                     query(&checkout, &given.read()?)?
                 }
-                Place::Borrowed(pool, options) => {
+                Place::OfPool(pool, options) => {
                     let pool = hold(pool)?;
                     let given = given.read()?;
                     match call_for_statement(options)? {
@@ -290,7 +290,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_query(
     unsafe { run(Place::InHand(connection), given, result, error) }
 }
 
-/// Borrows a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
+/// Checks out a connection, runs one statement and gives the connection back: holdfast_pool_acquire, which options are for (or
 /// NULL), and holdfast_connection_query in one. Any thread. The statement is sent once, unless options say that it is
 /// idempotent; what is retried is opening connections.
 #[unsafe(no_mangle)]
@@ -307,7 +307,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_query(
 ) -> holdfast_status {
     let given = Arguments { what: What::Text(sql, sql_len), params, nparams, result_format };
     // SAFETY: all pointers are as `Place`, `Arguments` and `run` want them, by the promise of the caller.
-    unsafe { run(Place::Borrowed(pool, options), given, result, error) }
+    unsafe { run(Place::OfPool(pool, options), given, result, error) }
 }
 
 /// Runs a text of one or more statements without parameters, and puts a result for each into *results, values as text; free

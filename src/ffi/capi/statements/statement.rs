@@ -166,7 +166,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_execute(
     unsafe { run(Place::InHand(connection), given, result, error) }
 }
 
-/// Borrows a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
+/// Checks out a connection, runs a statement and gives the connection back: holdfast_pool_acquire, which options are for (or
 /// NULL), and holdfast_connection_execute in one. Any thread. The statement may have been prepared on another pool.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_pool_execute(
@@ -181,5 +181,5 @@ pub unsafe extern "C-unwind" fn holdfast_pool_execute(
 ) -> holdfast_status {
     let given = Arguments { what: What::Statement(statement), params, nparams, result_format };
     // SAFETY: all pointers are as `Place`, `Arguments` and `run` want them, by the promise of the caller.
-    unsafe { run(Place::Borrowed(pool, options), given, result, error) }
+    unsafe { run(Place::OfPool(pool, options), given, result, error) }
 }
