@@ -45,7 +45,7 @@ pub struct PooledConnection {
     /// Always `Some` until `drop` takes it.
     conn: Option<Parked>,
     pub(in crate::pool) core: Arc<Core>,
-    /// Lent to `on_connect`: the connection is still being opened, and is not checked out.
+    /// Given to `on_connect`: the connection is still being opened, and is not checked out.
     for_set_up: bool,
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use super::connection::{Lent, holdfast_connection};
+use super::connection::{CheckedOut, holdfast_connection};
 use super::transaction::run_body;
 use crate::config::PoolConfig;
 use crate::error::{Error, ErrorKind, ServerMessage, SqlState};
@@ -83,7 +83,7 @@ fn set_up(
     conn: PooledConnection,
     callback: impl FnOnce(*mut holdfast_connection, *mut *mut holdfast_error) -> holdfast_status,
 ) -> SetUp {
-    match run_body("on_connect", Lent::to_hook(conn), callback) {
+    match run_body("on_connect", CheckedOut::to_hook(conn), callback) {
         Ok((conn, Ok(()))) => (Some(conn), Ok(())),
         Ok((conn, Err(failure))) => (Some(conn), Err(core_error(failure).into())),
         Err(failure) => (None, Err(core_error(failure).into())),

@@ -57,7 +57,7 @@ pub struct CheckedOut {
     core: Mutex<Option<PooledConnection>>,
     /// Close it instead of giving it back.
     discard: AtomicBool,
-    /// CheckedOut to a function of the program's that has to leave it to the library.
+    /// Given to a function of the program's that has to leave it to the library.
     given_to: Option<Function>,
     /// The body tried to give it back all the same.
     given_back: AtomicBool,
@@ -327,7 +327,10 @@ mod tests {
         let checkout = CheckedOut::new(pool.get().unwrap());
         let outcome = catch_panic(|| checkout.with::<()>(|_| panic!("a slip")));
         assert!(outcome.is_err());
-        assert!(matches!(checkout.with(|_| Ok(())), Err(Failure::Call { status: HOLDFAST_STATUS_MISUSE, .. })));
+        assert!(matches!(
+            checkout.with(|_| Ok(())),
+            Err(Failure::Call { status: HOLDFAST_STATUS_MISUSE, .. })
+        ));
         drop(checkout);
         assert_eq!(pool.stats().closes_by(CloseReason::Discarded), 1);
     }

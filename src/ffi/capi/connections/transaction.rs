@@ -300,8 +300,11 @@ pub unsafe extern "C-unwind" fn holdfast_pool_transaction(
             unsafe { (hold(pool)?, call(acquire_options)?, transaction_options(options)?) };
         let body = body.ok_or_else(|| Failure::null("body"))?;
         // SAFETY: the program gave the function for this data.
-        let run =
-            |conn| run_body(BODY, CheckedOut::to_body(conn), |checkout, error| unsafe { body(user_data, checkout, error) });
+        let run = |conn| {
+            run_body(BODY, CheckedOut::to_body(conn), |checkout, error| unsafe {
+                body(user_data, checkout, error)
+            })
+        };
         pool.core.checkout_handle().transaction(call, &options, run)
     };
     // SAFETY: `error` is NULL or writable.
