@@ -1,9 +1,12 @@
-//! A process that may have no more descriptors.
+//! A process that may have no more descriptors, or no more memory.
 
 use std::process::Command;
 use std::time::Duration;
 
-use holdfast::Pool;
+use fallible_iterator::FallibleIterator;
+use holdfast::error::SqlState;
+use holdfast::session::{PipelineMode, Request, ResultFormat};
+use holdfast::{Pool, PooledConnection};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::{server, wait_until};
@@ -16,15 +19,24 @@ fn out_of_descriptors_is_an_error_and_passes() {
     if let Ok(url) = std::env::var(URL) {
         return run_out(&url);
     }
+    let said = in_a_process_of_its_own("limits::out_of_descriptors_is_an_error_and_passes");
+    assert!(said.contains("1 passed") && !said.contains("panicked"), "{said}");
+}
+
+/// Runs a test of this program in a process of its own, and returns what it said.
+fn in_a_process_of_its_own(test: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["limits::out_of_descriptors_is_an_error_and_passes", "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(URL, server().url())
+        // What is large is taken from the system and given back to it, so that limits mean what they say.
+        .env("MALLOC_ARENA_MAX", "1")
+        .env("MALLOC_MMAP_THRESHOLD_", "1048576")
         .output()
         .unwrap();
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    assert_eq!(said.matches("panicked").count(), 0, "{said}");
+    assert!(output.status.success(), "{:?}\n{said}", output.status);
+    said
 }
 
 fn run_out(url: &str) {
@@ -49,4 +61,102 @@ fn run_out(url: &str) {
         });
     }
     assert!((1..16).contains(&failed), "{failed} of 16");
+}
+
+/// The same for memory, which the process is given less of than it takes to hold what the server sends, at each of the stages
+/// that hold it.
+#[test]
+fn out_of_memory_is_an_error_and_passes() {
+    if let Ok(url) = std::env::var(URL) {
+        return run_out_of_memory(&url);
+    }
+    let said = in_a_process_of_its_own("limits::out_of_memory_is_an_error_and_passes");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+const LARGE: &str = "repeat('x', 6000000)";
+
+type Action = fn(&mut PooledConnection) -> holdfast::Result<()>;
+
+/// Every way by which something large may come.
+const ACTIONS: [(&str, Action); 10] = [
+    ("query", |conn| conn.query(&format!("select {LARGE}"), &[]).map(drop)),
+    ("query_typed", |conn| conn.query_typed(&format!("select {LARGE}"), &[]).map(drop)),
+    ("query_raw", |conn| {
+        let rows = conn.query_raw(&format!("select {LARGE} from generate_series(1, 3)"), [0i32; 0])?;
+        rows.for_each(|row| Ok(drop(row)))
+    }),
+    ("simple_query", |conn| conn.simple_query(&format!("select {LARGE}")).map(drop)),
+    ("stream", |conn| {
+        let mut raw = conn.raw()?;
+        let sql = format!("select {LARGE} from generate_series(1, 3)");
+        let mut stream = raw.stream(sql.as_str(), &[], ResultFormat::Text)?;
+        while stream.next_portion(1)?.is_some() {}
+        Ok(())
+    }),
+    ("pipeline", |conn| {
+        let sql = format!("select {LARGE}");
+        let request = Request { sql: sql.as_str().into(), params: &[], format: ResultFormat::Text };
+        let outcomes = conn.raw()?.pipeline(&[request; 2], PipelineMode::Separate)?;
+        outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))
+    }),
+    ("copy_out", |conn| {
+        let mut reader = conn.copy_out(&format!("copy (select {LARGE}) to stdout"))?;
+        std::io::copy(&mut reader, &mut std::io::sink()).map(drop).map_err(|e| match e.downcast() {
+            Ok(error) => error,
+            Err(e) => panic!("{e}"),
+        })
+    }),
+    ("raw copy_out", |conn| {
+        let mut raw = conn.raw()?;
+        let mut copy = raw.copy_out(&format!("copy (select {LARGE}) to stdout"))?;
+        while copy.read()?.is_some() {}
+        Ok(())
+    }),
+    ("notice", |conn| conn.batch_execute(&format!("do $$ begin raise notice '%', {LARGE}; end $$"))),
+    ("error", |conn| {
+        let raised = conn.batch_execute(&format!("do $$ begin raise '%', {LARGE}; end $$"));
+        // It has come, as far as it is kept.
+        if raised.as_ref().is_err_and(|e| e.code() == Some(&SqlState::RAISE_EXCEPTION)) {
+            Ok(())
+        } else {
+            raised
+        }
+    }),
+];
+
+fn run_out_of_memory(url: &str) {
+    const MIB: u64 = 1 << 20;
+    let pool = Pool::from_url(&format!("{url}?max_size=1")).unwrap();
+    let usual = getrlimit(Resource::As);
+    for (name, action) in ACTIONS {
+        let mut outcomes = Vec::new();
+        for more in [2, 5, 9, 100] {
+            let mut conn = pool.get().unwrap();
+            // What is sent on purpose need not fill the server's log.
+            conn.batch_execute("set log_min_messages = panic; set log_min_error_statement = panic").unwrap();
+            let current = Some(address_space() + more * MIB);
+            setrlimit(Resource::As, Rlimit { current, maximum: usual.maximum }).unwrap();
+            let outcome = action(&mut conn);
+            setrlimit(Resource::As, usual).unwrap();
+            outcomes.push(outcome.is_ok());
+            if let Err(error) = outcome {
+                assert!(error.to_string().contains("not enough memory"), "{name} with {more} MiB: {error}");
+            }
+            drop(conn);
+            assert_eq!(
+                pool.query_one("select 1", &[]).unwrap().get::<_, i32>(0),
+                1,
+                "{name} with {more} MiB"
+            );
+        }
+        assert!(!outcomes[0] && outcomes[3], "{name}: {outcomes:?}");
+    }
+}
+
+/// The bytes that count for the limit.
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }

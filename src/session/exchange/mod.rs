@@ -168,7 +168,7 @@ impl<'a> Exchange<'a> {
     /// Parses a message; `None` for one that belongs to no reply.
     #[inline]
     fn reply(&mut self, message: &Received) -> Result<Option<Reply>, Error> {
-        self.classify(message).map_err(|_| self.unexpected())
+        self.classify(message).map_err(|e| broken(self.line.fail_reading(&e)))
     }
 
     /// Returns the next message of the reply if it has arrived.
@@ -181,10 +181,6 @@ impl<'a> Exchange<'a> {
                 return Ok(None);
             }
         }
-    }
-
-    pub(super) fn body(&self, message: &Received) -> &[u8] {
-        self.state.reader.body(message)
     }
 
     /// Notes how many statements are still to be answered.
@@ -375,7 +371,7 @@ impl<'a> Exchange<'a> {
             match self.classify(&message) {
                 Ok(Some(reply)) => return Ok(Some((reply, message))),
                 Ok(None) => {}
-                Err(_) => return Err(self.unexpected()),
+                Err(e) => return Err(broken(self.line.fail_reading(&e))),
             }
         }
     }
@@ -429,8 +425,23 @@ impl<'a> Exchange<'a> {
         if error.kind() != io::ErrorKind::OutOfMemory {
             return self.unexpected();
         }
+        self.no_memory_for("the result: read it as a stream")
+    }
+
+    #[cold]
+    fn no_memory_for(&mut self, what: &str) -> Error {
         self.abandoned = true;
-        Error::misuse("there is not enough memory for the result: read it as a stream").in_phase(Phase::Query)
+        Error::misuse(format!("there is not enough memory for {what}")).in_phase(Phase::Query)
+    }
+
+    /// Appends the data of a COPY TO STDOUT to `data`.
+    pub(super) fn push_data(&mut self, data: &mut Vec<u8>, message: &Received) -> Result<(), Error> {
+        let body = self.state.reader.body(message);
+        if data.try_reserve(body.len()).is_err() {
+            return Err(self.no_memory_for("a row of the copy"));
+        }
+        data.extend_from_slice(body);
+        Ok(())
     }
 }
 

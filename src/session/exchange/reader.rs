@@ -251,10 +251,22 @@ pub(in crate::session) fn text_at(bytes: &[u8]) -> io::Result<Cow<'_, str>> {
     Ok(String::from_utf8_lossy(&bytes[..end]))
 }
 
-/// Returns the NUL-terminated text at the start of `bytes`, and the bytes that follow.
+/// The most bytes kept of a text in a message that tells something, and of a name. No server has a reason to send more; a message
+/// of 1 GiB would be copied into an error, and from there into logs.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// Returns the NUL-terminated text at the start of `bytes`, and the bytes that follow. A longer text than is kept is cut.
 pub(in crate::session) fn take_text(bytes: &[u8]) -> io::Result<(String, &[u8])> {
     let end = bytes.iter().position(|b| *b == 0).ok_or_else(malformed)?;
-    Ok((String::from_utf8_lossy(&bytes[..end]).into_owned(), &bytes[end + 1..]))
+    let mut text = String::new();
+    for chunk in bytes[..end.min(MAX_TEXT_BYTES)].utf8_chunks() {
+        text.try_reserve(chunk.valid().len() + char::REPLACEMENT_CHARACTER.len_utf8())?;
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Ok((text, &bytes[end + 1..]))
 }
 
 /// Parses the fields of an `ErrorResponse` or `NoticeResponse`.
@@ -304,6 +316,20 @@ mod tests {
         let message = parse_server_message(ERROR).unwrap();
         assert_eq!((message.severity.as_str(), message.sqlstate.code()), ("ERROR", "23514"));
         assert_eq!(message.constraint.as_deref(), Some("the_constraint"));
+    }
+
+    #[test]
+    fn texts_are_kept_up_to_a_mebibyte_and_read_as_utf8() {
+        let long = [&b"x".repeat(MAX_TEXT_BYTES - 1), "\u{fc}\0behind".as_bytes()].concat();
+        let (text, behind) = take_text(&long).unwrap();
+        assert_eq!(
+            (text.len(), &text[MAX_TEXT_BYTES - 1..], behind),
+            (1_048_578, "\u{fffd}", &b"behind"[..])
+        );
+        for bytes in [&b"f\xc3\xbcr"[..], b"", b"\xff", b"a\xffb\xe2\x98", b"\xe2\x98\x83\xc3"] {
+            let whole = [bytes, b"\0"].concat();
+            assert_eq!(take_text(&whole).unwrap().0, String::from_utf8_lossy(bytes), "{bytes:?}");
+        }
     }
 
     #[test]

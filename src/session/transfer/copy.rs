@@ -237,7 +237,9 @@ impl CopyOutCursor {
             let (reply, message) = exchange.next()?;
             match reply {
                 Reply::CopyData => {
-                    data.extend_from_slice(exchange.body(&message));
+                    if let Err(e) = exchange.push_data(data, &message) {
+                        return end(exchange, Err(e));
+                    }
                     exchange.pause();
                     self.state = CursorState::Open(ticket);
                     return Ok(true);
