@@ -2,6 +2,8 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -78,5 +80,45 @@ fn no_feature_is_named_after_an_optional_dependency() -> TestResult {
 #[test]
 fn the_lock_file_of_the_fuzzers_fits_their_manifest() -> TestResult {
     cargo(&["update", "--workspace", "--locked", "--offline", "--manifest-path", "fuzz/Cargo.toml"])?;
+    Ok(())
+}
+
+/// Each package is named in the files that the table says it serves in, and no package that the project was asked to build on is
+/// left out.
+#[test]
+fn the_architecture_page_tells_where_each_main_package_serves() -> TestResult {
+    const FOUNDATIONS: [&str; 9] = [
+        "r2d2",
+        "r2d2_postgres",
+        "postgres",
+        "postgres-types",
+        "openssl",
+        "postgres-openssl",
+        "parking_lot",
+        "log",
+        "cbindgen",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md"))?;
+    let (_, table) = page.split_once("## What the main packages serve for").ok_or("the table is there")?;
+    let mut told = Vec::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let [_, package, purpose, places, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            return Err(format!("a row of three columns: {row}").into());
+        };
+        let package = package.trim().trim_matches('`');
+        assert!(purpose.trim().len() > 10, "{row}");
+        let places: Vec<&str> = places.split('`').filter(|place| place.ends_with(".rs")).collect();
+        assert!(!places.is_empty(), "{row}");
+        for place in places {
+            let source = fs::read_to_string(root.join(place)).map_err(|e| format!("{place}: {e}"))?;
+            let name = package.replace('-', "_");
+            let is_used = source.contains(&format!("{name}::"));
+            assert!(is_used, "{place} does not use {package}");
+        }
+        told.push(package);
+    }
+    let missing: Vec<_> = FOUNDATIONS.iter().filter(|package| !told.contains(package)).collect();
+    assert!(missing.is_empty(), "not in the table: {missing:?}");
     Ok(())
 }
