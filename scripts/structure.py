@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints figures on the arrangement of src/: python3 scripts/structure.py
+"""Prints figures on the arrangement of src/ and tests/: python3 scripts/structure.py
 
 An arrow is drawn from one room of src/pool to another (a folder, or a file beside them) when code of the one names the other in
 a path that begins with `crate`, `super` or `self`; modules of tests and `pub use` of a mod.rs do not count. It goes up when the
@@ -9,7 +9,11 @@ other is later in ORDER. tests/house.rs keeps the figures within bounds.
 import re
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parent.parent / "src"
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
+
+# The endings of source files; others hold data.
+ENDINGS = (".rs", ".c", ".h", ".cc", ".cpp", ".hpp", ".js", ".css")
 
 # Rooms of src/pool, from the lowest up: parts, what wires them, flows, handles.
 ORDER = """telemetry admission connection outage fleet workers core guards tasks pooled_connection lifecycle server handle report submission transaction""".split()
@@ -101,6 +105,19 @@ def room(path):
     return path.relative_to(SRC / "pool").with_suffix("").parts[0]
 
 
+def sizes(top):
+    """Prints the longest file of a top folder, and the folder in it with the most files at one level."""
+    files = [path for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    lengths = {path: len(path.read_text().splitlines()) for path in files if path.suffix in ENDINGS}
+    folders = {}
+    for path in files:
+        folders.setdefault(path.parent, []).append(path)
+    longest = max(lengths, key=lengths.get)
+    fullest = max(folders, key=lambda folder: len(folders[folder]))
+    print(f"longest file of {top}: {lengths[longest]} lines ({longest.relative_to(ROOT)})")
+    print(f"most files at one level of {top}: {len(folders[fullest])} ({fullest.relative_to(ROOT)})")
+
+
 def main():
     sources = sorted(SRC.rglob("*.rs"))
     files = {tuple(module(path)): path for path in sources}
@@ -111,17 +128,11 @@ def main():
     unknown = {name for pair in arrows for name in pair} - set(ORDER)
     assert not unknown, f"ORDER lacks {sorted(unknown)}"
     up = sorted((a, b) for a, b in arrows if ORDER.index(b) > ORDER.index(a))
-    lengths = {path: len(path.read_text().splitlines()) for path in sources}
-    folders = {}
-    for path in sources:
-        folders.setdefault(path.parent, []).append(path)
-    longest = max(lengths, key=lengths.get)
-    fullest = max(folders, key=lambda folder: len(folders[folder]))
+    lines = sum(len(path.read_text().splitlines()) for path in sources)
     knots = sorted(sorted(str(file.relative_to(SRC)) for file in knot) for knot in circles(edges))
-    print(f"lines of src: {sum(lengths.values())} in {len(sources)} files")
-    print(f"longest file: {lengths[longest]} lines ({longest.relative_to(SRC)})")
-    print(f"most files at one level: {len(folders[fullest])} ({fullest.relative_to(SRC)})")
-    print(f"most files at one level of pool: {max(len(f) for d, f in folders.items() if d.is_relative_to(SRC / 'pool'))}")
+    print(f"lines of src: {lines} in {len(sources)} files")
+    sizes("src")
+    sizes("tests")
     print(f"arrows in pool: {len(arrows)}")
     print(f"arrows up in pool: {len(up)} ({', '.join(f'{a} -> {b}' for a, b in up)})")
     print(f"circles of files in pool: {len(knots)} ({'; '.join(', '.join(knot) for knot in knots)})")

@@ -1,17 +1,21 @@
-//! Checks of the arrangement of `src/`: the rules that a compiler does not enforce; and of the scripts that run all checks.
+//! Checks of the arrangement of `src/` and `tests/`: the rules that a compiler does not enforce; and of the scripts that run all checks.
 
 #[path = "house/steps.rs"]
 mod steps;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lines a file of `src/` may have.
+/// Lines a source file of `src/` and `tests/` may have.
 const MOST_LINES: usize = 450;
 
-/// Longer files, each with the reason.
-const LONG_FILES: [(&str, &str); 0] = [];
+/// Files that a folder of `src/` and `tests/` may have at one level.
+const MOST_FILES: usize = 15;
+
+/// The endings of source files; others hold data.
+const SOURCE_ENDINGS: [&str; 8] = ["rs", "c", "h", "cc", "cpp", "hpp", "js", "css"];
 
 /// Rooms that spell SQLSTATE codes: they decide by them, or play the server that sends them.
 const SPELL_SQLSTATES: [&str; 2] = ["error/", "testing/"];
@@ -37,9 +41,11 @@ const ABOVE_PARTS: [&str; 9] = [
 ];
 
 /// Upper bounds of the figures that `scripts/structure.py` prints.
-const FIGURES: [(&str, u32); 5] = [
-    ("longest file", 450),
-    ("most files at one level of pool", 15),
+const FIGURES: [(&str, u32); 7] = [
+    ("longest file of src", 450),
+    ("longest file of tests", 450),
+    ("most files at one level of src", 15),
+    ("most files at one level of tests", 15),
     ("arrows in pool", 60),
     ("arrows up in pool", 4),
     ("circles of files in pool", 0),
@@ -76,25 +82,45 @@ impl Source {
     }
 }
 
-fn sources() -> Vec<Source> {
-    fn visit(folder: &Path, root: &Path, found: &mut Vec<Source>) {
+/// Returns all files below a folder of the package.
+fn files_below(folder: &str) -> Vec<PathBuf> {
+    fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
         let mut paths: Vec<PathBuf> =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         for path in paths {
             if path.is_dir() {
-                visit(&path, root, found);
-            } else if path.extension().is_some_and(|ext| ext == "rs") {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-                found.push(Source { name, text: fs::read_to_string(&path).unwrap() });
+                visit(&path, found);
+            } else {
+                found.push(path);
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
-    visit(&root, &root, &mut found);
-    assert!(found.len() > 100, "the rooms were not found in {}", root.display());
+    visit(&root, &mut found);
+    assert!(found.len() > 100, "no sources were found in {}", root.display());
     found
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one))
+}
+
+/// Returns the path below the package.
+fn name_of(path: &Path) -> String {
+    let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+    name.to_str().unwrap().replace('\\', "/")
+}
+
+fn sources() -> Vec<Source> {
+    let files = files_below("src").into_iter().filter(|path| has_ending(path, &["rs"]));
+    files
+        .map(|path| Source {
+            name: name_of(&path).trim_start_matches("src/").to_owned(),
+            text: fs::read_to_string(&path).unwrap(),
+        })
+        .collect()
 }
 
 /// Returns the lines, as `file:line: text`, that break a rule.
@@ -146,14 +172,25 @@ fn sqlstates_are_spelled_in_the_error_room_only() {
 
 #[test]
 fn no_file_is_longer_than_one_sitting() {
-    let too_long: Vec<String> = sources()
-        .iter()
-        .filter(|s| !LONG_FILES.iter().any(|(name, _)| *name == s.name))
-        .map(|s| (s.text.lines().count(), &s.name))
+    let files = ["src", "tests"].into_iter().flat_map(files_below);
+    let lines = |path: &Path| fs::read_to_string(path).unwrap().lines().count();
+    let too_long: Vec<String> = files
+        .filter(|path| has_ending(path, &SOURCE_ENDINGS))
+        .map(|path| (lines(&path), name_of(&path)))
         .filter(|(lines, _)| *lines > MOST_LINES)
-        .map(|(lines, name)| format!("src/{name}: {lines} lines"))
+        .map(|(lines, name)| format!("{name}: {lines} lines"))
         .collect();
     assert!(too_long.is_empty(), "more than {MOST_LINES} lines: {too_long:#?}");
+}
+
+#[test]
+fn no_folder_has_more_files_than_one_look_takes_in() {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for path in ["src", "tests"].into_iter().flat_map(files_below) {
+        *counts.entry(name_of(path.parent().unwrap())).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > MOST_FILES);
+    assert!(counts.is_empty(), "more than {MOST_FILES} files at one level: {counts:#?}");
 }
 
 #[test]

@@ -84,4 +84,23 @@ static inline bool has(holdfast_str text, const char *part)
     return strstr(text.ptr, part) != NULL;
 }
 
+/* Runs statements that have to succeed. */
+static inline void script(holdfast_connection *connection, const char *sql)
+{
+    holdfast_error *error;
+    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
+}
+
+/* The number that a statement returns. */
+static inline int64_t read_number(holdfast_pool *pool, const char *sql)
+{
+    holdfast_result *result;
+    holdfast_error *error;
+    int64_t value = -1;
+    OK(holdfast_pool_query(pool, NULL, sql, HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT, &result, &error));
+    OK(holdfast_result_i64(result, 0, 0, &value, &error));
+    holdfast_result_free(result);
+    return value;
+}
+
 #endif

@@ -209,8 +209,13 @@ fn a_callback_sets_up_every_new_session() {
 }
 
 #[test]
-fn transactions_commit_roll_back_and_are_run_again() {
+fn transactions_by_hand_commit_and_roll_back() {
     toolchain::run_every_way("transactions", &server().url());
+}
+
+#[test]
+fn transactions_that_the_library_runs_commit_roll_back_and_are_run_again() {
+    toolchain::run_every_way("transaction_bodies", &server().url());
 }
 
 #[test]
@@ -234,8 +239,13 @@ fn submissions_that_wait_for_a_connection_are_waiters() {
 }
 
 #[test]
-fn prepared_statements_pipelines_and_transactions_are_submitted_too() {
+fn prepared_statements_pipelines_and_transactions_by_hand_are_submitted_too() {
     toolchain::run_every_way("submit", &server().url());
+}
+
+#[test]
+fn transactions_that_the_library_runs_are_submitted_too() {
+    toolchain::run_every_way("submit_transactions", &server().url());
 }
 
 #[test]

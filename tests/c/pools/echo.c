@@ -78,13 +78,6 @@ static void statements_come_back(const holdfast_pool *pool)
     holdfast_result_free(result);
 }
 
-/* Runs a text that has to succeed. */
-static void script(holdfast_connection *connection, const char *sql)
-{
-    holdfast_error *error;
-    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
-}
-
 /* The SQLSTATE a text fails with. */
 static void refused(holdfast_connection *connection, const char *sql, const char *sqlstate)
 {

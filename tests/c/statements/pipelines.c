@@ -2,12 +2,6 @@
 #include "../check.h"
 
 
-static void script(holdfast_connection *connection, const char *sql)
-{
-    holdfast_error *error;
-    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
-}
-
 static int64_t count(holdfast_connection *connection, const char *sql)
 {
     holdfast_result *result;

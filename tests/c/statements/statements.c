@@ -3,12 +3,6 @@
 
 #include <pthread.h>
 
-static void script(holdfast_connection *connection, const char *sql)
-{
-    holdfast_error *error;
-    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
-}
-
 static holdfast_statement *prepare(holdfast_connection *connection, const char *sql)
 {
     holdfast_statement *statement;
