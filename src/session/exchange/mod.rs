@@ -1,6 +1,7 @@
 //! One request and its replies, up to `ReadyForQuery`.
 
 pub(super) mod bound;
+mod copy;
 pub(super) mod description;
 pub(super) mod messages;
 pub(super) mod reader;
@@ -13,8 +14,8 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use postgres_protocol::message::frontend;
 
+pub(super) use self::copy::copy_by_query;
 use self::description::{parse_columns, parse_types};
 use self::messages::Notification;
 use self::reader::{Received, malformed, parse_server_message, text_at};
@@ -376,32 +377,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Aborts a COPY FROM STDIN that a call for something else has begun, and returns the caller's error.
-    pub(super) fn refuse_copy(&mut self, copy: CopyIn) -> Error {
-        match self.abort_copy(copy, "no data was given") {
-            Ok(()) => copy_by_query(),
-            Err(e) => e,
-        }
-    }
-
-    /// Ends a COPY FROM STDIN without its data. Under the extended protocol the server then waits for another `Sync`, since it
-    /// discarded the first while it waited for the data.
-    pub(super) fn abort_copy(&mut self, copy: CopyIn, reason: &str) -> Result<(), Error> {
-        frontend::copy_fail(reason, self.out()).map_err(broken)?;
-        if copy == CopyIn::Extended {
-            frontend::sync(self.out());
-        }
-        self.send()
-    }
-
-    /// Ends the COPY FROM STDIN that waits for data, if there is one.
-    pub(super) fn abort_open_copy(&mut self) -> Result<(), Error> {
-        match self.line.copy_in() {
-            Some(copy) => self.abort_copy(copy, "no data was given"),
-            None => Ok(()),
-        }
-    }
-
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned
     }
@@ -461,8 +436,4 @@ pub(super) fn broken(error: io::Error) -> Error {
 /// Converts the server's error for a statement.
 pub(super) fn refused(message: ServerMessage) -> Error {
     Error::from_server(message, Phase::Query)
-}
-
-pub(super) fn copy_by_query() -> Error {
-    Error::misuse("the statement is a COPY: use copy_in or copy_out").in_phase(Phase::Query)
 }
