@@ -135,8 +135,14 @@ LIB_NATIVE = --print native-static-libs=$(LIB_BUILT)/native-static-libs
 
 # Beside the static library, what it needs from the system: a test compares that with what is installed. For tests both kinds are
 # built in one pass, since nothing is optimized, and with full debug information, which the ABI is read from.
+# On macOS only what the Node package needs is built, the static library.
 .PHONY: lib
 lib: ## Build the C library, shared and static, into target/c
+ifeq ($(shell uname -s),Darwin)
+	$(LIB_RUSTC) --crate-type staticlib -- $(LIB_NATIVE)
+	@mkdir -p $(TARGET)/c
+	@cp -f $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
+else
 ifeq ($(LIB_PROFILE),dev)
 	$(LIB_RUSTC) --crate-type cdylib,staticlib -- $(LIB_SONAME) $(LIB_NATIVE) -C debuginfo=full
 else
@@ -148,6 +154,7 @@ endif
 	@cp --remove-destination $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
 	@ln -sf libholdfast.so.$(VERSION) $(TARGET)/c/libholdfast.so.$(SOVERSION)
 	@ln -sf libholdfast.so.$(SOVERSION) $(TARGET)/c/libholdfast.so
+endif
 
 # What there is to install, below DESTDIR. The wrapper for C++ is a header and its parts.
 LIB_CPP = bindings/cpp

@@ -2,6 +2,8 @@
 
 #[path = "house/steps.rs"]
 mod steps;
+#[path = "house/workflows.rs"]
+mod workflows;
 
 use std::collections::BTreeMap;
 use std::fs;
