@@ -379,11 +379,13 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     const SQL: &str = "select pg_sleep($1::float8)::text || 'each'";
     make_short(&queue, &pool, SQL, "0");
     let (before, mut cancelled) = (coalesced_total(&pool), 0);
-    let mut round = |each: Duration| {
+    // Cancels one of nine requests at any time while they run, or about when it runs itself.
+    let mut round = |each: Duration, is_aimed: bool| {
         let seconds = each.as_secs_f64().to_string();
         let numbers: Vec<_> = (0..9).map(|tag| submit(&queue, &pool, query(tag, SQL, &seconds))).collect();
-        thread::sleep(each.mul_f64(9.0 * fastrand::f64()));
         let victim = fastrand::usize(..9);
+        let after = if is_aimed { victim as f64 + fastrand::f64() } else { 9.0 * fastrand::f64() };
+        thread::sleep(each.mul_f64(after));
         queue.cancel(numbers[victim]);
         for completion in take(&queue, 9) {
             match &completion.outcome {
@@ -402,11 +404,13 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     // Each runs for about as long as a cancel request takes, so that one reaches now its victim, now the one behind it.
     let mut each = Duration::from_millis(3);
     for _ in 0..60 {
-        round(each);
+        round(each, false);
     }
-    // On a slow machine requests take longer: until one has reached its victim, nothing was shown.
-    while round(each) == 0 && each < Duration::from_millis(200) {
-        each = each.mul_f64(1.2);
+    // On a slow machine requests take longer: until one has reached its victim, nothing was shown. What takes longer than 100 ms
+    // is coalesced no more.
+    let begun = Instant::now();
+    while round(each, true) == 0 && begun.elapsed() < Duration::from_secs(60) {
+        each = each.mul_f64(1.2).min(Duration::from_millis(50));
     }
     assert!(coalesced_total(&pool) > before);
     assert!(cancelled > 0, "none was cancelled while it ran");
