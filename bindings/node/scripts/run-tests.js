@@ -18,6 +18,15 @@ function filesOf(group) {
 }
 
 /**
+ * Files of tests that are run at once. They mostly wait, for a server or for a limit that is to pass, so that there are more of them
+ * than processors; Node takes one less. Those that lack the option (before 20.10) run as many as they like.
+ */
+function concurrency(binary) {
+  const { stdout } = spawnSync(binary, ['--help'], { encoding: 'utf8' })
+  return stdout?.includes('--test-concurrency') ? [`--test-concurrency=${os.cpus().length + 1}`] : []
+}
+
+/**
  * @param {string[]} groups of GROUPS
  * @param {object} [how]
  * @param {string} [how.binary] the Node that runs them
@@ -32,7 +41,7 @@ function runTests(groups, { binary = process.execPath, timeout } = {}) {
       `--test-reporter=${path.join(__dirname, 'failed-tests.js')}`, `--test-reporter-destination=${told}`]
     // What programs of the tests start by the name `node` is to be the same.
     const env = { ...process.env, PATH: `${path.dirname(binary)}${path.delimiter}${process.env.PATH}` }
-    const { error, status } = spawnSync(binary, ['--test', ...reporters, ...groups.flatMap(filesOf)], { cwd: here, stdio: 'inherit', env, timeout })
+    const { error, status } = spawnSync(binary, ['--test', ...concurrency(binary), ...reporters, ...groups.flatMap(filesOf)], { cwd: here, stdio: 'inherit', env, timeout })
     return { ok: error === undefined && status === 0, error, failures: fs.existsSync(told) ? fs.readFileSync(told, 'utf8') : '' }
   } finally {
     fs.rmSync(directory, { recursive: true, force: true })
