@@ -118,4 +118,5 @@ pub use testing::fuzzing;
 #[doc = include_str!("../docs/getting-started.md")]
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/operating.md")]
+#[doc = include_str!("../docs/security.md")]
 mod readme {}

@@ -59,13 +59,13 @@ after(() => {
   fs.rmSync(directory, { recursive: true, force: true })
 })
 
-for (const document of ['README.md', 'MIGRATING.md']) {
+for (const document of ['README.md', 'MIGRATING.md', '../../docs/node.md']) {
   const all = blocks(document)
-  test(`${document} has programs`, () => assert.ok(all.length > 5, `${all.length}`))
+  test(`${document} has programs`, () => assert.ok(all.length >= (document === 'README.md' ? 1 : 6), `${all.length}`))
   for (const [i, block] of all.entries()) {
     test(`${block.name}: the program runs and ends`, { timeout: 30000 }, async () => {
       const { extension, text } = program(block.text)
-      const file = path.join(directory, `${document}-${i}.${extension}`)
+      const file = path.join(directory, `${path.basename(document)}-${i}.${extension}`)
       fs.writeFileSync(file, text)
       const { stderr } = await run(process.execPath, [file], {
         timeout: 20000,
