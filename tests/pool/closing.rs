@@ -4,8 +4,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::{ErrorKind, Pool};
+use holdfast::{CloseReason, ErrorKind, Pool};
 
+use crate::support::own_server;
 use crate::{Observer, config, ms, pool, server, soon};
 
 #[test]
@@ -161,4 +162,24 @@ fn leak_nothing(url: &str) {
         drop(other_handle);
         soon("descriptors and threads are back where they were", || held() == before);
     }
+}
+
+#[test]
+fn a_connection_that_close_cuts_during_its_validation_is_closed_with_the_pool() {
+    let server = own_server(|s| s);
+    let config = config(&server, "validated").max_size(1).fleet_share(false).validate_after_idle(ms(1));
+    let pool = Pool::new(config.validation_timeout(Duration::from_secs(5))).unwrap();
+    drop(pool.get().unwrap());
+    thread::sleep(ms(20));
+    server.freeze().unwrap();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| pool.get().unwrap_err().kind());
+        soon("it is being validated", || pool.stats().in_use == 1);
+        pool.close_timeout(Duration::ZERO);
+        assert_eq!(caller.join().unwrap(), ErrorKind::PoolClosed);
+    });
+    server.thaw().unwrap();
+    let stats = pool.stats();
+    assert_eq!(stats.closes_by(CloseReason::PoolClosed), 1, "{stats:?}");
+    assert_eq!(stats.closes_by(CloseReason::ValidationFailed), 0, "{stats:?}");
 }

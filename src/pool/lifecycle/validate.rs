@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::human;
+use crate::error::{LinkFault, human};
 use crate::link::IdlePoll;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::connection::validation::{CheckResult, POLL_SOCKET_AFTER, Validation};
@@ -73,6 +73,10 @@ impl Core {
             CheckResult::WrongRole(why) => {
                 self.note_wrong_role(parked, why);
                 Some(CloseReason::WrongRole)
+            }
+            // Only the end of the pool cuts a connection that nobody has checked out.
+            CheckResult::Dead if parked.link.fault() == Some(LinkFault::Interrupted) => {
+                Some(CloseReason::PoolClosed)
             }
             CheckResult::Dead => {
                 self.note_dead_connection(parked);
