@@ -129,7 +129,7 @@ fn times_are_those_that_the_server_took() {
         let waits = thread::scope(|scope| {
             let waiter = scope.spawn(|| pool.get_timeout(ms(10_000)).map(drop));
             soon("it waits", || pool.stats().waiting == 1);
-            thread::sleep(ms(60));
+            thread::sleep(ms(600));
             drop(_held);
             waiter.join().unwrap()
         });
@@ -144,8 +144,9 @@ fn times_are_those_that_the_server_took() {
     );
     assert_eq!((bucket(operation, "0.1"), bucket(operation, "+Inf")), (0.0, 1.0));
     assert!(sample(&text, &format!("{operation}_sum"), &[]).unwrap() >= 0.12);
-    assert_eq!(bucket(wait, "+Inf") - bucket(wait, "0.05"), 1.0, "one of three had to wait");
-    assert_eq!((bucket(used, "0.05"), bucket(used, "+Inf")), (1.0, 3.0));
+    // The first opened its connection, which may take long on a busy machine.
+    assert_eq!(bucket(wait, "+Inf") - bucket(wait, "0.5"), 1.0, "one of three had to wait");
+    assert_eq!((bucket(used, "0.1"), bucket(used, "+Inf")), (1.0, 3.0));
     assert_eq!(bucket("db_client_connection_create_time_seconds", "+Inf"), 1.0);
     for name in ["holdfast_sent_bytes_total", "holdfast_received_bytes_total"] {
         assert!(sample(&text, name, &[]).unwrap() > 50.0, "{name}");
