@@ -103,11 +103,13 @@ fn eight_threads(bench: &Bench<'_>) -> Outcome<Vec<Series>> {
     )
 }
 
-/// Given as text each time: Holdfast finds the statement it prepared, r2d2 has the server prepare and drop one.
+/// Given as text each time: Holdfast finds the statement it prepared, r2d2 has the server prepare and drop one. libpq runs
+/// what it prepared, so the comparison with it shows what finding the statement costs.
 pub fn text(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
     let _pinned = OneCpu::with(bench.server)?;
     let pool = subjects::holdfast(&bench.url, 8)?;
     let stock = subjects::stock_r2d2(&bench.url, 8)?;
+    let mut libpq = Libpq::open(&bench.url)?;
     let calls = bench.options.calls(CALLS / 2);
     let series = interleave(
         bench.options.rounds(15),
@@ -120,6 +122,7 @@ pub fn text(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
                     Ok(())
                 })
             }),
+            Contender::new(LIBPQ, || micros(calls, || libpq.point())),
         ],
     )?;
     Ok(vec![
@@ -129,7 +132,7 @@ pub fn text(bench: &Bench<'_>) -> Outcome<Vec<Measurement>> {
             ("us", 2, Better::Less),
         )
         .of(&series, 0)
-        .target(Judged::Median, Bound::AtMost(20.0)),
+        .target(Judged::RatioTo(LIBPQ), Bound::AtMost(1.0)),
     ])
 }
 

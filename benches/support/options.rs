@@ -20,7 +20,7 @@ What is measured:
   crowd          64 threads on 8 connections: rate of prepared point queries, and the longest wait
   hold           64 threads on 8 connections, each held for 2 ms: longest wait, and how even the turns are
   point          a prepared point query with 1 and with 8 threads, on one CPU and on all, against the bare driver and libpq
-  text           the same statement given as text, against r2d2, whose users prepare it every time
+  text           the same statement given as text, against r2d2, whose users prepare it every time, and libpq
   instructions   the client's instructions for a prepared point query, counted by callgrind, against the bare driver and libpq
   rows           100,000 rows of 4 columns: time and peak memory
   raw            the raw session: a point query, 100,000 rows, 10,000 inserts pipelined, against libpq
