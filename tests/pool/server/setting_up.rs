@@ -15,10 +15,10 @@ fn the_hook_runs_once_per_session_before_its_connection_is_given_out() {
     let counted = runs.clone();
     let config = config(server(), "set up once").max_size(2).on_connect(move |conn| {
         counted.fetch_add(1, Ordering::SeqCst);
-        conn.set_deadline(Some(ms(1)));
         conn.execute("select set_config('holdfast.tenant', $1, false)", &[&"seven"])?;
         let tx = conn.transaction()?;
         tx.commit()?;
+        conn.set_deadline(Some(ms(1)));
         Ok(())
     });
     let pool = Pool::new(config).unwrap();
