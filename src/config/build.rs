@@ -18,8 +18,8 @@ use super::require_auth::RequireAuth;
 use super::service;
 use super::settings::{
     AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, ProtocolVersion,
-    RootCertificates, Secret, ServerSettings, SslMode, SslNegotiation, TargetSessionAttrs, TlsSettings,
-    TlsVersion,
+    RootCertificates, Secret, ServerSettings, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsSettings, TlsVersion,
 };
 use super::socket_owner;
 use super::value;
@@ -172,6 +172,7 @@ from_text! {
     // Canonical text always has a unit, except for zero, which needs none.
     Duration => |text| value::duration(text, Bare::Milliseconds);
     String => |text| Some(text.to_owned());
+    SessionReset => SessionReset::from_name;
     SslMode => SslMode::from_name;
     SslNegotiation => SslNegotiation::from_name;
     ChannelBinding => ChannelBinding::from_name;
@@ -232,6 +233,7 @@ impl Resolved {
             keepalive_interval: self.unless_zero("keepalive_interval")?,
             validation_timeout: self.read("validation_timeout")?,
             settle_timeout: self.read("settle_timeout")?,
+            session_reset: self.read("session_reset")?,
             close_timeout: self.read("close_timeout")?,
             statement_cache: self.read::<u32>("statement_cache")? as usize,
             statement_deadline: self.unless_zero("statement_deadline")?,

@@ -30,7 +30,7 @@ pub use option_info::{Group, OptionInfo, option, options, reference_table};
 use password::PasswordCallback;
 pub use password::PasswordRequest;
 pub use settings::{
-    ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    ChannelBinding, ProtocolVersion, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use settings::{PoolSettings, ServerSettings};
 

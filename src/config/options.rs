@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::PoolConfig;
 use super::option_info::{Default, Group, OptionInfo};
 use super::settings::{
-    ChannelBinding, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    ChannelBinding, ProtocolVersion, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use super::value::{Bare, DAY, Kind, write_duration};
 
@@ -182,6 +182,8 @@ options! {
         validation_timeout(time) [] positive_time(HOUR), "1s";
         /// The most that cleaning a returned connection (ending what it left running, rolling back) may take before it is closed instead.
         settle_timeout(time) [] positive_time(HOUR), "1s";
+        /// The reset of a session that comes back, before the next caller gets it: `none` leaves settings, temporary tables, advisory locks and the like as they are; `state` does what `DISCARD ALL` does but keeps prepared statements; `discard` does all of it. Costs a round trip per checkout, off the caller's thread; has no effect behind a pooler, which is logged.
+        session_reset(SessionReset) [] Kind::Choice(SessionReset::NAMES), "none";
         /// The time that closing the pool waits for connections in use before it cancels their work and cuts them.
         close_timeout(time) [] time(HOUR), "5s";
         /// Prepared statements kept per connection; 0 prepares none by name. Behind a pooler that loses them the pool stops naming them by itself.

@@ -88,6 +88,7 @@ pub(crate) struct PoolSettings {
     pub(crate) keepalive_interval: Option<Duration>,
     pub(crate) validation_timeout: Duration,
     pub(crate) settle_timeout: Duration,
+    pub(crate) session_reset: SessionReset,
     pub(crate) close_timeout: Duration,
     /// Prepared statements kept per connection; 0 uses unnamed statements only.
     pub(crate) statement_cache: usize,
@@ -98,6 +99,18 @@ pub(crate) struct PoolSettings {
     /// `None`: checkouts of any length are allowed.
     pub(crate) leak_detection_threshold: Option<Duration>,
     pub(crate) leak_backtrace: bool,
+}
+
+named_values! {
+    /// The reset of a session that comes back, before the next caller gets it.
+    pub enum SessionReset {
+        /// None: what a caller has set stays.
+        None = "none",
+        /// What `DISCARD ALL` does, but for prepared statements and plans.
+        State = "state",
+        /// What `DISCARD ALL` does.
+        Discard = "discard",
+    }
 }
 
 named_values! {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::candidates::Candidate;
 use super::password::{HostPassword, RefusedPasswords};
 use super::role::{FirstRow, misfit};
+use super::server_timeouts::set_timeouts;
 use super::session_options::OptionsForm;
 use super::startup::SessionStart;
 use super::timing::Timing;
@@ -131,6 +132,11 @@ impl Connector {
     /// Asks the server of an open session for its role. Returns the mismatch, if there is one.
     pub(crate) fn misfit(&self, ask: FirstRow<'_>) -> Result<Option<&'static str>, Error> {
         misfit(ask, self.server.target_session_attrs)
+    }
+
+    /// Sets the server's time limits on a session that was reset.
+    pub(crate) fn set_timeouts_again(&self, raw: &mut RawSession<'_>, link: &Link) -> Result<(), Error> {
+        set_timeouts(raw, link, &self.server.orphans)
     }
 
     /// Has sessions opened from now on go without the fleet's mark in their names.

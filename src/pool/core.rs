@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 #[cfg(feature = "capi")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::admission::Admission;
@@ -25,7 +25,7 @@ use super::telemetry::sampler::Sampler;
 use super::telemetry::totals::Metrics;
 use super::workers::Workers;
 use crate::config::settings::PoolSettings;
-use crate::config::{ConnectHook, PoolConfig};
+use crate::config::{ConnectHook, PoolConfig, SessionReset};
 use crate::connect::Connector;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::logging::Logger;
@@ -87,6 +87,8 @@ pub(super) struct Core {
     pub(super) refill_is_paused: AtomicBool,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
+    /// A pooler was found to lend the server's connections, so that sessions cannot be reset.
+    pub(super) lends_server_connections: AtomicBool,
     /// User-defined types, looked up by any connection of the pool.
     pub(super) catalog: Arc<Catalog>,
     pub(super) log: Logger,
@@ -148,6 +150,7 @@ impl Core {
             refills_later: SingleFlight::default(),
             refill_is_paused: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
+            lends_server_connections: AtomicBool::new(false),
             catalog: Arc::default(),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
@@ -173,6 +176,13 @@ impl Core {
         core.coordinator.admit(&core);
         core.limit_openings();
         Ok(core)
+    }
+
+    /// Returns whether sessions are reset between two checkouts.
+    #[inline]
+    pub(super) fn resets_sessions(&self) -> bool {
+        self.settings.session_reset != SessionReset::None
+            && !self.lends_server_connections.load(Ordering::Relaxed)
     }
 
     /// Returns whether this process is a child that inherited the pool by `fork`: then nothing of the pool may be touched.

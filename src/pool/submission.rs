@@ -138,7 +138,11 @@ impl PooledConnection {
     /// Returns whether it may be used for another request without going back first: it is in the state for a checkout, and no
     /// caller waits for one.
     pub(crate) fn is_fit_to_keep(&mut self) -> bool {
-        if self.core.admission.is_wanted() || self.core.fleet.is_due(Tick::now()) {
+        // A session that is reset between two checkouts is reset between two requests.
+        if self.core.resets_sessions()
+            || self.core.admission.is_wanted()
+            || self.core.fleet.is_due(Tick::now())
+        {
             return false;
         }
         let limit = self.core.settings.statement_deadline;
@@ -154,7 +158,9 @@ impl PooledConnection {
     /// Returns whether so many statements of several callers may be on it at once: the cache has room for all, and none has a
     /// deadline, which would end the connection for all of them.
     pub(crate) fn may_be_shared(&mut self, together: usize) -> bool {
-        self.core.settings.statement_cache >= together && self.deadline().is_none()
+        !self.core.resets_sessions()
+            && self.core.settings.statement_cache >= together
+            && self.deadline().is_none()
     }
 
     /// Returns the present limit of every statement.

@@ -13,7 +13,7 @@ use super::failpoint::Armed;
 use super::handle::{Handle, Pool};
 use super::pooled_connection::PooledConnection;
 use super::telemetry::stats::Circuit;
-use crate::config::PoolConfig;
+use crate::config::{PoolConfig, SessionReset};
 use crate::connect::Connector;
 use crate::link::dial::in_process::InProcess;
 use crate::resilience::fleet::census::Id;
@@ -225,6 +225,7 @@ fn a_panic_while_a_connection_is_checked_out_or_comes_back_loses_nothing() {
     for point in ["checked_out", "returned", "parking"] {
         panics_at(point, |c| c, plainly);
     }
+    panics_at("resetting", |c| c.session_reset(SessionReset::State), plainly);
     for point in ["settling", "settled"] {
         panics_at(
             point,

@@ -87,6 +87,8 @@ export interface HoldfastConfig {
   keepaliveInterval?: Duration | undefined
   /** How long cleaning a returned connection may take before it is closed instead; 1 s. */
   settleTimeout?: Duration | undefined
+  /** The reset of a session that comes back, before the next caller gets it; 'none'. See the chapter on session state. */
+  sessionReset?: 'none' | 'state' | 'discard' | undefined
   /** How long end() waits for what is in use before it ends it; 5 s. */
   closeTimeout?: Duration | undefined
   /** Prepared statements kept per connection; 256, 0 prepares none by name. Behind a pooler that loses them the pool stops naming them by itself. */

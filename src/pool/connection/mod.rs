@@ -11,6 +11,7 @@ pub(super) mod registry;
 pub(super) mod revalidation;
 pub(super) mod server_connection;
 pub(super) mod server_slots;
+pub(super) mod session_reset;
 pub(super) mod slot;
 pub(super) mod slot_thread;
 pub(super) mod validation;

@@ -5,9 +5,7 @@
 //!
 //! - A `search_path` can put other functions, operators and types in front of those of the server. So every name in such a
 //!   statement is qualified with `pg_catalog`, operators and the types of casts included.
-//! - A role (`set role`) cannot make them fail: they read what every role may read, and ask for `session_user`.
-//! - A `statement_timeout` bounds them as it does any statement. A query that it ends has no answer, as one that the server refuses,
-//!   and the connection stays; a validation that it ends has failed, and the connection is closed.
+//! - A role (`set role`) and a `statement_timeout` are put aside for the transaction that a question runs in.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +13,11 @@ use super::server_connection::OpenConnection;
 use crate::error::Error;
 use crate::link::Link;
 use crate::session::{RawSession, ResultBlock};
+
+/// Puts a caller's settings aside. Together with the question it is one message, and so one transaction, with whose end they
+/// come back. Its first statement alone is bounded by the caller's `statement_timeout`.
+const AS_ITSELF: &str =
+    "set local statement_timeout = 0; set local role none; set local search_path = pg_catalog; ";
 
 /// A row of an answer, its values as text. Columns that a server leaves out are missing, like NULL: the number of columns is
 /// never taken for granted.
@@ -61,14 +64,37 @@ impl OpenConnection {
         sql: &str,
         deadline: Instant,
     ) -> Result<Vec<TextRow>, Error> {
-        let answered = {
+        let answered = self.work_for_pool(deadline, |raw, _| raw.script(sql));
+        Ok(answered?.iter().flat_map(TextRow::all_of).collect())
+    }
+
+    /// Asks the server a question of the pool's, as the pool's own user: not under a role, a `search_path` or a
+    /// `statement_timeout` that a caller has set. The session must be at rest.
+    ///
+    /// # Errors
+    /// As for [`run_for_pool`](Self::run_for_pool).
+    pub(in crate::pool) fn ask_for_pool(
+        &mut self,
+        sql: &str,
+        deadline: Instant,
+    ) -> Result<Vec<TextRow>, Error> {
+        self.run_for_pool(&format!("{AS_ITSELF}{sql}"), deadline)
+    }
+
+    /// Does work of the pool's on the session, within `deadline`.
+    pub(in crate::pool) fn work_for_pool<T>(
+        &mut self,
+        deadline: Instant,
+        work: impl FnOnce(&mut RawSession<'_>, &Link) -> T,
+    ) -> T {
+        let done = {
             let _limits = PoolLimits::set(&self.link, deadline);
             let _paused = self.link.traffic().pause_counting();
-            RawSession::new(&self.link, &self.cancel, &mut self.session).script(sql)
+            work(&mut RawSession::new(&self.link, &self.cancel, &mut self.session), &self.link)
         };
         // Messages that the server sent meanwhile are not for the next caller.
         self.session.forget_messages();
-        Ok(answered?.iter().flat_map(TextRow::all_of).collect())
+        done
     }
 }
 
@@ -106,5 +132,25 @@ mod tests {
             (Some("7"), None, Some("seven"), None)
         );
         assert_eq!((row.number::<u32>(0), row.number::<u32>(2), row.number::<u32>(9)), (Some(7), None, None));
+    }
+
+    #[test]
+    #[cfg(feature = "embedded")]
+    fn a_question_runs_under_no_setting_of_the_callers_and_leaves_them_as_they_were() {
+        let server = crate::embedded::EmbeddedPostgres::start().unwrap();
+        let pool = crate::Pool::from_url(&server.url()).unwrap();
+        let mut conn = pool.get().unwrap();
+        let settings =
+            "current_setting('role'), current_setting('search_path'), current_setting('statement_timeout')";
+        conn.batch_execute("set role pg_monitor; set search_path = nowhere; set statement_timeout = '99ms'")
+            .unwrap();
+        let mut asks = |sql: &str| {
+            let end = Instant::now() + Duration::from_secs(20);
+            conn.conn_mut().ask_for_pool(sql, end).unwrap()[0].clone().into_values()
+        };
+        let asked = asks(&format!("select {settings} from pg_sleep(0.3)"));
+        assert_eq!(asked, ["none", "pg_catalog", "0"].map(|value| Some(value.to_owned())));
+        let row = conn.query_one(&format!("select {settings}"), &[]).unwrap();
+        assert_eq!([0, 1, 2].map(|n| row.get::<_, String>(n)), ["pg_monitor", "nowhere", "99ms"]);
     }
 }

@@ -55,6 +55,8 @@ pub(in crate::pool) struct OpenConnection {
     pub(in crate::pool) must_revalidate: bool,
     /// `None`: never.
     expires_at: Option<Tick>,
+    /// A caller has had it since its session was reset, or opened.
+    pub(in crate::pool) was_lent: bool,
     /// The caller set a deadline of its own, to be undone on return.
     pub(in crate::pool) deadline_changed: bool,
     /// The present checkout, and the durations of all.
@@ -96,6 +98,7 @@ impl OpenConnection {
             last_user: None,
             must_revalidate: false,
             expires_at: life.map(|life| now.plus(life)),
+            was_lent: false,
             deadline_changed: false,
             checkout: Arc::new(Checkout::new(settings.metrics)),
             _slot: slot,

@@ -28,7 +28,7 @@ group by 1, 2, 3, 4, 5, 6, 7 order by 8 desc, 5, 6, 7";
 impl OpenConnection {
     /// Queries the server's slots. The error is a cause in words.
     pub(in crate::pool) fn query_server_slots(&mut self, deadline: Instant) -> Result<ServerSlots, String> {
-        let rows = self.run_for_pool(SLOTS_SQL, deadline).map_err(|error| error.summary())?;
+        let rows = self.ask_for_pool(SLOTS_SQL, deadline).map_err(|error| error.summary())?;
         parse_slots(&rows).ok_or_else(|| "its answer is not that of PostgreSQL".to_owned())
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::pool) fn query_census(
     conn: &mut OpenConnection,
     limit: Duration,
 ) -> Result<Option<Census>, Error> {
-    let rows = conn.run_for_pool(CENSUS_SQL, Instant::now() + limit)?;
+    let rows = conn.ask_for_pool(CENSUS_SQL, Instant::now() + limit)?;
     let process = conn.link.backend_key().map(|key| key.process_id.to_string());
     let sees_itself = |row: &TextRow| process.is_some() && row.text(0) == process.as_deref();
     if !rows.iter().any(sees_itself) {

@@ -23,7 +23,11 @@ impl Core {
         let requests = self.end_use(&mut conn);
         let fate = if requests == Requests::Settled && conn.is_at_rest() && conn.link.has_no_leftovers() {
             conn.dismiss_guest();
-            self.fate_of_clean(&mut conn)
+            if conn.was_lent && self.resets_sessions() {
+                Fate::Settle(requests)
+            } else {
+                self.fate_of_clean(&mut conn)
+            }
         } else {
             self.fate_of_unclean(&conn, requests)
         };

@@ -30,7 +30,8 @@ impl PoolConfig {
     /// prepare statements. It is part of the opening: its statements count against the deadline of the attempt
     /// (`connection_timeout`), and closing the pool ends them. A second hook replaces the first. Default: none.
     ///
-    /// It runs once per session. Its settings last as long as the session.
+    /// It runs once per session, and again after each reset of the session where the option `session_reset` is on, since a reset
+    /// undoes what it has set.
     ///
     /// # Errors
     /// An error of the hook closes the session and fails the opening, in the phase [`Setup`](crate::Phase::Setup): with the

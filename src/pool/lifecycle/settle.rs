@@ -2,12 +2,14 @@
 //! UTF-8.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::link::checkouts::Requests;
 use crate::link::{Leftover, TransactionStatus};
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
+use crate::pool::connection::session_reset::Reset;
 use crate::pool::core::Core;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::session::RawSession;
@@ -32,6 +34,12 @@ impl Core {
         if roll_back(self, &mut conn, end) {
             self.admission.count(|c| c.rolled_back += 1);
         }
+        let mut conn = match self.reset_session(conn, end) {
+            Ok(conn) => conn,
+            Err(Some(conn)) => return self.retire(conn, CloseReason::Unclean),
+            // Its place has come back with it.
+            Err(None) => return,
+        };
         for leftover in Leftover::ALL {
             let has = conn.link.has_leftover(leftover) && conn.is_at_rest();
             if has && conn.run_for_pool(leftover.remover(), end).is_ok() {
@@ -45,6 +53,56 @@ impl Core {
             self.carry_out(fate, conn);
         } else {
             self.retire(conn, CloseReason::Unclean);
+        }
+    }
+}
+
+impl Core {
+    /// Resets the session of a connection that a caller had, and has the program set it up again, if the pool does that.
+    /// `Err` has a connection that cannot be used again, unless it is lost.
+    fn reset_session(self: &Arc<Self>, mut conn: Parked, end: Instant) -> Result<Parked, Option<Parked>> {
+        if !conn.was_lent || !self.resets_sessions() || !conn.is_at_rest() {
+            return Ok(conn);
+        }
+        failpoint!(self, "resetting");
+        let reset = conn.reset_session(self.settings.session_reset, end).and_then(|reset| {
+            // A setting is no more than the rest of what was set after the session's start.
+            conn.work_for_pool(end, |raw, link| self.connector.set_timeouts_again(raw, link))?;
+            Ok(reset)
+        });
+        match reset {
+            Ok(Reset::Done) => {}
+            Ok(Reset::BehindPooler) => self.note_lent_server_connections(),
+            Err(e) => {
+                self.log.warn(
+                    &[("connection", conn.id.into())],
+                    format_args!("a session could not be reset, and is closed: {}", e.summary()),
+                );
+                return Err(Some(conn));
+            }
+        }
+        conn.was_lent = false;
+        match self.set_up(conn, end) {
+            (Some(conn), Ok(())) => Ok(conn),
+            (conn, outcome) => {
+                let reason = outcome.map_or_else(|e| e.summary(), |()| String::new());
+                self.log
+                    .warn(&[], format_args!("a session could not be set up again, and is closed: {reason}"));
+                Err(conn)
+            }
+        }
+    }
+
+    #[cold]
+    fn note_lent_server_connections(&self) {
+        if !self.lends_server_connections.swap(true, Ordering::Relaxed) {
+            self.log.warn(
+                &[],
+                format_args!(
+                    "session_reset has no effect from now on: a pooler between this pool and the server has sessions of its own, \
+                     which it resets itself (server_reset_query of PgBouncer)"
+                ),
+            );
         }
     }
 }

@@ -118,16 +118,17 @@ impl Core {
         failpoint!(self, "validating");
         let epoch = self.revalidation.epoch();
         let asked = Instant::now();
-        let mut run = |sql: &str| conn.run_for_pool(sql, asked + limit);
         let answer = if self.asks_for_role {
-            let mut first_row =
-                |sql: &str| Ok(run(sql)?.into_iter().next().unwrap_or_default().into_values());
+            let mut first_row = |sql: &str| {
+                let rows = conn.ask_for_pool(sql, asked + limit)?;
+                Ok(rows.into_iter().next().unwrap_or_default().into_values())
+            };
             match self.connector.misfit(&mut first_row) {
                 Ok(None) => CheckResult::Valid,
                 Ok(Some(why)) => CheckResult::WrongRole(why),
                 Err(_) => CheckResult::Dead,
             }
-        } else if run("").is_ok() {
+        } else if conn.run_for_pool("", asked + limit).is_ok() {
             CheckResult::Valid
         } else {
             CheckResult::Dead

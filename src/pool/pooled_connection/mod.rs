@@ -23,7 +23,7 @@ use crate::session::RawSession;
 /// connection is cleaned before the next caller gets it: an open or failed transaction is rolled back, an unfinished result
 /// or COPY is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), `client_encoding` is UTF-8 again, a
 /// cancel request that is still under way is waited for; all off this thread. Other session settings (`SET`, advisory locks,
-/// temporary tables) stay: reset what you set, or [`discard`](Self::discard) the connection.
+/// temporary tables) stay unless the option `session_reset` is on: reset what you set, or [`discard`](Self::discard) the connection.
 ///
 /// Dropping never blocks on the network.
 ///
@@ -54,10 +54,11 @@ impl PooledConnection {
     #[inline]
     pub(in crate::pool) fn new(
         core: Arc<Core>,
-        conn: Parked,
+        mut conn: Parked,
         place: Option<Place>,
         waited: Duration,
     ) -> Self {
+        conn.was_lent = true;
         core.begin_checkout(&conn, place, waited);
         Self { conn: Some(conn), core, for_set_up: false }
     }

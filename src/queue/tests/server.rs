@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::config::{PoolConfig, SessionReset};
 use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
 use crate::pool::{Pool, PooledConnection};
@@ -13,11 +14,15 @@ use crate::queue::*;
 use crate::session::{Param, ResultBlock, ResultFormat, TransactionOptions};
 
 fn pool(max_size: u32) -> Pool {
+    pool_with(max_size, |config| config)
+}
+
+fn pool_with(max_size: u32, options: impl FnOnce(PoolConfig) -> PoolConfig) -> Pool {
     static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
     let server = SERVER.get_or_init(|| EmbeddedPostgres::start().unwrap());
     // The look at other pools would take a connection for a moment, in the middle of a test that counts them.
-    let config = crate::PoolConfig::from_url(&server.url()).unwrap().max_size(max_size).fleet_share(false);
-    Pool::new(config).unwrap()
+    let config = PoolConfig::from_url(&server.url()).unwrap().max_size(max_size).fleet_share(false);
+    Pool::new(options(config)).unwrap()
 }
 
 fn query(tag: u64, sql: &str, param: &str) -> Submission {
@@ -414,4 +419,19 @@ fn a_cancel_request_hits_nobody_but_the_one_it_was_meant_for() {
     }
     assert!(coalesced_total(&pool) > before);
     assert!(cancelled > 0, "none was cancelled while it ran");
+}
+
+#[test]
+fn where_sessions_are_reset_no_request_finds_what_another_has_left() {
+    let pool = pool_with(1, |config| config.session_reset(SessionReset::State));
+    let queue = Queue::new(100);
+    let (set, show) = ("select set_config('lock_timeout', $1, false)", "select current_setting($1)");
+    for round in 0..10 {
+        submit(&queue, &pool, query(2 * round, set, "7s"));
+        submit(&queue, &pool, query(2 * round + 1, show, "lock_timeout"));
+    }
+    for completion in take(&queue, 20) {
+        let expected: &[u8] = if completion.tag % 2 == 0 { b"7s" } else { b"0" };
+        assert_eq!(block(&completion).cell(0, 0), Some(expected));
+    }
 }

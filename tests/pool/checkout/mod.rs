@@ -3,5 +3,6 @@
 mod deadlines;
 mod listening;
 mod returning;
+mod session_reset;
 mod shedding;
 mod waiting;

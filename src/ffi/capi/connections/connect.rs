@@ -41,7 +41,8 @@ pub type holdfast_connect_callback = Option<
 /// That is part of opening it: statements count against the deadline of the attempt (connection_timeout), closing the pool
 /// ends them, and a failure is that of the opening, with the phase "setup" (holdfast_error_phase) and the callback's status if
 /// it is HOLDFAST_STATUS_DATABASE, _CONNECTION_LOST, _QUERY_TIMEOUT, _CANCELED or _MISUSE, else HOLDFAST_STATUS_CONFIG;
-/// HOLDFAST_STATUS_CONNECT_TIMEOUT if it did not end in time. It runs once per session. NULL as callback, or a second call, ends what an earlier call began, for pools
+/// HOLDFAST_STATUS_CONNECT_TIMEOUT if it did not end in time. It runs once per session, and again after each reset of the
+/// session if the option session_reset is on. NULL as callback, or a second call, ends what an earlier call began, for pools
 /// yet to be made. destroy and user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the
 /// caller, and destroy is not called. Does not block.
 #[unsafe(no_mangle)]
