@@ -43,7 +43,7 @@ static TLS: LazyLock<Arc<Tls>> =
 /// Opens a session to a server that has already sent all its output.
 ///
 /// The first byte selects the client's encryption and demands. It also selects whether the rest is the output itself, or
-/// kinds, lengths and bodies to be made into messages of the right length. The client's nonce is [`NONCE`].
+/// kinds, lengths and bodies to be made into messages of the right length. The client's nonce is `NONCE`.
 pub fn startup(input: &[u8]) {
     let opening = Opening::of(input);
     let (opened, sent) = opening.run();
