@@ -54,9 +54,11 @@ struct Sleeper {
 }
 
 impl Sleeper {
+    /// `test` names a test of this module.
     fn start(test: &str, server: &EmbeddedPostgres) -> Self {
+        let (_program, module) = module_path!().split_once("::").unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture"])
+            .args(["--exact", &format!("{module}::{test}"), "--nocapture"])
             .env(URL, server.url())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -137,10 +139,8 @@ fn what_outlived_its_idle_time_in_the_freeze_is_not_checked_out_after_it() {
         return;
     }
     let server = own_server();
-    let mut sleeper = Sleeper::start(
-        "thaw::what_outlived_its_idle_time_in_the_freeze_is_not_checked_out_after_it",
-        &server,
-    );
+    let mut sleeper =
+        Sleeper::start("what_outlived_its_idle_time_in_the_freeze_is_not_checked_out_after_it", &server);
     assert_eq!(sleeper.hear(), "warm");
     let old = sleepers(&server);
     sleeper.freeze();
@@ -168,8 +168,7 @@ fn sessions_that_ended_during_the_freeze_cost_nobody_an_error() {
         return;
     }
     let server = own_server();
-    let mut sleeper =
-        Sleeper::start("thaw::sessions_that_ended_during_the_freeze_cost_nobody_an_error", &server);
+    let mut sleeper = Sleeper::start("sessions_that_ended_during_the_freeze_cost_nobody_an_error", &server);
     assert_eq!(sleeper.hear(), "warm");
     let old = sleepers(&server);
     sleeper.freeze();
@@ -196,7 +195,7 @@ fn sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_
         return;
     }
     let server = own_server();
-    let test = "thaw::sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_a_proof";
+    let test = "sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_a_proof";
     let mut sleeper = Sleeper::start(test, &server);
     assert_eq!(sleeper.hear(), "warm");
     let old = sleepers(&server);
@@ -228,8 +227,7 @@ fn a_deadline_that_passed_in_the_freeze_ends_the_statement_at_once_and_the_conne
         return;
     }
     let server = own_server();
-    let test =
-        "thaw::a_deadline_that_passed_in_the_freeze_ends_the_statement_at_once_and_the_connection_with_it";
+    let test = "a_deadline_that_passed_in_the_freeze_ends_the_statement_at_once_and_the_connection_with_it";
     let mut sleeper = Sleeper::start(test, &server);
     assert_eq!(sleeper.hear(), "running");
     let old = sleepers(&server);
@@ -254,8 +252,7 @@ fn the_server_reaps_the_sessions_of_a_process_that_stays_frozen() {
         return;
     }
     let server = own_server();
-    let mut sleeper =
-        Sleeper::start("thaw::the_server_reaps_the_sessions_of_a_process_that_stays_frozen", &server);
+    let mut sleeper = Sleeper::start("the_server_reaps_the_sessions_of_a_process_that_stays_frozen", &server);
     assert_eq!(sleeper.hear(), "warm");
     sleeper.freeze();
     assert_eq!(sleepers(&server).len(), 3);
@@ -274,7 +271,7 @@ fn the_server_stops_working_for_a_process_that_was_killed() {
         return;
     }
     let server = own_server();
-    let mut sleeper = Sleeper::start("thaw::the_server_stops_working_for_a_process_that_was_killed", &server);
+    let mut sleeper = Sleeper::start("the_server_stops_working_for_a_process_that_was_killed", &server);
     assert_eq!(sleeper.hear(), "running");
     soon("it runs its statement", || sleepers(&server).len() == 1);
     drop(sleeper);
