@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use holdfast::exposition::ServeOptions;
 use holdfast::{ErrorKind, Pool, PoolConfig};
+use socket2::{Domain, Socket, Type};
 
 use crate::{ms, soon};
 
@@ -202,10 +203,13 @@ fn clients_that_never_read_keep_nobody_else_from_an_answer() {
     let many = "GET /grafana.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(400);
     let greedy: Vec<_> = (0..64)
         .map(|_| {
-            let mut stream = TcpStream::connect(served.address()).unwrap();
-            stream.set_nonblocking(true).unwrap();
-            let _ = stream.write(many.as_bytes()).unwrap();
-            stream
+            // What is sent to it waits at the server soon, and not here first: filling the buffers of all takes long.
+            let greedy = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            greedy.set_recv_buffer_size(4096).unwrap();
+            greedy.connect(&served.address().into()).unwrap();
+            greedy.set_nonblocking(true).unwrap();
+            let _ = greedy.send(many.as_bytes()).unwrap();
+            greedy
         })
         .collect();
     let begun = Instant::now();
