@@ -72,38 +72,38 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// The folder with `initdb` and `postgres`, instead of searching for one.
+    /// Sets the folder with `initdb` and `postgres`, instead of searching for one.
     pub fn binaries(mut self, dir: impl Into<PathBuf>) -> Self {
         self.binaries = Some(dir.into());
         self
     }
 
-    /// Addresses to listen on, as in `listen_addresses`. Default: `127.0.0.1`.
+    /// Sets the addresses to listen on, as in `listen_addresses`. Default: `127.0.0.1`.
     pub fn listen(mut self, addresses: impl Into<String>) -> Self {
         self.listen = Some(addresses.into());
         self
     }
 
-    /// The port to listen on. Default: a free one, outside of the system's range for outgoing connections.
+    /// Sets the port to listen on. Default: a free one, outside of the system's range for outgoing connections.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// How many connections the server takes, those it keeps for superusers included (3, unless the setting
+    /// Sets the number of connections that the server takes, those it keeps for superusers included (3, unless the setting
     /// `superuser_reserved_connections` says otherwise; none where there would be nothing left).
     pub fn max_connections(self, count: u32) -> Self {
         let builder = self.setting("max_connections", &count.to_string());
         if count <= 3 { builder.setting("superuser_reserved_connections", "0") } else { builder }
     }
 
-    /// A line of `postgresql.conf`. Of several with one name the last counts.
+    /// Adds a line to `postgresql.conf`. Of several with one name the last counts.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A line of `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default: over TCP a
+    /// Adds a line to `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default: over TCP a
     /// password from this machine, over the Unix-domain socket, whose folder is closed to other users, none. `postgres` itself
     /// is always let in over the socket, for administration.
     pub fn hba(mut self, line: &str) -> Self {
@@ -117,14 +117,14 @@ impl Builder {
         self
     }
 
-    /// A password for `postgres` of your own choice. Default: a random one. [`url`](EmbeddedPostgres::url) carries it.
+    /// Sets the password of `postgres`. Default: a random one. [`url`](EmbeddedPostgres::url) carries it.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         let password = quote_literal(&scram::stored(password));
         self.sql(format!("ALTER ROLE postgres PASSWORD {password}"))
     }
 
-    /// A role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty one it
+    /// Makes a role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty one it
     /// gets that of `postgres`, as does every role that is made here by a statement and has none.
     pub fn role(mut self, name: &str, password: &str) -> Self {
         let role = quote_name(name);
@@ -136,19 +136,23 @@ impl Builder {
         self.sql(format!("CREATE ROLE {role} LOGIN PASSWORD {password}"))
     }
 
-    /// A database.
+    /// Makes a database.
     pub fn database(self, name: &str) -> Self {
         let name = quote_name(name);
         self.sql(format!("CREATE DATABASE {name}"))
     }
 
-    /// A statement that is run once the server has started, as `postgres` in the database `postgres`.
+    /// Adds a statement that is run once the server has started, as `postgres` in the database `postgres`.
     pub fn sql(mut self, statement: impl Into<String>) -> Self {
         self.setup.push(statement.into());
         self
     }
 
     /// Makes the cluster, starts the server and waits until it takes connections.
+    ///
+    /// # Errors
+    /// [`NotInstalled`](Error::NotInstalled), [`Initialise`](Error::Initialise) or [`NotReady`](Error::NotReady), each with the reason;
+    /// [`Sql`](Error::Sql) when a statement of [`sql`](Self::sql) fails; [`Io`](Error::Io).
     pub fn start(self) -> Result<EmbeddedPostgres, Error> {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
@@ -167,6 +171,9 @@ impl Builder {
     }
 
     /// Starts a hot standby of `primary` that follows it by streaming. Roles, their passwords and databases are the primary's.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
     pub fn start_standby_of(self, primary: &EmbeddedPostgres) -> Result<EmbeddedPostgres, Error> {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;

@@ -13,6 +13,9 @@ const TRIES: usize = 64;
 /// Where that can be known, it lies outside the range from which the system numbers outgoing connections. Otherwise, while
 /// the server is away for a restart, a client's connection could be given that very number: the server then finds its
 /// port taken, or a client that keeps trying becomes connected to itself.
+///
+/// # Errors
+/// The system's, when it has no port to give.
 pub fn free_port() -> io::Result<u16> {
     if let Some(range) = quiet_range() {
         for _ in 0..TRIES {

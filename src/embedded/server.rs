@@ -69,6 +69,7 @@ pub(super) struct Launch {
 /// A private PostgreSQL server, stopped and removed when dropped. See the [module](super).
 ///
 /// All methods take `&self` and may be called from any thread, so that a server can live in a static or an `Arc`.
+#[must_use = "the server is stopped and removed when this is dropped"]
 pub struct EmbeddedPostgres {
     pub(super) launch: Launch,
     /// The postmaster while it is meant to run. Locked by whoever starts or stops it.
@@ -77,6 +78,9 @@ pub struct EmbeddedPostgres {
 
 impl EmbeddedPostgres {
     /// Starts a server with default settings.
+    ///
+    /// # Errors
+    /// As for [`Builder::start`].
     pub fn start() -> Result<Self, Error> {
         Self::builder().start()
     }
@@ -93,32 +97,35 @@ impl EmbeddedPostgres {
 
     // ---- where it is ----
 
-    /// The address it listens on, or 127.0.0.1 if it listens on all of them.
+    /// Returns the address it listens on, or 127.0.0.1 if it listens on all of them.
     pub fn host(&self) -> &str {
         &self.launch.host
     }
 
-    /// The port it listens on; a restart keeps it.
+    /// Returns the port it listens on; a restart keeps it.
     pub fn port(&self) -> u16 {
         self.launch.port
     }
 
-    /// The folder of its Unix-domain socket. Run as root, it belongs to the server's user and is closed to others.
+    /// Returns the folder of its Unix-domain socket. Run as root, it belongs to the server's user and is closed to others.
     pub fn socket_dir(&self) -> &Path {
         &self.launch.folder
     }
 
-    /// Its data folder.
+    /// Returns its data folder.
     pub fn data_dir(&self) -> PathBuf {
         self.launch.data()
     }
 
-    /// Everything it has logged so far.
+    /// Returns everything that it has logged so far.
     pub fn log(&self) -> String {
         self.launch.log()
     }
 
-    /// The major version, as in `15`.
+    /// Returns the major version, as in `15`.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io) when its data folder cannot be read.
     pub fn major_version(&self) -> Result<u32, Error> {
         let text = files::read_below(&self.launch.folder, ["data", "PG_VERSION"])
             .map_err(Error::io("read PG_VERSION"))?;
@@ -129,8 +136,11 @@ impl EmbeddedPostgres {
 
     // ---- asking it ----
 
-    /// A connection of the administrator, `postgres`, over the Unix-domain socket. It takes one of the slots reserved for
+    /// Opens a connection of the administrator, `postgres`, over the Unix-domain socket. It takes one of the slots reserved for
     /// superusers when the rest are taken.
+    ///
+    /// # Errors
+    /// [`Sql`](Error::Sql) when the server does not let it in, or does not run.
     pub fn connect(&self) -> Result<postgres::Client, Error> {
         let mut config = postgres::Config::new();
         config.host_path(&self.launch.folder).port(self.launch.port).user("postgres").dbname("postgres");
@@ -141,6 +151,9 @@ impl EmbeddedPostgres {
     }
 
     /// Runs statements, separated by semicolons, as the administrator.
+    ///
+    /// # Errors
+    /// [`Sql`](Error::Sql) with the statements up to the first password, and the server's error.
     pub fn execute(&self, statements: &str) -> Result<(), Error> {
         self.connect()?.batch_execute(statements).map_err(|source| {
             // What follows the word would be the password itself.
@@ -153,11 +166,17 @@ impl EmbeddedPostgres {
     // ---- stopping and starting ----
 
     /// Tells it to stop and waits until it has. Stopped already, it stays so; [frozen](Self::freeze), it does not hear.
+    ///
+    /// # Errors
+    /// [`NotStopped`](Error::NotStopped) after 60 s; [`Io`](Error::Io) when the signal cannot be sent.
     pub fn stop(&self, mode: StopMode) -> Result<(), Error> {
         self.stop_within(mode, STOP_LIMIT)
     }
 
     /// [`stop`](Self::stop) with a limit of your own, for example to see a smart stop wait for a client.
+    ///
+    /// # Errors
+    /// [`NotStopped`](Error::NotStopped) after `limit`; [`Io`](Error::Io) when the signal cannot be sent.
     pub fn stop_within(&self, mode: StopMode, limit: Duration) -> Result<(), Error> {
         let mut postmaster = self.postmaster.lock();
         let Some(child) = postmaster.as_mut() else {
@@ -175,11 +194,17 @@ impl EmbeddedPostgres {
 
     /// Tells it to stop without waiting for that: with [`StopMode::Smart`] and a client that stays, it then answers
     /// newcomers "the database system is shutting down" (57P03).
+    ///
+    /// # Errors
+    /// [`Misuse`](Error::Misuse) when it does not run; [`Io`](Error::Io) when the signal cannot be sent.
     pub fn begin_stop(&self, mode: StopMode) -> Result<(), Error> {
         signal(self.running_postmaster()?, mode.signal())
     }
 
     /// Starts it again after a stop, on the same port and data, and waits until it takes connections.
+    ///
+    /// # Errors
+    /// [`Misuse`](Error::Misuse) when it runs already; [`NotReady`](Error::NotReady) with its log; [`Io`](Error::Io).
     pub fn start_again(&self) -> Result<(), Error> {
         let mut postmaster = self.postmaster.lock();
         if let Some(child) = postmaster.as_mut()
@@ -191,7 +216,10 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
-    /// A fast stop, and a start.
+    /// Stops the server fast, and starts it.
+    ///
+    /// # Errors
+    /// As for [`stop`](Self::stop) and [`start_again`](Self::start_again).
     pub fn restart(&self) -> Result<(), Error> {
         self.stop(StopMode::Fast)?;
         self.start_again()
@@ -199,27 +227,39 @@ impl EmbeddedPostgres {
 
     /// Kills every process of it with `SIGKILL`, as the kernel does when memory is out. [`start_again`](Self::start_again)
     /// goes through crash recovery.
+    ///
+    /// # Errors
+    /// [`NotStopped`](Error::NotStopped) when processes outlive `SIGKILL`; [`Io`](Error::Io) when the signal cannot be sent.
     pub fn crash(&self) -> Result<(), Error> {
         let mut postmaster = self.postmaster.lock();
         self.launch.kill_all(postmaster.take())
     }
 
-    /// Whether its postmaster lives.
+    /// Returns whether its postmaster lives.
     pub fn is_running(&self) -> bool {
         self.postmaster_pid().is_some()
     }
 
     /// Makes it read its configuration files again. It does so soon, not at once.
+    ///
+    /// # Errors
+    /// [`Misuse`](Error::Misuse) when it does not run; [`Io`](Error::Io) when the signal cannot be sent.
     pub fn reload(&self) -> Result<(), Error> {
         signal(self.running_postmaster()?, Signal::HUP)
     }
 
     /// Makes a standby a primary.
+    ///
+    /// # Errors
+    /// [`Sql`](Error::Sql) when it is no standby, or does not run.
     pub fn promote(&self) -> Result<(), Error> {
         self.execute("SELECT pg_promote(true, 60)")
     }
 
     /// Changes settings and makes the server read them. Those that need a [`restart`](Self::restart) wait for one.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io) when the file cannot be written or the signal not be sent.
     pub fn change_settings(&self, settings: &[(&str, &str)]) -> Result<(), Error> {
         let lines: String = settings.iter().map(|(name, value)| setting(name, value)).collect();
         self.launch.settings.append(&lines)?;
@@ -227,6 +267,9 @@ impl EmbeddedPostgres {
     }
 
     /// Replaces `pg_hba.conf` and makes the server read it.
+    ///
+    /// # Errors
+    /// As for [`change_settings`](Self::change_settings).
     pub fn change_hba(&self, lines: &[&str]) -> Result<(), Error> {
         let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
         self.launch.settings.write_hba(&lines)?;
@@ -234,6 +277,9 @@ impl EmbeddedPostgres {
     }
 
     /// Gives it another certificate, for connections made from now on; switches TLS on if it was off.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io) when a file cannot be copied; else as for [`change_settings`](Self::change_settings).
     pub fn change_tls(&self, files: &TlsFiles) -> Result<(), Error> {
         self.launch.settings.install_tls(files)?;
         self.change_settings(&[("ssl", "on")])
@@ -245,7 +291,7 @@ impl EmbeddedPostgres {
 
     // ---- its processes ----
 
-    /// The process number of the postmaster, if it lives.
+    /// Returns the process number of the postmaster, if it lives.
     pub fn postmaster_pid(&self) -> Option<i32> {
         let mut postmaster = self.postmaster.lock();
         let child = postmaster.as_mut()?;
@@ -255,7 +301,7 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// The numbers of all processes of the server, the postmaster first, then backends and helpers.
+    /// Returns the numbers of all processes of the server, the postmaster first, then backends and helpers.
     pub fn pids(&self) -> Vec<i32> {
         processes::of_cluster(&self.launch.data(), self.postmaster_pid())
     }

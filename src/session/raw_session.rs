@@ -362,6 +362,10 @@ impl<'c> RawSession<'c> {
 
     /// Returns the next notification; `None` when none comes within `timeout`, during which it blocks. The connection must be
     /// listening.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) when the session has ended; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) in a
+    /// forked child.
     pub fn notification(&mut self, timeout: Duration) -> Result<Option<Notification>> {
         let end = Instant::now().checked_add(timeout);
         loop {

@@ -11,6 +11,10 @@ impl RawSession<'_> {
     /// Runs a text of one or more statements without parameters, and returns a block for each, values as text. They form one
     /// transaction unless the text contains transaction commands, and an error ends the whole text. Blocks until the last
     /// reply.
+    ///
+    /// # Errors
+    /// The server's for the first statement that fails; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a COPY; the same as for a
+    /// query when the deadline passes or the connection is lost.
     pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
         self.start()?;
         request::query(sql, self.request()?)?;
