@@ -12,6 +12,7 @@ use crate::session::Notification;
 /// The notifications of a listening connection, as [`notifications`](crate::PooledConnection::notifications) returns them.
 ///
 /// Notifications not fetched are dropped when the connection is returned to its pool.
+#[must_use = "it gives access to notifications and does nothing else"]
 pub struct Notifications<'a> {
     /// `None` while another client uses the session.
     handle: Option<Handle<'a>>,
@@ -60,6 +61,7 @@ fn hint(handle: &Option<Handle<'_>>) -> (usize, Option<usize>) {
 }
 
 /// An iterator over the notifications received.
+#[must_use = "iterators do nothing unless they are read"]
 pub struct Iter<'a> {
     handle: Option<Handle<'a>>,
 }
@@ -78,6 +80,7 @@ impl FallibleIterator for Iter<'_> {
 }
 
 /// An iterator over notifications, which blocks for the next.
+#[must_use = "iterators do nothing unless they are read"]
 pub struct BlockingIter<'a> {
     handle: Option<Handle<'a>>,
 }
@@ -96,6 +99,7 @@ impl FallibleIterator for BlockingIter<'_> {
 }
 
 /// An iterator over notifications, which ends when none comes within a time.
+#[must_use = "iterators do nothing unless they are read"]
 pub struct TimeoutIter<'a> {
     handle: Option<Handle<'a>>,
     timeout: Duration,

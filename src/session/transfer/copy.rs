@@ -21,6 +21,7 @@ const MAX_PIECE_BYTES: usize = 1 << 20;
 ///
 /// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table. The statement deadline
 /// applies to each call by itself; the time between two calls does not count.
+#[must_use = "it is the only way to finish the copy"]
 #[derive(Debug)]
 pub struct CopyInCursor {
     state: CursorState,
@@ -31,6 +32,7 @@ pub struct CopyInCursor {
 ///
 /// Dropped before the end, the copy is aborted. The statement deadline applies to each call by itself; the time between two
 /// calls does not count.
+#[must_use = "it is the only way to the data of the copy"]
 #[derive(Debug)]
 pub struct CopyOutCursor {
     state: CursorState,
@@ -40,6 +42,7 @@ pub struct CopyOutCursor {
 /// Data for `COPY ... FROM STDIN`, in the format the statement names.
 ///
 /// Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the table.
+#[must_use = "the copy is given up unless `finish` is called"]
 #[derive(Debug)]
 pub struct CopyIn<'a> {
     raw: RawSession<'a>,
@@ -48,6 +51,7 @@ pub struct CopyIn<'a> {
 
 /// Data of `COPY ... TO STDOUT`. Dropped before the end, the rest is cancelled and skipped before the connection's next
 /// statement, or by the pool.
+#[must_use = "the rest of the copy is thrown away when this is dropped"]
 #[derive(Debug)]
 pub struct CopyOut<'a> {
     raw: RawSession<'a>,

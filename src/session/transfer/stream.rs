@@ -25,6 +25,7 @@ const MAX_PORTION_BYTES: usize = 16 << 20;
 ///
 /// Dropping it before the end abandons the stream. The statement deadline applies to each call by itself; the time between two
 /// calls does not count.
+#[must_use = "it is the only way to the rows of the stream"]
 #[derive(Debug)]
 pub struct StreamCursor {
     state: CursorState,
@@ -38,6 +39,7 @@ pub struct StreamCursor {
 
 /// The rows of one statement, portion by portion. Dropped before the end, the rest is cancelled and skipped before the
 /// connection's next statement, or by the pool.
+#[must_use = "the rest of the rows is thrown away when this is dropped"]
 #[derive(Debug)]
 pub struct RowStream<'a> {
     raw: RawSession<'a>,

@@ -11,6 +11,7 @@ use crate::sql::handle::Handle;
 ///
 /// Small pieces are gathered. Dropped before [`finish`](Self::finish), the copy is aborted and nothing of it stays in the
 /// table. The drop does not block.
+#[must_use = "the copy is given up unless `finish` is called"]
 pub struct CopyInWriter<'a> {
     handle: Handle<'a>,
     cursor: CopyInCursor,

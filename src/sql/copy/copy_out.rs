@@ -11,6 +11,7 @@ use crate::sql::handle::Handle;
 ///
 /// Dropped before the end, it does not block. The connection's next call skips the rest, or it is cancelled when the connection
 /// is returned to its pool.
+#[must_use = "the rest of the copy is thrown away when this is dropped"]
 pub struct CopyOutReader<'a> {
     handle: Handle<'a>,
     cursor: CopyOutCursor,

@@ -23,6 +23,7 @@ use crate::sql::statements::to_statement::Source;
 ///
 /// If values show that a user-defined type was altered since the pool looked it up, the rest of the result is received at once and
 /// kept in memory: types can be looked up only then. Such values are read as those of the altered type.
+#[must_use = "the rest of the rows is thrown away when this is dropped"]
 pub struct RowIter<'a> {
     handle: Handle<'a>,
     /// `None` once all rows have come.

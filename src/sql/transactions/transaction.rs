@@ -21,6 +21,7 @@ use crate::sql::statements::to_statement::ToStatement;
 /// Dropped without [`commit`](Self::commit), it is rolled back. The drop does not block: it sends ROLLBACK, and the
 /// connection's next call or the pool skips the answer. Where ROLLBACK cannot be sent without blocking, the next call or the
 /// pool sends it.
+#[must_use = "the transaction is rolled back when this is dropped"]
 pub struct Transaction<'a> {
     handle: Handle<'a>,
     level: Level,
