@@ -52,8 +52,9 @@
 //!   `postgres` crate has them under these names.
 //! - `cli`: the program `holdfast`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
-#![warn(missing_debug_implementations, missing_docs, unreachable_pub)]
+#![warn(clippy::missing_errors_doc, missing_debug_implementations, missing_docs, unreachable_pub)]
 
 pub mod config;
 mod connect;

@@ -27,12 +27,9 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A handle belongs to one checkout. Once the connection has been returned it does nothing, so that it cannot hit the next
 /// caller's statement. The pool waits for a request under way before it hands the returned connection out again.
 ///
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-/// # let url = server.url();
-/// let pool = holdfast::Pool::from_url(&url)?;
+/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// let mut conn = pool.get()?;
 /// let cancel = conn.cancel_handle();
 /// std::thread::spawn(move || {

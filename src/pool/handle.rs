@@ -22,12 +22,9 @@ use crate::sql::{Params, Row, ToStatement};
 /// Making one opens nothing. Clones are handles of the same pool; when the last one is dropped, idle connections are
 /// closed at once and checked-out ones as they come back. All methods may be called from any thread.
 ///
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-/// # let url = server.url();
-/// let pool = holdfast::Pool::from_url(&url)?; // "postgresql://app@db/orders"
+/// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// let rows = pool.query("select n, n * n from generate_series(1, $1::int4) n", &[&3i32])?;
 /// assert_eq!(rows[2].get::<_, i32>(1), 9);
 ///
@@ -239,12 +236,9 @@ impl Pool {
     /// Blocks until the server has let go of them, for at most `settle_timeout`; connections that a server still holds then are
     /// cut.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// let pool = holdfast::Pool::from_url(&url)?;
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.batch_execute("select 1")?;
     /// assert_eq!(pool.release_idle(), 1);
     /// assert_eq!(pool.stats().total, 0);

@@ -2,14 +2,11 @@
 //! public items are for embedders who need what [`sql`](crate::sql) hides: any type as text or binary, command tags, full
 //! descriptions of columns, results in one block.
 //!
-#![cfg_attr(feature = "embedded", doc = "```")]
-#![cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+//! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-//! # let url = server.url();
 //! use holdfast::session::{Param, ResultFormat};
 //!
-//! let pool = holdfast::Pool::from_url(&url)?;
+//! let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 //! let mut conn = pool.get()?;
 //! let block = conn.raw()?.query("select $1::numeric * 2", &[Param::text("1.50")], ResultFormat::Text)?;
 //! assert_eq!(block.cell(0, 0), Some(&b"3.00"[..])); // as the server prints it

@@ -45,12 +45,9 @@ impl PoolConfig {
     /// once, never while a lock is held. Getting a connection of the same pool in it is
     /// [`Misuse`](ErrorKind::Misuse).
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// let config = holdfast::PoolConfig::from_url(&url)?
+    /// let config = holdfast::PoolConfig::from_url("postgresql://app@db/orders")?
     ///     .on_connect(|conn| Ok(conn.batch_execute("set time zone 'Europe/Zurich'")?));
     /// let pool = holdfast::Pool::new(config)?;
     /// assert_eq!(pool.query_one("show timezone", &[])?.get::<_, &str>(0), "Europe/Zurich");

@@ -27,12 +27,9 @@ use crate::session::RawSession;
 ///
 /// Dropping never blocks on the network.
 ///
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-/// # let url = server.url();
-/// # let pool = holdfast::Pool::from_url(&url)?;
+/// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
 /// let mut conn = pool.get()?;
 /// conn.set_deadline(Some(std::time::Duration::from_secs(2)));

@@ -34,12 +34,9 @@ impl Pool {
     ///
     /// Blocks for at most 2 s. Inside a callback, and in a forked child, the server is not asked.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// # let pool = holdfast::Pool::new(holdfast::PoolConfig::from_url(&url)?.max_size(2))?;
+    /// # let pool = holdfast::Pool::new(holdfast::PoolConfig::from_url("postgresql://app@db/orders")?.max_size(2))?;
     /// let mut conn = pool.get()?;
     /// conn.batch_execute("begin")?;
     /// let story = pool.explain_exhaustion();

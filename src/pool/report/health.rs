@@ -13,12 +13,9 @@ impl Pool {
     /// that it may be called at any rate, by liveness and readiness checks too
     /// ([`Health::is_live`], [`Health::is_ready`]). In a forked child the pool counts as closed.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let mut server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// let pool = holdfast::Pool::from_url(&url)?;
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.batch_execute("select 1")?;
     /// let health = pool.health();
     /// assert!(health.is_ready(), "{health}");

@@ -95,12 +95,9 @@ named_enum! {
 
 /// The state and the counters of a pool. All are of one moment: they add up.
 ///
-#[cfg_attr(feature = "embedded", doc = "```")]
-#[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+/// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-/// # let url = server.url();
-/// let pool = holdfast::Pool::from_url(&url)?;
+/// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
 /// let conn = pool.get()?;
 /// let stats = pool.stats();
 /// assert_eq!((stats.total, stats.in_use, stats.idle, stats.opens), (1, 1, 0, 1));

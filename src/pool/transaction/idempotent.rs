@@ -14,6 +14,7 @@ use crate::resilience::statement_retry::Repeats;
 use crate::sql::{Params, Row, ToStatement};
 
 /// A pool for statements that may be repeated; see [`Pool::idempotent`].
+#[must_use = "nothing runs until one of its methods is called"]
 #[derive(Debug, Clone, Copy)]
 pub struct Idempotent<'a> {
     pool: &'a Pool,
@@ -28,14 +29,11 @@ impl Pool {
     /// unnoticed, if it is back before the retries are used up. Other statements are never repeated once they may have reached
     /// the server. A statement that ran past its deadline, was cancelled, or was refused by the server is not repeated.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// # let pool = holdfast::Pool::from_url(&url)?;
+    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// pool.query_one("select 1", &[])?; // leaves a connection open, which the restart ends
-    /// server.restart()?;
+    /// // Should the server restart here, the next statement runs on a new connection.
     /// let row = pool.idempotent().query_one("select 40 + $1::int4", &[&2i32])?;
     /// assert_eq!(row.get::<_, i32>(0), 42);
     /// # Ok(()) }

@@ -20,12 +20,9 @@ impl Pool {
     /// COMMIT was sent. So the body must not do work that cannot be done twice, such as sending a mail: do that after
     /// the transaction. [`transaction_with`](Self::transaction_with) changes all this.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// # let pool = holdfast::Pool::from_url(&url)?;
+    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
     /// let left = pool.transaction(|tx| -> holdfast::Result<i32> {
     ///     let left = tx.query_one("update stock set n = n - 1 where item = $1 returning n", &[&7i32])?;
@@ -58,12 +55,9 @@ impl Pool {
 
     /// Like [`transaction`](Self::transaction), with `options`.
     ///
-    #[cfg_attr(feature = "embedded", doc = "```")]
-    #[cfg_attr(not(feature = "embedded"), doc = "```ignore")]
+    /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = holdfast::embedded::EmbeddedPostgres::start()?;
-    /// # let url = server.url();
-    /// # let pool = holdfast::Pool::from_url(&url)?;
+    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// use std::time::Duration;
     /// use holdfast::{Isolation, TransactionOptions};
     ///
