@@ -284,6 +284,8 @@ holdfast_status holdfast_pool_open_url(const char *url, size_t url_len, holdfast
 holdfast_pool *holdfast_pool_clone(const holdfast_pool *pool);
 holdfast_status holdfast_pool_acquire(const holdfast_pool *pool, const holdfast_acquire_options *options, holdfast_connection **connection, holdfast_error **error);
 holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool, holdfast_connection **connection, holdfast_error **error);
+holdfast_status holdfast_pool_wait_until_warm(const holdfast_pool *pool, uint32_t connections, uint64_t timeout_ms, holdfast_error **error);
+holdfast_status holdfast_pool_ping(const holdfast_pool *pool, uint64_t timeout_ms, holdfast_error **error);
 holdfast_status holdfast_pool_release_idle(const holdfast_pool *pool, size_t *released, holdfast_error **error);
 holdfast_status holdfast_pool_close(const holdfast_pool *pool, uint64_t timeout_ms, holdfast_close_report *report, holdfast_error **error);
 bool holdfast_pool_is_closed(const holdfast_pool *pool);

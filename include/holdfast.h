@@ -965,6 +965,28 @@ holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool,
                                           holdfast_error **error);
 
 /**
+ * Blocks until the pool has so many open connections, idle or checked out, and opens what is missing one after another: for a
+ * program that is about to report that it is ready. They are idle afterwards; those beyond min_idle are closed after
+ * idle_timeout. Blocks for at most timeout_ms milliseconds. HOLDFAST_STATUS_MISUSE for more than max_size; else as
+ * holdfast_pool_acquire, and the connections that were opened until then stay. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_wait_until_warm(const holdfast_pool *pool,
+                                              uint32_t connections,
+                                              uint64_t timeout_ms,
+                                              holdfast_error **error);
+
+/**
+ * Acquires a connection, waits for the server's answer to an empty statement, and releases the connection: whether the
+ * database can be used now, where holdfast_pool_health tells what is known already. Blocks for at most timeout_ms
+ * milliseconds. Fails as holdfast_pool_acquire and holdfast_connection_ping. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_ping(const holdfast_pool *pool,
+                                   uint64_t timeout_ms,
+                                   holdfast_error **error);
+
+/**
  * Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
  * process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
  * Connections in use are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
@@ -2326,7 +2348,8 @@ holdfast_cancel *holdfast_cancel_clone(const holdfast_cancel *cancel);
  * Asks the server to cancel the statement that the connection runs now, which then fails with
  * HOLDFAST_STATUS_CANCELED. Any thread. Returns when the server has taken the request, which does not mean that there
  * was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
- * HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered.
+ * HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered. Not to be called
+ * in a signal handler: it connects to the server. A handler wakes a thread that does, by sem_post or write.
  */
 HOLDFAST_API
 holdfast_status holdfast_cancel_fire(const holdfast_cancel *cancel,

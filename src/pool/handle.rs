@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 #[cfg(feature = "http")]
 use std::sync::Weak;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::lifecycle::acquire::Call;
@@ -14,8 +14,11 @@ use super::lifecycle::shutdown::CloseReport;
 use super::pooled_connection::PooledConnection;
 use super::telemetry::stats::Stats;
 use crate::config::PoolConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::{Params, Row, ToStatement};
+
+/// The least time for the answer to a ping: zero would be none at all, for a connection that came at the last moment.
+const MIN_PING: Duration = Duration::from_millis(1);
 
 /// A pool of connections to one PostgreSQL target.
 ///
@@ -224,6 +227,62 @@ impl Pool {
             return Stats::new(Default::default(), Default::default());
         }
         self.core.stats()
+    }
+
+    /// Blocks until the pool has `connections` open connections, idle or checked out, and opens what is missing one after
+    /// another: before a program reports that it is ready, so that its first callers do not wait for openings. The connections
+    /// are idle afterwards; those beyond `min_idle` are closed after `idle_timeout`. Blocks for at most `timeout`.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) for more than `max_size`; else as for [`get_timeout`](Self::get_timeout): the
+    /// reason why one could not be opened in time. Connections that were opened until then stay.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(3))?;
+    /// pool.wait_until_warm(2, std::time::Duration::from_secs(5))?;
+    /// assert_eq!(pool.stats().idle, 2);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn wait_until_warm(&self, connections: u32, timeout: Duration) -> Result<()> {
+        self.core.check_caller()?;
+        let max_size = self.core.settings.max_size;
+        if connections > max_size {
+            return Err(Error::misuse(format!(
+                "{connections} connections can never be open: max_size is {max_size}"
+            )));
+        }
+        let begun = Instant::now();
+        // Held, so that each call gets another one. They count as in use.
+        let mut held = Vec::new();
+        loop {
+            let (figures, _) = self.core.admission.snapshot();
+            if figures.idle + figures.in_use >= connections {
+                return Ok(());
+            }
+            held.push(self.get_timeout(timeout.saturating_sub(begun.elapsed()))?);
+        }
+    }
+
+    /// Checks out a connection, waits for the server's answer to an empty statement, and returns the connection: whether the
+    /// database can be used now, where [`health`](Self::health) tells what is known already. Blocks for at most `timeout`.
+    ///
+    /// # Errors
+    /// As for [`get_timeout`](Self::get_timeout); [`QueryTimeout`](crate::ErrorKind::QueryTimeout) when the server does not
+    /// answer in time, and the loss of the connection.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// pool.ping(std::time::Duration::from_secs(1))?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn ping(&self, timeout: Duration) -> Result<()> {
+        let begun = Instant::now();
+        let mut conn = self.get_timeout(timeout)?;
+        conn.is_valid(timeout.saturating_sub(begun.elapsed()).max(MIN_PING))
     }
 
     /// Closes every idle connection now, `min_idle` or not, and returns how many those were. For a process that is about to

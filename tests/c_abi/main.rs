@@ -204,6 +204,11 @@ fn a_difficult_host_loses_nothing() {
 }
 
 #[test]
+fn a_signal_ends_a_call_that_waits_for_the_server() {
+    toolchain::run_every_way("ctrl_c", &server().url());
+}
+
+#[test]
 fn a_callback_sets_up_every_new_session() {
     toolchain::run_every_way("connect", &server().url());
 }

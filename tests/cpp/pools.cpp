@@ -144,8 +144,12 @@ static void idle_connections_are_released_on_demand(const std::string &url)
     holdfast::pool pool(url);
     const auto pid = pool.acquire().backend_pid();
     CHECK(pool.release_idle() == 1 && pool.release_idle() == 0);
+    pool.wait_until_warm(2, 10s);
+    pool.ping(10s);
+    CHECK(pool.stats().idle == 2 && pool.release_idle() == 2);
+    FAILS(holdfast::status::misuse, pool.wait_until_warm(1000, 10s));
     const auto stats = pool.stats();
-    CHECK(stats.total == 0 && stats.closed_released == 1 && pool.acquire().backend_pid() != pid);
+    CHECK(stats.total == 0 && stats.closed_released == 3 && pool.acquire().backend_pid() != pid);
 }
 
 static void every_new_session_is_set_up_by_a_function(const std::string &url)

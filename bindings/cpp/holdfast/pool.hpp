@@ -301,6 +301,20 @@ public:
                                        options.flags(), made, about);
         }));
     }
+    /// Blocks until so many connections are open, idle or checked out, and opens what is missing: before a program reports
+    /// that it is ready. Throws what kept one from being opened in time; status::misuse for more than max_size.
+    void wait_until_warm(std::uint32_t connections, std::chrono::milliseconds timeout) const
+    {
+        detail::call([&](holdfast_error **about) {
+            return holdfast_pool_wait_until_warm(it_.get(), connections, detail::wait(timeout), about);
+        });
+    }
+    /// Acquires a connection, waits for the server's answer to an empty statement, and releases it. Throws if the database
+    /// cannot be used now. Blocks for at most `timeout`.
+    void ping(std::chrono::milliseconds timeout) const
+    {
+        detail::call([&](holdfast_error **about) { return holdfast_pool_ping(it_.get(), detail::wait(timeout), about); });
+    }
     /// Closes every idle connection now, for a process that is about to be frozen, and returns how many those were. The pool
     /// stays open. Blocks until the server has let go of them, for at most settle_timeout.
     std::size_t release_idle() const

@@ -102,6 +102,12 @@ static void idle_connections_are_released_and_checked_out_ones_stay(const char *
     OK(holdfast_pool_release_idle(pool, NULL, &error));
     OK(holdfast_pool_stats(pool, &stats, &error));
     CHECK(stats.total == 0 && stats.closed_released == 2);
+
+    OK(holdfast_pool_wait_until_warm(pool, 2, 20000, &error));
+    OK(holdfast_pool_ping(pool, 20000, &error));
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.total == 2 && stats.idle == 2);
+    FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_wait_until_warm(pool, 1000, 20000, &error));
     holdfast_pool_free(pool);
 }
 

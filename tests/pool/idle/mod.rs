@@ -4,3 +4,4 @@ mod clock_jump;
 mod idling;
 mod keepalive;
 mod release_idle;
+mod warming;

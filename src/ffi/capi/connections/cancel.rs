@@ -54,7 +54,8 @@ pub unsafe extern "C-unwind" fn holdfast_cancel_clone(
 /// Asks the server to cancel the statement that the connection runs now, which then fails with
 /// HOLDFAST_STATUS_CANCELED. Any thread. Returns when the server has taken the request, which does not mean that there
 /// was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
-/// HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered.
+/// HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered. Not to be called
+/// in a signal handler: it connects to the server. A handler wakes a thread that does, by sem_post or write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_cancel_fire(
     cancel: *const holdfast_cancel,

@@ -258,6 +258,46 @@ pub unsafe extern "C-unwind" fn holdfast_pool_try_acquire(
     unsafe { guard(error, body) }
 }
 
+/// Blocks until the pool has so many open connections, idle or checked out, and opens what is missing one after another: for a
+/// program that is about to report that it is ready. They are idle afterwards; those beyond min_idle are closed after
+/// idle_timeout. Blocks for at most timeout_ms milliseconds. HOLDFAST_STATUS_MISUSE for more than max_size; else as
+/// holdfast_pool_acquire, and the connections that were opened until then stay. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_pool_wait_until_warm(
+    pool: *const holdfast_pool,
+    connections: u32,
+    timeout_ms: u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `pool` is NULL or live.
+        let pool = unsafe { hold(pool)? };
+        Failure::if_in_callback()?;
+        Ok(pool.core.wait_until_warm(connections, milliseconds(timeout_ms))?)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Acquires a connection, waits for the server's answer to an empty statement, and releases the connection: whether the
+/// database can be used now, where holdfast_pool_health tells what is known already. Blocks for at most timeout_ms
+/// milliseconds. Fails as holdfast_pool_acquire and holdfast_connection_ping. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_pool_ping(
+    pool: *const holdfast_pool,
+    timeout_ms: u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `pool` is NULL or live.
+        let pool = unsafe { hold(pool)? };
+        Failure::if_in_callback()?;
+        Ok(pool.core.ping(milliseconds(timeout_ms))?)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
 /// Closes every idle connection now, min_idle or not, and puts how many those were into *released, which may be NULL. For a
 /// process that is about to be frozen: its timers will stand still, and what it holds would keep its slots on the server.
 /// Connections in use are left alone, and so are those that come back or are opened meanwhile. The pool stays open: the first
