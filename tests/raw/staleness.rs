@@ -62,6 +62,35 @@ fn what_others_put_under_the_name_of_a_statement_is_never_run_in_its_place() {
 }
 
 #[test]
+fn what_a_borrower_put_under_a_name_does_not_fool_the_next_one() {
+    let pool = one(server(), "fooled");
+    let select = "select 'mine'::text";
+    let ask = |pool: &Pool| pool.query_one(select, &[]).unwrap().get::<_, String>(0);
+    assert_eq!(ask(&pool), "mine");
+    let name = names(&mut pool.get().unwrap()).remove(0);
+    let removals = [
+        format!("deallocate \"{name}\""),
+        format!("deallocate prepare \"{name}\""),
+        "deallocate all".to_owned(),
+        "discard all".to_owned(),
+    ];
+    let steal = format!("prepare \"{name}\" as select 'foreign'::text");
+    for removal in &removals {
+        let mut conn = pool.get().unwrap();
+        raw(&mut conn, removal);
+        raw(&mut conn, &steal);
+        drop(conn);
+        assert_eq!(ask(&pool), "mine", "after {removal}");
+        let mut conn = pool.get().unwrap();
+        conn.execute(removal, &[]).unwrap();
+        conn.execute(&steal, &[]).unwrap();
+        drop(conn);
+        assert_eq!(ask(&pool), "mine", "after {removal} in the extended protocol");
+    }
+    assert_eq!(pool.stats().opens, 1, "on one connection");
+}
+
+#[test]
 fn statements_heal_whatever_changed_below_them() {
     let pool = one(server(), "healing");
     let mut conn = pool.get().unwrap();

@@ -5,9 +5,11 @@ use std::mem;
 use std::time::Instant;
 
 use fallible_iterator::FallibleIterator;
+use holdfast::types::Type;
 use holdfast::{ErrorKind, Pool, PooledConnection};
 
-use crate::support::wait_until;
+use crate::support::proxy::Proxy;
+use crate::support::{server, wait_until};
 use crate::{ms, one, plain};
 
 const MANY: &str = "select generate_series(1, 100000)";
@@ -83,6 +85,72 @@ fn leaked_guards_keep_the_connection_busy_until_it_goes_back() {
     }
     assert_eq!(pool.query_one("select count(*) from leaked", &[]).unwrap().get::<_, i64>(0), 0);
     wait_until("its place is free", ms(5000), || pool.stats().idle == 1);
+}
+
+#[test]
+fn what_is_dropped_half_way_on_a_frozen_server_waits_for_nothing() {
+    for guard in ["rows", "typed rows", "rows in a transaction", "portal", "savepoint", "copy in", "copy out"]
+    {
+        let proxy = Proxy::before(server());
+        let config = holdfast::PoolConfig::from_url(&proxy.url()).unwrap();
+        let pool = Pool::new(config.max_size(1).settle_timeout(ms(300)).fleet_share(false)).unwrap();
+        pool.batch_execute("create table if not exists frozen_guards (n int)").unwrap();
+        let mut conn = pool.get().unwrap();
+        let took = match guard {
+            "rows" | "typed rows" => {
+                let mut rows = match guard {
+                    "rows" => conn.query_raw(MANY, NONE).unwrap(),
+                    _ => conn.query_typed_raw(MANY, [(1i32, Type::INT4); 0]).unwrap(),
+                };
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows)
+            }
+            "rows in a transaction" => {
+                let mut tx = conn.transaction().unwrap();
+                let mut rows = tx.query_raw(MANY, NONE).unwrap();
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows) + freeze_and_drop(&proxy, tx)
+            }
+            "portal" => {
+                let mut tx = conn.transaction().unwrap();
+                let portal = tx.bind(MANY, &[]).unwrap();
+                let mut rows = tx.query_portal_raw(&portal, 50_000).unwrap();
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows) + freeze_and_drop(&proxy, portal) + freeze_and_drop(&proxy, tx)
+            }
+            "savepoint" => {
+                let mut tx = conn.transaction().unwrap();
+                let mut inner = tx.savepoint("half_way").unwrap();
+                inner.execute("insert into frozen_guards values (1)", &[]).unwrap();
+                freeze_and_drop(&proxy, inner) + freeze_and_drop(&proxy, tx)
+            }
+            "copy in" => {
+                let mut writer = conn.copy_in("copy frozen_guards from stdin").unwrap();
+                writer.write_all(b"1\n").unwrap();
+                writer.flush().unwrap();
+                freeze_and_drop(&proxy, writer)
+            }
+            _ => {
+                let mut reader = conn.copy_out(&format!("copy ({MANY}) to stdout")).unwrap();
+                reader.read_exact(&mut [0; 10]).unwrap();
+                freeze_and_drop(&proxy, reader)
+            }
+        };
+        let took = took + freeze_and_drop(&proxy, conn);
+        assert!(took < ms(200), "{guard}: the drops took {took:?}");
+        wait_until("its place is free again", ms(5000), || pool.stats().total == 0);
+        proxy.hear_again();
+        let left: i64 = pool.query_one("select count(*) from frozen_guards", &[]).unwrap().get(0);
+        assert_eq!(left, 0, "{guard}");
+    }
+}
+
+/// How long a drop takes when the server does not answer any more.
+fn freeze_and_drop<T>(proxy: &Proxy, guard: T) -> std::time::Duration {
+    proxy.go_deaf();
+    let start = Instant::now();
+    drop(guard);
+    start.elapsed()
 }
 
 #[test]
