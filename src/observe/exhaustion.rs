@@ -173,7 +173,7 @@ impl Exhaustion {
 
 impl ServerSlots {
     fn is_full(&self) -> bool {
-        self.used + self.reserved >= self.max_connections
+        self.used.saturating_add(self.reserved) >= self.max_connections
             || [self.role_limit, self.database_limit].into_iter().flatten().any(|(limit, used)| used >= limit)
     }
 }

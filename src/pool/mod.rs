@@ -11,6 +11,8 @@ mod fleet;
 mod guards;
 mod handle;
 mod lifecycle;
+#[cfg(test)]
+mod odd_answers_tests;
 mod outage;
 mod pooled_connection;
 mod report;

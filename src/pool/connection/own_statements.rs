@@ -19,6 +19,15 @@ use crate::session::{RawSession, ResultBlock};
 const AS_ITSELF: &str =
     "set local statement_timeout = 0; set local role none; set local search_path = pg_catalog; ";
 
+/// The most sessions that a server can have (`MAX_BACKENDS` in `postmaster.h`). What counts sessions computes with numbers up to
+/// this one.
+pub(in crate::pool) const MAX_SESSIONS: u32 = 0x3_ffff;
+
+/// Adds numbers of sessions, up to as many as there can be.
+pub(in crate::pool) fn add_sessions(total: &mut u32, more: u32) {
+    *total = total.saturating_add(more).min(MAX_SESSIONS);
+}
+
 /// A row of an answer, its values as text. Columns that a server leaves out are missing, like NULL: the number of columns is
 /// never taken for granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +42,13 @@ impl TextRow {
     /// Returns the value of a column as a number; `None` also when it is none.
     pub(in crate::pool) fn number<T: std::str::FromStr>(&self, column: usize) -> Option<T> {
         self.text(column)?.parse().ok()
+    }
+
+    /// Returns the value of a column as a number of sessions or slots: at most as many as any server can have, whatever this one
+    /// claims. `None` also when it is negative.
+    pub(in crate::pool) fn sessions(&self, column: usize) -> Option<u32> {
+        let claimed: i64 = self.number(column)?;
+        u32::try_from(claimed.min(i64::from(MAX_SESSIONS))).ok()
     }
 
     /// Returns all values.
@@ -152,5 +168,18 @@ mod tests {
         assert_eq!(asked, ["none", "pg_catalog", "0"].map(|value| Some(value.to_owned())));
         let row = conn.query_one(&format!("select {settings}"), &[]).unwrap();
         assert_eq!([0, 1, 2].map(|n| row.get::<_, String>(n)), ["pg_monitor", "nowhere", "99ms"]);
+    }
+
+    #[test]
+    fn no_server_has_more_sessions_than_a_server_can_have() {
+        let claims =
+            ["0", "262143", "262144", "4294967296", "9223372036854775807", "-1", "9223372036854775808"];
+        let row = TextRow::from(claims.map(|claim| Some(claim.to_owned())).to_vec());
+        let read: Vec<_> = (0..=claims.len()).map(|column| row.sessions(column)).collect();
+        let most = Some(MAX_SESSIONS);
+        assert_eq!(read, [Some(0), most, most, most, most, None, None, None]);
+        let mut total = 3;
+        add_sessions(&mut total, MAX_SESSIONS);
+        assert_eq!(total, MAX_SESSIONS);
     }
 }

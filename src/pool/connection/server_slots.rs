@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::own_statements::TextRow;
+use super::own_statements::{TextRow, add_sessions};
 use super::server_connection::OpenConnection;
 use crate::observe::exhaustion::{ServerSlots, SlotUse};
 
@@ -36,9 +36,10 @@ impl OpenConnection {
 fn parse_slots(rows: &[TextRow]) -> Option<ServerSlots> {
     let mut slots: Option<ServerSlots> = None;
     for row in rows {
-        let number = |column: usize| row.number::<i64>(column);
-        let count = |column: usize| u32::try_from(number(column)?).ok();
-        let limit = |column: usize| Some(u32::try_from(number(column)?).ok().map(|limit| (limit, 0)));
+        let count = |column: usize| row.sessions(column);
+        // Negative: no such limit.
+        let limit =
+            |column: usize| row.number::<i64>(column).map(|_| row.sessions(column).map(|limit| (limit, 0)));
         let found = match &mut slots {
             Some(found) => found,
             None => slots.insert(ServerSlots {
@@ -52,12 +53,12 @@ fn parse_slots(rows: &[TextRow]) -> Option<ServerSlots> {
             }),
         };
         let (sessions, of_role, of_database) = (count(7)?, count(9)?, count(10)?);
-        found.used = found.used.saturating_add(sessions);
+        add_sessions(&mut found.used, sessions);
         if let Some((_, used)) = &mut found.role_limit {
-            *used = used.saturating_add(of_role);
+            add_sessions(used, of_role);
         }
         if let Some((_, used)) = &mut found.database_limit {
-            *used = used.saturating_add(of_database);
+            add_sessions(used, of_database);
         }
         let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
         let slot = SlotUse {
@@ -68,7 +69,7 @@ fn parse_slots(rows: &[TextRow]) -> Option<ServerSlots> {
             oldest: row.number(8).and_then(|s| Duration::try_from_secs_f64(s).ok()),
         };
         if slot.state.starts_with("idle in transaction") {
-            found.idle_in_transaction = found.idle_in_transaction.saturating_add(sessions);
+            add_sessions(&mut found.idle_in_transaction, sessions);
         }
         if found.slots.len() < MAX_SESSION_GROUPS {
             found.slots.push(slot);
@@ -80,6 +81,7 @@ fn parse_slots(rows: &[TextRow]) -> Option<ServerSlots> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::connection::own_statements::MAX_SESSIONS;
 
     fn row(columns: [&str; 11]) -> Vec<Option<String>> {
         columns.iter().map(|text| Some((*text).to_owned())).collect()
@@ -93,7 +95,7 @@ mod tests {
             assert_eq!(parse_slots(&[whole[..columns].to_vec().into()]), None, "{columns} columns");
         }
         let slots = parse_slots(&[whole.clone().into(), whole.into()]).unwrap();
-        assert_eq!((slots.used, slots.idle_in_transaction), (u32::MAX, u32::MAX));
-        assert_eq!((slots.role_limit, slots.database_limit), (Some((5, u32::MAX)), None));
+        assert_eq!((slots.used, slots.idle_in_transaction), (MAX_SESSIONS, MAX_SESSIONS));
+        assert_eq!((slots.role_limit, slots.database_limit), (Some((5, MAX_SESSIONS)), None));
     }
 }

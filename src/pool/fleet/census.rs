@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::pool::connection::own_statements::TextRow;
+use crate::pool::connection::own_statements::{TextRow, add_sessions};
 use crate::pool::connection::server_connection::OpenConnection;
 use crate::resilience::fleet::census::{Census, Id, Peer};
 
@@ -42,10 +42,14 @@ pub(in crate::pool) fn query_census(
     parse_census(&rows).map(Some).ok_or_else(|| Error::misuse("the answer is not that of PostgreSQL"))
 }
 
+/// A bound for the server's clock, some 3,000 years from now, within which computing with it cannot overflow.
+const LATEST_CLOCK: Duration = Duration::from_secs(100_000_000_000);
+
 /// The slots of one limit, and their holders.
 #[derive(Default)]
 struct Limit {
-    slots: i64,
+    /// `None`: no such limit.
+    slots: Option<u32>,
     others: u32,
     peers: BTreeMap<Id, u32>,
 }
@@ -53,27 +57,26 @@ struct Limit {
 /// Reads the census of the limit that leaves least for each pool, of all limits that bind this pool.
 fn parse_census(rows: &[TextRow]) -> Option<Census> {
     let first = rows.first()?;
-    let clock = Duration::try_from_secs_f64(first.number(1)?).ok()?;
+    let clock = Duration::try_from_secs_f64(first.number(1)?).ok().filter(|clock| *clock < LATEST_CLOCK)?;
     let mut limits: [Limit; 3] = Default::default();
     for (index, limit) in limits.iter_mut().enumerate() {
-        limit.slots = first.number(2 + index)?;
+        limit.slots = first.number::<i64>(2 + index).map(|_| first.sessions(2 + index))?;
         for row in rows {
-            let sessions = u32::try_from(row.number::<i64>(6 + index)?).ok().filter(|sessions| *sessions > 0);
+            row.number::<i64>(6 + index)?;
+            let sessions = row.sessions(6 + index).filter(|sessions| *sessions > 0);
             let mark = row.text(5).and_then(|mark| u32::from_str_radix(mark, 16).ok());
             match (mark, sessions) {
                 (Some(mark), Some(sessions)) => {
-                    let held = limit.peers.entry(Id(mark)).or_default();
-                    *held = held.saturating_add(sessions);
+                    add_sessions(limit.peers.entry(Id(mark)).or_default(), sessions)
                 }
-                (None, Some(sessions)) => limit.others = limit.others.saturating_add(sessions),
+                (None, Some(sessions)) => add_sessions(&mut limit.others, sessions),
                 (_, None) => {}
             }
         }
     }
     let look = |limit: Limit| {
         let peers = limit.peers.into_iter().map(|(id, held)| Peer { id, held }).collect();
-        // Negative: no such limit.
-        Some(Census { slots: u32::try_from(limit.slots).ok()?, others: limit.others, peers, clock })
+        Some(Census { slots: limit.slots?, others: limit.others, peers, clock })
     };
     limits.into_iter().filter_map(look).min_by_key(Census::tightness)
 }
@@ -81,6 +84,7 @@ fn parse_census(rows: &[TextRow]) -> Option<Census> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::connection::own_statements::MAX_SESSIONS;
 
     fn row(limits: [i64; 3], mark: Option<&str>, sessions: [u32; 3]) -> TextRow {
         let mut row = vec![Some("4711".to_owned()), Some("1000.5".to_owned())];
@@ -120,6 +124,9 @@ mod tests {
         let many = || row([17, -1, -1], Some("0000000a"), [u32::MAX; 3]);
         let others = || TextRow::from(whole.clone());
         let look = parse_census(&[many(), many(), others(), others()]).unwrap();
-        assert_eq!((look.held(), look.others, look.free(), look.tightness()), (u32::MAX, u32::MAX, 0, 0));
+        assert_eq!(
+            (look.held(), look.others, look.free(), look.tightness()),
+            (MAX_SESSIONS, MAX_SESSIONS, 0, 0)
+        );
     }
 }
