@@ -5,8 +5,8 @@
 //! again. It begins when a caller wants a connection and the last attempt is long enough ago: a second, doubled each time, a
 //! minute at most, shortened at random by up to a half.
 //!
-//! Where the source of a refused password may give another, it is asked sooner: after a tenth of a second, then after waits that
-//! double up to a second. If it does give another and that is refused too, the waits double up to a minute: a source that makes
+//! Where the source of a refused password may give another, it is asked sooner: when the next caller wants a connection, and then
+//! after waits that double from a tenth of a second to a second. If it does give another and that is refused too, the waits double up to a minute: a source that makes
 //! a new token each time must not have the server asked ever again.
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use super::backoff::shortened;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const FIRST_WAIT_FOR_PASSWORD: Duration = Duration::from_millis(100);
+/// Doubled before it is waited for the first time.
+const FIRST_WAIT_FOR_PASSWORD: Duration = Duration::from_millis(50);
 const LONGEST_WAIT_FOR_SAME_PASSWORD: Duration = Duration::from_secs(1);
 
 /// A permanent failure, and the schedule of its probes.
@@ -29,8 +30,8 @@ pub(crate) struct PermanentFailurePolicy {
     password_wait: Duration,
     /// The time from which the source of the password may be asked again.
     next_password: Instant,
-    /// The source was asked since the last attempt.
-    has_asked_source: bool,
+    /// The source gave another password, which the next attempt tries.
+    tries_another: bool,
 }
 
 impl PermanentFailurePolicy {
@@ -43,8 +44,8 @@ impl PermanentFailurePolicy {
             wait: FIRST_WAIT,
             next_probe,
             password_wait: FIRST_WAIT_FOR_PASSWORD,
-            next_password: now + FIRST_WAIT_FOR_PASSWORD,
-            has_asked_source: false,
+            next_password: now,
+            tries_another: false,
         }
     }
 
@@ -56,10 +57,10 @@ impl PermanentFailurePolicy {
         }
         self.asked = now;
         self.next_probe = now + shortened(self.wait, chance);
-        if std::mem::take(&mut self.has_asked_source) {
+        if std::mem::take(&mut self.tries_another) {
             self.password_wait = (self.password_wait * 2).min(LONGEST_WAIT);
+            self.next_password = now + self.password_wait;
         }
-        self.next_password = now + self.password_wait;
     }
 
     /// Takes the right to ask the source of the password. `false` when that is not due.
@@ -71,8 +72,12 @@ impl PermanentFailurePolicy {
             self.password_wait = (self.password_wait * 2).min(LONGEST_WAIT_FOR_SAME_PASSWORD);
         }
         self.next_password = now + self.password_wait;
-        self.has_asked_source = true;
         true
+    }
+
+    /// Records that the source gave another password.
+    pub(crate) fn has_another_password(&mut self) {
+        self.tries_another = true;
     }
 
     pub(crate) fn may_ask_again(&self, now: Instant) -> bool {
@@ -121,7 +126,22 @@ mod tests {
                 asked.push(tenths);
             }
         }
-        assert_eq!(asked, [1, 3, 7, 15, 25, 35, 45, 55]);
+        assert_eq!(asked, [0, 1, 3, 7, 15, 25, 35, 45, 55]);
+    }
+
+    #[test]
+    fn attempts_with_the_same_password_do_not_put_the_question_for_another_off() {
+        let start = Instant::now();
+        let mut refusal = PermanentFailurePolicy::new(start, 0.0);
+        let mut asked = 0;
+        for second in 0..60 {
+            let now = start + Duration::from_secs(second);
+            asked += u32::from(refusal.begin_asking_source(now));
+            if refusal.may_ask_again(now) {
+                refusal.again(now, 0.0);
+            }
+        }
+        assert_eq!(asked, 60);
     }
 
     #[test]
@@ -133,6 +153,7 @@ mod tests {
             let now = start + Duration::from_secs(second);
             if refusal.begin_asking_source(now) {
                 attempts += 1;
+                refusal.has_another_password();
                 refusal.again(now, 0.0);
             }
         }

@@ -1,5 +1,7 @@
 //! Passwords that change while a pool lives: from the program's callback and from the password file.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast::embedded::EmbeddedPostgres;
-use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
+use holdfast::{Circuit, ErrorKind, Event, EventKind, PasswordRequest, Pool, PoolConfig};
 
 use crate::support::proxy::Proxy;
 use crate::support::{own_server, wait_until};
@@ -29,26 +31,71 @@ fn of_app(port: u16) -> PoolConfig {
     config(&format!("postgresql://app@127.0.0.1:{port}/postgres?sslmode=disable"))
 }
 
+/// A vault that rotates: what it gives is what the server takes at that moment.
+#[derive(Default)]
+struct Vault {
+    current: Mutex<usize>,
+    /// Sessions that are being opened, by what the password was when they were begun.
+    openings: Mutex<BTreeMap<usize, usize>>,
+}
+
+thread_local! {
+    /// What the password was when this thread began to open a session.
+    static BEGAN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+impl Vault {
+    fn password(&self, session: &PasswordRequest<'_>) -> String {
+        let current = self.current.lock().unwrap();
+        if !session.was_refused {
+            BEGAN.set(Some(*current));
+            *self.openings.lock().unwrap().entry(*current).or_default() += 1;
+        }
+        format!("secret {current}")
+    }
+
+    fn note(&self, event: &Event<'_>) {
+        if matches!(event.kind, EventKind::Opened | EventKind::OpenFailed)
+            && let Some(n) = BEGAN.take()
+        {
+            *self.openings.lock().unwrap().get_mut(&n).expect("it was begun") -= 1;
+        }
+    }
+
+    /// Changes the password, once for a session that is being opened: however slow a machine is, not twice.
+    fn rotate(&self, admin: &Pool) {
+        let mut current = None;
+        wait_until("older sessions are open", ms(20_000), || {
+            let now = self.current.lock().unwrap();
+            // Not held while waiting: an older session may be asking again.
+            let is_quiet = self.openings.lock().unwrap().range(..*now).all(|(_, count)| *count == 0);
+            current = is_quiet.then_some(now);
+            is_quiet
+        });
+        let mut current = current.expect("it was waited for");
+        *current += 1;
+        admin.batch_execute(&format!("alter role app password 'secret {current}'")).unwrap();
+    }
+}
+
 #[test]
 fn two_hundred_rotations_under_load_fail_no_call() {
     const ROTATIONS: usize = 200;
     let server = guarded("scram-sha-256");
     let admin = Pool::from_url(&server.url()).unwrap();
-    // As in a vault that rotates: what it gives is what the server takes at that moment.
-    let vault = Arc::new(RwLock::new(String::new()));
-    let rotate = |n: usize| {
-        let mut current = vault.write().unwrap();
-        *current = format!("secret {n}");
-        admin.batch_execute(&format!("alter role app password '{current}'")).unwrap();
-    };
-    rotate(0);
-    let (asked, source) = (Arc::new(AtomicUsize::new(0)), vault.clone());
-    let counted = asked.clone();
-    let pool = Pool::new(of_app(server.port()).max_size(4).max_lifetime(ms(10)).password_with(move |_| {
-        counted.fetch_add(1, SeqCst);
-        Ok(source.read().unwrap().clone())
-    }))
-    .unwrap();
+    let vault = Arc::new(Vault::default());
+    vault.rotate(&admin);
+    let (asked, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let config = of_app(server.port()).max_size(4).max_lifetime(ms(10)).password_with({
+        let (asked, again, vault) = (asked.clone(), again.clone(), vault.clone());
+        move |session| {
+            asked.fetch_add(1, SeqCst);
+            again.fetch_add(usize::from(session.was_refused), SeqCst);
+            Ok(vault.password(session))
+        }
+    });
+    let told = vault.clone();
+    let pool = Pool::new(config.on_event(move |event| told.note(event))).unwrap();
     let (is_over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let callers: Vec<_> = (0..6)
@@ -62,22 +109,18 @@ fn two_hundred_rotations_under_load_fail_no_call() {
                 })
             })
             .collect();
-        for n in 1..=ROTATIONS {
-            rotate(n);
-            // An opening that is refused asks once more, so it may meet one rotation and no second. More than the pool can have
-            // at once were opened since the last: those that were under way then are over, however slow the machine is.
-            let opens = pool.stats().opens;
-            wait_until("sessions are opened", ms(20_000), || {
-                pool.stats().opens >= opens + 5 || callers.iter().all(|caller| caller.is_finished())
-            });
+        for _ in 0..ROTATIONS {
+            vault.rotate(&admin);
+            thread::sleep(ms(10));
         }
         is_over.store(true, SeqCst);
         for caller in callers {
             caller.join().unwrap().expect("no call fails");
         }
     });
-    assert!(asked.load(SeqCst) > ROTATIONS, "sessions were opened with {} passwords", asked.load(SeqCst));
-    assert!(calls.load(SeqCst) > ROTATIONS, "{} calls", calls.load(SeqCst));
+    let (asked, again, calls) = (asked.load(SeqCst), again.load(SeqCst), calls.load(SeqCst));
+    assert!(asked > ROTATIONS && calls > ROTATIONS, "asked {asked} times, {calls} calls");
+    assert!(again > 0, "of {asked} sessions none was opened while its password changed");
 }
 
 #[test]
@@ -166,6 +209,15 @@ fn a_refused_pool_tries_again_as_soon_as_its_callback_gives_another_password() {
         Ok(source.read().unwrap().clone())
     }))
     .unwrap();
+    assert_eq!(pool.get().unwrap_err().kind(), ErrorKind::Auth);
+    *given.write().unwrap() = "right".to_owned();
+    pool.get().expect("the next call has it asked at once");
+    *given.write().unwrap() = "wrong".to_owned();
+    wait_until("its sessions are closed", ms(5000), || {
+        pool.release_idle();
+        pool.stats().total == 0
+    });
+    let before = (asked.load(SeqCst), proxy.accepted());
     let start = Instant::now();
     while start.elapsed() < ms(3500) {
         let error = pool.get().unwrap_err();
@@ -173,7 +225,7 @@ fn a_refused_pool_tries_again_as_soon_as_its_callback_gives_another_password() {
         assert!(!format!("{error} {error:?}").contains("wrong"), "{error:?}");
         thread::sleep(ms(5));
     }
-    let (asked, accepted) = (asked.load(SeqCst), proxy.accepted());
+    let (asked, accepted) = (asked.load(SeqCst) - before.0, proxy.accepted() - before.1);
     assert!(accepted <= 4, "the server was asked {accepted} times");
     assert!((accepted + 2..30).contains(&asked), "the callback was asked {asked} times");
     assert_eq!(pool.stats().circuit, Circuit::Refused);
@@ -200,7 +252,7 @@ fn a_callback_that_gives_a_new_password_each_time_does_not_make_a_refused_pool_a
         assert!(begun.elapsed() < Duration::from_secs(2), "refused after {:?}", begun.elapsed());
         thread::sleep(ms(5));
     }
-    // Attempts after about 0, 0.1, 0.5, 2.1 s and the two to four that any refused pool makes, of two passwords each.
+    // Attempts at about 0, 0, 0.2, 0.6, 1.4, 3 s and the two to four that any refused pool makes, of two passwords each.
     assert!(proxy.accepted() <= 20, "{} connections", proxy.accepted());
     assert!(asked.load(SeqCst) <= 30, "asked {} times", asked.load(SeqCst));
 }

@@ -62,6 +62,13 @@ impl PermanentFailure {
         was.is_some()
     }
 
+    /// Notes that the source of the password gives another one, which is tried.
+    pub(in crate::pool) fn has_another_password(&self) {
+        if let Some(known) = &mut *self.known.lock() {
+            known.policy.has_another_password();
+        }
+    }
+
     /// Returns for how long it has lasted.
     pub(in crate::pool) fn age(&self) -> Option<Duration> {
         self.known.lock().as_ref().map(|known| known.policy.since.elapsed())

@@ -36,7 +36,10 @@ impl Core {
         let failure = match self.permanent_failure.on_call(Instant::now()) {
             RefusedCall::Wait => return None,
             RefusedCall::Fail(error) => return Some(error),
-            RefusedCall::AskSource(error, _flight) if self.connector.has_another_password(deadline) => error,
+            RefusedCall::AskSource(error, _flight) if self.connector.has_another_password(deadline) => {
+                self.permanent_failure.has_another_password();
+                error
+            }
             RefusedCall::AskSource(error, _) => return Some(error),
             RefusedCall::AskAgain(error) => error,
         };
