@@ -28,6 +28,7 @@ mod capi {
         "pools/config",
         "pools/log",
         "pools/event",
+        "pools/password",
         "pools/pool",
         "pools/echo",
         "pools/stats",

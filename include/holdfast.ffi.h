@@ -143,6 +143,7 @@ enum {
 typedef struct holdfast_text holdfast_text;
 typedef struct holdfast_error holdfast_error;
 typedef struct holdfast_config holdfast_config;
+typedef struct holdfast_password holdfast_password;
 typedef struct holdfast_pool holdfast_pool;
 typedef struct holdfast_server holdfast_server;
 typedef struct holdfast_connection holdfast_connection;
@@ -263,6 +264,20 @@ typedef struct holdfast_event {
 typedef void (*holdfast_event_callback)(void *user_data, const holdfast_event *event);
 holdfast_str holdfast_event_name(int32_t kind);
 holdfast_status holdfast_config_set_event(holdfast_config *config, holdfast_event_callback callback, void *user_data, holdfast_destroy destroy, holdfast_error **error);
+typedef struct holdfast_password_request {
+    uint32_t struct_size;
+    int32_t was_refused;
+    holdfast_str host;
+    holdfast_str user;
+    holdfast_str dbname;
+    uint64_t timeout_ms;
+    uint32_t port;
+    uint32_t reserved;
+} holdfast_password_request;
+typedef void (*holdfast_password_callback)(void *user_data, const holdfast_password_request *request, holdfast_password *password);
+holdfast_status holdfast_config_set_password(holdfast_config *config, holdfast_password_callback callback, void *user_data, holdfast_destroy destroy, holdfast_error **error);
+holdfast_status holdfast_password_give(holdfast_password *password, const char *value, size_t value_len, holdfast_error **error);
+holdfast_status holdfast_password_fail(holdfast_password *password, const char *message, size_t message_len, holdfast_error **error);
 typedef struct holdfast_acquire_options {
     uint32_t struct_size;
     int32_t retries;

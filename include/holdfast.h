@@ -92,6 +92,9 @@ typedef struct holdfast_error holdfast_error;
  */
 typedef struct holdfast_config holdfast_config;
 
+/** The place for the answer of a password callback. Valid until the callback returns; it is not freed. */
+typedef struct holdfast_password holdfast_password;
+
 /** A pool. Free it with holdfast_pool_free. */
 typedef struct holdfast_pool holdfast_pool;
 
@@ -190,7 +193,7 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 /** TLS could not be established as sslmode demands. */
 #define HOLDFAST_STATUS_TLS 5
 
-/** The server refused the credentials. */
+/** The server refused the credentials, or the password callback gave none: the latter is retryable. */
 #define HOLDFAST_STATUS_AUTH 6
 
 /** The server or a pooler has no connection slot left (SQLSTATE 53300 and its like). */
@@ -868,6 +871,89 @@ holdfast_status holdfast_config_set_event(holdfast_config *config,
                                           void *user_data,
                                           holdfast_destroy destroy,
                                           holdfast_error **error);
+
+/* ==== Passwords ===========================================================================================
+ *
+ * A configuration can have a callback that is asked for the password at each opening of a session: for vaults, and for
+ * tokens that expire.
+ */
+
+/**
+ * The session that a password is asked for. It and its texts are valid during the callback only. It may grow at its end:
+ * struct_size is the part of it that the library filled.
+ */
+typedef struct holdfast_password_request {
+    /** As large as the library knows the struct. */
+    uint32_t struct_size;
+    /**
+     * 1 if the server has refused the password that the callback gave for this session a moment ago, else 0: one that is
+     * kept in a cache must not be given again.
+     */
+    int32_t was_refused;
+    /** The host as it was configured: a name, an address, or the directory of a Unix-domain socket. */
+    holdfast_str host;
+    /** The role that the session is for. */
+    holdfast_str user;
+    /** The database. */
+    holdfast_str dbname;
+    /** The rest of the attempt's time, in milliseconds. A password that comes later is not used, and the attempt fails. */
+    uint64_t timeout_ms;
+    /** The port. */
+    uint32_t port;
+    /** Always 0. */
+    uint32_t reserved;
+} holdfast_password_request;
+
+/**
+ * Gives a password by holdfast_password_give, or says by holdfast_password_fail why there is none. Called once the server
+ * is reached, on the thread that opens the session (a caller's or the library's), by several at once, and never while a
+ * lock is held. It may block for as long as the request says. It may call functions that do not block by their comment;
+ * calls that would block return HOLDFAST_STATUS_REENTRANT. It must not leave by longjmp or by an exception; it may end its
+ * thread (pthread_exit), which gives the session up.
+ */
+typedef void (*holdfast_password_callback)(void *user_data,
+                                           const holdfast_password_request *request,
+                                           holdfast_password *password);
+
+/**
+ * Has the callback asked for the password at each opening of a session, by pools made from this configuration. While it is
+ * set, the option password is ignored wherever it is given, and no password file is read. NULL as callback, or a second
+ * call, ends what an earlier call began, for pools yet to be made.
+ *
+ * A failure of the callback is that of the attempt: HOLDFAST_STATUS_AUTH, retryable. What it gives is dropped when the
+ * session is open or the attempt has failed, and never shows in an error, a log record or an event. When the server refuses
+ * the password, the callback is asked once more at once, since it may have changed between asking and sending: another one
+ * is tried, the same one is not sent again. A pool that was refused asks again when the next caller wants a
+ * connection, then at most every 0.1 s to 1 s, and tries the server as soon as the callback gives another password. destroy and user_data are
+ * as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy is not called. Does not
+ * block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_config_set_password(holdfast_config *config,
+                                             holdfast_password_callback callback,
+                                             void *user_data,
+                                             holdfast_destroy destroy,
+                                             holdfast_error **error);
+
+/**
+ * Gives the password, which is copied. A second call replaces the first. Only inside the callback that got the place; does
+ * not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_password_give(holdfast_password *password,
+                                       const char *value,
+                                       size_t value_len,
+                                       holdfast_error **error);
+
+/**
+ * Says why there is no password: the message is copied into the error of the attempt, so it must hold no secret. Replaces a
+ * password that was given. Only inside the callback that got the place; does not block.
+ */
+HOLDFAST_API
+holdfast_status holdfast_password_fail(holdfast_password *password,
+                                       const char *message,
+                                       size_t message_len,
+                                       holdfast_error **error);
 
 /* ==== Pools ===============================================================================================
  *

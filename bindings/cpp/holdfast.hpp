@@ -49,6 +49,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/log_record.hpp"
 #include "holdfast/event.hpp"
+#include "holdfast/password_request.hpp"
 #include "holdfast/pool.hpp"
 #include "holdfast/health.hpp"
 #include "holdfast/metrics_format.hpp"

@@ -314,15 +314,14 @@ impl PoolConfig {
     /// replaces the first. Default: none.
     ///
     /// It is called once the server is reached, on the thread that opens the session (a caller's or the library's), by
-    /// several at once, never while a lock is held. It may block until [`deadline`](PasswordRequest::deadline), which is the
-    /// attempt's; getting connections inside fails with [`Misuse`](crate::ErrorKind::Misuse). Its error, or a panic, which
-    /// goes no further, is the cause of the failed attempt: kind [`Auth`](crate::ErrorKind::Auth), retryable. What it
-    /// returns is dropped when the session is open or the attempt has failed, and never shows in an error, a log record or
-    /// `Debug`.
+    /// several at once, never while a lock is held. It may block until [`deadline`](PasswordRequest::deadline), the attempt's;
+    /// getting connections inside is [`Misuse`](crate::ErrorKind::Misuse). Its error or panic is the cause of the failed
+    /// attempt: kind [`Auth`](crate::ErrorKind::Auth), retryable. What it returns is dropped when the session is open or the
+    /// attempt has failed, and never shows in an error, a log record or `Debug`.
     ///
     /// When the server refuses the password, it is asked once more at once (`was_refused`): the password may have changed
     /// between asking and sending. Another one is tried; the same one is not sent again. A pool that was refused asks it
-    /// again when callers want a connection, 0.1 s later and then ever more rarely, and tries the server as soon as it
+    /// again when the next caller wants a connection, then at most every 0.1 s to 1 s, and tries the server as soon as it
     /// gives another password. It is dropped with the last pool and configuration that has it.
     ///
     /// ```
@@ -353,6 +352,15 @@ impl PoolConfig {
 
     pub(crate) fn connect_hook(&self) -> Option<&ConnectHook> {
         self.connect_hook.as_ref()
+    }
+
+    /// Replaces the password callback, or removes it, and returns the former one.
+    #[cfg(feature = "capi")]
+    pub(crate) fn replace_password_callback(
+        &mut self,
+        callback: Option<PasswordCallback>,
+    ) -> Option<PasswordCallback> {
+        std::mem::replace(&mut self.password_callback, callback)
     }
 
     /// Records the value of a setter; it is checked when the settings are made.

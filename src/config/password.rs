@@ -32,9 +32,9 @@ pub struct PasswordRequest<'a> {
 }
 
 /// The failure of a callback.
-type Failure = Box<dyn StdError + Send + Sync>;
+pub(crate) type PasswordFailure = Box<dyn StdError + Send + Sync>;
 
-type Ask = dyn Fn(&PasswordRequest<'_>) -> Result<String, Failure> + Send + Sync;
+type Ask = dyn Fn(&PasswordRequest<'_>) -> Result<String, PasswordFailure> + Send + Sync;
 
 /// The program's password callback. Equal are only a callback and its clones.
 #[derive(Clone)]
@@ -44,8 +44,8 @@ pub(crate) struct PasswordCallback {
 }
 
 impl PasswordCallback {
-    pub(super) fn new(
-        ask: impl Fn(&PasswordRequest<'_>) -> Result<String, Failure> + Send + Sync + 'static,
+    pub(crate) fn new(
+        ask: impl Fn(&PasswordRequest<'_>) -> Result<String, PasswordFailure> + Send + Sync + 'static,
     ) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self { id: COUNT.fetch_add(1, Ordering::Relaxed), ask: Arc::new(ask) }

@@ -194,6 +194,13 @@ fn events_metrics_health_and_the_dashboard_are_there_for_c() {
 }
 
 #[test]
+fn passwords_come_from_a_callback_at_each_opening() {
+    let server = own_server(|s| s.sql("create role app login"));
+    server.change_hba(&["host all app all scram-sha-256", "host all all all trust"]).unwrap();
+    toolchain::run_every_way("passwords", &server.url());
+}
+
+#[test]
 fn no_socket_raises_sigpipe() {
     toolchain::run_every_way("signals", &server().url());
 }

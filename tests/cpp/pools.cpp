@@ -179,6 +179,39 @@ static void every_new_session_is_set_up_by_a_function(const std::string &url)
     CHECK(holdfast::pool(config).query("select 1").one().as<int>() == 1 && *runs == 3);
 }
 
+static void passwords_come_from_a_function_at_each_opening(const std::string &url)
+{
+    auto asked = std::make_shared<int>(0);
+    auto config = holdfast::config::from_url(url);
+    // As in scheme://user:password@host.
+    const auto begin = url.find(':', url.find("://") + 3) + 1;
+    const auto right = url.substr(begin, url.find('@') - begin);
+    config.set("retry_max", 0).password_with([asked, right](const holdfast::password_request &session) -> std::string {
+        CHECK(!session.host.empty() && session.port != 0 && !session.user.empty() && !session.dbname.empty());
+        CHECK(session.timeout > 0ms && session.timeout <= 8s && !session.was_refused);
+        switch ((*asked)++) {
+        case 0: throw std::runtime_error("the vault is sealed");
+        case 1: throw 7;
+        case 2: return std::string("a\0b", 3);
+        default: return right;
+        }
+    });
+    {
+        holdfast::pool pool(config);
+        for (const auto *words : {"the vault is sealed", "no std::exception", "NUL"}) {
+            auto failed = FAILS(holdfast::status::auth, pool.acquire());
+            CHECK(failed.retryable() && std::string(failed.what()).find(words) != std::string::npos);
+        }
+        CHECK(pool.query("select 1").size() == 1 && *asked == 4);
+        config.password_with({});
+        CHECK(asked.use_count() == 2);
+    }
+    for (int i = 0; asked.use_count() > 1; i++) {
+        CHECK(i < 5000);
+        std::this_thread::sleep_for(1ms);
+    }
+}
+
 static void an_echo_pool_needs_no_server()
 {
     auto pool = holdfast::pool::echo();
@@ -202,6 +235,7 @@ int main(int argc, char **argv)
         a_closed_pool_reports_and_refuses(url);
         idle_connections_are_released_on_demand(url);
         every_new_session_is_set_up_by_a_function(url);
+        passwords_come_from_a_function_at_each_opening(url);
         an_echo_pool_needs_no_server();
     });
 }

@@ -14,9 +14,11 @@
 #include "error.hpp"
 #include "event.hpp"
 #include "log_record.hpp"
+#include "password_request.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -151,6 +153,30 @@ public:
         return *this;
     }
 
+    /// Asks `function` for the password at each opening of a session by pools made from this configuration, in place of the
+    /// option and the password file. It is called by several threads at once, may block for the request's timeout, and must not
+    /// make calls of this library that block. An exception it throws is the cause of the failed attempt (status::auth,
+    /// retryable), with the text of its what(). An empty function ends what an earlier call began, for pools yet to be made.
+    ///
+    ///     config.password_with([&](const holdfast::password_request &session) {
+    ///         return vault.token_for(session.user, session.was_refused);
+    ///     });
+    config &password_with(std::function<std::string(const password_request &)> function)
+    {
+        if (!function) {
+            detail::call([&](holdfast_error **about) {
+                return holdfast_config_set_password(it_.get(), nullptr, nullptr, nullptr, about);
+            });
+            return *this;
+        }
+        auto kept = std::make_unique<password_function>(std::move(function));
+        detail::call([&](holdfast_error **about) {
+            return holdfast_config_set_password(it_.get(), ask_password, kept.get(), forget_password, about);
+        });
+        kept.release();
+        return *this;
+    }
+
     /// Returns a copy that can be changed on its own.
     config clone() const noexcept { return config(holdfast_config_clone(it_.get())); }
     holdfast_config *native() const noexcept { return it_.get(); }
@@ -195,6 +221,24 @@ private:
             // No caller could catch it, and a log record or event is no reason to end the program.
         }
     }
+    using password_function = std::function<std::string(const password_request &)>;
+    static void ask_password(void *user_data, const holdfast_password_request *it, holdfast_password *answer) noexcept
+    {
+        const auto fail = [&](std::string_view why) {
+            holdfast_password_fail(answer, why.data(), why.size(), nullptr);
+        };
+        try {
+            const auto given = (*static_cast<const password_function *>(user_data))(password_request::of(*it));
+            if (holdfast_password_give(answer, given.data(), given.size(), nullptr) != HOLDFAST_STATUS_OK)
+                fail("it gave what is not UTF-8 or has a NUL inside");
+        } catch (const std::exception &thrown) {
+            fail(thrown.what());
+        } catch (...) {
+            fail("it threw what is no std::exception");
+        }
+    }
+    static void forget_password(void *user_data) noexcept { delete static_cast<password_function *>(user_data); }
+
     template <class Told>
     static void forget(void *user_data) noexcept
     {

@@ -291,6 +291,40 @@ static void callbacks_may_end_their_thread(void)
     holdfast_pool_free(pool);
 }
 
+static void end_when_asked(void *count, const holdfast_password_request *request, holdfast_password *password)
+{
+    /* That of the URL, as in scheme://user:password@host. */
+    const char *secret = strchr(strstr(url, "://") + 3, ':') + 1;
+    holdfast_error *error;
+    (void)request;
+    OK(holdfast_password_give(password, secret, (size_t)(strchr(secret, '@') - secret), &error));
+    __sync_fetch_and_add((int *)count, 1);
+    if (ends_threads == -2)
+        pthread_exit(NULL);
+}
+
+/* The session is given up; the next one is opened as if nothing had been. */
+static void a_password_callback_may_end_its_thread(void)
+{
+    const size_t rounds = as_many_as(50);
+    int count = 0;
+    holdfast_error *error;
+    holdfast_config *config = configured("1");
+    holdfast_pool *pool;
+
+    OK(holdfast_config_set_password(config, end_when_asked, &count, NULL, &error));
+    pool = opened(config);
+    for (size_t i = 0; i < rounds; i++) {
+        ends_threads = -2;
+        on_a_thread_of_its_own(asks_once, pool);
+        ends_threads = 0;
+        is_as_before(pool);
+        on_a_thread_of_its_own(closes_what_is_idle, pool);
+    }
+    CHECK((size_t)count >= rounds);
+    holdfast_pool_free(pool);
+}
+
 /* A call that has begun before the callback was taken away may still use it: so it lasts as long as the program. */
 static int times_ready;
 
@@ -394,6 +428,7 @@ int main(int argc, char **argv)
     }
     signals_reach_the_hosts_threads_only();
     callbacks_may_end_their_thread();
+    a_password_callback_may_end_its_thread();
     a_queues_callback_may_end_the_workers();
     a_transactions_body_may_end_its_thread();
     cancellation_waits_for_the_call_to_return();

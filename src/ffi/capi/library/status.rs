@@ -23,7 +23,7 @@ pub const HOLDFAST_STATUS_REFUSED: i32 = 3;
 pub const HOLDFAST_STATUS_UNREACHABLE: i32 = 4;
 /// TLS could not be established as sslmode demands.
 pub const HOLDFAST_STATUS_TLS: i32 = 5;
-/// The server refused the credentials.
+/// The server refused the credentials, or the password callback gave none: the latter is retryable.
 pub const HOLDFAST_STATUS_AUTH: i32 = 6;
 /// The server or a pooler has no connection slot left (SQLSTATE 53300 and its like).
 pub const HOLDFAST_STATUS_SERVER_FULL: i32 = 7;

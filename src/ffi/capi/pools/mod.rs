@@ -6,6 +6,7 @@ pub(super) mod event;
 pub(super) mod log;
 pub(super) mod observe;
 pub(super) mod option;
+pub(super) mod password;
 pub(super) mod pool;
 pub(super) mod serve;
 pub(super) mod stats;

@@ -12,6 +12,7 @@ use crate::ffi::capi::fuzzing::world::echo_pool;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::*;
 use crate::ffi::capi::pools::log::holdfast_log_record;
+use crate::ffi::capi::pools::password::*;
 use crate::ffi::capi::pools::pool::*;
 use crate::ffi::capi::pools::stats::*;
 use crate::ffi::capi::results::result::*;
@@ -72,6 +73,23 @@ pub(super) unsafe extern "C-unwind" fn log(user_data: *mut c_void, record: *cons
     unsafe {
         said((*record).message);
         said((*record).pool);
+        called(user_data);
+    }
+}
+
+/// # Safety
+/// As the library promises: the data of this callback, a request, and the place for the answer.
+pub(super) unsafe extern "C-unwind" fn password(
+    user_data: *mut c_void,
+    request: *const holdfast_password_request,
+    answer: *mut holdfast_password,
+) {
+    // SAFETY: as promised; the text ends in NUL.
+    unsafe {
+        said((*request).host);
+        said((*request).user);
+        let status = holdfast_password_give(answer, c"secret".as_ptr(), usize::MAX, ptr::null_mut());
+        assert_eq!(status, HOLDFAST_STATUS_OK);
         called(user_data);
     }
 }

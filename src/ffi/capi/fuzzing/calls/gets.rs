@@ -18,6 +18,7 @@ use crate::ffi::capi::pools::config::*;
 use crate::ffi::capi::pools::echo::*;
 use crate::ffi::capi::pools::log::*;
 use crate::ffi::capi::pools::option::*;
+use crate::ffi::capi::pools::password::*;
 use crate::ffi::capi::pools::pool::*;
 use crate::ffi::capi::pools::stats::*;
 use crate::ffi::capi::queues::queue::*;
@@ -31,7 +32,11 @@ use crate::testing::fuzzing::Draws;
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
     match which % 20 {
-        0 | 1 => make_config(tables, draws),
+        0 => make_config(tables, draws),
+        1 => {
+            make_config(tables, draws);
+            set_password(tables, draws);
+        }
         2 if draws.byte() & 1 == 0 => set_connect(tables, draws),
         2 => set_log(tables, draws),
         3 => open_pool(tables, draws),
@@ -91,6 +96,28 @@ fn set_connect(tables: &mut Tables, draws: &mut Draws<'_>) {
     if done != HOLDFAST_STATUS_OK {
         // SAFETY: it stayed ours.
         unsafe { callbacks::destroy_script(script) };
+    }
+}
+
+fn set_password(tables: &mut Tables, draws: &mut Draws<'_>) {
+    let config = tables.pick(Kind::Config, draws);
+    let callback: holdfast_password_callback =
+        if draws.byte() & 7 == 7 { None } else { Some(callbacks::password) };
+    let data = callbacks::user_data();
+    let done = tables.told(draws, |error| {
+        // SAFETY: NULL or live, of whatever kind; the data is destroyed by the library if it takes it.
+        unsafe { holdfast_config_set_password(config, callback, data, Some(callbacks::destroy), error) }
+    });
+    if done != HOLDFAST_STATUS_OK {
+        // SAFETY: it stayed ours.
+        unsafe { callbacks::destroy(data) };
+    }
+    // No program can have a place for an answer outside of a callback.
+    let (place, text) = (config.cast::<holdfast_password>(), c"text".as_ptr());
+    // SAFETY: NULL or live, of another kind; the text ends in NUL.
+    unsafe {
+        assert_ne!(holdfast_password_give(place, text, HOLDFAST_NUL, ptr::null_mut()), HOLDFAST_STATUS_OK);
+        assert_ne!(holdfast_password_fail(place, text, HOLDFAST_NUL, ptr::null_mut()), HOLDFAST_STATUS_OK);
     }
 }
 
