@@ -19,17 +19,27 @@ function kindOf({ kind, attempts = [] }) {
   return isCut ? 'server_full' : kind
 }
 
+function setCause(error, reason) {
+  Object.defineProperty(error, 'cause', { value: reason, enumerable: false, writable: true, configurable: true })
+}
+
 class Causes {
   constructor() {
     /** What kept the last attempts from opening a session, by kind. */
     this._byKind = new Map()
     this._last = undefined
+    this._ofPassword = undefined
   }
 
   /** An attempt failed, as the addon describes it. */
   failed(description) {
     this._byKind.set(description.kind, description)
     this._last = description
+  }
+
+  /** The program's function for the password gave none. */
+  passwordFailed(error) {
+    this._ofPassword = error
   }
 
   /** A session was opened: what callers wait for now is something else. */
@@ -41,16 +51,19 @@ class Causes {
   errorOf(description) {
     const kind = kindOf(description)
     if (kind !== description.kind) description = { ...description, kind }
-    const cause = description.sqlstate ? undefined : this._byKind.get(kind)
+    // The server has not refused anything: there was no password to send.
+    const hasNoPassword = kind === 'auth' && description.retryable
+    const cause = description.sqlstate || hasNoPassword ? undefined : this._byKind.get(kind)
     if (cause?.sqlstate) {
       const answer = Object.fromEntries(ANSWER.map((name) => [name, cause[name]]))
       return toError({ ...description, ...answer })
     }
     const error = toError(description)
+    if (hasNoPassword && this._ofPassword !== undefined) setCause(error, this._ofPassword)
     if (WAITED.has(kind) && this._last !== undefined && error.code === undefined) {
       const reason = toError(this._last)
       error.code = reason.code
-      Object.defineProperty(error, 'cause', { value: reason, enumerable: false, writable: true, configurable: true })
+      setCause(error, reason)
     }
     return error
   }

@@ -20,7 +20,7 @@ const MOST_WAITS = 2 ** 31 - 1
 /** As the fourth word of a completion: what its payload is. src/runtime.h has the same list. */
 const PAYLOAD = { none: 0, packInArena: 1, packOfItsOwn: 2, packs: 3, error: 4, connection: 5, value: 6 }
 /** As the second word: what comes from elsewhere than the queue. */
-const MESSAGE = { done: 32, event: 33, log: 34, body: 35, readable: 36 }
+const MESSAGE = { done: 32, event: 33, log: 34, body: 35, readable: 36, password: 37 }
 
 /** The addon hands completions to the one that attached last, so this is done once. */
 function startDispatcher(addon) {
@@ -105,6 +105,11 @@ function startDispatcher(addon) {
         return
       }
       const pool = listeners.get(tag)?.deref()
+      if (kind === MESSAGE.password) {
+        if (pool === undefined) addon.answerPassword(payload.asking, undefined, 'the pool has ended')
+        else pool._onPassword(payload)
+        return
+      }
       if (pool === undefined) return
       if (kind === MESSAGE.event) pool._onEvent(payload)
       else pool._onLog(payload)

@@ -141,10 +141,9 @@ function checkClient(Class) {
 /**
  * What the library is to be told.
  * @param {object} options as the program gave them
- * @param {string | null | undefined} password if it was a function: what that returned
  * @returns {{ pairs: string[], queryTimeout: number, waitLimit: number, files: { remove(): void } }}
  */
-function readOptions(options, password) {
+function readOptions(options) {
   const pairs = []
   const settings = []
   const push = (pair) => {
@@ -174,7 +173,8 @@ function readOptions(options, password) {
   const isGiven = (key) => merged[key] !== undefined || merged[camel(key)] !== undefined || Boolean(url?.mentions?.(key)) || process.env[`HOLDFAST_${key.toUpperCase()}`] !== undefined
   const waiting = readWaiting(merged, isGiven)
   for (const pair of waiting.pairs) push(pair)
-  const secret = typeof options.password === 'function' ? password : options.password || merged.password
+  // A function is asked by the library, for each session.
+  const secret = typeof options.password === 'function' ? undefined : options.password || merged.password
   if (secret !== undefined && secret !== null && secret !== '') push(['password', String(secret)])
   if (url?.text) pairs.push('', url.text)
   if (settings.length > 0) push(['options', [process.env.PGOPTIONS && !merged.options ? process.env.PGOPTIONS : '', ...settings].join(' ').trim()])

@@ -102,26 +102,23 @@ class Pool extends PoolOpening {
   }
 
   /** `done(error, client, release)` is never called before this returns. */
-  _acquire(options, done, known) {
-    if (known === undefined) this._busy += 1
+  _acquire(options, done, isCounted = false) {
+    if (!isCounted) this._busy += 1
     const failed = (error) => {
       this._unbusy()
       done(error, undefined, NOOP)
     }
     if (this._handle === NONE) {
-      this._whenOpen(() => this._acquire(options, done, 'open'), failed)
+      this._whenOpen(() => this._acquire(options, done, true), failed)
       return
     }
     const { signal, maxRetries, timeout = this._waitLimit } = options
-    const poolHandle = this._handle
     let over = false
     const settle = (failure, handle, processID) => {
       signal?.removeEventListener('abort', abort)
       if (failure) {
-        const error = this._errorOf(failure)
-        const again = (refused) => (refused ? failed(refused) : this._acquire(options, done, 'again'))
         if (over) this._unbusy()
-        else if (!this._refused(error, again, poolHandle, known === 'again')) failed(error)
+        else failed(this._errorOf(failure))
         return
       }
       if (over) {
@@ -301,19 +298,6 @@ class Pool extends PoolOpening {
     if (encoded === undefined) return
     this._busy += 1
     query.owner = this
-    if (typeof this.options.password === 'function') {
-      const { _handle: handle } = this
-      const { isSecondTry } = query
-      query.again = (error) => {
-        query.again = undefined
-        query.isSecondTry = true
-        return this._refused(error, (refused) => {
-          this._unbusy()
-          if (refused) query.fail(refused)
-          else this._submit(query)
-        }, handle, isSecondTry)
-      }
-    }
     const tag = take(query)
     query.number = submitted(tag, addon.submitQuery(this._handle, tag, query.text, encoded.buffer, encoded.count, query.format,
       query.idempotent ? 1 : 0, query.retries, query.deadline, this._waitLimit))

@@ -79,8 +79,6 @@ class Query {
     this.scope = undefined
     /** What the program gave in its place, where it was an object. */
     this.config = undefined
-    this.again = undefined
-    this.isSecondTry = false
   }
 
   /** A promise of its result, or undefined if it has a callback. */
@@ -158,7 +156,6 @@ class Query {
     if (this.signal !== undefined) this.signal.removeEventListener('abort', this.onAbort)
     if (failure) {
       const error = this.owner?._errorOf ? this.owner._errorOf(failure) : toError(failure)
-      if (this.again !== undefined && this.again(error)) return
       this.owner?.queryOver(this, error)
       this.fail(error)
       return

@@ -11,6 +11,11 @@ const pools = (globalThis[PLACE] ??= new Map())
 
 const digest = (value) => createHash('sha256').update(JSON.stringify(value)).digest('hex')
 
+function checkNamed(options, functions) {
+  if (functions.length === 0 || options.name || typeof options.shared === 'string') return
+  throw new TypeError(`a shared pool cannot tell whether the function given as ${functions.join(' and ')} is the one of before: give the pool a name, as in Pool.shared({ name: 'shop', ... })`)
+}
+
 /**
  * Two functions of the same text may have captured different things, such as a tenant's password, and a module that is loaded
  * again makes new ones that are meant to be the same: which it is only the program knows, and says by a name.
@@ -21,9 +26,7 @@ function keyOf(options) {
     if (typeof value === 'function') functions.push(name)
     return value
   }))
-  if (functions.length > 0 && !options.name && typeof options.shared !== 'string') {
-    throw new TypeError(`Pool.shared cannot tell whether the function given as ${functions.join(' and ')} is the one of before: give the pool a name, as in Pool.shared({ name: 'shop', ... })`)
-  }
+  checkNamed(options, functions)
   return digest(Object.entries(plain).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
@@ -40,8 +43,11 @@ const Shared = {
   },
 
   /** The name under which threads of this process find the library's pool. A digest, since there may be a password in it. */
-  nameOf(pairs, shared) {
-    return digest([pairs, typeof shared === 'string' ? shared : ''])
+  nameOf(pairs, options) {
+    const { shared, password } = options
+    const asks = typeof password === 'function'
+    if (asks) checkNamed(options, ['password'])
+    return digest([pairs, typeof shared === 'string' ? shared : '', asks])
   },
 }
 

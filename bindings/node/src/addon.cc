@@ -26,6 +26,7 @@ static napi_value init(napi_env env, napi_value exports)
         {"openPool", open_pool},
         {"freePool", free_pool},
         {"closePool", close_pool},
+        {"answerPassword", answer_password},
         {"submitQuery", submit_query},
         {"submitAcquire", submit_acquire},
         {"submitTransaction", submit_transaction},

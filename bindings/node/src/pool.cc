@@ -60,13 +60,14 @@ holdfast_status configure(napi_env env, const Arguments &arguments, holdfast_con
 
 } // namespace
 
-// (pairs, tag, level of log records, name if shared) -> handle, or what is wrong.
+// (pairs, tag, level of log records, name if shared, whether there is a function for the password) -> handle, or what is wrong.
 napi_value open_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
     Runtime &self = runtime(env);
     std::string name = arguments.string(3);
-    Listener listener{self.mailbox, arguments.integer(1)};
+    const bool answers = arguments.integer(4) != 0;
+    Listener listener{self.mailbox, arguments.integer(1), answers};
     if (!name.empty()) {
         if (SharedPool *there = join_shared(name, listener))
             return make(env, self.add(HandleKind::pool, there));
@@ -81,6 +82,8 @@ napi_value open_pool(napi_env env, napi_callback_info info)
         wrong.clear();
     if (status == HOLDFAST_STATUS_OK)
         status = tell(config, fanout, arguments.integer(2), &error);
+    if (status == HOLDFAST_STATUS_OK && answers)
+        status = ask_for_passwords(config, fanout, &error);
     if (status == HOLDFAST_STATUS_OK)
         status = holdfast_pool_open(config, &pool, &error);
     holdfast_config_free(config);

@@ -324,6 +324,9 @@ void Runtime::shut()
         case HandleKind::body:
             delete static_cast<std::shared_ptr<Body> *>(slot.object);
             break;
+        case HandleKind::asking:
+            delete static_cast<std::shared_ptr<Asking> *>(slot.object);
+            break;
         default:
             break;
         }

@@ -21,13 +21,13 @@
 
 namespace holdfast_node {
 
-enum class HandleKind : uint8_t { free, pool, connection, stream, copy_in, copy_out, server, body };
+enum class HandleKind : uint8_t { free, pool, connection, stream, copy_in, copy_out, server, body, asking };
 
 // As the last of a completion's words: what its payload is. lib/dispatcher.js has the same list.
 enum class Payload : int32_t { none, pack_in_arena, pack_of_its_own, packs, error, connection, value };
 
 // As the kind of a completion that is no completion of the queue. Those of the queue are below 32.
-enum class MessageKind : int32_t { done = 32, event = 33, log = 34, body = 35, readable = 36 };
+enum class MessageKind : int32_t { done = 32, event = 33, log = 34, body = 35, readable = 36, password = 37 };
 
 // Something from another thread, made into JavaScript on the thread of the environment.
 struct Message {
@@ -52,6 +52,26 @@ struct Body {
             return;
         over = true;
         status = with;
+        changed.notify_all();
+    }
+};
+
+// The question for a password: a thread of the library waits here until JavaScript has answered. It is finished with
+// HOLDFAST_STATUS_OK by an answer, and else because its environment ends.
+struct Asking : Body {
+    // The password, or why there is none.
+    std::string text;
+    bool is_password = false;
+
+    void answer(bool with_password, std::string with)
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (over)
+            return;
+        over = true;
+        status = HOLDFAST_STATUS_OK;
+        is_password = with_password;
+        text = std::move(with);
         changed.notify_all();
     }
 };

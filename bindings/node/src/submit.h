@@ -39,6 +39,7 @@ napi_value submit_acquire(napi_env env, napi_callback_info info);
 napi_value submit_transaction(napi_env env, napi_callback_info info);
 napi_value finish_body(napi_env env, napi_callback_info info);
 napi_value cancel_request(napi_env env, napi_callback_info info);
+napi_value answer_password(napi_env env, napi_callback_info info);
 
 napi_value submit_connection_query(napi_env env, napi_callback_info info);
 napi_value submit_connection_script(napi_env env, napi_callback_info info);

@@ -48,6 +48,8 @@ export interface ConnectionParameters {
   database: string
   host: string
   port: number
+  /** The server has refused, a moment ago, what the function said for the same connection: do not take it from a cache again. */
+  wasRefused: boolean
 }
 
 /** A number of milliseconds, or text with a unit: '500ms', '15s', '30min'. */

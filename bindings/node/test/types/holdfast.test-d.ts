@@ -67,3 +67,5 @@ class Cursor {
   submit() {}
 }
 expectType<Cursor>(client.query(new Cursor()))
+
+new Pool({ password: async (session) => (session?.wasRefused ? 'fresh' : 'secret') })
