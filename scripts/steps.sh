@@ -36,7 +36,7 @@ mkfifo "$folder/pipe"
 # It ends at the line that says so, not by a signal, nor when the pipe is closed: a server that a test left behind may hold that.
 (
     trap '' INT TERM HUP
-    exec awk "${by_line[@]}" -v summary="$summary" -v start="$(date +%s)" \
+    exec awk ${by_line[@]+"${by_line[@]}"} -v summary="$summary" -v start="$(date +%s)" \
         -v threads="${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}" -f scripts/count-tests.awk
 ) <"$folder/pipe" &
 counter=$!
