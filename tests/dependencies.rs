@@ -122,3 +122,26 @@ fn the_architecture_page_tells_where_each_main_package_serves() -> TestResult {
     assert!(missing.is_empty(), "not in the table: {missing:?}");
     Ok(())
 }
+
+/// `include` in the manifest takes what git ignores, too: what npm installed for an example was published with the crate.
+#[test]
+fn the_published_crate_has_only_what_is_in_the_repository() -> TestResult {
+    const WRITTEN_BY_CARGO: [&str; 3] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
+    let listed = cargo(&["package", "--list", "--offline", "--allow-dirty"])?;
+    let tracked = Command::new("git").args(["ls-files"]).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
+    let tracked = String::from_utf8(tracked.stdout)?;
+    let tracked: Vec<_> = tracked.lines().collect();
+    assert!(tracked.len() > 400, "git has {} files", tracked.len());
+    let others: Vec<_> =
+        listed.lines().filter(|file| !WRITTEN_BY_CARGO.contains(file) && !tracked.contains(file)).collect();
+    assert!(
+        others.is_empty(),
+        "{} files are not in the repository: {:?}",
+        others.len(),
+        &others[..others.len().min(5)]
+    );
+    for file in ["src/lib.rs", "include/holdfast.h", "examples/ledger.rs", "LICENSE-MIT"] {
+        assert!(listed.lines().any(|line| line == file), "{file} is not published");
+    }
+    Ok(())
+}
