@@ -39,7 +39,7 @@ pub(crate) fn write_bind(
             + portal.len()
             + statement.len()
             + count * BYTES_PER_PARAMETER
-            + result_formats.len() * size_of::<i16>(),
+            + size_of_val(result_formats),
     );
     out.extend_from_slice(b"B\0\0\0\0");
     for name in [portal, statement] {

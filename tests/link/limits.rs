@@ -84,7 +84,10 @@ const ACTIONS: [(&str, Action); 10] = [
     ("query_typed", |conn| conn.query_typed(&format!("select {LARGE}"), &[]).map(drop)),
     ("query_raw", |conn| {
         let rows = conn.query_raw(&format!("select {LARGE} from generate_series(1, 3)"), [0i32; 0])?;
-        rows.for_each(|row| Ok(drop(row)))
+        rows.for_each(|row| {
+            drop(row);
+            Ok(())
+        })
     }),
     ("simple_query", |conn| conn.simple_query(&format!("select {LARGE}")).map(drop)),
     ("stream", |conn| {
