@@ -267,3 +267,25 @@ fn statements_come_out_of_the_connections_cache() {
     // The one that asks is a fourth.
     assert_eq!(prepared, 4);
 }
+
+#[test]
+fn a_body_whose_statement_went_stale_is_run_again() {
+    let pool = Pool::new(config(server(), "stale-body").max_size(1)).unwrap();
+    pool.batch_execute("drop table if exists stale_in_body; create table stale_in_body (a int)").unwrap();
+    let mut columns = Vec::new();
+    let mut runs = 0;
+    // The pool is not told of what a block of code does.
+    let unseen = "do $$ begin execute 'deallocate all'; end $$";
+    for change in ["select 1", "alter table stale_in_body add column b int", unseen] {
+        pool.batch_execute(change).unwrap();
+        let counted = pool.transaction(|tx| {
+            runs += 1;
+            tx.execute("insert into stale_in_body values (1)", &[])?;
+            Ok::<_, holdfast::Error>(tx.query("select * from stale_in_body", &[])?[0].len())
+        });
+        columns.push(counted.unwrap());
+    }
+    assert_eq!((columns.as_slice(), runs), (&[1, 2, 2][..], 5), "the second and the third run twice");
+    let rows: i64 = pool.query_one("select count(*) from stale_in_body", &[]).unwrap().get(0);
+    assert_eq!(rows, 3, "each took effect once");
+}
