@@ -8,8 +8,9 @@
 //!
 //! What differs between the two libraries:
 //!
-//! - Connections come from a pool: there is no `Client::connect`, `Config` nor `NoTls`. `conn.client()` lends a `postgres::Client`
-//!   on the same session to code that insists on one.
+//! - Connections come from a pool: there is no `Client::connect`, `Config` nor `NoTls`, and no `Client::close`: a connection goes
+//!   back when it is dropped, and `discard()` closes it. `conn.client()` lends a `postgres::Client` on the same session to code
+//!   that insists on one.
 //! - Errors are `holdfast::Error`. `as_db_error`, `code` and `is_closed` are there, and say the same of what the server said;
 //!   `DbError` is `ServerMessage`, whose `position()` is returned by value and whose `severity()` is never localized. The words of
 //!   other errors are others.
@@ -20,7 +21,7 @@
 //! - Any text is prepared once for each connection; `prepare` is for those who want to know types. A `Statement` goes with any
 //!   connection. What went stale is prepared anew.
 //! - The rows of one result share its memory, until the last of them is dropped.
-//! - `query_portal_raw` fetches the rows it was asked for at once.
+//! - Types of the user's own are looked up once for all connections of the pool, and again when they turn out to have been altered.
 //! - `cancel_token()` returns a `CancelHandle`, whose `cancel()` needs no TLS settings.
 //! - A guard that was leaked (`mem::forget`) keeps the connection from other statements until it goes back to its pool.
 //! - Numbers of processes in notifications are the same, and `notifications().len()` counts those that came with replies.
