@@ -2554,9 +2554,11 @@ int holdfast_queue_fd(const holdfast_queue *queue);
  * holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of
  * the library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake
  * the thread that does, since a worker waits for it. Calls in it that would block return HOLDFAST_STATUS_REENTRANT.
- * NULL ends it, and a second call replaces it. destroy, which may be NULL, is called once with user_data after the
+ * A second call replaces it. NULL ends it: when that returns, no call of it is under way or will come, and destroy was
+ * called; inside a callback it returns at once. destroy, which may be NULL, is called once with user_data after the
  * last use. If this call fails, user_data stays with the caller. Completions that wait at this moment are not
- * announced: drain once after this call. Any thread; does not block.
+ * announced: drain once after this call. Any thread; NULL blocks until the calls under way have returned, so a lock
+ * that these wait for must not be held; all else does not block.
  */
 HOLDFAST_API
 holdfast_status holdfast_queue_on_ready(const holdfast_queue *queue,

@@ -1,10 +1,56 @@
 //! Notification of the program that completions wait: a readable descriptor, a callback.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+
+use crate::sys::callback;
+use crate::sys::sync::{Condvar, Mutex};
 
 /// The program's callback. Dropped once it will not be called any more.
-pub(crate) type Callback = dyn Fn() + Send + Sync;
+pub(crate) struct Callback {
+    run: Box<dyn Fn() + Send + Sync>,
+    /// Dropped after `run`, and what that holds.
+    gone: TellsGone,
+}
+
+#[derive(Default)]
+struct Gone {
+    is: Mutex<bool>,
+    changed: Condvar,
+}
+
+struct TellsGone(Arc<Gone>);
+
+impl Drop for TellsGone {
+    fn drop(&mut self) {
+        *self.0.is.lock() = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Callback {
+    pub(crate) fn new(run: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { run: Box::new(run), gone: TellsGone(Arc::default()) })
+    }
+
+    pub(super) fn call(&self) {
+        callback::run(|| (self.run)());
+    }
+
+    /// Gives up a callback that was taken away, and blocks until every call of it has returned and it is dropped. Inside a
+    /// callback, which may be this one, it does not block.
+    pub(crate) fn end(self: Arc<Self>) {
+        let gone = self.gone.0.clone();
+        drop(self);
+        if callback::is_running() {
+            return;
+        }
+        let mut is_gone = gone.is.lock();
+        while !*is_gone {
+            gone.changed.wait(&mut is_gone);
+        }
+    }
+}
 
 /// An eventfd, created on first use, so that programs without one pay nothing.
 #[derive(Default)]

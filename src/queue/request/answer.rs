@@ -32,6 +32,6 @@ impl Done {
 /// Runs the program's callback.
 pub(in crate::queue) fn call(callback: PendingCallback) {
     if let Some(callback) = callback {
-        crate::sys::callback::run(|| callback());
+        callback.call();
     }
 }

@@ -77,7 +77,7 @@ fn the_callback_is_called_once_for_each_time_the_queue_was_empty() {
     let (queue, pool) = (Queue::new(10), nowhere());
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = calls.clone();
-    let callback: Arc<Callback> = Arc::new(move || {
+    let callback = Callback::new(move || {
         counter.fetch_add(1, SeqCst);
     });
     assert!(queue.on_ready(Some(callback)).is_none());
@@ -100,11 +100,32 @@ fn the_callback_is_called_once_for_each_time_the_queue_was_empty() {
 }
 
 #[test]
+fn the_end_of_a_callback_waits_until_no_call_of_it_is_under_way() {
+    let (queue, pool) = (Queue::new(10), nowhere());
+    let (entered, has_entered) = std::sync::mpsc::channel();
+    let returned = Arc::new(AtomicUsize::new(0));
+    let counter = returned.clone();
+    let callback = Callback::new(move || {
+        let _ = entered.send(());
+        thread::sleep(Duration::from_millis(200));
+        counter.fetch_add(1, SeqCst);
+    });
+    assert!(queue.on_ready(Some(callback)).is_none());
+    thread::scope(|scope| {
+        scope.spawn(|| answer(ticket(&queue, &pool, 1).unwrap(), Urgency::Now));
+        has_entered.recv().unwrap();
+        queue.on_ready(None).expect("there is one").end();
+        assert_eq!(returned.load(SeqCst), 1);
+        assert_eq!(Arc::strong_count(&returned), 1, "the callback is gone");
+    });
+}
+
+#[test]
 fn a_callback_may_drain_and_submit() {
     let (queue, pool) = (Queue::new(10), nowhere());
     let drained = Arc::new(AtomicUsize::new(0));
     let again = (queue.clone(), pool.clone(), drained.clone());
-    let callback: Arc<Callback> = Arc::new(move || {
+    let callback = Callback::new(move || {
         let (queue, pool, drained) = &again;
         assert!(crate::sys::callback::is_running());
         if drained.fetch_add(queue.drain(10).len(), SeqCst) < 3 {

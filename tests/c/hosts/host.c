@@ -325,7 +325,7 @@ static void a_password_callback_may_end_its_thread(void)
     holdfast_pool_free(pool);
 }
 
-/* A call that has begun before the callback was taken away may still use it: so it lasts as long as the program. */
+/* How often the callback below was called. */
 static int times_ready;
 
 static void end_when_ready(void *count)

@@ -27,7 +27,7 @@ use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
 use crate::ffi::capi::results::pack::{Pack, holdfast_pack};
 use crate::ffi::capi::results::result::{Block, Blocks, holdfast_result, holdfast_results};
 use crate::ffi::capi::statements::pipeline::{Outcomes, holdfast_outcomes};
-use crate::queue::{Answer, Completion, Kind, Queue, Trouble};
+use crate::queue::{Answer, Callback, Completion, Kind, Queue, Trouble};
 use crate::sys::fork::Generation;
 use crate::sys::{callback, cancellation};
 
@@ -168,9 +168,11 @@ pub unsafe extern "C-unwind" fn holdfast_queue_fd(queue: *const holdfast_queue) 
 /// holdfast_queue_drain has taken everything: drain until it returns less than asked for. It is called on threads of
 /// the library, with no lock held, perhaps on several at the same time; it may drain and submit, but should only wake
 /// the thread that does, since a worker waits for it. Calls in it that would block return HOLDFAST_STATUS_REENTRANT.
-/// NULL ends it, and a second call replaces it. destroy, which may be NULL, is called once with user_data after the
+/// A second call replaces it. NULL ends it: when that returns, no call of it is under way or will come, and destroy was
+/// called; inside a callback it returns at once. destroy, which may be NULL, is called once with user_data after the
 /// last use. If this call fails, user_data stays with the caller. Completions that wait at this moment are not
-/// announced: drain once after this call. Any thread; does not block.
+/// announced: drain once after this call. Any thread; NULL blocks until the calls under way have returned, so a lock
+/// that these wait for must not be held; all else does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_queue_on_ready(
     queue: *const holdfast_queue,
@@ -183,11 +185,15 @@ pub unsafe extern "C-unwind" fn holdfast_queue_on_ready(
         // SAFETY: `queue` is NULL or live.
         let queue = unsafe { hold(queue)? };
         let user_data = UserData::new(user_data, destroy);
-        let callback = callback.map(|callback| -> Arc<crate::queue::Callback> {
+        let ends = callback.is_none();
+        let callback = callback.map(|callback| {
             // SAFETY: the program gave the function for this data.
-            Arc::new(move || unsafe { callback(user_data.get()) })
+            Callback::new(move || unsafe { callback(user_data.get()) })
         });
-        drop(queue.core.on_ready(callback));
+        let former = queue.core.on_ready(callback);
+        if let Some(former) = former.filter(|_| ends) {
+            former.end();
+        }
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
