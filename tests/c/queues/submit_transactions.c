@@ -3,16 +3,6 @@
 
 #include <pthread.h>
 
-static void expect_nothing_but_success(holdfast_queue *queue, int32_t kind)
-{
-    holdfast_completion done = next(queue);
-    if (done.status != HOLDFAST_STATUS_OK)
-        fprintf(stderr, "%s\n", holdfast_error_message(done.error).ptr);
-    CHECK(done.status == HOLDFAST_STATUS_OK && done.kind == kind);
-    CHECK(done.result == NULL && done.results == NULL && done.outcomes == NULL && done.pack == NULL);
-    CHECK(done.connection == NULL);
-}
-
 static holdfast_connection *acquire(holdfast_pool *pool)
 {
     holdfast_connection *connection;

@@ -318,7 +318,7 @@ int main(int argc, char **argv)
 
     CHECK(argc > 1);
     OK(holdfast_pool_open_url(argv[1], HOLDFAST_NUL, &pool, &error));
-    try_it(pool, "drop table if exists account; create table account (n int primary key)");
+    try_it(pool, "drop table if exists account; create table account (n int primary key); insert into account values (1)");
     a_body_commits_by_success(pool);
     a_body_rolls_back_by_anything_else(pool);
     conflicts_are_run_again_and_nothing_else(pool);
