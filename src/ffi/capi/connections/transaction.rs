@@ -196,6 +196,26 @@ pub unsafe extern "C-unwind" fn holdfast_connection_rollback(
     unsafe { guard(error, body) }
 }
 
+/// Runs a command about a savepoint.
+///
+/// # Safety
+/// `connection` is NULL or live; `name` is readable up to its length or NUL; `error` is NULL or writable.
+unsafe fn at_savepoint(
+    connection: *mut holdfast_connection,
+    name: *const c_char,
+    name_len: usize,
+    error: *mut *mut holdfast_error,
+    work: impl FnOnce(&mut RawSession<'_>, &str) -> crate::Result<()>,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: as promised.
+        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
+        checkout.with(|conn| with_raw(conn, |raw| work(raw, name)))
+    };
+    // SAFETY: as promised.
+    unsafe { guard(error, body) }
+}
+
 /// Sets a savepoint in the open transaction. Any text without a NUL will do as its name, which the library quotes; the
 /// server distinguishes names by their first 63 bytes. Blocks and fails as holdfast_connection_query.
 #[unsafe(no_mangle)]
@@ -205,13 +225,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_savepoint(
     name_len: usize,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        checkout.with(|conn| with_raw(conn, |raw| raw.savepoint(name)))
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { at_savepoint(connection, name, name_len, error, |raw, name| raw.savepoint(name)) }
 }
 
 /// Undoes what was done since a savepoint, which stays; a failed transaction can go on from there. Blocks and fails as
@@ -223,13 +238,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_rollback_to(
     name_len: usize,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        checkout.with(|conn| with_raw(conn, |raw| raw.rollback_to(name)))
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { at_savepoint(connection, name, name_len, error, |raw, name| raw.rollback_to(name)) }
 }
 
 /// Forgets a savepoint; what was done since then stays part of the transaction. Blocks and fails as
@@ -241,13 +251,8 @@ pub unsafe extern "C-unwind" fn holdfast_connection_release_savepoint(
     name_len: usize,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let body = || {
-        // SAFETY: `connection` is NULL or live; the text is readable up to its length or NUL.
-        let (checkout, name) = unsafe { (hold(connection.cast_const())?, text(name, name_len, "name")?) };
-        checkout.with(|conn| with_raw(conn, |raw| raw.release_savepoint(name)))
-    };
-    // SAFETY: `error` is NULL or writable.
-    unsafe { guard(error, body) }
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { at_savepoint(connection, name, name_len, error, |raw, name| raw.release_savepoint(name)) }
 }
 
 /// The transaction status of the connection: a HOLDFAST_TRANSACTION_ constant, as of the server's last answer;
