@@ -188,6 +188,8 @@ typedef struct holdfast_snapshot {
     uint32_t opening;
     uint32_t waiting;
     int32_t limited_by;
+    uint32_t fleet_share;
+    uint32_t fleet_peers;
 } holdfast_snapshot;
 holdfast_status holdfast_error_status(const holdfast_error *error);
 holdfast_str holdfast_error_kind(const holdfast_error *error);

@@ -402,10 +402,14 @@ typedef struct holdfast_snapshot {
     uint32_t in_use;
     /** Connections being opened. */
     uint32_t opening;
-    /** Threads waiting for a connection. */
+    /** Threads and submitted requests that wait for a connection. */
     uint32_t waiting;
     /** The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant. */
     int32_t limited_by;
+    /** The connections that fleet coordination allows this pool; 0 before its first census. */
+    uint32_t fleet_share;
+    /** The number of pools of the fleet that hold connections, this one included; 0 as for fleet_share. */
+    uint32_t fleet_peers;
 } holdfast_snapshot;
 
 /** The status that the failed call returned. */

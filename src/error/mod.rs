@@ -38,6 +38,8 @@ pub(crate) use password_fault::PasswordFault;
 pub(crate) use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;
 pub use snapshot::PoolSnapshot;
+#[cfg(any(feature = "json", feature = "capi"))]
+pub(crate) use snapshot::gauges;
 pub(crate) use sqlstate::is_transaction_conflict;
 pub(crate) use stale::{Staleness, is_duplicate_name, is_unknown_name};
 

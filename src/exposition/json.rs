@@ -8,6 +8,7 @@ use super::families::code_name;
 use super::names;
 use super::observation::Observation;
 use crate::Pool;
+use crate::error::{LimitedBy, PoolSnapshot, gauges};
 use crate::observe::exhaustion::{Exhaustion, Holder, ServerSlots, SlotUse};
 use crate::observe::health::Health;
 use crate::observe::histogram::Distribution;
@@ -40,19 +41,7 @@ fn figures(seen: &Observation) -> Value {
         "time_ms": since_1970_ms(SystemTime::now()),
         "uptime_s": seconds(seen.age),
         "pool": { "name": seen.name, "target": seen.target },
-        "connections": {
-            "max_size": stats.max_size,
-            "min_idle": seen.min_idle,
-            "limit": stats.limit,
-            "limited_by": stats.limited_by.map(|by| by.name()),
-            "fleet_share": stats.fleet_share,
-            "fleet_peers": stats.fleet_peers,
-            "total": stats.total,
-            "idle": stats.idle,
-            "in_use": stats.in_use,
-            "opening": stats.opening,
-            "waiting": stats.waiting,
-        },
+        "connections": connections(stats, seen.min_idle),
         "oldest_waiter_s": seconds(seen.oldest_waiter),
         "circuit": { "state": stats.circuit.name(), "for_s": stats.circuit_for.map(seconds) },
         "counters": names::json_counters(seen).map(|(key, n)| (key.to_owned(), json!(n))).collect::<Map<_, _>>(),
@@ -74,6 +63,41 @@ fn figures(seen: &Observation) -> Value {
             "remedy": alert.remedy(),
         })).collect::<Vec<_>>(),
     })
+}
+
+/// Returns the gauges, and the configured number of idle connections to keep.
+fn connections(gauges: &PoolSnapshot, min_idle: u32) -> Value {
+    macro_rules! insert {
+        ($map:ident; $from:ident; $($(#[$doc:meta])* $gauge:ident: $Type:ty,)+) => {
+            $($map.insert(stringify!($gauge).to_owned(), $from.$gauge.shown());)+
+        };
+    }
+    let mut map = Map::from_iter([("min_idle".to_owned(), json!(min_idle))]);
+    gauges!(insert, map; gauges);
+    map.into()
+}
+
+/// A gauge as JSON shows it.
+trait Shown {
+    fn shown(self) -> Value;
+}
+
+impl Shown for u32 {
+    fn shown(self) -> Value {
+        self.into()
+    }
+}
+
+impl Shown for Option<u32> {
+    fn shown(self) -> Value {
+        self.into()
+    }
+}
+
+impl Shown for Option<LimitedBy> {
+    fn shown(self) -> Value {
+        self.map(LimitedBy::name).into()
+    }
 }
 
 fn durations(of: &Distribution) -> Value {

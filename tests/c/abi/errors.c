@@ -62,7 +62,7 @@ static void a_refusal_tells_of_every_attempt(void)
     CHECK(!holdfast_error_attempt(error, 2, &attempt));
     CHECK(holdfast_error_snapshot(error, &snapshot));
     CHECK(snapshot.max_size == 3 && snapshot.limit == 3 && snapshot.idle == 0 && snapshot.in_use == 0);
-    CHECK(snapshot.waiting == 0);
+    CHECK(snapshot.waiting == 0 && snapshot.fleet_share == 0 && snapshot.fleet_peers == 0);
     holdfast_error_free(error);
 
     options.retries = HOLDFAST_NO_RETRY;

@@ -52,6 +52,12 @@ pub(in crate::ffi::capi) unsafe fn read<T: Growing>(place: *const T, name: &str)
     }
 }
 
+/// Returns a struct whose fields are all zero.
+pub(in crate::ffi::capi) fn zeroed<T: Growing>() -> T {
+    // SAFETY: such a struct is valid when all its bytes are zero.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
 /// Fills a struct of C's up to its size; bytes beyond our fields are zeroed. Its `struct_size` stays.
 ///
 /// # Safety

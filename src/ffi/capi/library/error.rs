@@ -7,9 +7,10 @@
 use std::ffi::c_int;
 use std::ptr;
 
+use super::gauges::fill_gauges;
 use super::status::{self, HOLDFAST_STATUS_OK, holdfast_status};
 use super::text::{EMPTY, Text, holdfast_str, literal};
-use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, ServerMessage};
+use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, ServerMessage, gauges};
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, micros, or_default};
@@ -106,13 +107,17 @@ pub struct holdfast_snapshot {
     pub in_use: u32,
     /// Connections being opened.
     pub opening: u32,
-    /// Threads waiting for a connection.
+    /// Threads and submitted requests that wait for a connection.
     pub waiting: u32,
     /// The limit that keeps limit below max_size: a HOLDFAST_LIMITED_BY_ constant.
     pub limited_by: i32,
+    /// The connections that fleet coordination allows this pool; 0 before its first census.
+    pub fleet_share: u32,
+    /// The number of pools of the fleet that hold connections, this one included; 0 as for fleet_share.
+    pub fleet_peers: u32,
 }
 
-// SAFETY: repr(C), eight u32 and an i32.
+// SAFETY: repr(C), eight u32, an i32, two u32.
 unsafe impl Growing for holdfast_snapshot {}
 
 /// A failed attempt at opening a connection. Set struct_size before the call that fills it. The texts belong to the
@@ -405,17 +410,8 @@ pub unsafe extern "C-unwind" fn holdfast_error_snapshot(
     or_default(false, || {
         // SAFETY: the caller gives NULL or a live error.
         let Some(found) = unsafe { look(error)? }.snapshot else { return Ok(false) };
-        let filled = holdfast_snapshot {
-            struct_size: 0,
-            max_size: found.max_size,
-            limit: found.limit,
-            total: found.total,
-            idle: found.idle,
-            in_use: found.in_use,
-            opening: found.opening,
-            waiting: found.waiting,
-            limited_by: limited_by(found.limited_by),
-        };
+        let mut filled: holdfast_snapshot = growable::zeroed();
+        gauges!(fill_gauges, filled; found);
         // SAFETY: `snapshot` is NULL or as large as its `struct_size` says.
         unsafe { growable::write(snapshot, &filled, "holdfast_snapshot")? };
         Ok(true)

@@ -1,12 +1,13 @@
 //! Statistics.
 
 use super::pool::holdfast_pool;
-use crate::error::{ErrorKind, LimitedBy};
+use crate::error::{ErrorKind, LimitedBy, gauges};
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{guard, or_default};
 use crate::ffi::capi::boundary::handle::hold;
 use crate::ffi::capi::library::error::{HOLDFAST_LIMITED_BY_NOTHING, holdfast_error, limited_by};
+use crate::ffi::capi::library::gauges::fill_gauges;
 use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::library::text::{ended, holdfast_str, literal};
 use crate::pool::{Circuit, CloseReason, Stats};
@@ -146,15 +147,8 @@ fn described(stats: &Stats) -> holdfast_stats {
             *place = stats.errors_of(kind);
         }
     }
-    holdfast_stats {
-        struct_size: 0,
-        max_size: stats.max_size,
-        limit: stats.limit,
-        total: stats.total,
-        idle: stats.idle,
-        in_use: stats.in_use,
-        opening: stats.opening,
-        waiting: stats.waiting,
+    let gauges = stats.gauges;
+    let mut filled = holdfast_stats {
         gets: stats.gets,
         waits: stats.waits,
         timeouts: stats.timeouts,
@@ -171,7 +165,6 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_discarded: stats.closes_by(CloseReason::Discarded),
         closed_pool_closed: stats.closes_by(CloseReason::PoolClosed),
         errors,
-        limited_by: limited_by(stats.limited_by),
         circuit: circuit(stats.circuit),
         circuit_ms: stats.circuit_for.map_or(0, |length| length.as_millis() as u64),
         probes: stats.probes,
@@ -179,10 +172,11 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_released: stats.closes_by(CloseReason::Released),
         closed_wrong_role: stats.closes_by(CloseReason::WrongRole),
         closed_shared: stats.closes_by(CloseReason::Shared),
-        fleet_share: stats.fleet_share.unwrap_or(0),
-        fleet_peers: stats.fleet_peers.unwrap_or(0),
         validations: stats.validations,
-    }
+        ..growable::zeroed()
+    };
+    gauges!(fill_gauges, filled; gauges);
+    filled
 }
 
 /// Fills *stats. Any thread; costs one short lock. HOLDFAST_STATUS_ARGUMENT if struct_size is not set.
