@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::binaries::Binaries;
 use super::error::Error;
+use super::launch::Launch;
 use super::port::free_port;
 use super::scram;
-use super::server::{EmbeddedPostgres, Launch};
+use super::server::EmbeddedPostgres;
 use super::settings::Settings;
 use super::workspace::{Workspace, run};
 

@@ -3,8 +3,9 @@
 use rustix::process::Signal;
 
 use super::error::Error;
+use super::launch::signal;
 use super::processes;
-use super::server::{EmbeddedPostgres, signal};
+use super::server::EmbeddedPostgres;
 
 impl EmbeddedPostgres {
     /// Stops every process of the server in its tracks (`SIGSTOP`). The kernel goes on accepting connections for it, so

@@ -36,6 +36,7 @@ mod builder;
 mod error;
 mod faults;
 mod files;
+mod launch;
 mod port;
 mod processes;
 mod scram;
