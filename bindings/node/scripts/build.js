@@ -3,7 +3,8 @@
 // Builds the addon with what the system has: cargo for the library, its C++ compiler for the glue, and the headers of the
 // Node that runs this. Nothing is downloaded. `npm install` runs it, which has nothing to do where the prebuilt addon of this
 // platform was installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already.
-// HOLDFAST_STATIC=1 links OpenSSL and the C++ library in, for an addon that goes to other machines.
+// HOLDFAST_STATIC=1 links OpenSSL and the C++ library in, for an addon that goes to other machines; HOLDFAST_STATIC=in-library says that
+// libholdfast.a has OpenSSL in it (the feature `vendored`).
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -76,14 +77,15 @@ function isPrebuilt() {
 
 /** OpenSSL, found at run time or, for other machines, linked in. */
 function libraries() {
-  if (process.env.HOLDFAST_STATIC !== '1') return ['-lssl', '-lcrypto']
+  if (!process.env.HOLDFAST_STATIC) return ['-lssl', '-lcrypto']
+  if (process.env.HOLDFAST_STATIC === 'in-library') return process.platform === 'darwin' ? [] : ['-static-libstdc++', '-static-libgcc']
   if (process.platform !== 'darwin') return ['-l:libssl.a', '-l:libcrypto.a', '-static-libstdc++', '-static-libgcc']
   const prefix = process.env.OPENSSL_DIR || '/opt/homebrew/opt/openssl@3'
   return ['libssl.a', 'libcrypto.a'].map((name) => path.join(prefix, 'lib', name))
 }
 
 function main() {
-  if (process.env.HOLDFAST_SKIP_BUILD || (process.env.HOLDFAST_STATIC !== '1' && isPrebuilt())) return
+  if (process.env.HOLDFAST_SKIP_BUILD || (!process.env.HOLDFAST_STATIC && isPrebuilt())) return
   const sources = fs.readdirSync(path.join(here, 'src')).filter((name) => name.endsWith('.cc'))
     .map((name) => path.join(here, 'src', name))
   const compiler = process.env.CXX || 'c++'

@@ -1,6 +1,6 @@
 'use strict'
 
-// What is published, laid out in npm/: for the platform that this runs on, a package that has nothing but the addon
+// What is published, laid out in npm/: for the platform that this runs on (or HOLDFAST_PLATFORM, see prebuild-linux.sh), a package that has nothing but the addon
 // (npm/linux-x64); and `--main`, once those of all platforms are gathered there, the package itself (npm/pg-holdfast), which
 // depends on each of them optionally, so that npm installs the one that fits. The package.json of the checkout does not name
 // them: they exist only once they are published.
@@ -25,11 +25,11 @@ function write(directory, manifest) {
 }
 
 function platformPackage() {
-  const name = platformName()
+  const name = process.env.HOLDFAST_PLATFORM || platformName()
   if (!PLATFORMS.includes(name)) throw new Error(`no package is laid out for ${name}: add it to PLATFORMS in lib/platform.js`)
   const directory = path.join(out, name)
   fs.mkdirSync(directory, { recursive: true })
-  const env = { ...process.env, HOLDFAST_STATIC: '1', HOLDFAST_OUT: path.join(directory, 'holdfast.node') }
+  const env = { ...process.env, HOLDFAST_STATIC: process.env.HOLDFAST_STATIC || '1', HOLDFAST_OUT: path.join(directory, 'holdfast.node') }
   const { status } = spawnSync(process.execPath, [path.join(__dirname, 'build.js')], { stdio: 'inherit', env })
   if (status !== 0) throw new Error(`the addon was not built (status ${status}): see above`)
   const [os, cpu, musl] = name.split('-')

@@ -204,8 +204,7 @@ fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result
     };
     let file = match &settings.root {
         RootCertificates::System => {
-            builder
-                .set_default_verify_paths()
+            load_system_roots(builder)
                 .map_err(|e| openssl_error("could not load the system's root certificates", e))?;
             return Ok(Verify::ChainAndName);
         }
@@ -227,6 +226,22 @@ fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result
     load_root_file(builder, &file)?;
     load_revocations(builder, settings)?;
     Ok(if wanted == Verify::Nothing { Verify::Chain } else { wanted })
+}
+
+/// Loads the roots from where OpenSSL was built to look, or from where `SSL_CERT_FILE` and `SSL_CERT_DIR` say. An OpenSSL that
+/// came with Holdfast was built for no system in particular: there the places of the usual distributions are tried.
+fn load_system_roots(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    #[cfg(feature = "vendored")]
+    if !["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+        let places = openssl_probe::probe();
+        if places.cert_file.is_some() || places.cert_dir.first().is_some() {
+            return builder.load_verify_locations(
+                places.cert_file.as_deref(),
+                places.cert_dir.first().map(PathBuf::as_path),
+            );
+        }
+    }
+    builder.set_default_verify_paths()
 }
 
 fn load_root_file(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Error> {
