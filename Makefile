@@ -210,6 +210,15 @@ abi: ## Write down anew, in abi/, which functions and types the C library has
 readme: ## Write the options reference in docs/configuration.md anew
 	HOLDFAST_WRITE_README=1 $(CARGO) test --quiet --test readme
 
+# The dashboard as its test sees it in a browser, and the demonstration as a terminal shows it.
+.PHONY: pictures
+pictures: ## Make the pictures in docs/ anew (needs Chromium and python3; installs pyte and rich from PyPI into target/)
+	$(CARGO) build --release --features cli --bin holdfast
+	$(CARGO) test --quiet --all-features --test dashboard the_page_shows_the_pool_live
+	cp $(TARGET)/screenshots/light.png docs/dashboard-light.png
+	cp $(TARGET)/screenshots/dark.png docs/dashboard-dark.png
+	python3 scripts/demo-picture.py $(TARGET)/release/holdfast
+
 # mdBook is not a dependency of the checks: the links are checked by a test, which knows the files outside docs/ as well.
 .PHONY: docs
 docs: doc ## Check the links of all documents, and build the book (target/book) where mdBook is installed

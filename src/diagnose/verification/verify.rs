@@ -101,7 +101,7 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "frozen",
         title: "frozen server",
-        claim: "a server that hangs holds nobody past his deadline, and is used again once it goes on",
+        claim: "a server that hangs holds no caller past its deadline, and is used again once it goes on",
         kind: Kind::Scene(scenarios::frozen),
     },
     Check {

@@ -233,7 +233,7 @@ function drawTables(s) {
   const c = s.counters;
   rows($("counters"), ["what", "how many"], [
     ["checkouts", count(c.gets)], ["waits", count(c.waits)], ["calls without a connection in time", count(c.timeouts)], ["calls not let into the queue", count(c.shed)],
-    ["connections opened", count(c.opens)], ["openings retried", count(c.retries)], ["probes of an absent server", count(c.probes)], ["proofs of idle connections", count(c.validations)],
+    ["connections opened", count(c.opens)], ["openings retried", count(c.retries)], ["probes of a server out of reach", count(c.probes)], ["validations of idle connections", count(c.validations)],
     ["statements completed", count(c.statements)], ["returned inside a transaction", count(c.rolled_back)], ["leaks suspected", count(c.leaks)],
     ["sent", bytes(c.bytes_sent)], ["received", bytes(c.bytes_received)],
   ]);
