@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::sys::sync::Mutex;
 
+#[cfg(feature = "capi")]
 use super::load_shedding::Shed;
 #[cfg(feature = "capi")]
 use super::{Admission, Pooled};
