@@ -87,8 +87,8 @@ pub(super) struct Core {
     pub(super) refill_is_paused: AtomicBool,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
-    /// A pooler was found to lend the server's connections, so that sessions cannot be reset.
-    pub(super) lends_server_connections: AtomicBool,
+    /// A pooler was found between, which changes the server session: sessions cannot be reset.
+    pub(super) is_behind_pooler: AtomicBool,
     /// User-defined types, looked up by any connection of the pool.
     pub(super) catalog: Arc<Catalog>,
     pub(super) log: Logger,
@@ -150,7 +150,7 @@ impl Core {
             refills_later: SingleFlight::default(),
             refill_is_paused: AtomicBool::new(false),
             fleet: FleetWatch::new(fleet),
-            lends_server_connections: AtomicBool::new(false),
+            is_behind_pooler: AtomicBool::new(false),
             catalog: Arc::default(),
             log: Logger::new(label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
@@ -181,8 +181,7 @@ impl Core {
     /// Returns whether sessions are reset between two checkouts.
     #[inline]
     pub(super) fn resets_sessions(&self) -> bool {
-        self.settings.session_reset != SessionReset::None
-            && !self.lends_server_connections.load(Ordering::Relaxed)
+        self.settings.session_reset != SessionReset::None && !self.is_behind_pooler.load(Ordering::Relaxed)
     }
 
     /// Returns whether this process is a child that inherited the pool by `fork`: then nothing of the pool may be touched.

@@ -117,28 +117,53 @@ fn the_quick_start_in_python_reads_rows_and_catches_an_error() {
     assert_eq!(by_environment, said);
 }
 
-/// The one block of code of that language in a document.
-fn block_in(document: &str, language: &str) -> String {
+/// The blocks of code of that language in a document.
+fn blocks_in(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).unwrap();
     let fence = format!("```{language}\n");
-    let mut blocks = text.split(&fence).skip(1);
-    let block = blocks.next().and_then(|rest| rest.split("```").next());
-    assert!(blocks.next().is_none(), "more than one block of {language} in {document}");
-    block.unwrap_or_else(|| panic!("no block of {language} in {document}")).to_owned()
+    text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }
 
-fn pasted(document: &str, language: &str, extension: &str) -> PathBuf {
+/// A file with a program.
+fn pasted(program: &str, extension: &str) -> PathBuf {
     let path = toolchain::program(&format!("readme.{extension}"));
-    fs::write(&path, block_in(document, language)).unwrap();
+    fs::write(&path, program).unwrap();
     path
 }
 
+/// A file with the only block of that language in the README.
+fn pasted_from_readme(language: &str) -> PathBuf {
+    match blocks_in("README.md", language).as_slice() {
+        [block] => pasted(block, language),
+        blocks => panic!("{} blocks of {language} in the README", blocks.len()),
+    }
+}
+
+/// Has Ctrl-C end a statement that waits, with the function of docs/c-and-cpp.md.
+const INTERRUPTED: &str = r#"
+import os, signal
+connection = c_void_p()
+assert not holdfast.holdfast_pool_acquire(pool, None, byref(connection), byref(error))
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+statement = lambda: holdfast.holdfast_connection_query(
+    connection, b"select pg_sleep(600)", NUL, None, c_size_t(0), 0, byref(result), byref(error))
+try:
+    interruptible(connection, statement)
+except KeyboardInterrupt:
+    print(holdfast.holdfast_error_message(error).ptr.decode().splitlines()[0])
+"#;
+
 #[test]
 fn the_programs_of_the_documents_run_as_they_stand() {
-    let c = run(&mut build("gcc", &[], &pasted("README.md", "c", "c"), "readme-c"));
+    let c = run(&mut build("gcc", &[], &pasted_from_readme("c"), "readme-c"));
     assert_eq!(c, "1 squared is 1\n2 squared is 4\n3 squared is 9\n");
-    let cpp = run(&mut build("g++", &["-std=c++17"], &pasted("README.md", "cpp", "cpp"), "readme-cpp"));
+    let cpp = run(&mut build("g++", &["-std=c++17"], &pasted_from_readme("cpp"), "readme-cpp"));
     assert_eq!(cpp, "1 squared is 1\n2 squared is 4 (even)\n3 squared is 9\n84\n");
-    let python = run(Command::new(PYTHON).arg(pasted("docs/c-and-cpp.md", "python", "py")));
-    assert_eq!(python, "hello, postgres\n");
+    let mut python = blocks_in("docs/c-and-cpp.md", "python");
+    assert_eq!(python.len(), 2, "the first program, and what a later section adds to it");
+    python.push(INTERRUPTED.to_owned());
+    let python = run(Command::new(PYTHON).arg(pasted(&python.concat(), "py")));
+    let (greeting, canceled) = python.split_once('\n').unwrap();
+    assert_eq!(greeting, "hello, postgres");
+    assert!(canceled.contains("cancel"), "{canceled}");
 }

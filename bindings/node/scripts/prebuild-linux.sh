@@ -64,7 +64,13 @@ build() {
         HOLDFAST_LIB_DIR=$target/zig-build/${rust%."$glibc"}/lib node scripts/prebuild.js
     local addon=${HOLDFAST_NPM_DIR:-npm}/$name/holdfast.node
     [[ $name == *-musl ]] || check_glibc "$addon"
+    if [[ $name == "$(node -p 'require("./lib/platform").platformName()')" ]]; then
+        node -e 'require(require("path").resolve(process.argv[1]))' "$addon"
+        say "$addon loads"
+    fi
 }
 
 get_tools
+# The headers of Node, where it comes without them.
+[[ -d node_modules ]] || npm ci --ignore-scripts --no-audit --no-fund
 for name in "${names[@]}"; do build "$name"; done

@@ -234,7 +234,7 @@ fn load_system_roots(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> 
     #[cfg(feature = "vendored")]
     if !["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
         let places = openssl_probe::probe();
-        if places.cert_file.is_some() || places.cert_dir.first().is_some() {
+        if places.cert_file.is_some() || !places.cert_dir.is_empty() {
             return builder.load_verify_locations(
                 places.cert_file.as_deref(),
                 places.cert_dir.first().map(PathBuf::as_path),

@@ -56,7 +56,7 @@ pub(in crate::pool) struct OpenConnection {
     /// `None`: never.
     expires_at: Option<Tick>,
     /// A caller has had it since its session was reset, or opened.
-    pub(in crate::pool) was_lent: bool,
+    pub(in crate::pool) was_checked_out: bool,
     /// The caller set a deadline of its own, to be undone on return.
     pub(in crate::pool) deadline_changed: bool,
     /// The present checkout, and the durations of all.
@@ -98,7 +98,7 @@ impl OpenConnection {
             last_user: None,
             must_revalidate: false,
             expires_at: life.map(|life| now.plus(life)),
-            was_lent: false,
+            was_checked_out: false,
             deadline_changed: false,
             checkout: Arc::new(Checkout::new(settings.metrics)),
             _slot: slot,

@@ -23,7 +23,7 @@ const DISCARD_SQL: &str = concat!("deallocate all; discard plans; ", state!());
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pool) enum Reset {
     Done,
-    /// Another session than the one that was opened has answered: a pooler lends server connections.
+    /// Another session than the one that was opened has answered: a pooler is between.
     BehindPooler,
 }
 

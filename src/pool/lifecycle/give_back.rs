@@ -23,7 +23,7 @@ impl Core {
         let requests = self.end_use(&mut conn);
         let fate = if requests == Requests::Settled && conn.is_at_rest() && conn.link.has_no_leftovers() {
             conn.dismiss_guest();
-            if conn.was_lent && self.resets_sessions() {
+            if conn.was_checked_out && self.resets_sessions() {
                 Fate::Settle(requests)
             } else {
                 self.fate_of_clean(&mut conn)

@@ -61,7 +61,7 @@ impl Core {
     /// Resets the session of a connection that a caller had, and has the program set it up again, if the pool does that.
     /// `Err` has a connection that cannot be used again, unless it is lost.
     fn reset_session(self: &Arc<Self>, mut conn: Parked, end: Instant) -> Result<Parked, Option<Parked>> {
-        if !conn.was_lent || !self.resets_sessions() || !conn.is_at_rest() {
+        if !conn.was_checked_out || !self.resets_sessions() || !conn.is_at_rest() {
             return Ok(conn);
         }
         failpoint!(self, "resetting");
@@ -81,7 +81,7 @@ impl Core {
                 return Err(Some(conn));
             }
         }
-        conn.was_lent = false;
+        conn.was_checked_out = false;
         match self.set_up(conn, end) {
             (Some(conn), Ok(())) => Ok(conn),
             (conn, outcome) => {
@@ -95,7 +95,7 @@ impl Core {
 
     #[cold]
     fn note_lent_server_connections(&self) {
-        if !self.lends_server_connections.swap(true, Ordering::Relaxed) {
+        if !self.is_behind_pooler.swap(true, Ordering::Relaxed) {
             self.log.warn(
                 &[],
                 format_args!(

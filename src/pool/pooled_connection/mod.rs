@@ -55,12 +55,12 @@ impl PooledConnection {
         place: Option<Place>,
         waited: Duration,
     ) -> Self {
-        conn.was_lent = true;
+        conn.was_checked_out = true;
         core.begin_checkout(&conn, place, waited);
         Self { conn: Some(conn), core, for_set_up: false }
     }
 
-    /// Lends a connection to `on_connect`. It is in no checkout.
+    /// Gives a connection to `on_connect`. It is in no checkout.
     pub(in crate::pool) fn for_set_up(core: Arc<Core>, conn: Parked) -> Self {
         Self { conn: Some(conn), core, for_set_up: true }
     }

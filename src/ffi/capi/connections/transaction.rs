@@ -319,7 +319,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_transaction(
 /// The name of a body in messages.
 pub(in crate::ffi::capi) const BODY: &str = "the body of the transaction";
 
-/// Lends a connection to a function of the program's, takes it back, and says what came of it.
+/// Gives a connection to a function of the program's, takes it back, and says what came of it.
 pub(in crate::ffi::capi) fn run_body(
     name: &str,
     checkout: CheckedOut,
