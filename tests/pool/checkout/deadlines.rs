@@ -242,10 +242,10 @@ fn waiting_for_notifications_does_not_disturb_what_follows() {
     use fallible_iterator::FallibleIterator;
     let pool = Pool::new(config(server(), "listener").statement_deadline(ms(2000))).unwrap();
     let mut conn = pool.get().unwrap();
-    conn.batch_execute("listen news").unwrap();
+    conn.batch_execute("listen patience").unwrap();
     let nothing = conn.notifications().timeout_iter(ms(100)).next().unwrap();
     assert!(nothing.is_none());
-    pool.batch_execute("notify news, 'hello'").unwrap();
+    pool.batch_execute("notify patience, 'hello'").unwrap();
     let note = conn.notifications().timeout_iter(ms(2000)).next().unwrap().expect("a notification");
     assert_eq!(note.payload(), "hello");
     conn.batch_execute("unlisten *").unwrap();
