@@ -31,7 +31,7 @@ fn workflows_name_scripts_steps_and_targets_that_exist() {
     for (file, command) in &commands {
         let words: Vec<_> = command.split_whitespace().collect();
         for word in &words {
-            let is_script = word.starts_with("scripts/") || word.starts_with(".ci/");
+            let is_script = word.ends_with(".sh") || word.starts_with(".ci/");
             if is_script && !root.join(word).exists() {
                 missing.push(format!("{file}: {word}"));
             }
