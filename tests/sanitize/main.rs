@@ -32,12 +32,18 @@ fn run_all(prepare: impl Fn(&Path) -> Command) {
         let name = source.file_stem().unwrap().to_str().unwrap();
         let mut command = prepare(&source);
         let begun = Instant::now();
-        let output = if name == "full" {
-            let full = own_server(|s| s.max_connections(5));
-            let _held = fill(&full.url());
-            command.arg(full.url()).output()
-        } else {
-            command.arg(server.url()).output()
+        let output = match name {
+            "full" => {
+                let full = own_server(|s| s.max_connections(5));
+                let _held = fill(&full.url());
+                command.arg(full.url()).output()
+            }
+            "passwords" => {
+                let asking = own_server(|s| s.sql("create role app login"));
+                asking.change_hba(&["host all app all scram-sha-256", "host all all all trust"]).unwrap();
+                command.arg(asking.url()).output()
+            }
+            _ => command.arg(server.url()).output(),
         };
         let output = output.unwrap_or_else(|e| panic!("{command:?}: {e}"));
         println!("{name}: {:.1} s", begun.elapsed().as_secs_f32());
