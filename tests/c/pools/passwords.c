@@ -118,12 +118,12 @@ static void rotate(const holdfast_pool *admin)
     pthread_mutex_unlock(&vault.lock);
 }
 
-static volatile int over;
+static int over;
 
 static void *works(void *pool)
 {
     holdfast_error *error = NULL;
-    while (!over)
+    while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST))
         OK(ask(pool, "select 1", &error));
     return NULL;
 }
@@ -145,7 +145,7 @@ static void rotations_under_load_fail_no_call(const holdfast_pool *admin)
         rotate(admin);
         pause_ms(30);
     }
-    over = 1;
+    __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
     for (size_t i = 0; i < 4; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK((size_t)vault.asked >= rotations);
