@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the prebuilt addon of the Node package for the platform that this runs on, into bindings/node/npm, and tries whether it
-# loads. In a container with Alpine or Debian, as root, it installs what is missing first. Written for any POSIX shell: Alpine has no
+# loads. In a container with Alpine, as root, it installs what is missing first. Those for glibc are built by
+# bindings/node/scripts/prebuild-linux.sh. Written for any POSIX shell: Alpine has no
 # other at first.
 #
 # Usage: scripts/prebuild.sh                  on each platform
@@ -25,9 +26,6 @@ fi
 
 if [ "$(id -u)" = 0 ] && command -v apk >/dev/null; then
     apk add --no-cache bash build-base curl make openssl-dev openssl-libs-static perl pkgconf
-elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v c++ >/dev/null; then
-    apt-get update
-    apt-get install --yes --no-install-recommends build-essential curl libssl-dev pkg-config
 fi
 if ! command -v cargo >/dev/null; then
     curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs | sh -s -- -y --profile minimal

@@ -51,10 +51,10 @@ impl<'a> HostPassword<'a> {
     /// # Errors
     /// Those of the program's callback.
     pub(super) fn renew(&self, deadline: Instant) -> Result<bool, Error> {
-        if !self.is_changeable() || !matches!(&*self.state.borrow(), State::InHand(_)) {
-            return Ok(false);
-        }
-        let State::InHand(refused) = self.state.replace(State::NotAsked) else { return Ok(false) };
+        let refused = match &*self.state.borrow() {
+            State::InHand(refused) if self.is_changeable() => refused.clone(),
+            _ => return Ok(false),
+        };
         self.state.replace(State::Renewed(refused.clone()));
         let password = self.ask(deadline, true)?;
         if password.is_none() || password == refused {

@@ -6,8 +6,8 @@
 //! minute at most, shortened at random by up to a half.
 //!
 //! Where the source of a refused password may give another, it is asked sooner: when the next caller wants a connection, and then
-//! after waits that double from a tenth of a second to a second. If it does give another and that is refused too, the waits double up to a minute: a source that makes
-//! a new token each time must not have the server asked ever again.
+//! after waits that double from a tenth of a second to a second. If it does give another and that is refused too, the waits double
+//! up to a minute: a source that makes a new token each time must not have the server asked ever again.
 
 use std::time::{Duration, Instant};
 

@@ -101,10 +101,10 @@ public:
     /// exception it throws is dropped. It lives until configuration and pools are done with it.
     config &on_log(log_level level, std::function<void(const log_record &)> function)
     {
-        auto kept = std::make_unique<std::function<void(const log_record &)>>(std::move(function));
+        auto kept = std::make_unique<told_function<log_record>>(std::move(function));
         detail::call([&](holdfast_error **about) {
             return holdfast_config_set_log(it_.get(), static_cast<std::int32_t>(level), tell_record, kept.get(),
-                                           forget<log_record>, about);
+                                           forget<told_function<log_record>>, about);
         });
         kept.release();
         return *this;
@@ -126,9 +126,9 @@ public:
             });
             return *this;
         }
-        auto kept = std::make_unique<std::function<void(const event &)>>(std::move(function));
+        auto kept = std::make_unique<told_function<event>>(std::move(function));
         detail::call([&](holdfast_error **about) {
-            return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget<event>, about);
+            return holdfast_config_set_event(it_.get(), tell_event, kept.get(), forget<told_function<event>>, about);
         });
         kept.release();
         return *this;
@@ -143,11 +143,10 @@ public:
     ///     config.on_connect([](holdfast::connection_ref connection) { connection.query("set time zone 'UTC'"); });
     config &on_connect(std::function<void(connection_ref)> function)
     {
-        using kept_function = std::function<void(connection_ref)>;
-        auto kept = function ? std::make_unique<kept_function>(std::move(function)) : nullptr;
+        auto kept = function ? std::make_unique<set_up_function>(std::move(function)) : nullptr;
         detail::call([&](holdfast_error **about) {
             return holdfast_config_set_connect(it_.get(), kept ? set_up : nullptr, kept.get(),
-                                               kept ? forget_set_up : nullptr, about);
+                                               kept ? forget<set_up_function> : nullptr, about);
         });
         kept.release();
         return *this;
@@ -171,7 +170,7 @@ public:
         }
         auto kept = std::make_unique<password_function>(std::move(function));
         detail::call([&](holdfast_error **about) {
-            return holdfast_config_set_password(it_.get(), ask_password, kept.get(), forget_password, about);
+            return holdfast_config_set_password(it_.get(), ask_password, kept.get(), forget<password_function>, about);
         });
         kept.release();
         return *this;
@@ -189,6 +188,12 @@ private:
         });
     }
 
+    // What is kept for the library to call.
+    template <class Told>
+    using told_function = std::function<void(const Told &)>;
+    using set_up_function = std::function<void(connection_ref)>;
+    using password_function = std::function<std::string(const password_request &)>;
+
     // Called by the library.
     static void tell_record(void *user_data, const holdfast_log_record *it) noexcept
     {
@@ -199,7 +204,7 @@ private:
     static holdfast_status set_up(void *user_data, holdfast_connection *connection, holdfast_error **about) noexcept
     {
         try {
-            (*static_cast<const std::function<void(connection_ref)> *>(user_data))(connection_ref(connection));
+            (*static_cast<const set_up_function *>(user_data))(connection_ref(connection));
             return HOLDFAST_STATUS_OK;
         } catch (const error &failure) {
             *about = holdfast_error_clone(failure.native());
@@ -208,20 +213,15 @@ private:
             return HOLDFAST_STATUS_CONFIG;
         }
     }
-    static void forget_set_up(void *user_data) noexcept
-    {
-        delete static_cast<std::function<void(connection_ref)> *>(user_data);
-    }
     template <class Told>
     static void tell(void *user_data, const Told &it) noexcept
     {
         try {
-            (*static_cast<const std::function<void(const Told &)> *>(user_data))(it);
+            (*static_cast<const told_function<Told> *>(user_data))(it);
         } catch (...) {
             // No caller could catch it, and a log record or event is no reason to end the program.
         }
     }
-    using password_function = std::function<std::string(const password_request &)>;
     static void ask_password(void *user_data, const holdfast_password_request *it, holdfast_password *answer) noexcept
     {
         const auto fail = [&](std::string_view why) {
@@ -237,12 +237,10 @@ private:
             fail("it threw what is no std::exception");
         }
     }
-    static void forget_password(void *user_data) noexcept { delete static_cast<password_function *>(user_data); }
-
-    template <class Told>
+    template <class Function>
     static void forget(void *user_data) noexcept
     {
-        delete static_cast<std::function<void(const Told &)> *>(user_data);
+        delete static_cast<Function *>(user_data);
     }
 
     detail::owned<holdfast_config, holdfast_config_free> it_;

@@ -72,7 +72,7 @@ impl Core {
         });
         match reset {
             Ok(Reset::Done) => {}
-            Ok(Reset::BehindPooler) => self.note_lent_server_connections(),
+            Ok(Reset::BehindPooler) => self.note_pooler(),
             Err(e) => {
                 self.log.warn(
                     &[("connection", conn.id.into())],
@@ -93,8 +93,10 @@ impl Core {
         }
     }
 
+    /// Ends resets: another session than the one that was opened has answered.
     #[cold]
-    fn note_lent_server_connections(&self) {
+    fn note_pooler(&self) {
+        self.connector.leave_out_mark();
         if !self.is_behind_pooler.swap(true, Ordering::Relaxed) {
             self.log.warn(
                 &[],

@@ -126,11 +126,11 @@ impl<'a> Exchange<'a> {
     }
 
     fn take_unasked_message(&mut self, message: &Received) -> Result<(), Error> {
-        match self.classify(message) {
-            Ok(None) => Ok(()),
+        match self.reply(message)? {
+            None => Ok(()),
             // The error that ends the session: an administrator's command or a time-out.
-            Ok(Some(Reply::Error(e))) => Err(refused(*e)),
-            _ => Err(self.unexpected()),
+            Some(Reply::Error(e)) => Err(refused(*e)),
+            Some(_) => Err(self.unexpected()),
         }
     }
 
@@ -348,15 +348,12 @@ impl<'a> Exchange<'a> {
     /// Skips rows until the statement ends; returns how many rows it changed or returned.
     pub(super) fn count_rows(&mut self) -> Result<u64, Error> {
         loop {
-            let (reply, message) = self.next()?;
-            match reply {
-                Reply::Complete => return Ok(self.tag(&message)?.rows().unwrap_or(0)),
-                Reply::EmptyQuery => return Ok(0),
-                Reply::Error(e) => return Err(refused(*e)),
-                Reply::Row | Reply::Bound | Reply::Closed => {}
-                Reply::CopyIn => return Err(self.refuse_copy(CopyIn::Extended)),
-                Reply::CopyOut => return Err(copy_by_query()),
-                _ => return Err(self.unexpected()),
+            let message = self.next_message()?;
+            match message.kind {
+                b'D' | b'2' => {}
+                b'C' => return Ok(self.tag(&message)?.rows().unwrap_or(0)),
+                _ if self.ends_rows(&message)? => return Ok(0),
+                _ => {}
             }
         }
     }
@@ -369,10 +366,8 @@ impl<'a> Exchange<'a> {
                 Ok(None) => return Ok(None),
                 Err(e) => return Err(broken(self.line.fail_reading(&e))),
             };
-            match self.classify(&message) {
-                Ok(Some(reply)) => return Ok(Some((reply, message))),
-                Ok(None) => {}
-                Err(e) => return Err(broken(self.line.fail_reading(&e))),
+            if let Some(reply) = self.reply(&message)? {
+                return Ok(Some((reply, message)));
             }
         }
     }

@@ -1,6 +1,6 @@
 /* A difficult host: one that forks, reads its signals by sigwait, ends its threads from within callbacks, cancels them, and
  * runs out of threads. */
-#include "../check.h"
+#include "../pools.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -18,24 +18,6 @@ static holdfast_config *configured(const char *max_size)
     OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
     OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, max_size, HOLDFAST_NUL, &error));
     return config;
-}
-
-static holdfast_pool *opened(holdfast_config *config)
-{
-    holdfast_pool *pool;
-    holdfast_error *error;
-    OK(holdfast_pool_open(config, &pool, &error));
-    holdfast_config_free(config);
-    return pool;
-}
-
-static holdfast_status ask(const holdfast_pool *pool, const char *sql, holdfast_error **error)
-{
-    holdfast_result *result = NULL;
-    holdfast_status status = holdfast_pool_query(pool, NULL, sql, HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT,
-                                                 &result, error);
-    holdfast_result_free(result);
-    return status;
 }
 
 static void is_as_before(const holdfast_pool *pool)

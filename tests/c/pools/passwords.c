@@ -1,5 +1,5 @@
 /* Passwords from a callback: rotated under load, refused, missing, and given by callbacks that misbehave. */
-#include "../check.h"
+#include "../pools.h"
 
 #include <pthread.h>
 
@@ -75,24 +75,6 @@ static holdfast_config *of_app(holdfast_password_callback callback, void *user_d
     OK(holdfast_config_set(config, "retry_max", HOLDFAST_NUL, "0", HOLDFAST_NUL, &error));
     OK(holdfast_config_set_password(config, callback, user_data, count_destroyed, &error));
     return config;
-}
-
-static holdfast_pool *opened(holdfast_config *config)
-{
-    holdfast_pool *pool;
-    holdfast_error *error;
-    OK(holdfast_pool_open(config, &pool, &error));
-    holdfast_config_free(config);
-    return pool;
-}
-
-static holdfast_status ask(const holdfast_pool *pool, const char *sql, holdfast_error **error)
-{
-    holdfast_result *result = NULL;
-    holdfast_status status = holdfast_pool_query(pool, NULL, sql, HOLDFAST_NUL, NULL, 0, HOLDFAST_FORMAT_TEXT,
-                                                 &result, error);
-    holdfast_result_free(result);
-    return status;
 }
 
 /* A password may change once while a session is opened, not twice, however slow a machine is. */

@@ -17,7 +17,7 @@ use crate::ffi::capi::library::error::{
     HOLDFAST_FIELD_SQLSTATE, holdfast_error,
 };
 use crate::ffi::capi::library::status::{holdfast_status, of_kind};
-use crate::ffi::capi::pools::config::{holdfast_config, with_config};
+use crate::ffi::capi::pools::config::{holdfast_config, set_callback};
 use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
 use crate::pool::{ConnectHook, PooledConnection, SetUp};
 
@@ -53,28 +53,18 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_connect(
     destroy: holdfast_destroy,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
+    let hook = |callback: unsafe extern "C-unwind" fn(_, _, _) -> _, user_data: UserData| {
+        ConnectHook::new(move |conn| {
+            // SAFETY: the program gave the function for this data.
+            set_up(conn, |checkout, error| unsafe { callback(user_data.get(), checkout, error) })
+        })
+    };
     let body = || {
-        let set = |config: &mut PoolConfig| {
-            let user_data = UserData::new(user_data, destroy);
-            Ok(match callback {
-                Some(callback) => {
-                    let hook = ConnectHook::new(move |conn| {
-                        // SAFETY: the program gave the function for this data.
-                        set_up(conn, |checkout, error| unsafe { callback(user_data.get(), checkout, error) })
-                    });
-                    (config.replace_connect_hook(Some(Arc::new(hook))), None)
-                }
-                None => (config.replace_connect_hook(None), Some(user_data)),
-            })
+        let replace = |config: &mut PoolConfig, callback: Option<_>| {
+            config.replace_connect_hook(callback.map(|(callback, data)| Arc::new(hook(callback, data)) as _))
         };
-        if config.is_null() {
-            return Err(Failure::null("config"));
-        }
-        // SAFETY: `config` is live.
-        let given_up = unsafe { with_config(config, set)? };
-        // Here the program's functions are called: the configuration is not locked any more.
-        drop(given_up);
-        Ok(())
+        // SAFETY: `config` is NULL or live.
+        unsafe { set_callback(config, callback, (user_data, destroy), replace) }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

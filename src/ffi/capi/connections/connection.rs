@@ -114,7 +114,7 @@ impl CheckedOut {
         taken.ok_or_else(discarded)
     }
 
-    /// Set when the function that it was checkout to tried to release or discard it.
+    /// Set when the function that it was given to tried to release or discard it.
     pub(in crate::ffi::capi) fn was_given_back(&self) -> bool {
         self.given_back.load(Ordering::Relaxed)
     }
@@ -294,7 +294,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_discard(connection: *mut hol
 }
 
 /// # Safety
-/// `connection` is NULL or live, and not used again, unless it is checkout to a function of the program's.
+/// `connection` is NULL or live, and not used again, unless it is given to a function of the program's.
 unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
     let is_kept = or_default(false, || {
         // SAFETY: as promised.

@@ -3,10 +3,11 @@
 //! Everything a pool needs to know. The first of these that says something about an option counts: what the program set
 //! (the latest of it), the service file, HOLDFAST_ variables, libpq's PG variables, the default.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 use crate::sys::sync::RwLock;
 
+use super::log::{UserData, holdfast_destroy};
 use crate::config::PoolConfig;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
 use crate::ffi::capi::boundary::handle::{Handle, free, give, look, mark};
@@ -52,6 +53,34 @@ pub(in crate::ffi::capi) unsafe fn with_config<T>(
     let lock = unsafe { look(config)? };
     let mut config = lock.try_write().ok_or_else(|| Failure::busy("holdfast_config"))?;
     action(&mut config)
+}
+
+/// Sets a callback of a configuration, or removes it if there is none. `replace` puts it there, with the data that it is called
+/// with, and returns the one before. That, or the data that no callback needs, is given up once the configuration is not locked
+/// any more: the program's own functions are called then.
+///
+/// # Safety
+/// `config` is NULL or a live configuration.
+pub(in crate::ffi::capi) unsafe fn set_callback<C, Former>(
+    config: *const holdfast_config,
+    callback: Option<C>,
+    (user_data, destroy): (*mut c_void, holdfast_destroy),
+    replace: impl FnOnce(&mut PoolConfig, Option<(C, UserData)>) -> Former,
+) -> Outcome {
+    if config.is_null() {
+        return Err(Failure::null("config"));
+    }
+    let set = |config: &mut PoolConfig| {
+        let user_data = UserData::new(user_data, destroy);
+        Ok(match callback {
+            Some(callback) => (replace(config, Some((callback, user_data))), None),
+            None => (replace(config, None), Some(user_data)),
+        })
+    };
+    // SAFETY: as promised.
+    let given_up = unsafe { with_config(config, set)? };
+    drop(given_up);
+    Ok(())
 }
 
 fn made(config: impl FnOnce() -> PoolConfig) -> *mut holdfast_config {

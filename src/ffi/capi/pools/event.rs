@@ -8,10 +8,10 @@ use std::mem::size_of;
 use std::ptr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::config::{holdfast_config, with_config};
+use super::config::{holdfast_config, set_callback};
 use super::log::{UserData, holdfast_destroy};
 use crate::config::PoolConfig;
-use crate::ffi::capi::boundary::guard::{Failure, guard, micros, or_default};
+use crate::ffi::capi::boundary::guard::{guard, micros, or_default};
 use crate::ffi::capi::boundary::handle::Kept;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
@@ -177,24 +177,14 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_event(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     let body = || {
-        let set = |config: &mut PoolConfig| {
-            let user_data = UserData::new(user_data, destroy);
-            Ok(match callback {
-                Some(callback) => {
-                    let sink = EventSink::new(move |event| tell(callback, &user_data, event));
-                    (config.replace_event_sink(Some(sink)), None)
-                }
-                None => (config.replace_event_sink(None), Some(user_data)),
-            })
-        };
-        if config.is_null() {
-            return Err(Failure::null("config"));
-        }
-        // SAFETY: `config` is live.
-        let given_up = unsafe { with_config(config, set)? };
-        // Here the program's functions are called: the configuration is not locked any more.
-        drop(given_up);
-        Ok(())
+        let replace =
+            |config: &mut PoolConfig, callback: Option<_>| {
+                config.replace_event_sink(callback.map(|(callback, user_data)| {
+                    EventSink::new(move |event| tell(callback, &user_data, event))
+                }))
+            };
+        // SAFETY: `config` is NULL or live.
+        unsafe { set_callback(config, callback, (user_data, destroy), replace) }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

@@ -8,7 +8,7 @@ use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
-use super::config::{holdfast_config, with_config};
+use super::config::{holdfast_config, set_callback};
 use crate::config::PoolConfig;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, micros};
 use crate::ffi::capi::library::error::holdfast_error;
@@ -148,21 +148,13 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_log(
             (Some(_), None) => return Err(Failure::null("callback")),
             (None, _) => None,
         };
-        let set = |config: &mut PoolConfig| {
-            let user_data = UserData::new(user_data, destroy);
-            Ok(match callback {
-                Some((level, callback)) => {
-                    let sink = LogSink::new(level, move |record| tell(callback, &user_data, record));
-                    (config.replace_sink(Some(sink)), None)
-                }
-                None => (config.replace_sink(None), Some(user_data)),
-            })
+        let replace = |config: &mut PoolConfig, callback: Option<_>| {
+            config.replace_sink(callback.map(|((level, callback), user_data)| {
+                LogSink::new(level, move |record| tell(callback, &user_data, record))
+            }))
         };
         // SAFETY: `config` is NULL or live.
-        let given_up = unsafe { with_config(config, set)? };
-        // Here the program's functions are called: the configuration is not locked any more.
-        drop(given_up);
-        Ok(())
+        unsafe { set_callback(config, callback, (user_data, destroy), replace) }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }

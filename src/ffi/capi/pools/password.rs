@@ -7,11 +7,11 @@ use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 use std::time::Instant;
 
-use super::config::{holdfast_config, with_config};
+use super::config::{holdfast_config, set_callback};
 use super::log::{UserData, holdfast_destroy};
 use crate::config::PoolConfig;
 use crate::config::password::{PasswordCallback, PasswordFailure, PasswordRequest};
-use crate::ffi::capi::boundary::guard::{Failure, guard};
+use crate::ffi::capi::boundary::guard::guard;
 use crate::ffi::capi::boundary::handle::{Handle, Kept, look, mark};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -76,10 +76,10 @@ pub type holdfast_password_callback = Option<
 /// A failure of the callback is that of the attempt: HOLDFAST_STATUS_AUTH, retryable. What it gives is dropped when the
 /// session is open or the attempt has failed, and never shows in an error, a log record or an event. When the server refuses
 /// the password, the callback is asked once more at once, since it may have changed between asking and sending: another one
-/// is tried, the same one is not sent again. A pool that was refused asks again when the next caller wants a
-/// connection, then at most every 0.1 s to 1 s, and tries the server as soon as the callback gives another password. destroy and user_data are
-/// as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy is not called. Does not
-/// block.
+/// is tried, the same one is not sent again. A pool that was refused asks again when the next caller wants a connection,
+/// then at most every 0.1 s to 1 s, and tries the server as soon as the callback gives another password. destroy and
+/// user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy is not
+/// called. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_config_set_password(
     config: *mut holdfast_config,
@@ -89,24 +89,13 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_password(
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
     let body = || {
-        let set = |config: &mut PoolConfig| {
-            let user_data = UserData::new(user_data, destroy);
-            Ok(match callback {
-                Some(callback) => {
-                    let ask = move |request: &PasswordRequest<'_>| ask(callback, &user_data, request);
-                    (config.replace_password_callback(Some(PasswordCallback::new(ask))), None)
-                }
-                None => (config.replace_password_callback(None), Some(user_data)),
-            })
+        let replace = |config: &mut PoolConfig, callback: Option<_>| {
+            config.replace_password_callback(callback.map(|(callback, user_data)| {
+                PasswordCallback::new(move |request: &PasswordRequest<'_>| ask(callback, &user_data, request))
+            }))
         };
-        if config.is_null() {
-            return Err(Failure::null("config"));
-        }
-        // SAFETY: `config` is live.
-        let given_up = unsafe { with_config(config, set)? };
-        // Here the program's functions are called: the configuration is not locked any more.
-        drop(given_up);
-        Ok(())
+        // SAFETY: `config` is NULL or live.
+        unsafe { set_callback(config, callback, (user_data, destroy), replace) }
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
