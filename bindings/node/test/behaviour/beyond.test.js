@@ -28,6 +28,16 @@ ours('a transaction whose function throws is rolled back, and throws that', asyn
   assert.equal((await made.query('select * from kept_out')).rowCount, 0)
 })
 
+ours('what a checkout sets in its session stays, unless sessions are reset', async ({ pool }) => {
+  const seen = []
+  for (const sessionReset of [undefined, 'none', 'state', 'discard']) {
+    const made = pool({ max: 1, sessionReset })
+    await made.query("select set_config('lock_timeout', '7s', false)")
+    seen.push((await made.query("select current_setting('lock_timeout') as now")).rows[0].now)
+  }
+  assert.deepEqual(seen, ['7s', '7s', '0', '0'])
+})
+
 ours('a transaction that conflicts is run again', async ({ pool }) => {
   const made = pool({ max: 3 })
   await made.query('create table if not exists counter (n int)')
