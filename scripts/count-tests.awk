@@ -1,45 +1,48 @@
-# Passes on what scripts/steps.sh, `cargo test` and `node --test` print, and ends with a summary: the time of each step, the
-# slowest test programs, the name of each failed test, and the counts of all test programs together. Lines that begin something
-# get the seconds since the start. Exits with 1 when a test failed or the run was ended by a signal.
+# Reads what scripts/steps.sh, `cargo test` and `node --test` have printed, and says what there is to know: the time of each step,
+# the slowest test programs, the name of each failed test, and the counts of all test programs together. Exits with 1 when a
+# test failed or the run was ended by a signal.
 #
-# -v summary=FILE   the summary is written there too
-# -v start=SECONDS  when the run began, as `date +%s` says it
 # -v threads=N      how many tests a test program runs at once: see TEST_THREADS in the Makefile
 
-BEGIN { if (start == "") start = seconds_now() }
+{ gsub(/\033\[[0-9;]*m/, "") }
 
-# The test program that the lines below are of. Its time is that until the next begins.
-/ +Running .*\)$/ || /^ +Doc-tests / || /^holdfast: .* with Node [0-9.]+$/ || /^holdfast: step [^ ]+ begins$/ {
-    print $0 "  [" (seconds_now() - start) " s]"
-    fflush()
-    without_colours()
-    next_program = ""
-    listed = 0
-    split("", reported)
-    if (/^ +Running /) {
-        next_program = $0
-        sub(/^ +Running (unittests )?/, "", next_program)
-        path = next_program
-        sub(/ \(.*/, "", next_program)
-        sub(/.*\(/, "", path)
-        sub(/\)$/, "", path)
-    } else if (/^ +Doc-tests /) {
-        next_program = "doc tests"
-    } else if (/ with Node /) {
-        next_program = "Node " $NF
-    } else {
-        step = $3
-        next_program = "(before the tests of " step ")"
+# The test program that the lines below are of.
+/ +Running .*\)$/ {
+    program = $0
+    sub(/^ +Running (unittests )?/, "", program)
+    path = program
+    sub(/ \(.*/, "", program)
+    sub(/.*\(/, "", path)
+    sub(/\)$/, "", path)
+    begin()
+}
+/^ +Doc-tests / {
+    program = "doc tests"
+    begin()
+}
+/^holdfast: .* with Node [0-9.]+$/ {
+    program = "Node " $NF
+    begin()
+}
+/^holdfast: step [^ ]+ begins after [0-9]+ s$/ {
+    step = $3
+    program = ""
+    begin()
+}
+
+# The compiler, and each test program, say how long they took. The first are not asked for minutes: cargo says `2m 05s`.
+/^ +Finished .* in [0-9ms. ]+$/ {
+    took = $0
+    sub(/.* in /, "", took)
+    minutes = 0
+    if (took ~ /m/) {
+        minutes = took + 0
+        sub(/.*m /, "", took)
     }
-    begin(next_program)
-    next
+    seconds["(compiling for " step ")"] += 60 * minutes + took
 }
-
-{
-    print
-    fflush()
-    without_colours()
-}
+/^test result: .* finished in [0-9.]+s$/ { seconds[program] += $NF }
+/^[^ ]+ duration_ms [0-9.]+$/ { seconds[program] += $NF / 1000 }
 
 /^running [0-9]+ tests?$/ { listed = $2 }
 
@@ -102,31 +105,18 @@ inside && /^    / {
     steps[++step_count] = sprintf("%6d s  %s%s", $8, $3, $6 == 0 ? "" : "  FAILED")
     total += $8
     if ($6 != 0) broken = 1
-    begin("")
-    step = ""
 }
 
-/^holdfast: run ended$/ { exit }
-/^holdfast: run ended by SIG[A-Z]+$/ {
+/^holdfast: run ended by SIG[A-Z]+ after [0-9]+ s$/ {
     broken = 1
-    ended_by = $NF
+    ended_by = $5
+    ended_after = $7
     exit
 }
 
-function without_colours() { gsub(/\033\[[0-9;]*m/, "") }
-
-function seconds_now(    now) {
-    "date +%s" | getline now
-    close("date +%s")
-    return now
-}
-
-function begin(next_program,    now) {
-    now = seconds_now()
-    # What a step without tests does is in the times of the steps.
-    if (program != "" && !(program ~ /^\(/ && next_program == "")) seconds[program] += now - begun
-    program = next_program
-    begun = now
+function begin() {
+    listed = 0
+    split("", reported)
 }
 
 # Sets `under_way`. The harness runs tests in the order in which it lists them, `threads` at once, so those are the first ones
@@ -146,10 +136,10 @@ function find_under_way(    command, line, count) {
 }
 
 function say_under_way(    i) {
-    say("ended by " ended_by " after " (seconds_now() - start) " s, in step " step (program ~ /^\(/ ? "" : ", in " program))
+    print "ended by " ended_by " after " ended_after " s, in step " step (program == "" ? "" : ", in " program)
     find_under_way()
-    if (under_way_count > 0) say("under way:")
-    for (i = 1; i <= under_way_count; i++) say("  " under_way[i])
+    if (under_way_count > 0) print "under way:"
+    for (i = 1; i <= under_way_count; i++) print "  " under_way[i]
 }
 
 function fail(name) {
@@ -159,31 +149,25 @@ function fail(name) {
     }
 }
 
-function say(line) {
-    print line
-    if (summary != "") print line >summary
-}
-
 END {
-    say("")
+    print ""
     if (step_count > 0) {
-        say("time by step, " total " s in all:")
-        for (i = 1; i <= step_count; i++) say(steps[i])
+        print "time by step, " total " s in all:"
+        for (i = 1; i <= step_count; i++) print steps[i]
     }
     if (ended_by != "") say_under_way()
-    begin("")
-    say("slowest test programs:")
+    print "slowest test programs:"
     for (shown = 0; shown < 10; shown++) {
         slowest = ""
         for (name in seconds) if (slowest == "" || seconds[name] > seconds[slowest]) slowest = name
         if (slowest == "") break
-        say(sprintf("%6d s  %s", seconds[slowest], slowest))
+        print sprintf("%6d s  %s", seconds[slowest], slowest)
         delete seconds[slowest]
     }
     if (name_count > 0) {
-        say("failed:")
-        for (i = 1; i <= name_count; i++) say("  " names[i])
+        print "failed:"
+        for (i = 1; i <= name_count; i++) print "  " names[i]
     }
-    say(sprintf("test result: %s. %d passed; %d failed; %d ignored in all", failed || broken ? "FAILED" : "ok", passed, failed, ignored))
+    print sprintf("test result: %s. %d passed; %d failed; %d ignored in all", failed || broken ? "FAILED" : "ok", passed, failed, ignored)
     exit failed || broken ? 1 : 0
 }

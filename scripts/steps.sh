@@ -1,67 +1,79 @@
 #!/usr/bin/env bash
 # Runs targets of the Makefile one after another, all of them even if one fails, and ends with what there is to know: the time
 # of each step, the slowest test programs, the names of failed tests, and the counts. A log that is cut at its beginning still
-# shows the failures; one that is cut at its end shows when each step and each test program began. A run that SIGINT, SIGTERM
-# or SIGHUP ends prints the summary of what it has done, with the tests that were under way.
+# shows the failures; one that is cut at its end shows when each step began. A run that SIGINT, SIGTERM or SIGHUP ends prints
+# the summary of what it has done, with the tests that were under way.
 #
-# Usage: scripts/steps.sh NAME TARGET...    NAME is that of the summary, which is kept in target/summary-NAME.txt
+# Usage: scripts/steps.sh NAME TARGET...    the output is kept in target/log-NAME.txt, the summary in target/summary-NAME.txt
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 name=$1
 shift
-summary=${CARGO_TARGET_DIR:-target}/summary-$name.txt
-mkdir -p "$(dirname "$summary")"
+target=${CARGO_TARGET_DIR:-target}
+log=$target/log-$name.txt
+summary=$target/summary-$name.txt
+mkdir -p "$target"
+rm -f "$summary"
+: >"$log"
 
+# A step that hangs does not take the others with it.
+bounded=()
+if command -v timeout >/dev/null; then
+    bounded=(timeout --foreground --kill-after=30 2700)
+fi
+
+# scripts/count-tests.awk reads the lines about steps and about the end.
 run_steps() {
     local step begun status
     for step in "$@"; do
         begun=$SECONDS
         status=0
-        # scripts/count-tests.awk reads this line and the last.
-        echo "holdfast: step $step begins"
-        "${MAKE:-make}" --no-print-directory "$step" || status=$?
+        echo "holdfast: step $step begins after $begun s"
+        ${bounded[@]+"${bounded[@]}"} "${MAKE:-make}" --no-print-directory "$step" || status=$?
         echo "holdfast: step $step ended with $status after $((SECONDS - begun)) s"
     done
 }
 
-# mawk reads a pipe in blocks otherwise, and what a run printed last would not be in its log when it is killed.
-by_line=()
-if awk -W version 2>&1 </dev/null | grep -q '^mawk'; then
-    by_line=(-W interactive)
-fi
+summarize() {
+    awk -v threads="${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}" -f scripts/count-tests.awk "$log" | tee "$summary"
+}
 
-folder=$(mktemp -d)
-mkfifo "$folder/pipe"
-# It ends at the line that says so, not by a signal, nor when the pipe is closed: a server that a test left behind may hold that.
-(
-    trap '' INT TERM HUP
-    exec awk ${by_line[@]+"${by_line[@]}"} -v summary="$summary" -v start="$(date +%s)" \
-        -v threads="${RUST_TEST_THREADS:-$((2 * $(getconf _NPROCESSORS_ONLN)))}" -f scripts/count-tests.awk
-) <"$folder/pipe" &
-counter=$!
-exec 3>"$folder/pipe"
-rm -r "$folder"
-
-# Called by the traps.
+# Called by the traps. The summary is first: whoever ends a run may not wait for long.
 # shellcheck disable=SC2317,SC2329
 stop() {
     trap '' INT TERM HUP PIPE
-    printf '\nholdfast: run ended by SIG%s\n' "$1" >&3
-    wait "$counter"
+    printf '\nholdfast: run ended by SIG%s after %s s\n' "$1" "$SECONDS" >>"$log"
+    kill -KILL "$shown" 2>/dev/null
+    summarize
     kill -TERM -- "-$steps"
     exit "$2"
 }
 
-# In a process group of its own, which can be ended whole.
+# The steps write to a file and not to a pipe: nobody who reads can hold them up, and no server that a test leaves behind can
+# hold up the end. In a process group of their own they can be ended together.
 set -m
-run_steps "$@" >&3 2>&1 </dev/null 3>&- &
+run_steps "$@" >>"$log" 2>&1 </dev/null &
 steps=$!
 set +m
 trap 'stop INT 130' INT
 trap 'stop TERM 143' TERM
 trap 'stop HUP 129' HUP
 
+# What is written is shown as it comes. Where `tail` cannot wait for a process, the last second may be missing: it is in the file.
+if tail --version 2>/dev/null | grep -q coreutils; then
+    tail -n +1 -s 0.2 --pid="$steps" -f "$log" &
+else
+    tail -n +1 -f "$log" &
+fi
+shown=$!
+# Ended without a word from the shell.
+disown "$shown"
+
 wait "$steps"
-echo 'holdfast: run ended' >&3
-wait "$counter"
+for ((tenths = 0; tenths < 100; tenths++)); do
+    kill -0 "$shown" 2>/dev/null || break
+    sleep 0.1
+done
+kill -KILL "$shown" 2>/dev/null
+summarize

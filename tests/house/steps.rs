@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::{env, process};
+use std::time::{Duration, Instant};
+use std::{env, process, thread};
 
 /// Stands for `make` and for test programs. Of its test programs one has a failed test, and the others do not come to an end.
 const MAKE: &str = r#"#!/bin/sh
@@ -13,12 +14,20 @@ case "$*" in
 *--list)
     printf 'tests::first: test\ntests::second: test\ntests::third: test\ntests::fourth: test\n' ;;
 *complete)
+    echo "    Finished \`test\` profile [unoptimized + debuginfo] target(s) in 1m 05s"
     echo "     Running unittests src/lib.rs (target/debug/deps/not-there)"
     echo "running 2 tests"
     echo "test tests::this_one_holds ... ok"
     echo "test tests::this_one_does_not ... FAILED"
-    echo "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s"
+    echo "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.01s"
     exit 101 ;;
+*much)
+    head -c 300000 /dev/zero | tr '\0' '.' | fold
+    echo
+    echo "1 passed, 0 failed" ;;
+*behind)
+    sleep 20 &
+    echo "1 passed, 0 failed" ;;
 *hung | *endless)
     echo "     Running tests/waits.rs ($0)"
     echo "running 4 tests"
@@ -65,16 +74,45 @@ impl Drop for Folder {
 }
 
 #[test]
-fn a_run_ends_with_the_names_of_failed_tests_and_says_when_each_program_began() {
+fn a_run_ends_with_the_names_of_failed_tests_and_the_times_of_its_steps() {
     let folder = Folder::new("complete");
     let output = folder.run("complete").wait_with_output().expect("it ends");
     let said = String::from_utf8(output.stdout).expect("text");
     assert!(!output.status.success(), "{said}");
-    assert!(said.contains("     Running unittests src/lib.rs (target/debug/deps/not-there)  ["), "{said}");
-    assert!(said.contains("holdfast: step complete begins  ["), "{said}");
+    assert!(said.contains("holdfast: step complete begins after 0 s\n"), "{said}");
+    assert!(said.contains("test tests::this_one_holds ... ok\n"), "{said}");
     assert!(said.contains("s  complete  FAILED\n"), "{said}");
+    assert!(said.contains("    65 s  (compiling for complete)\n     2 s  src/lib.rs\n"), "{said}");
     assert!(said.contains("failed:\n  src/lib.rs: tests::this_one_does_not\n"), "{said}");
     assert!(said.ends_with("test result: FAILED. 1 passed; 1 failed; 0 ignored in all\n"), "{said}");
+}
+
+/// As a server does that a test has started and not stopped: nobody waits for it to close its output.
+#[test]
+fn a_process_that_a_step_leaves_behind_does_not_hold_up_the_end() {
+    let folder = Folder::new("behind");
+    let begun = Instant::now();
+    let mut run = folder.run("behind");
+    let status = run.wait().expect("it ends");
+    assert!(begun.elapsed() < Duration::from_secs(10), "as long as the process that was left behind");
+    let summary = fs::read_to_string(folder.0.join("summary-tried.txt")).expect("the summary is kept");
+    assert!(status.success() && summary.ends_with("ok. 1 passed; 0 failed; 0 ignored in all\n"), "{summary}");
+}
+
+/// A log that nobody reads any more, such as one that is full, must not hold up the run: what is printed is in a file as well.
+#[test]
+fn a_reader_that_stops_reading_does_not_hold_up_the_steps() {
+    let folder = Folder::new("unread");
+    // More than a pipe holds.
+    let mut run = folder.run("much");
+    wait_until("the step ends", || {
+        fs::read_to_string(folder.0.join("log-tried.txt"))
+            .is_ok_and(|log| log.contains("step much ended with 0"))
+    });
+    let mut said = String::new();
+    run.stdout.take().expect("its output").read_to_string(&mut said).expect("all of it");
+    assert!(run.wait().expect("it ends").success());
+    assert!(said.ends_with("ok. 1 passed; 0 failed; 0 ignored in all\n"), "{:.300}", said);
 }
 
 #[test]
@@ -108,4 +146,12 @@ fn a_run_that_is_terminated_names_the_tests_that_were_under_way() {
     assert!(said.ends_with("test result: FAILED. 0 passed; 0 failed; 0 ignored in all\n"), "{said}");
     let kept = fs::read_to_string(folder.0.join("summary-tried.txt")).expect("the summary is kept");
     assert!(kept.contains("  tests::third\n"), "{kept}");
+}
+
+fn wait_until(what: &str, mut it_is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !it_is_so() {
+        assert!(Instant::now() < limit, "waited for: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
