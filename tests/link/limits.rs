@@ -1,6 +1,5 @@
 //! A process that may have no more descriptors, or no more memory.
 
-use std::process::Command;
 use std::time::Duration;
 
 use fallible_iterator::FallibleIterator;
@@ -9,34 +8,14 @@ use holdfast::session::{PipelineMode, Request, ResultFormat};
 use holdfast::{Pool, PooledConnection};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{server, wait_until};
+use crate::support::own_process::alone;
+use crate::support::wait_until;
 
-const URL: &str = "HOLDFAST_TEST_OF_LIMITS";
-
-/// The limit is a process's, so this has one of its own: it runs this test with the URL in its environment.
 #[test]
 fn out_of_descriptors_is_an_error_and_passes() {
-    if let Ok(url) = std::env::var(URL) {
-        return run_out(&url);
+    if let Some(url) = alone("limits::out_of_descriptors_is_an_error_and_passes") {
+        run_out(&url);
     }
-    let said = in_a_process_of_its_own("limits::out_of_descriptors_is_an_error_and_passes");
-    assert!(said.contains("1 passed") && !said.contains("panicked"), "{said}");
-}
-
-/// Runs a test of this program in a process of its own, and returns what it said.
-fn in_a_process_of_its_own(test: &str) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
-        .env(URL, server().url())
-        // What is large is taken from the system and given back to it, so that limits mean what they say.
-        .env("MALLOC_ARENA_MAX", "1")
-        .env("MALLOC_MMAP_THRESHOLD_", "1048576")
-        .output()
-        .unwrap();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{:?}\n{said}", output.status);
-    said
 }
 
 fn run_out(url: &str) {
@@ -70,11 +49,9 @@ fn run_out(url: &str) {
 /// that hold it.
 #[test]
 fn out_of_memory_is_an_error_and_passes() {
-    if let Ok(url) = std::env::var(URL) {
-        return run_out_of_memory(&url);
+    if let Some(url) = alone("limits::out_of_memory_is_an_error_and_passes") {
+        run_out_of_memory(&url);
     }
-    let said = in_a_process_of_its_own("limits::out_of_memory_is_an_error_and_passes");
-    assert!(said.contains("1 passed"), "{said}");
 }
 
 const LARGE: &str = "repeat('x', 6000000)";

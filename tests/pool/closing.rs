@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::{CloseReason, ErrorKind, Pool};
 
+use crate::support::own_process::alone;
 use crate::support::own_server;
 use crate::{Observer, config, ms, pool, server, soon};
 
@@ -131,16 +132,9 @@ fn held() -> (usize, usize) {
 
 #[test]
 fn nothing_is_left_after_the_last_handle_is_dropped() {
-    const ALONE: &str = "HOLDFAST_TEST_LEAKS_OF";
-    if let Ok(url) = std::env::var(ALONE) {
-        return leak_nothing(&url);
+    if let Some(url) = alone("closing::nothing_is_left_after_the_last_handle_is_dropped") {
+        leak_nothing(&url);
     }
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "closing::nothing_is_left_after_the_last_handle_is_dropped", "--nocapture"])
-        .env(ALONE, server().url())
-        .status()
-        .unwrap();
-    assert!(status.success());
 }
 
 fn leak_nothing(url: &str) {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use holdfast::{ErrorKind, Pool};
 
+use crate::support::own_process::alone;
 use crate::{config, server};
 
 /// Runs `work` in a forked child and returns its exit status.
@@ -117,29 +118,19 @@ fn a_pool_of_echoes_works_in_a_child_too() {
     assert_eq!(status, 0);
 }
 
-/// Set for a copy of this program that has no pool yet.
-const PREFORK: &str = "HOLDFAST_TEST_PREFORK_URL";
-
+/// In a process that has no pool yet.
 #[test]
 fn a_child_forked_before_the_first_pool_can_have_its_own() {
-    if let Ok(url) = std::env::var(PREFORK) {
-        let statuses = [0, 1].map(|_| {
-            in_child(|| {
-                let own = Pool::from_url(&url).unwrap();
-                own.batch_execute("select 1").unwrap();
-                own.get().unwrap().batch_execute("begin").unwrap();
-                own.batch_execute("select 1").unwrap();
-                own.close().cut as i32
-            })
-        });
-        assert_eq!(statuses, [0, 0]);
-        Pool::from_url(&url).unwrap().batch_execute("select 1").expect("the parent can have one, too");
-        return;
-    }
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "forking::a_child_forked_before_the_first_pool_can_have_its_own", "--nocapture"])
-        .env(PREFORK, server().url())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    let Some(url) = alone("forking::a_child_forked_before_the_first_pool_can_have_its_own") else { return };
+    let statuses = [0, 1].map(|_| {
+        in_child(|| {
+            let own = Pool::from_url(&url).unwrap();
+            own.batch_execute("select 1").unwrap();
+            own.get().unwrap().batch_execute("begin").unwrap();
+            own.batch_execute("select 1").unwrap();
+            own.close().cut as i32
+        })
+    });
+    assert_eq!(statuses, [0, 0]);
+    Pool::from_url(&url).unwrap().batch_execute("select 1").expect("the parent can have one, too");
 }

@@ -7,6 +7,7 @@
 //! - [`proxy`]: a network between client and server that goes deaf, cuts, refuses, delays;
 //! - [`fake`]: servers that break the conversation on purpose, at a chosen word;
 //! - [`netns`]: a network of its own in which packets really vanish;
+//! - [`own_process`]: a process of the test's own;
 //! - [`pgbouncer`]: a real pooler in between;
 //! - [`certs`]: certificates, good and bad ones;
 //! - [`activity`]: what the server itself says about its sessions;
@@ -20,6 +21,7 @@ pub mod certs;
 pub mod fake;
 pub mod leaks;
 pub mod netns;
+pub mod own_process;
 pub mod pgbouncer;
 pub mod proxy;
 
