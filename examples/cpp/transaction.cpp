@@ -1,8 +1,8 @@
 // Two threads move money in opposite directions, in transactions that conflict; every run that loses is run again.
 #include <holdfast.hpp>
 
+#include <future>
 #include <iostream>
-#include <thread>
 
 struct not_enough {
     int left;
@@ -19,6 +19,8 @@ int main(int argc, char **argv)
         auto move = [&](const char *from, const char *to, int amount) {
             holdfast::transaction_options options;
             options.isolation = holdfast::isolation::serializable;
+            // Every transaction meets one of the other thread here. Five, the default, are for conflicts now and then.
+            options.reruns = 100;
             // Returns what the body returns, once it is committed. The body must not do what cannot be done twice.
             return pool.transaction(options, [&](holdfast::connection_ref &connection) {
                 auto left = connection.query("update example_account set balance = balance - $1 "
@@ -35,9 +37,9 @@ int main(int argc, char **argv)
                 move(from, to, 5);
             }
         };
-        std::thread other(ten_times, "bob", "ada");
+        auto other = std::async(std::launch::async, ten_times, "bob", "ada");
         ten_times("ada", "bob");
-        other.join();
+        other.get(); // throws what the other thread has thrown
         try {
             move("ada", "bob", 1000);
         } catch (const not_enough &missing) {
