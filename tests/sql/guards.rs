@@ -198,6 +198,62 @@ fn guards_of_a_guest_client_that_are_leaked_cost_neither_time_nor_place() {
     assert_eq!(pool.query_one("select count(*) from leaked_by_a_guest", &[]).unwrap().get::<_, i64>(0), 0);
 }
 
+/// The crate's own guards wait for the server when they are dropped, as far as the deadline lets them.
+#[test]
+fn guards_of_a_guest_client_that_are_dropped_on_a_frozen_server_end_at_the_deadline_and_cost_no_place() {
+    for guard in ["transaction", "rows", "rows in a transaction", "portal", "copy in", "copy out"] {
+        let proxy = Proxy::before(server());
+        let config = holdfast::PoolConfig::from_url(&proxy.url()).unwrap();
+        let pool = Pool::new(config.max_size(1).settle_timeout(ms(300)).fleet_share(false)).unwrap();
+        pool.batch_execute("create table if not exists frozen_guests (n int)").unwrap();
+        let mut conn = pool.get().unwrap();
+        conn.set_deadline(Some(ms(400)));
+        let client = conn.client().unwrap();
+        let took = match guard {
+            "transaction" => {
+                let mut tx = client.transaction().unwrap();
+                tx.execute("insert into frozen_guests values (1)", &[]).unwrap();
+                freeze_and_drop(&proxy, tx)
+            }
+            "rows" => {
+                let mut rows = client.query_raw(MANY, NONE).unwrap();
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows)
+            }
+            "rows in a transaction" => {
+                let mut tx = client.transaction().unwrap();
+                let mut rows = tx.query_raw(MANY, NONE).unwrap();
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows) + freeze_and_drop(&proxy, tx)
+            }
+            "portal" => {
+                let mut tx = client.transaction().unwrap();
+                let portal = tx.bind(MANY, &[]).unwrap();
+                let mut rows = tx.query_portal_raw(&portal, 50_000).unwrap();
+                rows.next().unwrap();
+                freeze_and_drop(&proxy, rows) + freeze_and_drop(&proxy, portal) + freeze_and_drop(&proxy, tx)
+            }
+            "copy in" => {
+                let mut writer = client.copy_in("copy frozen_guests from stdin").unwrap();
+                writer.write_all(b"1\n").unwrap();
+                writer.flush().unwrap();
+                freeze_and_drop(&proxy, writer)
+            }
+            _ => {
+                let mut reader = client.copy_out(&format!("copy ({MANY}) to stdout")).unwrap();
+                reader.read_exact(&mut [0; 10]).unwrap();
+                freeze_and_drop(&proxy, reader)
+            }
+        };
+        let took = took + freeze_and_drop(&proxy, conn);
+        assert!(took < ms(1500), "{guard}: the drops took {took:?}");
+        wait_until("its place is free again", ms(5000), || pool.stats().total == 0);
+        proxy.hear_again();
+        let left: i64 = pool.query_one("select count(*) from frozen_guests", &[]).unwrap().get(0);
+        assert_eq!(left, 0, "{guard}");
+    }
+}
+
 #[test]
 fn a_copy_in_either_direction_is_a_stream_of_bytes() {
     let pool = one("copied");

@@ -92,6 +92,10 @@ impl PooledConnection {
     /// Returns a client of the `postgres` crate on the same session, for code written for one. Open or unfinished results of
     /// this connection are ended first.
     ///
+    /// The guards of that crate (`postgres::Transaction`, its rows, its COPY) wait for the server when they are dropped. Where
+    /// nothing else limits that, [`set_deadline`](Self::set_deadline) and the option `statement_deadline` do; the guards of
+    /// this connection itself wait for nothing.
+    ///
     /// # Errors
     /// The reason why the client cannot be made.
     pub fn client(&mut self) -> Result<&mut Client> {
