@@ -1,6 +1,6 @@
 //! The session as used by one call of the typed API.
 
-use super::statements::describe::{Context, describe};
+use super::statements::describe::{Context, describe, describe_columns};
 use super::statements::described::Described;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::cancel::CancelHandle;
@@ -69,8 +69,8 @@ impl<'c> Handle<'c> {
         self.context
     }
 
-    /// Returns whether all types of these columns are known without a look-up.
-    pub(super) fn knows_types_of(&self, columns: &[session::Column]) -> bool {
-        columns.iter().all(|column| self.context.catalog.find(column.type_oid).is_some())
+    /// Describes columns without a look-up; `None` if the type of one is not known.
+    pub(super) fn describe_columns(&self, columns: &[session::Column]) -> Option<Described> {
+        describe_columns(self.context, columns)
     }
 }

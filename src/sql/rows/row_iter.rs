@@ -64,21 +64,18 @@ impl<'a> RowIter<'a> {
     }
 
     fn of(
-        mut handle: Handle<'a>,
+        handle: Handle<'a>,
         cursor: StreamCursor,
         statement: &Prepared,
         described: Option<Arc<Described>>,
     ) -> Result<Self> {
         let fits = |described: &Arc<Described>| statement.is_named() || described.fits(cursor.columns());
-        let described = match described.filter(fits) {
-            Some(described) => described,
-            None if handle.knows_types_of(cursor.columns()) => {
-                Arc::new(handle.describe(&[], cursor.columns())?)
-            }
+        let known = || handle.describe_columns(cursor.columns()).map(Arc::new);
+        match described.filter(fits).or_else(known) {
+            Some(described) => Ok(Self::with(handle, Some(cursor), described, None, None)),
             // Types cannot be looked up while rows are being received.
-            None => return Self::read_whole(handle, cursor, statement),
-        };
-        Ok(Self::with(handle, Some(cursor), described, None, None))
+            None => Self::read_whole(handle, cursor, statement),
+        }
     }
 
     /// Requests the next rows of a portal: at most `most`, or all that are left if that is 0 or less. Does not wait for them.

@@ -29,27 +29,45 @@ pub(in crate::sql) fn describe(
 ) -> Result<Described> {
     let catalog = context.catalog;
     let epoch = catalog.epoch();
-    let all = || parameters.iter().copied().chain(columns.iter().map(|column| column.type_oid));
-    let own = all().any(|oid| Type::from_oid(oid).is_none());
-    let mut unknown: Vec<u32> = Vec::new();
-    if own {
-        unknown.extend(all().filter(|oid| catalog.find(*oid).is_none()));
-        unknown.sort_unstable();
-        unknown.dedup();
-    }
+    let all = parameters.iter().copied().chain(columns.iter().map(|column| column.type_oid));
+    let mut unknown: Vec<u32> = all.filter(|oid| catalog.find(*oid).is_none()).collect();
+    unknown.sort_unstable();
+    unknown.dedup();
     let looked_up = if unknown.is_empty() { Vec::new() } else { look_up(raw, &unknown)? };
     catalog.insert(looked_up.iter().cloned(), epoch);
     let find = |oid: u32| {
         let fresh = || looked_up.iter().find(|type_| type_.oid() == oid).cloned();
         // Another connection may have cleared the catalog since: types found before are good enough for now.
-        fresh().or_else(|| catalog.find(oid)).ok_or_else(types_were_forgotten)
+        fresh().or_else(|| catalog.find(oid))
     };
-    let params = parameters.iter().map(|oid| find(*oid)).collect::<Result<_>>()?;
+    with_types(catalog, epoch, parameters, columns, find).ok_or_else(types_were_forgotten)
+}
+
+/// Describes columns by the types in the catalog alone; `None` if one of them is not there.
+pub(in crate::sql) fn describe_columns(
+    context: Context<'_>,
+    columns: &[session::Column],
+) -> Option<Described> {
+    let catalog = context.catalog;
+    with_types(catalog, catalog.epoch(), &[], columns, |oid| catalog.find(oid))
+}
+
+/// `epoch` is the catalog's from before the first type was found.
+fn with_types(
+    catalog: &Arc<Catalog>,
+    epoch: u64,
+    parameters: &[u32],
+    columns: &[session::Column],
+    find: impl Fn(u32) -> Option<Type>,
+) -> Option<Described> {
+    let all = || parameters.iter().copied().chain(columns.iter().map(|column| column.type_oid));
+    let own = all().any(|oid| Type::from_oid(oid).is_none());
+    let params = parameters.iter().map(|oid| find(*oid)).collect::<Option<_>>()?;
     let columns = columns
         .iter()
-        .map(|column| Ok(Column::new(column, find(column.type_oid)?)))
-        .collect::<Result<_>>()?;
-    Ok(Described::new(params, columns, own.then(|| (catalog.clone(), epoch))))
+        .map(|column| Some(Column::new(column, find(column.type_oid)?)))
+        .collect::<Option<_>>()?;
+    Some(Described::new(params, columns, own.then(|| (catalog.clone(), epoch))))
 }
 
 fn look_up(raw: &mut RawSession<'_>, oids: &[u32]) -> Result<Vec<Type>> {
