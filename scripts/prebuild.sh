@@ -36,6 +36,6 @@ fi
 cd bindings/node
 npm ci --ignore-scripts --no-audit --no-fund
 npm run prebuild
-platform=$(node -p 'require("./lib/platform").platformName()')
+platform=$(node -p 'require("./lib/native/platform").platformName()')
 node -e 'require(require("path").resolve(process.argv[1]))' "npm/$platform/holdfast.node"
 echo "holdfast: the addon of $platform loads"

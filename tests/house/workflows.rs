@@ -50,7 +50,8 @@ fn workflows_name_scripts_steps_and_targets_that_exist() {
 #[test]
 fn each_platform_of_the_node_package_is_built_by_the_workflow() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let platforms = fs::read_to_string(root.join("bindings/node/lib/platform.js")).expect("the platforms");
+    let platforms =
+        fs::read_to_string(root.join("bindings/node/lib/native/platform.js")).expect("the platforms");
     let list = platforms.lines().find(|line| line.starts_with("const PLATFORMS")).expect("the list");
     let mut listed: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
     let workflow = fs::read_to_string(root.join(".github/workflows/release.yml")).expect("the workflow");

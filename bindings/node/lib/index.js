@@ -3,14 +3,14 @@
 const types = require('pg-types')
 const Pool = require('./pool')
 const { Client } = require('./client')
-const { Query } = require('./query-object')
+const { Query } = require('./query/object')
 const { DatabaseError, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
-const { defaults } = require('./defaults')
+const { defaults } = require('./options/defaults')
 const Connection = require('./pg/connection')
 const utils = require('./pg/utils')
 const { Result } = require('./decode')
-const TypeOverrides = require('./type-overrides')
+const TypeOverrides = require('./decode/type-overrides')
 
 Client.Query = Query
 

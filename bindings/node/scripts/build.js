@@ -9,7 +9,7 @@
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { platformName, packageName } = require('../lib/platform')
+const { platformName, packageName } = require('../lib/native/platform')
 
 const here = path.join(__dirname, '..')
 const top = path.join(here, '..', '..')

@@ -64,7 +64,7 @@ build() {
         HOLDFAST_LIB_DIR=$target/zig-build/${rust%."$glibc"}/lib node scripts/prebuild.js
     local addon=${HOLDFAST_NPM_DIR:-npm}/$name/holdfast.node
     [[ $name == *-musl ]] || check_glibc "$addon"
-    if [[ $name == "$(node -p 'require("./lib/platform").platformName()')" ]]; then
+    if [[ $name == "$(node -p 'require("./lib/native/platform").platformName()')" ]]; then
         node -e 'require(require("path").resolve(process.argv[1]))' "$addon"
         say "$addon loads"
     fi

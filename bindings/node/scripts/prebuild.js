@@ -8,7 +8,7 @@
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { PLATFORMS, platformName, packageName } = require('../lib/platform')
+const { PLATFORMS, platformName, packageName } = require('../lib/native/platform')
 
 const here = path.join(__dirname, '..')
 const top = path.join(here, '..', '..')
@@ -26,7 +26,7 @@ function write(directory, manifest) {
 
 function platformPackage() {
   const name = process.env.HOLDFAST_PLATFORM || platformName()
-  if (!PLATFORMS.includes(name)) throw new Error(`no package is laid out for ${name}: add it to PLATFORMS in lib/platform.js`)
+  if (!PLATFORMS.includes(name)) throw new Error(`no package is laid out for ${name}: add it to PLATFORMS in lib/native/platform.js`)
   const directory = path.join(out, name)
   fs.mkdirSync(directory, { recursive: true })
   const env = { ...process.env, HOLDFAST_STATIC: process.env.HOLDFAST_STATIC || '1', HOLDFAST_OUT: path.join(directory, 'holdfast.node') }

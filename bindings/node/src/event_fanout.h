@@ -5,7 +5,7 @@
 
 namespace holdfast_node {
 
-// One pool object of JavaScript: its environment, and the number by which lib/dispatcher.js knows it.
+// One pool object of JavaScript: its environment, and the number by which lib/native/dispatcher.js knows it.
 struct Listener {
     std::shared_ptr<Mailbox> mailbox;
     int32_t tag;

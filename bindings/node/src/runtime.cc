@@ -12,7 +12,7 @@ namespace holdfast_node {
 namespace {
 
 // How many completions are taken from the queue at a time, and how long they are collected. How many make a batch is
-// lib/dispatcher.js' to say.
+// lib/native/dispatcher.js' to say.
 constexpr size_t taken_most = 32;
 constexpr std::chrono::milliseconds batch_time{2};
 // How long batches may follow each other in one turn of the event loop.

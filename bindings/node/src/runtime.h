@@ -23,7 +23,7 @@ namespace holdfast_node {
 
 enum class HandleKind : uint8_t { free, pool, connection, stream, copy_in, copy_out, server, body, asking };
 
-// As the last of a completion's words: what its payload is. lib/dispatcher.js has the same list.
+// As the last of a completion's words: what its payload is. lib/native/dispatcher.js has the same list.
 enum class Payload : int32_t { none, pack_in_arena, pack_of_its_own, packs, error, connection, value };
 
 // As the kind of a completion that is no completion of the queue. Those of the queue are below 32.

@@ -60,7 +60,7 @@ class Object {
     napi_value object_;
 };
 
-// What lib/errors.js makes an error of. The error stays with the caller.
+// What lib/errors makes an error of. The error stays with the caller.
 napi_value describe(napi_env env, const holdfast_error *error);
 // The same, and frees it.
 napi_value describe_and_free(napi_env env, holdfast_error *error);

@@ -7,7 +7,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { test, before, after } = require('node:test')
 const { startServer } = require('./support/server')
-const { platformName, packageName } = require('../lib/platform')
+const { platformName, packageName } = require('../lib/native/platform')
 
 // What would be published is laid out, packed and installed into an empty directory without a network, where nothing of the
 // checkout can be reached.

@@ -6,7 +6,7 @@ const { parseBinaryColumn } = require('./binary')
 const { shapeOf } = require('./shape')
 const { types: defaultTypes, readerFor } = require('./parsers')
 const { Result, Field, applyTag } = require('./result')
-const { now } = require('../timers')
+const { now } = require('../node/timers')
 
 /**
  * @typedef {object} DecodeOptions

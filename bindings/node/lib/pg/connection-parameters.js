@@ -1,7 +1,7 @@
 'use strict'
 
-const { copyOptions, hide } = require('../hidden')
-const { parameters } = require('../parameters')
+const { copyOptions, hide } = require('../node/hidden')
+const { parameters } = require('../options/parameters')
 
 /** Where options lead to, as node-postgres' class of this name reads them with the environment. */
 class ConnectionParameters {

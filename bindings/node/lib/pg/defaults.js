@@ -1,3 +1,3 @@
 'use strict'
 
-module.exports = require('../defaults').defaults
+module.exports = require('../options/defaults').defaults

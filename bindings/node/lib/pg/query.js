@@ -1,3 +1,3 @@
 'use strict'
 
-module.exports = require('../query-object').Query
+module.exports = require('../query/object').Query

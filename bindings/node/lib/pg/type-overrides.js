@@ -1,3 +1,3 @@
 'use strict'
 
-module.exports = require('../type-overrides')
+module.exports = require('../decode/type-overrides')

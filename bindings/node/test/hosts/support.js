@@ -5,7 +5,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { promisify } = require('node:util')
-const { platformName, packageName } = require('../../lib/platform')
+const { platformName, packageName } = require('../../lib/native/platform')
 
 // Programs of users, each in a folder of its own with what npm would have put there: this package as it is published, with the
 // addon in the package of its platform, and tools from npm.

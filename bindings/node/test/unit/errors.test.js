@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { test } = require('node:test')
-const { Causes } = require('../../lib/causes')
+const { Causes } = require('../../lib/errors/causes')
 const { toError, toNotice, HoldfastError, DatabaseError } = require('../../lib/errors')
 
 const SUMMARY = 'no connection came free within 5 s (pool: 8 in use)'

@@ -39,7 +39,7 @@ function server({ user, database, host, port }) {
 
 /**
  * Runs a query, and tells of it if it is traced: `run()` submits it.
- * @param {import('./query').Query} query
+ * @param {import('../query').Query} query
  * @param {object} target a client, or a pool's parameters
  */
 function traceQuery(query, target, Promise, run) {

@@ -3,10 +3,10 @@
 // Clients that were handed out and whose owner wants to hear what comes without being asked for: notifications, and that the
 // connection is lost. While nothing runs on such a client a thread of the addon waits for its socket.
 
-const { awaitReadable, forgetReadable } = require('./native')
-const { setTimeout, setInterval, clearInterval } = require('./timers')
-const { AsyncResource } = require('./context')
-const { NOOP } = require('./query')
+const { awaitReadable, forgetReadable } = require('../native')
+const { setTimeout, setInterval, clearInterval } = require('../node/timers')
+const { AsyncResource } = require('../node/context')
+const { NOOP } = require('../query')
 
 /** A client that is idle for less is about to run its next query: to wait for that would be for nothing. */
 const SETTLED_MILLIS = 10

@@ -1,13 +1,13 @@
 'use strict'
 
-const { addon, NONE, now, listen, deafen } = require('./native')
-const { Causes } = require('./causes')
-const { fillCompatible } = require('./compatible')
-const { copyOptions, hide } = require('./hidden')
-const { NOOP } = require('./query')
-const { readOptions } = require('./options')
-const { parameters } = require('./parameters')
-const { PoolMetrics } = require('./pool-metrics')
+const { addon, NONE, now, listen, deafen } = require('../native')
+const { Causes } = require('../errors/causes')
+const { fillCompatible } = require('../options/compatible')
+const { copyOptions, hide } = require('../node/hidden')
+const { NOOP } = require('../query')
+const { readOptions } = require('../options')
+const { parameters } = require('../options/parameters')
+const { PoolMetrics } = require('./metrics')
 const { Shared } = require('./shared')
 
 /** Pools that were dropped without end(): they cannot be used any more, so their connections go. */

@@ -17,7 +17,7 @@ function firstAnswer(call, done) {
   if (typeof answer?.then === 'function') answer.then((value) => once(undefined, value), once)
 }
 
-/** @param {import('./client').Client} client */
+/** @param {import('../client').Client} client */
 function askOwnClientConnect(client, done) {
   firstAnswer((callback) => client.connect(callback), (error) => done(error ?? undefined))
 }

@@ -2,17 +2,17 @@
 
 // Rows of a large result in portions: the server is held back while nobody asks for more.
 
-const { addon, promise } = require('./native')
-const { decodeResult, Result } = require('./decode')
-const { encodeValues } = require('./values')
-const { FORMAT, NOOP } = require('./query')
+const { addon, promise } = require('../native')
+const { decodeResult, Result } = require('../decode')
+const { encodeValues } = require('../values')
+const { FORMAT, NOOP } = require('.')
 
 const BATCH = 500
 
 /** Reads the result of one statement on a client, which does nothing else from when this is made until it is over. */
 class Reader {
   /**
-   * @param {import('./client').Client} client
+   * @param {import('../client').Client} client
    * @param {{ text: string, values?: unknown[], rowMode?: string, types?: object }} statement
    */
   constructor(client, { text, values, rowMode, types }) {
@@ -106,7 +106,7 @@ function batchSize(options) {
 }
 
 /**
- * @param {import('./client').Client} client
+ * @param {import('../client').Client} client
  * @param {{ batchSize?: number, rowMode?: string, types?: object, signal?: AbortSignal }} [options]
  */
 async function* iterate(client, text, values, options = {}) {

@@ -1,17 +1,17 @@
 'use strict'
 
-const { addon, NONE, take, submitted, promise, deafen } = require('./native')
-const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now } = require('./timers')
-const { bound } = require('./context')
-const { readQuery, recapture, callBack, retriesOf, NOOP } = require('./query')
-const { Client, hasOwnQuery } = require('./client')
+const { addon, NONE, take, submitted, promise, deafen } = require('../native')
+const { setImmediate, setTimeout, clearTimeout, setInterval, clearInterval, nextTick, now } = require('../node/timers')
+const { bound } = require('../node/context')
+const { readQuery, recapture, callBack, retriesOf, NOOP } = require('../query')
+const { Client, hasOwnQuery } = require('../client')
 const { askOwnQuery, askOwnConnect, handedTo } = require('./own-methods')
-const { traceQuery, traceCheckout } = require('./tracing')
+const { traceQuery, traceCheckout } = require('../node/tracing')
 const { introduce } = require('./introduction')
 const { transaction } = require('./transaction')
 const { translate } = require('./events')
-const { PoolOpening } = require('./pool-opening')
-const { setDefaults, closeTimeout } = require('./pool-defaults')
+const { PoolOpening } = require('./opening')
+const { setDefaults, closeTimeout } = require('../options/pool-defaults')
 const { Shared } = require('./shared')
 
 /** Events that are about single clients: with a listener for one of them, queries go through clients as well. */

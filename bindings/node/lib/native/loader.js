@@ -45,7 +45,7 @@ function prebuilt(platform, failures) {
 /** The one that scripts/build.js made. */
 function built(failures) {
   try {
-    return require('../build/holdfast.node')
+    return require('../../build/holdfast.node')
   } catch (error) {
     failures.push(['build/holdfast.node', error])
     return undefined

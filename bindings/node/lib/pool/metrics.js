@@ -1,7 +1,7 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { addon, NONE, promise, now } = require('./native')
+const { addon, NONE, promise, now } = require('../native')
 
 /** Where counts are put: idle, in use, opening, waiting, limit, cap. */
 const counts = new Float64Array(6)

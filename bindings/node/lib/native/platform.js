@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 
-/** All that packages are laid out for. lib/loader.js names each of them, too. */
+/** All that packages are laid out for. lib/native/loader.js names each of them, too. */
 const PLATFORMS = ['linux-x64', 'linux-arm64', 'linux-x64-musl', 'linux-arm64-musl', 'darwin-x64', 'darwin-arm64']
 
 /** Distributions with musl have its loader and no glibc; images without a shell may have no ldd that says which. */

@@ -3,7 +3,7 @@
 // node-postgres' defaults, which a program may set before it makes pools and clients: what neither an option nor the environment says.
 
 const types = require('pg-types')
-const { settings } = require('./values')
+const { settings } = require('../values')
 
 const INT8 = 20
 const INT8_ARRAY = 1016

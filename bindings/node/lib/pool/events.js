@@ -2,8 +2,8 @@
 
 // What happens in the library's pool, as events of the JavaScript one.
 
-const { hide } = require('./hidden')
-const { DatabaseError, HoldfastError, toError } = require('./errors')
+const { hide } = require('../node/hidden')
+const { DatabaseError, HoldfastError, toError } = require('../errors')
 
 /** Under which name each is emitted, besides 'event', which all are. */
 const EVENTS = {
@@ -32,7 +32,7 @@ function reasonOf(pool, told) {
   return error
 }
 
-/** @param {import('./pool')} pool */
+/** @param {import('.')} pool */
 function translate(pool, event) {
   const name = event.kind
   const told = { ...event }

@@ -7,7 +7,7 @@
 // servers load them again), and all of them use the one dispatcher that there is for the addon. So it knows no class of any
 // module: whatever it hands on is plain data or the bytes of a pack.
 
-const { nextTick, setImmediate } = require('./timers')
+const { nextTick, setImmediate } = require('../node/timers')
 
 // Measured: with more, 64 queries at a time gain nothing, and the event loop is held for longer.
 const MOST_IN_A_BATCH = 32

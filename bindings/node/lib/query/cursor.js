@@ -4,7 +4,7 @@
 // none of here: so their objects stay what they are, but read and close through the library.
 
 const { Reader } = require('./stream')
-const { nextTick } = require('./timers')
+const { nextTick } = require('../node/timers')
 
 /** What a cursor of pg-cursor has, or the one inside a pg-query-stream. */
 function cursorOf(object) {
@@ -21,7 +21,7 @@ function answered(answer, callback, Promise) {
 }
 
 /**
- * @param {import('./client').Client} client
+ * @param {import('../client').Client} client
  * @param {object} object a cursor or a stream; it is returned as it is
  */
 function submitCursor(client, object, callback) {

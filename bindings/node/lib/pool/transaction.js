@@ -3,9 +3,9 @@
 // Transactions whose work is a JavaScript function. A thread of the library runs the transaction as it does for every
 // language: it begins, waits for the function, commits, runs it again after a conflict, and finds out about lost commits.
 
-const { addon, NONE, take, submitted } = require('./native')
-const { recapture, retriesOf } = require('./query')
-const { bound } = require('./context')
+const { addon, NONE, take, submitted } = require('../native')
+const { recapture, retriesOf } = require('../query')
+const { bound } = require('../node/context')
 const { introduceInTransaction } = require('./introduction')
 
 const STATUS = { ok: 0, rolledBack: 71 }
@@ -39,8 +39,8 @@ function readTransactionOptions(options) {
 }
 
 /**
- * @param {import('./pool')} pool
- * @param {(client: import('./client').Client) => Promise<unknown>} fn may run several times: it must not do what cannot be done twice
+ * @param {import('.')} pool
+ * @param {(client: import('../client').Client) => Promise<unknown>} fn may run several times: it must not do what cannot be done twice
  * @param {object} [options] isolation, readOnly, deferrable, maxReruns, resolveCommit, deadline, maxRetries, signal
  */
 function transaction(pool, fn, options = {}) {

@@ -1,23 +1,23 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { addon, NONE, take, submitted } = require('./native')
-const { setImmediate, nextTick } = require('./timers')
-const { AsyncResource, bound } = require('./context')
-const { toError, toNotice, HoldfastError } = require('./errors')
-const { escapeIdentifier, escapeLiteral } = require('./values')
-const { parameters } = require('./parameters')
-const { readQuery, recapture, callBack } = require('./query')
-const { hide, copyOptions } = require('./hidden')
-const { iterate } = require('./stream')
-const { submitObject } = require('./submittable')
+const { addon, NONE, take, submitted } = require('../native')
+const { setImmediate, nextTick } = require('../node/timers')
+const { AsyncResource, bound } = require('../node/context')
+const { toError, toNotice, HoldfastError } = require('../errors')
+const { escapeIdentifier, escapeLiteral } = require('../values')
+const { parameters } = require('../options/parameters')
+const { readQuery, recapture, callBack } = require('../query')
+const { hide, copyOptions } = require('../node/hidden')
+const { iterate } = require('../query/stream')
+const { submitObject } = require('../query/submittable')
 const { ReadingTurns } = require('./reading-turns')
 const { TRANSACTION_STATUS, isLost, CLOSED, BROKEN } = require('./session-state')
 const { openOwnPool, endOwnPool, tellParameters } = require('./standalone')
-const Connection = require('./pg/connection')
-const ConnectionParameters = require('./pg/connection-parameters')
-const TypeOverrides = require('./type-overrides')
-const { traceQuery } = require('./tracing')
+const Connection = require('../pg/connection')
+const ConnectionParameters = require('../pg/connection-parameters')
+const TypeOverrides = require('../decode/type-overrides')
+const { traceQuery } = require('../node/tracing')
 const listening = require('./listen')
 
 const HEARD = new Set(['notification', 'error', 'end'])
@@ -125,7 +125,7 @@ class Client extends EventEmitter {
 
   /**
    * A checkout begins: `handle` is the library's.
-   * @param {import('./pool')} pool
+   * @param {import('../pool')} pool
    */
   _beginCheckout(pool, handle, processID) {
     this._pool = pool

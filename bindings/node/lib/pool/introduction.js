@@ -2,8 +2,8 @@
 
 // What is done once for each session, before anything else uses it, whatever that is: a query, a client, a transaction, a stream.
 
-const { NOOP, Query } = require('./query')
-const { hasOwnConnect } = require('./client')
+const { NOOP, Query } = require('../query')
+const { hasOwnConnect } = require('../client')
 const { askOwnClientConnect, throughOwnConnect } = require('./own-methods')
 
 /** Whether something is to be done for it that asks the server: then it is not done within a transaction. */
@@ -13,8 +13,8 @@ function hasIntroduction(pool, client) {
 
 /**
  * Introduces a session that is new: `done(error)` at once if nothing is to be waited for.
- * @param {import('./pool')} pool
- * @param {import('./client').Client} client
+ * @param {import('.')} pool
+ * @param {import('../client').Client} client
  */
 function introduce(pool, client, done) {
   if (client._introduced) {

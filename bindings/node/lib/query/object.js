@@ -1,7 +1,7 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { readQuery } = require('./query')
+const { readQuery } = require('.')
 
 /**
  * node-postgres' Query: handed to client.query(), which returns it. It tells of its rows, its end and its error by events, and
@@ -48,7 +48,7 @@ function tellRows(object, results) {
 }
 
 /**
- * @param {import('./client').Client} client
+ * @param {import('../client').Client} client
  * @param {Query} object it is returned as it is
  */
 function submitQueryObject(client, object, callback) {

@@ -3,8 +3,8 @@
 // pg-copy-streams: its objects stay what they are, streams, but write and read through the library, which holds the server back or
 // is held back by it.
 
-const { addon, promise } = require('./native')
-const { NOOP } = require('./query')
+const { addon, promise } = require('../native')
+const { NOOP } = require('.')
 
 /** What is read at a time. */
 const READ_BYTES = 65536
@@ -18,7 +18,7 @@ const isCopyOut = (object) => isCopy(object) && typeof object._read === 'functio
 /** One COPY on a client, which does nothing else until it is over. */
 class Copy {
   /**
-   * @param {import('./client').Client} client
+   * @param {import('../client').Client} client
    * @param {(handle: number, tag: number, text: string) => unknown} open
    * @param {(copy: number) => void} free
    */

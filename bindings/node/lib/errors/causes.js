@@ -3,7 +3,7 @@
 // The full cause for every caller: of several that wait for a session, the library gives the server's answer to the one whose
 // attempt it was. The others are given it, too, as the pool has heard of it by an event.
 
-const { toError } = require('./errors')
+const { toError } = require('.')
 
 /** What the server's answer consists of. */
 const ANSWER = [

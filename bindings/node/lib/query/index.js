@@ -2,12 +2,12 @@
 
 // One query: what the program gave in node-postgres' forms, and what settles it.
 
-const { decodeResult, beginResult, decodeWithin, Result } = require('./decode')
-const { setImmediate, nextTick } = require('./timers')
-const { packsOf } = require('./native')
-const { bound } = require('./context')
-const { toError } = require('./errors')
-const { encodeValues } = require('./values')
+const { decodeResult, beginResult, decodeWithin, Result } = require('../decode')
+const { setImmediate, nextTick } = require('../node/timers')
+const { packsOf } = require('../native')
+const { bound } = require('../node/context')
+const { toError } = require('../errors')
+const { encodeValues } = require('../values')
 
 /** How long rows are decoded in one go before the event loop may do something else. */
 const DECODE_MILLIS = 2

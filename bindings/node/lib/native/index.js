@@ -2,16 +2,16 @@
 
 // The addon, and the dispatcher of its completions, for the modules of this registry.
 
-const { PackBuffer } = require('./decode')
+const { PackBuffer } = require('../decode')
 const { startDispatcher } = require('./dispatcher')
-const { toError } = require('./errors')
+const { toError } = require('../errors')
 const { loadAddon } = require('./loader')
 
 /** As a handle: there is none. */
 const NONE = -1
 
 /** Where other registries of this environment find the dispatcher. With the version: what it hands on may change. */
-const PLACE = Symbol.for(`pg-holdfast.dispatcher ${require('../package.json').version}`)
+const PLACE = Symbol.for(`pg-holdfast.dispatcher ${require('../../package.json').version}`)
 
 const addon = loadAddon()
 const { arena, take, submitted, ...dispatcher } = (addon[PLACE] ??= startDispatcher(addon))

@@ -7,7 +7,7 @@ const listening = require('./listen')
  * for it.
  */
 class ReadingTurns {
-  /** @param {import('./client').Client} client */
+  /** @param {import('.').Client} client */
   constructor(client) {
     this._client = client
     this._claims = []

@@ -5,9 +5,9 @@
 
 const { cursorOf, submitCursor } = require('./cursor')
 const { isCopyIn, isCopyOut, submitCopyIn, submitCopyOut } = require('./copy-stream')
-const { isQueryObject, submitQueryObject } = require('./query-object')
+const { isQueryObject, submitQueryObject } = require('./object')
 
-/** @param {import('./client').Client} client */
+/** @param {import('../client').Client} client */
 function submitObject(client, object, callback) {
   if (cursorOf(object) !== undefined) return submitCursor(client, object, callback)
   if (isCopyIn(object)) return submitCopyIn(client, object)

@@ -1,7 +1,7 @@
 'use strict'
 
 const os = require('node:os')
-const { messageOf, addressOf, STATUS } = require('./error-messages')
+const { messageOf, addressOf, STATUS } = require('./messages')
 
 /**
  * Errors, made of what the addon describes. What came from the server is shaped like node-postgres' DatabaseError; what

@@ -2,9 +2,9 @@
 
 // A client without a pool, as programs use one for a script or for LISTEN: it has a pool of its own with one session.
 
-const { NONE } = require('./native')
-const { copyOptions } = require('./hidden')
-const { NOOP, Query } = require('./query')
+const { NONE } = require('../native')
+const { copyOptions } = require('../node/hidden')
+const { NOOP, Query } = require('../query')
 
 /** As PostgreSQL's protocol has it: what a server reports without being asked, with the upper and lower case it gives them. */
 const REPORTED = [
@@ -17,10 +17,10 @@ const OF_OWN_POOL = { max: 1, min: 0, fleetShare: false, onConnect: undefined, v
 
 /**
  * Opens the session of a client by itself.
- * @param {import('./client').Client} client
+ * @param {import('.').Client} client
  */
 async function openOwnPool(client) {
-  const Pool = require('./pool')
+  const Pool = require('../pool')
   client._own = new Pool(Object.assign(copyOptions(client._options), OF_OWN_POOL))
   client._own._makeClient = () => client
   // connect() is what runs: there is nothing else to be done for a new session.

@@ -4,7 +4,7 @@
 // what becomes of node-postgres' names; Holdfast's own come from the library, in camelCase or as it writes them.
 
 const net = require('node:net')
-const { addon } = require('./native')
+const { addon } = require('../native')
 const { readConnectionString } = require('./connection-string')
 const { setDefaultsFor } = require('./defaults')
 const { defaultMax } = require('./pool-defaults')
@@ -54,7 +54,7 @@ const TABLE = {
   max: (value, name) => (value ? ['max_size', String(Math.trunc(number(name, value, 'give the most connections, such as 8')))] : undefined),
   min: (value, name) => ['min_idle', String(Math.trunc(number(name, value, 'give how many to keep open')))],
   idleTimeoutMillis: milliseconds('idle_timeout', YEAR),
-  // With what else bounds a wait: lib/waiting.js.
+  // With what else bounds a wait: lib/options/waiting.js.
   connectionTimeoutMillis: null,
   maxLifetimeSeconds: (value, name) => ['max_lifetime', `${Math.ceil(number(name, value, 'give seconds') * 1000)}ms`],
   statement_timeout: setting('statement_timeout'),
