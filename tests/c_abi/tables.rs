@@ -85,7 +85,7 @@ fn camel(name: &str) -> String {
 #[test]
 fn every_statistic_of_c_is_one_of_node_and_every_reason_for_closing_has_its_count() {
     let header = fs::read_to_string(header()).unwrap();
-    let (addon, types) = (read("bindings/node/src/metrics.cc"), read("bindings/node/types/metrics.d.ts"));
+    let (addon, types) = (read("bindings/node/src/pool/metrics.cc"), read("bindings/node/types/metrics.d.ts"));
     let fields = fields(&header);
     assert!(fields.len() > 30, "{fields:?}");
     for &field in &fields {
@@ -93,7 +93,7 @@ fn every_statistic_of_c_is_one_of_node_and_every_reason_for_closing_has_its_coun
         let name =
             if field == "circuit_ms" { "circuitMillis".to_owned() } else { camel(reason.unwrap_or(field)) };
         let typed = if reason.is_some() { format!("'{name}'") } else { format!("{name}: ") };
-        assert_has("bindings/node/src/metrics.cc", &addon, &format!("(\"{name}\", "));
+        assert_has("bindings/node/src/pool/metrics.cc", &addon, &format!("(\"{name}\", "));
         assert_has("bindings/node/types/metrics.d.ts", &types, &typed);
     }
     for reason in CloseReason::ALL {

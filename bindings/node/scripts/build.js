@@ -84,10 +84,18 @@ function libraries() {
   return ['libssl.a', 'libcrypto.a'].map((name) => path.join(prefix, 'lib', name))
 }
 
+/** The addon's sources: those of a folder and of all below it. */
+function sourcesIn(folder) {
+  return fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const file = path.join(folder, entry.name)
+    if (entry.isDirectory()) return sourcesIn(file)
+    return entry.name.endsWith('.cc') ? [file] : []
+  })
+}
+
 function main() {
   if (process.env.HOLDFAST_SKIP_BUILD || (!process.env.HOLDFAST_STATIC && isPrebuilt())) return
-  const sources = fs.readdirSync(path.join(here, 'src')).filter((name) => name.endsWith('.cc'))
-    .map((name) => path.join(here, 'src', name))
+  const sources = sourcesIn(path.join(here, 'src'))
   const compiler = process.env.CXX || 'c++'
   const archive = library()
   fs.mkdirSync(path.dirname(out), { recursive: true })

@@ -1,5 +1,5 @@
 // What the addon exports. Only lib/ calls it.
-#include "submit.h"
+#include "requests/submit.h"
 
 using namespace holdfast_node;
 

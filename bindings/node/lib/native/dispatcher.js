@@ -17,7 +17,7 @@ const ARENA = 1 << 20
 /** Numbers of waits are handed back as signed words. */
 const MOST_WAITS = 2 ** 31 - 1
 
-/** As the fourth word of a completion: what its payload is. src/runtime.h has the same list. */
+/** As the fourth word of a completion: what its payload is. src/runtime/runtime.h has the same list. */
 const PAYLOAD = { none: 0, packInArena: 1, packOfItsOwn: 2, packs: 3, error: 4, connection: 5, value: 6 }
 /** As the second word: what comes from elsewhere than the queue. */
 const MESSAGE = { done: 32, event: 33, log: 34, body: 35, readable: 36, password: 37 }

@@ -1,7 +1,7 @@
 // What the exported functions need to hand requests over.
 #pragma once
 
-#include "values.h"
+#include "../runtime/values.h"
 
 namespace holdfast_node {
 

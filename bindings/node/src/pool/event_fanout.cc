@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "values.h"
+#include "../runtime/values.h"
 
 namespace holdfast_node {
 

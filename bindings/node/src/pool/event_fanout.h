@@ -1,7 +1,7 @@
 // Sends the events of a pool to every environment that has it.
 #pragma once
 
-#include "runtime.h"
+#include "../runtime/runtime.h"
 
 namespace holdfast_node {
 

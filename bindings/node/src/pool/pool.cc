@@ -1,5 +1,5 @@
 // Pools: options, opening, closing, and what is submitted to a pool.
-#include "submit.h"
+#include "../requests/submit.h"
 
 #include "shared_pool.h"
 

@@ -1,6 +1,6 @@
 // Passwords from JavaScript: a thread of the library asks, and waits until the thread of the environment has answered.
 #include "event_fanout.h"
-#include "submit.h"
+#include "../requests/submit.h"
 
 namespace holdfast_node {
 

@@ -1,5 +1,5 @@
 // What a pool shows of itself.
-#include "submit.h"
+#include "../requests/submit.h"
 
 #include <cstddef>
 

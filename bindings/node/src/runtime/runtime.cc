@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shared_pool.h"
+#include "../pool/shared_pool.h"
 #include "socket_watch.h"
 #include "values.h"
 

@@ -1,5 +1,5 @@
 // Connections in hand.
-#include "socket_watch.h"
+#include "../runtime/socket_watch.h"
 #include "submit.h"
 
 #include <cstring>
