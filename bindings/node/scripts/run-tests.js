@@ -13,8 +13,18 @@ const GROUPS = ['unit', 'conformance', 'behaviour', 'whole']
 
 /** Node 18 knows no patterns, and shells differ. */
 function filesOf(group) {
-  const directory = path.join('test', group === 'whole' ? '' : group)
-  return fs.readdirSync(path.join(here, directory)).filter((name) => name.endsWith('.test.js')).sort().map((name) => path.join(directory, name))
+  return group === 'whole' ? testsIn('test') : testsBelow(path.join('test', group))
+}
+
+const entries = (folder) => fs.readdirSync(path.join(here, folder), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+
+function testsIn(folder) {
+  return entries(folder).filter(({ name }) => name.endsWith('.test.js')).map(({ name }) => path.join(folder, name))
+}
+
+function testsBelow(folder) {
+  const folders = entries(folder).filter((entry) => entry.isDirectory())
+  return [...testsIn(folder), ...folders.flatMap(({ name }) => testsBelow(path.join(folder, name)))]
 }
 
 /**

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { execFileSync } = require('node:child_process')
-const { suite, sleep, until } = require('../support/drivers')
+const { suite, sleep, until } = require('../../support/drivers')
 
 // What node-postgres has not.
 const { ours, server } = suite()
@@ -143,7 +143,7 @@ ours('one pool is shared by whoever asks for it, also when modules are loaded ag
   const options = { connectionString: server.url, name: 'shared' }
   const first = Pool.shared(options)
   for (const name of Object.keys(require.cache)) if (name.includes(`${require('node:path').sep}lib${require('node:path').sep}`)) delete require.cache[name]
-  const again = require('../..').Pool.shared(options)
+  const again = require('../../..').Pool.shared(options)
   assert.equal(again, first)
   assert.equal((await again.query('select 1 as one')).rows[0].one, 1)
   await first.end()
@@ -165,7 +165,7 @@ ours('a shared pool with functions among its options is known by its name', asyn
 
 /** Runs a program that has `pool`, and returns what it printed. */
 function program(text, env = {}) {
-  const prelude = `const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+  const prelude = `const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
     const pool = new Pool(${JSON.stringify(server().url)});`
   return execFileSync(process.execPath, ['-e', prelude + text], { encoding: 'utf8', timeout: 20000, env: { ...process.env, ...env } }).trim()
 }
@@ -193,7 +193,7 @@ ours('worker threads have pools, also when they are terminated, and share one if
   const text = `
     const { Worker, isMainThread } = require('node:worker_threads')
     const code = \`
-      const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+      const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
       const pool = Pool.shared({ connectionString: ${JSON.stringify(server().url)}, max: 1 })
       const { parentPort } = require('node:worker_threads')
       pool.query('select pg_backend_pid() as pid').then(({ rows }) => { parentPort.postMessage(rows[0].pid); return pool.query('select pg_sleep(20)') }).catch(() => {})\`

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { execFileSync } = require('node:child_process')
-const { suite, until } = require('../support/drivers')
+const { suite, until } = require('../../support/drivers')
 
 const { both, ours } = suite()
 
@@ -171,7 +171,7 @@ both('many queries at once all get their own answers', async ({ pool }) => {
 ours('what a callback throws is uncaught, and the other queries go on', ({ server }) => {
   // In a process of its own, since the runner of tests takes uncaught errors for its own.
   const program = `
-    const made = new (require(${JSON.stringify(require.resolve('../..'))}).Pool)(${JSON.stringify(server.url)})
+    const made = new (require(${JSON.stringify(require.resolve('../../..'))}).Pool)(${JSON.stringify(server.url)})
     process.once('uncaughtException', (error) => console.log(error.message))
     made.query('select 1', () => { throw new Error('thrown by a callback') })
     made.query('select 42 as v').then(({ rows }) => console.log(rows[0].v))`

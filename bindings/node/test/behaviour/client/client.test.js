@@ -1,7 +1,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { suite, sleep, until } = require('../support/drivers')
+const { suite, sleep, until } = require('../../support/drivers')
 
 const { both, ours } = suite()
 
@@ -222,7 +222,7 @@ both('notifications are told whether they come while the client does nothing, ru
 })
 
 ours('a client hears notifications also where its socket cannot be waited for', async ({ pool }) => {
-  const { addon } = require('../../lib/native')
+  const { addon } = require('../../../lib/native')
   const wait = addon.awaitReadable
   addon.awaitReadable = () => false
   try {
@@ -245,7 +245,7 @@ ours('a client that listens and hears nothing costs nothing', async ({ pool }) =
   client.on('notification', ({ payload }) => told.push(payload))
   await client.query('listen nothing')
   await sleep(200)
-  const { addon } = require('../../lib/native')
+  const { addon } = require('../../../lib/native')
   const looked = addon.notification
   let looks = 0
   addon.notification = (handle) => {

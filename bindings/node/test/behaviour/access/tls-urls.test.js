@@ -1,7 +1,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { tlsSuite, session, surrounded } = require('../support/tls')
+const { tlsSuite, session, surrounded } = require('../../support/tls')
 
 // What a connection string says of TLS, held to what pg-connection-string makes of it.
 const { both, ours, certificates, elsewhere, plain } = tlsSuite()

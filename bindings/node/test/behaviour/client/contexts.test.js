@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { AsyncLocalStorage } = require('node:async_hooks')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 // What runs for one request runs in its context, also where the pool was made in that of another.
 const { ours } = suite()

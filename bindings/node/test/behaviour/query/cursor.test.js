@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict')
 const Cursor = require('pg-cursor')
 const QueryStream = require('pg-query-stream')
-const { suite, until } = require('../support/drivers')
+const { suite, until } = require('../../support/drivers')
 
 // What other packages read large results with: their objects are handed to client.query().
 const { both, ours } = suite()

@@ -2,8 +2,8 @@
 
 const assert = require('node:assert/strict')
 const { Client } = require('pg')
-const { startServer } = require('../support/server')
-const { suite, until } = require('../support/drivers')
+const { startServer } = require('../../support/server')
+const { suite, until } = require('../../support/drivers')
 
 // Every event of a pool, brought about by the fault that it is for. The server is small, so that it can be filled.
 const SLOTS = 8

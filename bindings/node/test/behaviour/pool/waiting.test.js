@@ -2,8 +2,8 @@
 
 const assert = require('node:assert/strict')
 const net = require('node:net')
-const { startServer } = require('../support/server')
-const { suite, sleep } = require('../support/drivers')
+const { startServer } = require('../../support/server')
+const { suite, sleep } = require('../../support/drivers')
 
 // How long a request waits for a connection: on a server that is frozen, away or full, and in the pool's own queue.
 const { both, ours } = suite(() => startServer({ max_connections: 20 }))

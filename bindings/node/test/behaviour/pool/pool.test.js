@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { EventEmitter } = require('node:events')
-const { suite, sleep, until } = require('../support/drivers')
+const { suite, sleep, until } = require('../../support/drivers')
 
 const { both, ours } = suite()
 

@@ -3,9 +3,9 @@
 const test = require('node:test')
 const assert = require('node:assert/strict')
 const { setTimeout: sleep } = require('node:timers/promises')
-const { startServer } = require('../support/server')
-const { until } = require('../support/drivers')
-const { Pool, Client } = require('../..')
+const { startServer } = require('../../support/server')
+const { until } = require('../../support/drivers')
+const { Pool, Client } = require('../../..')
 
 let server
 let admin
@@ -172,7 +172,7 @@ test('a process ends while a function for the password is being waited for', asy
   const { spawnSync } = require('node:child_process')
   await role('leaving', 'right')
   const program = `
-    const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+    const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
     const pool = new Pool({ ...${JSON.stringify(server.config)}, user: 'leaving', password: () => {
       setTimeout(() => process.exit(7), 50)
       return new Promise(() => {})

@@ -1,7 +1,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { suite, sleep, until } = require('../support/drivers')
+const { suite, sleep, until } = require('../../support/drivers')
 
 // One class of clients, for pools and by themselves, which programs build upon as they do upon node-postgres'.
 const { both, ours } = suite()

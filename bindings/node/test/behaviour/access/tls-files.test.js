@@ -6,8 +6,8 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { inspect } = require('node:util')
-const { tlsSuite, session } = require('../support/tls')
-const { until } = require('../support/drivers')
+const { tlsSuite, session } = require('../../support/tls')
+const { until } = require('../../support/drivers')
 
 // Certificates and keys that a program gives as texts are written to files for the library: who may read those, and how
 // long they stay. And that no key is shown by accident.
@@ -99,7 +99,7 @@ ours('many pools, one after another, add no listeners to the process', ({ pool }
 function program(server, place, text) {
   const options = { ...server.config, user: 'with_cert', max: 1, ssl: texts() }
   const code = `
-    const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+    const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
     const options = ${JSON.stringify(options)}
     const pool = new Pool(options)
     ${text}`
@@ -135,7 +135,7 @@ ours('a worker that ends, and one that ends its pool, leave no files', ({ server
     const { Worker } = require('node:worker_threads')
     const code = \`
       const { workerData } = require('node:worker_threads')
-      const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+      const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
       const pool = new Pool(workerData.options)
       pool.query('select 1').then(() => workerData.end && pool.end())\`
     const run = (end) => new Promise((resolve, reject) => {

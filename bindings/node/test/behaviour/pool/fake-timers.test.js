@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict')
 const { execFileSync } = require('node:child_process')
 const { test } = require('node:test')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 const { server } = suite()
 
@@ -18,7 +18,7 @@ const FAKES = `
   Date.now = () => 0`
 
 const PROGRAM = `
-  const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+  const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
   const work = async (config) => {
     const pool = new Pool(config)
     pool.on('connect', () => {})

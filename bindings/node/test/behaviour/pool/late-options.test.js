@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict')
 const { inspect } = require('node:util')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 // What a build imports without the environment that it runs in: the first query says what is wrong.
 const { both, ours } = suite()

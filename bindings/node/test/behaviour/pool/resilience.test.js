@@ -3,8 +3,8 @@
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
 const { test } = require('node:test')
-const { startServer } = require('../support/server')
-const { suite, sleep, until } = require('../support/drivers')
+const { startServer } = require('../../support/server')
+const { suite, sleep, until } = require('../../support/drivers')
 
 // What the core does about a server in trouble reaches JavaScript, and the event loop goes on meanwhile.
 const { ours } = suite()
@@ -15,7 +15,7 @@ const { ours } = suite()
  */
 function load(url, options) {
   const program = `
-    const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+    const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
     const pool = new Pool({ connectionString: ${JSON.stringify(url)}, ...${JSON.stringify(options)} })
     const delay = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 5 })
     let ok = 0, going = true
@@ -74,7 +74,7 @@ test('a restart of the server under load fails no query that may be repeated', {
 })
 
 test('a server that is full for two seconds fails nobody', { timeout: 60000 }, async () => {
-  const { Pool } = require('../..')
+  const { Pool } = require('../../..')
   const server = await startServer({ max_connections: 6, superuser_reserved_connections: 0, max_wal_senders: 0 })
   const pg = require('pg')
   const held = []

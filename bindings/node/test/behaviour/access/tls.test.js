@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { tlsSuite, session, surrounded } = require('../support/tls')
+const { tlsSuite, session, surrounded } = require('../../support/tls')
 
 // TLS as node-postgres has it, against servers with certificates of the tests' own.
 const { both, ours, certificates, elsewhere, plain } = tlsSuite()
@@ -186,7 +186,7 @@ ours('ssl: true believes whom sslrootcert or the surroundings name', async ({ po
 // Whose authorities those are is looked up when a process starts.
 both("ssl: true believes the authorities of the surroundings' own store", ({ name, server }) => {
   const program = `
-    const { Pool } = require(${JSON.stringify(require.resolve(name === 'pg' ? 'pg' : '../..'))})
+    const { Pool } = require(${JSON.stringify(require.resolve(name === 'pg' ? 'pg' : '../../..'))})
     const pool = new Pool({ ...${JSON.stringify(server.config)}, ssl: true })
     pool.query('select ssl from pg_stat_ssl where pid = pg_backend_pid()').then(({ rows }) => { console.log(rows[0].ssl); return pool.end() })`
   const file = certificates.path('authority.crt')

@@ -1,7 +1,7 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { suite, until } = require('../support/drivers')
+const { suite, until } = require('../../support/drivers')
 
 // What a program does once for each session is done before anything uses it, whatever that is.
 const { both, ours } = suite()

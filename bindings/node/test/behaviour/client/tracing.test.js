@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict')
 const { AsyncLocalStorage } = require('node:async_hooks')
 const diagnostics = require('node:diagnostics_channel')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 const { ours } = suite()
 const skip = diagnostics.tracingChannel === undefined

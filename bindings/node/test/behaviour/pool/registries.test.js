@@ -5,11 +5,11 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { test } = require('node:test')
 const { createContext, runInContext } = require('node:vm')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 // Test runners load a package anew for each file, in a realm of its own or not, within one environment of Node.
 const { server } = suite()
-const lib = path.join(__dirname, '..', '..', 'lib')
+const lib = path.join(__dirname, '../../../lib')
 
 /** The package from modules that no one else has. `wrap` compiles a module's function. */
 function loadAnew(wrap) {
@@ -67,7 +67,7 @@ test('modules of another realm work, where Uint8Array and Error are others', asy
 })
 
 test('bytes of another realm are a parameter', async () => {
-  const { Pool } = require('../..')
+  const { Pool } = require('../../..')
   const pool = new Pool(server().config)
   const bytes = runInContext('new Uint8Array([1, 2, 255])', createContext({}))
   const { rows } = await pool.query('select $1::bytea as bytes', [bytes])

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict')
 const { Readable, Writable } = require('node:stream')
 const { pipeline } = require('node:stream/promises')
 const { from, to, both: bothWays } = require('pg-copy-streams')
-const { suite } = require('../support/drivers')
+const { suite } = require('../../support/drivers')
 
 // pg-copy-streams: the same streams on clients of both packages.
 const { both, ours } = suite()

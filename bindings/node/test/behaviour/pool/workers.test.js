@@ -2,8 +2,8 @@
 
 const assert = require('node:assert/strict')
 const pg = require('pg')
-const { suite, sleep, until } = require('../support/drivers')
-const { Thread } = require('../support/threads')
+const { suite, sleep, until } = require('../../support/drivers')
+const { Thread } = require('../../support/threads')
 
 // Pools in worker threads: those of each thread, and the one that threads share. A session is counted at the server, by
 // a name that each test has for itself.
@@ -277,7 +277,7 @@ threads('a shared pool that was dropped without end() is collected, with its ses
   // As a shared one of the thread's own, which nothing but the program holds.
   const worker = thread({}, { shared: false })
   await worker.run(`
-    const { Pool } = require(${JSON.stringify(require.resolve('../..'))})
+    const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
     require('node:v8').setFlagsFromString('--expose-gc')
     state.gc = require('node:vm').runInNewContext('gc')
     await new Pool({ ...${JSON.stringify(options)}, shared: true }).query('select 1')`)
