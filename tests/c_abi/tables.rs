@@ -85,7 +85,8 @@ fn camel(name: &str) -> String {
 #[test]
 fn every_statistic_of_c_is_one_of_node_and_every_reason_for_closing_has_its_count() {
     let header = fs::read_to_string(header()).unwrap();
-    let (addon, types) = (read("bindings/node/src/pool/metrics.cc"), read("bindings/node/types/metrics.d.ts"));
+    let (addon, types) =
+        (read("bindings/node/src/pool/metrics.cc"), read("bindings/node/types/metrics.d.ts"));
     let fields = fields(&header);
     assert!(fields.len() > 30, "{fields:?}");
     for &field in &fields {
