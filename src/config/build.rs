@@ -17,9 +17,9 @@ use super::password::PasswordCallback;
 use super::require_auth::RequireAuth;
 use super::service;
 use super::settings::{
-    AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PoolSettings, ProtocolVersion,
-    RootCertificates, Secret, ServerSettings, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs,
-    TlsSettings, TlsVersion,
+    AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PeerSettings, PoolSettings,
+    ProtocolVersion, RootCertificates, Secret, ServerSettings, SessionReset, SslCertMode, SslMode,
+    SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
 use super::socket_owner;
 use super::value;
@@ -175,6 +175,7 @@ from_text! {
     SessionReset => SessionReset::from_name;
     SslMode => SslMode::from_name;
     SslNegotiation => SslNegotiation::from_name;
+    SslCertMode => SslCertMode::from_name;
     ChannelBinding => ChannelBinding::from_name;
     TargetSessionAttrs => TargetSessionAttrs::from_name;
     TlsVersion => TlsVersion::from_name;
@@ -308,6 +309,10 @@ impl Resolved {
             load_balance_hosts: self.get("load_balance_hosts") == Some("random"),
             tls: self.tls()?,
             auth: self.auth()?,
+            peer: PeerSettings {
+                required: self.find("requirepeer"),
+                found_in: self.host_was_found.then(|| PathBuf::from(&environment.socket_directory)),
+            },
             keepalive: KeepaliveSettings {
                 enabled: self.read("keepalives")?,
                 idle: self.read("keepalives_idle")?,
@@ -344,7 +349,9 @@ impl Resolved {
             cert: self.path("sslcert"),
             key: self.path("sslkey"),
             key_password: self.secret("sslpassword"),
+            cert_mode: self.read("sslcertmode")?,
             crl: self.path("sslcrl"),
+            crl_dir: self.path("sslcrldir"),
             user_folder: self.user_folder.clone(),
             sni: self.read("sslsni")?,
             min_version: self.find("ssl_min_protocol_version"),
@@ -366,6 +373,11 @@ impl Resolved {
             settings.channel_binding == ChannelBinding::Require && settings.mode == SslMode::Disable,
             ["channel_binding", "sslmode"],
             "there is no channel to bind to without TLS",
+        )?;
+        self.forbid(
+            settings.cert_mode == SslCertMode::Require && settings.mode == SslMode::Disable,
+            ["sslcertmode", "sslmode"],
+            "there is no certificate without TLS",
         )?;
         self.forbid(
             matches!((settings.min_version, settings.max_version), (Some(min), Some(max)) if min > max),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::option_info;
+use super::{option_info, users};
 use crate::error::{Error, Result};
 
 /// Variables that are read besides those of the option table.
@@ -66,11 +66,10 @@ impl Environment {
                 unreadable.insert(name);
             }
         }
-        let account = own_account();
         let set = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         Self {
             home: home(),
-            os_user: account.map(|a| a.name).or_else(|| set("USER")).or_else(|| set("LOGNAME")),
+            os_user: users::own_name().or_else(|| set("USER")).or_else(|| set("LOGNAME")),
             socket_directory: default_socket_directory(),
             service_directories: SERVICE_DIRECTORIES.iter().map(PathBuf::from).collect(),
             variables,
@@ -157,39 +156,8 @@ fn home_or(variable: Option<OsString>) -> Option<PathBuf> {
         Some(home) => Some(PathBuf::from(home)),
         // Without the variable the standard library asks `getpwuid_r`, accounts from LDAP and the like included. Where it is
         // set but empty, it would return that.
-        None => std::env::home_dir()
-            .filter(|home| !home.as_os_str().is_empty())
-            .or_else(|| own_account().map(|account| account.home)),
+        None => std::env::home_dir().filter(|home| !home.as_os_str().is_empty()).or_else(users::own_home),
     }
-}
-
-/// The number of a user in `/etc/passwd`.
-pub(super) fn uid_of(name: &str) -> Option<u32> {
-    let text = std::fs::read("/etc/passwd").ok()?;
-    String::from_utf8_lossy(&text).lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
-    })
-}
-
-struct Account {
-    name: String,
-    home: PathBuf,
-}
-
-/// This process's line in `/etc/passwd`. Accounts from elsewhere (LDAP) are not found here; `USER` serves them.
-fn own_account() -> Option<Account> {
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let text = std::fs::read("/etc/passwd").ok()?;
-    String::from_utf8_lossy(&text).lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        match fields[..] {
-            [name, _, id, _, _, home, ..] if id == uid => {
-                Some(Account { name: name.to_owned(), home: PathBuf::from(home) })
-            }
-            _ => None,
-        }
-    })
 }
 
 #[cfg(test)]
@@ -199,7 +167,7 @@ mod tests {
     #[test]
     fn without_home_the_password_database_says_where_the_users_files_are() {
         assert_eq!(home_or(Some("/somewhere".into())), Some(PathBuf::from("/somewhere")));
-        let account = own_account().expect("tests run as somebody with an account");
-        assert_eq!(home_or(Some("".into())).is_some(), !account.home.as_os_str().is_empty());
+        let home = users::own_home().expect("tests run as a user with an account");
+        assert_eq!(home_or(Some("".into())).is_some(), !home.as_os_str().is_empty());
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod require_auth;
 mod service;
 pub(crate) mod settings;
 pub(crate) mod socket_owner;
+pub(crate) mod users;
 pub(crate) mod value;
 
 #[cfg(test)]
@@ -30,7 +31,8 @@ pub use option_info::{Group, OptionInfo, option, options, reference_table};
 use password::PasswordCallback;
 pub use password::PasswordRequest;
 pub use settings::{
-    ChannelBinding, ProtocolVersion, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    ChannelBinding, ProtocolVersion, SessionReset, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsVersion,
 };
 use settings::{PoolSettings, ServerSettings};
 
@@ -80,8 +82,7 @@ use crate::observe::event::{Event, EventSink};
 ///
 /// - `keepalives_idle`, `keepalives_interval` and `keepalives_count` default to 3 s, 1 s and 3, so that a dead peer is
 ///   found within seconds; `connect_timeout=1` means 1 s (libpq makes it 2).
-/// - An option that cannot be honoured (`requirepeer`, `sslcrldir`, ...) is an error unless its value would change
-///   nothing.
+/// - An option that cannot be honoured (`sslkeylogfile`, ...) is an error unless its value would change nothing.
 /// - A URL with a bare `@` among its hosts or in its path is refused: nearly always a password has an `@` or `/` that should
 ///   have been written `%40` or `%2F`.
 ///
@@ -396,8 +397,7 @@ impl PoolConfig {
         Ok((resolved.pool()?, resolved.server(&self.environment, callback)?))
     }
 
-    /// Returns the finished settings of a pool with a server within this process: the options for reaching a server are
-    /// ignored.
+    /// Returns the finished settings of a pool with a server within this process: options for reaching a server are ignored.
     pub(crate) fn settings_within_process(&self) -> Result<(PoolSettings, ServerSettings)> {
         let resolved = self.resolved()?;
         let name = resolved.get("application_name").filter(|name| !name.is_empty());

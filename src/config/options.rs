@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::PoolConfig;
 use super::option_info::{Default, Group, OptionInfo};
 use super::settings::{
-    ChannelBinding, ProtocolVersion, SessionReset, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+    ChannelBinding, ProtocolVersion, SessionReset, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsVersion,
 };
 use super::value::{Bare, DAY, Kind, write_duration};
 
@@ -246,8 +247,12 @@ options! {
         sslkey(path) ["PGSSLKEY"] Kind::Path, ["~/.postgresql/postgresql.key"];
         /// Password of the key.
         sslpassword(text) [] Kind::Secret, none;
+        /// The use of the client certificate: `disable` sends none even where there is one; `require` ends a session for which the server did not ask for one, or got none.
+        sslcertmode(SslCertMode) ["PGSSLCERTMODE"] Kind::Choice(SslCertMode::NAMES), "allow";
         /// File of revoked certificates.
-        sslcrl(path) ["PGSSLCRL"] Kind::Path, none;
+        sslcrl(path) ["PGSSLCRL"] Kind::Path, ["~/.postgresql/root.crl, unless sslcrldir is given"];
+        /// Directory of revoked certificates, a file per authority, named by `openssl rehash`.
+        sslcrldir(path) ["PGSSLCRLDIR"] Kind::Path, none;
         /// Send the host name in the clear, so that a TLS proxy can route by it.
         sslsni(bool) ["PGSSLSNI"] Kind::Flag, "true";
         /// Oldest TLS version accepted.
@@ -258,6 +263,8 @@ options! {
         channel_binding(ChannelBinding) ["PGCHANNELBINDING"] Kind::Choice(ChannelBinding::NAMES), "prefer";
         /// Methods of authentication that are acceptable, comma-separated: `password`, `md5`, `gss`, `sspi`, `scram-sha-256`, `oauth`, `none`; each with `!` before it are those that are not.
         require_auth(text) ["PGREQUIREAUTH"] Kind::Text, none;
+        /// The operating system's user that a server behind a local socket must run as; connections over TCP are not checked.
+        requirepeer(text) ["PGREQUIREPEER"] Kind::Text, none;
         /// The most often a server may have the password hashed by SCRAM: each time costs the client as much as an attacker.
         scram_max_iterations(u32) [] Kind::Integer { min: 1, max: MOST_ITERATIONS }, "1000000";
         /// Oldest version of the protocol accepted.
@@ -290,14 +297,8 @@ options! {
         replication(none) [] Kind::Inert { harmless: &["false", "off", "no", "0"], because: "a pool has no use for replication connections" }, none;
         /// TLS compression.
         sslcompression(none) ["PGSSLCOMPRESSION"] Kind::Inert { harmless: &["0"], because: "TLS compression is insecure" }, none;
-        /// When the client certificate is sent.
-        sslcertmode(none) ["PGSSLCERTMODE"] Kind::Inert { harmless: &["allow"], because: "a client certificate is sent where there is one and the server asks" }, none;
-        /// Directory of revoked certificates.
-        sslcrldir(none) ["PGSSLCRLDIR"] Kind::Inert { harmless: &[], because: "only sslcrl is supported" }, none;
         /// File to log TLS session keys to.
         sslkeylogfile(none) [] Kind::Inert { harmless: &[], because: "session keys are never written down" }, none;
-        /// Operating-system user that the server must run as.
-        requirepeer(none) ["PGREQUIREPEER"] Kind::Inert { harmless: &[], because: "the server's user cannot be checked" }, none;
         /// SCRAM client key.
         scram_client_key(none) [] Kind::Inert { harmless: &[], because: "SCRAM keys are not supported; give a password" }, none;
         /// SCRAM server key.

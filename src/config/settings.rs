@@ -151,6 +151,18 @@ pub(crate) enum RootCertificates {
 }
 
 named_values! {
+    /// The use of the client certificate.
+    pub enum SslCertMode {
+        /// None is sent, even where there is one.
+        Disable = "disable",
+        /// Sent where there is one and the server asks for it.
+        Allow = "allow",
+        /// The server must ask for one and get it, or there is no connection.
+        Require = "require",
+    }
+}
+
+named_values! {
     /// The binding of the password exchange to the TLS connection it runs over.
     pub enum ChannelBinding {
         /// Never.
@@ -268,7 +280,9 @@ pub(crate) struct TlsSettings {
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
     pub(crate) key_password: Option<Secret>,
+    pub(crate) cert_mode: SslCertMode,
     pub(crate) crl: Option<PathBuf>,
+    pub(crate) crl_dir: Option<PathBuf>,
     /// The folder of files that no option names: `~/.postgresql`.
     pub(crate) user_folder: Option<PathBuf>,
     /// Send the host name in the clear, so that a TLS proxy can route (`sslsni`).
@@ -287,6 +301,15 @@ pub(crate) struct KeepaliveSettings {
     pub(crate) retries: u32,
     /// The longest time sent bytes may stay unacknowledged; zero leaves it to the system.
     pub(crate) tcp_user_timeout: Duration,
+}
+
+/// The users that a server behind a local socket may run as.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PeerSettings {
+    /// `requirepeer`.
+    pub(crate) required: Option<String>,
+    /// The directory of the socket, where no host was given and the socket was found.
+    pub(crate) found_in: Option<PathBuf>,
 }
 
 /// The server's own timeouts for sessions without a live client; `None` leaves each to the server.
@@ -316,6 +339,7 @@ pub(crate) struct ServerSettings {
     pub(crate) load_balance_hosts: bool,
     pub(crate) tls: TlsSettings,
     pub(crate) auth: AuthSettings,
+    pub(crate) peer: PeerSettings,
     pub(crate) keepalive: KeepaliveSettings,
 }
 
@@ -348,7 +372,9 @@ impl ServerSettings {
                 cert: None,
                 key: None,
                 key_password: None,
+                cert_mode: SslCertMode::Allow,
                 crl: None,
+                crl_dir: None,
                 user_folder: None,
                 sni: false,
                 min_version: None,
@@ -360,6 +386,7 @@ impl ServerSettings {
                 scram_max_iterations: 1,
                 versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0),
             },
+            peer: PeerSettings::default(),
             keepalive: KeepaliveSettings {
                 enabled: false,
                 idle: Duration::ZERO,

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::environment::uid_of;
+use super::users::uid_of;
 use crate::error::{Error, Result};
 
 /// The mode's bit that lets every user put files into a folder.
@@ -15,8 +15,8 @@ const EVERYBODY_MAY_WRITE: u32 = 0o002;
 
 /// Refuses a socket in `directory` that belongs to a stranger. A missing one has no owner.
 ///
-/// The file can be replaced between this check and the connection, so [`refuse_stranger`] checks the connection's peer
-/// too.
+/// The file can be replaced between this check and the connection, so the user at the other end of
+/// the connection is checked too (`connect::peer`).
 pub(super) fn check(directory: &Path, port: u16) -> Result<()> {
     match fs::symlink_metadata(directory.join(format!(".s.PGSQL.{port}"))) {
         Ok(socket) => refuse_stranger(directory, socket.uid()),

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use super::auth::{Credentials, Nonce};
 use super::candidates::Candidate;
 use super::connector::{Opened, Opening, host_name, name_of};
+use super::peer::check_peer;
 use super::role::{check_role, first_row};
 use super::server_timeouts::set_timeouts;
 use super::session_options::SessionOptions;
 use super::startup::StartUp;
 use super::timing::Timing;
-use crate::config::settings::{Secret, SslMode, TargetSessionAttrs};
+use crate::config::settings::{Secret, SslCertMode, SslMode, TargetSessionAttrs};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::link::cancel::CancelHandle;
 use crate::link::dial::address::Address;
@@ -125,9 +126,12 @@ impl Opening<'_> {
             abort: self.abort.clone(),
         };
         let dialled = dial.run()?;
-        let password = candidate
-            .password
-            .get(deadline)
+        let checked = match &candidate.address {
+            Address::Unix(_) => check_peer(dialled.link.descriptor(), &self.server.peer),
+            Address::Tcp(_) | Address::InProcess(_) => Ok(()),
+        };
+        let password = checked
+            .and_then(|()| candidate.password.get(deadline))
             .map_err(|error| error.with_timings(|timings| dialled.note(timings)))?;
         let began = Instant::now();
         let start = self
@@ -183,6 +187,7 @@ impl Opening<'_> {
                 channel_binding: server.tls.channel_binding,
                 require_auth: server.auth.required.as_ref(),
                 scram_max_iterations: server.auth.scram_max_iterations,
+                requires_certificate: server.tls.cert_mode == SslCertMode::Require,
                 nonce: Nonce::Random,
             },
         }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::error::{Error, ErrorKind, LinkFault, Phase};
 use crate::link::blocking::BlockingLink;
+use crate::link::tls::ClientCertificate;
 use crate::link::{Link, alert_of};
 
 /// The most bytes that a server may send before its session is ready. A real one sends less than 2 KiB.
@@ -63,6 +64,11 @@ impl<'a> Messages<'a> {
     /// Returns the data that a password exchange is bound to, on an encrypted connection.
     pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
         self.io.channel_binding()
+    }
+
+    /// Returns what became of the client's certificate; known where `sslcertmode=require`.
+    pub(super) fn client_certificate(&self) -> ClientCertificate {
+        self.io.client_certificate()
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

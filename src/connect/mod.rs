@@ -12,6 +12,7 @@ mod guest;
 mod layers;
 mod messages;
 mod password;
+mod peer;
 mod role;
 mod server_timeouts;
 mod session_options;

@@ -42,6 +42,7 @@ impl Client {
             channel_binding: self.channel_binding,
             require_auth: self.require_auth.as_ref(),
             scram_max_iterations: 1_000,
+            requires_certificate: false,
             nonce: Nonce::Random,
         };
         let packet = StartUp {

@@ -39,6 +39,9 @@ impl Error {
             ErrorKind::Tls => {
                 "check sslmode against what the server offers, that sslrootcert has the issuer of the server's certificate, that the certificate is for the host you connect to, and that sslcert and sslkey are what the server expects"
             }
+            ErrorKind::Auth if self.server().is_none() => {
+                "check user, password (or password file) and the server's pg_hba.conf, and what the options demand of the server: require_auth, channel_binding, sslcertmode, requirepeer"
+            }
             ErrorKind::Auth => "check user, password (or password file) and the server's pg_hba.conf",
             ErrorKind::ServerFull => {
                 "every slot is taken: lower max_size in the processes that share this server, close what is left idle, or raise the server's limit"

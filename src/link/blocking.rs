@@ -9,6 +9,7 @@ use rustix::event::PollFlags;
 
 use super::framed::{FramedGuard, Transport, busy};
 use super::socket::Reading;
+use super::tls::ClientCertificate;
 use super::{CopyIn, Link, LostStatements, Shared};
 use crate::error::LinkFault;
 use crate::protocol::session_parameters::TextSettings;
@@ -150,6 +151,11 @@ impl BlockingLink<'_> {
     /// Returns the data that a password exchange over this connection is bound to.
     pub(crate) fn channel_binding(&self) -> Option<Vec<u8>> {
         self.framed.transport.channel_binding()
+    }
+
+    /// Returns what became of the client's certificate; known where `sslcertmode=require`.
+    pub(crate) fn client_certificate(&self) -> ClientCertificate {
+        self.framed.transport.client_certificate()
     }
 
     /// Waits up to `patience` for bytes; returns whether there are any.

@@ -11,7 +11,7 @@ use openssl::ssl::SslStream;
 
 use super::protocol_state::{Owed, ProtocolState, wants_backend_body};
 use super::socket::{Socket, SocketIo};
-use super::tls::{alert_of, server_end_point};
+use super::tls::{ClientCertificate, alert_of, client_certificate, server_end_point};
 use crate::error::LinkFault;
 use crate::protocol::framing::Framing;
 
@@ -82,6 +82,14 @@ impl Transport {
         match self {
             Self::Plain(_) => None,
             Self::Tls(tls) => server_end_point(tls.ssl()),
+        }
+    }
+
+    /// Returns what became of the client's certificate; known where `sslcertmode=require`.
+    pub(super) fn client_certificate(&self) -> ClientCertificate {
+        match self {
+            Self::Plain(_) => ClientCertificate::NotAsked,
+            Self::Tls(tls) => client_certificate(tls.ssl()),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod authentication;
 mod credentials;
 mod encryption;
+mod identities;
 mod limits;
 mod network;
 mod poolers;

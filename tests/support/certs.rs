@@ -6,6 +6,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use holdfast::embedded::TlsFiles;
 use openssl::asn1::{Asn1Integer, Asn1Time};
@@ -114,6 +115,34 @@ impl Certs {
         write(&self.dir, &format!("good-for-{days}-days"), &cert, &key)
     }
 
+    /// A directory of revocation lists as `openssl rehash` makes it, with one list of the authority: of these certificates.
+    pub fn revocations(&self, name: &str, revoked: &[&CertFiles]) -> PathBuf {
+        let work = self.dir.join(format!("{name}-work"));
+        fs::create_dir_all(&work).unwrap();
+        let config = format!(
+            "[ca]\ndefault_ca = own\n[own]\ndatabase = {0}/index.txt\ndefault_md = sha256\ndefault_crl_days = 7\n",
+            work.display()
+        );
+        fs::write(work.join("ca.conf"), config).unwrap();
+        let lines = revoked.iter().map(|files| {
+            let cert = X509::from_pem(&fs::read(&files.cert).unwrap()).unwrap();
+            let serial = cert.serial_number().to_bn().unwrap().to_hex_str().unwrap();
+            format!("R\t491231235959Z\t200101000000Z\t{serial}\tunknown\t/CN=revoked\n")
+        });
+        fs::write(work.join("index.txt"), lines.collect::<String>()).unwrap();
+        let directory = self.dir.join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let list = directory.join("list.pem");
+        let keys =
+            [&self.ca_file, &self.ca_file.with_extension("key")].map(|path| path.display().to_string());
+        openssl(&[
+            &["ca", "-gencrl", "-config", &work.join("ca.conf").display().to_string()][..],
+            &["-cert", &keys[0], "-keyfile", &keys[1], "-out", &list.display().to_string()],
+        ]);
+        openssl(&[&["rehash", &directory.display().to_string()]]);
+        directory
+    }
+
     /// A server with this certificate.
     pub fn server(&self, files: &CertFiles) -> TlsFiles {
         TlsFiles { cert: files.cert.clone(), key: files.key.clone(), client_ca: None }
@@ -138,6 +167,11 @@ impl Authority {
         let cert = sign(cn, &key, &Purpose::Authority, (-2 * 365 * DAY, 365 * DAY), None);
         Self { key, cert }
     }
+}
+
+fn openssl(arguments: &[&[&str]]) {
+    let output = Command::new("openssl").args(arguments.concat()).output().expect("openssl is installed");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn new_key() -> PKey<Private> {

@@ -111,7 +111,11 @@ export interface HoldfastConfig {
   sslcert?: string | undefined
   sslkey?: string | undefined
   sslpassword?: string | undefined
+  sslcertmode?: 'disable' | 'allow' | 'require' | undefined
   sslcrl?: string | undefined
+  sslcrldir?: string | undefined
+  /** The operating system's user that a server behind a Unix socket must run as. */
+  requirepeer?: string | undefined
   channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   /** The methods that the server may ask for, as libpq's require_auth: `scram-sha-256,md5`, or `!password`. */
   requireAuth?: string | undefined

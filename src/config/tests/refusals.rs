@@ -25,10 +25,9 @@ fn a_bad_value_is_named_with_its_key_and_what_is_allowed() {
         ("gssencmode", "require", "disable or prefer, since GSSAPI encryption is not supported"),
         ("scram_max_iterations", "0", "from 1 to 10000000"),
         ("max_protocol_version", "3.1", "3.0, 3.2 or latest"),
-        ("requirepeer", "postgres", "cannot be checked"),
         ("client_encoding", "LATIN1", "always UTF-8"),
-        ("sslcertmode", "require", "a client certificate is sent where there is one"),
-        ("sslcrldir", "/crl", "only sslcrl is supported"),
+        ("sslcertmode", "always", "disable, allow or require"),
+        ("sslkeylogfile", "/keys", "never written down"),
         ("oauth_ca_file", "/ca", "OAuth is not supported"),
     ] {
         let error = refusal(bare().set(key, value).map(drop));

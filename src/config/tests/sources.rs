@@ -80,6 +80,20 @@ fn program_beats_service_beats_holdfast_variable_beats_libpq_variable() {
 }
 
 #[test]
+fn libpqs_variables_of_both_ends_identities_are_read() {
+    let environment = Environment::with([
+        ("PGREQUIREPEER", "postgres"),
+        ("PGSSLCERTMODE", "require"),
+        ("PGSSLCRLDIR", "/revoked"),
+    ]);
+    let config = PoolConfig::within(environment);
+    let get = |key| config.get(key).unwrap();
+    assert_eq!(get("requirepeer").as_deref(), Some("postgres"));
+    assert_eq!(get("sslcertmode").as_deref(), Some("require"));
+    assert_eq!(get("sslcrldir").as_deref(), Some("/revoked"));
+}
+
+#[test]
 fn a_fault_in_a_service_file_is_named_with_its_line() {
     let scratch = Scratch::new();
     for (text_in_file, expected) in [

@@ -12,6 +12,7 @@ use super::messages::{Message, Messages};
 use crate::config::require_auth::{AuthMethod, RequireAuth};
 use crate::config::settings::{ChannelBinding, Secret};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::link::tls::ClientCertificate;
 
 const SCRAM: &str = "SCRAM-SHA-256";
 const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
@@ -23,6 +24,8 @@ pub(super) struct Credentials<'a> {
     /// `None`: any method is acceptable.
     pub(super) require_auth: Option<&'a RequireAuth>,
     pub(super) scram_max_iterations: u32,
+    /// Set when the server must have asked for a client certificate and got it.
+    pub(super) requires_certificate: bool,
     pub(super) nonce: Nonce,
 }
 
@@ -76,7 +79,10 @@ impl<'a> Authentication<'a> {
             return Err(messages.malformed(message.kind));
         };
         match u32::from_be_bytes(*code) {
-            0 => self.check_end().map(|()| Step::Done),
+            0 => {
+                self.check_certificate(messages)?;
+                self.check_end().map(|()| Step::Done)
+            }
             3 => {
                 self.check_first_request()?;
                 self.allow(AuthMethod::Password)?;
@@ -148,6 +154,19 @@ impl<'a> Authentication<'a> {
         Err(failed(
             "channel binding is required (channel_binding), and the server's authentication request does not support it",
         ))
+    }
+
+    /// Checks that a certificate identified the client, where that is demanded. With TLS 1.3 the server has looked at it only by now.
+    fn check_certificate(&self, messages: &Messages<'_>) -> Result<(), Error> {
+        if !self.credentials.requires_certificate {
+            return Ok(());
+        }
+        let why = match messages.client_certificate() {
+            ClientCertificate::Sent => return Ok(()),
+            ClientCertificate::NotAsked => "the server did not ask for one",
+            ClientCertificate::Missing => "the server let the client in without one",
+        };
+        Err(failed(format!("a client certificate is required (sslcertmode), and {why}")))
     }
 
     /// Checks that the server may end authentication now.

@@ -150,6 +150,7 @@ impl Opening {
             channel_binding: if binding { ChannelBinding::Require } else { ChannelBinding::Prefer },
             require_auth: require_auth.as_ref(),
             scram_max_iterations: MAX_ITERATIONS,
+            requires_certificate: false,
             nonce: Nonce::Fixed(NONCE),
         };
         let packet = StartUp {

@@ -2,24 +2,28 @@
 //! `fe-secure-openssl.c` in its source).
 
 pub(crate) mod cache;
+mod client_certificate;
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslMode as Mode, SslOptions, SslRef, SslVerifyMode,
-    SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode as Mode, SslOptions, SslRef,
+    SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509;
 use openssl::x509::store::X509Lookup;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 
-use crate::config::settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion};
+pub(crate) use self::client_certificate::ClientCertificate;
+pub(super) use self::client_certificate::client_certificate;
+use self::client_certificate::{Requests, load_client_certificate};
+use crate::config::settings::{
+    RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
+};
 use crate::error::{Error, ErrorKind, Phase, find_source};
 
 /// The extent to which the server's certificate is verified.
@@ -39,6 +43,8 @@ pub(crate) struct TlsContext {
     verify: Verify,
     sni: bool,
     negotiation: SslNegotiation,
+    /// Set when a server must ask for the client's certificate.
+    requests: Option<Requests>,
 }
 
 fn tls_error(message: String) -> Error {
@@ -94,7 +100,11 @@ impl TlsContext {
         });
         load_client_certificate(&mut builder, settings)?;
         let negotiation = settings.negotiation;
-        Ok(Self { context: builder.build(), verify, sni: settings.sni, negotiation })
+        let requests = match settings.cert_mode {
+            SslCertMode::Require => Some(Requests::note(&mut builder).map_err(setup_error)?),
+            SslCertMode::Disable | SslCertMode::Allow => None,
+        };
+        Ok(Self { context: builder.build(), verify, sni: settings.sni, negotiation, requests })
     }
 
     /// Makes OpenSSL's state of one handshake with `host`.
@@ -119,6 +129,9 @@ impl TlsContext {
         // An address is no server name (RFC 6066, section 3).
         if self.sni && !host.is_empty() && address.is_none() {
             ssl.set_hostname(host).map_err(setup_error)?;
+        }
+        if let Some(requests) = &self.requests {
+            requests.begin(&mut ssl);
         }
         Ok(ssl)
     }
@@ -157,7 +170,7 @@ pub(crate) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
     stack.errors().iter().any(|each| each.reason_code() >= RECEIVED).then_some(stack)
 }
 
-/// Returns every file that the settings name or imply, whether or not it exists.
+/// Returns every file that the settings name or imply, whether or not it exists, and what is in the directory of revocations.
 pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
     let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| settings.user_file(default));
     let root = match &settings.root {
@@ -166,12 +179,20 @@ pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
         // The system's store is many files; it changes with the system, and a restart follows.
         RootCertificates::System => None,
     };
+    let crl_dir = settings.crl_dir.iter();
+    // A list that is replaced in place leaves the directory itself as it was.
+    let mut revocations: Vec<PathBuf> = crl_dir
+        .clone()
+        .filter_map(|directory| fs::read_dir(directory).ok())
+        .flat_map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())))
+        .collect();
+    revocations.sort();
     let rest = [
-        named(&settings.crl, "root.crl"),
+        revocation_file(settings),
         named(&settings.cert, "postgresql.crt"),
         named(&settings.key, "postgresql.key"),
     ];
-    rest.into_iter().chain([root]).flatten().collect()
+    rest.into_iter().chain([root]).flatten().chain(crl_dir.cloned()).chain(revocations).collect()
 }
 
 fn version(v: TlsVersion) -> SslVersion {
@@ -260,56 +281,36 @@ fn load_root_file(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Er
     Ok(())
 }
 
+/// Returns the file of revoked certificates, whether or not it exists. libpq's default counts only where no directory is given.
+fn revocation_file(settings: &TlsSettings) -> Option<PathBuf> {
+    let default = || settings.user_file("root.crl").filter(|_| settings.crl_dir.is_none());
+    settings.crl.clone().or_else(default)
+}
+
+/// Loads the file of revoked certificates, and has those of the directory looked up during a handshake. Of the directory
+/// OpenSSL reads what is named after the hash of an authority.
 fn load_revocations(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<(), Error> {
-    let Some(file) = settings.crl.clone().or_else(|| settings.existing_user_file("root.crl")) else {
+    let file = revocation_file(settings).filter(|file| settings.crl.is_some() || file.exists());
+    if file.is_none() && settings.crl_dir.is_none() {
         return Ok(());
-    };
-    let unusable = |e| openssl_error(&format!("could not use revocation list \"{}\"", file.display()), e);
-    let store = builder.cert_store_mut();
-    store
-        .add_lookup(X509Lookup::file())
-        .and_then(|lookup| lookup.load_crl_file(&file, openssl::ssl::SslFiletype::PEM))
-        .map_err(unusable)?;
-    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(unusable)
-}
-
-fn load_client_certificate(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<(), Error> {
-    let certificate = match &settings.cert {
-        Some(path) => path.clone(),
-        None => match settings.existing_user_file("postgresql.crt") {
-            Some(path) => path,
-            None => return Ok(()),
-        },
-    };
-    let key = settings
-        .key
-        .clone()
-        .or_else(|| settings.user_file("postgresql.key"))
-        .ok_or_else(|| tls_error("a client certificate is set (sslcert) but no key (sslkey)".into()))?;
-    check_key_is_private(&key)?;
-    builder.set_certificate_chain_file(&certificate).map_err(|e| {
-        openssl_error(&format!("could not use client certificate \"{}\"", certificate.display()), e)
-    })?;
-    let pem = fs::read(&key)
-        .map_err(|e| tls_error(format!("could not read private key \"{}\": {e}", key.display())))?;
-    let unusable = |e| openssl_error(&format!("could not use private key \"{}\"", key.display()), e);
-    let password = settings.key_password.as_ref().map_or("", |p| p.reveal());
-    // Given a passphrase, even an empty one, OpenSSL never asks on the terminal.
-    let key = PKey::private_key_from_pem_passphrase(&pem, password.as_bytes()).map_err(unusable)?;
-    builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(unusable)
-}
-
-/// Checks a key file's mode by libpq's rule: only the owner may read the key, or root owns it and the group may read it.
-fn check_key_is_private(key: &Path) -> Result<(), Error> {
-    let metadata = fs::metadata(key)
-        .map_err(|e| tls_error(format!("private key \"{}\" cannot be used: {e}", key.display())))?;
-    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
-    if metadata.mode() & forbidden != 0 {
-        return Err(tls_error(format!(
-            "private key \"{}\" is open to others (mode {:o}): set it to 0600, or 0640 if root owns it",
-            key.display(),
-            metadata.mode() & 0o777
-        )));
     }
-    Ok(())
+    let store = builder.cert_store_mut();
+    if let Some(file) = file {
+        store
+            .add_lookup(X509Lookup::file())
+            .and_then(|lookup| lookup.load_crl_file(&file, SslFiletype::PEM))
+            .map_err(|e| {
+                openssl_error(&format!("could not use revocation list \"{}\"", file.display()), e)
+            })?;
+    }
+    if let Some(directory) = &settings.crl_dir {
+        let unusable = || format!("could not use directory of revocation lists \"{}\"", directory.display());
+        fs::read_dir(directory).map_err(|e| tls_error(format!("{}: {e}", unusable())).with_source(e))?;
+        let path = directory.to_str().ok_or_else(|| tls_error(format!("{}: not UTF-8", unusable())))?;
+        store
+            .add_lookup(X509Lookup::hash_dir())
+            .and_then(|lookup| lookup.add_dir(path, SslFiletype::PEM))
+            .map_err(|e| openssl_error(&unusable(), e))?;
+    }
+    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(setup_error)
 }
