@@ -289,8 +289,9 @@ impl Pool {
     /// be frozen (a function in a cloud between two calls, a container that is paused): its timers will stand still, and
     /// its connections would keep their slots on the server.
     ///
-    /// Checked-out connections are left alone, and so are those that come back or are opened meanwhile. The pool stays open:
-    /// the next caller opens a connection, and with that `min_idle` is filled again.
+    /// Among them are connections that have come back and that the pool still uses itself, such as to end an open transaction;
+    /// they are awaited. Checked-out connections are left alone, and so are those that come back or are opened meanwhile. The
+    /// pool stays open: the next caller opens a connection, and with that `min_idle` is filled again.
     ///
     /// Blocks until the server has let go of them, for at most `settle_timeout`; connections that a server still holds then are
     /// cut.

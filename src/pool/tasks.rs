@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::admission::Releases;
 use super::connection::registry::Registered;
 use super::connection::server_connection::Parked;
 use super::core::Core;
@@ -38,7 +37,7 @@ pub(super) enum Task {
     /// Takes the fleet's census over a returned connection.
     TakeCensusOverReturned(Parked),
     /// Takes the fleet's census over an idle connection.
-    TakeCensusOverIdle(Parked, Releases),
+    TakeCensusOverIdle(Parked),
     /// Asks the server who holds its slots, over an idle connection.
     ExplainOverIdle,
     /// Asks the server who holds its slots, over a returned connection.
@@ -84,7 +83,7 @@ impl Task {
             | Self::ValidateForCaller(_)
             | Self::ValidateIdle(_)
             | Self::TakeCensusOverReturned(_)
-            | Self::TakeCensusOverIdle(..)
+            | Self::TakeCensusOverIdle(_)
             | Self::ExplainOverIdle
             | Self::ExplainOverReturned(_)
             | Self::CancelStatement(..)
@@ -110,7 +109,7 @@ impl Task {
             Self::ValidateForCaller(conn) => core.validate_for_caller(conn),
             Self::ValidateIdle(validation) => core.validate_next(validation),
             Self::TakeCensusOverReturned(conn) => core.take_census_over_returned(conn),
-            Self::TakeCensusOverIdle(conn, taken) => core.take_census_over_idle(conn, taken),
+            Self::TakeCensusOverIdle(conn) => core.take_census_over_idle(conn),
             Self::ExplainOverIdle => core.explain_over_idle(),
             Self::ExplainOverReturned(conn) => core.explain_over(conn),
             Self::CancelStatement(registered, end) => core.cancel_statement(&registered, end),

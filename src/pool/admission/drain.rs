@@ -14,19 +14,19 @@ impl<P: Pooled> State<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// Counts a checked-out connection as departing; it counts until [`departed`](Self::departed).
+    /// Counts a connection in use as departing; it counts until [`departed`](Self::departed).
     pub(in crate::pool) fn retire_checked_out(&self, conn: &mut P, count: impl FnOnce(&mut Counters)) {
         let mut state = self.state.lock();
-        state.in_use -= 1;
+        state.ends_use(conn.account());
         state.departs(conn);
         state.gave_up_connection();
         count(&mut state.counters);
     }
 
     /// Removes a connection in use that was dropped by an unwinding thread.
-    pub(in crate::pool) fn lost_checked_out(&self) {
+    pub(in crate::pool) fn lost_in_use(&self, account: Account) {
         self.free_capacity(|state| {
-            state.in_use -= 1;
+            state.ends_use(account);
             state.gave_up_connection();
             state.counters.closed(CloseReason::Unclean);
         });
@@ -42,9 +42,9 @@ impl<P: Pooled> Admission<P> {
         self.wait_for_none(deadline, |state| state.in_use + state.opening + state.departing)
     }
 
-    /// Waits until nothing is departing. Returns `false` when something still is at the deadline.
-    pub(in crate::pool) fn wait_departed(&self, deadline: Instant) -> bool {
-        self.wait_for_none(deadline, |state| state.departing)
+    /// Waits until nothing is departing or to be released. Returns `false` when something still is at the deadline.
+    pub(in crate::pool) fn wait_released(&self, deadline: Instant) -> bool {
+        self.wait_for_none(deadline, |state| state.departing + state.to_release)
     }
 
     fn wait_for_none(&self, deadline: Instant, count: impl Fn(&State<P>) -> u32) -> bool {

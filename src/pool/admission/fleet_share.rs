@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Admission, Pooled, Releases, State};
+use super::{Admission, Pooled, State};
 use crate::pool::telemetry::stats::CloseReason;
 use crate::resilience::fleet::census::Census;
 
@@ -19,7 +19,7 @@ pub(in crate::pool) enum Returned {
 /// The work to be done with an idle connection.
 pub(in crate::pool) enum IdleAction<P> {
     /// A census is to be taken over it; it counts as in use, and goes back as from a validation.
-    Census(P, Releases),
+    Census(P),
     /// The connection exceeds the pool's share; it departs.
     GiveUp(P),
 }
@@ -111,8 +111,7 @@ impl<P: Pooled> Admission<P> {
         if let Some(share) = state.limit.share_mut().filter(|share| share.may_use_idle(now)) {
             share.begin_census(now);
             state.gate.census_begins(now);
-            let taken = Releases(state.releases);
-            return Some(IdleAction::Census(state.take_for_pool(0), taken));
+            return Some(IdleAction::Census(state.take_for_pool(0)));
         }
         if !state.has_one_too_many(now) {
             return None;

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::sys::sync::{Condvar, Mutex};
 
-use super::telemetry::stats::Counters;
+use super::telemetry::stats::{CloseReason, Counters};
 use crate::error::PoolSnapshot;
 use crate::resilience::effective_limit::EffectiveLimit;
 use crate::sys::clock::Tick;
@@ -40,6 +40,9 @@ pub(super) trait Pooled {
 
     /// Records the count that includes it from now on. Called under the lock, together with the change of the counts.
     fn counts_as(&mut self, account: Account);
+
+    /// Returns the count that was recorded last.
+    fn account(&self) -> Account;
 }
 
 /// The count that a connection is part of.
@@ -48,7 +51,10 @@ pub(super) enum Account {
     /// No count of its own yet: the capacity for its opening counts.
     Opening,
     Idle,
+    /// Checked out.
     InUse,
+    /// In use by the pool itself, for a question of its own or to be brought to rest. Counts as in use.
+    PoolUse(Releases),
     Departing,
 }
 
@@ -93,7 +99,11 @@ pub(super) struct State<P> {
     pace: load_shedding::Pace,
     closed: bool,
     /// The number of times that all idle connections were released.
-    releases: u32,
+    releases: Releases,
+    /// The number of connections that the pool itself uses.
+    pool_use: u32,
+    /// Those among them that it used when the idle ones were released: they are released as soon as it has done with them.
+    to_release: u32,
     pub(super) counters: Counters,
 }
 
@@ -223,7 +233,9 @@ impl<P: Pooled> Admission<P> {
             backlog: backlog.clone(),
             pace: load_shedding::Pace::default(),
             closed: false,
-            releases: 0,
+            releases: Releases::default(),
+            pool_use: 0,
+            to_release: 0,
             counters: Counters::default(),
         };
         Self { state: Mutex::new(state), max_size, backlog, drained: Condvar::new() }
@@ -249,18 +261,30 @@ impl<P: Pooled> Admission<P> {
         state.closed || !state.waiters.is_empty()
     }
 
-    /// Parks a connection that is ready for the next caller. Returns it when the pool is closed.
+    /// Parks a connection that is ready for the next caller. Returns it, with the reason, if it has to be closed.
     #[inline]
-    pub(super) fn park(&self, parked: P) -> Option<P> {
+    pub(super) fn park(&self, parked: P) -> Option<(P, CloseReason)> {
+        self.end_use(parked, State::put_idle)
+    }
+
+    /// Has `put` put a connection among the idle ones, or hands it to a waiter.
+    #[inline]
+    fn end_use(&self, parked: P, put: impl FnOnce(&mut State<P>, P)) -> Option<(P, CloseReason)> {
         let mut state = self.state.lock();
         if state.closed {
-            return Some(parked);
+            return Some((parked, CloseReason::PoolClosed));
         }
-        state.in_use -= 1;
+        let account = parked.account();
         if state.waiters.is_empty() {
-            state.put_idle(parked);
+            if state.was_released(account) {
+                return Some((parked, CloseReason::Released));
+            }
+            state.ends_use(account);
+            put(&mut state, parked);
         } else {
+            state.ends_use(account);
             self.serve_waiters(state, parked);
+            self.drained.notify_all();
         }
         None
     }

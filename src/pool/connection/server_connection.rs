@@ -173,6 +173,11 @@ impl Pooled for Parked {
     fn counts_as(&mut self, account: Account) {
         self.place.account = account;
     }
+
+    #[inline]
+    fn account(&self) -> Account {
+        self.place.account
+    }
 }
 
 /// A mark that distinguishes threads, for the price of an address. A new thread may get the mark of an ended one, which does no

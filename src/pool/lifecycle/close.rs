@@ -27,7 +27,7 @@ impl Core {
         self.retire(conn, CloseReason::Broken);
     }
 
-    /// Closes a checked-out connection. It counts against the pool until the server has let go of it or it was cut.
+    /// Closes a connection in use. It counts against the pool until the server has let go of it or it was cut.
     pub(in crate::pool) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
         self.admission.retire_checked_out(&mut conn, |counters| counters.closed(reason));
         failpoint!(self, "retired");
@@ -101,7 +101,7 @@ impl PlaceOwner for Core {
         match account {
             // The capacity for the opening is held by a guard of its own.
             Account::Opening | Account::Idle => return,
-            Account::InUse => self.admission.lost_checked_out(),
+            Account::InUse | Account::PoolUse(_) => self.admission.lost_in_use(account),
             Account::Departing => self.admission.departed(),
         }
         self.refill();

@@ -107,15 +107,15 @@ impl Core {
     pub(in crate::pool) fn carry_out(self: &Arc<Self>, fate: Fate, conn: Parked) {
         match fate {
             Fate::Park(now) => self.park(conn, now),
-            Fate::Settle(requests) => self.start(Task::Settle(conn, requests)),
-            Fate::CheckRole => self.start(Task::CheckRole(conn)),
+            Fate::Settle(requests) => self.start_over(conn, |conn| Task::Settle(conn, requests)),
+            Fate::CheckRole => self.start_over(conn, Task::CheckRole),
             Fate::TakeCensus => {
-                self.start(Task::TakeCensusOverReturned(conn));
+                self.start_over(conn, Task::TakeCensusOverReturned);
                 self.schedule_fleet_work();
             }
             Fate::Explain => {
                 self.explanations.found_connection();
-                self.start(Task::ExplainOverReturned(conn));
+                self.start_over(conn, Task::ExplainOverReturned);
             }
             Fate::Broken => self.retire_broken(conn),
             Fate::Close(reason) => {
@@ -127,6 +127,13 @@ impl Core {
         }
     }
 
+    /// Starts a task that uses a returned connection before it is parked.
+    #[cold]
+    fn start_over(self: &Arc<Self>, mut conn: Parked, task: impl FnOnce(Parked) -> Task) {
+        self.admission.begin_pool_use(&mut conn);
+        self.start(task(conn));
+    }
+
     #[inline]
     fn park(self: &Arc<Self>, mut conn: Parked, now: Tick) {
         failpoint!(self, "parking");
@@ -136,7 +143,7 @@ impl Core {
         let due = self.attention_due(&conn);
         match self.admission.park(conn) {
             None => self.wake_housekeeping_at(due),
-            Some(refused) => self.retire(refused, CloseReason::PoolClosed),
+            Some((refused, reason)) => self.retire(refused, reason),
         }
     }
 }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use crate::link::IdlePoll;
-use crate::pool::admission::Releases;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::connection::validation::CheckResult;
 use crate::pool::core::Core;
@@ -61,13 +60,13 @@ impl Core {
     pub(in crate::pool) fn validate_next(self: &Arc<Self>, validation: IdleValidation) {
         let now = Tick::exact();
         let taken = self.admission.take_for_validation(|conn| self.needs_validation(conn, now));
-        if let Some((conn, releases)) = taken {
-            self.validate_taken(conn, releases);
+        if let Some(conn) = taken {
+            self.validate_taken(conn);
             self.start(Task::ValidateIdle(validation));
         }
     }
 
-    fn validate_taken(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+    fn validate_taken(self: &Arc<Self>, mut conn: Parked) {
         failpoint!(self, "keepalive");
         let answer = match conn.link.poll_idle() {
             IdlePoll::Closed => CheckResult::Dead,
@@ -78,17 +77,17 @@ impl Core {
         if let Some(reason) = self.conclude_check(&conn, answer) {
             return self.retire(conn, reason);
         }
-        self.put_back_unused(conn, taken);
+        self.put_back_unused(conn);
     }
 
     /// Puts an idle connection that the pool used itself back to its place, unless its time is over.
-    pub(in crate::pool) fn put_back_unused(self: &Arc<Self>, conn: Parked, taken: Releases) {
+    pub(in crate::pool) fn put_back_unused(self: &Arc<Self>, conn: Parked) {
         let now = Tick::now();
         let missed = self.detect_clock_jump(now);
         if let Some(reason) = self.is_overdue(&conn, now.plus(missed)) {
             return self.retire(conn, reason);
         }
-        if let Some((conn, reason)) = self.admission.back_from_validation(conn, taken) {
+        if let Some((conn, reason)) = self.admission.back_from_validation(conn) {
             self.retire(conn, reason);
         }
     }

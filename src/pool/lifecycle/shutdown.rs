@@ -109,14 +109,15 @@ impl Core {
     pub(in crate::pool) fn release_idle(self: &Arc<Self>) -> u32 {
         // Otherwise `min_idle` would be filled again at once.
         self.refill_is_paused.store(true, Ordering::Release);
-        let idle = self.admission.release_idle();
-        let count = idle.len() as u32;
-        for conn in idle {
+        let before = self.released();
+        for conn in self.admission.release_idle() {
             self.close_connection(conn, CloseReason::Released);
         }
-        if count > 0 {
-            self.admission.wait_departed(Instant::now() + self.settings.settle_timeout);
-        }
-        count
+        self.admission.wait_released(Instant::now() + self.settings.settle_timeout);
+        u32::try_from(self.released() - before).unwrap_or(u32::MAX)
+    }
+
+    fn released(&self) -> u64 {
+        self.admission.snapshot().1.closes_by(CloseReason::Released)
     }
 }

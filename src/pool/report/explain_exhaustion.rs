@@ -75,8 +75,9 @@ impl Core {
     /// Asks the server over an idle connection. If there is none, the next that comes back is used.
     pub(in crate::pool) fn explain_over_idle(self: &Arc<Self>) {
         let Some(Grant::Connection(parked)) = self.admission.try_idle() else { return };
-        if let Validation::Valid(parked) = self.validate(parked, Instant::now() + EXPLAIN_TIMEOUT) {
+        if let Validation::Valid(mut parked) = self.validate(parked, Instant::now() + EXPLAIN_TIMEOUT) {
             self.admission.count(|c| c.gets -= 1);
+            self.admission.begin_pool_use(&mut parked);
             self.explain_over(parked);
         }
     }

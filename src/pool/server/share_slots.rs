@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::pool::admission::{IdleAction, Releases};
+use crate::pool::admission::IdleAction;
 use crate::pool::connection::server_connection::Parked;
 use crate::pool::connection::validation::CheckResult;
 use crate::pool::core::Core;
@@ -20,7 +20,7 @@ impl Core {
     }
 
     /// Takes a census over an idle connection, and puts it back to its place: it was not used. Runs on a worker.
-    pub(in crate::pool) fn take_census_over_idle(self: &Arc<Self>, mut conn: Parked, taken: Releases) {
+    pub(in crate::pool) fn take_census_over_idle(self: &Arc<Self>, mut conn: Parked) {
         let epoch = self.revalidation.epoch();
         self.take_census(&mut conn);
         if !conn.is_at_rest() {
@@ -31,7 +31,7 @@ impl Core {
         }
         conn.heard_at = Tick::now();
         conn.epoch = epoch;
-        self.put_back_unused(conn, taken);
+        self.put_back_unused(conn);
     }
 
     fn take_census(self: &Arc<Self>, conn: &mut Parked) {
@@ -72,7 +72,7 @@ impl Core {
         let _next = NextPlan(self);
         match self.admission.rebalance_share() {
             Some(IdleAction::GiveUp(conn)) => self.close_connection(conn, CloseReason::Shared),
-            Some(IdleAction::Census(conn, taken)) => self.start(Task::TakeCensusOverIdle(conn, taken)),
+            Some(IdleAction::Census(conn)) => self.start(Task::TakeCensusOverIdle(conn)),
             None => {}
         }
     }

@@ -58,6 +58,10 @@ impl Counters {
         self.closes[reason as usize] += 1;
     }
 
+    pub(crate) fn closes_by(&self, reason: CloseReason) -> u64 {
+        self.closes[reason as usize]
+    }
+
     /// Counts a failed attempt to open a connection, or a failed call.
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
         self.errors[kind as usize] += 1;

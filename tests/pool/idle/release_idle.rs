@@ -29,6 +29,31 @@ fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
     pool.batch_execute("select 1").expect("the pool goes on as before");
 }
 
+/// The process may be frozen at once: what stays open then holds its slot for as long as that lasts.
+#[test]
+fn a_connection_that_was_returned_with_work_left_is_ended_and_released_like_the_others() {
+    let pool = Pool::new(config(server(), "unfinished").max_size(3).fleet_share(false)).unwrap();
+    for round in 0..20 {
+        let mut conns: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
+        conns[0].batch_execute("begin").unwrap();
+        std::mem::forget(conns[1].query_raw("select generate_series(1, 1000)", [""; 0]).unwrap());
+        drop(conns);
+        assert_eq!(pool.release_idle(), 3, "round {round}");
+        assert_eq!(pool.stats().total, 0, "round {round}");
+    }
+}
+
+/// A census of the fleet may be due on any return.
+#[test]
+fn a_connection_over_which_a_census_is_taken_is_released_like_the_others() {
+    for round in 0..30 {
+        let pool = Pool::new(config(server(), "counted").max_size(2)).unwrap();
+        pool.batch_execute("select 1").unwrap();
+        assert_eq!(pool.release_idle(), 1, "round {round}");
+        assert_eq!(pool.stats().total, 0, "round {round}");
+    }
+}
+
 #[test]
 fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
     // A look at the fleet holds one for a moment, and what is opened in its place makes three.

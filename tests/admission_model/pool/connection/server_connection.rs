@@ -16,4 +16,8 @@ impl Pooled for Parked {
     }
 
     fn counts_as(&mut self, _: Account) {}
+
+    fn account(&self) -> Account {
+        Account::InUse
+    }
 }
