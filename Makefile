@@ -29,8 +29,8 @@ test: deps ## Install what is missing, then check everything but what `make thor
 
 # Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
 .PHONY: thorough
-thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, the default build and other versions of Node
-	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions
+thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, the default build, other versions of Node and Node's hosts
+	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts
 
 .PHONY: deps
 deps: ## Install what is missing for building, testing and benchmarks
@@ -88,6 +88,19 @@ NODE_VERSIONS ?= 18 22:conformance 24
 node-versions: ## Run the Node package's tests with other versions of Node (part of `make thorough`)
 	$(if $(wildcard bindings/node/build/holdfast.node),,@$(MAKE) --no-print-directory node)
 	cd bindings/node && $(if $(NODE_VERSIONS),node scripts/test-versions.js $(NODE_VERSIONS),true)
+
+.PHONY: node-hosts
+node-hosts: example-next ## Run programs in Next.js, bundlers and test runners with `pg` and the Node package (part of `make thorough`)
+	cd bindings/node && npm run test:hosts
+
+.PHONY: example-next
+example-next:
+	$(if $(wildcard bindings/node/build/holdfast.node),,cd bindings/node && npm ci --no-audit --no-fund)
+	cd examples/next && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
+
+.PHONY: crowd
+crowd: example-next ## Show four processes of a Next.js application on 16 slots, with `pg` and with the Node package; ARGS are the seconds
+	cd examples/next && npm run crowd -- $(ARGS)
 
 .PHONY: sanitize
 sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and valgrind (part of `make thorough`)
