@@ -169,9 +169,9 @@ endif
 	@ln -sf libholdfast.so.$(SOVERSION) $(TARGET)/c/libholdfast.so
 endif
 
-# What there is to install, below DESTDIR. The wrapper for C++ is a header and its parts.
+# What there is to install, below DESTDIR. The wrapper for C++ is a header and the folders of its parts.
 LIB_CPP = bindings/cpp
-LIB_CPP_DIRS = holdfast holdfast/detail
+LIB_CPP_DIRS = $(patsubst $(LIB_CPP)/%/,%,$(wildcard $(LIB_CPP)/holdfast/*/))
 LIB_HEADERS = holdfast.h holdfast.ffi.h holdfast.json holdfast.hpp $(patsubst $(LIB_CPP)/%,%,$(wildcard $(LIB_CPP_DIRS:%=$(LIB_CPP)/%/*.hpp)))
 LIB_CMAKE = $(LIBDIR)/cmake/holdfast
 LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(LIB_HEADERS)) \
@@ -202,7 +202,7 @@ install: lib ## Install the C library, headers, pkg-config and CMake files; PREF
 .PHONY: uninstall
 uninstall: ## Remove what `make install` of the same version and the same variables put there
 	rm -f $(foreach file,$(LIB_INSTALLED),'$(DESTDIR)$(file)')
-	@rmdir '$(DESTDIR)$(LIB_CMAKE)' '$(DESTDIR)$(INCLUDEDIR)/holdfast/detail' '$(DESTDIR)$(INCLUDEDIR)/holdfast' 2>/dev/null || true
+	@rmdir '$(DESTDIR)$(LIB_CMAKE)' $(foreach dir,$(LIB_CPP_DIRS) holdfast,'$(DESTDIR)$(INCLUDEDIR)/$(dir)') 2>/dev/null || true
 
 .PHONY: cinstall-check
 cinstall-check: ## Check that `cargo cinstall` (cargo-c) installs what `make install` does

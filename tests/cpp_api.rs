@@ -21,7 +21,7 @@ fn wrapper() -> PathBuf {
     root().join("bindings/cpp/holdfast.hpp")
 }
 
-/// The parts of the wrapper, as programs include them: `holdfast/pool.hpp`.
+/// The parts of the wrapper, as programs include them: `holdfast/pools/pool.hpp`.
 fn parts() -> Vec<String> {
     let found = Command::new("find").args(["holdfast", "-type", "f"]).current_dir(bindings()).checked();
     let mut parts: Vec<_> = found.lines().map(str::to_owned).collect();

@@ -45,7 +45,7 @@ fn every_event_is_known_in_every_language() {
     // Every checkout makes these, and JavaScript knows of its checkouts itself.
     let frequent = ["acquired", "released", "waited"];
     assert_named("EVENT", EventKind::ALL.iter().map(|kind| kind.name()), |name| !frequent.contains(&name));
-    assert_in_cxx("EVENT", "bindings/cpp/holdfast/event.hpp");
+    assert_in_cxx("EVENT", "bindings/cpp/holdfast/pools/event.hpp");
     let header = fs::read_to_string(header()).unwrap();
     for &kind in EventKind::ALL {
         let constant = format!("#define HOLDFAST_EVENT_{} {}\n", kind.name().to_uppercase(), kind as i32);
@@ -56,7 +56,7 @@ fn every_event_is_known_in_every_language() {
 #[test]
 fn every_kind_of_error_is_a_status_in_every_language() {
     assert_named("STATUS", ErrorKind::ALL.iter().map(|kind| kind.name()), |_| false);
-    assert_in_cxx("STATUS", "bindings/cpp/holdfast/status.hpp");
+    assert_in_cxx("STATUS", "bindings/cpp/holdfast/library/status.hpp");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn every_state_is_known_in_every_language() {
     assert_named("CIRCUIT", Circuit::ALL.iter().map(|state| state.name()), |_| true);
     assert_named("LIMITED_BY", LimitedBy::ALL.iter().map(|by| by.name()), |_| true);
     assert_named("HEALTH", HealthStatus::ALL.iter().map(|status| status.name()), |_| true);
-    assert_in_cxx("HEALTH", "bindings/cpp/holdfast/health.hpp");
+    assert_in_cxx("HEALTH", "bindings/cpp/holdfast/pools/health.hpp");
 }
 
 /// The fields of `holdfast_stats`, without its size.

@@ -1,5 +1,5 @@
 // The wrapper compiles and links as it is installed.
-#include <holdfast/version.hpp>
+#include <holdfast/library/version.hpp>
 
 #include <holdfast.hpp>
 

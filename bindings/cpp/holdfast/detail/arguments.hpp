@@ -4,7 +4,7 @@
 
 #include <holdfast.h>
 
-#include "../parameter.hpp"
+#include "../statements/parameter.hpp"
 
 #include <array>
 #include <cstddef>

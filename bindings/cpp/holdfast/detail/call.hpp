@@ -4,7 +4,7 @@
 
 #include <holdfast.h>
 
-#include "../error.hpp"
+#include "../library/error.hpp"
 #include "handle.hpp"
 
 namespace holdfast::detail {

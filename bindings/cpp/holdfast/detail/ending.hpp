@@ -4,8 +4,8 @@
 
 #include <holdfast.h>
 
-#include "../completion.hpp"
-#include "../error.hpp"
+#include "../library/error.hpp"
+#include "../queues/completion.hpp"
 #include "awaited.hpp"
 #include "call.hpp"
 #include "found.hpp"

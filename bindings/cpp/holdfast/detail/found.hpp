@@ -4,11 +4,11 @@
 
 #include <holdfast.h>
 
-#include "../completion.hpp"
-#include "../outcome.hpp"
-#include "../pack.hpp"
-#include "../result.hpp"
-#include "../results.hpp"
+#include "../queues/completion.hpp"
+#include "../results/outcome.hpp"
+#include "../results/pack.hpp"
+#include "../results/result.hpp"
+#include "../results/results.hpp"
 
 namespace holdfast::detail {
 

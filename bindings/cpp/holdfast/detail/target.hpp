@@ -2,7 +2,7 @@
 #ifndef HOLDFAST_DETAIL_TARGET_HPP
 #define HOLDFAST_DETAIL_TARGET_HPP
 
-#include "../queue.hpp"
+#include "../queues/queue.hpp"
 
 #include <future>
 #include <type_traits>

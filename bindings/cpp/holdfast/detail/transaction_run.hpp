@@ -4,9 +4,9 @@
 
 #include <holdfast.h>
 
-#include "../completion.hpp"
-#include "../connection.hpp"
-#include "../error.hpp"
+#include "../connections/connection.hpp"
+#include "../library/error.hpp"
+#include "../queues/completion.hpp"
 #include "awaited.hpp"
 #include "handle.hpp"
 
