@@ -302,6 +302,7 @@ holdfast_pool *holdfast_pool_clone(const holdfast_pool *pool);
 holdfast_status holdfast_pool_acquire(const holdfast_pool *pool, const holdfast_acquire_options *options, holdfast_connection **connection, holdfast_error **error);
 holdfast_status holdfast_pool_try_acquire(const holdfast_pool *pool, holdfast_connection **connection, holdfast_error **error);
 holdfast_status holdfast_pool_wait_until_warm(const holdfast_pool *pool, uint32_t connections, uint64_t timeout_ms, holdfast_error **error);
+holdfast_status holdfast_pool_set_max_size(const holdfast_pool *pool, uint32_t max_size, holdfast_error **error);
 holdfast_status holdfast_pool_ping(const holdfast_pool *pool, uint64_t timeout_ms, holdfast_error **error);
 holdfast_status holdfast_pool_release_idle(const holdfast_pool *pool, size_t *released, holdfast_error **error);
 holdfast_status holdfast_pool_close(const holdfast_pool *pool, uint64_t timeout_ms, holdfast_close_report *report, holdfast_error **error);
@@ -345,6 +346,7 @@ typedef struct holdfast_stats {
     uint32_t fleet_share;
     uint32_t fleet_peers;
     uint64_t validations;
+    uint64_t closed_surplus;
 } holdfast_stats;
 holdfast_str holdfast_circuit_name(int32_t state);
 holdfast_str holdfast_limited_by_name(int32_t limit);

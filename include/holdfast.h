@@ -1067,6 +1067,18 @@ holdfast_status holdfast_pool_wait_until_warm(const holdfast_pool *pool,
                                               holdfast_error **error);
 
 /**
+ * Sets the largest number of connections, in place of the option max_size. A larger pool lets waiters open at once. A smaller
+ * one closes surplus idle connections at once and others as they come back; until those are closed nothing is opened. What the
+ * server allows less than that stays in force, and so does the fleet's share. Blocks at most for the moment in which room for
+ * more connections is made. HOLDFAST_STATUS_MISUSE for 0 and more than 10,000; HOLDFAST_STATUS_REENTRANT inside a callback;
+ * HOLDFAST_STATUS_POOL_CLOSED. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_set_max_size(const holdfast_pool *pool,
+                                           uint32_t max_size,
+                                           holdfast_error **error);
+
+/**
  * Acquires a connection, waits for the server's answer to an empty statement, and releases the connection: whether the
  * database can be used now, where holdfast_pool_health tells what is known already. Blocks for at most timeout_ms
  * milliseconds. Fails as holdfast_pool_acquire and holdfast_connection_ping. Any thread.
@@ -1258,6 +1270,8 @@ typedef struct holdfast_stats {
     uint32_t fleet_peers;
     /** Validations of a connection that succeeded, before a checkout or in the background. */
     uint64_t validations;
+    /** Connections closed because they exceeded a lowered holdfast_pool_set_max_size. */
+    uint64_t closed_surplus;
 } holdfast_stats;
 
 /**

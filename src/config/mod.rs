@@ -7,7 +7,7 @@ mod dsn;
 pub(crate) mod environment;
 mod hosts;
 mod option_info;
-mod options;
+pub(crate) mod options;
 mod passfile;
 pub(crate) mod password;
 pub(crate) mod require_auth;

@@ -18,7 +18,7 @@ use super::settings::{
 use super::value::{Bare, DAY, Kind, write_duration};
 
 /// Far above what one process can use and below what would be a slip of the keyboard.
-const MOST_CONNECTIONS: u32 = 10_000;
+pub(crate) const MOST_CONNECTIONS: u32 = 10_000;
 const MOST_WAITING: u32 = 1_000_000;
 /// A server that can make a client hash for minutes can stop it from working (CVE-2026-42198 of pgjdbc). The default
 /// passes the 600,000 iterations that OWASP advises, which take about a third of a second; PostgreSQL's own default is

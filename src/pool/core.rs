@@ -52,6 +52,9 @@ pub(crate) trait Follower: Any + Send + Sync {
     /// Handles that the pool was closed, or its last handle dropped. Called on the thread that did it, with no lock held, perhaps
     /// more than once. Must not block.
     fn pool_shuts(&self);
+
+    /// Handles that the pool has another `max_size`. Called as [`pool_shuts`](Self::pool_shuts).
+    fn pool_resized(&self);
 }
 
 pub(super) struct Core {

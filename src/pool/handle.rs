@@ -247,12 +247,6 @@ impl Pool {
     #[track_caller]
     pub fn wait_until_warm(&self, connections: u32, timeout: Duration) -> Result<()> {
         self.core.check_caller()?;
-        let max_size = self.core.settings.max_size;
-        if connections > max_size {
-            return Err(Error::misuse(format!(
-                "{connections} connections can never be open: max_size is {max_size}"
-            )));
-        }
         let begun = Instant::now();
         // Held, so that each call gets another one. They count as in use.
         let mut held = Vec::new();
@@ -261,8 +255,41 @@ impl Pool {
             if figures.idle + figures.in_use >= connections {
                 return Ok(());
             }
+            let max_size = figures.max_size;
+            if connections > max_size {
+                return Err(Error::misuse(format!(
+                    "{connections} connections can never be open: max_size is {max_size}"
+                )));
+            }
             held.push(self.get_timeout(timeout.saturating_sub(begun.elapsed()))?);
         }
+    }
+
+    /// Sets the largest number of connections, in place of `max_size`: for a process that learns its share of a server while it
+    /// runs. A larger pool lets waiters open at once. A smaller one closes surplus idle connections at once and others as they
+    /// come back; until those are closed nothing is opened. What the server allows less than that stays in force, and so does the
+    /// fleet's share. `min_idle` counts as far as it fits.
+    ///
+    /// Blocks at most for the moment in which room for more connections is made.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) for 0, more than 10,000, and inside a callback of the library;
+    /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(1))?;
+    /// let first = pool.get()?;
+    /// pool.set_max_size(2)?;
+    /// let second = pool.get()?;
+    /// pool.set_max_size(1)?;
+    /// drop(first);
+    /// assert_eq!((pool.stats().max_size, pool.stats().in_use), (1, 1));
+    /// # drop(second);
+    /// # Ok(()) }
+    /// ```
+    pub fn set_max_size(&self, max_size: u32) -> Result<()> {
+        self.core.set_max_size(max_size)
     }
 
     /// Checks out a connection, waits for the server's answer to an empty statement, and returns the connection: whether the

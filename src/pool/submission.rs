@@ -104,7 +104,7 @@ impl CheckoutHandle {
     }
 
     pub(crate) fn max_size(&self) -> u32 {
-        self.0.settings.max_size
+        self.0.admission.max_size()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

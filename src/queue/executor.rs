@@ -167,6 +167,10 @@ impl Executor {
 
     fn do_soon(&self, chore: Chore) {
         let wake = self.state.lock().plan.add_chore(chore);
+        self.wake_or_warn(wake);
+    }
+
+    fn wake_or_warn(&self, wake: Wake) {
         if let Err(e) = self.wake(wake) {
             log::warn!(target: "holdfast", "a queue could not start a thread: {e}");
         }
@@ -236,9 +240,7 @@ impl Executor {
     /// Counts a worker no more whose thread was ended from within, and replaces it if there is work.
     pub(super) fn lose_worker(&self, permit: &mut Permit) {
         let wake = self.state.lock().plan.thread_lost(permit);
-        if let Err(e) = self.wake(wake) {
-            log::warn!(target: "holdfast", "a queue could not start a thread: {e}");
-        }
+        self.wake_or_warn(wake);
     }
 
     /// Returns the next work for a worker that keeps its connection, without blocking. If more requests wait than there are
@@ -286,9 +288,7 @@ impl Executor {
             state.sweep_at = None;
             let wake = state.plan.add_chore(Chore::Sweep);
             drop(state);
-            if let Err(e) = self.wake(wake) {
-                log::warn!(target: "holdfast", "a queue could not start a thread: {e}");
-            }
+            self.wake_or_warn(wake);
         }
     }
 
@@ -325,6 +325,18 @@ impl Executor {
 }
 
 impl Follower for Executor {
+    fn pool_resized(&self) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        let mut state = self.state.lock();
+        // Under the lock, so that the last of several changes counts.
+        let wakes = state.plan.set_job_permits(pool.max_size());
+        state.report_backlog(&self.backlog);
+        drop(state);
+        for wake in wakes {
+            self.wake_or_warn(wake);
+        }
+    }
+
     fn pool_shuts(&self) {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.closed, true) {
@@ -337,8 +349,6 @@ impl Follower for Executor {
         for parker in sleepers {
             parker.woken.notify_one();
         }
-        if let Err(e) = self.wake(wake) {
-            log::warn!(target: "holdfast", "a queue could not start a thread: {e}");
-        }
+        self.wake_or_warn(wake);
     }
 }

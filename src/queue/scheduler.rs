@@ -184,7 +184,11 @@ impl<C, S, J> Schedule<C, S, J> {
 
     /// Takes the next job, for a worker that has or finds a job permit.
     fn take_job(&mut self, permit: &mut Permit) -> Option<J> {
-        if *permit == Permit::None && (!self.has_free_permit() || self.jobs.is_empty()) {
+        let may_take = match permit {
+            Permit::None => self.has_free_permit(),
+            Permit::ForNewJob | Permit::Used => self.permits_taken <= self.job_permits,
+        };
+        if !may_take {
             return None;
         }
         let job = self.jobs.pop_front()?;
@@ -229,12 +233,27 @@ impl<C, S, J> Schedule<C, S, J> {
     pub(super) fn thread_lost(&mut self, permit: &mut Permit) -> Wake {
         self.release_permit(permit);
         self.thread_ended();
-        if self.jobs.len() > self.unused_permits as usize && self.has_free_permit() {
-            self.permits_taken += 1;
-            self.unused_permits += 1;
-            return self.wake(Permit::ForNewJob);
+        if let Some(wake) = self.wake_for_waiting_job() {
+            return wake;
         }
         if self.chores.is_empty() && self.held.is_empty() { Wake::NotNeeded } else { self.wake(Permit::None) }
+    }
+
+    /// Wakes a worker for a job that waits, if there is a permit for it.
+    fn wake_for_waiting_job(&mut self) -> Option<Wake> {
+        if self.waiting_jobs() == 0 || !self.has_free_permit() {
+            return None;
+        }
+        self.permits_taken += 1;
+        self.unused_permits += 1;
+        Some(self.wake(Permit::ForNewJob))
+    }
+
+    /// Sets the number of workers that may do jobs at the same time, and wakes workers for jobs that waited for that. Workers
+    /// beyond a lower number stop after the job they have.
+    pub(super) fn set_job_permits(&mut self, job_permits: u32) -> Vec<Wake> {
+        self.job_permits = job_permits;
+        std::iter::from_fn(|| self.wake_for_waiting_job()).collect()
     }
 
     pub(super) fn take_jobs(&mut self, mut pick: impl FnMut(&J) -> bool) -> VecDeque<J> {
@@ -349,6 +368,26 @@ mod tests {
         assert!(matches!(plan.take(&mut woken_for_job, false), Some(Item::Chore("cancel"))));
         assert_eq!(woken_for_job, Permit::None);
         assert_eq!(job(plan.take(&mut woken_for_chore, false)), Some(1), "the other does the job");
+    }
+
+    #[test]
+    fn more_permits_call_workers_to_the_jobs_that_wait_and_fewer_end_those_beyond_after_their_job() {
+        let mut plan = Plan::new(1);
+        for number in 1..=4 {
+            let _ = plan.add_job(number);
+        }
+        let mut first = Permit::ForNewJob;
+        assert_eq!(job(plan.take(&mut first, false)), Some(1));
+        let wakes = plan.set_job_permits(3);
+        assert!(wakes.len() == 2 && wakes.iter().all(is_new));
+        let (mut second, mut third) = (Permit::ForNewJob, Permit::ForNewJob);
+        assert_eq!(job(plan.take(&mut second, false)), Some(2));
+        assert!(plan.set_job_permits(1).is_empty());
+        assert_eq!(job(plan.take(&mut second, true)), None);
+        assert_eq!(job(plan.take(&mut third, false)), None, "it has not begun");
+        assert_eq!((second, third, plan.counts().1), (Permit::None, Permit::None, 1));
+        assert_eq!(job(plan.take(&mut first, true)), Some(3), "the last one goes on");
+        assert_eq!(job(plan.take(&mut first, true)), Some(4));
     }
 
     #[test]

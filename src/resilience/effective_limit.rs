@@ -30,6 +30,14 @@ impl EffectiveLimit {
         }
     }
 
+    /// Sets the configured maximum.
+    pub(crate) fn set_most(&mut self, most: u32) {
+        self.learned.set_most(most);
+        if let Some(share) = &mut self.share {
+            share.set_most(most);
+        }
+    }
+
     /// Returns the limit in force.
     pub(crate) fn now(&self, now: Instant) -> u32 {
         self.learned.now().min(self.ceiling(now))

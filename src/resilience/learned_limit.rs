@@ -58,6 +58,14 @@ impl LearnedLimit {
         self.limit
     }
 
+    /// Sets the configured maximum. A limit that was learned stays, as far as it is below that.
+    pub(crate) fn set_most(&mut self, most: u32) {
+        self.most = most;
+        if self.learned.is_none() || self.limit >= most {
+            (self.limit, self.learned) = (most, None);
+        }
+    }
+
     /// Sets the waits, from the next refusal on.
     pub(crate) fn set_pace(&mut self, pace: TryIntervals) {
         self.pace = pace;
@@ -202,6 +210,22 @@ mod tests {
         assert_eq!(learned.limited_by(), Some(LimitedBy::Server));
         assert_eq!(learned.allowed(20), Some(Moved { from: 4, to: 8 }));
         assert_eq!((learned.limited_by(), learned.next_try()), (None, None));
+    }
+
+    #[test]
+    fn another_maximum_keeps_a_lower_limit_that_was_learned_and_forgets_one_that_is_not_lower() {
+        let (mut learned, now) = eight();
+        learned.set_most(16);
+        assert_eq!((learned.now(), learned.limited_by()), (16, None));
+        learned.refused(LimitedBy::Server, 4, now, 0.0);
+        learned.set_most(6);
+        assert_eq!((learned.now(), learned.limited_by()), (4, Some(LimitedBy::Server)));
+        learned.set_most(32);
+        assert_eq!((learned.now(), learned.limited_by()), (4, Some(LimitedBy::Server)));
+        assert_eq!(learned.forget_if_old(now + ms(5000)), Some(Moved { from: 4, to: 32 }));
+        learned.refused(LimitedBy::Server, 4, now, 0.0);
+        learned.set_most(4);
+        assert_eq!((learned.now(), learned.limited_by(), learned.next_try()), (4, None, None));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use pool::scenes;
 /// Schedules tried for each scene; a schedule takes some 700 us.
 const SCHEDULES: usize = 1_000;
 
-const SCENES: [(&str, fn()); 7] = [
+const SCENES: [(&str, fn()); 8] = [
     ("everybody_who_waits_is_served", scenes::everybody_who_waits_is_served),
     ("one_who_gives_up_loses_nothing", scenes::one_who_gives_up_loses_nothing),
     (
@@ -34,6 +34,7 @@ const SCENES: [(&str, fn()); 7] = [
         scenes::the_servers_return_reaches_everybody_who_backs_off,
     ),
     ("a_refusal_for_good_leaves_nobody_waiting", scenes::a_refusal_for_good_leaves_nobody_waiting),
+    ("sizes_that_change_leave_nobody_waiting", scenes::sizes_that_change_leave_nobody_waiting),
     ("closing_wakes_everybody", scenes::closing_wakes_everybody),
 ];
 

@@ -152,6 +152,17 @@ static void idle_connections_are_released_on_demand(const std::string &url)
     CHECK(stats.total == 0 && stats.closed_released == 3 && pool.acquire().backend_pid() != pid);
 }
 
+static void the_size_changes_at_run_time(const std::string &url)
+{
+    holdfast::pool pool(url);
+    FAILS(holdfast::status::misuse, pool.set_max_size(0));
+    pool.set_max_size(2);
+    pool.wait_until_warm(2, 10s);
+    pool.set_max_size(1);
+    const auto stats = pool.stats();
+    CHECK(stats.max_size == 1 && stats.idle == 1 && stats.closed_surplus == 1);
+}
+
 static void every_new_session_is_set_up_by_a_function(const std::string &url)
 {
     auto config = holdfast::config::from_url(url);
@@ -234,6 +245,7 @@ int main(int argc, char **argv)
         failed_attempts_are_told_one_by_one();
         a_closed_pool_reports_and_refuses(url);
         idle_connections_are_released_on_demand(url);
+    the_size_changes_at_run_time(url);
         every_new_session_is_set_up_by_a_function(url);
         passwords_come_from_a_function_at_each_opening(url);
         an_echo_pool_needs_no_server();

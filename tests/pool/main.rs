@@ -11,6 +11,7 @@ mod idempotent;
 mod idle;
 mod logging;
 mod own_statements;
+mod resizing;
 mod server;
 mod statements;
 mod stats;

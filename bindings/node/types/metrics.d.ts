@@ -28,7 +28,7 @@ export interface PoolStats {
   /** Connections closed, by reason. */
   closed: Record<
     | 'idleTimeout' | 'maxLifetime' | 'validationFailed' | 'broken' | 'deadlinePassed' | 'unclean' | 'discarded' | 'poolClosed'
-    | 'released' | 'wrongRole' | 'shared',
+    | 'released' | 'wrongRole' | 'shared' | 'surplus',
     number
   >
   /** Failures, by kind. */

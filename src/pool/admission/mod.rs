@@ -9,8 +9,8 @@
 //! 18 ms; this rule 65,000/s and 18 ms.)
 //!
 //! The invariants, under the lock:
-//! - `live` counts every connection that the server may still see: idle, in use, opening, departing; `live <= max_size`, and
-//!   nothing is opened unless `live < limit`, which is lower where the server is full;
+//! - `live` counts every connection that the server may still see: idle, in use, opening, departing; nothing is opened unless
+//!   `live < limit`, which is `max_size`, or lower where the server is full; what exceeds a lowered `max_size` is never idle;
 //! - while capacity is free, no waiter that would open a connection waits;
 //! - a grant is given under the lock and taken under the lock. A waiter that gives up either has one and uses it, or is gone
 //!   from the queue: nothing is lost.
@@ -68,15 +68,6 @@ pub(super) enum Grant<P> {
     Closed,
 }
 
-/// The work that `min_idle` calls for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ForMinIdle {
-    Enough,
-    /// Capacity is taken for another connection.
-    Reserved,
-    NoCapacity,
-}
-
 /// The reason why a thread got nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Denied {
@@ -91,6 +82,7 @@ pub(super) struct State<P> {
     in_use: u32,
     opening: u32,
     departing: u32,
+    max_size: u32,
     limit: EffectiveLimit,
     gate: Gate,
     /// The largest number of waiters; 0 for any number.
@@ -199,7 +191,6 @@ impl<P: Pooled> State<P> {
 /// The queue and the idle stack of one pool.
 pub(super) struct Admission<P> {
     state: Mutex<State<P>>,
-    max_size: u32,
     backlog: Arc<Backlog>,
     /// Signalled whenever a checkout, an opening or a departure ends; `close` waits for it.
     drained: Condvar,
@@ -227,6 +218,7 @@ impl<P: Pooled> Admission<P> {
             in_use: 0,
             opening: 0,
             departing: 0,
+            max_size,
             limit,
             gate: Gate::default(),
             max_waiting: 0,
@@ -238,7 +230,7 @@ impl<P: Pooled> Admission<P> {
             to_release: 0,
             counters: Counters::default(),
         };
-        Self { state: Mutex::new(state), max_size, backlog, drained: Condvar::new() }
+        Self { state: Mutex::new(state), backlog, drained: Condvar::new() }
     }
 
     /// Takes an idle connection, if one is free and no aged waiter comes first. Never waits.
@@ -254,11 +246,12 @@ impl<P: Pooled> Admission<P> {
         Some(state.check_out(parked))
     }
 
-    /// Returns whether a connection should come back instead of being kept for more work: callers wait, or the pool was closed.
+    /// Returns whether a connection should come back instead of being kept for more work: callers wait, the pool was closed, or
+    /// it exceeds a lowered `max_size`.
     #[cfg(feature = "capi")]
     pub(super) fn is_wanted(&self) -> bool {
         let state = self.state.lock();
-        state.closed || !state.waiters.is_empty()
+        state.closed || !state.waiters.is_empty() || state.surplus() > 0
     }
 
     /// Parks a connection that is ready for the next caller. Returns it, with the reason, if it has to be closed.
@@ -271,8 +264,8 @@ impl<P: Pooled> Admission<P> {
     #[inline]
     fn end_use(&self, parked: P, put: impl FnOnce(&mut State<P>, P)) -> Option<(P, CloseReason)> {
         let mut state = self.state.lock();
-        if state.closed {
-            return Some((parked, CloseReason::PoolClosed));
+        if let Some(reason) = state.keeps_none() {
+            return Some((parked, reason));
         }
         let account = parked.account();
         if state.waiters.is_empty() {
@@ -303,19 +296,6 @@ impl<P: Pooled> Admission<P> {
             still_wanted = !state.closed;
         });
         still_wanted
-    }
-
-    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening.
-    pub(super) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
-        let mut state = self.state.lock();
-        if state.closed || state.idle.len() as u32 + state.opening >= min_idle {
-            return ForMinIdle::Enough;
-        }
-        if !state.has_capacity() {
-            return ForMinIdle::NoCapacity;
-        }
-        state.opening += 1;
-        ForMinIdle::Reserved
     }
 
     /// Gives the capacity of a failed opening to the next waiter.
@@ -405,7 +385,7 @@ impl<P: Pooled> Admission<P> {
         let (state, now) = (self.state.lock(), Instant::now());
         let fleet = state.limit.figures(now);
         let gauges = PoolSnapshot {
-            max_size: self.max_size,
+            max_size: state.max_size,
             limit: state.limit.now(now),
             limited_by: state.limit.limited_by(now),
             fleet_share: fleet.map(|fleet| fleet.share),
@@ -443,6 +423,7 @@ mod idle_checkout;
 mod learned_limit;
 mod load_shedding;
 mod open_gate;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod waiter;
@@ -457,4 +438,5 @@ pub(super) use learned_limit::Learned;
 pub(crate) use load_shedding::Shed;
 pub(super) use open_gate::Asking;
 use open_gate::Gate;
+pub(super) use sizes::ForMinIdle;
 use waiter::Waiter;

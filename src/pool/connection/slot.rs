@@ -3,7 +3,8 @@
 //! By itself r2d2 opens connections on threads of its own, retries them for ever without a report, and reads the clock four
 //! times for every checkout. So `connect` hands out an empty slot at once, and a lease is held for as
 //! long as a slot has a connection, idle ones included: r2d2 is asked once per opening, not once per checkout, and it
-//! guards the invariant that matters most: no more than `max_size` connections exist.
+//! guards the invariant that matters most: no more than `max_size` connections exist. A pool of r2d2's has one size for life,
+//! so when `max_size` grows, another block of slots is added; when it falls, admission alone keeps to it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,11 +31,19 @@ pub(in crate::pool) struct SlotLease {
 /// What a pool's slots have in common.
 struct Shared {
     /// One thread at a time asks r2d2: its own lock is never waited for, as [`SlotThread`] explains.
-    turn: Mutex<()>,
+    blocks: Mutex<Blocks>,
+    /// Held while a block is made, which waits for the thread.
+    growing: Mutex<()>,
     born: Generation,
     /// Ends after the slots: the last to be dropped.
-    #[expect(dead_code, reason = "kept alive")]
     thread: Arc<SlotThread>,
+}
+
+#[derive(Default)]
+struct Blocks {
+    pools: Vec<r2d2::Pool<SlotManager>>,
+    /// The slots of all blocks.
+    size: u32,
 }
 
 impl Drop for SlotLease {
@@ -45,7 +54,7 @@ impl Drop for SlotLease {
             std::mem::forget(slot);
             return;
         }
-        let _turn = self.shared.turn.lock();
+        let _turn = self.shared.blocks.lock();
         drop(slot);
     }
 }
@@ -68,18 +77,43 @@ impl r2d2::ManageConnection for SlotManager {
 }
 
 /// All slots of a pool.
-pub(in crate::pool) struct Slots {
-    pool: r2d2::Pool<SlotManager>,
-    shared: Arc<Shared>,
-}
+pub(in crate::pool) struct Slots(Arc<Shared>);
 
 impl Slots {
     pub(in crate::pool) fn new(max_size: u32, thread: Arc<SlotThread>) -> Result<Self, Error> {
+        let slots = Self(Arc::new(Shared {
+            blocks: Mutex::default(),
+            growing: Mutex::new(()),
+            born: Generation::watch(),
+            thread,
+        }));
+        slots.grow_to(max_size)?;
+        Ok(slots)
+    }
+
+    /// Makes the slots that are missing for `size` connections.
+    ///
+    /// # Errors
+    /// When the thread that makes slots has ended.
+    pub(in crate::pool) fn grow_to(&self, size: u32) -> Result<(), Error> {
+        let _growing = self.0.growing.lock();
+        let present = self.0.blocks.lock().size;
+        let missing = size.saturating_sub(present);
+        if missing > 0 {
+            let block = self.make_block(missing)?;
+            let mut blocks = self.0.blocks.lock();
+            blocks.pools.push(block);
+            blocks.size = size;
+        }
+        Ok(())
+    }
+
+    fn make_block(&self, size: u32) -> Result<r2d2::Pool<SlotManager>, Error> {
         // All slots exist from the start, since an empty one costs nothing: leasing then never waits.
         let build = |threads| {
             r2d2::Pool::builder()
-                .max_size(max_size)
-                .min_idle(Some(max_size))
+                .max_size(size)
+                .min_idle(Some(size))
                 .test_on_check_out(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
@@ -87,18 +121,17 @@ impl Slots {
                 .build_unchecked(SlotManager)
         };
         let ended = || Error::config("the thread that makes slots has ended");
-        let pool = thread.run_jobs(build).ok_or_else(ended)?;
-        while pool.state().connections < max_size {
-            thread.run_jobs(drop).ok_or_else(ended)?;
+        let block = self.0.thread.run_jobs(build).ok_or_else(ended)?;
+        while block.state().connections < size {
+            self.0.thread.run_jobs(drop).ok_or_else(ended)?;
         }
-        let shared = Arc::new(Shared { turn: Mutex::new(()), born: Generation::watch(), thread });
-        Ok(Self { pool, shared })
+        Ok(block)
     }
 
     /// Leases a slot, unless all are leased.
     pub(in crate::pool) fn lease(&self) -> Option<SlotLease> {
-        let _turn = self.shared.turn.lock();
-        let slot = Some(self.pool.try_get()?);
-        Some(SlotLease { slot, shared: self.shared.clone() })
+        let blocks = self.0.blocks.lock();
+        let slot = Some(blocks.pools.iter().find_map(r2d2::Pool::try_get)?);
+        Some(SlotLease { slot, shared: self.0.clone() })
     }
 }

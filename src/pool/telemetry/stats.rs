@@ -33,6 +33,8 @@ named_enum! {
         WrongRole "wrong_role",
         /// Closed to leave its slot to other pools (the option `fleet_share`).
         Shared "shared",
+        /// More than a lowered `max_size` allows ([`Pool::set_max_size`](crate::Pool::set_max_size)).
+        Surplus "surplus",
     }
 }
 

@@ -113,6 +113,11 @@ impl Membership {
         }
     }
 
+    /// Sets the configured maximum.
+    pub(crate) fn set_most(&mut self, most: u32) {
+        self.most = most;
+    }
+
     /// Returns whether a census is due. It is taken only over a connection that the pool has.
     pub(crate) fn is_census_due(&self, now: Instant) -> bool {
         self.next_census.is_none_or(|at| at <= now)

@@ -9,6 +9,7 @@ use shuttle::thread::{self, JoinHandle};
 
 use super::admission::{Admission, Denied, Grant, Request};
 use super::connection::server_connection::Parked;
+use super::telemetry::stats::CloseReason;
 use crate::resilience::effective_limit::EffectiveLimit;
 use crate::resilience::learned_limit::TryIntervals;
 
@@ -56,8 +57,11 @@ fn give_back(queue: &Queue, parked: Parked) {
     if thread_rng().gen_bool(0.3) {
         queue.retire_checked_out(&mut Parked(0), |_| {});
         queue.departed();
-    } else if let Some(refused) = queue.park(parked) {
-        assert!(queue.is_closed(), "{refused:?} came back from an open pool");
+    } else if let Some((refused, reason)) = queue.park(parked) {
+        assert!(
+            queue.is_closed() || reason == CloseReason::Surplus,
+            "{refused:?} came back from an open pool: {reason:?}"
+        );
         queue.retire_checked_out(&mut Parked(0), |_| {});
         queue.departed();
     }
@@ -164,6 +168,25 @@ pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
     threads.push(opener);
     join_all(threads);
     at_rest(&queue);
+}
+
+/// Another size leaves nobody waiting while there is room, and nothing idle beyond it.
+pub(crate) fn sizes_that_change_leave_nobody_waiting() {
+    let queue = queue(2);
+    let mut threads: Vec<_> = (0..3).map(|_| check_out_often(&queue, 2, patient)).collect();
+    let resized = queue.clone();
+    threads.push(thread::spawn(move || {
+        for size in [1, 2, 1] {
+            let surplus = resized.resize(size).expect("it is open").surplus;
+            for _ in surplus {
+                resized.departed();
+            }
+            assert!(resized.snapshot().0.idle <= size);
+        }
+    }));
+    join_all(threads);
+    at_rest(&queue);
+    assert!(queue.snapshot().0.total <= 1);
 }
 
 /// Closing reaches everybody, in the queue or out of it.

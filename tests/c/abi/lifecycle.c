@@ -111,6 +111,30 @@ static void idle_connections_are_released_and_checked_out_ones_stay(const char *
     holdfast_pool_free(pool);
 }
 
+static void a_pool_has_another_size_at_run_time(const char *url)
+{
+    holdfast_pool *pool;
+    holdfast_connection *first, *second;
+    holdfast_error *error;
+    holdfast_stats stats = {.struct_size = sizeof stats};
+
+    OK(holdfast_pool_open_url(url, HOLDFAST_NUL, &pool, &error));
+    FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_set_max_size(pool, 0, &error));
+    FAILS(HOLDFAST_STATUS_MISUSE, holdfast_pool_set_max_size(pool, 10001, &error));
+    OK(holdfast_pool_set_max_size(pool, 1, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &first, &error));
+    OK(holdfast_pool_set_max_size(pool, 2, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &second, &error));
+    OK(holdfast_pool_set_max_size(pool, 1, &error));
+    holdfast_connection_release(first);
+    OK(holdfast_pool_stats(pool, &stats, &error));
+    CHECK(stats.max_size == 1 && stats.in_use == 1 && stats.idle == 0 && stats.closed_surplus == 1);
+    holdfast_connection_release(second);
+    OK(holdfast_pool_close(pool, 10000, NULL, &error));
+    FAILS(HOLDFAST_STATUS_POOL_CLOSED, holdfast_pool_set_max_size(pool, 1, &error));
+    holdfast_pool_free(pool);
+}
+
 static void a_closed_pool_checks_out_nothing_and_says_so(const char *url)
 {
     holdfast_pool *pool;
@@ -139,6 +163,7 @@ int main(int argc, char **argv)
     connections_are_checked_out_and_come_back(argv[1]);
     everything_outlives_what_it_came_from(argv[1]);
     idle_connections_are_released_and_checked_out_ones_stay(argv[1]);
+    a_pool_has_another_size_at_run_time(argv[1]);
     a_closed_pool_checks_out_nothing_and_says_so(argv[1]);
     return 0;
 }

@@ -39,6 +39,7 @@ static void null_is_an_error_and_may_be_freed(void)
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_release_idle(NULL, NULL, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_wait_until_warm(NULL, 1, 1, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_ping(NULL, 1, &error));
+    FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_set_max_size(NULL, 1, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_stats(NULL, NULL, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_pool_query(NULL, NULL, "", 0, NULL, 0, 0, &result, &error));
     FAILS(HOLDFAST_STATUS_NULL, holdfast_connection_query(NULL, "", 0, NULL, 0, 0, &result, &error));

@@ -309,6 +309,13 @@ public:
             return holdfast_pool_wait_until_warm(it_.get(), connections, detail::wait(timeout), about);
         });
     }
+    /// Sets the largest number of connections, in place of the option max_size: waiters of a larger pool open at once; of a
+    /// smaller one, surplus idle connections are closed at once and others as they come back. Throws status::misuse for 0
+    /// and for more than 10,000.
+    void set_max_size(std::uint32_t max_size) const
+    {
+        detail::call([&](holdfast_error **about) { return holdfast_pool_set_max_size(it_.get(), max_size, about); });
+    }
     /// Acquires a connection, waits for the server's answer to an empty statement, and releases it. Throws if the database
     /// cannot be used now. Blocks for at most `timeout`.
     void ping(std::chrono::milliseconds timeout) const

@@ -55,7 +55,8 @@ napi_value stats(napi_env env, napi_callback_info info)
         .set("poolClosed", static_cast<double>(all.closed_pool_closed))
         .set("released", static_cast<double>(all.closed_released))
         .set("wrongRole", static_cast<double>(all.closed_wrong_role))
-        .set("shared", static_cast<double>(all.closed_shared));
+        .set("shared", static_cast<double>(all.closed_shared))
+        .set("surplus", static_cast<double>(all.closed_surplus));
     Object errors(env);
     for (int32_t kind = 1; kind < HOLDFAST_ERROR_KINDS; kind++) {
         if (all.errors[kind] != 0)

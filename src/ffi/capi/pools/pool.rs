@@ -279,6 +279,27 @@ pub unsafe extern "C-unwind" fn holdfast_pool_wait_until_warm(
     unsafe { guard(error, body) }
 }
 
+/// Sets the largest number of connections, in place of the option max_size. A larger pool lets waiters open at once. A smaller
+/// one closes surplus idle connections at once and others as they come back; until those are closed nothing is opened. What the
+/// server allows less than that stays in force, and so does the fleet's share. Blocks at most for the moment in which room for
+/// more connections is made. HOLDFAST_STATUS_MISUSE for 0 and more than 10,000; HOLDFAST_STATUS_REENTRANT inside a callback;
+/// HOLDFAST_STATUS_POOL_CLOSED. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_pool_set_max_size(
+    pool: *const holdfast_pool,
+    max_size: u32,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `pool` is NULL or live.
+        let pool = unsafe { hold(pool)? };
+        Failure::if_in_callback()?;
+        Ok(pool.core.set_max_size(max_size)?)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
 /// Acquires a connection, waits for the server's answer to an empty statement, and releases the connection: whether the
 /// database can be used now, where holdfast_pool_health tells what is known already. Blocks for at most timeout_ms
 /// milliseconds. Fails as holdfast_pool_acquire and holdfast_connection_ping. Any thread.

@@ -92,6 +92,8 @@ pub struct holdfast_stats {
     pub fleet_peers: u32,
     /// Validations of a connection that succeeded, before a checkout or in the background.
     pub validations: u64,
+    /// Connections closed because they exceeded a lowered holdfast_pool_set_max_size.
+    pub closed_surplus: u64,
 }
 
 /// Connections are opened as they are needed.
@@ -171,6 +173,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         shed: stats.shed,
         closed_released: stats.closes_by(CloseReason::Released),
         closed_wrong_role: stats.closes_by(CloseReason::WrongRole),
+        closed_surplus: stats.closes_by(CloseReason::Surplus),
         closed_shared: stats.closes_by(CloseReason::Shared),
         validations: stats.validations,
         ..growable::zeroed()

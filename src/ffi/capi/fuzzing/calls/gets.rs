@@ -180,6 +180,7 @@ fn about_pool(tables: &mut Tables, draws: &mut Draws<'_>) {
         holdfast_pool_release_idle(pool, ptr::null_mut(), ptr::null_mut());
         holdfast_pool_wait_until_warm(pool, u32::from(draws.byte() % 4), 1, ptr::null_mut());
         holdfast_pool_ping(pool, 1, ptr::null_mut());
+        holdfast_pool_set_max_size(pool, u32::from(draws.byte() % 4), ptr::null_mut());
         said(holdfast_connection_target(connection));
         holdfast_connection_backend_pid(connection);
         holdfast_connection_transaction_status(connection);

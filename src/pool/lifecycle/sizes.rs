@@ -1,10 +1,13 @@
-//! Keeps `min_idle` filled. Does nothing at the default of 0: an idle pool opens no connection.
+//! The sizes of a pool. Keeps `min_idle` filled, which does nothing at the default of 0: an idle pool opens no connection. Applies
+//! another `max_size` while the pool is in use.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::pool::core::Core;
+use crate::config::options::MOST_CONNECTIONS;
+use crate::error::{Error, Result};
+use crate::pool::core::{Core, pool_closed};
 use crate::pool::guards::{MinIdle, Refill};
 use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
@@ -64,5 +67,31 @@ impl Core {
         if self.refill_is_paused() && self.refill_is_paused.swap(false, Ordering::AcqRel) {
             self.refill();
         }
+    }
+
+    /// Applies another `max_size`; see [`Pool::set_max_size`](crate::Pool::set_max_size).
+    pub(in crate::pool) fn set_max_size(self: &Arc<Self>, max_size: u32) -> Result<()> {
+        self.check_caller()?;
+        if !(1..=MOST_CONNECTIONS).contains(&max_size) {
+            return Err(Error::misuse(format!(
+                "max_size cannot be {max_size}: allowed is from 1 to {MOST_CONNECTIONS}"
+            )));
+        }
+        // First of all: whoever is let in finds a slot.
+        self.slots.grow_to(max_size)?;
+        let resized = self.admission.resize(max_size).ok_or_else(pool_closed)?;
+        if resized.from != max_size {
+            self.log.info(&[], format_args!("max_size is {max_size} now, and was {}", resized.from));
+        }
+        for conn in resized.surplus {
+            self.close_connection(conn, CloseReason::Surplus);
+        }
+        #[cfg(feature = "capi")]
+        if let Some(follower) = self.follower.get() {
+            follower.pool_resized();
+        }
+        self.schedule_fleet_work();
+        self.refill();
+        Ok(())
     }
 }

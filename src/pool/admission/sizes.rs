@@ -1,0 +1,167 @@
+//! The sizes of a pool: room for `min_idle`, and another `max_size` at run time.
+
+use super::{Admission, Pooled, State};
+use crate::pool::telemetry::stats::CloseReason;
+
+/// The outcome of [`Admission::resize`].
+pub(in crate::pool) struct Resized<P> {
+    /// The size until then.
+    pub(in crate::pool) from: u32,
+    /// The idle connections that exceed the new size; they count as departing.
+    pub(in crate::pool) surplus: Vec<P>,
+}
+
+/// The work that `min_idle` calls for.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::pool) enum ForMinIdle {
+    Enough,
+    /// Capacity is taken for another connection.
+    Reserved,
+    NoCapacity,
+}
+
+impl<P: Pooled> State<P> {
+    /// Returns the number of connections that exceed `max_size`, without those that are departing already.
+    pub(super) fn surplus(&self) -> u32 {
+        (self.held() + self.opening).saturating_sub(self.max_size)
+    }
+
+    /// Returns the reason why a connection in use that came back is not kept, if there is one.
+    #[inline]
+    pub(super) fn keeps_none(&self) -> Option<CloseReason> {
+        if self.closed {
+            Some(CloseReason::PoolClosed)
+        } else if self.surplus() > 0 {
+            Some(CloseReason::Surplus)
+        } else {
+            None
+        }
+    }
+}
+
+impl<P: Pooled> Admission<P> {
+    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening.
+    pub(in crate::pool) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
+        let mut state = self.state.lock();
+        if state.closed || state.idle.len() as u32 + state.opening >= min_idle.min(state.max_size) {
+            return ForMinIdle::Enough;
+        }
+        if !state.has_capacity() {
+            return ForMinIdle::NoCapacity;
+        }
+        state.opening += 1;
+        ForMinIdle::Reserved
+    }
+
+    pub(in crate::pool) fn max_size(&self) -> u32 {
+        self.state.lock().max_size
+    }
+
+    /// Sets the largest number of connections: waiters that may open now do, and surplus idle connections are taken, the longest
+    /// idle first. `None` when the pool is closed.
+    pub(in crate::pool) fn resize(&self, max_size: u32) -> Option<Resized<P>> {
+        let mut resized = None;
+        self.free_capacity(|state| {
+            if state.closed {
+                return;
+            }
+            let from = std::mem::replace(&mut state.max_size, max_size);
+            state.limit.set_most(max_size);
+            let count = state.idle.len().min(state.surplus() as usize);
+            let mut surplus: Vec<P> = state.idle.drain(..count).collect();
+            for parked in &mut surplus {
+                state.departs(parked);
+                state.counters.closed(CloseReason::Surplus);
+            }
+            if !surplus.is_empty() {
+                state.gave_up_connection();
+            }
+            resized = Some(Resized { from, surplus });
+        });
+        resized
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::super::{Grant, Request};
+    use super::*;
+    use crate::resilience::effective_limit::EffectiveLimit;
+    use crate::resilience::learned_limit::TryIntervals;
+
+    fn patient() -> Request {
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(60);
+        Request { since: now, deadline, opens_from: None, backs_off: false, is_new: true }
+    }
+
+    /// Makes a queue with all connections checked out.
+    fn all_checked_out(size: u32) -> Admission<u32> {
+        let pace = TryIntervals { first: Duration::from_secs(1), longest: Duration::from_secs(1) };
+        let queue = Admission::new(size, EffectiveLimit::new(size, pace, None));
+        for _ in 0..size {
+            assert!(matches!(queue.wait(patient()), Ok(Grant::Capacity)));
+            assert!(queue.opened(&mut 0));
+        }
+        queue
+    }
+
+    #[test]
+    fn a_larger_size_lets_waiters_open_at_once() {
+        let queue = all_checked_out(1);
+        thread::scope(|scope| {
+            let waiters = [(); 2].map(|()| scope.spawn(|| queue.wait(patient())));
+            while queue.snapshot().0.waiting < 2 {
+                thread::yield_now();
+            }
+            assert_eq!(queue.resize(3).unwrap().from, 1);
+            // One at a time may open.
+            for _ in 0..2 {
+                while queue.snapshot().0.opening == 0 {
+                    thread::yield_now();
+                }
+                assert!(queue.opened(&mut 0));
+            }
+            for waiter in waiters {
+                assert!(matches!(waiter.join().unwrap(), Ok(Grant::Capacity)));
+            }
+        });
+        let figures = queue.snapshot().0;
+        assert_eq!((figures.max_size, figures.limit, figures.in_use), (3, 3, 3));
+    }
+
+    #[test]
+    fn a_smaller_size_takes_the_longest_idle_and_keeps_as_many_of_those_that_come_back_as_fit() {
+        let queue = all_checked_out(8);
+        for connection in 1..=3 {
+            assert_eq!(queue.park(connection), None);
+        }
+        let resized = queue.resize(6).unwrap();
+        assert_eq!((resized.from, resized.surplus), (8, vec![1, 2]));
+        // Idle ones do not suffice for this.
+        assert_eq!(queue.resize(2).unwrap().surplus, [3]);
+        for connection in 4..=8 {
+            let refused = queue.park(connection);
+            if connection < 7 {
+                assert_eq!(refused, Some((connection, CloseReason::Surplus)));
+                queue.retire_checked_out(&mut 0, |_| {});
+            } else {
+                assert_eq!(refused, None, "connection {connection}, while six are departing");
+            }
+        }
+        let figures = queue.snapshot().0;
+        assert_eq!((figures.idle, figures.in_use, figures.total), (2, 0, 8));
+        // What departs counts against the new size as it did against the old one.
+        let both = [queue.wait(patient()), queue.wait(patient())];
+        assert!(both.iter().all(|grant| matches!(grant, Ok(Grant::Connection(_)))));
+        assert!(!queue.reserve_for_probe());
+        assert!(queue.resize(9).unwrap().surplus.is_empty());
+        assert!(queue.reserve_for_probe());
+        assert!(!queue.reserve_for_probe(), "six are still departing");
+        queue.close();
+        assert!(queue.resize(3).is_none());
+    }
+}
