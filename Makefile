@@ -29,8 +29,8 @@ test: deps ## Install what is missing, then check everything but what `make thor
 
 # Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
 .PHONY: thorough
-thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, the default build, other versions of Node and Node's hosts
-	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts
+thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, processes behind a pooler, the default build, other versions of Node and Node's hosts
+	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts pooler-rate
 
 .PHONY: deps
 deps: ## Install what is missing for building, testing and benchmarks
@@ -106,6 +106,12 @@ crowd: example-next ## Show four processes of a Next.js application on 16 slots,
 sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and valgrind (part of `make thorough`)
 	$(CARGO) test --all-features --test sanitize
 	$(if $(filter 0,$(CARGO_INCREMENTAL)),rm -rf '$(TARGET)/sanitize')
+
+.PHONY: pooler-rate
+pooler-rate: ## Have processes in Rust, C and Node ask behind a transaction pooler for 20 s each (part of `make thorough`)
+	$(if $(wildcard bindings/node/build/holdfast.node),,@$(MAKE) --no-print-directory node)
+	HOLDFAST_POOLER_SECONDS=20 $(CARGO) test --all-features --test c_abi poolers
+	cd bindings/node && HOLDFAST_POOLER_SECONDS=20 node --test test/behaviour/pool/transaction-pooler.test.js
 
 .PHONY: fuzz-replay
 fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `make thorough`)

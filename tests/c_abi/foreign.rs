@@ -16,15 +16,15 @@ fn for_ffi() -> String {
 
 /// Says that a test has run nothing. Not by `eprintln!`, which is kept back when a test passes: `scripts/count-tests.awk` counts
 /// these lines as tests that were not run.
-fn leave_out(name: &str, missing: &str) {
-    let line = format!("holdfast: left out: {name}, since {missing} is not installed\n");
+pub fn leave_out(name: &str, why: &str) {
+    let line = format!("holdfast: left out: {name}, since {why}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Writes a program and has an interpreter run it, with the library's path, the declarations' path and the server's URL.
 fn run(interpreter: &[&str], name: &str, program: &str) {
     if !tool_exists(interpreter[0]) {
-        leave_out(name, interpreter[0]);
+        leave_out(name, &format!("{} is not installed", interpreter[0]));
         return;
     }
     let path = toolchain::program(name);
@@ -160,7 +160,7 @@ fn cffi_runs_a_query() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !has_cffi {
-        leave_out("query.py", "Python's cffi");
+        leave_out("query.py", "Python's cffi is not installed");
         return;
     }
     run(

@@ -5,6 +5,7 @@ mod agreement;
 mod dump;
 mod foreign;
 mod installed;
+mod poolers;
 mod stability;
 mod tables;
 mod toolchain;
