@@ -8,3 +8,4 @@ mod outage;
 mod permanent_failure;
 mod poolers;
 mod setting_up;
+mod translated;
