@@ -8,7 +8,7 @@ use postgres::{Client, NoTls};
 
 use crate::diagnose;
 use crate::support::pgbouncer::PgBouncer;
-use crate::support::{fill, own_server, wait_until};
+use crate::support::{fill, major, own_server, wait_until};
 
 fn client(server: &EmbeddedPostgres, name: &str) -> Client {
     Client::connect(&format!("{}?application_name={name}", server.url()), NoTls).unwrap()
@@ -149,7 +149,10 @@ fn a_wait_for_a_lock_is_as_old_as_the_wait_and_the_blocker_as_its_transaction() 
     let (found, at_most) = (found.unwrap(), began.elapsed().as_secs_f64());
     let blocked = &found.document["server"]["blocked"][0];
     let waited = blocked["session"]["age_s"].as_f64().unwrap();
-    assert!(waited <= at_most - 2.9, "the sleep is no wait: {blocked:#}");
+    // Before 14 the server does not tell since when a lock is waited for.
+    if major(&mut holds) >= 14 {
+        assert!(waited <= at_most - 2.9, "the sleep is no wait: {blocked:#}");
+    }
     let open = blocked["blocker_transaction_age_s"].as_f64().unwrap();
     assert!((3.0..=at_most + 0.1).contains(&open), "{blocked:#}, {at_most}");
     found.says("lock_waits", "warning", "its transaction open for ");

@@ -303,7 +303,6 @@ const CASES: &[Case] = &[
 
 const GENERATED: usize = 4_000;
 
-/// A table of all values of a case.
 /// The case's literals that the server knows: before 14, the type numeric has no infinity.
 fn literals_of(case: &Case, major: u32) -> Vec<&'static str> {
     let known =
@@ -311,6 +310,7 @@ fn literals_of(case: &Case, major: u32) -> Vec<&'static str> {
     case.literals.iter().filter(known).copied().collect()
 }
 
+/// Makes a table of all values of a case.
 fn fill_table(conn: &mut PooledConnection, case: &Case, major: u32, random: &mut Rng) -> Result<()> {
     let name = case.type_name;
     conn.batch_execute(&format!("drop table if exists forms; create temp table forms (v {name})"))?;
@@ -352,7 +352,9 @@ fn binary_values_read_as_the_server_prints_them() {
         assert_eq!((printed.rows(), binary.rows()), (least + 1, least + 1));
         assert_eq!(binary.columns()[0].format, WireFormat::Binary);
         for row in 0..printed.rows() {
-            let wanted = printed.cell(row, 0).map(|bytes| String::from_utf8_lossy(bytes));
+            // Before 15 the server sends a byte of "char" as it is, which may be no text.
+            let is_text = |bytes: &&[u8]| major >= 15 || std::str::from_utf8(bytes).is_ok();
+            let wanted = printed.cell(row, 0).filter(is_text).map(|bytes| String::from_utf8_lossy(bytes));
             let came = || format!("{} row {row}: {:02x?}", case.type_name, binary.cell(row, 0));
             assert_eq!(binary.text(row, 0), wanted, "{}", came());
             assert_eq!(printed.text(row, 0), wanted, "{}", came());

@@ -11,7 +11,7 @@ use holdfast::{ErrorKind, Pool, PoolConfig, Result};
 use crate::commits::{commit_while, cut_for_good, resolving, rows, table_that_commits_slowly};
 use crate::ms;
 use crate::support::proxy::Proxy;
-use crate::support::{own_server, wait_until};
+use crate::support::{major, own_server, wait_until};
 
 /// A pool of a role that may do nothing but what all may, and use one table.
 fn pool_of_a_plain_role(proxy: &Proxy, server: &EmbeddedPostgres, name: &str) -> Pool {
@@ -91,7 +91,10 @@ fn a_lost_commit_stays_unknown_after_a_failover_whatever_the_new_primary_says() 
     let primary = own_server(|s| s);
     let standby = EmbeddedPostgres::builder().start_standby_of(&primary).unwrap();
     copy_while_stopped(&primary, &standby);
-    assert_eq!(statistics_since(&primary), statistics_since(&standby), "else those tell them apart");
+    // Before 15 a standby forgets them when it starts.
+    if major(&mut primary.connect().unwrap()) >= 15 {
+        assert_eq!(statistics_since(&primary), statistics_since(&standby), "else those tell them apart");
+    }
     table_that_commits_slowly(&primary, "failover", 1.0);
 
     let (first, second) = (Proxy::before(&primary), Proxy::before(&standby));
