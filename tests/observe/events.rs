@@ -113,8 +113,10 @@ fn a_full_server_is_told_as_a_limit_that_moved() {
     let (pool, events) = listening(to);
     let held = pool.get().unwrap();
     let others = crate::support::fill(&url);
-    let error = pool.get_timeout(ms(300)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::ServerFull | ErrorKind::PoolTimeout), "{error}");
+    let error = pool.get_timeout(ms(1000)).unwrap_err();
+    // Or the last attempt had too little time left.
+    let kinds = [ErrorKind::ServerFull, ErrorKind::PoolTimeout, ErrorKind::ConnectTimeout];
+    assert!(kinds.contains(&error.kind()), "{error}");
     let moved = next(&events, EventKind::LimitMoved);
     assert_eq!(moved.reason.as_deref(), Some("reserved"), "{moved:?}");
     assert!(moved.moved.is_some_and(|(from, to)| from > to), "{moved:?}");

@@ -83,7 +83,7 @@ fn close_cancels_a_statement_that_would_take_too_long() {
     let mut conn = pool.get().unwrap();
     let worker = thread::spawn(move || conn.batch_execute("select pg_sleep(60)").unwrap_err());
     thread::sleep(ms(100));
-    let report = pool.close_timeout(ms(1000));
+    let report = pool.close_timeout(ms(4000));
     assert_eq!((report.cancelled, report.cut), (1, 0), "{report:?}");
     let error = worker.join().unwrap();
     assert_eq!(error.kind(), ErrorKind::Canceled);
@@ -161,7 +161,7 @@ fn leak_nothing(url: &str) {
 #[test]
 fn a_connection_that_close_cuts_during_its_validation_is_closed_with_the_pool() {
     let server = own_server(|s| s);
-    let config = config(&server, "validated").max_size(1).fleet_share(false).validate_after_idle(ms(1));
+    let config = config(&server, "validated").max_size(1).validate_after_idle(ms(1));
     let pool = Pool::new(config.validation_timeout(Duration::from_secs(5))).unwrap();
     drop(pool.get().unwrap());
     thread::sleep(ms(20));

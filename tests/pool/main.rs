@@ -34,8 +34,14 @@ fn server() -> &'static EmbeddedPostgres {
     })
 }
 
-/// A configuration for `server`, with `name` as the application's name.
+/// A configuration for `server`, with `name` as the application's name. Not a member of a fleet: a census takes an idle
+/// connection for a moment, whenever that may be.
 fn config(server: &EmbeddedPostgres, name: &str) -> PoolConfig {
+    member(server, name).fleet_share(false)
+}
+
+/// The same for a member of a fleet, as is the default.
+fn member(server: &EmbeddedPostgres, name: &str) -> PoolConfig {
     PoolConfig::from_url(&server.url()).expect("the server's own URL").application_name(name)
 }
 

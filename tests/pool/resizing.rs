@@ -9,7 +9,7 @@ use holdfast::{CloseReason, ErrorKind, Pool};
 use crate::{Observer, config, ms, server, soon};
 
 fn resizable(name: &str, max_size: u32) -> Pool {
-    Pool::new(config(server(), name).max_size(max_size).fleet_share(false)).unwrap()
+    Pool::new(config(server(), name).max_size(max_size)).unwrap()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_smaller_pool_closes_what_is_idle_at_once_and_what_is_in_use_when_it_comes_b
 
 #[test]
 fn a_smaller_pool_keeps_as_much_of_min_idle_as_fits_and_a_larger_one_all_of_it() {
-    let settings = config(server(), "resized idle").max_size(4).min_idle(4).fleet_share(false);
+    let settings = config(server(), "resized idle").max_size(4).min_idle(4);
     let pool = Pool::new(settings).unwrap();
     soon("it is full", || pool.stats().idle == 4);
     pool.set_max_size(2).unwrap();

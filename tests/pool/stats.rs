@@ -43,7 +43,7 @@ fn every_snapshot_adds_up_under_load() {
 
 #[test]
 fn counters_tell_what_happened() {
-    let pool = Pool::new(config(server(), "counted").max_size(1).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "counted").max_size(1)).unwrap();
     for _ in 0..3 {
         pool.batch_execute("select 1").unwrap();
     }

@@ -261,7 +261,7 @@ fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_ke
 #[test]
 fn on_a_frozen_server_what_was_leaked_costs_its_place_for_settle_timeout_and_its_caller_nothing() {
     let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
-    let config = config(&server, "frozen-leaker").max_size(3).settle_timeout(ms(400)).fleet_share(false);
+    let config = config(&server, "frozen-leaker").max_size(3).settle_timeout(ms(400));
     let pool = Pool::new(config).unwrap();
     pool.batch_execute("create table leaked (n int)").unwrap();
     let mut conns = [pool.get().unwrap(), pool.get().unwrap(), pool.get().unwrap()];

@@ -11,7 +11,7 @@ use crate::{Observer, config, ms, server, soon};
 
 /// Nothing checks out of it but its test: looks at who shares the server would.
 fn narrow(name: &str, max_size: u32) -> Pool {
-    Pool::new(config(server(), name).max_size(max_size).fleet_share(false)).unwrap()
+    Pool::new(config(server(), name).max_size(max_size)).unwrap()
 }
 
 #[test]
@@ -198,8 +198,7 @@ fn the_connection_used_last_is_checked_out_first() {
 
 #[test]
 fn callers_without_time_do_not_use_up_healthy_connections() {
-    let pool = Pool::new(config(server(), "hasty").max_size(3).fleet_share(false).validate_after_idle(ms(0)))
-        .unwrap();
+    let pool = Pool::new(config(server(), "hasty").max_size(3).validate_after_idle(ms(0))).unwrap();
     let held: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
     drop(held);
     for _ in 0..20 {
@@ -214,8 +213,7 @@ fn callers_without_time_do_not_use_up_healthy_connections() {
 
 #[test]
 fn a_caller_with_little_time_waits_for_the_proof_of_what_is_idle_and_opens_no_other() {
-    let pool = Pool::new(config(server(), "proof").max_size(3).fleet_share(false).validate_after_idle(ms(0)))
-        .unwrap();
+    let pool = Pool::new(config(server(), "proof").max_size(3).validate_after_idle(ms(0))).unwrap();
     drop(pool.get().unwrap());
     for _ in 0..10 {
         thread::sleep(ms(5)); // long enough ago to be asked for a proof
@@ -226,9 +224,7 @@ fn a_caller_with_little_time_waits_for_the_proof_of_what_is_idle_and_opens_no_ot
 
 #[test]
 fn a_caller_with_little_time_opens_another_when_the_proof_of_what_is_idle_is_long_in_coming() {
-    let pool =
-        Pool::new(config(server(), "no-proof").max_size(3).fleet_share(false).validate_after_idle(ms(0)))
-            .unwrap();
+    let pool = Pool::new(config(server(), "no-proof").max_size(3).validate_after_idle(ms(0))).unwrap();
     let frozen = pool.get().unwrap();
     let pid = rustix::process::Pid::from_raw(frozen.backend_pid().unwrap() as i32).unwrap();
     drop(frozen);

@@ -119,7 +119,7 @@ fn with_keepalive_off_an_idle_connection_is_left_alone() {
     let mut observer = activity::Observer::of(server());
     let mut state_change = |name: &str| observer.backends_of(name)[0].state_change;
     // Looks at other pools are something else.
-    let alone = |name| config(server(), name).fleet_share(false);
+    let alone = |name| config(server(), name);
     let off = Pool::new(alone("left alone")).unwrap();
     let on = Pool::new(alone("asked").keepalive_interval(ms(200))).unwrap();
     off.batch_execute("select 1").unwrap();

@@ -7,11 +7,11 @@ use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool};
 
 use crate::support::own_server;
-use crate::{Observer, config, ms, server, soon};
+use crate::{Observer, config, member, ms, server, soon};
 
 #[test]
 fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
-    let pool = Pool::new(config(server(), "releaser").max_size(5).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "releaser").max_size(5)).unwrap();
     let mut conns: Vec<_> = (0..5).map(|_| pool.get().unwrap()).collect();
     let mut held = conns.pop().unwrap();
     drop(conns);
@@ -32,7 +32,7 @@ fn when_it_returns_the_server_has_let_go_of_what_was_idle() {
 /// The process may be frozen at once: what stays open then holds its slot for as long as that lasts.
 #[test]
 fn a_connection_that_was_returned_with_work_left_is_ended_and_released_like_the_others() {
-    let pool = Pool::new(config(server(), "unfinished").max_size(3).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "unfinished").max_size(3)).unwrap();
     for round in 0..20 {
         let mut conns: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
         conns[0].batch_execute("begin").unwrap();
@@ -47,7 +47,7 @@ fn a_connection_that_was_returned_with_work_left_is_ended_and_released_like_the_
 #[test]
 fn a_connection_over_which_a_census_is_taken_is_released_like_the_others() {
     for round in 0..30 {
-        let pool = Pool::new(config(server(), "counted").max_size(2)).unwrap();
+        let pool = Pool::new(member(server(), "counted").max_size(2)).unwrap();
         pool.batch_execute("select 1").unwrap();
         assert_eq!(pool.release_idle(), 1, "round {round}");
         assert_eq!(pool.stats().total, 0, "round {round}");
@@ -56,8 +56,7 @@ fn a_connection_over_which_a_census_is_taken_is_released_like_the_others() {
 
 #[test]
 fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
-    // A look at the fleet holds one for a moment, and what is opened in its place makes three.
-    let pool = Pool::new(config(server(), "resting").min_idle(2).max_size(4).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "resting").min_idle(2).max_size(4)).unwrap();
     soon("two are open", || pool.stats().idle == 2);
     assert_eq!(pool.release_idle(), 2);
     let opens = pool.stats().opens;
@@ -70,7 +69,7 @@ fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
 #[test]
 fn a_server_that_does_not_answer_holds_it_up_for_settle_timeout_and_no_longer() {
     let server = EmbeddedPostgres::builder().start().unwrap();
-    let pool = Pool::new(config(&server, "unanswered").settle_timeout(ms(400)).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(&server, "unanswered").settle_timeout(ms(400))).unwrap();
     let conns: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
     drop(conns);
     server.freeze().unwrap();

@@ -9,7 +9,7 @@ use crate::{config, ms, server, soon};
 
 #[test]
 fn when_it_returns_so_many_connections_are_open_and_idle() {
-    let pool = Pool::new(config(server(), "warmed").max_size(4).fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "warmed").max_size(4)).unwrap();
     pool.wait_until_warm(3, ms(20_000)).unwrap();
     assert_eq!((pool.stats().idle, pool.stats().opens), (3, 3));
     pool.wait_until_warm(3, ms(0)).expect("nothing is missing");

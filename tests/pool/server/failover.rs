@@ -245,7 +245,7 @@ fn whoever_asked_for_a_transaction_that_only_reads_costs_the_pool_no_connection(
 fn whoever_takes_any_server_is_not_asked_for_its_role() {
     let server = own_server(|s| s);
     server.execute("create table done (n int)").unwrap();
-    let pool = Pool::new(crate::config(&server, "any").fleet_share(false)).unwrap();
+    let pool = Pool::new(crate::config(&server, "any")).unwrap();
     let pid = pool.get().unwrap().backend_pid();
     demote(&server);
     pool.execute("insert into done values (1)", &[]).expect_err("25006");

@@ -8,7 +8,7 @@ use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, ErrorKind, LimitedBy, Pool, PoolConfig};
 
 use crate::support::{fill, own_server};
-use crate::{Observer, config, ms, pool, server, soon};
+use crate::{Observer, config, member, ms, server, soon};
 
 /// A server for so many sessions, none of which is reserved.
 fn server_for(sessions: u32) -> EmbeddedPostgres {
@@ -150,17 +150,17 @@ fn connections_carry_a_mark_unless_the_pool_does_not_share() {
         let row = Pool::new(config).unwrap().query_one("show application_name", &[]).unwrap();
         row.get::<_, String>(0)
     };
-    let marked = shown(config(server(), "marked"));
+    let marked = shown(member(server(), "marked"));
     let (name, mark) = marked.split_once(" hf:").expect("a mark");
     assert_eq!(name, "marked");
     assert!(mark.len() == 8 && mark.bytes().all(|b| b.is_ascii_hexdigit()), "{marked}");
-    assert_ne!(shown(config(server(), "marked")), marked, "another pool is another member");
-    assert_eq!(shown(config(server(), "alone").fleet_share(false)), "alone");
+    assert_ne!(shown(member(server(), "marked")), marked, "another pool is another member");
+    assert_eq!(shown(config(server(), "alone")), "alone");
 }
 
 #[test]
 fn a_look_counts_for_nothing_and_comes_only_with_traffic() {
-    let pool = pool(server(), "looks");
+    let pool = Pool::new(member(server(), "looks")).unwrap();
     pool.query("select 1", &[]).unwrap();
     soon("it has looked", || {
         pool.stats().fleet_peers.is_some_and(|peers| peers >= 1) && pool.stats().idle == 1
@@ -179,7 +179,7 @@ fn a_look_counts_for_nothing_and_comes_only_with_traffic() {
 
 #[test]
 fn without_share_there_is_no_look() {
-    let pool = Pool::new(config(server(), "no looks").fleet_share(false)).unwrap();
+    let pool = Pool::new(config(server(), "no looks")).unwrap();
     for _ in 0..3 {
         pool.query("select 1", &[]).unwrap();
     }

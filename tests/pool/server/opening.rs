@@ -87,7 +87,7 @@ fn a_server_that_is_full_for_two_seconds_costs_a_wait_and_no_error() {
 fn a_server_that_stays_full_is_reported_with_every_attempt() {
     let server = small_server(3);
     let _crowd: Vec<_> = (0..3).map(|_| server.connect().unwrap()).collect();
-    let config = config(&server, "unlucky").retry_base_delay(ms(50)).fleet_share(false);
+    let config = config(&server, "unlucky").retry_base_delay(ms(50));
     let pool = Pool::new(config).unwrap();
     let error = pool.get().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ServerFull);
