@@ -242,5 +242,5 @@ pictures: ## Make the pictures in docs/ anew (needs Chromium and python3; instal
 .PHONY: docs
 docs: doc ## Check the links of all documents, and build the book (target/book) where mdBook is installed
 	$(CARGO) test --quiet --all-features --test readme
-	@if command -v mdbook >/dev/null; then mdbook build; \
-		else echo 'mdBook is not installed, so the book is not built: cargo install mdbook --version 0.4.52'; fi
+	@if command -v mdbook >/dev/null; then python3 scripts/book.py; \
+		else echo 'mdBook is not installed, so the book is not built: cargo install mdbook'; fi
