@@ -212,6 +212,11 @@ fn a_difficult_host_loses_nothing() {
 }
 
 #[test]
+fn no_call_needs_a_larger_stack_than_the_header_says() {
+    toolchain::run_every_way("small_stack", &server().url());
+}
+
+#[test]
 fn a_signal_ends_a_call_that_waits_for_the_server() {
     toolchain::run_every_way("ctrl_c", &server().url());
 }
