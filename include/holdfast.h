@@ -238,6 +238,9 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
  */
 #define HOLDFAST_STATUS_OVERLOADED 19
 
+/** This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not asked. */
+#define HOLDFAST_STATUS_LOCAL_LIMIT 20
+
 /** A pointer that must not be NULL is NULL. */
 #define HOLDFAST_STATUS_NULL 64
 

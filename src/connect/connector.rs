@@ -1,6 +1,7 @@
 //! Opens sessions: tries hosts and addresses under one deadline over name look-up, connecting, TLS, authentication and role
 //! check.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use super::timing::Timing;
 use super::unresponsive::{MIN_SILENCE, Unresponsive};
 use crate::config::password::PasswordCallback;
 use crate::config::settings::{Host, HostSettings, ServerSettings, SslMode, TargetSessionAttrs};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, find_source};
 use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::dial::abort::Abort;
@@ -299,6 +300,11 @@ fn is_final(error: &Error) -> bool {
 
 /// Merges all failures into one error: the last, which is the permanent one if any is, with the others in its text.
 fn merge(mut failures: Vec<Error>) -> Error {
+    // Without IPv6, say, this machine has no address for one of those that a name leads to: what the others met says more.
+    let lacks_address = |e: &Error| {
+        find_source::<io::Error>(e).is_some_and(|cause| cause.kind() == io::ErrorKind::AddrNotAvailable)
+    };
+    failures.sort_by_key(|e| !lacks_address(e));
     let Some(last) = failures.pop() else {
         return Error::config("no host to connect to");
     };
@@ -343,4 +349,23 @@ pub(super) fn name_of(candidate: &Candidate<'_>) -> String {
     }
     let label = label(candidate.host);
     if label == address { label } else { format!("{label}, {address}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Phase;
+
+    #[test]
+    fn an_address_that_this_machine_cannot_use_hides_no_refusal_of_another() {
+        let of = |errno: rustix::io::Errno| Error::from_connect_io(errno.into(), Phase::Connect, "");
+        let (refused, no_ipv6, no_descriptor) = (
+            || of(rustix::io::Errno::CONNREFUSED),
+            || of(rustix::io::Errno::ADDRNOTAVAIL),
+            || of(rustix::io::Errno::MFILE),
+        );
+        assert_eq!(merge(vec![refused(), no_ipv6()]).kind(), ErrorKind::Refused);
+        assert_eq!(merge(vec![no_ipv6(), no_ipv6()]).kind(), ErrorKind::LocalLimit);
+        assert_eq!(merge(vec![refused(), no_descriptor()]).kind(), ErrorKind::LocalLimit);
+    }
 }

@@ -209,7 +209,9 @@ fn worth_another_layer(failure: &Failure, second: Layer) -> bool {
     let refused_by_server = error.phase() == Some(Phase::Auth) && error.kind() == ErrorKind::Auth;
     match (failure.layer, second) {
         (Layer::TlsIfOffered, Layer::Plain) => {
-            let tls_failed = error.phase() == Some(Phase::Tls) && error.kind() != ErrorKind::ConnectTimeout;
+            // A shortage of this process' own says nothing about the server's TLS.
+            let says_nothing = matches!(error.kind(), ErrorKind::ConnectTimeout | ErrorKind::LocalLimit);
+            let tls_failed = error.phase() == Some(Phase::Tls) && !says_nothing;
             // Where TLS was not offered, the refused try was plain already, and another would send the password once more.
             tls_failed || (refused_by_server && error.phase_timings().tls.is_some())
         }

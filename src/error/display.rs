@@ -55,6 +55,7 @@ fn what(kind: ErrorKind) -> &'static str {
         ErrorKind::Database => "database error",
         ErrorKind::Misuse => "misuse",
         ErrorKind::Overloaded => "pool overloaded",
+        ErrorKind::LocalLimit => "this process is at a limit",
     }
 }
 

@@ -51,6 +51,10 @@ named_enum! {
         /// so slowly that the caller's deadline would pass long before its turn. Nothing was done. Retryable, but not at
         /// once: the pool is overloaded.
         Overloaded "overloaded",
+        /// This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not
+        /// asked, and is not taken to be out of reach. The system's own error is in the chain of causes, as an
+        /// [`io::Error`](std::io::Error). Retryable where a connection was to be opened.
+        LocalLimit "local_limit",
     }
 }
 

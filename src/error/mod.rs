@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 pub use postgres::error::{ErrorPosition, Severity, SqlState};
 
 pub use attempt::Attempt;
-pub(crate) use classify::{ends_the_session, find_source, is_connection_failure, is_readable};
+pub(crate) use classify::{
+    ends_the_session, find_source, is_connection_failure, is_local_limit, is_readable,
+};
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
 pub(crate) use display::human;

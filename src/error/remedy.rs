@@ -58,6 +58,9 @@ impl Error {
             ErrorKind::Overloaded => {
                 "more is asked of the pool than it can do: turn work away, or look for what keeps connections busy"
             }
+            ErrorKind::LocalLimit => {
+                "the server is not at fault: raise this process' limits (ulimit, cgroup, ip_local_port_range), or look for what it does not close"
+            }
             ErrorKind::CommitUnknown => {
                 "look in the database whether the transaction took effect before repeating it"
             }

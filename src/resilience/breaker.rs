@@ -185,8 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_server_or_one_that_refuses_for_good_is_no_outage() {
-        for kind in [ErrorKind::ServerFull, ErrorKind::Auth, ErrorKind::Tls, ErrorKind::Database] {
+    fn a_full_server_one_that_refuses_for_good_or_a_limit_of_this_process_is_no_outage() {
+        use ErrorKind::{Auth, Database, LocalLimit, ServerFull, Tls};
+        for kind in [ServerFull, Auth, Tls, Database, LocalLimit] {
             let mut breaker = Breaker::default();
             let failed = Failed { kind, ..refused() };
             for _ in 0..10 {

@@ -1,15 +1,16 @@
 //! A process that may have no more descriptors, or no more memory.
 
-use std::time::Duration;
+use std::error::Error as _;
+use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
 use holdfast::error::SqlState;
 use holdfast::session::{PipelineMode, Request, ResultFormat};
-use holdfast::{Pool, PooledConnection};
+use holdfast::{Circuit, Error, ErrorKind, Pool, PooledConnection};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::own_process::alone;
-use crate::support::wait_until;
 
 #[test]
 fn out_of_descriptors_is_an_error_and_passes() {
@@ -36,13 +37,65 @@ fn run_out(url: &str) {
             failed += 1;
             assert!(error.is_retryable(), "{error}");
             assert!(error.to_string().contains("Too many open files"), "{error}");
+            assert_local(&error, Errno::MFILE);
         }
-        // What failed a moment ago may be taken for an outage, which is asked about again at once.
-        wait_until("the pool works as before", Duration::from_secs(5), || {
-            pool.get_timeout(Duration::from_millis(50)).is_ok()
-        });
+        assert_eq!(pool.stats().circuit, Circuit::Closed, "the server is well");
+        let begun = Instant::now();
+        pool.get().expect("the pool works as before, at once");
+        assert!(
+            begun.elapsed() < Duration::from_millis(1900),
+            "no retry was waited for: {:?}",
+            begun.elapsed()
+        );
     }
     assert!((1..16).contains(&failed), "{failed} of 16");
+}
+
+/// Asserts that an error is this process' own, and has the system's in its chain.
+#[track_caller]
+fn assert_local(error: &Error, errno: Errno) {
+    assert_eq!(error.kind(), ErrorKind::LocalLimit, "{error}");
+    let (mut cause, mut found) = (error.source(), None);
+    while let Some(each) = cause {
+        found = found.or_else(|| each.downcast_ref::<std::io::Error>()?.raw_os_error());
+        cause = each.source();
+    }
+    assert_eq!(found, Some(errno.raw_os_error()), "{error}");
+}
+
+#[test]
+fn a_cancel_request_without_a_descriptor_says_so_and_touches_nothing() {
+    if let Some(url) = alone("limits::a_cancel_request_without_a_descriptor_says_so_and_touches_nothing") {
+        let pool = Pool::from_url(&url).unwrap();
+        let mut conn = pool.get().unwrap();
+        let usual = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(3), maximum: usual.maximum }).unwrap();
+        let failed = conn.cancel_handle().cancel();
+        let answered = conn.query_one("select 1", &[]);
+        setrlimit(Resource::Nofile, usual).unwrap();
+        assert_local(&failed.unwrap_err(), Errno::MFILE);
+        assert_eq!(answered.unwrap().get::<_, i32>(0), 1);
+        conn.cancel_handle().cancel().unwrap();
+    }
+}
+
+#[test]
+fn a_pool_for_whose_threads_there_is_no_memory_is_an_error_and_passes() {
+    if let Some(url) = alone("limits::a_pool_for_whose_threads_there_is_no_memory_is_an_error_and_passes") {
+        // Small allocations have room in what was freed below the one that is kept.
+        let mut room: Vec<Vec<u8>> = (0..4096).map(|_| vec![1; 1024]).collect();
+        let kept = room.pop();
+        drop(room);
+        let usual = getrlimit(Resource::As);
+        setrlimit(Resource::As, Rlimit { current: Some(address_space()), maximum: usual.maximum }).unwrap();
+        let opened = Pool::from_url(&url);
+        setrlimit(Resource::As, usual).unwrap();
+        drop(kept);
+        let error = opened.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LocalLimit, "{error}");
+        assert!(error.to_string().contains("no thread"), "{error}");
+        Pool::from_url(&url).unwrap().batch_execute("select 1").unwrap();
+    }
 }
 
 /// The same for memory, which the process is given less of than it takes to hold what the server sends, at each of the stages
@@ -125,6 +178,8 @@ fn run_out_of_memory(url: &str) {
             outcomes.push(outcome.is_ok());
             if let Err(error) = outcome {
                 assert!(error.to_string().contains("not enough memory"), "{name} with {more} MiB: {error}");
+                assert_local(&error, Errno::NOMEM);
+                assert!(!error.is_retryable(), "{name}: {error}");
             }
             drop(conn);
             assert_eq!(

@@ -8,6 +8,7 @@
 mod farewell;
 mod stream;
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -24,7 +25,7 @@ use r2d2_postgres::PostgresConnectionManager;
 
 use self::stream::{GuestStream, Slot};
 use super::startup::SessionStart;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, find_source, is_local_limit};
 use crate::link::Link;
 
 /// The client, for as long as it may use the session.
@@ -37,8 +38,8 @@ pub(crate) struct Guest {
 /// Makes a client on an idle session.
 ///
 /// # Errors
-/// [`ErrorKind::Misuse`] in async code, where the client's own runtime cannot run. [`ErrorKind::Unreachable`] when the process
-/// is out of descriptors, or has no loopback interface.
+/// [`ErrorKind::Misuse`] in async code, where the client's own runtime cannot run. [`ErrorKind::LocalLimit`] when the process
+/// is out of descriptors or memory; [`ErrorKind::Unreachable`] when it has no loopback interface.
 pub(crate) fn open_guest(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
     if farewell::is_in_async_code() {
         return Err(in_async_code());
@@ -48,6 +49,7 @@ pub(crate) fn open_guest(link: &Link, start: &SessionStart) -> Result<Guest, Err
     catch_unwind(AssertUnwindSafe(|| try_open(link, start))).unwrap_or_else(|_| {
         Err(cannot_open(
             "the driver panicked: in async code, or out of descriptors, it cannot make its runtime",
+            None,
         ))
     })
 }
@@ -63,7 +65,7 @@ fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
     // Tried with the listener open, as it will be when the driver makes its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
-        .map_err(|e| cannot_open(&format!("no runtime for it: {e}")).with_source(e))?
+        .map_err(|e| cannot_open(&format!("no runtime for it: {e}"), Some(&e)).with_source(e))?
         .shutdown_background();
     let slot = Arc::new(Mutex::new(Slot::new(link, start)));
     let hook = Hook { slot: slot.clone(), listener: Arc::new(Mutex::new(Some(listener))) };
@@ -77,7 +79,7 @@ fn try_open(link: &Link, start: &SessionStart) -> Result<Guest, Error> {
         .ssl_negotiation(postgres::config::SslNegotiation::Direct);
     let client = PostgresConnectionManager::new(config, hook)
         .connect()
-        .map_err(|e| cannot_open(&text_with_cause(&e)).with_source(e))?;
+        .map_err(|e| cannot_open(&text_with_cause(&e), Some(&e)).with_source(e))?;
     Ok(Guest { client: Some(client), slot })
 }
 
@@ -87,14 +89,16 @@ fn bind_loopback() -> Result<(TcpListener, SocketAddr), Error> {
     TcpListener::bind(v4)
         .or_else(|_| TcpListener::bind(v6))
         .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
-        .map_err(|e| cannot_open(&e.to_string()).with_source(e))
+        .map_err(|e| cannot_open(&e.to_string(), Some(&e)).with_source(e))
 }
 
-fn cannot_open(cause: &str) -> Error {
+fn cannot_open(cause: &str, source: Option<&(dyn StdError + 'static)>) -> Error {
+    let at_limit = source.and_then(find_source::<io::Error>).is_some_and(is_local_limit);
+    let kind = if at_limit { ErrorKind::LocalLimit } else { ErrorKind::Unreachable };
     let message = format!(
         "could not make a postgres::Client, which needs a socket on the loopback interface (127.0.0.1 or ::1) for a moment: {cause}"
     );
-    Error::new(ErrorKind::Unreachable, message).in_phase(Phase::Connect)
+    Error::new(kind, message).in_phase(Phase::Connect)
 }
 
 /// Returns the text of a driver's error with its cause, which its own text leaves out.

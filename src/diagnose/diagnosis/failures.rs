@@ -48,6 +48,11 @@ fn explained(host: &HostReach, error: &Error) -> (&'static str, String, String) 
             "there is no way to this address",
             "check routing, VPN and security groups between this machine and the server",
         ),
+        ErrorKind::LocalLimit => say(
+            "local_limit",
+            "this process lacks what a connection needs",
+            "raise the limits on open files, processes and memory where this program runs",
+        ),
         ErrorKind::ConnectTimeout => (
             "connect_timeout",
             format!("{name} does not answer in time"),

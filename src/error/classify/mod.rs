@@ -8,6 +8,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use postgres::error::{DbError, ErrorPosition};
+use rustix::io::Errno;
 
 use meaning::Meaning;
 pub(crate) use meaning::ends_the_session;
@@ -16,14 +17,22 @@ pub(super) use pooler::PoolerAnswer;
 
 use super::{Error, ErrorKind, LinkFault, Phase, ServerMessage};
 
+/// Returns whether an operating-system error says that this process, or its machine, lacks descriptors or memory.
+pub(crate) fn is_local_limit(error: &io::Error) -> bool {
+    const LACKING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.kind() == io::ErrorKind::OutOfMemory
+        || error.raw_os_error().is_some_and(|number| LACKING.iter().any(|e| e.raw_os_error() == number))
+}
+
 /// Returns the kind of an operating-system error met while a connection is being opened.
 pub(crate) fn io_kind(error: &io::Error) -> ErrorKind {
     use io::ErrorKind as Io;
     match error.kind() {
+        _ if is_local_limit(error) => ErrorKind::LocalLimit,
+        // No local port is left, or the machine has no address of the family.
+        Io::AddrNotAvailable => ErrorKind::LocalLimit,
         Io::ConnectionRefused | Io::NotFound => ErrorKind::Refused,
-        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown | Io::AddrNotAvailable => {
-            ErrorKind::Unreachable
-        }
+        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => ErrorKind::Unreachable,
         Io::TimedOut => ErrorKind::ConnectTimeout,
         Io::PermissionDenied => ErrorKind::Unreachable,
         _ => ErrorKind::ConnectionLost,
@@ -41,6 +50,7 @@ pub(crate) fn is_connection_failure(kind: ErrorKind) -> bool {
             | ErrorKind::ServerStarting
             | ErrorKind::ConnectTimeout
             | ErrorKind::ConnectionLost
+            | ErrorKind::LocalLimit
     )
 }
 
@@ -90,6 +100,26 @@ impl Error {
             .set_retryable(retryable)
     }
 
+    /// Makes an error of the kind `otherwise`, unless its cause is that this process is at a limit.
+    pub(crate) fn from_local_io(cause: io::Error, otherwise: ErrorKind, message: impl Into<String>) -> Self {
+        let kind = if is_local_limit(&cause) { ErrorKind::LocalLimit } else { otherwise };
+        Error::new(kind, message).with_source(cause)
+    }
+
+    /// Makes the error of a call for which the system gave no thread.
+    pub(crate) fn no_thread(cause: io::Error, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::LocalLimit, message).with_source(cause)
+    }
+
+    /// Makes the error of a statement whose result does not fit into memory.
+    pub(crate) fn no_memory(message: impl Into<String>) -> Self {
+        let cause = io::Error::from_raw_os_error(Errno::NOMEM.raw_os_error());
+        Error::new(ErrorKind::LocalLimit, message)
+            .in_phase(Phase::Query)
+            .set_retryable(false)
+            .with_source(cause)
+    }
+
     /// Classifies an operating-system error met while opening a connection; `doing` adds what the phase does not tell.
     pub(crate) fn from_connect_io(error: io::Error, phase: Phase, doing: &str) -> Self {
         let kind = io_kind(&error);
@@ -112,6 +142,7 @@ pub(super) fn statement_error(error: postgres::Error) -> Error {
             ErrorKind::QueryTimeout,
             "the statement ran past its deadline; the connection was given up and the server asked to cancel",
         ),
+        (Some(LinkFault::OutOfMemory), _) => return Error::no_memory(LinkFault::OutOfMemory.to_string()),
         (Some(fault), _) => Error::new(ErrorKind::ConnectionLost, fault.to_string()),
         (None, Some(io)) => Error::new(ErrorKind::ConnectionLost, io),
         (None, None) if error.is_closed() => {
@@ -145,4 +176,25 @@ pub(crate) fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 
         current = e.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_process_lacks_is_told_from_what_the_network_says() {
+        let of = |errno: Errno| Error::from_connect_io(errno.into(), Phase::Connect, "");
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL] {
+            let error = of(errno);
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::LocalLimit, true), "{error}");
+            let cause = find_source::<io::Error>(&error).and_then(io::Error::raw_os_error);
+            assert_eq!(cause, Some(errno.raw_os_error()));
+        }
+        assert_eq!(of(Errno::CONNREFUSED).kind(), ErrorKind::Refused);
+        assert_eq!(of(Errno::NETUNREACH).kind(), ErrorKind::Unreachable);
+        assert_eq!(of(Errno::CONNRESET).kind(), ErrorKind::ConnectionLost);
+        let unreadable = Error::from_local_io(Errno::ACCESS.into(), ErrorKind::Tls, "no certificate");
+        assert_eq!((unreadable.kind(), unreadable.is_retryable()), (ErrorKind::Tls, false));
+    }
 }

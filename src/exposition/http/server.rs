@@ -20,7 +20,7 @@ use super::pages;
 use super::places::{Entry, Places};
 use super::write_timeout::WriteTimeout;
 use crate::config::settings::Secret;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pool::WeakPool;
 use crate::sys::thread::Thread;
 
@@ -48,7 +48,8 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn start(pool: WeakPool, address: SocketAddr, token: Option<Secret>) -> Result<Self> {
         let cannot = |what: &str, error: std::io::Error| {
-            Error::config(format!("cannot serve at {address}: {what}: {error}; is the port taken?"))
+            let message = format!("cannot serve at {address}: {what}: {error}; is the port taken?");
+            Error::from_local_io(error, ErrorKind::Config, message)
         };
         let listener = TcpListener::bind(address).map_err(|error| cannot("listening", error))?;
         listener.set_nonblocking(true).map_err(|error| cannot("listening", error))?;
@@ -59,7 +60,10 @@ impl Server {
         let access = Arc::new(Access::new(token, address.ip().is_loopback()));
         let service = Service { pool, access };
         let thread = Thread::start("holdfast-http", move || serve(&runtime, listener, &service, stopped));
-        let thread = thread.map_err(|error| cannot("starting a thread", error))?;
+        let thread = thread.map_err(|error| {
+            let message = format!("cannot serve at {address}: no thread for it ({error})");
+            Error::no_thread(error, message)
+        })?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 

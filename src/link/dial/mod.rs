@@ -265,9 +265,8 @@ const LONGEST_PATH: usize = 103;
 /// The error when no socket could be made: out of descriptors, or an address family that this process may not use. The
 /// server was not contacted.
 pub(super) fn no_socket(e: io::Error) -> Error {
-    Error::new(ErrorKind::Unreachable, format!("could not open a socket: {e}"))
-        .in_phase(Phase::Connect)
-        .with_source(e)
+    let message = format!("could not open a socket: {e}");
+    Error::from_local_io(e, ErrorKind::Unreachable, message).in_phase(Phase::Connect)
 }
 
 pub(super) fn timed_out(phase: Phase) -> Error {

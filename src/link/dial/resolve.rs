@@ -35,7 +35,10 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<So
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let lookup = join_or_start(host).map_err(|e| failed(host, &e.to_string()).with_source(e))?;
+    let lookup = join_or_start(host).map_err(|e| {
+        let message = format!("could not resolve host name \"{host}\": no thread for it ({e})");
+        Error::no_thread(e, message).in_phase(Phase::Resolve)
+    })?;
     let mut answer = lookup.answer.lock();
     while answer.is_none() {
         if lookup.answered.wait_until(&mut answer, deadline).timed_out() && answer.is_none() {
@@ -45,11 +48,11 @@ pub(crate) fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<So
     }
     match answer.as_ref() {
         Some(Ok(addresses)) => Ok(addresses.iter().map(|address| with_port(*address, port)).collect()),
-        Some(Err((cause, number))) => Err(match number {
-            Some(number) => failed(host, cause).with_source(io::Error::from_raw_os_error(*number)),
-            None => failed(host, cause),
-        }),
-        None => Err(failed(host, "no answer")),
+        Some(Err((cause, number))) => {
+            let cause_in_chain = number.map(io::Error::from_raw_os_error);
+            Err(failed(host, cause, cause_in_chain))
+        }
+        None => Err(failed(host, "no answer", None)),
     }
 }
 
@@ -58,9 +61,13 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-fn failed(host: &str, cause: &str) -> Error {
+fn failed(host: &str, cause: &str, system: Option<io::Error>) -> Error {
     let message = format!("could not resolve host name \"{host}\": {cause}");
-    Error::new(ErrorKind::Resolve, message).in_phase(Phase::Resolve)
+    let error = match system {
+        Some(system) => Error::from_local_io(system, ErrorKind::Resolve, message),
+        None => Error::new(ErrorKind::Resolve, message),
+    };
+    error.in_phase(Phase::Resolve)
 }
 
 fn join_or_start(host: &str) -> io::Result<Arc<Lookup>> {

@@ -20,7 +20,7 @@ use openssl::pkey::PKey;
 use openssl::ssl::{Ssl, SslContextBuilder, SslRef};
 use openssl_sys::{SSL, SSL_CTX};
 
-use super::{openssl_error, tls_error};
+use super::{openssl_error, tls_error, unreadable};
 use crate::config::settings::{SslCertMode, TlsSettings};
 use crate::error::Error;
 
@@ -119,7 +119,7 @@ pub(super) fn load_client_certificate(
         openssl_error(&format!("could not use client certificate \"{}\"", certificate.display()), e)
     })?;
     let pem = fs::read(&key)
-        .map_err(|e| tls_error(format!("could not read private key \"{}\": {e}", key.display())))?;
+        .map_err(|e| unreadable(format!("could not read private key \"{}\"", key.display()), e))?;
     let unusable = |e| openssl_error(&format!("could not use private key \"{}\"", key.display()), e);
     let password = settings.key_password.as_ref().map_or("", |p| p.reveal());
     // Given a passphrase, even an empty one, OpenSSL never asks on the terminal.

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 mod client_certificate;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
@@ -49,6 +50,11 @@ pub(crate) struct TlsContext {
 
 fn tls_error(message: String) -> Error {
     Error::new(ErrorKind::Tls, message).in_phase(Phase::Tls)
+}
+
+fn unreadable(what: String, e: io::Error) -> Error {
+    let message = format!("{what}: {e}");
+    Error::from_local_io(e, ErrorKind::Tls, message).in_phase(Phase::Tls)
 }
 
 fn openssl_error(doing: &str, e: ErrorStack) -> Error {
@@ -266,9 +272,8 @@ fn load_system_roots(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> 
 }
 
 fn load_root_file(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Error> {
-    let pem = fs::read(file).map_err(|e| {
-        tls_error(format!("could not read root certificate file \"{}\": {e}", file.display()))
-    })?;
+    let pem = fs::read(file)
+        .map_err(|e| unreadable(format!("could not read root certificate file \"{}\"", file.display()), e))?;
     let unusable =
         |e| openssl_error(&format!("could not use root certificate file \"{}\"", file.display()), e);
     let certificates = X509::stack_from_pem(&pem).map_err(unusable)?;
@@ -305,7 +310,7 @@ fn load_revocations(builder: &mut SslContextBuilder, settings: &TlsSettings) -> 
     }
     if let Some(directory) = &settings.crl_dir {
         let unusable = || format!("could not use directory of revocation lists \"{}\"", directory.display());
-        fs::read_dir(directory).map_err(|e| tls_error(format!("{}: {e}", unusable())).with_source(e))?;
+        fs::read_dir(directory).map_err(|e| unreadable(unusable(), e))?;
         let path = directory.to_str().ok_or_else(|| tls_error(format!("{}: not UTF-8", unusable())))?;
         store
             .add_lookup(X509Lookup::hash_dir())

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::sys::fork::ForkBarrier;
 use crate::sys::sync::{Condvar, Mutex};
 use crate::sys::thread::{SignalsBlocked, Thread};
@@ -74,7 +75,7 @@ impl SlotThread {
             ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("holdfast-slots").build()
         });
         drop(blocked);
-        let threads = threads.map_err(|_| no_thread(std::io::ErrorKind::WouldBlock.into()))?;
+        let threads = threads.map_err(|_| no_thread(Errno::AGAIN.into()))?;
         let job = wait.clone();
         threads.execute(move || job.wait());
         wait.until_waiting();
@@ -107,5 +108,5 @@ pub(in crate::pool) fn no_thread(cause: std::io::Error) -> Error {
     let message = format!(
         "the system gave the pool no thread ({cause}): the process is at its limit of threads or memory"
     );
-    Error::new(ErrorKind::Config, message).with_source(cause)
+    Error::no_thread(cause, message)
 }

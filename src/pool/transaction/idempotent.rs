@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result, human, is_connection_failure};
+use crate::error::{Error, ErrorKind, Result, human, is_connection_failure};
 use crate::pool::core::Core;
 use crate::pool::handle::Pool;
 use crate::pool::lifecycle::acquire::Call;
@@ -121,7 +121,12 @@ impl Core {
             // A failure here has been retried as often as it may be.
             let conn = self.get(call)?;
             let error = match work(conn) {
-                Err(error) if is_connection_failure(error.kind()) => error,
+                // What does not fit into memory will not fit the next time either.
+                Err(error)
+                    if is_connection_failure(error.kind()) && error.kind() != ErrorKind::LocalLimit =>
+                {
+                    error
+                }
                 done => return done,
             };
             thread::sleep(self.wait_to_repeat(&mut repeats, error)?);

@@ -401,7 +401,7 @@ impl<'a> Exchange<'a> {
     #[cold]
     fn no_memory_for(&mut self, what: &str) -> Error {
         self.abandoned = true;
-        Error::misuse(format!("there is not enough memory for {what}")).in_phase(Phase::Query)
+        Error::no_memory(format!("there is not enough memory for {what}"))
     }
 
     /// Appends the data of a COPY TO STDOUT to `data`.
@@ -418,6 +418,9 @@ impl<'a> Exchange<'a> {
 /// Converts an I/O failure of an exchange.
 pub(super) fn broken(error: io::Error) -> Error {
     let fault = find_source::<LinkFault>(&error).copied();
+    if fault == Some(LinkFault::OutOfMemory) {
+        return Error::no_memory(error.to_string());
+    }
     let kind = match fault {
         Some(LinkFault::DeadlinePassed) => ErrorKind::QueryTimeout,
         Some(LinkFault::Forked) => ErrorKind::Misuse,

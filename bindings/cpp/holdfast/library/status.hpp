@@ -30,6 +30,7 @@ enum class status : std::int32_t {
     database = HOLDFAST_STATUS_DATABASE,
     misuse = HOLDFAST_STATUS_MISUSE,
     overloaded = HOLDFAST_STATUS_OVERLOADED,
+    local_limit = HOLDFAST_STATUS_LOCAL_LIMIT,
     null = HOLDFAST_STATUS_NULL,
     utf8 = HOLDFAST_STATUS_UTF8,
     argument = HOLDFAST_STATUS_ARGUMENT,

@@ -52,6 +52,8 @@ pub const HOLDFAST_STATUS_MISUSE: i32 = 18;
 /// The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the caller's deadline
 /// would pass long before its turn.
 pub const HOLDFAST_STATUS_OVERLOADED: i32 = 19;
+/// This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not asked.
+pub const HOLDFAST_STATUS_LOCAL_LIMIT: i32 = 20;
 /// A pointer that must not be NULL is NULL.
 pub const HOLDFAST_STATUS_NULL: i32 = 64;
 /// A text is not UTF-8, or has a NUL where none can be.
@@ -97,6 +99,7 @@ pub(in crate::ffi::capi) fn of_kind(kind: ErrorKind) -> holdfast_status {
         ErrorKind::Database => HOLDFAST_STATUS_DATABASE,
         ErrorKind::Misuse => HOLDFAST_STATUS_MISUSE,
         ErrorKind::Overloaded => HOLDFAST_STATUS_OVERLOADED,
+        ErrorKind::LocalLimit => HOLDFAST_STATUS_LOCAL_LIMIT,
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_code_of_its_own_and_the_name_it_has_in_rust() {
         let codes: Vec<_> = ErrorKind::ALL.iter().copied().map(of_kind).collect();
-        assert_eq!(codes, (1..=19).collect::<Vec<_>>());
+        assert_eq!(codes, (1..=20).collect::<Vec<_>>());
         for &kind in ErrorKind::ALL {
             assert_eq!(name(of_kind(kind)).trim_end_matches('\0'), kind.name());
         }
