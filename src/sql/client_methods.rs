@@ -23,14 +23,11 @@ macro_rules! client_methods {
         /// # Errors
         /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) where the number of parameters or their Rust types do not
         /// match the statement, or the text contains a NUL; [`QueryTimeout`](crate::ErrorKind::QueryTimeout) past the deadline.
-        pub fn query<T>(
+        pub fn query<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,
             params: $crate::Params<'_>,
-        ) -> $crate::Result<Vec<$crate::sql::Row>>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        ) -> $crate::Result<Vec<$crate::sql::Row>> {
             self.handle()?.query(query.__convert(), &params).map(|rows| rows.into_vec())
         }
 
@@ -38,14 +35,11 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The same; also [`Misuse`](crate::ErrorKind::Misuse) when there is no row or more than one.
-        pub fn query_one<T>(
+        pub fn query_one<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,
             params: $crate::Params<'_>,
-        ) -> $crate::Result<$crate::sql::Row>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        ) -> $crate::Result<$crate::sql::Row> {
             self.handle()?.query(query.__convert(), &params)?.exactly_one()
         }
 
@@ -53,14 +47,11 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The same; also [`Misuse`](crate::ErrorKind::Misuse) when there is more than one row.
-        pub fn query_opt<T>(
+        pub fn query_opt<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,
             params: $crate::Params<'_>,
-        ) -> $crate::Result<Option<$crate::sql::Row>>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        ) -> $crate::Result<Option<$crate::sql::Row>> {
             self.handle()?.query(query.__convert(), &params)?.at_most_one()
         }
 
@@ -139,10 +130,11 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query`](Self::query).
-        pub fn execute<T>(&mut self, query: &T, params: $crate::Params<'_>) -> $crate::Result<u64>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        pub fn execute<T: ?Sized + $crate::sql::ToStatement>(
+            &mut self,
+            query: &T,
+            params: $crate::Params<'_>,
+        ) -> $crate::Result<u64> {
             self.handle()?.execute(query.__convert(), &params)
         }
 
@@ -215,10 +207,10 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
-        pub fn copy_in<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyInWriter<'_>>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        pub fn copy_in<T: ?Sized + $crate::sql::ToStatement>(
+            &mut self,
+            query: &T,
+        ) -> $crate::Result<$crate::sql::CopyInWriter<'_>> {
             $crate::sql::CopyInWriter::open(self.handle()?, query.__convert().text())
         }
 
@@ -226,10 +218,10 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
-        pub fn copy_out<T>(&mut self, query: &T) -> $crate::Result<$crate::sql::CopyOutReader<'_>>
-        where
-            T: ?Sized + $crate::sql::ToStatement,
-        {
+        pub fn copy_out<T: ?Sized + $crate::sql::ToStatement>(
+            &mut self,
+            query: &T,
+        ) -> $crate::Result<$crate::sql::CopyOutReader<'_>> {
             $crate::sql::CopyOutReader::open(self.handle()?, query.__convert().text())
         }
     };

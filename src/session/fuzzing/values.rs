@@ -83,15 +83,9 @@ fn settings(which: u8) -> TextSettings {
 
 fn column(number: usize, draws: &mut Draws<'_>) -> Column {
     let kind = draws.byte();
-    Column {
-        name: format!("column {number}"),
-        table_oid: 0,
-        column_number: 0,
-        type_oid: TYPES[usize::from(kind & 127) % TYPES.len()],
-        type_size: -1,
-        type_modifier: -1,
-        format: if kind & 128 == 0 { WireFormat::Binary } else { WireFormat::Text },
-    }
+    let type_oid = TYPES[usize::from(kind & 127) % TYPES.len()];
+    let format = if kind & 128 == 0 { WireFormat::Binary } else { WireFormat::Text };
+    Column::of_type(&format!("column {number}"), type_oid, format)
 }
 
 /// The body of a `DataRow`.

@@ -323,14 +323,8 @@ mod tests {
 
     /// Columns by type and format, and rows of values.
     fn block(types: &[(u32, WireFormat)], rows: &[&[Option<&[u8]>]]) -> ResultBlock {
-        let column = |(index, (type_oid, format)): (usize, &(u32, WireFormat))| Column {
-            name: format!("column {index}"),
-            table_oid: 0,
-            column_number: 0,
-            type_oid: *type_oid,
-            type_size: -1,
-            type_modifier: -1,
-            format: *format,
+        let column = |(index, (type_oid, format)): (usize, &(u32, WireFormat))| {
+            Column::of_type(&format!("column {index}"), *type_oid, *format)
         };
         let mut block = ResultBlock::new(types.iter().enumerate().map(column).collect());
         for row in rows {

@@ -46,6 +46,15 @@ pub struct Column {
     pub format: WireFormat,
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Column {
+    /// A computed column, of variable length and no table.
+    pub(crate) fn of_type(name: &str, type_oid: u32, format: WireFormat) -> Self {
+        let name = name.to_owned();
+        Self { name, table_oid: 0, column_number: 0, type_oid, type_size: -1, type_modifier: -1, format }
+    }
+}
+
 /// The place of a value in the block; `length` is -1 for NULL.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
@@ -281,16 +290,7 @@ mod tests {
     use super::*;
 
     fn block(columns: usize) -> ResultBlock {
-        let column = Column {
-            name: "c".into(),
-            table_oid: 0,
-            column_number: 0,
-            type_oid: 25,
-            type_size: -1,
-            type_modifier: -1,
-            format: WireFormat::Text,
-        };
-        ResultBlock::new(vec![column; columns].into())
+        ResultBlock::new(vec![Column::of_type("c", 25, WireFormat::Text); columns].into())
     }
 
     fn push(block: &mut ResultBlock, body: &[u8]) -> std::io::Result<()> {

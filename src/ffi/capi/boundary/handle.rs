@@ -27,6 +27,19 @@ pub(in crate::ffi::capi) trait Handle {
     const STAYS_IN_ITS_PROCESS: bool = false;
 }
 
+/// Makes an opaque type of C the handle of a value. The eight letters are its [`mark`].
+macro_rules! handle {
+    ($name:ident: $value:ty, $letters:literal $(, stays_in_its_process = $stays:literal)?) => {
+        impl $crate::ffi::capi::boundary::handle::Handle for $name {
+            type Value = $value;
+            const NAME: &'static str = stringify!($name);
+            const MARK: u64 = $crate::ffi::capi::boundary::handle::mark($letters);
+            $(const STAYS_IN_ITS_PROCESS: bool = $stays;)?
+        }
+    };
+}
+pub(in crate::ffi::capi) use handle;
+
 /// Eight letters that are found at the beginning of every live object of a kind.
 pub(in crate::ffi::capi) const fn mark(letters: &[u8; 8]) -> u64 {
     u64::from_ne_bytes(*letters)

@@ -4,7 +4,7 @@ use std::ptr;
 
 use super::connection::holdfast_connection;
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, another, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{another, free, handle, hold, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::pools::pool::HOLDFAST_CONFIGURED;
@@ -17,12 +17,7 @@ pub struct holdfast_cancel {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_cancel {
-    type Value = CancelHandle;
-    const NAME: &'static str = "holdfast_cancel";
-    const MARK: u64 = mark(b"hf-cancl");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_cancel: CancelHandle, b"hf-cancl", stays_in_its_process = true);
 
 /// Puts a cancel handle of the connection into *cancel. Any thread, also while the connection is in use; does not block.
 #[unsafe(no_mangle)]

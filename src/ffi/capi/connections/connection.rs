@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, Object, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{Handle, Object, free, handle, hold, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{HOLDFAST_STATUS_BUSY, HOLDFAST_STATUS_MISUSE, holdfast_status};
 use crate::ffi::capi::library::text::{EMPTY, Text, holdfast_str};
@@ -33,12 +33,7 @@ pub struct holdfast_connection {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_connection {
-    type Value = CheckedOut;
-    const NAME: &'static str = "holdfast_connection";
-    const MARK: u64 = mark(b"hf-conn.");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_connection: CheckedOut, b"hf-conn.", stays_in_its_process = true);
 
 const DISCARDED: &str = "this connection was discarded after a defect in the library; release it";
 

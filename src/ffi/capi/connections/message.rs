@@ -2,7 +2,7 @@
 
 use super::connection::holdfast_connection;
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::library::error::{ServerFields, holdfast_error};
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{EMPTY, Text, holdfast_str};
@@ -13,11 +13,7 @@ pub struct holdfast_notification {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_notification {
-    type Value = Notified;
-    const NAME: &'static str = "holdfast_notification";
-    const MARK: u64 = mark(b"hf-notfy");
-}
+handle!(holdfast_notification: Notified, b"hf-notfy");
 
 pub struct Notified {
     backend_pid: u32,
@@ -30,11 +26,7 @@ pub struct holdfast_notices {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_notices {
-    type Value = Vec<ServerFields>;
-    const NAME: &'static str = "holdfast_notices";
-    const MARK: u64 = mark(b"hf-notic");
-}
+handle!(holdfast_notices: Vec<ServerFields>, b"hf-notic");
 
 /// Puts the next notification into *notification, or NULL if none comes within timeout_ms; HOLDFAST_STATUS_OK either way.
 /// The session must have run LISTEN before. 0 takes only what is there already. Blocks for at most timeout_ms.

@@ -14,18 +14,14 @@ use crate::error::{Attempt, Error, LimitedBy, ParameterCount, PoolSnapshot, Serv
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, micros, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, another, free, look, mark};
+use crate::ffi::capi::boundary::handle::{another, free, handle, look};
 
 /// The error of a call that failed. Free it with holdfast_error_free.
 pub struct holdfast_error {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_error {
-    type Value = Described;
-    const NAME: &'static str = "holdfast_error";
-    const MARK: u64 = mark(b"hf-error");
-}
+handle!(holdfast_error: Described, b"hf-error");
 
 /// Severity: "ERROR", "FATAL" or "PANIC"; of notices "WARNING", "NOTICE", ... All fields have libpq's PG_DIAG_ codes.
 pub const HOLDFAST_FIELD_SEVERITY: i32 = 83;

@@ -9,7 +9,7 @@ use std::slice;
 
 use super::status::HOLDFAST_STATUS_UTF8;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, look};
 
 /// As the length of a text: "it ends at its NUL".
 pub const HOLDFAST_NUL: usize = usize::MAX;
@@ -30,11 +30,7 @@ pub struct holdfast_text {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_text {
-    type Value = Text;
-    const NAME: &'static str = "holdfast_text";
-    const MARK: u64 = mark(b"hf-text.");
-}
+handle!(holdfast_text: Text, b"hf-text.");
 
 /// A text that can be handed to C: a NUL follows.
 pub(in crate::ffi::capi) struct Text(Box<str>);

@@ -10,7 +10,7 @@ use crate::sys::sync::RwLock;
 use super::log::{UserData, holdfast_destroy};
 use crate::config::PoolConfig;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, give, look, mark};
+use crate::ffi::capi::boundary::handle::{free, give, handle, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{Text, holdfast_text, text};
@@ -21,11 +21,7 @@ pub struct holdfast_config {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_config {
-    type Value = RwLock<PoolConfig>;
-    const NAME: &'static str = "holdfast_config";
-    const MARK: u64 = mark(b"hf-confg");
-}
+handle!(holdfast_config: RwLock<PoolConfig>, b"hf-confg");
 
 /// Reads a configuration, beside other readers. Never waits: the lock could have been held at a fork.
 ///

@@ -12,7 +12,7 @@ use super::log::{UserData, holdfast_destroy};
 use crate::config::PoolConfig;
 use crate::config::password::{PasswordCallback, PasswordFailure, PasswordRequest};
 use crate::ffi::capi::boundary::guard::guard;
-use crate::ffi::capi::boundary::handle::{Handle, Kept, look, mark};
+use crate::ffi::capi::boundary::handle::{Kept, handle, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{Text, holdfast_str, text};
@@ -23,11 +23,7 @@ pub struct holdfast_password {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_password {
-    type Value = Answer;
-    const NAME: &'static str = "holdfast_password";
-    const MARK: u64 = mark(b"hf-passw");
-}
+handle!(holdfast_password: Answer, b"hf-passw");
 
 /// The password, or why there is none.
 pub struct Answer(Mutex<Option<Result<String, String>>>);

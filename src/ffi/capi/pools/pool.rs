@@ -11,7 +11,7 @@ use crate::config::PoolConfig;
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, micros, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, another, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{another, free, handle, hold, look};
 use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -23,12 +23,7 @@ pub struct holdfast_pool {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_pool {
-    type Value = PoolHandle;
-    const NAME: &'static str = "holdfast_pool";
-    const MARK: u64 = mark(b"hf-pool.");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_pool: PoolHandle, b"hf-pool.", stays_in_its_process = true);
 
 pub struct PoolHandle {
     pub(in crate::ffi::capi) core: Pool,

@@ -3,7 +3,7 @@
 use super::pool::holdfast_pool;
 use crate::exposition::{ServeOptions, Served};
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{EMPTY, Text, holdfast_str, text};
@@ -21,11 +21,7 @@ pub struct Serving {
     _served: Served,
 }
 
-impl Handle for holdfast_server {
-    type Value = Serving;
-    const NAME: &'static str = "holdfast_server";
-    const MARK: u64 = mark(b"hf-serve");
-}
+handle!(holdfast_server: Serving, b"hf-serve");
 
 /// Serves metrics, health and a dashboard at address, such as "127.0.0.1:9464" (port 0 takes a free one), until the
 /// server is freed or the pool is gone: / is the dashboard, /metrics, /stats.json, /healthz, /readyz, /alerts.yml and

@@ -19,7 +19,7 @@ use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::Out;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, micros, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, give, hold, mark};
+use crate::ffi::capi::boundary::handle::{free, give, handle, hold};
 use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
@@ -36,12 +36,7 @@ pub struct holdfast_queue {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_queue {
-    type Value = QueueHandle;
-    const NAME: &'static str = "holdfast_queue";
-    const MARK: u64 = mark(b"hf-queue");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_queue: QueueHandle, b"hf-queue", stays_in_its_process = true);
 
 pub struct QueueHandle {
     pub(in crate::ffi::capi) core: Arc<Queue>,

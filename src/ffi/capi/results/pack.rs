@@ -34,7 +34,7 @@
 
 use super::result::{holdfast_cell, holdfast_result};
 use crate::ffi::capi::boundary::guard::{Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::session::ResultBlock;
@@ -45,11 +45,7 @@ pub struct holdfast_pack {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_pack {
-    type Value = Pack;
-    const NAME: &'static str = "holdfast_pack";
-    const MARK: u64 = mark(b"hf-pack.");
-}
+handle!(holdfast_pack: Pack, b"hf-pack.");
 
 /// holdfast_pack_header.magic: the bytes "HFPK" on a machine that puts the lowest byte first. Another number is of a machine
 /// of another byte order, or no pack.

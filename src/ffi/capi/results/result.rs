@@ -11,7 +11,7 @@ use super::value::{self, Place};
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, Kept, another, free, look, mark};
+use crate::ffi::capi::boundary::handle::{Kept, another, free, handle, look};
 use crate::ffi::capi::boundary::lazy_texts::KeptTexts;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{HOLDFAST_STATUS_IS_NULL, HOLDFAST_STATUS_TYPE, holdfast_status};
@@ -23,22 +23,14 @@ pub struct holdfast_result {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_result {
-    type Value = Block;
-    const NAME: &'static str = "holdfast_result";
-    const MARK: u64 = mark(b"hf-reslt");
-}
+handle!(holdfast_result: Block, b"hf-reslt");
 
 /// The results of the statements of a script. Free it with holdfast_results_free.
 pub struct holdfast_results {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_results {
-    type Value = Blocks;
-    const NAME: &'static str = "holdfast_results";
-    const MARK: u64 = mark(b"hf-rslts");
-}
+handle!(holdfast_results: Blocks, b"hf-rslts");
 
 /// A result with the texts that C asks for.
 pub struct Block {
@@ -413,15 +405,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_utf8_is_refused_and_its_bytes_are_there() {
-        let column = Column {
-            name: "latin".to_owned(),
-            table_oid: 0,
-            column_number: 0,
-            type_oid: 25,
-            type_size: -1,
-            type_modifier: -1,
-            format: WireFormat::Text,
-        };
+        let column = Column::of_type("latin", 25, WireFormat::Text);
         let block =
             ResultBlock::of_rows(vec![column].into(), &[b"\0\x01\0\0\0\x01\xfc"], TextSettings::ordinary(17));
         let result = give::<holdfast_result>(Block::new(block));

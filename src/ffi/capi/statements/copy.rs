@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::cursor::OnConnection;
 use super::query::with_raw;
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -26,24 +26,14 @@ pub struct holdfast_copy_in {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_copy_in {
-    type Value = OnConnection<CopyInCursor>;
-    const NAME: &'static str = "holdfast_copy_in";
-    const MARK: u64 = mark(b"hf-cp-in");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_copy_in: OnConnection<CopyInCursor>, b"hf-cp-in", stays_in_its_process = true);
 
 /// A COPY TO STDOUT. Free it with holdfast_copy_out_free.
 pub struct holdfast_copy_out {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_copy_out {
-    type Value = CopyOut;
-    const NAME: &'static str = "holdfast_copy_out";
-    const MARK: u64 = mark(b"hf-cpout");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_copy_out: CopyOut, b"hf-cpout", stays_in_its_process = true);
 
 pub struct CopyOut {
     reader: OnConnection<Reader>,

@@ -11,7 +11,7 @@ use super::query::{add_parameters, check_types, holdfast_param, result_format, w
 use super::statement::holdfast_statement;
 use crate::error::Error;
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, Held, Kept, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{Held, Kept, free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -51,11 +51,7 @@ pub struct holdfast_outcomes {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_outcomes {
-    type Value = Outcomes;
-    const NAME: &'static str = "holdfast_outcomes";
-    const MARK: u64 = mark(b"hf-outcm");
-}
+handle!(holdfast_outcomes: Outcomes, b"hf-outcm");
 
 pub struct Outcomes(Vec<Result<Kept<holdfast_result>, Kept<holdfast_error>>>);
 

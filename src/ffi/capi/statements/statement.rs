@@ -10,7 +10,7 @@ use std::{ptr, slice};
 
 use super::query::{Arguments, MOST_PARAMETERS, Place, What, holdfast_param, run, with_raw};
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, another, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{another, free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -24,11 +24,7 @@ pub struct holdfast_statement {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_statement {
-    type Value = Prepared;
-    const NAME: &'static str = "holdfast_statement";
-    const MARK: u64 = mark(b"hf-stmnt");
-}
+handle!(holdfast_statement: Prepared, b"hf-stmnt");
 
 pub struct Prepared {
     pub(in crate::ffi::capi) core: Statement,

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use super::cursor::OnConnection;
 use super::query::{Arguments, What, holdfast_param, with_raw};
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{Handle, free, hold, look, mark};
+use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -24,12 +24,7 @@ pub struct holdfast_stream {
     _opaque: [u8; 0],
 }
 
-impl Handle for holdfast_stream {
-    type Value = Stream;
-    const NAME: &'static str = "holdfast_stream";
-    const MARK: u64 = mark(b"hf-strem");
-    const STAYS_IN_ITS_PROCESS: bool = true;
-}
+handle!(holdfast_stream: Stream, b"hf-strem", stays_in_its_process = true);
 
 pub struct Stream {
     cursor: OnConnection<StreamCursor>,
