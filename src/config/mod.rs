@@ -87,6 +87,7 @@ use crate::observe::event::{Event, EventSink};
 ///   have been written `%40` or `%2F`.
 ///
 /// Secrets never show in `Debug`, in errors or in what [`get`](Self::get) returns.
+#[must_use = "a configuration changes nothing until a pool is made of it"]
 #[derive(Clone)]
 pub struct PoolConfig {
     /// The values the program set, by key. From `set` and connection strings in canonical text; from setters as given,
@@ -253,7 +254,6 @@ impl PoolConfig {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn log_sink(
         mut self,
         level: LogLevel,
@@ -294,7 +294,6 @@ impl PoolConfig {
     /// assert_eq!(names, ["opened", "acquired", "released", "closed"]);
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn on_event(mut self, sink: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.event_sink = Some(EventSink::new(sink));
         self
@@ -334,7 +333,6 @@ impl PoolConfig {
     /// # config.validate()
     /// # }
     /// ```
-    #[must_use]
     pub fn password_with(
         mut self,
         ask: impl Fn(&PasswordRequest<'_>) -> Result<String, Box<dyn StdError + Send + Sync>>

@@ -138,7 +138,6 @@ macro_rules! setter {
         #[doc = $doc]
         #[doc = ""]
         #[doc = $default]
-        #[must_use]
         pub fn $key(self, $value: $type) -> Self {
             self.with(stringify!($key), $text)
         }

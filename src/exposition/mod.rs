@@ -73,6 +73,14 @@ impl Pool {
     }
 
     /// Returns all metrics like [`metrics_text`](Self::metrics_text), in the given format.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let text = pool.metrics_text_as(holdfast::exposition::MetricsFormat::OpenMetrics);
+    /// assert!(text.ends_with("# EOF\n"));
+    /// # Ok(()) }
+    /// ```
     pub fn metrics_text_as(&self, format: MetricsFormat) -> String {
         text::write(&self.observe(), format)
     }

@@ -95,6 +95,7 @@ pub struct ServerSlots {
 /// Its `Display` is the whole report in a few lines.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use]
 pub struct Exhaustion {
     /// The time of the report.
     pub taken: SystemTime,

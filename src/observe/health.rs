@@ -38,6 +38,7 @@ pub struct LastError {
 /// The health of a pool with its reasons; see [`Pool::health`](crate::Pool::health).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct Health {
     /// The health in one word.
     pub status: HealthStatus,

@@ -135,6 +135,16 @@ impl Pool {
     /// goes so slowly that this caller's turn would come long after its deadline;
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed); else what kept the last attempt from opening a connection, with all
     /// attempts in [`Error::attempts`](crate::Error::attempts).
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let mut conn = pool.get()?;
+    /// assert_eq!(conn.query_one("select $1", &[&"a value"])?.get::<_, &str>(0), "a value");
+    /// drop(conn); // goes back to the pool
+    /// assert_eq!(pool.stats().gets, 1);
+    /// # Ok(()) }
+    /// ```
     #[inline]
     #[track_caller]
     pub fn get(&self) -> Result<PooledConnection> {
@@ -145,6 +155,17 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(1))?;
+    /// let held = pool.get()?;
+    /// let error = pool.get_timeout(Duration::from_millis(20)).unwrap_err();
+    /// assert_eq!(error.kind(), holdfast::ErrorKind::PoolTimeout);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
         self.core.get(Call { timeout: Some(timeout), ..Call::here() })
@@ -339,6 +360,15 @@ impl Pool {
     }
 
     /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let report = pool.close();
+    /// assert_eq!((report.cancelled, report.cut), (0, 0));
+    /// assert_eq!(pool.get().unwrap_err().kind(), holdfast::ErrorKind::PoolClosed);
+    /// # Ok(()) }
+    /// ```
     pub fn close(&self) -> CloseReport {
         self.close_timeout(self.core.settings.close_timeout)
     }

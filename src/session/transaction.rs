@@ -23,6 +23,20 @@ pub enum Isolation {
 
 /// The options of a transaction; see [`Pool::transaction_with`](crate::Pool::transaction_with). Options not set are the
 /// server's defaults.
+///
+/// ```
+/// use holdfast::{Isolation, TransactionOptions};
+///
+/// # fn main() -> holdfast::Result<()> {
+/// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+/// let options = TransactionOptions::new().isolation(Isolation::Serializable).reruns(9);
+/// let balance = pool.transaction_with(options, |tx| {
+///     Ok::<_, holdfast::Error>(tx.query_one("select $1", &[&"12.50"])?.get::<_, String>(0))
+/// })?;
+/// assert_eq!(balance, "12.50");
+/// # Ok(()) }
+/// ```
+#[must_use = "options change nothing until a transaction is run with them"]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransactionOptions {
     pub(crate) isolation: Option<Isolation>,
@@ -40,28 +54,24 @@ impl TransactionOptions {
     }
 
     /// Sets the isolation level.
-    #[must_use]
     pub fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = Some(isolation);
         self
     }
 
     /// Sets whether the server refuses statements that write.
-    #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = Some(read_only);
         self
     }
 
     /// Sets whether a serializable read-only transaction waits at its beginning until it cannot fail with 40001 any more.
-    #[must_use]
     pub fn deferrable(mut self, deferrable: bool) -> Self {
         self.deferrable = Some(deferrable);
         self
     }
 
     /// Sets how often a failed run may be followed by another. Default: 5; 0 for one run only.
-    #[must_use]
     pub fn reruns(mut self, most: u32) -> Self {
         self.reruns = Some(most);
         self
@@ -69,7 +79,6 @@ impl TransactionOptions {
 
     /// Limits the total time: checking out connections, all runs, the waits between them. It is also the deadline of every
     /// statement, besides the connection's own. Default: none.
-    #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -85,7 +94,6 @@ impl TransactionOptions {
     /// identifier, timeline and the age of the statistics are compared), since its answer could be about another transaction;
     /// and if this role may not read those. The error is then [`CommitUnknown`](crate::ErrorKind::CommitUnknown), with the
     /// transaction's id.
-    #[must_use]
     pub fn resolve_commit(mut self, resolve: bool) -> Self {
         self.resolve_commit = resolve;
         self
@@ -173,6 +181,17 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when one is open.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let mut raw = conn.raw()?;
+    /// raw.begin_transaction(&holdfast::TransactionOptions::new().read_only(true))?;
+    /// raw.script("select 1; select 2")?;
+    /// raw.commit()?;
+    /// # Ok(()) }
+    /// ```
     pub fn begin_transaction(&mut self, options: &TransactionOptions) -> Result<()> {
         self.start()?;
         if self.is_in_transaction() {

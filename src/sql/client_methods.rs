@@ -60,6 +60,19 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query`](Self::query), where the statement cannot be begun.
+        ///
+        /// ```
+        /// # fn main() -> holdfast::Result<()> {
+        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+        /// # let mut conn = pool.get()?;
+        /// use holdfast::fallible_iterator::FallibleIterator;
+        ///
+        /// let mut rows = conn.query_raw::<_, &str, _>("echo:rows 2500", [])?;
+        /// while let Some(row) = rows.next()? {
+        ///     assert_eq!(row.get::<_, String>("word"), format!("row {}", row.get::<_, i32>("n")));
+        /// }
+        /// # Ok(()) }
+        /// ```
         pub fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> $crate::Result<$crate::sql::RowIter<'_>>
         where
             T: ?Sized + $crate::sql::ToStatement,
@@ -199,6 +212,18 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`batch_execute`](Self::batch_execute).
+        ///
+        /// ```
+        /// # fn main() -> holdfast::Result<()> {
+        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+        /// # let mut conn = pool.get()?;
+        /// for message in conn.simple_query("echo:rows 2")? {
+        ///     if let holdfast::SimpleQueryMessage::Row(row) = message {
+        ///         println!("{:?}", row.get("word"));
+        ///     }
+        /// }
+        /// # Ok(()) }
+        /// ```
         pub fn simple_query(&mut self, query: &str) -> $crate::Result<Vec<$crate::sql::SimpleQueryMessage>> {
             self.handle()?.simple_query(query)
         }
@@ -207,6 +232,18 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        ///
+        /// ```no_run
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+        /// # let mut conn = pool.get()?;
+        /// use std::io::Write;
+        ///
+        /// let mut writer = conn.copy_in("copy item (id, name) from stdin")?;
+        /// writer.write_all(b"1\tapple\n2\tpear\n")?;
+        /// assert_eq!(writer.finish()?, 2);
+        /// # Ok(()) }
+        /// ```
         pub fn copy_in<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,
@@ -218,6 +255,17 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
+        ///
+        /// ```no_run
+        /// use std::io::Read;
+        ///
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+        /// # let mut conn = pool.get()?;
+        /// let mut data = String::new();
+        /// conn.copy_out("copy item to stdout")?.read_to_string(&mut data)?;
+        /// # Ok(()) }
+        /// ```
         pub fn copy_out<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,

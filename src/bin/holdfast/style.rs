@@ -51,7 +51,7 @@ impl Style {
         match verdict {
             Verdict::Passed => self.paint(Colour::Green, text),
             Verdict::Failed => self.paint(Colour::Red, text),
-            Verdict::Skipped => self.dim(text),
+            _ => self.dim(text),
         }
     }
 

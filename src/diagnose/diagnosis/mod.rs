@@ -38,6 +38,7 @@ use crate::config::PoolConfig;
 use crate::error::Result;
 
 /// What is to be found out.
+#[must_use = "questions are put by `examine`"]
 #[derive(Debug, Clone)]
 pub struct Questions {
     pub(super) timeout: Duration,
@@ -58,25 +59,21 @@ impl Questions {
     }
 
     /// How long each host may take to let one in, and each question to be answered.
-    #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
     /// From when on statements, open transactions and waits for locks are worth telling.
-    #[must_use]
     pub fn long(self, long: Duration) -> Self {
         Self { long, ..self }
     }
 
     /// How many processes have a pool of this configuration.
-    #[must_use]
     pub fn processes(self, processes: u32) -> Self {
         Self { processes, ..self }
     }
 
     /// A table or column that has to be there.
-    #[must_use]
     pub fn expect(mut self, expectation: Expectation) -> Self {
         self.expectations.push(expectation);
         self

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 /// What is asked of the pools, and how many there are.
+#[must_use = "a workload changes nothing until `tune` is called with it"]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     pub(super) processes: u32,
@@ -44,62 +45,52 @@ impl Workload {
     }
 
     /// How many processes have a pool of this configuration. Default: 1.
-    #[must_use]
     pub fn processes(self, processes: u32) -> Self {
         Self { processes, ..self }
     }
 
     /// Requests a second of all processes together, at the busiest time. Default: not known, and then the size does not
     /// follow from it.
-    #[must_use]
     pub fn rate(self, rate: f64) -> Self {
         Self { rate: Some(rate), ..self }
     }
 
     /// How many statements a request runs, one after the other, on the connection it holds. Default: 1.
-    #[must_use]
     pub fn statements(self, statements: u32) -> Self {
         Self { statements, ..self }
     }
 
     /// A statement to measure: one, without parameters. It is run in transactions that only read. Default: `select 1`.
-    #[must_use]
     pub fn statement(self, statement: impl Into<String>) -> Self {
         Self { statement: Some(statement.into()), ..self }
     }
 
     /// What a statement takes the server, the network left aside: instead of measuring one.
-    #[must_use]
     pub fn service_time(self, service_time: Duration) -> Self {
         Self { service_time: Some(service_time), ..self }
     }
 
     /// How many times the usual number of processes there are during a deploy. Default: 2, all old ones beside all new ones.
-    #[must_use]
     pub fn overlap(self, overlap: f64) -> Self {
         Self { overlap, ..self }
     }
 
     /// How many more processes there are during a deploy: instead of [`overlap`](Self::overlap).
-    #[must_use]
     pub fn overlap_processes(self, more: u32) -> Self {
         Self { overlap_processes: Some(more), ..self }
     }
 
     /// Connections kept free for people and jobs, of the server's and the database's. Default: a tenth, and at least 3.
-    #[must_use]
     pub fn reserve(self, connections: u32) -> Self {
         Self { reserve: Some(connections), ..self }
     }
 
     /// Cores of the database's machine, which SQL does not tell: only for a note on how many statements can run at once.
-    #[must_use]
     pub fn database_cores(self, cores: u32) -> Self {
         Self { database_cores: Some(cores), ..self }
     }
 
     /// How long each opening and each question may take. Default: 10 s.
-    #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

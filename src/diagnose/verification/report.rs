@@ -7,6 +7,7 @@ use super::verify::Check;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Everything it claims was measured to be so.
     Passed,
@@ -29,6 +30,7 @@ impl Verdict {
 
 /// A number that a check measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Figure {
     /// What was measured, in snake case; unique within a check.
     pub name: &'static str,

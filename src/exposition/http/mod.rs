@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use server::Server;
 
 /// The options of serving a pool over HTTP; see [`Pool::serve_with`].
+#[must_use = "options change nothing until `serve_with` is called with them"]
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     token: Option<Secret>,
@@ -35,7 +36,6 @@ impl ServeOptions {
 
     /// Requires the header `Authorization: Bearer <token>` for metrics. The dashboard asks for the token and keeps it for its
     /// window. `/healthz` and `/readyz`, which reveal next to nothing, stay open.
-    #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(Secret::new(token));
         self
@@ -47,7 +47,6 @@ impl ServeOptions {
     /// The `Host` of a request is not checked then, since the names of this machine cannot be known. So without a token a foreign
     /// web page, open in a browser of that network, can read the metrics through a name that its owner resolves to this address
     /// (DNS rebinding). With a token it cannot. On loopback addresses only names of this machine are answered.
-    #[must_use]
     pub fn beyond_loopback(mut self) -> Self {
         self.beyond_loopback = true;
         self

@@ -53,7 +53,6 @@ impl PoolConfig {
     /// assert_eq!(pool.query_one("show timezone", &[])?.get::<_, &str>(0), "Europe/Zurich");
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
         F: Fn(&mut PooledConnection) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,

@@ -119,6 +119,18 @@ impl PooledConnection {
     /// network; the connection is then lost, since its answer may still be on the way, and the server is asked to cancel.
     ///
     /// The default is the option `statement_deadline`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// conn.set_deadline(Some(Duration::from_millis(50)));
+    /// let error = conn.query("echo:sleep 60000", &[]).unwrap_err();
+    /// assert_eq!(error.kind(), holdfast::ErrorKind::QueryTimeout);
+    /// # Ok(()) }
+    /// ```
     pub fn set_deadline(&mut self, limit: Option<Duration>) {
         let conn = self.conn_mut();
         conn.link.set_statement_limit(limit);
@@ -126,6 +138,23 @@ impl PooledConnection {
     }
 
     /// Returns a handle with which any thread can cancel the statement that runs on this connection.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let cancel = conn.cancel_handle();
+    /// let canceller = std::thread::spawn(move || {
+    ///     std::thread::sleep(Duration::from_millis(100));
+    ///     cancel.cancel()
+    /// });
+    /// let error = conn.query("echo:sleep 60000", &[]).unwrap_err();
+    /// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);
+    /// canceller.join().unwrap()?;
+    /// # Ok(()) }
+    /// ```
     pub fn cancel_handle(&self) -> CancelHandle {
         let conn = self.conn();
         conn.cancel.for_present_checkout(&conn.checkouts)
@@ -160,6 +189,14 @@ impl PooledConnection {
     }
 
     /// Closes this connection instead of returning it; the pool opens another when one is needed.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// pool.get()?.discard(); // its session is closed, and not used again
+    /// assert_eq!(pool.stats().idle, 0);
+    /// # Ok(()) }
+    /// ```
     pub fn discard(mut self) {
         if let Some(conn) = self.conn.take() {
             if self.core.is_inherited() {

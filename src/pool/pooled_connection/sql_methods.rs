@@ -36,6 +36,16 @@ impl PooledConnection {
     ///
     /// # Errors
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let mut tx = conn.transaction()?;
+    /// tx.execute("update account set balance = $1", &[&"12.50"])?;
+    /// tx.commit()?;
+    /// # Ok(()) }
+    /// ```
     pub fn transaction(&mut self) -> Result<Transaction<'_>> {
         self.build_transaction().start()
     }

@@ -30,6 +30,15 @@ impl Pool {
 
     /// Returns the alerts that are raised at present. They are evaluated once a second, while the pool is active; each has a
     /// cause in words and a remedy. Raising and clearing an alert emits an event and a log record, too.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// for alert in pool.alerts() {
+    ///     eprintln!("{:?}: {}", alert.kind, alert.remedy());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn alerts(&self) -> Vec<Alert> {
         if self.core.is_inherited() { Vec::new() } else { self.core.sampler.alerts() }
     }

@@ -111,6 +111,7 @@ named_enum! {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct Stats {
     /// The gauges, which can be read from the statistics themselves: `stats.idle` is `stats.gauges.idle`.
     pub gauges: PoolSnapshot,

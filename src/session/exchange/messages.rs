@@ -15,6 +15,7 @@ const MAX_MESSAGES_BYTES: usize = 512 * 1024;
 
 /// A notification, as `NOTIFY` sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Notification {
     /// The session that sent it.
     pub process_id: u32,

@@ -47,6 +47,7 @@ impl<'a> Param<'a> {
 
 /// The format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ResultFormat {
     /// Text, as the server prints each value.
     Text,

@@ -15,6 +15,7 @@ use crate::session::transfer::result::{Column, ResultBlock};
 
 /// The effect of a failure in a pipeline on the other statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PipelineMode {
     /// None: outside a transaction each statement commits by itself.
     Separate,
@@ -46,6 +47,20 @@ impl RawSession<'_> {
     /// A prepared statement that turns out to be stale because a table changed is run again if no statement behind it was
     /// begun: if it is the last, if all behind it were stale too, or if it is the first of a `Together` pipeline. Otherwise its
     /// error is retryable, and it is prepared anew at its next use.
+    ///
+    /// ```
+    /// use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let values = [[Param::text("one")], [Param::text("two")]];
+    /// let requests = values.each_ref().map(|params| Request { sql: "select $1".into(), params, format: ResultFormat::Text });
+    /// for (result, value) in conn.raw()?.pipeline(&requests, PipelineMode::Together)?.into_iter().zip(["one", "two"]) {
+    ///     assert_eq!(result?.text(0, 0).as_deref(), Some(value));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn pipeline(
         &mut self,
         requests: &[Request<'_>],

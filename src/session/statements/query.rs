@@ -22,6 +22,18 @@ impl RawSession<'_> {
     /// # Errors
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the number of parameters is not the statement's, or their
     /// types are not those of a [`Statement`](crate::session::Statement).
+    ///
+    /// ```
+    /// use holdfast::session::{Param, ResultFormat};
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let block = conn.raw()?.query("select $1", &[Param::text("a value")], ResultFormat::Text)?;
+    /// assert_eq!(block.text(0, 0).as_deref(), Some("a value"));
+    /// assert_eq!((block.columns()[0].name.as_str(), block.command_tag()), ("p1", "SELECT 1"));
+    /// # Ok(()) }
+    /// ```
     pub fn query<'a>(
         &mut self,
         sql: impl Into<Sql<'a>>,

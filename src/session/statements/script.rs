@@ -15,6 +15,15 @@ impl RawSession<'_> {
     /// # Errors
     /// The server's for the first statement that fails; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a COPY; the same as for a
     /// query when the deadline passes or the connection is lost.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let blocks = conn.raw()?.script("select 1; echo:rows 2")?;
+    /// assert_eq!(blocks.iter().map(|block| block.rows()).collect::<Vec<_>>(), [1, 2]);
+    /// # Ok(()) }
+    /// ```
     pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
         self.start()?;
         request::query(sql, self.request()?)?;

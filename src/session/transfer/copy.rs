@@ -67,6 +67,17 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    ///
+    /// ```no_run
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+    /// # let mut conn = pool.get()?;
+    /// let mut raw = conn.raw()?;
+    /// let mut copy = raw.copy_in("copy item (id, name) from stdin")?;
+    /// copy.write(b"1\tapple\n2\tpear\n")?;
+    /// assert_eq!(copy.finish()?, 2);
+    /// # Ok(()) }
+    /// ```
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
         let cursor = self.open_copy_in(sql)?;
         Ok(CopyIn { raw: self.reborrow(), cursor })
@@ -76,6 +87,18 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
+    ///
+    /// ```no_run
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
+    /// # let mut conn = pool.get()?;
+    /// let (mut raw, mut data) = (conn.raw()?, Vec::new());
+    /// let mut copy = raw.copy_out("copy item to stdout")?;
+    /// while let Some(piece) = copy.read()? {
+    ///     data.extend_from_slice(&piece);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
         let cursor = self.open_copy_out(sql)?;
         Ok(CopyOut { raw: self.reborrow(), cursor })

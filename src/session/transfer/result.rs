@@ -29,6 +29,7 @@ impl WireFormat {
 
 /// One column of a result, as `RowDescription` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Column {
     /// The name of the column in this result.
     pub name: String,

@@ -52,6 +52,22 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// As for [`query`](Self::query), where the statement cannot be begun.
+    ///
+    /// ```
+    /// use holdfast::session::ResultFormat;
+    ///
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let mut raw = conn.raw()?;
+    /// let mut stream = raw.stream("echo:rows 2500", &[], ResultFormat::Text)?;
+    /// let mut rows = 0;
+    /// while let Some(block) = stream.next_portion(1000)? {
+    ///     rows += block.rows();
+    /// }
+    /// assert_eq!(rows, 2500);
+    /// # Ok(()) }
+    /// ```
     pub fn stream<'a>(
         &mut self,
         sql: impl Into<Sql<'a>>,

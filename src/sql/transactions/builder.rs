@@ -7,6 +7,16 @@ use crate::sql::handle::Handle;
 
 /// A builder of a transaction, as [`build_transaction`](crate::PooledConnection::build_transaction) returns it. Modes not set
 /// are the server's defaults.
+///
+/// ```
+/// # fn main() -> holdfast::Result<()> {
+/// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+/// # let mut conn = pool.get()?;
+/// let mut tx = conn.build_transaction().isolation_level(holdfast::Isolation::Serializable).read_only(true).start()?;
+/// tx.query("select balance from account", &[])?;
+/// tx.commit()?;
+/// # Ok(()) }
+/// ```
 #[must_use = "a transaction begins with `start`"]
 pub struct TransactionBuilder<'a> {
     /// An error is returned when the transaction is begun.

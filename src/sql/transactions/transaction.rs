@@ -112,6 +112,19 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// The server's error.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// # let mut conn = pool.get()?;
+    /// let mut tx = conn.transaction()?;
+    /// let mut attempt = tx.savepoint("attempt")?;
+    /// attempt.batch_execute("echo:error 23505 there is one already").unwrap_err();
+    /// attempt.rollback()?; // the rest of the transaction goes on
+    /// tx.batch_execute("update account")?;
+    /// tx.commit()?;
+    /// # Ok(()) }
+    /// ```
     pub fn savepoint<I: Into<String>>(&mut self, name: I) -> Result<Transaction<'_>> {
         let depth = self.depth() + 1;
         self.set_savepoint(name.into(), depth)
