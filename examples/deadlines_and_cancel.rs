@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let still_works: i32 = conn.query_one("SELECT 1", &[])?.get(0);
     println!("cancel: {}; the connection still answers {still_works}", error.kind().name());
 
-    // The only connection is out: whoever comes now waits no longer than he said.
+    // The only connection is checked out: the next caller waits no longer than its own limit.
     let error = pool.get_timeout(Duration::from_millis(100)).expect_err("the pool is empty");
     assert_eq!(error.kind(), ErrorKind::PoolTimeout);
     println!("queue: {error}");

@@ -1,4 +1,4 @@
-//! Log records: what a pool tells about what it decides. Each goes to the `log` crate, under the target `holdfast`, and
+//! Log records about a pool's decisions. Each goes to the `log` crate, under the target `holdfast`, and
 //! to the pool's own sink, if it has one.
 //!
 //! Every record of a pool is made by its [`Logger`]. What happens before there is a pool, while a configuration is read,
@@ -25,7 +25,7 @@ pub enum LogLevel {
     Warn,
     /// Something out of the ordinary.
     Info,
-    /// What happens to single connections.
+    /// Events of single connections.
     Debug,
     /// Everything.
     Trace,
@@ -139,7 +139,7 @@ impl Logger {
         }
     }
 
-    /// What the crate's own macros do.
+    /// Does the same as the crate's own macros.
     fn tell_the_crate(
         &self,
         level: Level,

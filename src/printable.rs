@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 /// Writes what it holds with control characters escaped, such as `\n` and `\u{1b}`, so that a query text, a role's name or a
-/// server's message can neither forge a line of a log nor speak to the terminal that shows it. Everything else stays as it is.
+/// server's message can neither forge a line of a log nor control the terminal that shows it. Everything else stays as it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Printable<T>(pub T);
 

@@ -28,7 +28,7 @@ fn pid_of(client: &mut Client) -> i32 {
     client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0)
 }
 
-/// The SQLSTATE with which the server turned somebody away.
+/// The SQLSTATE with which the server refused a session.
 fn refusal(url: &str) -> String {
     let error = Client::connect(url, NoTls).err().expect("the server let us in");
     error.code().map_or_else(|| error.to_string(), |code| code.code().to_owned())

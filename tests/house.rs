@@ -1,5 +1,5 @@
-//! Checks of the arrangement of `src/`, `tests/` and `bindings/`: the rules that a compiler does not enforce; and of the scripts that
-//! run all checks.
+//! Checks of the arrangement of `src/`, `tests/` and `bindings/`: the rules that a compiler does not enforce; and of the scripts
+//! that run all checks.
 
 #[path = "house/steps.rs"]
 mod steps;
@@ -20,6 +20,12 @@ const MOST_FILES: usize = 15;
 /// Sources whose folders are looked through for too many files at one level.
 const FOLDERS: [&str; 6] =
     ["src", "tests", "bindings/cpp", "bindings/node/lib", "bindings/node/src", "bindings/node/test"];
+
+/// Columns that a line of a comment may have.
+const MOST_COLUMNS: usize = 132;
+
+/// Its rows have their documentation in one line each.
+const OPTION_ROWS: &str = "src/config/options.rs";
 
 /// The endings of source files; others hold data.
 const SOURCE_ENDINGS: [&str; 8] = ["rs", "c", "h", "cc", "cpp", "hpp", "js", "css"];
@@ -200,6 +206,29 @@ fn no_folder_has_more_files_than_one_look_takes_in() {
     assert!(counts.is_empty(), "more than {MOST_FILES} files at one level: {counts:#?}");
 }
 
+/// Returns whether a line is a comment in prose: no tag of a type for JavaScript, and no code of an example.
+fn is_prose(line: &str) -> bool {
+    let line = line.trim_start();
+    let text = line.trim_start_matches(['/', '*', '!', ' ']);
+    (line.starts_with("//") || line.starts_with("* "))
+        && !text.starts_with('@')
+        && !text.starts_with("assert")
+}
+
+#[test]
+fn comments_are_no_wider_than_a_screen() {
+    let files = FOLDERS.into_iter().flat_map(files_below).filter(|path| has_ending(path, &SOURCE_ENDINGS));
+    let mut list = String::new();
+    for path in files.filter(|path| name_of(path) != OPTION_ROWS) {
+        for (number, line) in (1..).zip(fs::read_to_string(&path).unwrap().lines()) {
+            if is_prose(line) && line.chars().count() > MOST_COLUMNS {
+                list += &format!("{}:{number}: {} columns\n", name_of(&path), line.chars().count());
+            }
+        }
+    }
+    assert!(list.is_empty(), "more than {MOST_COLUMNS} columns:\n{list}");
+}
+
 #[test]
 fn the_link_names_no_room_above_it() {
     let names_any = |line: &str| ["pool", "session", "connect"].iter().any(|room| names_room(line, room));
@@ -238,6 +267,8 @@ fn the_checks_find_what_they_are_for() {
     for line in [r#"if code == "57014" {"#, r#"(b"25006", 1)"#, r#"["4", "XX000"]"#] {
         assert!(spells_a_sqlstate(line), "{line}");
     }
+    assert!(is_prose("    // why") && is_prose(" * why") && is_prose("/// What."));
+    assert!(!is_prose("let why = 1; // of code") && !is_prose(" * @param {string} text"));
     for line in [r#"severity == "FATAL""#, r#""4096""#, r#"("a57014b", "5701")"#] {
         assert!(!spells_a_sqlstate(line), "{line}");
     }

@@ -14,7 +14,7 @@ use crate::link::dial::race::race;
 use crate::link::dial::resolve::resolve;
 use crate::sys::clock::Tick;
 
-/// One address to try.
+/// An address to try.
 pub(super) struct Candidate<'a> {
     pub(super) host: &'a HostSettings,
     pub(super) password: &'a HostPassword<'a>,

@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are on this machine.
+//! The location of PostgreSQL's programs on this machine.
 //!
 //! `pg_config` answers first, since it is what a person's own installation put on `PATH`. It is not believed blindly: the
 //! one that comes with client libraries names a folder in which there may be no server at all.
@@ -39,7 +39,7 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The binaries in `dir`, which somebody named.
+    /// The binaries in `dir`, which the caller or the environment named.
     pub(super) fn at(dir: &Path) -> Result<Self, Error> {
         match missing_from(dir) {
             None => Ok(Self { dir: dir.to_owned() }),
@@ -74,7 +74,7 @@ impl Binaries {
     }
 }
 
-/// What keeps `dir` from being used, if anything does.
+/// Returns the reason why `dir` cannot be used, if there is one.
 fn missing_from(dir: &Path) -> Option<String> {
     if !dir.is_dir() {
         return Some("no such folder".to_owned());

@@ -1,4 +1,4 @@
-//! What a private server should be like, before it is started.
+//! The description of a private server, before it is started.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -17,7 +17,7 @@ use super::workspace::{Workspace, run};
 /// How often another process may snatch the port between our look at it and the server's start.
 const PORT_TRIES: u32 = 8;
 
-/// Settings for a server whose data nobody will miss when the machine fails. Each can be overridden with
+/// Settings for a server whose data need not survive a failure of the machine. Each can be overridden with
 /// [`Builder::setting`]. `synchronous_commit` stays on: what was acknowledged must survive the death of the server, which
 /// is among the faults to be made, and costs next to nothing without `fsync`.
 const DEFAULTS: [(&str, &str); 8] = [
@@ -104,9 +104,9 @@ impl Builder {
         self
     }
 
-    /// Adds a line to `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default: over TCP a
-    /// password from this machine, over the Unix-domain socket, whose folder is closed to other users, none. `postgres` itself
-    /// is always let in over the socket, for administration.
+    /// Adds a line to `pg_hba.conf`, such as `"hostssl all all all scram-sha-256"`. The first of them replaces the default: over
+    /// TCP a password from this machine, over the Unix-domain socket, whose folder is closed to other users, none. `postgres`
+    /// itself is always let in over the socket, for administration.
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
         self
@@ -125,8 +125,8 @@ impl Builder {
         self.sql(format!("ALTER ROLE postgres PASSWORD {password}"))
     }
 
-    /// Makes a role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty one it
-    /// gets that of `postgres`, as does every role that is made here by a statement and has none.
+    /// Makes a role that may log in, with this password, which [`url_for`](EmbeddedPostgres::url_for) then carries. With an empty
+    /// one it gets that of `postgres`, as does every role that is made here by a statement and has none.
     pub fn role(mut self, name: &str, password: &str) -> Self {
         let role = quote_name(name);
         if password.is_empty() {
@@ -152,8 +152,8 @@ impl Builder {
     /// Makes the cluster, starts the server and waits until it takes connections.
     ///
     /// # Errors
-    /// [`NotInstalled`](Error::NotInstalled), [`Initialise`](Error::Initialise) or [`NotReady`](Error::NotReady), each with the reason;
-    /// [`Sql`](Error::Sql) when a statement of [`sql`](Self::sql) fails; [`Io`](Error::Io).
+    /// [`NotInstalled`](Error::NotInstalled), [`Initialise`](Error::Initialise) or [`NotReady`](Error::NotReady), each with the
+    /// reason; [`Sql`](Error::Sql) when a statement of [`sql`](Self::sql) fails; [`Io`](Error::Io).
     pub fn start(self) -> Result<EmbeddedPostgres, Error> {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
@@ -162,7 +162,7 @@ impl Builder {
         let server = workspace
             .new_cluster(&binaries, &data)
             .and_then(|()| self.launch(workspace, binaries, &folder, (password, self.roles.clone())))
-            // Without a server there is nobody whose drop would remove its files.
+            // Without a server there is no drop that would remove its files.
             .inspect_err(|_| clear_away(&folder))?;
         self.setup.iter().try_for_each(|statement| server.execute(statement))?;
         if !self.setup.is_empty() {
@@ -192,7 +192,7 @@ impl Builder {
         Ok((Workspace::of_this_process()?, binaries))
     }
 
-    /// Configures the cluster in `folder` and starts a server on it, on another port as long as somebody takes ours.
+    /// Configures the cluster in `folder` and starts a server on it, on another port while other processes take ours.
     fn launch(
         &self,
         workspace: Arc<Workspace>,

@@ -1,4 +1,4 @@
-//! What can go wrong with a private server, told with what a person needs in order to mend it: where it was looked for,
+//! The errors of a private server, with what a person needs in order to mend them: the folders that were searched,
 //! what `initdb` printed, what the server logged.
 
 use std::error::Error as StdError;
@@ -24,21 +24,21 @@ pub enum Error {
     },
     /// The server ended before it was ready, or was not ready in time; carries its log.
     NotReady {
-        /// What was waited for, and how it ended.
+        /// The event that was waited for, and how the wait ended.
         what: String,
         /// The server's log.
         log: String,
     },
     /// The server did not stop within the time it was given.
     NotStopped {
-        /// What was waited for, and how long.
+        /// The event that was waited for, and for how long.
         what: String,
     },
     /// The server runs already, or does not run, or the process named is not one of its own.
     Misuse(String),
     /// A file, folder, process or signal could not be handled.
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
         /// The system's answer.
         source: io::Error,
@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// Whether the server ended because somebody else took the port first: then another port will do.
+    /// Whether the server ended because another process took the port first: then another port will do.
     pub(super) fn is_port_taken(&self) -> bool {
         matches!(self, Self::NotReady { log, .. } if log.contains("Address already in use"))
     }

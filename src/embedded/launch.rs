@@ -20,12 +20,12 @@ use super::workspace::Workspace;
 
 /// A start takes 30 ms; the limit allows for a machine on which a hundred are started at once.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// What a drop grants an immediate shutdown before it kills. PostgreSQL itself kills its backends after 5 s.
+/// The time that a drop allows an immediate shutdown before it kills. PostgreSQL itself kills its backends after 5 s.
 const DROP_LIMIT: Duration = Duration::from_secs(8);
-/// How often a wait looks again.
+/// The interval at which a wait polls.
 const TICK: Duration = Duration::from_millis(2);
 
-/// What it takes to start the server, the first time and again.
+/// The processes and files of a server, to start it the first time and again.
 pub(super) struct Launch {
     pub(super) workspace: Arc<Workspace>,
     pub(super) binaries: Binaries,

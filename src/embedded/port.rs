@@ -1,4 +1,4 @@
-//! A TCP port on which nobody listens, and on which nobody will end up by accident.
+//! A TCP port on which no process listens, and that the system gives to none by accident.
 
 use std::fs;
 use std::io;

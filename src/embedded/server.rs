@@ -18,7 +18,7 @@ use super::settings::setting;
 /// A fast stop takes 10 ms; a smart one as long as clients stay, which is the caller's business.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How a server is told to stop, in PostgreSQL's own terms.
+/// The mode of a shutdown, in PostgreSQL's own terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
     /// Waits for every client to leave; new ones are turned away (57P03).
@@ -45,7 +45,7 @@ impl StopMode {
 #[must_use = "the server is stopped and removed when this is dropped"]
 pub struct EmbeddedPostgres {
     pub(super) launch: Launch,
-    /// The postmaster while it is meant to run. Locked by whoever starts or stops it.
+    /// The postmaster while it is meant to run. Locked by the thread that starts or stops it.
     postmaster: Mutex<Option<Child>>,
 }
 
@@ -102,7 +102,7 @@ impl EmbeddedPostgres {
     pub fn major_version(&self) -> Result<u32, Error> {
         let text = files::read_below(&self.launch.folder, ["data", "PG_VERSION"])
             .map_err(Error::io("read PG_VERSION"))?;
-        // Before 10 a major version was called 9.6; nobody asks for the rest.
+        // Before 10 a major version was called 9.6; the rest is not needed.
         let major = text.split('.').next().unwrap_or_default().trim().parse();
         major.map_err(|_| Error::Misuse(format!("PG_VERSION holds {text:?}")))
     }

@@ -16,7 +16,7 @@ use super::user::ServerUser;
 pub(super) struct Settings {
     dir: PathBuf,
     user: ServerUser,
-    /// What `postgresql.conf` says by now.
+    /// The present contents of `postgresql.conf`.
     conf: Mutex<String>,
 }
 
@@ -43,7 +43,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The file that the server is told to read.
+    /// The file that the server reads.
     pub(super) fn file(&self) -> PathBuf {
         self.dir.join("postgresql.conf")
     }

@@ -1,4 +1,4 @@
-//! Who the server runs as.
+//! The user that the server runs as.
 //!
 //! PostgreSQL refuses to run as root. In a container one is often root, so the server is then run as the `postgres` user
 //! if there is one, else as `nobody`, and the files it needs are given to that user.
@@ -13,15 +13,15 @@ use std::process::Command;
 
 use rustix::process::{Gid, Uid};
 
-/// What `nobody` is on practically every system, for a container with no `/etc/passwd`.
+/// The number of `nobody` on practically every system, for a container with no `/etc/passwd`.
 const NOBODY: u32 = 65_534;
 
-/// Who owns the server's files and runs its processes.
+/// The user that owns the server's files and runs its processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerUser {
-    /// Whoever runs this process, who is not root.
+    /// The user of this process, which is not root.
     Myself,
-    /// This process runs as root, so the server runs as somebody who may do nothing.
+    /// This process runs as root, so the server runs as a user without privileges.
     Other { uid: u32, gid: u32 },
 }
 

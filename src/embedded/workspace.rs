@@ -7,8 +7,9 @@
 //! `read` returns. No descriptor of this process reaches a server or any other program it starts (the standard library opens
 //! all of them close-on-exec), so nobody else can hold the pipe open.
 //!
-//! The folder also holds the template: `initdb` takes 0.7 s and a copy of what it made 0.1 s, on a machine at rest, so it runs once per process.
-//! All copies share one system identifier, which matters to nobody but a standby of the wrong primary, and one password.
+//! The folder also holds the template: `initdb` takes 0.7 s and a copy of what it made 0.1 s, on a machine at rest, so it runs once
+//! per process. All copies share one system identifier, which matters to nobody but a standby of the wrong primary, and one
+//! password.
 //!
 //! For a server with the number 1 there is the folder `1`, which is the server user's and holds the data and the socket; beside
 //! it, and nobody's but ours, `1.conf` with what configures it, its log `1.log`, and `1.pid` with the number of its postmaster.

@@ -2,7 +2,7 @@
 
 use super::Error;
 
-/// What went wrong with a password.
+/// The fault of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordFault {
     /// The server refused the one that it was sent.

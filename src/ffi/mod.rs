@@ -1,7 +1,7 @@
 //! Everything that touches C or needs `unsafe`. Thin: no logic lives here.
 //!
-//! With the feature `capi` the exports of `include/holdfast.h`, one file per opaque type, in folders by subject. Their comments are the header's:
-//! `build.rs` makes it of these files, in the order of its list.
+//! With the feature `capi` the exports of `include/holdfast.h`, one file per opaque type, in folders by subject. Their comments are
+//! the header's: `build.rs` makes it of these files, in the order of its list.
 
 #![allow(unsafe_code)]
 

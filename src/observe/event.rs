@@ -17,8 +17,8 @@ named_enum! {
         Opened = 1 "opened",
         /// A connection could not be opened: [`error`](Event::error).
         OpenFailed = 2 "open_failed",
-        /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name. If the server ended it
-        /// with a message, [`sqlstate`](Event::sqlstate) is that of the message.
+        /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name. If the server ended
+        /// it with a message, [`sqlstate`](Event::sqlstate) is that of the message.
         Closed = 3 "closed",
         /// A connection was checked out, after [`took`](Event::took) of waiting.
         Acquired = 4 "acquired",

@@ -8,8 +8,8 @@ use super::core::Core;
 use crate::error::LimitedBy;
 use crate::sys::single_flight::Flight;
 
-/// The right to open one connection, which counts as an opening. Dropped unused, it goes to the next waiter: on every way out, panics and jobs that
-/// never run included.
+/// The right to open one connection, which counts as an opening. Dropped unused, it goes to the next waiter: on every way out,
+/// panics and jobs that never run included.
 pub(in crate::pool) struct Capacity {
     core: Arc<Core>,
     used: bool,

@@ -86,9 +86,10 @@ impl Pool {
         Self::new(PoolConfig::from_env()?)
     }
 
-    /// Makes a pool that needs no server: its connections lead to a stand-in within this process, which answers statements
-    /// with themselves. For tests of programs that use a pool. Everything else is real: queueing, deadlines, cancelling,
-    /// the life of connections. Options about reaching a server are ignored; the target is `echo`. Each connection has a thread of its own, which ends with it.
+    /// Makes a pool that needs no server: its connections lead to a stand-in within this process, which answers statements with
+    /// themselves. For tests of programs that use a pool. Everything else is real: queueing, deadlines, cancelling, the life of
+    /// connections. Options about reaching a server are ignored; the target is `echo`. Each connection has a thread of its own,
+    /// which ends with it.
     ///
     /// The stand-in answers:
     ///
@@ -314,7 +315,7 @@ impl Pool {
     }
 
     /// Checks out a connection, waits for the server's answer to an empty statement, and returns the connection: whether the
-    /// database can be used now, where [`health`](Self::health) tells what is known already. Blocks for at most `timeout`.
+    /// database can be used now, where [`health`](Self::health) reports what is known already. Blocks for at most `timeout`.
     ///
     /// # Errors
     /// As for [`get_timeout`](Self::get_timeout); [`QueryTimeout`](crate::ErrorKind::QueryTimeout) when the server does not

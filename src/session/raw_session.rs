@@ -364,8 +364,8 @@ impl<'c> RawSession<'c> {
     /// listening.
     ///
     /// # Errors
-    /// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) when the session has ended; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) in a
-    /// forked child.
+    /// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) when the session has ended;
+    /// [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) in a forked child.
     ///
     /// ```
     /// use std::time::Duration;

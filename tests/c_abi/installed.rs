@@ -167,7 +167,7 @@ fn a_tree_that_was_moved_is_found_by_cmake_and_pkg_config() {
         assert!(Command::new(build.join(name)).checked().starts_with("version "));
     }
     let includes = pkg_config(&tree, &["--define-prefix", "--cflags-only-I"]);
-    // pkg-config thinks that OpenSSL, which the static library needs, was moved as well; nothing to do about that.
+    // pkg-config takes OpenSSL, which the static library needs, as moved as well; nothing to do about that.
     assert_eq!(includes[0], format!("-I{}", tree.join("include").display()));
 }
 

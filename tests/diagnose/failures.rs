@@ -1,4 +1,4 @@
-//! Servers that let nobody in.
+//! Servers that accept no session.
 
 use std::net::TcpListener;
 

@@ -260,7 +260,7 @@ fn a_server_that_hangs_up_over_tls_before_the_session_stands_is_lost_and_tried_a
     assert!(error.is_retryable(), "{error}");
 }
 
-/// A server of TLS that speaks no further. With `protocol` it selects that one (ALPN).
+/// A TLS server that sends nothing after the handshake. With `protocol` it selects that one (ALPN).
 fn tls_server(certs: &Certs, protocol: Option<&'static [u8]>) -> u16 {
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
     acceptor.set_certificate_chain_file(&certs.good.cert).unwrap();

@@ -1,4 +1,4 @@
-//! What is told as it happens.
+//! The events of a pool.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;

@@ -1,4 +1,4 @@
-//! What a pool tells, to the `log` crate and to its own sink.
+//! Log records, in the `log` crate and in the pool's own sink.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -9,7 +9,7 @@ use log::kv::{Error, Key, Value, VisitSource};
 
 use crate::{config, ms, server, soon};
 
-/// A record as either of the two ways tells it.
+/// A record as either of the two receives it.
 #[derive(Debug, Clone, PartialEq)]
 struct Told {
     level: LogLevel,
@@ -18,7 +18,7 @@ struct Told {
     fields: Vec<(String, String)>,
 }
 
-/// A configuration for a place where nobody listens: two retries, 1 ms and 2 ms after a failure.
+/// A configuration for a port on which no process listens: two retries, 1 ms and 2 ms after a failure.
 fn nobody(name: &str) -> PoolConfig {
     PoolConfig::from_url("postgresql://app@127.0.0.1:1/orders")
         .unwrap()

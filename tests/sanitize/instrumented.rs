@@ -98,7 +98,7 @@ impl Sanitizer {
         object
     }
 
-    /// What makes the runtime strict, and tells it what is no mistake.
+    /// The options that make the runtime strict, with the known exceptions.
     pub fn environment(&self) -> Vec<(String, String)> {
         let suppressions = root().join("tests/sanitize").join(self.name).with_extension("supp");
         let (variable, mut options) = (self.options.0.to_owned(), self.options.1.to_owned());

@@ -72,7 +72,7 @@ impl Network {
         self.server.run(act)
     }
 
-    /// From now on every packet vanishes, each way. No side is told anything.
+    /// From now on every packet vanishes, each way, and neither side gets an error.
     pub fn drop_packets(&self) -> Result<(), String> {
         self.drop_requests()?;
         self.drop_replies()

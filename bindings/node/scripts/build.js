@@ -1,10 +1,10 @@
 'use strict'
 
-// Builds the addon with what the system has: cargo for the library, its C++ compiler for the glue, and the headers of the
-// Node that runs this. Nothing is downloaded. `npm install` runs it, which has nothing to do where the prebuilt addon of this
-// platform was installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already.
-// HOLDFAST_STATIC=1 links OpenSSL and the C++ library in, for an addon that goes to other machines; HOLDFAST_STATIC=in-library says that
-// libholdfast.a has OpenSSL in it (the feature `vendored`).
+// Builds the addon with what the system has: cargo for the library, its C++ compiler for the glue, and the headers of the Node that
+// runs this. Nothing is downloaded. `npm install` runs it, which has nothing to do where the prebuilt addon of this platform was
+// installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already. HOLDFAST_STATIC=1 links OpenSSL and
+// the C++ library in, for an addon that goes to other machines; HOLDFAST_STATIC=in-library says that libholdfast.a has OpenSSL in
+// it (the feature `vendored`).
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')

@@ -1,7 +1,8 @@
 'use strict'
 
-// A reporter of `node --test` that says only which tests failed and why, each as soon as it has, so that a run that is ended early has
-// them too. scripts/run-tests.js shows them once more at the end of its output, where a log that was cut off at its beginning has them.
+// A reporter of `node --test` that says only which tests failed and why, each as soon as it has, so that a run that is ended early
+// has them too. scripts/run-tests.js shows them once more at the end of its output, where a log that was cut off at its beginning
+// has them.
 
 const path = require('node:path')
 const { inspect } = require('node:util')

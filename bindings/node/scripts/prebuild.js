@@ -1,9 +1,9 @@
 'use strict'
 
-// What is published, laid out in npm/: for the platform that this runs on (or HOLDFAST_PLATFORM, see prebuild-linux.sh), a package that has nothing but the addon
-// (npm/linux-x64); and `--main`, once those of all platforms are gathered there, the package itself (npm/pg-holdfast), which
-// depends on each of them optionally, so that npm installs the one that fits. The package.json of the checkout does not name
-// them: they exist only once they are published.
+// What is published, laid out in npm/: for the platform that this runs on (or HOLDFAST_PLATFORM, see prebuild-linux.sh), a package
+// that has nothing but the addon (npm/linux-x64); and `--main`, once those of all platforms are gathered there, the package itself
+// (npm/pg-holdfast), which depends on each of them optionally, so that npm installs the one that fits. The package.json of the
+// checkout does not name them: they exist only once they are published.
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')

@@ -30,8 +30,8 @@ function testsBelow(folder) {
 }
 
 /**
- * Files of tests that are run at once. They mostly wait, for a server or for a limit that is to pass, so that there are more of them
- * than processors; Node takes one less. Those that lack the option (before 20.10) run as many as they like.
+ * Files of tests that are run at once. They mostly wait, for a server or for a limit that is to pass, so that there are more of
+ * them than processors; Node takes one less. Those that lack the option (before 20.10) run as many as they like.
  */
 function concurrency(binary) {
   const { stdout } = spawnSync(binary, ['--help'], { encoding: 'utf8' })

@@ -19,8 +19,8 @@ use crate::table::{fold, table};
 ///
 /// Goes phase by phase (name, connection, TLS with its certificate, authentication) to each host, then asks the server for its
 /// version, role and limits, who is connected, statements and transactions that last long, waits for locks, and settings worth
-/// knowing. Compares the pool's own settings with what there is. It opens one session with each host and only reads; where TLS is offered, it looks at
-/// the certificate over a connection of its own.
+/// knowing. Compares the pool's own settings with what there is. It opens one session with each host and only reads; where TLS is
+/// offered, it looks at the certificate over a connection of its own.
 #[derive(Args)]
 #[command(
     after_help = "Exit status: 0 nothing worse than advice, 1 warnings, 2 could not run (wrong options), 3 something critical.

@@ -1,4 +1,4 @@
-//! What a package of the program installs beside it: completions for shells, manual pages.
+//! The files that a package installs beside the program: completions for shells, manual pages.
 
 use std::error::Error;
 use std::fs;

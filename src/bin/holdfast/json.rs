@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use examination::examination;
 
-/// One document for a whole verification.
+/// Returns the document of a verification.
 pub(crate) fn report(report: &Report) -> Value {
     json!({
         "passed": report.passed(),
@@ -44,7 +44,7 @@ fn check(report: &CheckReport) -> Value {
     })
 }
 
-/// One row of the option table.
+/// A row of the option table.
 pub(crate) fn option(info: &OptionInfo) -> Value {
     json!({
         "key": info.key(),

@@ -13,7 +13,7 @@ struct Logger;
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // The driver writes its statements to the log, and what they say is nobody's business here.
+        // The driver writes its statements to the log; their contents must not appear here.
         metadata.target().starts_with("holdfast")
     }
 

@@ -79,7 +79,7 @@ impl Style {
     }
 }
 
-/// What a stretch of text is painted with.
+/// The colour of a stretch of text.
 #[derive(Clone, Copy)]
 enum Colour {
     Bold,

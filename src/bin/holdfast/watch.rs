@@ -125,7 +125,7 @@ impl Arguments {
         if self.json { format!("{}\n", document::of(look, self.long)) } else { plain::of(look, self.long) }
     }
 
-    /// Until it is told to end, or nobody reads any more.
+    /// Runs until a signal ends it, or its output is closed.
     fn print_lines(&self, sources: &Sources, told: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
         use std::io::Write;
         while !told.load(Ordering::Relaxed) {

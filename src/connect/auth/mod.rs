@@ -156,7 +156,8 @@ impl<'a> Authentication<'a> {
         ))
     }
 
-    /// Checks that a certificate identified the client, where that is demanded. With TLS 1.3 the server has looked at it only by now.
+    /// Checks that a certificate identified the client, where that is demanded. With TLS 1.3 the server has looked at it only by
+    /// now.
     fn check_certificate(&self, messages: &Messages<'_>) -> Result<(), Error> {
         if !self.credentials.requires_certificate {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A look at a server's certificate, whoever signed it: what a pool refuses is what one wants to see.
+//! Inspection of a server's certificate, whatever signed it: the certificate that a pool refuses is of most interest.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,8 +10,8 @@ use openssl::x509::{X509NameRef, X509Ref};
 
 use crate::link::{Link, SSL_REQUEST};
 
-/// What a server showed when it was asked for TLS. Version and cipher are those of the session; where none came about, of a
-/// look, which takes any: a pool with bounds of its own (`ssl_min_protocol_version`, ...) may agree on others.
+/// A server's TLS as it was negotiated. Version and cipher are those of the session; where none came about, of a
+/// handshake that accepts any: a pool with bounds of its own (`ssl_min_protocol_version`, ...) may agree on others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -19,23 +19,23 @@ pub struct Certificate {
     pub protocol: String,
     /// The cipher that was agreed on.
     pub cipher: String,
-    /// Whom it is made out to.
+    /// The subject of the certificate.
     pub subject: String,
-    /// Who signed it.
+    /// The issuer of the certificate.
     pub issuer: String,
-    /// When it ends.
+    /// The time at which it expires.
     pub not_after: SystemTime,
-    /// How long it still is good for; `None` when it has ended.
+    /// The time until it expires; `None` when it has expired.
     pub left: Option<Duration>,
 }
 
-/// That of a session; `None` when it is not encrypted.
+/// Returns the certificate of a session; `None` when it is not encrypted.
 pub(super) fn of_session(link: &Link) -> Option<Certificate> {
     let facts = link.tls()?;
     describe(&*link.certificate()?, facts.version, facts.cipher)
 }
 
-/// `None` when the server offers no TLS, or it cannot be looked at: the pool's own attempt says why.
+/// Returns `None` when the server offers no TLS, or its certificate cannot be read: the pool's own attempt reports the reason.
 pub(super) fn look(address: SocketAddr, name: &str, direct: bool, timeout: Duration) -> Option<Certificate> {
     let end = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&address, timeout).ok()?;

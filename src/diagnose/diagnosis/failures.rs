@@ -1,10 +1,10 @@
-//! What keeps a pool from a server, and what to do about it.
+//! The reasons why a pool does not reach a server, with remedies.
 
 use super::finding::Finding;
 use super::reach::HostReach;
 use crate::error::{Error, ErrorKind, LimitedBy, Phase, human};
 
-/// Of a host that lets nobody in.
+/// Returns the finding for a host that accepts no session.
 pub(super) fn of(host: &HostReach) -> Option<Finding> {
     let error = host.error.as_deref()?;
     let phase = error.phase().map_or("an unknown phase", Phase::name);

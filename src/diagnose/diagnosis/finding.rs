@@ -1,19 +1,19 @@
-//! Something that is wrong, or could be better.
+//! Findings: faults and possible improvements.
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FindingSeverity {
-    /// Could be better.
+    /// It could be better.
     Advice,
-    /// Will make trouble.
+    /// It will cause failures.
     Warning,
-    /// Makes trouble now.
+    /// It causes failures now.
     Critical,
 }
 
 impl FindingSeverity {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Advice => "advice",
@@ -23,19 +23,19 @@ impl FindingSeverity {
     }
 }
 
-/// Something that is wrong, or could be better, with what shows it and what to do.
+/// A fault or a possible improvement, with evidence and remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity of a finding.
     pub severity: FindingSeverity,
     /// A stable name in snake case.
     pub id: &'static str,
-    /// In one line.
+    /// A summary in one line.
     pub title: String,
-    /// The figures that show it.
+    /// The measurements that show it.
     pub evidence: String,
-    /// What to do, in words that can be followed.
+    /// The recommended action.
     pub remedy: String,
 }
 

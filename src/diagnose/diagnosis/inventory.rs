@@ -1,4 +1,4 @@
-//! What a server says of itself and of who uses it.
+//! A server's description of itself and of its sessions.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::connect::Opened;
 use crate::error::Error;
 use crate::session::ResultBlock;
 
-/// Who answered.
+/// The identity of the server and of the session that examined it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
@@ -18,17 +18,17 @@ pub struct Identity {
     pub version: String,
     /// `server_version_num`.
     pub version_number: u32,
-    /// A standby, which is read-only.
+    /// Set if the server is a standby, which is read-only.
     pub in_recovery: bool,
-    /// Transactions of this session may not write.
+    /// Set if transactions of this session may not write.
     pub read_only: bool,
     /// This session's role.
     pub user: String,
     /// This session's database.
     pub database: String,
-    /// The role may see what others do (a superuser, or a member of `pg_read_all_stats`).
+    /// Set if the role may see the statements of others (a superuser, or a member of `pg_read_all_stats`).
     pub sees_all: bool,
-    /// The session is not with the process that answers: a pooler is in between.
+    /// Set if the process that answers is not the session's: a pooler is in between.
     pub behind_pooler: bool,
 }
 
@@ -36,21 +36,21 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limit {
-    /// How many there may be.
+    /// The most connections allowed.
     pub limit: u32,
-    /// How many there are, this session included.
+    /// The connections there are, this session included.
     pub used: u32,
 }
 
-/// What bounds connections.
+/// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// `max_connections`, and all client sessions.
     pub server: Limit,
-    /// Kept for superusers (`superuser_reserved_connections`).
+    /// Slots kept for superusers (`superuser_reserved_connections`).
     pub superuser_reserved: u32,
-    /// Kept for members of `pg_use_reserved_connections` (`reserved_connections`, version 16 and later).
+    /// Slots kept for members of `pg_use_reserved_connections` (`reserved_connections`, version 16 and later).
     pub reserved: u32,
     /// The role's own limit, if it has one.
     pub role: Option<Limit>,
@@ -59,23 +59,23 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Slots for roles without privileges.
+    /// Returns the number of slots for roles without privileges.
     pub fn ordinary_slots(&self) -> u32 {
         self.server.limit.saturating_sub(self.superuser_reserved + self.reserved)
     }
 }
 
-/// What a server says of itself and of who uses it.
+/// A server's description of itself and of its sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inventory {
-    /// Who answered.
+    /// The identity of the server and of the session that examined it.
     pub identity: Identity,
-    /// What bounds connections.
+    /// The limits on connections.
     pub limits: Limits,
-    /// Median of several round trips.
+    /// The median of several round trips.
     pub round_trip: Duration,
-    /// Who is connected.
+    /// The clients' sessions, in groups.
     pub sessions: Vec<SessionGroup>,
     /// Statements that run for long.
     pub long_statements: Vec<Session>,
@@ -88,23 +88,23 @@ pub struct Inventory {
     pub abandoned: Vec<Session>,
     /// Settings worth knowing, as the server writes them.
     pub settings: Vec<(String, String)>,
-    /// What was expected and is not there.
+    /// The expected tables and columns that do not exist.
     pub missing: Vec<String>,
 }
 
 impl Inventory {
-    /// A setting as the server writes it.
+    /// Returns a setting as the server writes it.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Read with everything else.
+/// The settings that are read with everything else.
 const SETTINGS: &str = "'idle_in_transaction_session_timeout', 'idle_session_timeout', 'statement_timeout', 'lock_timeout', \
      'transaction_timeout', 'client_connection_check_interval', 'tcp_keepalives_idle', 'password_encryption', 'ssl', \
      'shared_buffers', 'work_mem'";
 
-/// Asks one session.
+/// Reads the inventory over one session.
 pub(in crate::diagnose) struct Answers<'a> {
     pub(in crate::diagnose) session: &'a mut Opened,
     pub(in crate::diagnose) timeout: Duration,
@@ -257,7 +257,7 @@ fn settings(answers: &mut Answers<'_>) -> Result<Vec<(String, String)>, Error> {
     Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
 }
 
-/// Of several expectations those that are not met.
+/// Returns the expectations that are not met.
 fn missing(answers: &mut Answers<'_>, expectations: &[Expectation]) -> Result<Vec<String>, Error> {
     let mut missing = Vec::new();
     for expected in expectations {

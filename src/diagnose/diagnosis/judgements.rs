@@ -1,4 +1,4 @@
-//! What is wrong with what a server says of itself and of who uses it.
+//! The findings in a server's inventory.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn of(inventory: &Inventory, pool: &PoolSettings, questions: &Questio
     findings
 }
 
-/// What can be said of a host without its answers.
+/// The findings about a host that need no answers of it.
 pub(super) fn of_transport(host: &HostReach, tls: &TlsSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(shown) = &host.certificate {
@@ -285,7 +285,7 @@ fn no_time_limit(inventory: &Inventory, pool: &PoolSettings) -> Option<Finding> 
     Some(Finding::advice("no_idle_in_transaction_timeout", title, evidence, remedy))
 }
 
-/// What Linux, and others, wait for before they ask whether an idle peer is still there.
+/// The time after which Linux, and others, probe an idle peer.
 const SYSTEMS_KEEPALIVE_IDLE: u64 = 7_200;
 
 /// Keepalives that come late are nobody's trouble until sessions are seen that nobody seems to have.

@@ -37,7 +37,7 @@ pub use sessions::{Blocked, Session, SessionGroup, without_literals};
 use crate::config::PoolConfig;
 use crate::error::Result;
 
-/// What is to be found out.
+/// The questions of an examination.
 #[must_use = "questions are put by `examine`"]
 #[derive(Debug, Clone)]
 pub struct Questions {
@@ -48,7 +48,7 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// 10 s for each host, 5 s for a statement to be long, one process, no expectations.
+    /// Returns the defaults: 10 s for each host, 5 s for a statement to be long, one process, no expectations.
     pub fn new() -> Self {
         Self {
             timeout: Duration::from_secs(10),
@@ -58,22 +58,22 @@ impl Questions {
         }
     }
 
-    /// How long each host may take to let one in, and each question to be answered.
+    /// Sets the time limit of connecting to each host, and of each question.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// From when on statements, open transactions and waits for locks are worth telling.
+    /// Sets the duration from which on statements, open transactions and waits for locks are reported.
     pub fn long(self, long: Duration) -> Self {
         Self { long, ..self }
     }
 
-    /// How many processes have a pool of this configuration.
+    /// Sets the number of processes that have a pool of this configuration.
     pub fn processes(self, processes: u32) -> Self {
         Self { processes, ..self }
     }
 
-    /// A table or column that has to be there.
+    /// Adds a table or column that has to exist.
     pub fn expect(mut self, expectation: Expectation) -> Self {
         self.expectations.push(expectation);
         self
@@ -86,29 +86,29 @@ impl Default for Questions {
     }
 }
 
-/// What was found out.
+/// The result of an examination.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Examination {
     /// The server or servers as configured.
     pub target: String,
-    /// How far one gets at each host.
+    /// The progress of the connection attempt to each host.
     pub hosts: Vec<HostReach>,
-    /// What the first server says that lets one in; `None` when none does.
+    /// The description by the first server that accepted the session; `None` when none did.
     pub inventory: Option<Inventory>,
-    /// What is wrong or could be better, the worst first.
+    /// The faults and possible improvements, the worst first.
     pub findings: Vec<Finding>,
 }
 
 impl Examination {
-    /// The worst that was found.
+    /// Returns the severity of the worst finding.
     pub fn worst(&self) -> Option<FindingSeverity> {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 }
 
 /// Examines the server or servers that a configuration leads to. Opens one connection to each host, one after the other, and
-/// only reads. `tell` is told each step before it is made. Blocks for as long as [`Questions::timeout`] allows for each.
+/// only reads. `tell` is called with each step before it is made. Blocks for as long as [`Questions::timeout`] allows for each.
 ///
 /// # Errors
 /// [`Config`](crate::ErrorKind::Config) or [`Tls`](crate::ErrorKind::Tls) if the configuration cannot be used. A server that

@@ -1,4 +1,4 @@
-//! What is wrong with the pool's own settings, against what the server has.
+//! The findings in the pool's own settings, compared with the server's limits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::config::settings::PoolSettings;
 use crate::config::value::{Bare, duration};
 use crate::error::human;
 
-/// Beyond this, connections that nobody uses keep others from slots.
+/// Beyond this, unused connections keep others from slots.
 const LONG_IDLE: Duration = Duration::from_secs(60);
 
 pub(super) fn judge(pool: &PoolSettings, inventory: Option<&Inventory>, processes: u32) -> Vec<Finding> {
@@ -50,7 +50,7 @@ fn size(pool: &PoolSettings, inventory: &Inventory, processes: u32) -> Option<Fi
     if wanted <= u64::from(slots) {
         return None;
     }
-    // With a share for each, too much is wanted but nobody is refused for long.
+    // With a share for each, too much is wanted, but no pool is refused for long.
     let severity = if pool.fleet_share { FindingSeverity::Warning } else { FindingSeverity::Critical };
     Some(Finding::new(
         severity,
@@ -67,7 +67,7 @@ fn size(pool: &PoolSettings, inventory: &Inventory, processes: u32) -> Option<Fi
     ))
 }
 
-/// A pool finds out before it checks out such a connection, but has to open another while somebody waits.
+/// A pool notices before it checks out such a connection, but has to open another while a caller waits.
 fn ended_when_idle(pool: &PoolSettings, inventory: &Inventory) -> Option<Finding> {
     // The server's units are among Holdfast's.
     let written = inventory.setting("idle_session_timeout")?;

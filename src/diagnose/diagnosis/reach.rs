@@ -1,4 +1,4 @@
-//! How far one gets at each host, phase by phase, with what it takes.
+//! The connection attempt to each host, phase by phase, with durations.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,35 +13,35 @@ use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::link::dial::resolve::resolve;
 use crate::session::SessionState;
 
-/// What one phase took.
+/// The duration of one phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PhaseTime {
-    /// Which.
+    /// The phase.
     pub phase: Phase,
-    /// How long.
+    /// Its duration.
     pub took: Duration,
 }
 
-/// How far one gets at one host.
+/// The progress of the connection attempt to one host.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HostReach {
     /// `host:port` as configured.
     pub name: String,
-    /// What the name leads to, where it is a name; empty if that could not be found out.
+    /// The addresses of the name, where it is a name; empty if they could not be looked up.
     pub addresses: Vec<String>,
     /// The phases that were passed, in their order.
     pub phases: Vec<PhaseTime>,
-    /// The phase that failed, and what it took to fail, if one did.
+    /// The phase that failed, and the time it took to fail, if one did.
     pub failed: Option<PhaseTime>,
     /// Whether the session is encrypted.
     pub encrypted: bool,
-    /// What the server showed, where it offers TLS.
+    /// The server's certificate, where it offers TLS.
     pub certificate: Option<Certificate>,
-    /// Why no session came about, if none did.
+    /// The error that prevented a session, if none came about.
     pub error: Option<Arc<Error>>,
-    /// From the first step to the last, the look at the certificate left aside.
+    /// The time from the first step to the last, without the inspection of the certificate.
     pub took: Duration,
     /// It is a local socket or a loopback address.
     pub(super) is_local: bool,

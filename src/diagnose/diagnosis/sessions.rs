@@ -1,25 +1,25 @@
-//! Who is connected to the server, and what they do.
+//! The sessions of a server, and their activity.
 
 use std::time::Duration;
 
 use super::inventory::Answers;
 use crate::error::Error;
 
-/// Sessions that have the same application, role and state.
+/// A group of sessions with the same application, role and state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionGroup {
     /// `application_name`.
     pub application: String,
-    /// Role.
+    /// The role.
     pub user: String,
     /// As in `pg_stat_activity`; empty if hidden from this role.
     pub state: String,
-    /// How many.
+    /// The number of sessions.
     pub count: u32,
 }
 
-/// One session that does something for long.
+/// A session that has done the same for long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
@@ -27,9 +27,9 @@ pub struct Session {
     pub pid: u32,
     /// `application_name`.
     pub application: String,
-    /// Role.
+    /// The role.
     pub user: String,
-    /// For how long.
+    /// The time for which it has done that.
     pub age: Duration,
     /// Its statement, or its last one, without the literals in it.
     pub statement: String,
@@ -40,13 +40,13 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Blocked {
-    /// Who waits.
+    /// The session that waits.
     pub session: Session,
     /// Process ids of those that have the lock, or are before it in the queue.
     pub blockers: Vec<u32>,
-    /// What the first of them does, without the literals in it.
+    /// The state of the first of them, without the literals in it.
     pub blocker_state: String,
-    /// How long its transaction has been open. `None` if that is hidden from this role, or no session has it (a prepared
+    /// The time for which its transaction has been open. `None` if that is hidden from this role, or no session has it (a prepared
     /// transaction).
     pub blocker_transaction_age: Option<Duration>,
 }
@@ -82,7 +82,7 @@ pub(super) fn idle_in_transaction(answers: &mut Answers<'_>, long: Duration) -> 
 }
 
 /// Idle for longer than a pool of this role would keep a connection. Those of this machine are left out: their clients cannot
-/// go without the server's being told.
+/// go without the server's noticing.
 pub(super) fn abandoned(answers: &mut Answers<'_>, max_lifetime: Duration) -> Result<Vec<Session>, Error> {
     let which = "state = 'idle' and usename = session_user and datname = pg_catalog.current_database() \
                  and client_addr is not null and not client_addr <<= '127.0.0.0/8' and client_addr <> '::1'";
@@ -150,8 +150,8 @@ pub(super) fn blocked(answers: &mut Answers<'_>, version_number: u32) -> Result<
         .collect())
 }
 
-/// The beginning of a statement, on one line, with `'...'` in place of every literal: those hold other people's data, and
-/// sometimes their passwords. For whoever shows statements of others.
+/// Returns the beginning of a statement, on one line, with `'...'` in place of every literal: those hold other people's data, and
+/// sometimes their passwords. For programs that show statements of others.
 pub fn without_literals(statement: &str) -> String {
     const LONGEST: usize = 120;
     let (mut plain, mut rest) = (String::new(), statement);

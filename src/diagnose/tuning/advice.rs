@@ -1,4 +1,4 @@
-//! What is advised, and what it rests on.
+//! The advice, with the measurements behind it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::config::PoolConfig;
 use crate::diagnose::diagnosis::Identity;
 use crate::error::Result;
 
-/// What is advised, and what it rests on.
+/// The advice, with the measurements behind it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Advice {
@@ -18,26 +18,26 @@ pub struct Advice {
     pub target: String,
     /// `server_version`.
     pub server_version: String,
-    /// Whether what is wanted can be had.
+    /// Whether the server has enough connections for the workload.
     pub fit: Fit,
-    /// What was measured.
+    /// The measurements.
     pub measured: Measured,
     /// The limits on connections.
     pub ceilings: Vec<Ceiling>,
-    /// From what was measured to the size, line by line.
+    /// The calculation from the measurements to the size, line by line.
     pub arithmetic: Vec<Step>,
     /// Settings of the pool, in each process.
     pub pool: Vec<PoolSetting>,
     /// Settings of the server that would be better.
     pub server: Vec<ServerSetting>,
-    /// What can be done where there are too few connections; empty where there are enough.
+    /// The ways out where there are too few connections; empty where there are enough.
     pub ways_out: Vec<WayOut>,
-    /// What else is worth knowing.
+    /// Further remarks.
     pub notes: Vec<String>,
 }
 
 impl Advice {
-    /// The configuration with the settings that are advised, over whatever it said of them.
+    /// Returns the configuration with the advised settings, which replace its own.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if they do not go with the rest of the configuration.
@@ -50,19 +50,19 @@ impl Advice {
     }
 }
 
-/// What was measured at the server.
+/// The measurements at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measured {
-    /// What it takes to open a connection.
+    /// The time it takes to open a connection.
     pub opening: Opening,
-    /// From asking nothing to the answer.
+    /// The round trip of an empty query.
     pub round_trip: Spread,
-    /// What a statement takes the server.
+    /// The server's time for a statement.
     pub service: ServiceTime,
 }
 
-/// What it takes to open a connection: the whole, and the medians of its phases.
+/// The time it takes to open a connection: the whole, and the medians of its phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opening {
@@ -72,26 +72,26 @@ pub struct Opening {
     pub resolve: Duration,
     /// TCP or the local socket.
     pub connect: Duration,
-    /// Shaking hands; `None` on a plain connection.
+    /// The TLS handshake; `None` on a plain connection.
     pub tls: Option<Duration>,
     /// Authentication and the start of the session.
     pub session: Duration,
 }
 
-/// What a statement takes the server, the round trip left aside.
+/// The server's time for a statement, without the round trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceTime {
-    /// It was given.
+    /// Given by the caller.
     Given(Duration),
-    /// Of the statement that was given.
+    /// Measured with the given statement.
     Measured(Spread),
-    /// Of `select 1`, since none was given: real statements take longer.
+    /// Measured with `select 1`, since no statement was given: real statements take longer.
     Trivial(Spread),
 }
 
 impl ServiceTime {
-    /// Its mean.
+    /// Returns its mean.
     pub fn mean(&self) -> Duration {
         match self {
             Self::Given(time) => *time,
@@ -99,7 +99,7 @@ impl ServiceTime {
         }
     }
 
-    /// Where it comes from: `given`, `measured` or `trivial`.
+    /// Returns its origin: `given`, `measured` or `trivial`.
     pub fn origin(&self) -> &'static str {
         match self {
             Self::Given(_) => "given",
@@ -108,7 +108,7 @@ impl ServiceTime {
         }
     }
 
-    /// The measurements, unless it was given.
+    /// Returns the measurements; `None` if it was given.
     pub fn spread(&self) -> Option<&Spread> {
         match self {
             Self::Given(_) => None,
@@ -117,45 +117,45 @@ impl ServiceTime {
     }
 }
 
-/// One setting of the pool.
+/// A setting of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSetting {
     /// Its key in the table of options.
     pub key: &'static str,
-    /// As [`PoolConfig::set`](crate::PoolConfig::set) takes it.
+    /// The value, as [`PoolConfig::set`](crate::PoolConfig::set) takes it.
     pub value: String,
-    /// Why, in figures.
+    /// The reason, in numbers.
     pub reason: String,
 }
 
-/// One setting of the server.
+/// A setting of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerSetting {
     /// Its name.
     pub name: &'static str,
-    /// What it is for this session.
+    /// Its present value for this session.
     pub now: String,
-    /// What would be better.
+    /// The recommended value.
     pub value: String,
-    /// What an administrator types.
+    /// The statement that sets it, for an administrator.
     pub statement: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Something that can be done where there are too few connections.
+/// A way out where there are too few connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WayOut {
     /// A stable name in snake case.
     pub id: &'static str,
-    /// What to do, with the arithmetic.
+    /// The recommended action, with the arithmetic.
     pub text: String,
 }
 
-/// What advice is given upon.
+/// The input of the advice.
 pub(super) struct Case<'a> {
     pub(super) workload: &'a Workload,
     pub(super) measured: &'a Measured,

@@ -1,9 +1,9 @@
-//! What can be done where there are too few connections.
+//! Ways out where there are too few connections.
 
 use super::advice::{Case, WayOut};
 use super::sizing::{Bound, Ceiling, Fit, milliseconds, plain, wanted_together};
 
-/// What a server process takes, as a rule of thumb: caches of catalogue and plans grow with what it has seen.
+/// The memory of a server process, as a rule of thumb: its caches of catalogue and plans grow with use.
 const MEGABYTES_EACH: u32 = 10;
 
 /// The cheapest first.
@@ -103,7 +103,7 @@ fn pooler(case: &Case<'_>) -> Option<WayOut> {
     }
 }
 
-/// One for each limit that is too low.
+/// Returns one way out for each limit that is too low.
 fn raise(case: &Case<'_>) -> Vec<WayOut> {
     let connections = case.sizing.wanted.saturating_mul(case.sizing.holders);
     let too_low = |ceiling: &&Ceiling| ceiling.needed_for(connections) > ceiling.limit;

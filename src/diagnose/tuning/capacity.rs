@@ -6,7 +6,7 @@ use super::workload::Workload;
 use crate::diagnose::diagnosis::{Answers, CLIENTS, limits, literal};
 use crate::error::Result;
 
-/// What tuning a server looks at.
+/// The capacity of a server, as tuning reads it.
 const SETTINGS: &str = "'idle_in_transaction_session_timeout', 'idle_session_timeout', 'client_connection_check_interval', \
      'tcp_keepalives_idle', 'max_connections', 'work_mem'";
 

@@ -41,7 +41,7 @@ pub(super) fn round_trip(answers: &mut Answers<'_>) -> Result<Spread> {
     spread(times)
 }
 
-/// What the statement takes the server: what it takes in all, less the round trip.
+/// Returns the server's time for the statement: the time of the call, less the round trip.
 pub(super) fn service_time(
     answers: &mut Answers<'_>,
     workload: &Workload,

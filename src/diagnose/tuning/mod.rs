@@ -39,18 +39,18 @@ use crate::connect::Connector;
 use crate::error::Result;
 use crate::session::SessionState;
 
-/// What its sessions are called at the server.
+/// The `application_name` of its sessions.
 const APPLICATION: &str = "holdfast tune";
 
-/// Measures what a server takes to let one in, to answer, and to do a statement, reads how many connections there may be and
-/// who has them, and says what a pool's settings should be. `tell` is told each step before it is made.
+/// Measures how long a server takes to accept a session, to answer, and to run a statement, reads the limits on connections and
+/// their holders, and recommends settings of a pool. `tell` is called with each step before it is made.
 ///
 /// Opens six connections, no two at once, and runs the workload's statement up to 50 times, in transactions that only read
 /// and are rolled back. Blocks for as long as [`Workload::timeout`] allows for each opening and each question.
 ///
 /// # Errors
-/// [`Config`](crate::ErrorKind::Config) if the configuration or the workload cannot be used; what the server answered if it
-/// lets nobody in or the statement fails.
+/// [`Config`](crate::ErrorKind::Config) if the configuration or the workload cannot be used; the server's error if it
+/// accepts no session or the statement fails.
 pub fn tune(config: &PoolConfig, workload: &Workload, tell: &mut dyn FnMut(&str)) -> Result<Advice> {
     workload.validate()?;
     let (_, mut server) = config.settings()?;

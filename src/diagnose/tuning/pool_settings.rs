@@ -7,7 +7,7 @@ use super::sizing::{Fit, milliseconds, plain};
 use crate::config::value::write_duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Of two openings in a row that a caller waits for, he notices this much.
+/// The delay that a caller notices when it waits for two openings in a row.
 const NOTICEABLE_OPENING: Duration = Duration::from_millis(100);
 /// A proof before use costs a round trip: from here on it is worth avoiding.
 const LONG_ROUND_TRIP: Duration = Duration::from_millis(5);

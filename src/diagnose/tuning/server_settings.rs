@@ -73,7 +73,7 @@ fn keepalives(case: &Case<'_>) -> Option<ServerSetting> {
     })
 }
 
-/// For the pool's role alone, so that nobody else is touched.
+/// For the pool's role alone, so that no other session is affected.
 fn of_role(case: &Case<'_>, setting: &'static str, value: &str, reason: &str) -> ServerSetting {
     ServerSetting {
         name: setting,

@@ -1,4 +1,4 @@
-//! The arithmetic of a pool's size, every line of which is shown. It measures nothing and asks nobody.
+//! The arithmetic of a pool's size, every line of which is shown. Pure: it measures nothing.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use super::workload::Workload;
 
 /// Above it, waits grow much faster than use does.
 const USE: f64 = 0.8;
-/// What one process gets of which nothing else is known: `max_size` in production.
+/// The size for one process of which nothing else is known: `max_size` in production.
 const USUAL_SIZE: u32 = 8;
 /// With one, a single slow request holds up all others.
 const LEAST_SIZE: u32 = 2;
 const LEAST_KEPT_FREE: u32 = 3;
-/// What the option allows.
+/// The most that the option allows.
 const GREATEST_SIZE: u32 = 10_000;
 
-/// One line of the arithmetic.
+/// A line of the arithmetic.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
-    /// What is reckoned.
+    /// The name of the value.
     pub name: &'static str,
-    /// How, in figures.
+    /// The formula, with numbers.
     pub formula: String,
-    /// What comes out.
+    /// The value.
     pub value: f64,
-    /// Of what; empty for a plain number.
+    /// Its unit; empty for a plain number.
     pub unit: &'static str,
 }
 
-/// Which limit on connections it is.
+/// The kind of a limit on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bound {
@@ -42,7 +42,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -52,21 +52,21 @@ impl Bound {
     }
 }
 
-/// A limit on connections, and what is left of it.
+/// A limit on connections, and the part of it that is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ceiling {
-    /// Which.
+    /// Its kind.
     pub bound: Bound,
-    /// How many there may be.
+    /// The most connections allowed.
     pub limit: u32,
-    /// Of these, for privileged roles alone.
+    /// Connections kept for privileged roles.
     pub reserved: u32,
-    /// Of these, in use now by others than these pools.
+    /// Connections in use now by others than these pools.
     pub others: u32,
-    /// Of these, kept free for people and jobs.
+    /// Connections kept free for people and jobs.
     pub kept_free: u32,
-    /// What is kept free is a share of the whole, and grows with it.
+    /// Set if the connections kept free are a share of the limit, and grow with it.
     pub(super) keeps_a_share: bool,
 }
 
@@ -76,17 +76,17 @@ pub(super) fn usually_kept_free(slots: u32) -> u32 {
 }
 
 impl Ceiling {
-    /// For roles without privileges.
+    /// Returns the number of connections for roles without privileges.
     pub fn slots(&self) -> u32 {
         self.limit.saturating_sub(self.reserved)
     }
 
-    /// For these pools, all of them together.
+    /// Returns the number of connections for all these pools together.
     pub fn available(&self) -> u32 {
         self.slots().saturating_sub(self.others).saturating_sub(self.kept_free)
     }
 
-    /// What the limit would have to be for these pools to have so many.
+    /// Returns the limit that these pools would need to have so many.
     pub(super) fn needed_for(&self, connections: u32) -> u32 {
         let used = connections.saturating_add(self.others);
         let slots = match self.keeps_a_share {
@@ -98,20 +98,20 @@ impl Ceiling {
     }
 }
 
-/// Whether what is wanted can be had.
+/// Whether the server has enough connections for the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fit {
-    /// Every process gets what it wants, during a deploy too.
+    /// Every process gets the size it needs, during a deploy too.
     Fits,
-    /// Every process gets some, and fewer than it wants.
+    /// Every process gets some, and fewer than it needs.
     Short,
     /// There are more processes than connections.
     NotOneEach,
 }
 
 impl Fit {
-    /// Its stable name in snake case.
+    /// Returns its stable name in snake case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fits => "fits",
@@ -121,18 +121,18 @@ impl Fit {
     }
 }
 
-/// What comes out.
+/// The result of the arithmetic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sizing {
     /// How long a request holds a connection.
     pub(super) held: Duration,
     /// Connections in use on average, in one process; `None` if the rate is not known.
     pub(super) load: Option<f64>,
-    /// For each process.
+    /// The size for each process.
     pub(super) wanted: u32,
-    /// Together, at once.
+    /// All processes together, at once.
     pub(super) holders: u32,
-    /// Of the limit that leaves least.
+    /// The connections left by the lowest limit.
     pub(super) available: u32,
     pub(super) share: u32,
     pub(super) max_size: u32,
@@ -235,7 +235,7 @@ pub(super) fn with_bursts(load: f64) -> f64 {
     load + 2.0 * load.sqrt()
 }
 
-/// What all processes together would need if any could use any connection.
+/// Returns the connections that all processes together would need if any could use any connection.
 pub(super) fn wanted_together(load: f64, processes: u32) -> u32 {
     let all = load * f64::from(processes);
     whole_above((all / USE).max(with_bursts(all))) as u32

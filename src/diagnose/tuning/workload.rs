@@ -1,10 +1,10 @@
-//! What is asked of the pools.
+//! The workload that pools are sized for.
 
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// What is asked of the pools, and how many there are.
+/// The workload that pools are sized for, and the number of pools.
 #[must_use = "a workload changes nothing until `tune` is called with it"]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
@@ -20,15 +20,15 @@ pub struct Workload {
     pub(super) timeout: Duration,
 }
 
-/// More processes, or a higher rate, would be a slip of the keyboard.
+/// More processes, or a higher rate, would be a typing error.
 const MOST_PROCESSES: u32 = 1_000_000;
 const MOST_REQUESTS: f64 = 1e9;
 const MOST_OVERLAP: f64 = 100.0;
 const LONGEST_SERVICE: Duration = Duration::from_secs(86_400);
 
 impl Workload {
-    /// One process, a rate that is not known, one trivial statement a request, twice the processes during a deploy, and 10 s
-    /// for each question.
+    /// Returns the defaults: one process, an unknown rate, one trivial statement a request, twice the processes during a deploy, 10
+    /// s for each question.
     pub fn new() -> Self {
         Self {
             processes: 1,
@@ -44,58 +44,58 @@ impl Workload {
         }
     }
 
-    /// How many processes have a pool of this configuration. Default: 1.
+    /// Sets the number of processes that have a pool of this configuration. Default: 1.
     pub fn processes(self, processes: u32) -> Self {
         Self { processes, ..self }
     }
 
-    /// Requests a second of all processes together, at the busiest time. Default: not known, and then the size does not
-    /// follow from it.
+    /// Sets the requests a second of all processes together, at the busiest time. Default: unknown; the size then does not
+    /// depend on it.
     pub fn rate(self, rate: f64) -> Self {
         Self { rate: Some(rate), ..self }
     }
 
-    /// How many statements a request runs, one after the other, on the connection it holds. Default: 1.
+    /// Sets the number of statements that a request runs, one after the other, on the connection it holds. Default: 1.
     pub fn statements(self, statements: u32) -> Self {
         Self { statements, ..self }
     }
 
-    /// A statement to measure: one, without parameters. It is run in transactions that only read. Default: `select 1`.
+    /// Sets the statement to measure: one, without parameters. It is run in read-only transactions. Default: `select 1`.
     pub fn statement(self, statement: impl Into<String>) -> Self {
         Self { statement: Some(statement.into()), ..self }
     }
 
-    /// What a statement takes the server, the network left aside: instead of measuring one.
+    /// Sets the server's time for a statement, without the network; none is measured then.
     pub fn service_time(self, service_time: Duration) -> Self {
         Self { service_time: Some(service_time), ..self }
     }
 
-    /// How many times the usual number of processes there are during a deploy. Default: 2, all old ones beside all new ones.
+    /// Sets the factor by which there are more processes during a deploy. Default: 2, all old ones beside all new ones.
     pub fn overlap(self, overlap: f64) -> Self {
         Self { overlap, ..self }
     }
 
-    /// How many more processes there are during a deploy: instead of [`overlap`](Self::overlap).
+    /// Sets the number of further processes during a deploy, in place of [`overlap`](Self::overlap).
     pub fn overlap_processes(self, more: u32) -> Self {
         Self { overlap_processes: Some(more), ..self }
     }
 
-    /// Connections kept free for people and jobs, of the server's and the database's. Default: a tenth, and at least 3.
+    /// Sets the connections kept free for people and jobs, of the server's and the database's. Default: a tenth, and at least 3.
     pub fn reserve(self, connections: u32) -> Self {
         Self { reserve: Some(connections), ..self }
     }
 
-    /// Cores of the database's machine, which SQL does not tell: only for a note on how many statements can run at once.
+    /// Sets the cores of the database's machine, for a note on how many statements can run at once. SQL does not report them.
     pub fn database_cores(self, cores: u32) -> Self {
         Self { database_cores: Some(cores), ..self }
     }
 
-    /// How long each opening and each question may take. Default: 10 s.
+    /// Sets the time limit of each opening and each question. Default: 10 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Processes there may be at once.
+    /// Returns the number of processes that there may be at once.
     pub(super) fn holders(&self) -> u32 {
         match self.overlap_processes {
             Some(more) => self.processes.saturating_add(more),

@@ -45,7 +45,7 @@ pub(super) fn connection(subject: &Subject, evidence: &mut Evidence<'_>) -> Find
     ))
 }
 
-/// Nothing is asked of the server here: the connects go to a port of this machine on which nobody listens.
+/// The server is not used here: the connects go to a port of this machine on which no process listens.
 pub(super) fn retry(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding {
     const BASE: Duration = Duration::from_millis(100);
     /// Waking up late is the scheduler's doing, waking up early would be ours.

@@ -1,4 +1,4 @@
-//! What a check collects while it runs: its story for those who watch, figures, and complaints.
+//! The record of a check while it runs: steps for observers, measurements, and complaints.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, started.elapsed())
 }
 
-/// Looks again and again until something holds; `None` if it does not within `limit`, else how long it took.
+/// Polls until a condition holds; returns `None` if it does not within `limit`, else the time it took.
 pub(super) fn wait_until(limit: Duration, mut holds: impl FnMut() -> bool) -> Option<Duration> {
     let started = Instant::now();
     loop {

@@ -1,24 +1,24 @@
-//! What was found.
+//! The results of checks.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::verify::Check;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Everything it claims was measured to be so.
+    /// The claim was measured to be true.
     Passed,
-    /// Something was not so, or could not be measured.
+    /// A part of the claim was false, or could not be measured.
     Failed,
-    /// It was not run; the finding says why.
+    /// It was not run; the finding has the reason.
     Skipped,
 }
 
 impl Verdict {
-    /// The verdict's stable name.
+    /// Returns the verdict's stable name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -32,33 +32,33 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Figure {
-    /// What was measured, in snake case; unique within a check.
+    /// The name of the measurement, in snake case; unique within a check.
     pub name: &'static str,
-    /// How much.
+    /// The value.
     pub value: f64,
-    /// Of what: `ms`, `connections`, `per second`, ...
+    /// Its unit: `ms`, `connections`, `per second`, ...
     pub unit: &'static str,
 }
 
-/// What one check found.
+/// The result of one check, with its measurements.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CheckReport {
     /// The check.
     pub check: &'static Check,
-    /// How it ended.
+    /// Its result.
     pub verdict: Verdict,
-    /// One line: what was measured, or why it was not run.
+    /// One line: the measurement, or the reason why it was not run.
     pub finding: String,
-    /// What was not as it should be; not empty if it failed.
+    /// The parts of the claim that were false; not empty if it failed.
     pub complaints: Vec<String>,
     /// The numbers behind the finding.
     pub figures: Vec<Figure>,
-    /// How long it took.
+    /// The time it took.
     pub took: Duration,
 }
 
-/// What all checks found.
+/// The results of all checks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
@@ -68,17 +68,17 @@ pub struct Report {
     pub private: bool,
     /// Every check, in order.
     pub checks: Vec<CheckReport>,
-    /// How long it all took.
+    /// The time that all checks took.
     pub took: Duration,
 }
 
 impl Report {
-    /// Whether every check that applies to this server passed.
+    /// Returns whether every check that applies to this server passed.
     pub fn passed(&self) -> bool {
         self.count(Verdict::Failed) == 0 && self.count(Verdict::Passed) > 0
     }
 
-    /// How many checks ended so.
+    /// Returns the number of checks with this result.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.checks.iter().filter(|c| c.verdict == verdict).count()
     }

@@ -13,20 +13,20 @@ const DATABASE: &str = "shop";
 /// Small, so that a scene can fill it.
 const MAX_CONNECTIONS: u32 = 20;
 
-/// What [`verify`](super::verify()) looks at.
+/// The database that [`verify`](super::verify()) checks.
 #[derive(Debug)]
 pub enum Subject {
-    /// Somebody's database: only harmless checks run there.
+    /// A database in use: only harmless checks run there.
     Database(Box<PoolConfig>),
     /// A private server, to which anything may be done.
     Private(EmbeddedPostgres),
 }
 
 impl Subject {
-    /// A private server, started now from the PostgreSQL that is installed.
+    /// Starts a private server from the PostgreSQL that is installed.
     ///
     /// # Errors
-    /// There is none, or it does not start: the error says what was looked at and what to install.
+    /// There is none, or it does not start: the error names the folders that were searched and the package to install.
     pub fn private() -> Result<Self, embedded::Error> {
         let server = EmbeddedPostgres::builder()
             .max_connections(MAX_CONNECTIONS)
@@ -36,7 +36,7 @@ impl Subject {
         Ok(Self::Private(server))
     }
 
-    /// The server, if it is a private one.
+    /// Returns the server, if it is a private one.
     pub fn server(&self) -> Option<&EmbeddedPostgres> {
         match self {
             Self::Database(_) => None,
@@ -73,7 +73,7 @@ impl Subject {
     }
 }
 
-/// Where an ordinary client finds a private server.
+/// Returns the connection string of a private server for an ordinary client.
 pub(super) fn url(server: &EmbeddedPostgres) -> String {
     server.url_for(ROLE, DATABASE)
 }

@@ -10,27 +10,27 @@ use super::{checks, scenarios};
 use crate::embedded::EmbeddedPostgres;
 use crate::pool::Pool;
 
-/// One check: what it claims, and how it is put to the test.
+/// A check: a claim, and its test.
 pub struct Check {
     /// Its stable name in snake case.
     pub name: &'static str,
     /// Its name for people.
     pub title: &'static str,
-    /// What it claims: the promise that is put to the test.
+    /// The claim that is tested.
     pub claim: &'static str,
     kind: Kind,
 }
 
-/// What a check may do to the server.
+/// The effect that a check may have on the server.
 enum Kind {
-    /// Nothing that anybody would notice.
+    /// None that other clients would notice.
     Harmless(fn(&Subject, &mut Evidence<'_>) -> Finding),
-    /// Anything, so it must be a private one.
+    /// Any, so it must be a private one.
     Scene(fn(&Subject, &EmbeddedPostgres, &mut Evidence<'_>) -> Finding),
 }
 
 impl Check {
-    /// Whether it disturbs the server, and so runs only on a private one.
+    /// Returns whether it disturbs the server, and so runs only on a private one.
     pub fn is_scene(&self) -> bool {
         matches!(self.kind, Kind::Scene(_))
     }
@@ -112,17 +112,17 @@ pub static CHECKS: &[Check] = &[
     },
 ];
 
-/// Who watches a verification. All methods have an empty default.
+/// An observer of a verification. All methods have an empty default.
 pub trait Observer {
     /// A check begins.
     fn begins(&mut self, _check: &'static Check) {}
-    /// What happens now, in the check that has begun.
+    /// The present step of the check that has begun.
     fn tells(&mut self, _story: &str) {}
     /// A check has ended, or was skipped without having begun.
     fn ends(&mut self, _report: &CheckReport) {}
 }
 
-/// An observer that says nothing.
+/// An observer that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

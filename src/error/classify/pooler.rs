@@ -1,11 +1,11 @@
-//! What poolers say, by their words: they use one SQLSTATE for many things, and each its own.
+//! The messages of poolers, told apart by their words: they use one SQLSTATE for many things, and each its own.
 //!
 //! The words count only in a message that names no routine. Every error of PostgreSQL names one, also where a pooler passes it
 //! on, and none of a pooler's own does. So a server's text, or a text that a caller raised, is never taken for a pooler's.
 
 use crate::error::{ErrorKind, ServerMessage, sqlstate};
 
-/// What a pooler's message means.
+/// The meaning of a pooler's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::error) enum PoolerAnswer {
     /// Every place is taken. The request reached no server.

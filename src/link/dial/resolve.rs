@@ -15,7 +15,8 @@ use crate::sys::process_local::ProcessLocal;
 use crate::sys::sync::{Condvar, Mutex};
 use crate::sys::thread::Thread;
 
-/// The addresses, which include the zone of a link-local one and no port, or a failure's text with the system's error number where it has one (out of descriptors, say).
+/// The addresses, which include the zone of a link-local one and no port, or a failure's text with the system's error number where
+/// it has one (out of descriptors, say).
 type Answer = Result<Vec<SocketAddr>, (String, Option<i32>)>;
 
 #[derive(Default)]

@@ -24,7 +24,7 @@ use super::{openssl_error, tls_error, unreadable};
 use crate::config::settings::{SslCertMode, TlsSettings};
 use crate::error::Error;
 
-/// What became of the client's certificate in a handshake.
+/// The use of the client's certificate in a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ClientCertificate {

@@ -1,4 +1,4 @@
-//! What becomes of a connection that came back.
+//! The decision about a connection that was returned.
 
 use crate::link::checkouts::Requests;
 use crate::pool::telemetry::stats::CloseReason;

@@ -19,7 +19,7 @@ const STATE_SQL: &str = state!();
 /// All of `DISCARD ALL`, which cannot be part of a message with other statements itself.
 const DISCARD_SQL: &str = concat!("deallocate all; discard plans; ", state!());
 
-/// What came of a reset.
+/// The outcome of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::pool) enum Reset {
     Done,

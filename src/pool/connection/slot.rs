@@ -28,7 +28,7 @@ pub(in crate::pool) struct SlotLease {
     shared: Arc<Shared>,
 }
 
-/// What a pool's slots have in common.
+/// The state that a pool's slots share.
 struct Shared {
     /// One thread at a time asks r2d2: its own lock is never waited for, as [`SlotThread`] explains.
     blocks: Mutex<Blocks>,

@@ -28,7 +28,7 @@ struct ServerState<P> {
     pools: Vec<Weak<P>>,
 }
 
-/// What changed when a server was reached.
+/// The changes when a server was reached.
 pub(in crate::pool) struct Reached {
     /// More connections may be opened at once.
     pub(in crate::pool) ramp_rose: bool,

@@ -20,10 +20,10 @@ use crate::session::RawSession;
 /// A connection checked out of a [`Pool`](crate::Pool); returned when dropped.
 ///
 /// Its methods have the names and shapes of `postgres::Client`, so that code written for one compiles with another type. The
-/// connection is cleaned before the next caller gets it: an open or failed transaction is rolled back, an unfinished result
-/// or COPY is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), `client_encoding` is UTF-8 again, a
-/// cancel request that is still under way is waited for; all off this thread. Other session settings (`SET`, advisory locks,
-/// temporary tables) stay unless the option `session_reset` is on: reset what you set, or [`discard`](Self::discard) the connection.
+/// connection is cleaned before the next caller gets it: an open or failed transaction is rolled back, an unfinished result or COPY
+/// is cancelled and drained, a session that listens is made to stop (`UNLISTEN *`), `client_encoding` is UTF-8 again, a cancel
+/// request that is still under way is waited for; all off this thread. Other session settings (`SET`, advisory locks, temporary
+/// tables) stay unless the option `session_reset` is on: reset what you set, or [`discard`](Self::discard) the connection.
 ///
 /// Dropping never blocks on the network.
 ///

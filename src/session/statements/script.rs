@@ -13,8 +13,8 @@ impl RawSession<'_> {
     /// reply.
     ///
     /// # Errors
-    /// The server's for the first statement that fails; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a COPY; the same as for a
-    /// query when the deadline passes or the connection is lost.
+    /// The server's for the first statement that fails; [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) for a COPY; the same as for
+    /// a query when the deadline passes or the connection is lost.
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {

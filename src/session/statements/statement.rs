@@ -7,8 +7,8 @@ use crate::error::{Error, Phase, Result};
 use crate::session::exchange::request::Param;
 use crate::session::transfer::result::Column;
 
-/// A statement and its description, as [`RawSession::prepare`](crate::session::RawSession::prepare) made it. It belongs to no connection
-/// and no pool: each connection prepares it at its first use there, and again when necessary. Cheap to clone.
+/// A statement and its description, as [`RawSession::prepare`](crate::session::RawSession::prepare) made it. It belongs to no
+/// connection and no pool: each connection prepares it at its first use there, and again when necessary. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Statement(Arc<Described>);
 

@@ -22,7 +22,7 @@ fn queue(size: u32) -> Queue {
     Arc::new(Admission::new(size, EffectiveLimit::new(size, pace, None)))
 }
 
-/// One who waits as long as it takes; perhaps one who has waited so long already that he may not be passed.
+/// A waiter without a limit; perhaps one that has waited so long already that it may not be passed.
 fn patient() -> Request {
     let now = Instant::now();
     let since =
@@ -30,7 +30,7 @@ fn patient() -> Request {
     Request { since, deadline: now + HOUR, opens_from: None, backs_off: false, is_new: false }
 }
 
-/// One whose time is up as soon as he has queued.
+/// A waiter whose time is up as soon as it has queued.
 fn hasty() -> Request {
     Request { deadline: Instant::now(), ..patient() }
 }
@@ -101,7 +101,7 @@ pub(crate) fn everybody_who_waits_is_served() {
     at_rest(&queue);
 }
 
-/// A waiter who gives up takes nothing with him.
+/// A waiter that gives up takes nothing.
 pub(crate) fn one_who_gives_up_loses_nothing() {
     let queue = queue(2);
     let requests: [fn() -> Request; 4] = [patient, hasty, patient, hasty];
@@ -109,7 +109,7 @@ pub(crate) fn one_who_gives_up_loses_nothing() {
     at_rest(&queue);
 }
 
-/// Few may open at once, and everyone gets his turn.
+/// Few may open at once, and every caller gets its turn.
 pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
     let queue = queue(2);
     queue.allow_at_once(1);
@@ -117,7 +117,7 @@ pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
     at_rest(&queue);
 }
 
-/// One who opens lets the next begin, not only when he gives his connection back.
+/// A caller that has opened lets the next begin, before it returns its connection.
 pub(crate) fn two_who_keep_what_they_opened_both_open() {
     let queue = queue(2);
     queue.allow_at_once(1);

@@ -12,7 +12,7 @@ fn notify(channel: &str) {
     Observer::of(server()).0.batch_execute(&format!("notify {channel}, 'late'")).unwrap();
 }
 
-/// What the next caller is told, and to how many channels its session listens.
+/// The notifications that the next caller receives, and the number of channels its session listens to.
 fn told_next(pool: &Pool) -> (Option<holdfast::session::Notification>, i64) {
     let mut conn = pool.get().unwrap();
     let mut raw = conn.raw().unwrap();

@@ -1,4 +1,4 @@
-//! Who is told at once that waiting is of no use.
+//! Load shedding: callers that are rejected at once.
 
 use std::thread;
 use std::time::{Duration, Instant};

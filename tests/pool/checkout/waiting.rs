@@ -1,4 +1,4 @@
-//! The queue: order, ageing, and that whatever frees capacity wakes whoever waits for it.
+//! The queue: order, ageing, and that freed capacity wakes a waiter.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

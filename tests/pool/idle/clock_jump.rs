@@ -1,4 +1,4 @@
-//! A process that was frozen: what it holds is old, its sessions may be gone, and nobody who uses the pool notices.
+//! A process that was frozen: its sessions may be gone, and callers of the pool do not notice.
 //!
 //! The process is a copy of this program, stopped and continued by signals.
 

@@ -1,4 +1,4 @@
-//! `keepalive_interval`: idle connections prove themselves in the background, in nobody's way.
+//! `keepalive_interval`: idle connections are validated in the background, without delaying callers.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The primary moves: writes go on at the new one, and nobody writes to a server that only reads without being told.
+//! The primary moves: writes go on at the new one, and a caller that writes to a read-only server gets an error.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,7 +171,7 @@ struct Demoted {
 
 fn demoted(name: &str, change: impl FnOnce(PoolConfig) -> PoolConfig) -> Demoted {
     let (primary, standby) = pair();
-    // Nothing but what is seen makes a connection prove itself.
+    // Only evidence makes the pool validate a connection.
     let config = config(name, [&primary, &standby], "read-write").max_size(3).validate_after_idle(HOUR);
     let pool = Pool::new(change(config)).unwrap();
     let (held, idle) = ([pool.get().unwrap(), pool.get().unwrap()], pool.get().unwrap());

@@ -1,4 +1,4 @@
-//! Several pools on one server: each keeps to its share, and nobody is left outside.
+//! Several pools on one server: each keeps to its share, and none is left without a slot.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -139,7 +139,7 @@ fn waiting_for_a_slot_ends_with_the_time_of_the_call() {
     assert!(elapsed >= ms(1200) && elapsed < ms(4000), "{elapsed:?}");
     // The first refusal, the last, and perhaps a try that was cut short.
     assert!((2..=3).contains(&error.attempts().len()), "{error}");
-    // Who says how often to try is told after as many tries.
+    // A call with a number of retries of its own fails after that many.
     let error = pool.get_with(0, None).unwrap_err();
     assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::ServerFull, 1), "{error}");
 }

@@ -19,7 +19,7 @@ fn without_a_cache(bouncer: &PgBouncer) -> Pool {
     Pool::new(config(bouncer).statement_cache(0).max_size(6)).unwrap()
 }
 
-/// Runs `work` on six threads at once, fifty times on each; it is told which.
+/// Runs `work` on six threads at once, fifty times on each; its argument is the number of the thread.
 fn crowd(work: impl Fn(i32, i32) + Sync) {
     thread::scope(|scope| {
         for worker in 0..6 {

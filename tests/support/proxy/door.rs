@@ -27,7 +27,7 @@ const BACKLOG: i32 = 1024;
 /// A connect on this machine takes microseconds, so what has taken this long gets no answer.
 const NO_ANSWER: Duration = Duration::from_millis(100);
 
-/// The door's thread: moves the door as it is told, and lets in whom it may.
+/// The door's thread: opens and closes the door as requested, and accepts connections while it is open.
 pub(super) fn keep(shared: &Arc<Shared>, port: u16, listener: TcpListener, mut woken: &UnixStream) {
     let mut listener = Some(listener);
     let mut fillers = Vec::new();

@@ -1,7 +1,7 @@
 'use strict'
 
 // Loads the addon. Every place is named by a literal, so that bundlers and tracers (webpack, ncc, @vercel/nft, Next.js) find the
-// file: what they cannot read they leave out. The literals stand in `try`, which tells them that some are not there.
+// file: what they cannot read they leave out. The literals stand in `try`, by which they know that some are not there.
 
 const { platformName, packageName } = require('./platform')
 

@@ -1,7 +1,7 @@
 'use strict'
 
-// Channels of node:diagnostics_channel, for tracing: each query and each checkout of a client is told of as it begins and as it ends, with
-// a context that stays the same object. Nothing of it is done while no one has subscribed.
+// Channels of node:diagnostics_channel, for tracing: each query and each checkout of a client is told of as it begins and as it
+// ends, with a context that stays the same object. Nothing of it is done while no one has subscribed.
 
 const diagnostics = require('node:diagnostics_channel')
 

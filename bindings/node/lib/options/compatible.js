@@ -1,7 +1,7 @@
 'use strict'
 
-// The option `compatible: 'pg'`: node-postgres' defaults, wherever this package's differ on purpose. What the program gives itself comes
-// before them.
+// The option `compatible: 'pg'`: node-postgres' defaults, wherever this package's differ on purpose. What the program gives itself
+// comes before them.
 
 const HOUR = 3_600_000
 

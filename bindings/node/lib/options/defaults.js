@@ -1,6 +1,7 @@
 'use strict'
 
-// node-postgres' defaults, which a program may set before it makes pools and clients: what neither an option nor the environment says.
+// node-postgres' defaults, which a program may set before it makes pools and clients: what neither an option nor the environment
+// says.
 
 const types = require('pg-types')
 const { settings } = require('../values')

@@ -1,7 +1,7 @@
 'use strict'
 
-// How long a request waits for a connection. `connectionTimeoutMillis` is the limit of the whole: the queue, opening, retries and the
-// waits between them. `connectionTimeout` is the limit of one attempt.
+// How long a request waits for a connection. `connectionTimeoutMillis` is the limit of the whole: the queue, opening, retries and
+// the waits between them. `connectionTimeout` is the limit of one attempt.
 
 const DEFAULT_WHOLE_MILLIS = 8000
 /** As node-postgres has it, 0 is no limit; an hour comes near that for one attempt. */

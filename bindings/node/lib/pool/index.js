@@ -382,7 +382,7 @@ class Pool extends PoolOpening {
       this._handle = NONE
     }
     for (const client of this._clients.values()) this._forget(client)
-    // What was closed is told before the end is.
+    // The event about the closed connection comes before the end's.
     await new Promise(setImmediate)
     this.ended = true
     clearInterval(this._hold)

@@ -37,8 +37,8 @@ class PoolOpening extends PoolMetrics {
   }
 
   /**
-   * What is wrong with where it leads to, or with a file, is said by the first query, as in node-postgres: builds import modules without the environment
-   * that they run in. An option that can never work is refused at once.
+   * What is wrong with where it leads to, or with a file, is said by the first query, as in node-postgres: builds import modules
+   * without the environment that they run in. An option that can never work is refused at once.
    */
   _openEarly() {
     try {

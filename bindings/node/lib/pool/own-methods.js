@@ -1,7 +1,7 @@
 'use strict'
 
-// Methods that a program has put over this package's, by a subclass or a patch, as tenants' wrappers and tracers do. They answer by a
-// callback or by a promise.
+// Methods that a program has put over this package's, by a subclass or a patch, as tenants' wrappers and tracers do. They answer by
+// a callback or by a promise.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 

@@ -145,7 +145,7 @@ class Query {
     if (signal === undefined) return
     this.onAbort = () => {
       cancel(this.number)
-      // The statement ends as soon as the server has heard of it; whoever waits need not.
+      // The statement ends as soon as the server has received the request; callers need not wait for it.
       if (!this.over) this.fail(signal.reason)
     }
     signal.addEventListener('abort', this.onAbort, { once: true })

@@ -1,6 +1,6 @@
 'use strict'
 
-// Rows of a large result in portions: the server is held back while nobody asks for more.
+// Rows of a large result in portions: the server is held back while no more are read.
 
 const { addon, promise } = require('../native')
 const { decodeResult, Result } = require('../decode')
@@ -75,7 +75,7 @@ class Reader {
     if (fault) throw fault
     const encoded = encodeValues(values)
     const stream = await this._call((tag) => addon.openStream(this._client._handle, tag, text, encoded.buffer, encoded.count, FORMAT.automatic))
-    // Abandoned meanwhile: then nobody else would free it.
+    // Abandoned meanwhile: nothing else would free it.
     if (this.over) addon.freeStream(stream)
     else this._stream = stream
   }

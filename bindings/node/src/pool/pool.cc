@@ -97,7 +97,7 @@ napi_value open_pool(napi_env env, napi_callback_info info)
     return make(env, self.add(HandleKind::pool, kept));
 }
 
-// (pool): closes it if nobody else has it.
+// (pool): closes it if it has no other owner.
 napi_value free_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
@@ -109,7 +109,7 @@ napi_value free_pool(napi_env env, napi_callback_info info)
 napi_value close_pool(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);
-    // Until it is closed it tells what happens.
+    // It sends events until it is closed.
     std::shared_ptr<SharedPool> held(
         static_cast<SharedPool *>(runtime(env).remove(arguments.integer(0), HandleKind::pool)));
     if (held == nullptr)
@@ -154,8 +154,8 @@ napi_value submitted(napi_env env, Runtime &self, int32_t tag, holdfast_status s
     return make(env, static_cast<double>(request));
 }
 
-// (pool, tag, text, parameters, count, format, idempotent, retries, deadline, limit of the wait) -> number of the request, or what is
-// wrong.
+// (pool, tag, text, parameters, count, format, idempotent, retries, deadline, limit of the wait) -> number of the request, or what
+// is wrong.
 napi_value submit_query(napi_env env, napi_callback_info info)
 {
     Arguments arguments(env, info);

@@ -20,7 +20,7 @@ std::map<std::string, Shared> &shared_pools()
     return *pools;
 }
 
-// Under the lock: one more has the pool of this name, with a handle of his own. false if there is none that is open.
+// Under the lock: adds an owner of the pool of this name, with a handle of its own. false if no open pool has it.
 bool join(const std::string &name, Shared &own)
 {
     auto found = shared_pools().find(name);

@@ -19,7 +19,7 @@ class SharedPool {
     static SharedPool *share(std::unique_ptr<SharedPool> own);
 
     holdfast_pool *pool() const { return pool_; }
-    // No longer one of those who share it. Whether nobody does any more.
+    // Removes an owner. Returns whether none is left.
     bool leave();
 
   private:

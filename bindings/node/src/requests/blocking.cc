@@ -14,8 +14,8 @@ void on_a_thread(napi_env env, int32_t tag, std::function<Outcome()> work)
     auto kept = std::make_shared<std::function<Outcome()>>(std::move(work));
     auto run = [mailbox, tag, kept]() {
         Outcome outcome = (*kept)();
-        // What the work holds is dropped before its end is told: a stream that this thread still held would keep its connection from
-        // what JavaScript submits next.
+        // What the work holds is dropped before its end is reported: a stream that this thread still held would keep its connection
+        // from what JavaScript submits next.
         *kept = nullptr;
         mailbox->send({MessageKind::done, tag, outcome.first, std::move(outcome.second)});
     };
@@ -65,7 +65,7 @@ napi_value open_stream(napi_env env, napi_callback_info info)
                                        &stream, &error);
         if (status != HOLDFAST_STATUS_OK)
             return failed(status, error);
-        // Freed when nobody took it over: the environment may be gone.
+        // Freed when no one has taken it over: the environment may be gone.
         std::shared_ptr<holdfast_stream> kept(stream, holdfast_stream_free);
         return {status, [kept](napi_env env, Runtime &self) {
                     return make(env, self.add(HandleKind::stream, new std::shared_ptr<holdfast_stream>(kept)));

@@ -7,7 +7,7 @@ use holdfast::diagnose::{
 };
 use serde_json::{Value, json};
 
-/// One document for a whole examination.
+/// Returns the document of an examination.
 pub(crate) fn examination(examination: &Examination) -> Value {
     json!({
         "schema": "holdfast.diagnose.v1",

@@ -1,4 +1,4 @@
-//! What was seen so far, for lines over time.
+//! The samples so far, for lines over time.
 
 use std::collections::VecDeque;
 

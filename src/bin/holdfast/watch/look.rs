@@ -1,10 +1,10 @@
-//! What one look shows: of the server, of pools.
+//! One sample: of the server, of pools.
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-/// What one look shows.
+/// One sample.
 #[derive(Clone)]
 pub(super) struct Look {
     pub(super) at: SystemTime,
@@ -20,7 +20,7 @@ impl Look {
     }
 }
 
-/// What the database says of itself and its sessions.
+/// The database's state and sessions.
 #[derive(Clone, Default)]
 pub(super) struct ServerLook {
     pub(super) target: String,
@@ -30,7 +30,7 @@ pub(super) struct ServerLook {
     pub(super) sessions: Vec<Session>,
 }
 
-/// One session of a client, but the one that looks.
+/// A session of a client, other than this program's own.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) pid: i32,
@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub(super) user: String,
     /// Empty where it is hidden from the role that looks.
     pub(super) state: String,
-    /// Of the statement, or of being idle.
+    /// The time since the statement began, or since the session became idle.
     pub(super) since: Duration,
     pub(super) waits_for_lock: bool,
     /// Without its literals.
@@ -123,7 +123,7 @@ fn group(sessions: &[Session], key: impl Fn(&Session) -> (String, String)) -> Ve
     groups.into_values().collect()
 }
 
-/// What a pool says at its metrics address.
+/// A pool's state, as its metrics address reports it.
 #[derive(Clone)]
 pub(super) struct PoolLook {
     pub(super) address: String,

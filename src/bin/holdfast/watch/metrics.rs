@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A document has some kilobytes.
 const LARGEST: u64 = 4 << 20;
 
-/// Where pools serve their metrics.
+/// The addresses at which pools serve their metrics.
 pub(super) struct Addresses {
     agent: Agent,
     addresses: Vec<String>,

@@ -1,4 +1,4 @@
-//! One look as plain text, where there is no terminal to draw on.
+//! One sample as plain text, where there is no terminal to draw on.
 
 use std::time::Duration;
 

@@ -43,7 +43,7 @@ fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
 }
 
-/// Becomes true when somebody wants the program to end.
+/// Becomes true when a signal ends the program.
 pub(super) fn told_to_end() -> io::Result<Arc<AtomicBool>> {
     let told = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {

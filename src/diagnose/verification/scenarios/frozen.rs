@@ -14,7 +14,7 @@ const STATEMENT_DEADLINE: Duration = Duration::from_millis(300);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// How late a call may come back: a busy machine's scheduler, and a wide margin.
 const LATE: Duration = Duration::from_millis(500);
-/// What a drop may take: it must not wait for a network, but it may lose the processor for a moment.
+/// The time limit of a drop: it must not wait for a network, but it may lose the processor for a moment.
 const DROP_LIMIT: Duration = Duration::from_millis(100);
 const CALLERS: usize = 8;
 
@@ -38,7 +38,7 @@ pub(in crate::diagnose) fn frozen(
     let mut conn = pool.get()?;
     let parked = pool.get()?;
     drop(parked);
-    // Long enough for the parked one to have to prove itself.
+    // Long enough that the idle one has to be validated.
     thread::sleep(Duration::from_millis(600));
 
     evidence.tell("SIGSTOP to every process of the server; a statement with a deadline of 300 ms");

@@ -65,7 +65,7 @@ fn orders(server: &EmbeddedPostgres) -> Result<Vec<String>, Fault> {
 }
 
 /// How many acknowledged orders (of one) the same story costs with a pool that does not clean up: the next caller's
-/// session ends, and with it the transaction that he never knew he was in.
+/// session ends, and with it the transaction that it was never aware of.
 fn plain_pool_loses_it(server: &EmbeddedPostgres) -> Result<u32, Fault> {
     let config: postgres::Config = target::url(server).parse()?;
     let pool = r2d2::Pool::builder()

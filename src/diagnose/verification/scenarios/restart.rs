@@ -22,10 +22,10 @@ const AFTER: Duration = Duration::from_secs(4);
 const STEP: Duration = Duration::from_millis(100);
 /// Back, as a share of the rate before.
 const BACK: f64 = 0.9;
-/// What the rate must come back to, in its best step: low, because the machine may have got other things to do meanwhile.
+/// The rate to be reached again, in the best step: low, because the machine may have got other work meanwhile.
 const ENOUGH: f64 = 0.25;
 
-/// What one writer saw, in times since the start.
+/// The observations of one writer, in times since the start.
 #[derive(Default)]
 struct Diary {
     written: Vec<Duration>,

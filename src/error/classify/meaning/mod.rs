@@ -7,7 +7,7 @@
 use super::pooler::PoolerAnswer;
 use crate::error::{ErrorKind, Phase, ServerMessage, is_transaction_conflict, sqlstate};
 
-/// What a message means.
+/// The meaning of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::error) struct Meaning {
     pub(in crate::error) kind: ErrorKind,
