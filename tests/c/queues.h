@@ -34,6 +34,22 @@ static inline holdfast_queue *open_queue(uint32_t capacity)
     return queue;
 }
 
+static inline holdfast_connection *acquire(holdfast_pool *pool)
+{
+    holdfast_connection *connection;
+    holdfast_error *error;
+    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
+    return connection;
+}
+
+/* Runs statements that have to succeed on a connection of the pool. */
+static inline void pool_script(holdfast_pool *pool, const char *sql)
+{
+    holdfast_connection *connection = acquire(pool);
+    script(connection, sql);
+    holdfast_connection_release(connection);
+}
+
 static inline uint64_t submit(holdfast_pool *pool, holdfast_queue *queue, uint64_t tag, const char *sql)
 {
     holdfast_error *error;

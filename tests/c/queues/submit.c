@@ -26,22 +26,6 @@ static void expect_nothing_but_success(holdfast_queue *queue, int32_t kind)
     CHECK(done.connection == NULL);
 }
 
-static holdfast_connection *acquire(holdfast_pool *pool)
-{
-    holdfast_connection *connection;
-    holdfast_error *error;
-    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
-    return connection;
-}
-
-static void pool_script(holdfast_pool *pool, const char *sql)
-{
-    holdfast_connection *connection = acquire(pool);
-    holdfast_error *error;
-    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
-    holdfast_connection_release(connection);
-}
-
 static void prepared_statements_run_anywhere(holdfast_pool *pool)
 {
     holdfast_queue *queue = open_queue(200);

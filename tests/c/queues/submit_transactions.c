@@ -3,22 +3,6 @@
 
 #include <pthread.h>
 
-static holdfast_connection *acquire(holdfast_pool *pool)
-{
-    holdfast_connection *connection;
-    holdfast_error *error;
-    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
-    return connection;
-}
-
-static void pool_script(holdfast_pool *pool, const char *sql)
-{
-    holdfast_connection *connection = acquire(pool);
-    holdfast_error *error;
-    OK(holdfast_connection_script(connection, sql, HOLDFAST_NUL, NULL, &error));
-    holdfast_connection_release(connection);
-}
-
 /* The work of a submitted transaction, and the counts of its runs and frees. */
 typedef struct {
     const char *first;  /* The statement of its first run. */
