@@ -49,7 +49,7 @@ impl LogLevel {
 pub struct LogRecord<'a> {
     /// How much it matters.
     pub level: LogLevel,
-    /// What happened, in one line: control characters in what a server or another session has said are escaped. Never holds a
+    /// The event in one line: control characters in what a server or another session has said are escaped. Never holds a
     /// secret.
     pub message: &'a str,
     /// The pool's name and target, or its target alone if it has no name.
@@ -60,7 +60,7 @@ pub struct LogRecord<'a> {
 }
 
 impl LogRecord<'_> {
-    /// What the record says in single values, such as `attempt`, `kind` or `connection`, with their names.
+    /// The values of the record, such as `attempt`, `kind` or `connection`, with their names.
     pub fn fields(&self) -> impl Iterator<Item = (&str, String)> {
         self.fields.iter().map(|(name, value)| (*name, value.to_string()))
     }

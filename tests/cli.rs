@@ -155,7 +155,7 @@ fn options_with_a_word_lists_what_mentions_it() {
 #[test]
 fn a_shell_completes_subcommands_and_options() {
     let script = stdout(&holdfast(&["completions", "bash"]));
-    // What bash itself does when somebody presses the tabulator.
+    // What bash itself does when the tabulator is pressed.
     let complete = |words: &str| {
         let run = format!(
             "{script}\nCOMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))\n\
@@ -172,7 +172,7 @@ fn a_shell_completes_subcommands_and_options() {
     }
 }
 
-/// As `man` does, with every warning there is. Where it is not installed, nobody reads manual pages either.
+/// As `man` does, with every warning there is. Where it is not installed, manual pages are not read either.
 fn assert_formats(page: &std::path::Path) {
     let groff = Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(page).output();
     let Ok(output) = groff else { return };

@@ -1,4 +1,4 @@
-//! What the wrapper for C++ promises: the programs in `tests/cpp`, compiled against `bindings/cpp/holdfast.hpp` by every
+//! The promises of the wrapper for C++: the programs in `tests/cpp`, compiled against `bindings/cpp/holdfast.hpp` by every
 //! compiler that is there, run on a real server; and that wrapper and C header agree.
 
 #[allow(dead_code)]
@@ -133,7 +133,7 @@ fn run_every_way(name: &str) {
     let source = root().join("tests/cpp").join(name).with_extension("cpp");
     for way in RUN.into_iter().filter(Way::exists) {
         let program = link(way.begin(), &[&source], &format!("cpp-{name}-{}", way.name));
-        // A program must not depend on the environment of whoever runs the tests.
+        // A program must not depend on the environment in which the tests run.
         toolchain::bounded(program)
             .arg(server().url())
             .env("LD_LIBRARY_PATH", library())

@@ -286,7 +286,7 @@ fn what_the_configuration_says_about_servers_is_not_looked_at() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
-/// What each statement came to: its tags or its SQLSTATE, and what was remarked on the way.
+/// The outcome of each statement: its tags or its SQLSTATE, and its notices.
 #[cfg(feature = "embedded")]
 fn story(pool: &Pool, failing: &str) -> Vec<String> {
     const STATEMENTS: [&str; 27] = [

@@ -1,4 +1,4 @@
-//! What fleets of pools promise each other, by simulation of the library's own decisions: see `docs/fleet.md`.
+//! The promises of fleets of pools, by simulation of the library's own decisions: see `docs/fleet.md`.
 
 #[allow(dead_code)]
 mod error {

@@ -1,6 +1,6 @@
 //! Nothing is left after the last handle of a pool is dropped: no memory, as valgrind sees it.
 //!
-//! A program without a test harness, so that valgrind sees the library's allocations and nobody else's.
+//! A program without a test harness, so that valgrind sees the library's allocations and no others.
 
 use std::env;
 use std::process::{Command, exit};

@@ -68,7 +68,7 @@ fn the_size_follows_from_what_was_measured_and_the_steps_add_up() {
     let in_use = 200.0 * held_ms / 1e3;
     assert!((step(&advice, "in use on average, L = rate x W") - in_use).abs() < 0.001);
     assert_eq!(step(&advice, "for bursts"), (in_use + 2.0 * in_use.sqrt()).ceil());
-    // Of 97 slots a tenth is kept free; nobody else is there.
+    // Of 97 slots a tenth is kept free; there are no other sessions.
     assert_eq!((step(&advice, "available"), step(&advice, "processes at once")), (87.0, 6.0));
     assert_eq!(step(&advice, "a share for each"), 14.0);
     assert_eq!(pool_setting(&advice, "max_size"), step(&advice, "for bursts").to_string());

@@ -30,7 +30,7 @@
 // - It costs what the calls in C cost. Handles are one pointer wide, and running a statement with parameters and reading its
 //   result allocates nothing on this side of the library. Exceptions: what says so in its comment, and errors.
 // - No exception ever passes through the library. What functions given to it throw is caught on the way in and, where
-//   there is somebody to throw it to, thrown again on the way out, unchanged.
+//   there is a caller to throw it to, thrown again on the way out, unchanged.
 // - It needs libholdfast (pkg-config holdfast, or find_package(holdfast) and holdfast::cpp), whose ABI is that of C. Nothing
 //   of this header is part of that ABI, so compilers and versions of C++ may be mixed.
 //

@@ -344,7 +344,7 @@ pub(crate) struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Those of a server that needs none, within this process.
+    /// Returns the settings for a server within this process, which needs none.
     pub(crate) fn within_process(application_name: Option<String>) -> Self {
         let name = "echo".to_owned();
         Self {

@@ -180,7 +180,7 @@ impl Connector {
     }
 }
 
-/// What two pools must have in common to find the same server in or out of reach.
+/// The part of the configuration that two pools must share for one to learn from the other whether the server can be reached.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Reachability {
     /// Without the password callback, which would be kept alive.

@@ -1,4 +1,4 @@
-//! Files of a private server, handled so that nobody who can write into the server's folder can have root write, read or give
+//! Files of a private server, handled so that no user who can write into the server's folder can have root write, read or give
 //! away another file through a link.
 //!
 //! What is written here lies beside the server's own folder, in folders that belong to this process's user alone; what the

@@ -34,7 +34,7 @@ pub(super) struct Launch {
     pub(super) settings: Arc<Settings>,
     pub(super) port: u16,
     pub(super) host: String,
-    /// Of `postgres`, and of all roles that have none of their own.
+    /// The password of `postgres`, and of all roles that have none of their own.
     pub(super) password: String,
     /// Roles with a password of their own.
     pub(super) roles: Vec<(String, String)>,

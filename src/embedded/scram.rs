@@ -12,8 +12,8 @@ use openssl::sign::Signer;
 
 const ITERATIONS: usize = 1;
 
-/// What goes behind `PASSWORD` in a statement: the verifier, or the password itself where the server has to make it, since what
-/// is not ASCII has to be normalized first (SASLprep).
+/// Returns the text behind `PASSWORD` in a statement: the verifier, or the password itself where the server has to make it, since
+/// what is not ASCII has to be normalized first (SASLprep).
 pub(super) fn stored(password: &str) -> String {
     let verifier = if password.is_ascii() { verifier(password).ok() } else { None };
     verifier.unwrap_or_else(|| password.to_owned())

@@ -1,11 +1,11 @@
 //! The folder in which this process keeps its private servers, and the watcher that clears it away when the process ends,
 //! however it ends.
 //!
-//! A process that is killed runs no destructor, and statics are never dropped at all, so somebody else must clean up. That
+//! A process that is killed runs no destructor, and statics are never dropped at all, so another process must clean up. That
 //! is a small shell script with one end of a pipe as its standard input. Nothing is ever written to the other end: it closes
 //! when this process ends, since the kernel closes every descriptor of a process that died of anything, and the script's
 //! `read` returns. No descriptor of this process reaches a server or any other program it starts (the standard library opens
-//! all of them close-on-exec), so nobody else can hold the pipe open.
+//! all of them close-on-exec), so no other process can hold the pipe open.
 //!
 //! The folder also holds the template: `initdb` takes 0.7 s and a copy of what it made 0.1 s, on a machine at rest, so it runs once
 //! per process. All copies share one system identifier, which matters to nobody but a standby of the wrong primary, and one
@@ -100,7 +100,7 @@ pub(super) struct Workspace {
     user: ServerUser,
     next: AtomicU32,
     templates: Mutex<HashMap<Binaries, PathBuf>>,
-    /// Of `postgres`, over TCP: other users of the machine can reach the port.
+    /// The password of `postgres`, over TCP: other users of the machine can reach the port.
     password: String,
     /// Our end of the watcher's pipe. Held, never used.
     _lifeline: ChildStdin,
@@ -130,7 +130,7 @@ impl Workspace {
         let base = base_for(user);
         let name = format!("holdfast-pg-{}-{:06x}", process::id(), fastrand::u32(..0x100_0000));
         let dir = base.join(name);
-        // Fails if it exists, so nobody can have put something there in advance.
+        // Fails if it exists, so that nothing can have been put there in advance.
         DirBuilder::new().mode(0o700).create(&dir).map_err(Error::io(format!("create {}", dir.display())))?;
         // The watcher comes before anything that needs cleaning up.
         let lifeline = watch(&dir).inspect_err(|_| drop(fs::remove_dir(&dir)))?;
@@ -171,7 +171,7 @@ impl Workspace {
 
     /// Makes `data` a fresh cluster.
     pub(super) fn new_cluster(&self, binaries: &Binaries, data: &Path) -> Result<(), Error> {
-        // Held while `initdb` runs: whoever else wants a cluster now needs that very template.
+        // Held while `initdb` runs: another thread that wants a cluster now needs that very template.
         let mut templates = self.templates.lock();
         let template = match templates.get(binaries) {
             Some(template) => template.clone(),
@@ -259,7 +259,7 @@ fn watch(dir: &Path) -> Result<ChildStdin, Error> {
     let mut watcher = Command::new("/bin/sh");
     watcher.args(["-c", WATCHER, "holdfast-watcher"]).arg(dir);
     // In a group of its own, so that Ctrl-C or a runner's signal to our group does not end it before its work is done; and
-    // without our output, so that nobody who reads that to its end has to wait for it.
+    // without our output, so that no reader of that has to wait for it.
     watcher
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -44,7 +44,7 @@ impl<T: Sync + Send> ProcessLocal<T> {
                 // SAFETY: as above.
                 Ok(_) => return unsafe { &(*made).value },
                 Err(others) => {
-                    // SAFETY: it came out of a box above, and nobody else has seen it.
+                    // SAFETY: it came out of a box above, and no other thread has seen it.
                     drop(unsafe { Box::from_raw(made) });
                     latest = others;
                 }

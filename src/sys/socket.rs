@@ -1,4 +1,4 @@
-//! What not every system has of sockets: flags, and the user at the other end.
+//! Socket functions that not every system has: flags, and the user at the other end.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -32,7 +32,7 @@ mod implementation {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
 
-    /// What std marks its exceptions with. Its order of bytes has changed once; both are accepted.
+    /// The class that std gives its exceptions. Its order of bytes has changed once; both are accepted.
     const RUST_EXCEPTION: [u64; 2] = [u64::from_ne_bytes(*b"MOZ\0RUST"), u64::from_be_bytes(*b"MOZ\0RUST")];
 
     // Constants of the Itanium C++ ABI, part 1 (exception handling).

@@ -1,5 +1,5 @@
 //! The pool's queue under many schedules: the library's own code on locks that let shuttle choose who runs next. A waiter
-//! whom nobody wakes is a deadlock there, and an assertion fails together with the schedule that led to it.
+//! that no thread wakes is a deadlock there, and an assertion fails together with the schedule that led to it.
 //!
 //! It has no test harness: the tests within the queue's own files would come along, and they need real locks.
 

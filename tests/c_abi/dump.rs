@@ -172,7 +172,7 @@ fn cut(whole: &Element) -> String {
     text
 }
 
-/// What programs can rely on in a library that has full debug information.
+/// Returns the part of a library with full debug information that programs rely on.
 pub fn dump(library: &Path) -> String {
     let whole = library.with_extension("abidw");
     Command::new("abidw")
@@ -246,7 +246,7 @@ pub enum Change {
     None,
     /// Functions came, or structs that may grow did: what was compiled before still runs.
     Additions(String),
-    /// What was compiled before may not run any more.
+    /// Programs that were compiled before may not run any more.
     Incompatible(String),
 }
 
@@ -289,7 +289,7 @@ fn as_known_before(old: &Element, mut new: Element, growing: &BTreeSet<&str>) ->
     new
 }
 
-/// What abidiff says about two dumps, if it finds them different. `exceptions` is a file of rules on what to ignore.
+/// Returns abidiff's report on two dumps, if it finds them different. `exceptions` is a file of rules on what to ignore.
 fn abidiff(options: &[&str], exceptions: &Path, old: &Path, new: &Path) -> Option<String> {
     let mut command = Command::new("abidiff");
     let output = command.args(options).arg("--suppressions").args([exceptions, old, new]).output().unwrap();

@@ -73,7 +73,7 @@ fn the_description_for_generators_says_what_the_header_says() {
     let functions = names("functions");
     assert_eq!(functions, declared(&header));
     for handle in json["handles"].as_array().unwrap() {
-        // The library's own, which a callback sees, say that nobody frees them.
+        // The library's own, which a callback sees, are marked as never freed.
         let is_the_librarys = handle["about"].as_str().unwrap().contains("it is not freed");
         let release = handle["release"].as_str();
         assert!(release.map_or(is_the_librarys, |name| functions.contains(name)), "{handle}");

@@ -25,7 +25,7 @@ fn wrapper() -> Vec<String> {
     files(&root().join("bindings/cpp"))
 }
 
-/// What has to be installed, with the directory of the libraries in place of `lib`.
+/// The files that have to be installed, with the directory of the libraries in place of `lib`.
 fn expected(lib: &str) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let mut files = vec![

@@ -1,4 +1,4 @@
-//! What the C ABI promises: the programs in `tests/c`, compiled against `include/holdfast.h` by every compiler that is
+//! The promises of the C ABI: the programs in `tests/c`, compiled against `include/holdfast.h` by every compiler that is
 //! there, run on real servers; and that header, library and tests agree.
 
 mod agreement;

@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_void};
 
 mod inner {
-    /// What stands behind the handle.
+    /// The value behind the handle.
     #[cfg(not(change = "private"))]
     pub struct Private {
         pub number: u32,

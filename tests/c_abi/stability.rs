@@ -1,4 +1,4 @@
-//! What programs compiled earlier rely on: the symbols and types of the library are those written down in `abi/`, as
+//! The ABI that programs compiled earlier rely on: the symbols and types of the library are those written down in `abi/`, as
 //! `docs/abi.md` rules. `make abi` writes them down anew when functions were added.
 
 use std::collections::{BTreeMap, BTreeSet};

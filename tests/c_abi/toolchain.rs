@@ -29,7 +29,7 @@ pub fn bounded(program: impl AsRef<OsStr>) -> Command {
 
 /// Runs a command that has to succeed.
 pub trait Checked {
-    /// What it printed; panics with everything it said when it fails.
+    /// Returns its output; panics with all of it when it fails.
     fn checked(&mut self) -> String;
 }
 
@@ -194,7 +194,7 @@ pub fn run_every_way(name: &str, argument: &str) {
     let plain = build("gcc", name, "plain", &["-std=c99", "-O2"]);
     let sanitized = build("gcc", name, "sanitized", &[&["-std=c17"], &SANITIZED[..]].concat());
     for (program, watched) in [(plain, false), (sanitized, true)] {
-        // A program must not depend on the environment of whoever runs the tests.
+        // A program must not depend on the environment in which the tests run.
         let mut command = bounded(program);
         command.arg(argument).env("LD_LIBRARY_PATH", library()).env_remove("DATABASE_URL");
         if watched {

@@ -104,7 +104,7 @@ fn other_machines_are_kept_out_unless_they_are_let_in() {
     assert!(error.to_string().contains("such as 127.0.0.1:9464"), "{error}");
     let error = pool.serve(&format!("127.0.0.1:{}", served.address().port())).unwrap_err();
     assert!(error.to_string().contains("is the port taken?"), "{error}");
-    // A name of somebody else's that leads here.
+    // A name of another host that leads here.
     let served = pool.serve("localhost:0").unwrap();
     let (status, said) =
         ask(&served.url(), "GET /stats.json HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");

@@ -67,7 +67,7 @@ impl Browser {
         self.post("url", &json!({ "url": url }));
     }
 
-    /// What a script returns.
+    /// Returns the value of a script.
     pub fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }

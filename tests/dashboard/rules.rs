@@ -1,4 +1,4 @@
-//! What Prometheus and Grafana load.
+//! The files that Prometheus and Grafana load.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// What one run of the program found.
+/// The findings of one run of the program.
 pub struct Diagnosis {
     pub document: Value,
     pub status: i32,

@@ -1,4 +1,4 @@
-//! What is printed, and for whom.
+//! The output, for people and for programs.
 
 use std::thread;
 use std::time::Duration;

@@ -47,7 +47,7 @@ fn a_local_server_is_reached_where_no_other_sockets_are_allowed() {
     assert!(said.contains("max_connections") || local.status.success(), "{said} {local:?}");
     // A pool as programs have it: it opens, validates and closes connections, by several threads.
     let pool = run(program_of("verify", &["--url", &server().socket_url()]));
-    // Its check of retries needs a port of the network, where nobody listens.
+    // Its check of retries needs a port of the network, on which no process listens.
     let said = String::from_utf8_lossy(&pool.stdout).into_owned();
     for check in ["8 of 8 concurrent", "15 of 15 rapid", "idle lets go"] {
         let passed = said.lines().any(|line| line.starts_with(check) && line.contains(" passed "));

@@ -11,7 +11,7 @@ fn example(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
 
-/// What a program prints that gets a server as its argument, and finds the library where it was installed.
+/// Returns the output of a program that gets a server as its argument, and finds the library where it was installed.
 fn run(program: &mut Command) -> String {
     program.arg(server().url()).env("LD_LIBRARY_PATH", library()).env_remove("DATABASE_URL").checked()
 }

@@ -14,7 +14,7 @@ mod toolchain;
 use std::env;
 use std::process::{Command, Output};
 
-/// What an example prints.
+/// Returns the output of an example.
 fn run(name: &str) -> String {
     run_with(name, &[])
 }
@@ -25,7 +25,7 @@ fn run_with(name: &str, arguments: &[&str]) -> String {
     said
 }
 
-/// What an example prints, whether it succeeds or not.
+/// Returns the output of an example, whether it succeeds or not.
 fn try_with(name: &str, arguments: &[&str]) -> (String, Output) {
     // Built already when everything is tested, so this only finds the program and runs it.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

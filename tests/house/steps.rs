@@ -87,7 +87,7 @@ fn a_run_ends_with_the_names_of_failed_tests_and_the_times_of_its_steps() {
     assert!(said.ends_with("test result: FAILED. 1 passed; 1 failed; 0 ignored in all\n"), "{said}");
 }
 
-/// As a server does that a test has started and not stopped: nobody waits for it to close its output.
+/// As a server does that a test has started and not stopped: no process waits for it to close its output.
 #[test]
 fn a_process_that_a_step_leaves_behind_does_not_hold_up_the_end() {
     let folder = Folder::new("behind");
@@ -99,7 +99,7 @@ fn a_process_that_a_step_leaves_behind_does_not_hold_up_the_end() {
     assert!(status.success() && summary.ends_with("ok. 1 passed; 0 failed; 0 ignored in all\n"), "{summary}");
 }
 
-/// A log that nobody reads any more, such as one that is full, must not hold up the run: what is printed is in a file as well.
+/// A log that is not read any more, such as one that is full, must not hold up the run: what is printed is in a file as well.
 #[test]
 fn a_reader_that_stops_reading_does_not_hold_up_the_steps() {
     let folder = Folder::new("unread");

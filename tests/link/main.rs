@@ -1,4 +1,4 @@
-//! What every connection promises, whatever it meets on its way: TLS, refusals, broken networks, changing roles.
+//! The promises of every connection, whatever it meets on its way: TLS, refusals, broken networks, changing roles.
 
 #![cfg(feature = "embedded")]
 

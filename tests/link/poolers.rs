@@ -1,4 +1,4 @@
-//! What a pooler takes at the start of a session, and what it refuses.
+//! The start of a session behind a pooler, with the parameters that it accepts and refuses.
 
 use std::time::Instant;
 

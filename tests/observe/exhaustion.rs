@@ -1,4 +1,4 @@
-//! Who holds the connections.
+//! The report on the holders of connections.
 
 use std::thread;
 

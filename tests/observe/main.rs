@@ -1,4 +1,4 @@
-//! What a pool shows of itself, compared with what really happened.
+//! The metrics and reports of a pool, compared with what really happened.
 
 #![cfg(all(feature = "embedded", feature = "json"))]
 

@@ -1,4 +1,4 @@
-//! What may be repeated is, when its connection is lost; and nothing else.
+//! Idempotent statements are repeated when their connection is lost; no others are.
 
 use std::thread;
 use std::time::Instant;

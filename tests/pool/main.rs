@@ -1,4 +1,4 @@
-//! What the pool promises, tried on real servers.
+//! The promises of the pool, tried on real servers.
 
 #![cfg(feature = "embedded")]
 

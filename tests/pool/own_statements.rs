@@ -1,4 +1,4 @@
-//! What the pool asks of a server on its own account: nothing that a caller left in the session changes it.
+//! The statements of the pool itself: nothing that a caller left in the session changes it.
 
 use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool, PoolConfig};

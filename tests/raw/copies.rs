@@ -162,7 +162,7 @@ fn a_backend_that_takes_no_more_data_fails_the_copy_at_its_deadline() {
     server.thaw_backend(pid).unwrap();
 }
 
-/// A copy where none was expected must not wait for data that nobody has.
+/// A copy where none was expected must not wait for data that there is not.
 #[test]
 fn a_copy_behind_other_statements_is_refused_and_does_not_hang() {
     let pool = one(server(), "behind");

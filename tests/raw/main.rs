@@ -1,4 +1,4 @@
-//! What the raw session promises, over real servers.
+//! The promises of the raw session, on real servers.
 
 #![cfg(feature = "embedded")]
 

@@ -103,7 +103,7 @@ fn a_stream_given_up_half_way_is_settled_before_the_next_caller() {
     assert_eq!(next.backend_pid(), pid, "cancelled and drained, not thrown away");
 }
 
-/// All of it has been received, so that the connection is at rest, except that nobody has looked at it.
+/// All of it has been received, so that the connection is at rest, except that it has not been read.
 #[test]
 fn a_short_stream_given_up_half_way_leaves_nothing_to_either_api() {
     let pool = one(server(), "short");

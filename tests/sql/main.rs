@@ -1,4 +1,4 @@
-//! What the Rust API promises: typed parameters and rows, transactions, COPY, notifications, types of the user's own.
+//! The promises of the Rust API: typed parameters and rows, transactions, COPY, notifications, types of the user's own.
 
 #![cfg(feature = "embedded")]
 

@@ -39,17 +39,17 @@ pub struct Certs {
     pub good: CertFiles,
     /// Good for the same, until yesterday.
     pub expired: CertFiles,
-    /// Signed by nobody but itself.
+    /// Signed by itself alone.
     pub self_signed: CertFiles,
     /// Good for `elsewhere.invalid` only.
     pub wrong_name: CertFiles,
-    /// Good for `localhost`, says an authority that nobody trusts.
+    /// Good for `localhost`, says an authority that is not trusted.
     pub wrong_ca: CertFiles,
     /// A client's, for the role `app`.
     pub client: CertFiles,
 }
 
-/// What a certificate is for.
+/// The purpose of a certificate.
 enum Purpose<'a> {
     /// A server with these names.
     Server(&'a [&'a str]),
@@ -179,7 +179,7 @@ fn new_key() -> PKey<Private> {
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
 
-/// A certificate for `cn`, valid between two points of time in seconds from now, signed `by` somebody or by itself.
+/// A certificate for `cn`, valid between two points of time in seconds from now, signed `by` an authority or by itself.
 fn sign(
     cn: &str,
     key: &PKey<Private>,

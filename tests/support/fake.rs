@@ -16,7 +16,7 @@ use super::proxy::listen_anywhere;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
 
-/// What a fake server does with everyone who connects.
+/// The treatment of every client by a fake server.
 #[derive(Debug, Clone)]
 pub enum Script {
     /// Accepts and stays silent: a machine that hangs.

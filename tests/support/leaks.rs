@@ -1,4 +1,4 @@
-//! What this process holds: open descriptors and threads, as the kernel counts them.
+//! The descriptors and threads of this process, as the kernel counts them.
 //!
 //! A count is only worth something when nothing else runs in the process, so a leak test belongs in a file of its own, or
 //! in a process of its own (`cargo nextest` gives every test one).
@@ -22,7 +22,7 @@ pub fn held() -> Held {
     Held { descriptors, threads }
 }
 
-/// What the open descriptors are (`socket:[1234]`, a path), for the message of a failed leak test.
+/// Describes the open descriptors (`socket:[1234]`, a path), for the message of a failed leak test.
 pub fn open_descriptors() -> Vec<String> {
     let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
     let mut names: Vec<String> =

@@ -17,7 +17,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const CLIENT: End = End { device: "client0", address: "10.231.77.1", mac: "02:00:00:00:77:01" };
 const SERVER: End = End { device: "server0", address: "10.231.77.2", mac: "02:00:00:00:77:02" };
-/// Belongs to nobody: a frame sent to it is dropped by whoever receives it, without a word.
+/// Belongs to no host: a frame sent to it is dropped silently.
 const NOBODY: &str = "02:00:00:00:77:99";
 
 /// One end of the cable.
@@ -78,12 +78,12 @@ impl Network {
         self.drop_replies()
     }
 
-    /// What the client sends vanishes.
+    /// Drops the packets of the client.
     pub fn drop_requests(&self) -> Result<(), String> {
         self.client.send_to(&SERVER, NOBODY, &CLIENT)
     }
 
-    /// What the server sends vanishes; what the client sends still arrives.
+    /// Drops the packets of the server; those of the client still arrive.
     pub fn drop_replies(&self) -> Result<(), String> {
         self.server.send_to(&CLIENT, NOBODY, &SERVER)
     }

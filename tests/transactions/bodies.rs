@@ -1,4 +1,4 @@
-//! What bodies may do, and what they do wrong.
+//! Bodies of transactions: allowed uses, and mistakes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

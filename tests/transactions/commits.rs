@@ -165,7 +165,7 @@ fn a_lost_commit_that_goes_on_too_long_stays_unknown_with_its_id() {
     server.terminate_backend(pid.expect("it is still at it")).unwrap();
 }
 
-/// After a crash the id is given out again, or was aborted: what is said of it may be about somebody else.
+/// After a crash the id is given out again, or was aborted: a statement about it may be about another transaction.
 #[test]
 fn a_lost_commit_stays_unknown_when_the_server_has_crashed() {
     let server = own_server(|s| s);

@@ -84,8 +84,8 @@ fn statistics_since(server: &EmbeddedPostgres) -> String {
     server.connect().unwrap().query_one(sql, &[]).unwrap().get(0)
 }
 
-/// The new primary may have given the id to somebody else since: its timeline tells that it is another history. This one has
-/// the commit, and says so, but nobody can know that.
+/// The new primary may have given the id to another transaction since: its timeline tells that it is another history. This one has
+/// the commit, and says so, but that cannot be known.
 #[test]
 fn a_lost_commit_stays_unknown_after_a_failover_whatever_the_new_primary_says() {
     let primary = own_server(|s| s);

@@ -1,4 +1,4 @@
-//! A real pseudo-terminal with the program in it, and somebody who reads the screen.
+//! A real pseudo-terminal with the program in it, and a reader of its screen.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What is shown while checks run, or steps of other work. On a terminal, what is under way is one line that is written over,
+//! The display while checks run, or steps of other work. On a terminal, what is under way is one line that is written over,
 //! with a clock; elsewhere every step is a line of its own.
 
 use std::io::{self, Write};
@@ -115,7 +115,7 @@ impl Observer for Progress {
 
 /// The check under way.
 struct Scene {
-    /// Of a check; empty for a step.
+    /// The title of a check; empty for a step.
     title: &'static str,
     story: String,
     since: Instant,

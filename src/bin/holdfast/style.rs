@@ -1,4 +1,4 @@
-//! Output: colours where somebody can see them and wants them, the width there is, and readers who go away.
+//! Output: colours on a terminal that may have them, its width, and pipes that are closed.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -64,7 +64,7 @@ impl Style {
         }
         let mut line = String::with_capacity(text.len());
         for c in text.chars() {
-            // A mark in somebody else's text can do no more than colour it.
+            // A mark in a foreign text can do no more than colour it.
             match Colour::of_mark(c) {
                 Some(colour) => line.push_str(colour.sequence()),
                 None => line.push(c),

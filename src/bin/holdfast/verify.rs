@@ -111,7 +111,7 @@ fn sum_up(report: &Report, style: Style) -> Vec<String> {
     lines
 }
 
-/// What was wrong, clause by clause: an error says much, and its last clause what to do.
+/// Returns the complaints of a failed check clause by clause: an error has several, the last of which is the remedy.
 fn explain(report: &CheckReport, style: Style) -> Vec<String> {
     let title = format!("{} failed: {}", report.check.title, report.check.claim);
     let mut lines = vec![String::new(), style.verdict(report.verdict, &title)];

@@ -288,7 +288,7 @@ fn no_time_limit(inventory: &Inventory, pool: &PoolSettings) -> Option<Finding> 
 /// The time after which Linux, and others, probe an idle peer.
 const SYSTEMS_KEEPALIVE_IDLE: u64 = 7_200;
 
-/// Keepalives that come late are nobody's trouble until sessions are seen that nobody seems to have.
+/// Keepalives that come late matter only where there are sessions without a client.
 fn abandoned(inventory: &Inventory, pool: &PoolSettings) -> Option<Finding> {
     let (sessions, longest) = (&inventory.abandoned, pool.max_lifetime?);
     let oldest = sessions.first()?;

@@ -170,7 +170,7 @@ pub fn without_literals(statement: &str) -> String {
     plain.chars().take(LONGEST).chain(['…']).collect()
 }
 
-/// What stands for the literal that a text begins with, and the literal's length. One that is cut off by the server's
+/// Returns the replacement of the literal that a text begins with, and the literal's length. One that is cut off by the server's
 /// `track_activity_query_size` reaches to the end.
 fn literal(text: &str) -> (&str, usize) {
     if let Some(body) = text.strip_prefix('\'') {

@@ -21,7 +21,7 @@ fn way(id: &'static str, text: String) -> Option<WayOut> {
     Some(WayOut { id, text })
 }
 
-/// Of all processes, if any could use any connection.
+/// The connections of all processes together, if any could use any connection.
 fn together(case: &Case<'_>) -> Option<u32> {
     case.sizing.load.map(|load| wanted_together(load, case.workload.processes))
 }

@@ -72,7 +72,7 @@ impl Requests {
                 *OUTCOME.get_or_init(|| new)
             }
         };
-        // SAFETY: the context is alive and nobody else has it; the callback has the demanded type, needs no argument, and
+        // SAFETY: the context is alive and not shared; the callback has the demanded type, needs no argument, and
         // does not unwind.
         unsafe { SSL_CTX_set_cert_cb(builder.as_ptr(), Some(note_request), ptr::null_mut()) };
         Ok(Self(index))

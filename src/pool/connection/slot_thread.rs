@@ -1,7 +1,7 @@
 //! The thread on which r2d2 makes its slots.
 //!
 //! r2d2 and its scheduler wait by parking_lot, which keeps all sleeping threads of the process in one table. A child of `fork`
-//! inherits that table, and its own threads hang or write over memory there as soon as one of them sleeps. So nobody sleeps in
+//! inherits that table, and its own threads hang or write over memory there as soon as one of them sleeps. So no thread sleeps in
 //! it: this thread waits on a lock of std's within a job of the scheduler's that does not end, steps aside while slots are
 //! made, and no fork happens meanwhile.
 

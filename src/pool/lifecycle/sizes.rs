@@ -77,7 +77,7 @@ impl Core {
                 "max_size cannot be {max_size}: allowed is from 1 to {MOST_CONNECTIONS}"
             )));
         }
-        // First of all: whoever is let in finds a slot.
+        // First of all: a caller that is let in finds a slot.
         self.slots.grow_to(max_size)?;
         let resized = self.admission.resize(max_size).ok_or_else(pool_closed)?;
         if resized.from != max_size {

@@ -74,7 +74,7 @@ impl Core {
                 self.note_wrong_role(parked, why);
                 Some(CloseReason::WrongRole)
             }
-            // Only the end of the pool cuts a connection that nobody has checked out.
+            // Only the end of the pool cuts a connection that is not checked out.
             CheckResult::Dead if parked.link.fault() == Some(LinkFault::Interrupted) => {
                 Some(CloseReason::PoolClosed)
             }

@@ -1,4 +1,5 @@
-//! What a pool does about a permanent failure: see [`PermanentFailure`](crate::pool::outage::permanent_failure::PermanentFailure).
+//! The reaction of a pool to a permanent failure: see
+//! [`PermanentFailure`](crate::pool::outage::permanent_failure::PermanentFailure).
 
 use std::sync::Arc;
 use std::time::Instant;

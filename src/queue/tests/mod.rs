@@ -289,7 +289,7 @@ fn a_pool_that_is_closed_takes_nothing_on() {
     until("its workers end", || Executor::of(&pool.checkout_handle()).counts().0 == 0);
 }
 
-/// What threads do that submit, cancel and drain while the pool closes. Returns how many completions there were.
+/// Submits, cancels and drains on several threads while the pool closes. Returns how many completions there were.
 fn storm(pool: Pool, queue: &Arc<Queue>, last_handle_drops: bool) -> (usize, usize) {
     let (accepted, drained) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let over = AtomicBool::new(false);

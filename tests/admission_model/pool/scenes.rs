@@ -1,4 +1,4 @@
-//! What threads do to a queue, whatever the order in which they get to run.
+//! The scenes: threads that use a queue, in every order in which they may run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,7 +137,7 @@ pub(crate) fn two_who_keep_what_they_opened_both_open() {
     at_rest(&queue);
 }
 
-/// Who backs off is woken when the server is back, if nothing came free before.
+/// A caller that backs off is woken when the server is back, if nothing came free before.
 pub(crate) fn the_servers_return_reaches_everybody_who_backs_off() {
     let queue = queue(2);
     let waiting: Vec<_> = (0..2).map(|_| check_out_often(&queue, 1, backing_off)).collect();
@@ -152,7 +152,7 @@ pub(crate) fn the_servers_return_reaches_everybody_who_backs_off() {
     at_rest(&queue);
 }
 
-/// A refusal for good leaves nobody waiting, and neither does its end.
+/// A permanent failure leaves no caller waiting, and neither does its end.
 pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
     let queue = queue(2);
     let refused = queue.clone();
@@ -170,7 +170,7 @@ pub(crate) fn a_refusal_for_good_leaves_nobody_waiting() {
     at_rest(&queue);
 }
 
-/// Another size leaves nobody waiting while there is room, and nothing idle beyond it.
+/// Another size leaves no caller waiting while there is room, and nothing idle beyond it.
 pub(crate) fn sizes_that_change_leave_nobody_waiting() {
     let queue = queue(2);
     let mut threads: Vec<_> = (0..3).map(|_| check_out_often(&queue, 2, patient)).collect();

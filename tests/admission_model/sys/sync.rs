@@ -53,7 +53,7 @@ impl Condvar {
         Self(shuttle::sync::Condvar::new())
     }
 
-    /// Time stands still in a model: what has not passed never does, so that a waiter whom nobody wakes is a deadlock, which
+    /// Time stands still in a model: what has not passed never does, so that a waiter that no thread wakes is a deadlock, which
     /// shuttle finds.
     pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, until: Instant) -> WaitTimeoutResult {
         if until <= Instant::now() {

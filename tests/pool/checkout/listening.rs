@@ -1,4 +1,4 @@
-//! What one caller listens to reaches no other.
+//! The channels of one caller: their notifications reach no other.
 
 use holdfast::{CloseReason, Pool};
 

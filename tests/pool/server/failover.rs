@@ -46,7 +46,7 @@ fn demote(server: &EmbeddedPostgres) {
     });
 }
 
-/// What a writer has been told.
+/// The errors that a writer has received.
 struct Told {
     /// When the answer came.
     at: Instant,

@@ -1,4 +1,4 @@
-//! What a server refuses for good: told to everybody after one attempt, and asked again but rarely.
+//! Permanent failures: every caller fails fast after one attempt, and the server is asked again but rarely.
 
 use std::thread;
 use std::time::Instant;

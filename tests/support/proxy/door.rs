@@ -12,7 +12,7 @@ use socket2::SockRef;
 
 use super::{Shared, pipe, waker};
 
-/// What the proxy does about new connections.
+/// The proxy's treatment of new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Door {
     Open,

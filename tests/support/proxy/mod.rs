@@ -30,7 +30,7 @@ pub struct Proxy {
     door: Option<JoinHandle<()>>,
 }
 
-/// What happens after the last byte that may pass; see [`Proxy::after_bytes_from_server`].
+/// The action after the last byte that may pass; see [`Proxy::after_bytes_from_server`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
     GoDeaf,
@@ -185,7 +185,7 @@ impl Proxy {
         self.move_door(Door::Refusing);
     }
 
-    /// Leaves new connections without any answer, as a machine does that is switched off or overrun: nobody accepts, and
+    /// Leaves new connections without any answer, as a machine does that is switched off or overrun: no process accepts, and
     /// the backlog is full, so the kernel drops each first packet. Old ones go on.
     ///
     /// A client that keeps trying gets in after [`accept_again`](Self::accept_again), when its kernel sends that packet

@@ -50,7 +50,7 @@ class continued final : public awaited {
 public:
     explicit continued(Function function) : function_(std::move(function)) {}
 
-    // noexcept: there is nobody to throw to.
+    // noexcept: there is no caller to throw to.
     void complete(const holdfast_completion &done) noexcept override
     {
         const auto queued = microseconds(done.queued_us), running = microseconds(done.running_us);

@@ -13,7 +13,7 @@ const TIMESTAMPTZ = 1184
 
 /**
  * The most text that is read in one piece and cut up. One call for many values is several times as fast as one for each,
- * but a piece cut off keeps the whole alive: so nobody who keeps one value of a large result keeps more than this.
+ * but a piece cut off keeps the whole alive: so a program that keeps one value of a large result keeps no more than this.
  */
 const MOST_AT_ONCE = 4096
 
@@ -96,7 +96,7 @@ function bytea({ bytes, words }, at, column, from, count, out, to) {
   let start = words[places] >>> 0
   for (let i = 0; i < count; i++) {
     const end = words[places + i + 1] >>> 0
-    // A copy, since a view would keep the whole result alive and show it to whoever writes to the value.
+    // A copy, since a view would keep the whole result alive and let a program that writes to the value change it.
     out[to + i] = Buffer.from(bytes.subarray(arena + start, arena + end))
     start = end
   }

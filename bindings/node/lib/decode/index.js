@@ -62,7 +62,7 @@ class Decoding {
     for (let i = 0, column = first; i < width; i++, column += step) {
       const field = result.fields[i]
       const isBinary = this.binary && field.format === 'binary'
-      // Binary where nobody asked for it is this library's own affair, and not seen from outside.
+      // Binary where it was not asked for is this library's own affair, and not seen from outside.
       if (!isBinary) field.format = 'text'
       const parser = types.getTypeParser(field.dataTypeID, field.format)
       this.parsers[i] = isBinary ? parser : readerFor(parser, field.dataTypeID, words[column + COLUMN.kind] === KIND.text)

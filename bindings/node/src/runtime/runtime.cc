@@ -276,7 +276,7 @@ void Runtime::drain(napi_env env)
 void Runtime::called(napi_env env)
 {
     if (in_turn && std::chrono::steady_clock::now() > turn_ends) {
-        // Still scheduled, so that nobody calls again before the next turn.
+        // Still scheduled, so that no thread calls again before the next turn.
         deferred = true;
         return;
     }

@@ -78,7 +78,7 @@ void SocketWatch::forget_where(const std::function<bool(const Wait &)> &is_meant
 {
     std::vector<Wait> forgotten = take(is_meant);
     // The thread may be waiting for these very numbers, which other files could get: it looks again, and what it is told of a
-    // descriptor that is in nobody's list it leaves alone.
+    // descriptor that is in no list it leaves alone.
     for (const Wait &each : forgotten)
         close(each.socket);
     if (!forgotten.empty())

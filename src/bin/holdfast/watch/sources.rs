@@ -1,4 +1,4 @@
-//! All that is looked at, again and again, on a thread of its own: whoever shows it never waits for a network.
+//! Polling of all sources on a thread of its own, so that the display never waits for a network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ impl Sources {
         Look { at: SystemTime::now(), server, pools }
     }
 
-    /// Looks once every `interval` but while `paused`, until nobody receives any more.
+    /// Polls once every `interval`, except while `paused`, until the receiver is gone.
     pub(super) fn look_on(self, interval: Duration, paused: Arc<AtomicBool>) -> Receiver<Look> {
         const NAP: Duration = Duration::from_millis(50);
         let (looks, received) = sync_channel(1);

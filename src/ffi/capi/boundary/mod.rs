@@ -1,4 +1,4 @@
-//! What every export uses at the boundary to C: the guard around its body, handles, structs that may grow, texts made on demand.
+//! The boundary to C, which every export uses: the guard around its body, handles, structs that may grow, texts made on demand.
 
 pub(super) mod growable;
 pub(super) mod guard;

@@ -1,3 +1,3 @@
-//! What stands for connections.
+//! The stand-ins for connections.
 
 pub(crate) mod server_connection;
