@@ -22,4 +22,21 @@ static inline holdfast_status ask(const holdfast_pool *pool, const char *sql, ho
     return status;
 }
 
+static inline void is_as_before(const holdfast_pool *pool)
+{
+    holdfast_stats stats;
+    holdfast_error *error;
+    /* What is being cleaned up comes back in a moment. */
+    for (int i = 0; i < 500; i++) {
+        memset(&stats, 0, sizeof stats);
+        stats.struct_size = sizeof stats;
+        OK(holdfast_pool_stats(pool, &stats, &error));
+        if (stats.in_use == 0)
+            break;
+        pause_ms(10);
+    }
+    CHECK(stats.in_use == 0);
+    OK(ask(pool, "select 1", &error));
+}
+
 #endif

@@ -212,6 +212,11 @@ fn a_difficult_host_loses_nothing() {
 }
 
 #[test]
+fn a_lack_of_threads_costs_no_place() {
+    toolchain::run_every_way("thread_limits", &server().url());
+}
+
+#[test]
 fn no_call_needs_a_larger_stack_than_the_header_says() {
     toolchain::run_every_way("small_stack", &server().url());
 }
