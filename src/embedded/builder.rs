@@ -179,11 +179,16 @@ impl Builder {
         let (workspace, binaries) = self.prepare()?;
         let folder = workspace.new_folder()?;
         let mut copy = workspace.command(&binaries, "pg_basebackup");
-        copy.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--write-recovery-conf", "-d"]);
+        copy.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync", "-d"]);
         copy.arg(primary.socket_url()).arg("-D").arg(folder.join("data"));
         let passwords = (primary.launch.password.clone(), primary.launch.roles.clone());
+        // Not by --write-recovery-conf: a newer pg_basebackup writes options that an older server's libpq does not know.
+        let upstream = primary.socket_url();
         run(copy)
-            .and_then(|()| self.launch(workspace, binaries, &folder, passwords))
+            .and_then(|()| make_standby(&folder, &workspace))
+            .and_then(|()| {
+                self.setting("primary_conninfo", &upstream).launch(workspace, binaries, &folder, passwords)
+            })
             .inspect_err(|_| clear_away(&folder))
     }
 
@@ -272,6 +277,14 @@ impl Builder {
         .map(str::to_owned)
         .into()
     }
+}
+
+/// Has the server on a copied cluster follow the one that it was copied from.
+fn make_standby(folder: &Path, workspace: &Workspace) -> Result<(), Error> {
+    let signal = folder.join("data/standby.signal");
+    fs::File::create(&signal)
+        .and_then(|file| workspace.user().own(&file))
+        .map_err(Error::io(format!("create {}", signal.display())))
 }
 
 /// Removes what there is of a server that did not start.
