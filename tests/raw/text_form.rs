@@ -310,13 +310,18 @@ fn literals_of(case: &Case, major: u32) -> Vec<&'static str> {
     case.literals.iter().filter(known).copied().collect()
 }
 
+/// The generator of a case whose values the server can print: before 15 it takes long intervals and refuses to print them.
+fn generator_of(case: &Case, major: u32) -> Option<Generator> {
+    case.generate.filter(|_| major >= 15 || case.type_name != "interval")
+}
+
 /// Makes a table of all values of a case.
 fn fill_table(conn: &mut PooledConnection, case: &Case, major: u32, random: &mut Rng) -> Result<()> {
     let name = case.type_name;
     conn.batch_execute(&format!("drop table if exists forms; create temp table forms (v {name})"))?;
     let quoted: Vec<String> = literals_of(case, major).iter().map(|l| format!("('{l}'::{name})")).collect();
     conn.batch_execute(&format!("insert into forms values {}, (null)", quoted.join(", ")))?;
-    let Some(generate) = case.generate else { return Ok(()) };
+    let Some(generate) = generator_of(case, major) else { return Ok(()) };
     let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
     for _ in 0..GENERATED {
         let value = generate(random);
@@ -348,7 +353,7 @@ fn binary_values_read_as_the_server_prints_them() {
         let sql = format!("select v as \"{}\" from forms", case.type_name.replace('"', ""));
         let printed = raw.query(&sql, &[], ResultFormat::Text).unwrap();
         let binary = raw.query(&sql, &[], ResultFormat::Binary).unwrap();
-        let least = literals_of(case, major).len() + case.generate.map_or(0, |_| GENERATED);
+        let least = literals_of(case, major).len() + generator_of(case, major).map_or(0, |_| GENERATED);
         assert_eq!((printed.rows(), binary.rows()), (least + 1, least + 1));
         assert_eq!(binary.columns()[0].format, WireFormat::Binary);
         for row in 0..printed.rows() {
