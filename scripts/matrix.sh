@@ -62,6 +62,19 @@ lay_out() {
     echo "$place/bin"
 }
 
+# Lays out PGlite's socket server, and prints its folder.
+lay_out_pglite() {
+    local place=$cache/pglite
+    if [[ ! -e $place/complete ]]; then
+        command -v npm >/dev/null || { echo 'npm is not installed'; return 1; }
+        say 'fetching PGlite' && rm -rf "$place" && mkdir "$place"
+        (cd "$place" && echo '{"private": true}' >package.json && npm install --silent --no-audit --no-fund @electric-sql/pglite@0.5 @electric-sql/pglite-socket@0.2) >&2 ||
+            { echo 'npm could not fetch it'; return 1; }
+        touch "$place/complete"
+    fi
+    echo "$place"
+}
+
 # The tests that cannot run on a server, each with the reason: name, a bar, reason.
 unfit() {
     local major=$1 bindir=$2
@@ -73,7 +86,15 @@ unfit() {
         done
     fi
     if [[ $major =~ ^[0-9]+$ ]] && ((major < 14)); then
-        echo 'settings::a_server_that_ends_idle_connections|idle_session_timeout came with 14'
+        for test in settings::a_server_that_ends_idle_connections session_reset::a_session_that_was_reset_is_set_up_again \
+            clock_jump::the_server_reaps clock_jump::the_server_stops_working clock_jump::what_the_server_is_to_do; do
+            echo "$test|idle_session_timeout and client_connection_check_interval came with 14"
+        done
+        echo 'idling::a_pool_without_traffic_dials_nobody|pg_stat_database counts sessions since 14'
+    fi
+    if [[ -n $bindir ]]; then
+        echo 'server::pglite::|PGlite, as German messages, is tested beside the installed server'
+        echo 'server::translated::|PGlite, as German messages, is tested beside the installed server'
     fi
 }
 
@@ -104,6 +125,12 @@ run_scene() {
     say "$server, $scene: ${cell[$server,$scene]}"
     return 0
 }
+
+if pglite=$(lay_out_pglite); then
+    export HOLDFAST_PGLITE=$pglite
+else
+    skipped+=("PGlite: ${pglite##*$'\n'}")
+fi
 
 rows=()
 for version in "${versions[@]}"; do

@@ -151,6 +151,9 @@ impl Opening<'_> {
             start.key().cloned(),
         );
         let state = Box::new((self.new_session)());
+        if start.shares_backend() {
+            state.note_shared_backend();
+        }
         let mut opened =
             Opened { link: dialled.link, state, start, target: name_of(candidate), cancel, timing };
         match self.make_ready(&mut opened, wanted) {

@@ -36,6 +36,12 @@ impl SessionStart {
         std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
     }
 
+    /// Returns whether all sessions share one backend, as in PGlite's socket server: it was started for no user, and says so.
+    /// A session of PostgreSQL's always has one.
+    pub(super) fn shares_backend(&self) -> bool {
+        self.parameters().any(|(name, value)| name == b"session_authorization" && value.is_empty())
+    }
+
     /// Returns the key for cancel requests.
     pub(crate) fn key(&self) -> Option<&BackendKey> {
         self.key.as_ref()

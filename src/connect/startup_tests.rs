@@ -104,6 +104,15 @@ fn settings_and_key_are_kept() {
 }
 
 #[test]
+fn a_session_without_a_user_shares_its_backend() {
+    for (authorization, shares) in [("", true), ("app", false)] {
+        let told = message(b'S', format!("session_authorization\0{authorization}\0").as_bytes());
+        assert_eq!(Client::new().meets(&[&ok(), &told, READY]).unwrap().shares_backend(), shares);
+    }
+    assert!(!Client::new().meets(&[&ok(), READY]).unwrap().shares_backend());
+}
+
+#[test]
 fn bytes_behind_the_start_are_left_to_the_session() {
     let mut server = ScriptedServer::fresh().unwrap();
     let notice = message(b'N', b"SNOTICE\0C00000\0Mlate\0\0");

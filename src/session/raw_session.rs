@@ -52,6 +52,12 @@ impl Default for SessionState {
 }
 
 impl SessionState {
+    /// Notes that other sessions of the server have the same prepared statements.
+    #[cold]
+    pub(crate) fn note_shared_backend(&self) {
+        self.statements.note_shared_backend();
+    }
+
     /// `statement_cache` is the configured number, `mode` the pool's.
     pub(crate) fn new(statement_cache: usize, mode: Arc<StatementMode>) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Names are useless behind a pooler that gives each transaction another server connection and does not track prepared
 /// statements: a statement is prepared on one server connection and executed on another. The sign is a missing name (26000)
 /// that this connection prepared and no command removed, or an existing one (42P05) that it had closed. From then on no
-/// connection of the pool prepares by name.
+/// connection of the pool prepares by name. They are useless from the start where all sessions share one backend.
 #[derive(Debug, Default)]
 pub(crate) struct StatementMode {
     unnamed: AtomicBool,
@@ -18,6 +18,17 @@ impl StatementMode {
     #[inline]
     pub(crate) fn is_unnamed(&self) -> bool {
         self.unnamed.load(Relaxed)
+    }
+
+    /// Stops preparing by name, since all sessions of the server share one backend and with it the names.
+    pub(in crate::session) fn note_shared_backend(&self) {
+        if !self.unnamed.swap(true, Relaxed) {
+            log::info!(
+                target: "holdfast",
+                "the sessions of this server share one backend (as in PGlite's socket server), and with it their prepared \
+                 statements: this pool prepares nothing by name"
+            );
+        }
     }
 
     /// Stops preparing by name, after a name was missing or present without a reason. The first time, the remedy is logged.

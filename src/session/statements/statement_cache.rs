@@ -197,6 +197,11 @@ impl Statements {
         staleness.is_stale()
     }
 
+    /// Notes that other sessions have the same prepared statements.
+    pub(in crate::session) fn note_shared_backend(&self) {
+        self.mode.note_shared_backend();
+    }
+
     /// Handles a duplicate name (42P05), although the same request had closed it.
     #[cold]
     pub(in crate::session) fn note_duplicate_name(&mut self) {

@@ -6,6 +6,7 @@ mod full_server;
 mod opening;
 mod outage;
 mod permanent_failure;
+mod pglite;
 mod poolers;
 mod setting_up;
 mod translated;
