@@ -1,6 +1,7 @@
 // What else a connection does: prepared statements, streams, COPY, pipelines, notifications, cancelling, deadlines.
 #include "check.hpp"
 
+#include <atomic>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -194,11 +195,15 @@ static void what_the_server_remarks_and_notifies_arrives(const pool &pool)
 static void another_thread_cancels_what_runs(connection_ref c)
 {
     const auto cancel = c.cancel_token();
+    std::atomic<bool> is_over{false};
     std::thread other([&] {
-        std::this_thread::sleep_for(100ms);
-        cancel.fire(5s);
+        while (!is_over) { // what has not begun yet is not cancelled
+            std::this_thread::sleep_for(100ms);
+            cancel.fire(5s);
+        }
     });
     FAILS(holdfast::status::canceled, c.query("select pg_sleep(60)"));
+    is_over = true;
     other.join();
     CHECK(c.query("select 1").one().as<int>() == 1);
 }

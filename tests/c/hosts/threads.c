@@ -1,5 +1,5 @@
 /* Many threads on one pool; deadlines, cancelling and closing while statements run. */
-#include "../check.h"
+#include "../canceller.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -117,31 +117,20 @@ static void a_deadline_ends_a_statement(holdfast_pool *pool)
     holdfast_connection_release(connection);
 }
 
-static void *cancel_until_told(void *cancel)
-{
-    holdfast_error *error;
-    pause_ms(50);
-    OK(holdfast_cancel_fire(cancel, 5000, &error));
-    return NULL;
-}
-
 static void another_thread_cancels_a_statement(holdfast_pool *pool)
 {
     holdfast_connection *connection;
-    holdfast_cancel *cancel;
     holdfast_result *result;
     holdfast_error *error;
-    pthread_t thread;
+    Canceller canceller;
 
     OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
-    OK(holdfast_cancel_new(connection, &cancel, &error));
-    CHECK(pthread_create(&thread, NULL, cancel_until_told, cancel) == 0);
+    begin_cancelling(&canceller, connection);
     CHECK(holdfast_connection_query(connection, "select pg_sleep(60)", HOLDFAST_NUL, NULL, 0, 0, &result, &error) ==
           HOLDFAST_STATUS_CANCELED);
     CHECK(is(holdfast_error_sqlstate(error), "57014"));
     holdfast_error_free(error);
-    CHECK(pthread_join(thread, NULL) == 0);
-    holdfast_cancel_free(cancel);
+    end_cancelling(&canceller);
     OK(holdfast_connection_query(connection, "select 1", HOLDFAST_NUL, NULL, 0, 0, &result, &error));
     holdfast_result_free(result);
     holdfast_connection_release(connection);

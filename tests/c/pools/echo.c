@@ -1,5 +1,5 @@
 /* A pool that needs no server: queries, scripts, transactions, errors, deadlines, cancelling, closing, and nothing left. */
-#include "../check.h"
+#include "../canceller.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -181,28 +181,17 @@ static void a_deadline_ends_a_sleep(const holdfast_pool *pool)
     holdfast_connection_release(connection);
 }
 
-static void *cancel_soon(void *cancel)
-{
-    holdfast_error *error;
-    pause_ms(200);
-    OK(holdfast_cancel_fire(cancel, 5000, &error));
-    return NULL;
-}
-
 static void a_sleep_can_be_cancelled(const holdfast_pool *pool)
 {
     holdfast_connection *connection = acquire(pool);
-    holdfast_cancel *cancel;
     holdfast_error *error;
-    pthread_t thread;
-    OK(holdfast_cancel_new(connection, &cancel, &error));
-    CHECK(pthread_create(&thread, NULL, cancel_soon, cancel) == 0);
+    Canceller canceller;
+    begin_cancelling(&canceller, connection);
     CHECK(holdfast_connection_script(connection, "echo:sleep 60000", HOLDFAST_NUL, NULL, &error) ==
           HOLDFAST_STATUS_CANCELED);
     CHECK(is(holdfast_error_sqlstate(error), "57014"));
     holdfast_error_free(error);
-    CHECK(pthread_join(thread, NULL) == 0);
-    holdfast_cancel_free(cancel);
+    end_cancelling(&canceller);
     script(connection, "echo:sleep 1");
     holdfast_connection_release(connection);
 }
