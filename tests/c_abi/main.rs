@@ -4,6 +4,7 @@
 mod agreement;
 mod dump;
 mod foreign;
+mod forks;
 mod installed;
 mod poolers;
 mod stability;
