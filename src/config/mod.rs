@@ -99,11 +99,11 @@ pub struct PoolConfig {
     log_sink: Option<LogSink>,
     event_sink: Option<EventSink>,
     password_callback: Option<PasswordCallback>,
-    connect_hook: Option<ConnectHook>,
+    connect_hook: Option<Arc<dyn SessionHook>>,
 }
 
-/// The program's hook on new sessions. Its type is the pool's, which is above this room.
-pub(crate) type ConnectHook = Arc<dyn Any + Send + Sync>;
+/// The program's hook on new sessions. Only the pool, which is above this room, has a type of it, and runs it.
+pub(crate) trait SessionHook: Any + Send + Sync {}
 
 impl PoolConfig {
     /// An empty configuration: environment and defaults decide. Production, if `HOLDFAST_ENV` (else `NODE_ENV`) is
@@ -214,8 +214,7 @@ impl PoolConfig {
     ///
     /// # Errors
     ///
-    /// The option is unknown (the nearest known one is named), or the value is not allowed (the error names the values
-    /// that are).
+    /// The option is unknown (the nearest known one is named), or the value is not allowed (the error names the values that are).
     ///
     /// ```
     /// # fn main() -> holdfast::Result<()> {
@@ -231,9 +230,8 @@ impl PoolConfig {
         Ok(self)
     }
 
-    /// Sends the pool's log records of this level and above to `sink` too. They go to the `log` crate as well, under
-    /// the target `holdfast`; records about reading a configuration go there alone. A second sink replaces the first.
-    /// Default: none.
+    /// Sends the pool's log records of this level and above to `sink` too. They go to the `log` crate as well, under the target
+    /// `holdfast`; records about reading a configuration go there alone. A second sink replaces the first. Default: none.
     ///
     /// The sink is called on the thread that reports, threads of the library included, by several at once, and never
     /// while a lock is held. It must return soon: connections wait for it. Inside, getting a connection fails with
@@ -345,11 +343,14 @@ impl PoolConfig {
     }
 
     /// Replaces the hook on new sessions and returns the former one.
-    pub(crate) fn replace_connect_hook(&mut self, hook: Option<ConnectHook>) -> Option<ConnectHook> {
+    pub(crate) fn replace_hook(
+        &mut self,
+        hook: Option<Arc<dyn SessionHook>>,
+    ) -> Option<Arc<dyn SessionHook>> {
         std::mem::replace(&mut self.connect_hook, hook)
     }
 
-    pub(crate) fn connect_hook(&self) -> Option<&ConnectHook> {
+    pub(crate) fn connect_hook(&self) -> Option<&Arc<dyn SessionHook>> {
         self.connect_hook.as_ref()
     }
 

@@ -25,7 +25,7 @@ use super::telemetry::sampler::Sampler;
 use super::telemetry::totals::Metrics;
 use super::workers::Workers;
 use crate::config::settings::PoolSettings;
-use crate::config::{ConnectHook, PoolConfig, SessionReset};
+use crate::config::{PoolConfig, SessionHook, SessionReset};
 use crate::connect::Connector;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::logging::Logger;
@@ -97,7 +97,7 @@ pub(super) struct Core {
     pub(super) log: Logger,
     pub(super) events: Option<EventSink>,
     /// The program's hook on new sessions.
-    pub(super) connect_hook: Option<ConnectHook>,
+    pub(super) connect_hook: Option<Arc<dyn SessionHook>>,
     /// Every checkout emits events or keeps a backtrace.
     pub(super) follows_checkouts: bool,
     pub(super) metrics: Metrics,

@@ -1,10 +1,11 @@
 //! The program's hook on new sessions, `on_connect`: part of the opening of a connection.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::PoolConfig;
+use crate::config::{PoolConfig, SessionHook};
 use crate::error::{Error, ErrorKind, LinkFault, Phase, Source};
 use crate::link::checkouts::Requests;
 use crate::pool::connection::server_connection::Parked;
@@ -16,8 +17,11 @@ use crate::sys::unwind::{catch_panic, panic_message};
 /// The connection that the hook was given, unless the hook kept it, and the outcome of the hook.
 pub(crate) type SetUp = (Option<PooledConnection>, Result<(), Source>);
 
-/// A hook that sets up new sessions. The configuration and the core keep it without knowing this type, since it is above them.
+/// A hook that sets up new sessions: the only [`SessionHook`] there is. The configuration keeps it as such, since this type is
+/// above it.
 pub(crate) struct ConnectHook(Box<dyn Fn(PooledConnection) -> SetUp + Send + Sync>);
+
+impl SessionHook for ConnectHook {}
 
 impl ConnectHook {
     pub(crate) fn new(hook: impl Fn(PooledConnection) -> SetUp + Send + Sync + 'static) -> Self {
@@ -64,7 +68,7 @@ impl PoolConfig {
             });
             (Some(conn), ended)
         });
-        self.replace_connect_hook(Some(Arc::new(hook)));
+        self.replace_hook(Some(Arc::new(hook)));
         self
     }
 }
@@ -80,8 +84,8 @@ impl Core {
         conn: Parked,
         deadline: Instant,
     ) -> (Option<Parked>, Result<(), Error>) {
-        let Some(hook) = self.connect_hook.as_ref().and_then(|hook| hook.downcast_ref::<ConnectHook>())
-        else {
+        let hook = self.connect_hook.as_deref().map(|hook| hook as &dyn Any);
+        let Some(hook) = hook.and_then(|hook| hook.downcast_ref::<ConnectHook>()) else {
             return (Some(conn), Ok(()));
         };
         failpoint!(self, "setting up");

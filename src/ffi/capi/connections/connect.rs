@@ -61,7 +61,7 @@ pub unsafe extern "C-unwind" fn holdfast_config_set_connect(
     };
     let body = || {
         let replace = |config: &mut PoolConfig, callback: Option<_>| {
-            config.replace_connect_hook(callback.map(|(callback, data)| Arc::new(hook(callback, data)) as _))
+            config.replace_hook(callback.map(|(callback, data)| Arc::new(hook(callback, data)) as _))
         };
         // SAFETY: `config` is NULL or live.
         unsafe { set_callback(config, callback, (user_data, destroy), replace) }
