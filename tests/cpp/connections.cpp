@@ -2,6 +2,8 @@
 #include "check.hpp"
 
 #include <atomic>
+#include <csignal>
+#include <semaphore.h>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -208,6 +210,35 @@ static void another_thread_cancels_what_runs(connection_ref c)
     CHECK(c.query("select 1").one().as<int>() == 1);
 }
 
+static sem_t interrupted;
+
+/* The handler does what a handler may do, and a thread that it wakes fires. */
+static void a_signal_ends_a_statement(connection_ref c)
+{
+    CHECK(sem_init(&interrupted, 0, 0) == 0);
+    const auto usual = std::signal(SIGINT, [](int) { sem_post(&interrupted); });
+    const auto cancel = c.cancel_token();
+    std::atomic<bool> is_over{false};
+    std::thread firing([&] {
+        while (sem_wait(&interrupted) != 0) {
+        }
+        while (!is_over) { // what has not begun yet is not cancelled
+            cancel.fire(5s);
+            std::this_thread::sleep_for(10ms);
+        }
+    });
+    std::thread pressing([] {
+        std::this_thread::sleep_for(50ms);
+        std::raise(SIGINT);
+    });
+    FAILS(holdfast::status::canceled, c.query("select pg_sleep(60)"));
+    is_over = true;
+    firing.join();
+    pressing.join();
+    std::signal(SIGINT, usual);
+    sem_destroy(&interrupted);
+}
+
 static void a_statement_that_runs_past_its_deadline_fails(const pool &pool)
 {
     auto c = pool.acquire();
@@ -252,6 +283,7 @@ int main(int argc, char **argv)
         a_pipeline_says_what_became_of_each_statement(connection);
         what_the_server_remarks_and_notifies_arrives(pool);
         another_thread_cancels_what_runs(connection);
+        a_signal_ends_a_statement(pool.acquire());
         a_statement_that_runs_past_its_deadline_fails(pool);
         a_second_thread_is_told_that_the_connection_is_busy(pool);
     });
