@@ -148,7 +148,7 @@ options! {
     Pool {
         /// A name for the pool, as metrics and log lines show it.
         name(text) [] Kind::Text, none;
-        /// The most server connections this pool ever owns.
+        /// The most server connections this pool owns at a time; another may be set at run time.
         max_size(u32) [] Kind::Integer { min: 1, max: MOST_CONNECTIONS }, {"8", "5"};
         /// Idle connections kept open even without any use; 0 lets the pool scale down to nothing.
         min_idle(u32) [] Kind::Integer { min: 0, max: MOST_CONNECTIONS }, "0";
