@@ -2,8 +2,8 @@
 
 // What is published, laid out in npm/: for the platform that this runs on (or HOLDFAST_PLATFORM, see prebuild-linux.sh), a package
 // that has nothing but the addon (npm/linux-x64); and `--main`, once those of all platforms are gathered there, the package itself
-// (npm/pg-holdfast), which depends on each of them optionally, so that npm installs the one that fits. The package.json of the
-// checkout does not name them: they exist only once they are published.
+// (npm/pg-holdfast), which depends on each of them optionally, so that npm installs the one that fits, and the alias package (npm/pg).
+// The package.json of the checkout does not name them: they exist only once they are published.
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -71,9 +71,51 @@ function mainPackage() {
   })
 }
 
+/**
+ * What is installed by the name `pg`, with a version of node-postgres' line: packages that ask for `pg@^8` take it. The minor version is
+ * that of the `pg` which the tests compare with; the patch tells this package's version, 100 for 0.1.0.
+ */
+function aliasPackage() {
+  const directory = path.join(out, 'pg')
+  const lib = path.join(directory, 'lib')
+  fs.rmSync(directory, { recursive: true, force: true })
+  fs.mkdirSync(lib, { recursive: true })
+  const files = {
+    'index.js': "module.exports = require('pg-holdfast')\n",
+    'index.mjs': "export * from 'pg-holdfast'\nexport { default } from 'pg-holdfast'\n",
+    'index.d.ts': "export * from 'pg-holdfast'\nexport { default } from 'pg-holdfast'\n",
+    'index.d.mts': "export * from 'pg-holdfast'\nexport { default } from 'pg-holdfast'\n",
+  }
+  for (const name of fs.readdirSync(path.join(here, 'lib', 'pg'))) files[`lib/${name}`] = `module.exports = require('pg-holdfast/lib/${name}')\n`
+  for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(directory, name), text)
+  const [major, minor] = rest.devDependencies.pg.split('.')
+  const patch = version.split('.').reduce((sum, part) => sum * 100 + Number(part), 0)
+  write(directory, {
+    name: '@pg-holdfast/pg',
+    version: `${major}.${minor}.${patch}`,
+    description: 'pg-holdfast under the name and the version of pg, for "pg": "npm:@pg-holdfast/pg@^8"',
+    license,
+    repository,
+    engines,
+    main: 'index.js',
+    types: 'index.d.ts',
+    exports: {
+      '.': { import: { types: './index.d.mts', default: './index.mjs' }, require: { types: './index.d.ts', default: './index.js' } },
+      './lib/*.js': './lib/*.js',
+      './lib/*': './lib/*.js',
+      './package.json': './package.json',
+    },
+    dependencies: { 'pg-holdfast': version },
+  })
+}
+
 try {
-  if (process.argv.includes('--main')) mainPackage()
-  else platformPackage()
+  if (process.argv.includes('--main')) {
+    mainPackage()
+    aliasPackage()
+  } else {
+    platformPackage()
+  }
 } catch (error) {
   console.error(`pg-holdfast: ${error.message}`)
   process.exitCode = 1
