@@ -29,8 +29,8 @@ test: deps ## Install what is missing, then check everything but what `make thor
 
 # Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
 .PHONY: thorough
-thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, processes behind a pooler, the default build, other versions of Node and Node's hosts
-	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts pooler-rate
+thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, processes behind a pooler, the default build, other versions of Node, Node's hosts and exits
+	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts node-exits pooler-rate
 
 .PHONY: deps
 deps: ## Install what is missing for building, testing and benchmarks
@@ -92,6 +92,11 @@ node-versions: ## Run the Node package's tests with other versions of Node (part
 .PHONY: node-hosts
 node-hosts: example-next ## Run programs in Next.js, bundlers and test runners with `pg` and the Node package (part of `make thorough`)
 	cd bindings/node && npm run test:hosts
+
+.PHONY: node-exits
+node-exits: ## Have 1,000 processes of Node exit amid TLS traffic (part of `make thorough`)
+	$(if $(wildcard bindings/node/build/holdfast.node),,@$(MAKE) --no-print-directory node)
+	cd bindings/node && HOLDFAST_EXITS=1000 node --test test/behaviour/access/exits.test.js
 
 .PHONY: example-next
 example-next:

@@ -2,9 +2,9 @@
 
 // Builds the addon with what the system has: cargo for the library, its C++ compiler for the glue, and the headers of the Node that
 // runs this. Nothing is downloaded. `npm install` runs it, which has nothing to do where the prebuilt addon of this platform was
-// installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already. HOLDFAST_STATIC=1 links OpenSSL and
-// the C++ library in, for an addon that goes to other machines; HOLDFAST_STATIC=in-library says that libholdfast.a has OpenSSL in
-// it (the feature `vendored`).
+// installed too; HOLDFAST_LIB_DIR names a directory with a libholdfast.a that is built already. HOLDFAST_STATIC=1 links the C++
+// library in as well as OpenSSL, for an addon that goes to other machines; HOLDFAST_STATIC=in-library says that libholdfast.a has
+// OpenSSL in it (the feature `vendored`).
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -75,9 +75,17 @@ function isPrebuilt() {
   }
 }
 
-/** OpenSSL, found at run time or, for other machines, linked in. */
-function libraries() {
-  if (!process.env.HOLDFAST_STATIC) return ['-lssl', '-lcrypto']
+/**
+ * OpenSSL. It is linked in where the system has archives of it: the one that Node uses is cleaned up when the process exits, which
+ * the library's threads do not survive if they are in it.
+ */
+function libraries(compiler) {
+  if (!process.env.HOLDFAST_STATIC) {
+    const archives = ['libssl.a', 'libcrypto.a'].map((name) => spawnSync(compiler, [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout?.trim())
+    if (archives.every((file) => file && path.isAbsolute(file) && fs.existsSync(file))) return archives
+    console.error('pg-holdfast: libssl.a and libcrypto.a were not found, so the addon shares OpenSSL with Node: a process that exits amid a TLS handshake may crash')
+    return ['-lssl', '-lcrypto']
+  }
   if (process.env.HOLDFAST_STATIC === 'in-library') return process.platform === 'darwin' ? [] : ['-static-libstdc++', '-static-libgcc']
   if (process.platform !== 'darwin') return ['-l:libssl.a', '-l:libcrypto.a', '-static-libstdc++', '-static-libgcc']
   const prefix = process.env.OPENSSL_DIR || '/opt/homebrew/opt/openssl@3'
@@ -107,7 +115,7 @@ function main() {
     ? ['-bundle', '-undefined', 'dynamic_lookup']
     : ['-shared', `-Wl,--version-script=${path.join(here, 'src', 'exports.map')}`, '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-Wl,-z,nodelete', '-Wl,-s']
   run(compiler, ['-std=c++17', '-O2', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-DHOLDFAST_API=',
-    `-I${headers()}`, `-I${include()}`, ...sources, archive, ...link, ...libraries(), '-lpthread', '-ldl', '-lm',
+    `-I${headers()}`, `-I${include()}`, ...sources, archive, ...link, ...libraries(compiler), '-lpthread', '-ldl', '-lm',
     '-o', unfinished], here, 'install a C++17 compiler (or name one in CXX) and the headers of OpenSSL')
   // Renamed, so that a process which has the old one loaded keeps it.
   fs.renameSync(unfinished, out)

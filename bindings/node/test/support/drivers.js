@@ -22,8 +22,8 @@ function suite(start = startServer) {
   })
   after(() => server?.remove())
 
-  function run(driver, title, body) {
-    test(`${driver.name}: ${title}`, { timeout: 30000 }, async () => {
+  function run(driver, title, body, timeout = 30000) {
+    test(`${driver.name}: ${title}`, { timeout }, async () => {
       const made = []
       const pool = (options) => {
         const each = new driver.package.Pool({ ...server.config, ...driver.options, ...options })
@@ -40,7 +40,8 @@ function suite(start = startServer) {
 
   return {
     both: (title, body) => [...drivers, compatible].forEach((driver) => run(driver, title, body)),
-    ours: (title, body) => run(drivers[1], title, body),
+    /** `timeout` is in milliseconds. */
+    ours: (title, body, timeout) => run(drivers[1], title, body, timeout),
     server: () => server,
   }
 }
