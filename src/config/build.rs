@@ -17,7 +17,7 @@ use super::password::PasswordCallback;
 use super::require_auth::RequireAuth;
 use super::service;
 use super::settings::{
-    AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PeerSettings, PoolSettings,
+    AuthSettings, ChannelBinding, KeepaliveSettings, OrphanSettings, PeerSettings, Pem, PoolSettings,
     ProtocolVersion, RootCertificates, Secret, ServerSettings, SessionReset, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
@@ -209,6 +209,10 @@ impl Resolved {
         self.find::<String>(key).map(PathBuf::from)
     }
 
+    fn pem(&self, key: &str) -> Option<Pem> {
+        self.find(key).map(Pem::new)
+    }
+
     fn secret(&self, key: &str) -> Option<Secret> {
         self.find::<String>(key).map(Secret::new)
     }
@@ -341,16 +345,16 @@ impl Resolved {
         let settings = TlsSettings {
             mode: self.read("sslmode")?,
             negotiation: self.read("sslnegotiation")?,
-            root: match self.path("sslrootcert") {
+            root: match self.find::<String>("sslrootcert") {
                 None => RootCertificates::Default,
-                Some(path) if path.as_os_str() == "system" => RootCertificates::System,
-                Some(path) => RootCertificates::File(path),
+                Some(value) if value == "system" => RootCertificates::System,
+                Some(value) => RootCertificates::Given(Pem::new(value)),
             },
-            cert: self.path("sslcert"),
-            key: self.path("sslkey"),
+            cert: self.pem("sslcert"),
+            key: self.pem("sslkey"),
             key_password: self.secret("sslpassword"),
             cert_mode: self.read("sslcertmode")?,
-            crl: self.path("sslcrl"),
+            crl: self.pem("sslcrl"),
             crl_dir: self.path("sslcrldir"),
             user_folder: self.user_folder.clone(),
             sni: self.read("sslsni")?,

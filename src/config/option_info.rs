@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::options::OPTIONS;
+use super::settings::Pem;
 use super::value::Kind;
 use crate::error::Error;
 
@@ -102,11 +103,11 @@ impl OptionInfo {
         std::iter::once(own).chain(self.libpq_env.iter().map(|name| (*name).to_owned())).collect()
     }
 
-    /// The value as it may be shown: secrets, and texts that look like a URL with credentials, are masked.
+    /// The value as it may be shown: secrets, keys among them, and texts that look like a URL with credentials, are masked.
     pub(super) fn shown<'a>(&self, value: &'a str) -> &'a str {
         if value.is_empty() {
             value
-        } else if self.is_secret() || value.contains("://") {
+        } else if self.is_secret() || value.contains("://") || Pem::is_text(value) {
             MASK
         } else {
             value

@@ -238,17 +238,17 @@ options! {
         sslmode(SslMode) ["PGSSLMODE"] Kind::Choice(SslMode::NAMES), ["prefer; verify-full with sslrootcert=system"];
         /// The way TLS starts; `direct` needs PostgreSQL 17 and sslmode require or stronger.
         sslnegotiation(SslNegotiation) ["PGSSLNEGOTIATION"] Kind::Choice(SslNegotiation::NAMES), "postgres";
-        /// File of trusted root certificates, or `system` for the operating system's.
+        /// File of trusted root certificates, their PEM text, or `system` for the operating system's.
         sslrootcert(path) ["PGSSLROOTCERT"] Kind::Path, ["~/.postgresql/root.crt"];
-        /// File of the client certificate.
+        /// File of the client certificate, or its PEM text.
         sslcert(path) ["PGSSLCERT"] Kind::Path, ["~/.postgresql/postgresql.crt"];
-        /// File of the client certificate's key.
+        /// File of the client certificate's key, or its PEM text, which is never shown.
         sslkey(path) ["PGSSLKEY"] Kind::Path, ["~/.postgresql/postgresql.key"];
         /// Password of the key.
         sslpassword(text) [] Kind::Secret, none;
         /// The use of the client certificate: `disable` sends none even where there is one; `require` ends a session for which the server did not ask for one, or got none.
         sslcertmode(SslCertMode) ["PGSSLCERTMODE"] Kind::Choice(SslCertMode::NAMES), "allow";
-        /// File of revoked certificates.
+        /// File of revoked certificates, or their PEM text.
         sslcrl(path) ["PGSSLCRL"] Kind::Path, ["~/.postgresql/root.crl, unless sslcrldir is given"];
         /// Directory of revoked certificates, a file per authority, named by `openssl rehash`.
         sslcrldir(path) ["PGSSLCRLDIR"] Kind::Path, none;

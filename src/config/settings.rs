@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::passfile::PasswordEntry;
@@ -141,13 +141,39 @@ named_values! {
     }
 }
 
+/// Certificates, a key or a list of revoked certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pem {
+    File(PathBuf),
+    /// The PEM text itself, which may be a key.
+    Text(Secret),
+}
+
+impl Pem {
+    /// Takes an option's value for PEM text if it contains any, else for a path.
+    pub(super) fn new(value: String) -> Self {
+        if Self::is_text(&value) { Self::Text(Secret::new(value)) } else { Self::File(value.into()) }
+    }
+
+    pub(super) fn is_text(value: &str) -> bool {
+        value.contains("-----BEGIN ")
+    }
+
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RootCertificates {
     /// `~/.postgresql/root.crt` where it exists.
     Default,
     /// The operating system's trust store (`sslrootcert=system`).
     System,
-    File(PathBuf),
+    Given(Pem),
 }
 
 named_values! {
@@ -277,11 +303,11 @@ pub(crate) struct TlsSettings {
     pub(crate) negotiation: SslNegotiation,
     pub(crate) root: RootCertificates,
     /// Client certificate and key; `None` is libpq's default (`~/.postgresql/postgresql.crt` where it exists).
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) cert: Option<Pem>,
+    pub(crate) key: Option<Pem>,
     pub(crate) key_password: Option<Secret>,
     pub(crate) cert_mode: SslCertMode,
-    pub(crate) crl: Option<PathBuf>,
+    pub(crate) crl: Option<Pem>,
     pub(crate) crl_dir: Option<PathBuf>,
     /// The folder of files that no option names: `~/.postgresql`.
     pub(crate) user_folder: Option<PathBuf>,

@@ -196,3 +196,55 @@ fn a_revocation_that_comes_while_a_pool_lives_counts_for_its_next_connection() {
         pool.get().is_err_and(|error| error.kind() == ErrorKind::Tls)
     });
 }
+
+/// As an environment or a vault gives them: nothing has to be written to a file.
+#[test]
+fn certificates_keys_and_revocations_may_be_given_as_their_texts() {
+    let certs = Certs::new();
+    let server = certificate_server(&certs, true, "hostssl all app all cert");
+    let text = |file: &Path| std::fs::read_to_string(file).unwrap();
+    let revocations = |name: &str, revoked: &[&CertFiles]| {
+        let directory = certs.revocations(name, revoked);
+        let lists = std::fs::read_dir(directory).unwrap().map(|entry| text(&entry.unwrap().path()));
+        lists.collect::<String>()
+    };
+    let with = |changed: &[(&str, &str)]| {
+        let url = format!("postgresql://app@localhost:{}/postgres?sslmode=verify-full", server.port());
+        let mut config = config(&url);
+        // The chain is sent with the certificate.
+        let chain = text(&certs.client.cert) + &text(&certs.ca_file);
+        let texts = [
+            ("sslrootcert", text(&certs.ca_file)),
+            ("sslcert", chain),
+            ("sslkey", text(&certs.client.key)),
+            ("sslcrl", revocations("others", &[&certs.expired])),
+        ];
+        for (option, text) in &texts {
+            config.set(option, text).unwrap();
+        }
+        for (option, text) in changed {
+            config.set(option, text).unwrap();
+        }
+        for shown in [format!("{config:?}"), format!("{:?}", config.validate())] {
+            assert!(!shown.contains("BEGIN"), "{shown}");
+        }
+        config
+    };
+    let pool = Pool::new(with(&[])).unwrap();
+    let sql = "select client_dn from pg_stat_ssl where pid = pg_backend_pid()";
+    assert_eq!(pool.query_one(sql, &[]).unwrap().get::<_, Option<&str>>(0), Some("/CN=app"));
+
+    let revoked = revocations("revoked", &[&certs.expired, &certs.good]);
+    let error = Pool::new(with(&[("sslcrl", &revoked)])).unwrap().get().unwrap_err();
+    assert!(error.kind() == ErrorKind::Tls && error.to_string().contains("certificate revoked"), "{error}");
+    let others = text(&certs.other_ca_file);
+    let error = Pool::new(with(&[("sslrootcert", &others)])).unwrap().get().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    for option in ["sslrootcert", "sslcert", "sslkey", "sslcrl"] {
+        let wrong = "-----BEGIN GARBAGE-----\nc2VjcmV0\n-----END GARBAGE-----\n";
+        let error = Pool::new(with(&[(option, wrong)])).unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(error.kind() == ErrorKind::Tls && said.contains(&format!("the text of {option}")), "{said}");
+        assert!(!said.contains("c2VjcmV0"), "{said}");
+    }
+}

@@ -6,7 +6,7 @@ mod sources;
 use std::path::Path;
 use std::time::Duration;
 
-use super::settings::{Host, ProtocolVersion, RootCertificates};
+use super::settings::{Host, Pem, ProtocolVersion, RootCertificates};
 use super::value::Kind;
 use super::*;
 
@@ -164,7 +164,7 @@ fn setters_take_rust_types_and_are_checked_with_the_rest() {
     assert_eq!(pool.statement_deadline, Some(Duration::from_secs(2)));
     assert_eq!(pool.idle_timeout, Duration::from_millis(1_500));
     assert_eq!(pool.retry_jitter, 0.0);
-    assert_eq!(server.tls.root, RootCertificates::File("/etc/ca.pem".into()));
+    assert_eq!(server.tls.root, RootCertificates::Given(Pem::File("/etc/ca.pem".into())));
     assert_eq!(server.hosts[0].port, 6543);
     assert!(refusal(bare().max_size(0).validate()).contains("max_size \"0\" is not valid"));
     assert!(refusal(bare().retry_jitter(f64::NAN).validate()).contains("from 0 to 1"));

@@ -18,10 +18,11 @@ use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::pkey::PKey;
 use openssl::ssl::{Ssl, SslContextBuilder, SslRef};
+use openssl::x509::X509;
 use openssl_sys::{SSL, SSL_CTX};
 
-use super::{openssl_error, tls_error, unreadable};
-use crate::config::settings::{SslCertMode, TlsSettings};
+use super::{openssl_error, tls_error};
+use crate::config::settings::{Pem, SslCertMode, TlsSettings};
 use crate::error::Error;
 
 /// The use of the client's certificate in a handshake.
@@ -102,29 +103,38 @@ pub(super) fn load_client_certificate(
     if settings.cert_mode == SslCertMode::Disable {
         return Ok(());
     }
-    let certificate = match &settings.cert {
-        Some(path) => path.clone(),
-        None => match settings.existing_user_file("postgresql.crt") {
-            Some(path) => path,
-            None => return Ok(()),
-        },
+    let Some(certificate) = settings.cert.clone().or_else(|| settings.existing_user_file("postgresql.crt"))
+    else {
+        return Ok(());
     };
     let key = settings
         .key
         .clone()
-        .or_else(|| settings.user_file("postgresql.key"))
+        .or_else(|| settings.user_file("postgresql.key").map(Pem::File))
         .ok_or_else(|| tls_error("a client certificate is set (sslcert) but no key (sslkey)".into()))?;
-    check_key_is_private(&key)?;
-    builder.set_certificate_chain_file(&certificate).map_err(|e| {
-        openssl_error(&format!("could not use client certificate \"{}\"", certificate.display()), e)
-    })?;
-    let pem = fs::read(&key)
-        .map_err(|e| unreadable(format!("could not read private key \"{}\"", key.display()), e))?;
-    let unusable = |e| openssl_error(&format!("could not use private key \"{}\"", key.display()), e);
+    if let Some(file) = key.file() {
+        check_key_is_private(file)?;
+    }
+    load_chain(builder, &certificate)?;
+    let name = key.name("private key", "sslkey");
+    let pem = key.read(&name)?;
+    let unusable = |e| openssl_error(&format!("could not use {name}"), e);
     let password = settings.key_password.as_ref().map_or("", |p| p.reveal());
     // Given a passphrase, even an empty one, OpenSSL never asks on the terminal.
     let key = PKey::private_key_from_pem_passphrase(&pem, password.as_bytes()).map_err(unusable)?;
     builder.set_private_key(&key).and_then(|()| builder.check_private_key()).map_err(unusable)
+}
+
+fn load_chain(builder: &mut SslContextBuilder, certificate: &Pem) -> Result<(), Error> {
+    let name = certificate.name("client certificate", "sslcert");
+    let chain = X509::stack_from_pem(&certificate.read(&name)?);
+    let chain = chain.map_err(|e| openssl_error(&format!("could not use {name}"), e))?;
+    let mut chain = chain.into_iter();
+    let Some(own) = chain.next() else { return Err(tls_error(format!("{name} holds no certificate"))) };
+    builder
+        .set_certificate(&own)
+        .and_then(|()| chain.try_for_each(|issuer| builder.add_extra_chain_cert(issuer)))
+        .map_err(|e| openssl_error(&format!("could not use {name}"), e))
 }
 
 /// Checks a key file's mode by libpq's rule: only the owner may read the key, or root owns it and the group may read it.

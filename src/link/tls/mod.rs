@@ -3,7 +3,9 @@
 
 pub(crate) mod cache;
 mod client_certificate;
+mod revocations;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,18 +14,18 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode as Mode, SslOptions, SslRef,
-    SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslMode as Mode, SslOptions, SslRef, SslVerifyMode,
+    SslVersion,
 };
 use openssl::x509::X509;
-use openssl::x509::store::X509Lookup;
-use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
+use openssl::x509::verify::X509CheckFlags;
 
 pub(crate) use self::client_certificate::ClientCertificate;
 pub(super) use self::client_certificate::client_certificate;
 use self::client_certificate::{Requests, load_client_certificate};
+use self::revocations::{load_revocations, revocations_given};
 use crate::config::settings::{
-    RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
+    Pem, RootCertificates, SslCertMode, SslMode, SslNegotiation, TlsSettings, TlsVersion,
 };
 use crate::error::{Error, ErrorKind, Phase, find_source};
 
@@ -178,9 +180,12 @@ pub(crate) fn alert_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
 
 /// Returns every file that the settings name or imply, whether or not it exists, and what is in the directory of revocations.
 pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
-    let named = |path: &Option<PathBuf>, default: &str| path.clone().or_else(|| settings.user_file(default));
+    let named = |given: &Option<Pem>, default: &str| match given {
+        Some(given) => given.file().map(Path::to_path_buf),
+        None => settings.user_file(default),
+    };
     let root = match &settings.root {
-        RootCertificates::File(path) => Some(path.clone()),
+        RootCertificates::Given(given) => given.file().map(Path::to_path_buf),
         RootCertificates::Default => settings.user_file("root.crt"),
         // The system's store is many files; it changes with the system, and a restart follows.
         RootCertificates::System => None,
@@ -194,7 +199,7 @@ pub(super) fn files_in_use(settings: &TlsSettings) -> Vec<PathBuf> {
         .collect();
     revocations.sort();
     let rest = [
-        revocation_file(settings),
+        revocations_given(settings).and_then(|given| given.file().map(Path::to_path_buf)),
         named(&settings.cert, "postgresql.crt"),
         named(&settings.key, "postgresql.key"),
     ];
@@ -216,8 +221,8 @@ impl TlsSettings {
         self.user_folder.as_ref().map(|folder| folder.join(name))
     }
 
-    fn existing_user_file(&self, name: &str) -> Option<PathBuf> {
-        self.user_file(name).filter(|path| path.exists())
+    fn existing_user_file(&self, name: &str) -> Option<Pem> {
+        self.user_file(name).filter(|path| path.exists()).map(Pem::File)
     }
 }
 
@@ -229,30 +234,51 @@ fn load_roots(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result
         SslMode::VerifyCa => Verify::Chain,
         _ => Verify::Nothing,
     };
-    let file = match &settings.root {
+    let given = match &settings.root {
         RootCertificates::System => {
             load_system_roots(builder)
                 .map_err(|e| openssl_error("could not load the system's root certificates", e))?;
             return Ok(Verify::ChainAndName);
         }
-        RootCertificates::File(path) => Some(path.clone()).filter(|path| path.exists()),
+        RootCertificates::Given(given) => {
+            Some(given.clone()).filter(|given| given.file().is_none_or(Path::exists))
+        }
         RootCertificates::Default => settings.existing_user_file("root.crt"),
     };
-    let Some(file) = file else {
+    let Some(given) = given else {
         if wanted == Verify::Nothing {
             return Ok(Verify::Nothing);
         }
         let missing = match &settings.root {
-            RootCertificates::File(path) => path.display().to_string(),
+            RootCertificates::Given(Pem::File(path)) => path.display().to_string(),
             _ => settings.user_file("root.crt").unwrap_or_default().display().to_string(),
         };
         return Err(tls_error(format!(
             "root certificate file \"{missing}\" does not exist: provide it with sslrootcert, use the system's roots with sslrootcert=system, or choose an sslmode that does not verify"
         )));
     };
-    load_root_file(builder, &file)?;
+    load_root_certificates(builder, &given)?;
     load_revocations(builder, settings)?;
     Ok(if wanted == Verify::Nothing { Verify::Chain } else { wanted })
+}
+
+impl Pem {
+    /// Returns the name of a file, or the option that was given the text, for messages.
+    fn name(&self, what: &str, option: &str) -> String {
+        match self {
+            Self::File(path) => format!("{what} \"{}\"", path.display()),
+            Self::Text(_) => format!("the text of {option}"),
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, Error> {
+        match self {
+            Self::File(path) => {
+                fs::read(path).map(Cow::Owned).map_err(|e| unreadable(format!("could not read {name}"), e))
+            }
+            Self::Text(text) => Ok(Cow::Borrowed(text.reveal().as_bytes())),
+        }
+    }
 }
 
 /// Loads the roots from where OpenSSL was built to look, or from where `SSL_CERT_FILE` and `SSL_CERT_DIR` say. An OpenSSL that
@@ -271,51 +297,15 @@ fn load_system_roots(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> 
     builder.set_default_verify_paths()
 }
 
-fn load_root_file(builder: &mut SslContextBuilder, file: &Path) -> Result<(), Error> {
-    let pem = fs::read(file)
-        .map_err(|e| unreadable(format!("could not read root certificate file \"{}\"", file.display()), e))?;
-    let unusable =
-        |e| openssl_error(&format!("could not use root certificate file \"{}\"", file.display()), e);
-    let certificates = X509::stack_from_pem(&pem).map_err(unusable)?;
+fn load_root_certificates(builder: &mut SslContextBuilder, given: &Pem) -> Result<(), Error> {
+    let name = given.name("root certificate file", "sslrootcert");
+    let unusable = |e| openssl_error(&format!("could not use {name}"), e);
+    let certificates = X509::stack_from_pem(&given.read(&name)?).map_err(unusable)?;
     if certificates.is_empty() {
-        return Err(tls_error(format!("root certificate file \"{}\" holds no certificate", file.display())));
+        return Err(tls_error(format!("{name} holds no certificate")));
     }
     for certificate in certificates {
         builder.cert_store_mut().add_cert(certificate).map_err(unusable)?;
     }
     Ok(())
-}
-
-/// Returns the file of revoked certificates, whether or not it exists. libpq's default counts only where no directory is given.
-fn revocation_file(settings: &TlsSettings) -> Option<PathBuf> {
-    let default = || settings.user_file("root.crl").filter(|_| settings.crl_dir.is_none());
-    settings.crl.clone().or_else(default)
-}
-
-/// Loads the file of revoked certificates, and has those of the directory looked up during a handshake. Of the directory
-/// OpenSSL reads what is named after the hash of an authority.
-fn load_revocations(builder: &mut SslContextBuilder, settings: &TlsSettings) -> Result<(), Error> {
-    let file = revocation_file(settings).filter(|file| settings.crl.is_some() || file.exists());
-    if file.is_none() && settings.crl_dir.is_none() {
-        return Ok(());
-    }
-    let store = builder.cert_store_mut();
-    if let Some(file) = file {
-        store
-            .add_lookup(X509Lookup::file())
-            .and_then(|lookup| lookup.load_crl_file(&file, SslFiletype::PEM))
-            .map_err(|e| {
-                openssl_error(&format!("could not use revocation list \"{}\"", file.display()), e)
-            })?;
-    }
-    if let Some(directory) = &settings.crl_dir {
-        let unusable = || format!("could not use directory of revocation lists \"{}\"", directory.display());
-        fs::read_dir(directory).map_err(|e| unreadable(unusable(), e))?;
-        let path = directory.to_str().ok_or_else(|| tls_error(format!("{}: not UTF-8", unusable())))?;
-        store
-            .add_lookup(X509Lookup::hash_dir())
-            .and_then(|lookup| lookup.add_dir(path, SslFiletype::PEM))
-            .map_err(|e| openssl_error(&unusable(), e))?;
-    }
-    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(setup_error)
 }

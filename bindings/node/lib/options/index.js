@@ -141,7 +141,7 @@ function checkClient(Class) {
 /**
  * What the library is to be told.
  * @param {object} options as the program gave them
- * @returns {{ pairs: string[], queryTimeout: number, waitLimit: number, files: { remove(): void } }}
+ * @returns {{ pairs: string[], queryTimeout: number, waitLimit: number }}
  */
 function readOptions(options) {
   const pairs = []
@@ -181,10 +181,9 @@ function readOptions(options) {
   checkServername(merged, url)
   const says = (name) => Boolean(merged[name] || url?.says?.(name))
   if (merged.compatible && merged.ssl === undefined && !says('sslmode') && !process.env.PGSSLMODE) merged.ssl = false
-  const tls = tlsPairs(merged.ssl, { hasMode: says('sslmode'), hasRoot: says('sslrootcert') })
-  for (const pair of tls.pairs) push(pair)
+  for (const pair of tlsPairs(merged.ssl, { hasMode: says('sslmode'), hasRoot: says('sslrootcert') })) push(pair)
   if (merged.allowExitOnIdle !== undefined) push(['allow_exit_on_idle', String(Boolean(merged.allowExitOnIdle))])
-  return { pairs, queryTimeout: Number(merged.query_timeout) || 0, waitLimit: waiting.limit, files: tls.files }
+  return { pairs, queryTimeout: Number(merged.query_timeout) || 0, waitLimit: waiting.limit }
 }
 
 /** The name that a certificate is checked against. node-postgres has it looked at only where the host is an address. */

@@ -1,46 +1,16 @@
 'use strict'
 
-// `ssl` as node-postgres takes it, into the library's options. Node takes certificates as text, the library as files: text
-// is put into files that only this user can read, for as long as the pool may open connections.
-
-const fs = require('node:fs')
-const os = require('node:os')
-const path = require('node:path')
-
-const directories = new Set()
-let removedAtExit = false
-const remove = (directory) => {
-  directories.delete(directory)
-  fs.rmSync(directory, { recursive: true, force: true })
-}
+// `ssl` as node-postgres takes it, into the library's options, which take a PEM text wherever they take the name of a file.
 
 /** The text of one certificate or key; Node takes keys with their passphrase, too. */
 const pem = (value) => (typeof value === 'string' ? value : Buffer.from(value.pem ?? value).toString())
 
-class Files {
-  constructor() {
-    this.directory = null
-  }
-
-  /** The name of a file that has this text; what names a file already stays. */
-  put(name, value) {
-    const content = Array.isArray(value) ? value.map(pem).join('\n') : value
-    if (typeof content === 'string' && !content.includes('-----BEGIN')) return content
-    if (this.directory === null) {
-      if (!removedAtExit) process.once('exit', () => [...directories].forEach(remove))
-      removedAtExit = true
-      this.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'pg-holdfast-'))
-      directories.add(this.directory)
-    }
-    const file = path.join(this.directory, name)
-    fs.writeFileSync(file, content, { mode: 0o600 })
-    return file
-  }
-
-  remove() {
-    if (this.directory !== null) remove(this.directory)
-    this.directory = null
-  }
+/** @param {string} name of the member of `ssl`; the value may be several texts, or the name of a file */
+function text(name, value) {
+  const content = Array.isArray(value) ? value.map(pem).join('\n') : pem(value)
+  // What is no text is not shown either: it may be a key in another form.
+  if (typeof value !== 'string' && !content.includes('-----BEGIN ')) throw new TypeError(`ssl.${name} must be PEM text, or the name of a file`)
+  return content
 }
 
 /** What no option of the library stands for. */
@@ -89,22 +59,22 @@ const UNVERIFIED = [['sslmode', 'require'], ['sslrootcert', NO_ROOT]]
 /** Whom `ssl` trusts where it does not say so. */
 const system = () => process.env.PGSSLROOTCERT || 'system'
 
-function ofObject(ssl, hasRoot, files) {
+function ofObject(ssl, hasRoot) {
   check(ssl)
   const pairs = []
   const ca = ssl.ca ?? ssl.sslrootcert
   if (ssl.rejectUnauthorized === false) pairs.push(...UNVERIFIED)
   else {
     pairs.push(['sslmode', 'verify-full'])
-    if (ca || !hasRoot) pairs.push(['sslrootcert', ca ? files.put('root.crt', ca) : system()])
+    if (ca || !hasRoot) pairs.push(['sslrootcert', ca ? text('ca', ca) : system()])
   }
   const cert = ssl.cert ?? ssl.sslcert
-  if (cert) pairs.push(['sslcert', files.put('client.crt', cert)])
+  if (cert) pairs.push(['sslcert', text('cert', cert)])
   const key = ssl.key ?? ssl.sslkey
-  if (key) pairs.push(['sslkey', files.put('client.key', key?.pem ?? key)])
+  if (key) pairs.push(['sslkey', text('key', key?.pem ?? key)])
   const passphrase = [key].flat()[0]?.passphrase ?? ssl.passphrase
   if (passphrase) pairs.push(['sslpassword', passphrase])
-  if (ssl.crl) pairs.push(['sslcrl', files.put('revoked.crl', ssl.crl)])
+  if (ssl.crl) pairs.push(['sslcrl', text('crl', ssl.crl)])
   if (ssl.minVersion) pairs.push(['ssl_min_protocol_version', ssl.minVersion])
   if (ssl.maxVersion) pairs.push(['ssl_max_protocol_version', ssl.maxVersion])
   return pairs
@@ -113,17 +83,16 @@ function ofObject(ssl, hasRoot, files) {
 /**
  * @param {unknown} given the option `ssl`
  * @param {{ hasMode: boolean, hasRoot: boolean }} said whether sslmode and sslrootcert are given as options of their own
- * @returns {{ pairs: string[][], files: Files }}
+ * @returns {string[][]}
  */
 function tlsPairs(given, { hasMode, hasRoot }) {
-  const files = new Files()
   const ssl = given === undefined && !hasMode ? fromEnvironment() : given
-  if (ssl === undefined || ssl === null) return { pairs: [], files }
-  if (ssl === false || ssl === 'false' || ssl === '') return { pairs: [['sslmode', 'disable']], files }
-  if (ssl === 'no-verify') return { pairs: UNVERIFIED, files }
-  if (ssl === true || ssl === 'true') return { pairs: ofObject({}, hasRoot, files), files }
+  if (ssl === undefined || ssl === null) return []
+  if (ssl === false || ssl === 'false' || ssl === '') return [['sslmode', 'disable']]
+  if (ssl === 'no-verify') return UNVERIFIED
+  if (ssl === true || ssl === 'true') return ofObject({}, hasRoot)
   if (typeof ssl !== 'object') throw new TypeError(`ssl must be true, false, 'no-verify' or an object, not ${JSON.stringify(ssl)}`)
-  return { pairs: ofObject(ssl, hasRoot, files), files }
+  return ofObject(ssl, hasRoot)
 }
 
 module.exports = { tlsPairs }

@@ -378,7 +378,6 @@ class Pool extends PoolOpening {
       await this._quiet()
       const handle = this._takeHandle()
       await promise((tag) => addon.closePool(handle, tag, NO_LIMIT))
-      this._files.remove()
       this._handle = NONE
     }
     for (const client of this._clients.values()) this._forget(client)

@@ -11,10 +11,9 @@ const { PoolMetrics } = require('./metrics')
 const { Shared } = require('./shared')
 
 /** Pools that were dropped without end(): they cannot be used any more, so their connections go. */
-const dropped = new FinalizationRegistry(({ handle, listener, files }) => {
+const dropped = new FinalizationRegistry(({ handle, listener }) => {
   deafen(listener)
   addon.freePool(handle)
-  files.remove()
 })
 
 /** The library's options that say where a pool leads to. */
@@ -50,21 +49,15 @@ class PoolOpening extends PoolMetrics {
 
   /** Opens the library's pool, which opens no connection yet. */
   _open() {
-    const { pairs, queryTimeout, waitLimit, files } = readOptions(this.options)
+    const { pairs, queryTimeout, waitLimit } = readOptions(this.options)
     const level = this.options.log ? (this.options.logLevel ?? 3) : 0
     const asks = typeof this.options.password === 'function'
     this._queryTimeout = queryTimeout
     /** The most milliseconds that a request waits for a connection, 0 for no limit. */
     this._waitLimit = waitLimit
-    try {
-      const name = this.options.shared ? Shared.nameOf(pairs, this.options) : ''
-      this._handle = now(addon.openPool(pairs, this._listener, level, name, asks ? 1 : 0))
-    } catch (error) {
-      files.remove()
-      throw error
-    }
-    this._files = files
-    dropped.register(this, { handle: this._handle, listener: this._listener, files }, this)
+    const name = this.options.shared ? Shared.nameOf(pairs, this.options) : ''
+    this._handle = now(addon.openPool(pairs, this._listener, level, name, asks ? 1 : 0))
+    dropped.register(this, { handle: this._handle, listener: this._listener }, this)
   }
 
   /** The pool may not be open yet: `then` is called once it is. */
