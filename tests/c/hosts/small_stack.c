@@ -117,12 +117,12 @@ static void on_a_small_stack(const char *name, void (*scene)(void))
     pthread_t thread;
     CHECK(pthread_create(&thread, &attributes, run, (void *)(uintptr_t)scene) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
-    size_t unused = 0;
+    /* A sanitizer's own frames are many times as large, and to valgrind what was a stack may not be read. */
+    size_t unused = is_watched() ? STACK : 0;
     while (unused < STACK && stack[unused] == UNUSED_BYTE)
         unused++;
     printf("%s: %zu bytes\n", name, STACK - unused);
-    /* A sanitizer's own frames are many times as large. */
-    CHECK(is_watched() || STACK - unused <= ALLOWED);
+    CHECK(STACK - unused <= ALLOWED);
     free(memory);
     pthread_attr_destroy(&attributes);
 }
