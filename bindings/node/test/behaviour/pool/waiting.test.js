@@ -51,7 +51,8 @@ ours('it is the limit of the wait for a transaction, too, and each way of connec
   for (const [name, run] of Object.entries({ ...WAYS, transaction: (each) => each.transaction(() => {}) })) {
     const { error, took } = await failure(run(made))
     assert.equal(error.message, 'timeout exceeded when trying to connect', name)
-    assert.ok(took >= 390 && took < 2500, `${name} took ${took} ms`)
+    // Node's timers count from when their turn of the loop began.
+    assert.ok(took >= 300 && took < 2500, `${name} took ${took} ms`)
   }
   client.release()
 })
