@@ -30,6 +30,12 @@ impl EffectiveLimit {
         }
     }
 
+    /// Returns the configured maximum.
+    #[inline]
+    pub(crate) fn most(&self) -> u32 {
+        self.learned.most()
+    }
+
     /// Sets the configured maximum.
     pub(crate) fn set_most(&mut self, most: u32) {
         self.learned.set_most(most);

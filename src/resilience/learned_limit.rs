@@ -58,6 +58,12 @@ impl LearnedLimit {
         self.limit
     }
 
+    /// Returns the configured maximum.
+    #[inline]
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
     /// Sets the configured maximum. A limit that was learned stays, as far as it is below that.
     pub(crate) fn set_most(&mut self, most: u32) {
         self.most = most;

@@ -87,6 +87,7 @@ fn no_secret_shows_in_debug_or_get_or_errors() {
     let config = PoolConfig::from_environment(environment)
         .unwrap()
         .sslpassword("Zecret")
+        .sslkey("-----BEGIN PRIVATE KEY-----\nZecret\n-----END PRIVATE KEY-----")
         .dbname("postgresql://u:Zecret@h/d");
     assert!(!format!("{config:?} {:?}", config.environment).contains("Zecret"));
     assert!(!format!("{:?}", config.settings().unwrap().1.hosts).contains("Zecret"));

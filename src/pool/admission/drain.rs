@@ -15,7 +15,7 @@ impl<P: Pooled> State<P> {
 
 impl<P: Pooled> Admission<P> {
     /// Counts a connection in use as departing; it counts until [`departed`](Self::departed).
-    pub(in crate::pool) fn retire_checked_out(&self, conn: &mut P, count: impl FnOnce(&mut Counters)) {
+    pub(in crate::pool) fn retire_in_use(&self, conn: &mut P, count: impl FnOnce(&mut Counters)) {
         let mut state = self.state.lock();
         state.ends_use(conn.account());
         state.departs(conn);

@@ -82,7 +82,6 @@ pub(super) struct State<P> {
     in_use: u32,
     opening: u32,
     departing: u32,
-    max_size: u32,
     limit: EffectiveLimit,
     gate: Gate,
     /// The largest number of waiters; 0 for any number.
@@ -218,7 +217,6 @@ impl<P: Pooled> Admission<P> {
             in_use: 0,
             opening: 0,
             departing: 0,
-            max_size,
             limit,
             gate: Gate::default(),
             max_waiting: 0,
@@ -277,7 +275,10 @@ impl<P: Pooled> Admission<P> {
         } else {
             state.ends_use(account);
             self.serve_waiters(state, parked);
-            self.drained.notify_all();
+            // It may have been awaited, to be released.
+            if matches!(account, Account::PoolUse(_)) {
+                self.drained.notify_all();
+            }
         }
         None
     }
@@ -385,7 +386,7 @@ impl<P: Pooled> Admission<P> {
         let (state, now) = (self.state.lock(), Instant::now());
         let fleet = state.limit.figures(now);
         let gauges = PoolSnapshot {
-            max_size: state.max_size,
+            max_size: state.limit.most(),
             limit: state.limit.now(now),
             limited_by: state.limit.limited_by(now),
             fleet_share: fleet.map(|fleet| fleet.share),
@@ -419,10 +420,10 @@ impl<P: Pooled> Admission<P> {
 mod backlog;
 mod drain;
 mod fleet_share;
-mod idle_checkout;
 mod learned_limit;
 mod load_shedding;
 mod open_gate;
+mod pool_use;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -433,10 +434,10 @@ pub(crate) use backlog::Backlog;
 #[cfg(not(feature = "capi"))]
 use backlog::Backlog;
 pub(super) use fleet_share::{IdleAction, MIN_TIMER_DELAY, NextRebalance, Returned};
-pub(super) use idle_checkout::Releases;
 pub(super) use learned_limit::Learned;
 pub(crate) use load_shedding::Shed;
 pub(super) use open_gate::Asking;
 use open_gate::Gate;
+pub(super) use pool_use::Releases;
 pub(super) use sizes::ForMinIdle;
 use waiter::Waiter;

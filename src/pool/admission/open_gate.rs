@@ -232,7 +232,7 @@ mod tests {
         queue.opening_failed_permanently();
         let waiting = ask(&queue, None);
         wait_for_waiters(&queue, 1);
-        queue.retire_checked_out(&mut 0, |_| {});
+        queue.retire_in_use(&mut 0, |_| {});
         queue.departed();
         assert!(matches!(waiting.join().expect("no panic"), Ok(Grant::Refused)));
         assert!(matches!(ask(&queue, None).join().expect("no panic"), Ok(Grant::Refused)));

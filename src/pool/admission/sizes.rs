@@ -23,7 +23,7 @@ pub(in crate::pool) enum ForMinIdle {
 impl<P: Pooled> State<P> {
     /// Returns the number of connections that exceed `max_size`, without those that are departing already.
     pub(super) fn surplus(&self) -> u32 {
-        (self.held() + self.opening).saturating_sub(self.max_size)
+        (self.held() + self.opening).saturating_sub(self.limit.most())
     }
 
     /// Returns the reason why a connection in use that came back is not kept, if there is one.
@@ -43,7 +43,7 @@ impl<P: Pooled> Admission<P> {
     /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening.
     pub(in crate::pool) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
         let mut state = self.state.lock();
-        if state.closed || state.idle.len() as u32 + state.opening >= min_idle.min(state.max_size) {
+        if state.closed || state.idle.len() as u32 + state.opening >= min_idle.min(state.limit.most()) {
             return ForMinIdle::Enough;
         }
         if !state.has_capacity() {
@@ -54,7 +54,7 @@ impl<P: Pooled> Admission<P> {
     }
 
     pub(in crate::pool) fn max_size(&self) -> u32 {
-        self.state.lock().max_size
+        self.state.lock().limit.most()
     }
 
     /// Sets the largest number of connections: waiters that may open now do, and surplus idle connections are taken, the longest
@@ -65,7 +65,7 @@ impl<P: Pooled> Admission<P> {
             if state.closed {
                 return;
             }
-            let from = std::mem::replace(&mut state.max_size, max_size);
+            let from = state.limit.most();
             state.limit.set_most(max_size);
             let count = state.idle.len().min(state.surplus() as usize);
             let mut surplus: Vec<P> = state.idle.drain(..count).collect();
@@ -85,28 +85,14 @@ impl<P: Pooled> Admission<P> {
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
+    use super::super::tests::{all_checked_out, within};
     use super::super::{Grant, Request};
     use super::*;
-    use crate::resilience::effective_limit::EffectiveLimit;
-    use crate::resilience::learned_limit::TryIntervals;
 
     fn patient() -> Request {
-        let now = Instant::now();
-        let deadline = now + Duration::from_secs(60);
-        Request { since: now, deadline, opens_from: None, backs_off: false, is_new: true }
-    }
-
-    /// Makes a queue with all connections checked out.
-    fn all_checked_out(size: u32) -> Admission<u32> {
-        let pace = TryIntervals { first: Duration::from_secs(1), longest: Duration::from_secs(1) };
-        let queue = Admission::new(size, EffectiveLimit::new(size, pace, None));
-        for _ in 0..size {
-            assert!(matches!(queue.wait(patient()), Ok(Grant::Capacity)));
-            assert!(queue.opened(&mut 0));
-        }
-        queue
+        within(Duration::from_secs(60))
     }
 
     #[test]
@@ -147,7 +133,7 @@ mod tests {
             let refused = queue.park(connection);
             if connection < 7 {
                 assert_eq!(refused, Some((connection, CloseReason::Surplus)));
-                queue.retire_checked_out(&mut 0, |_| {});
+                queue.retire_in_use(&mut 0, |_| {});
             } else {
                 assert_eq!(refused, None, "connection {connection}, while six are departing");
             }

@@ -38,7 +38,7 @@ pub(super) fn within(limit: Duration) -> Request {
 }
 
 /// Makes a queue with all connections checked out.
-fn all_checked_out(size: u32) -> Admission<u32> {
+pub(super) fn all_checked_out(size: u32) -> Admission<u32> {
     let admission = Admission::new(size, EffectiveLimit::new(size, PACE, None));
     for _ in 0..size {
         assert!(matches!(admission.wait(within(ms(0))), Ok(Grant::Capacity)));
@@ -119,7 +119,7 @@ fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size
             thread::sleep(Duration::from_micros(random.u64(..2000)));
         }
         if random.u8(..8) == 0 {
-            admission.retire_checked_out(&mut 0, |_| {});
+            admission.retire_in_use(&mut 0, |_| {});
             live.fetch_sub(1, Ordering::SeqCst);
             admission.departed();
         } else if random.u8(..8) == 0 {
@@ -208,7 +208,7 @@ fn closing_wakes_all_who_wait() {
         matches!(admission.park(0), Some((0, CloseReason::PoolClosed))),
         "a closed pool gives it back to be closed"
     );
-    admission.retire_checked_out(&mut 0, |_| {});
+    admission.retire_in_use(&mut 0, |_| {});
     admission.departed();
     assert!(admission.wait_drained(Instant::now()));
 }

@@ -29,7 +29,7 @@ impl Core {
 
     /// Closes a connection in use. It counts against the pool until the server has let go of it or it was cut.
     pub(in crate::pool) fn retire(self: &Arc<Self>, mut conn: Parked, reason: CloseReason) {
-        self.admission.retire_checked_out(&mut conn, |counters| counters.closed(reason));
+        self.admission.retire_in_use(&mut conn, |counters| counters.closed(reason));
         failpoint!(self, "retired");
         self.close_connection(conn, reason);
     }

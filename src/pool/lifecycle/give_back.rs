@@ -107,15 +107,15 @@ impl Core {
     pub(in crate::pool) fn carry_out(self: &Arc<Self>, fate: Fate, conn: Parked) {
         match fate {
             Fate::Park(now) => self.park(conn, now),
-            Fate::Settle(requests) => self.start_over(conn, |conn| Task::Settle(conn, requests)),
-            Fate::CheckRole => self.start_over(conn, Task::CheckRole),
+            Fate::Settle(requests) => self.start_pool_use(conn, |conn| Task::Settle(conn, requests)),
+            Fate::CheckRole => self.start_pool_use(conn, Task::CheckRole),
             Fate::TakeCensus => {
-                self.start_over(conn, Task::TakeCensusOverReturned);
+                self.start_pool_use(conn, Task::TakeCensusOverReturned);
                 self.schedule_fleet_work();
             }
             Fate::Explain => {
                 self.explanations.found_connection();
-                self.start_over(conn, Task::ExplainOverReturned);
+                self.start_pool_use(conn, Task::ExplainOverReturned);
             }
             Fate::Broken => self.retire_broken(conn),
             Fate::Close(reason) => {
@@ -129,7 +129,7 @@ impl Core {
 
     /// Starts a task that uses a returned connection before it is parked.
     #[cold]
-    fn start_over(self: &Arc<Self>, mut conn: Parked, task: impl FnOnce(Parked) -> Task) {
+    fn start_pool_use(self: &Arc<Self>, mut conn: Parked, task: impl FnOnce(Parked) -> Task) {
         self.admission.begin_pool_use(&mut conn);
         self.start(task(conn));
     }

@@ -55,14 +55,14 @@ fn use_up(queue: &Queue, grant: Grant<Parked>) {
 
 fn give_back(queue: &Queue, parked: Parked) {
     if thread_rng().gen_bool(0.3) {
-        queue.retire_checked_out(&mut Parked(0), |_| {});
+        queue.retire_in_use(&mut Parked(0), |_| {});
         queue.departed();
     } else if let Some((refused, reason)) = queue.park(parked) {
         assert!(
             queue.is_closed() || reason == CloseReason::Surplus,
             "{refused:?} came back from an open pool: {reason:?}"
         );
-        queue.retire_checked_out(&mut Parked(0), |_| {});
+        queue.retire_in_use(&mut Parked(0), |_| {});
         queue.departed();
     }
 }

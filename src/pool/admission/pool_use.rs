@@ -158,7 +158,7 @@ mod tests {
         for (conn, number) in [(queue.back_from_validation(validated), 0), (queue.park(returned), 2)] {
             let Some((mut conn, CloseReason::Released)) = conn else { panic!("number {number} was parked") };
             assert_eq!(conn.0, number);
-            queue.retire_checked_out(&mut conn, |_| {});
+            queue.retire_in_use(&mut conn, |_| {});
             queue.departed();
         }
         assert!(queue.wait_released(Instant::now()));
