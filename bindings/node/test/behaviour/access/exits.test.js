@@ -2,7 +2,10 @@
 
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
+const fs = require('node:fs')
 const os = require('node:os')
+const path = require('node:path')
+const { test } = require('node:test')
 const { tlsSuite } = require('../../support/tls')
 
 // A process may end at any moment, while threads of the library are in OpenSSL: it ends with the status it chose, by no signal.
@@ -50,6 +53,12 @@ function exit(scene, millis, options) {
   child.stderr.on('data', (data) => { said += data })
   return new Promise((resolve) => child.once('close', (status, signal) => resolve({ scene, millis, status, signal, said })))
 }
+
+test('the addon brings OpenSSL along, since Node cleans up its own as the process ends', { skip: process.platform !== 'linux' && 'reads the names of shared objects on Linux' }, () => {
+  const addon = fs.readFileSync(path.join(__dirname, '..', '..', '..', 'build', 'holdfast.node'), 'latin1')
+  assert.ok(addon.includes('libc.so.'), 'the shared objects are named in it')
+  assert.doesNotMatch(addon, /lib(ssl|crypto)\.so\./)
+})
 
 ours('a process that ends at any moment under load with TLS ends by no signal', async ({ server }) => {
   const options = { ...server.config, user: 'only_tls', max: 4, ssl: { ca: certificates.path('authority.crt') } }
