@@ -53,6 +53,7 @@ impl<P: Pooled> Admission<P> {
         ForMinIdle::Reserved
     }
 
+    #[cfg(feature = "capi")]
     pub(in crate::pool) fn max_size(&self) -> u32 {
         self.state.lock().limit.most()
     }
