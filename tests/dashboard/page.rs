@@ -88,6 +88,23 @@ fn the_page_shows_the_pool_live_in_light_and_dark_and_loads_nothing_from_elsewhe
 }
 
 #[test]
+fn every_value_has_a_scale_with_room_above_it() {
+    let pool = Pool::echo(PoolConfig::new()).unwrap();
+    let served = pool.serve("127.0.0.1:0").unwrap();
+    let browser = Browser::start(1000, 900);
+    browser.open(&served.url());
+    let scales = browser.run(
+        "return [0, 1, 9.8, 9.81, 9.9, 9.999, 10, 0.00099, 0.001, 0.0247, 98.5, 99999].map((value) => [value, ceiling(value)])",
+    );
+    let scales = scales.as_array().unwrap();
+    assert_eq!(scales.len(), 12);
+    for scale in scales {
+        let (value, top) = (scale[0].as_f64().unwrap(), scale[1].as_f64());
+        assert!(top.is_some_and(|top| top > value && top <= (value * 2.6).max(1.0)), "{scale}");
+    }
+}
+
+#[test]
 fn a_narrow_window_needs_no_scrolling_sideways_and_all_can_be_reached_by_keyboard() {
     let pool =
         Pool::echo(PoolConfig::new().name("a-pool-with-a-name-that-is-longer-than-the-window-is-wide"))

@@ -116,7 +116,8 @@ function drawAlerts(s) {
 function ceiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((bound) => bound >= value * 1.02);
+  // 20, for what is so close below 10 that 10 leaves no room above it.
+  return [1, 2, 5, 10, 20].map((step) => step * power).find((bound) => bound >= value * 1.02);
 }
 
 // Made once and kept, so that what a reader has opened, focused or scrolled stays so while the figures change.
