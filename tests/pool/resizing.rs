@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::{CloseReason, ErrorKind, Pool};
 
-use crate::{Observer, config, ms, server, soon};
+use crate::{Observer, config, member, ms, server, soon};
 
 fn resizable(name: &str, max_size: u32) -> Pool {
     Pool::new(config(server(), name).max_size(max_size)).unwrap()
@@ -48,6 +48,22 @@ fn a_smaller_pool_closes_what_is_idle_at_once_and_what_is_in_use_when_it_comes_b
     // It may be asked first who holds the connections.
     soon("the last one stays", || pool.stats().idle == 1);
     pool.wait_until_warm(2, ms(1_000)).unwrap_err();
+}
+
+#[test]
+fn in_a_fleet_too_what_a_smaller_pool_closes_is_counted_as_surplus() {
+    let pool = Pool::new(member(server(), "shrunk in a fleet").max_size(3)).unwrap();
+    let (first, second) = (pool.get().unwrap(), pool.get().unwrap());
+    pool.set_max_size(1).unwrap();
+    drop(second);
+    soon("one is left", || pool.stats().total == 1);
+    let stats = pool.stats();
+    assert_eq!(
+        (stats.closes_by(CloseReason::Surplus), stats.closes_by(CloseReason::Shared)),
+        (1, 0),
+        "{stats:?}"
+    );
+    drop(first);
 }
 
 #[test]

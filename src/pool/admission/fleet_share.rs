@@ -53,7 +53,8 @@ impl<P: Pooled> Admission<P> {
     pub(in crate::pool) fn returned(&self) -> Returned {
         let mut state = self.state.lock();
         let now = Instant::now();
-        if state.closed {
+        // Parking it closes it, for the reason there.
+        if state.keeps_none().is_some() {
             return Returned::Keep;
         }
         if let Some(share) = state.limit.share_mut().filter(|share| share.is_census_due(now))
