@@ -17,6 +17,7 @@ use super::connection::server_connection::Parked;
 use super::connection::slot::Slots;
 use super::fleet::mark;
 use super::fleet::watch::FleetWatch;
+use super::guards::WarmingCalls;
 use super::outage::coordinator::{Coordinator, Coordinators};
 use super::outage::last_failure::LastOpenFailure;
 use super::outage::permanent_failure::PermanentFailure;
@@ -88,6 +89,7 @@ pub(super) struct Core {
     pub(super) refills_later: SingleFlight,
     /// Idle connections were released and none was opened since: `min_idle` is not filled.
     pub(super) refill_is_paused: AtomicBool,
+    pub(super) warming: WarmingCalls,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
     /// A pooler was found between, which changes the server session: sessions cannot be reset.
@@ -152,6 +154,7 @@ impl Core {
             validates_idle: SingleFlight::default(),
             refills_later: SingleFlight::default(),
             refill_is_paused: AtomicBool::new(false),
+            warming: WarmingCalls::default(),
             fleet: FleetWatch::new(fleet),
             is_behind_pooler: AtomicBool::new(false),
             catalog: Arc::default(),

@@ -14,7 +14,7 @@ use super::lifecycle::shutdown::CloseReport;
 use super::pooled_connection::PooledConnection;
 use super::telemetry::stats::Stats;
 use crate::config::PoolConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sql::{Params, Row, ToStatement};
 
 /// The least time for the answer to a ping: zero would be none at all, for a connection that came at the last moment.
@@ -268,23 +268,7 @@ impl Pool {
     /// ```
     #[track_caller]
     pub fn wait_until_warm(&self, connections: u32, timeout: Duration) -> Result<()> {
-        self.core.check_caller()?;
-        let begun = Instant::now();
-        // Held, so that each call gets another one. They count as in use.
-        let mut held = Vec::new();
-        loop {
-            let (figures, _) = self.core.admission.snapshot();
-            if figures.idle + figures.in_use >= connections {
-                return Ok(());
-            }
-            let max_size = figures.max_size;
-            if connections > max_size {
-                return Err(Error::misuse(format!(
-                    "{connections} connections can never be open: max_size is {max_size}"
-                )));
-            }
-            held.push(self.get_timeout(timeout.saturating_sub(begun.elapsed()))?);
-        }
+        self.core.wait_until_warm(connections, timeout, Location::caller())
     }
 
     /// Sets the largest number of connections, in place of `max_size`: for a process that learns its share of a server while it

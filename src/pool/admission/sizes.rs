@@ -1,5 +1,7 @@
 //! The sizes of a pool: room for `min_idle`, and another `max_size` at run time.
 
+use std::time::Instant;
+
 use super::{Admission, Pooled, State};
 use crate::pool::telemetry::stats::CloseReason;
 
@@ -51,6 +53,18 @@ impl<P: Pooled> Admission<P> {
         }
         state.opening += 1;
         ForMinIdle::Reserved
+    }
+
+    /// Waits while what is being opened may make it so many open connections. `None` for no deadline.
+    pub(in crate::pool) fn wait_for_openings(&self, connections: u32, deadline: Option<Instant>) {
+        let mut state = self.state.lock();
+        while !state.closed && state.held() < connections && state.held() + state.opening >= connections {
+            match deadline {
+                Some(deadline) if self.drained.wait_until(&mut state, deadline).timed_out() => return,
+                Some(_) => {}
+                None => self.drained.wait(&mut state),
+            }
+        }
     }
 
     #[cfg(feature = "capi")]

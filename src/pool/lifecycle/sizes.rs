@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::acquire::Call;
 use crate::config::options::MOST_CONNECTIONS;
 use crate::error::{Error, Result};
+use crate::observe::checkout::Place;
 use crate::pool::core::{Core, pool_closed};
-use crate::pool::guards::{MinIdle, Refill};
+use crate::pool::guards::{MinIdle, Refill, Warming};
 use crate::pool::tasks::Task;
 use crate::pool::telemetry::stats::CloseReason;
 use crate::sys::single_flight::Flight;
@@ -16,7 +18,7 @@ use crate::sys::single_flight::Flight;
 impl Core {
     /// Opens the connections that `min_idle` calls for, on a thread for openings.
     pub(in crate::pool) fn refill(self: &Arc<Self>) {
-        if self.settings.min_idle == 0 || self.refill_is_paused() {
+        if self.settings.min_idle == 0 || self.refill_is_paused() || self.warming.is_under_way() {
             return;
         }
         match self.reserve_for_min_idle() {
@@ -66,6 +68,35 @@ impl Core {
     pub(in crate::pool) fn resume_refill(self: &Arc<Self>) {
         if self.refill_is_paused() && self.refill_is_paused.swap(false, Ordering::AcqRel) {
             self.refill();
+        }
+    }
+
+    /// Opens connections until so many are open; see [`Pool::wait_until_warm`](crate::Pool::wait_until_warm).
+    pub(in crate::pool) fn wait_until_warm(
+        self: &Arc<Self>,
+        connections: u32,
+        timeout: Duration,
+        place: Place,
+    ) -> Result<()> {
+        self.check_caller()?;
+        let begun = Instant::now();
+        let _warming = Warming::begin(self);
+        // Held, so that each call gets another one. They count as in use.
+        let mut held = Vec::new();
+        loop {
+            self.admission.wait_for_openings(connections, begun.checked_add(timeout));
+            let (figures, _) = self.admission.snapshot();
+            if figures.idle + figures.in_use >= connections {
+                return Ok(());
+            }
+            let max_size = figures.max_size;
+            if connections > max_size {
+                return Err(Error::misuse(format!(
+                    "{connections} connections can never be open: max_size is {max_size}"
+                )));
+            }
+            let timeout = Some(timeout.saturating_sub(begun.elapsed()));
+            held.push(self.get(Call { timeout, place: Some(place), ..Call::default() })?);
         }
     }
 

@@ -21,6 +21,16 @@ fn when_it_returns_so_many_connections_are_open_and_idle() {
 }
 
 #[test]
+fn what_min_idle_opens_is_part_of_what_is_asked_for() {
+    for wanted in [2, 3] {
+        let pool = Pool::new(config(server(), "warmed at its start").max_size(6).min_idle(2)).unwrap();
+        pool.wait_until_warm(wanted, ms(20_000)).unwrap();
+        std::thread::sleep(ms(100));
+        assert_eq!((pool.stats().idle, pool.stats().opens), (wanted, u64::from(wanted)));
+    }
+}
+
+#[test]
 fn a_pool_that_cannot_be_warmed_in_time_says_why_and_keeps_what_it_has() {
     let nobody = PoolConfig::from_url("postgresql://app@127.0.0.1:1/nothing?retry_max=0").unwrap();
     let error = Pool::new(nobody).unwrap().wait_until_warm(1, ms(5_000)).unwrap_err();
