@@ -257,6 +257,15 @@ export class Pool extends EventEmitter {
   explainExhaustion(format: 'json'): Promise<Record<string, any>>
   /** Closes every idle session now, for a process about to be frozen; how many those were. */
   releaseIdle(): Promise<number>
+  /**
+   * Sets the most connections, in place of the option `max`: a larger pool lets those that wait open at once, a smaller one closes
+   * idle ones at once and others as they come back.
+   */
+  setMaxSize(max: number): Promise<void>
+  /** Waits until so many connections are open (`min` without a number), and opens what is missing; 8 s at most unless told. */
+  waitUntilWarm(connections?: number, options?: { timeoutMillis?: number }): Promise<void>
+  /** Asks the server whether it can be used now; 8 s at most unless told. health() tells what is known without asking. */
+  ping(options?: { timeoutMillis?: number }): Promise<void>
   /** Metrics, health and a dashboard over HTTP. */
   serve(address?: string, options?: { token?: string; beyondLoopback?: boolean }): { readonly url: string; close(): void }
 
