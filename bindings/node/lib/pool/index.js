@@ -377,7 +377,7 @@ class Pool extends PoolOpening {
     if (this._handle !== NONE) {
       await this._quiet()
       const handle = this._takeHandle()
-      await promise((tag) => addon.closePool(handle, tag, NO_LIMIT))
+      await promise((tag) => addon.closePool(handle, tag, this._closeLimit()))
       this._handle = NONE
     }
     for (const client of this._clients.values()) this._forget(client)
@@ -400,6 +400,11 @@ class Pool extends PoolOpening {
     })
   }
 
+  /** What waits was waited for here. A session whose last answer has come may still be on its way back to the library's pool. */
+  _closeLimit() {
+    return this._busy === 0 ? Math.min(closeTimeout(this.options), RETURN_MILLIS) : 0
+  }
+
   _onEvent(event) {
     translate(this, event)
   }
@@ -414,8 +419,8 @@ class Pool extends PoolOpening {
   }
 }
 
-/** As closePool takes it: what waits was waited for. */
-const NO_LIMIT = 0
+/** As long as a session that does nothing takes at most to come back, on a busy machine. */
+const RETURN_MILLIS = 1000
 
 if (Symbol.asyncDispose) {
   Pool.prototype[Symbol.asyncDispose] = function dispose() {

@@ -278,6 +278,16 @@ ours('nothing is told any more when the pool has ended', async ({ pool }) => {
   assert.equal(told.event.length, count)
 })
 
+ours('a session whose answer has just come is closed and not cut', async ({ pool }) => {
+  for (let i = 0; i < 100; i += 1) {
+    const made = pool({ max: 1 })
+    const told = heard(made)
+    await made.query('select 1')
+    await made.end()
+    assert.deepEqual(told.event.filter(({ kind }) => kind === 'closed').map(({ reason }) => reason), ['pool_closed'], `after ${i} pools`)
+  }
+})
+
 ours('every caller that waits at a full server is told by its code and its fields', async ({ pool, server, DatabaseError }) => {
   const empty = await fill(server)
   try {
