@@ -45,7 +45,11 @@ fn a_full_server_degrades_a_pool_that_still_serves() {
     assert!(second.is_err());
     let health = pool.health();
     assert_eq!(health.status, HealthStatus::Degraded, "{health}");
-    assert!(health.reasons.iter().any(|reason| reason.contains("1 connections at most")), "{health}");
+    // 1, or 2 while one more is tried.
+    assert!(
+        health.reasons.iter().any(|reason| reason.contains("connections at most at present, of 4")),
+        "{health}"
+    );
     assert!(health.is_ready(), "who waits for the one is served");
     drop((one, others));
 }
