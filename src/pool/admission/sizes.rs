@@ -55,14 +55,12 @@ impl<P: Pooled> Admission<P> {
         ForMinIdle::Reserved
     }
 
-    /// Waits while what is being opened may make it so many open connections. `None` for no deadline.
-    pub(in crate::pool) fn wait_for_openings(&self, connections: u32, deadline: Option<Instant>) {
+    /// Waits while what is being opened may make it so many open connections.
+    pub(in crate::pool) fn wait_for_openings(&self, connections: u32, deadline: Instant) {
         let mut state = self.state.lock();
         while !state.closed && state.held() < connections && state.held() + state.opening >= connections {
-            match deadline {
-                Some(deadline) if self.drained.wait_until(&mut state, deadline).timed_out() => return,
-                Some(_) => {}
-                None => self.drained.wait(&mut state),
+            if self.drained.wait_until(&mut state, deadline).timed_out() {
+                return;
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::pool::pooled_connection::PooledConnection;
 const MIN_REPORTED_WAIT: Duration = Duration::from_millis(1);
 
 /// Longer than any call lasts.
-const LONGEST_WAIT_24H: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_WAIT_24H: Duration = Duration::from_secs(24 * 3600);
 
 /// The conditions of one call for a connection.
 #[derive(Debug, Clone, Copy, Default)]

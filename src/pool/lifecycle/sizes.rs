@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::acquire::Call;
+use super::acquire::{Call, LONGEST_WAIT_24H};
 use crate::config::options::MOST_CONNECTIONS;
 use crate::error::{Error, Result};
 use crate::observe::checkout::Place;
@@ -84,7 +84,7 @@ impl Core {
         // Held, so that each call gets another one. They count as in use.
         let mut held = Vec::new();
         loop {
-            self.admission.wait_for_openings(connections, begun.checked_add(timeout));
+            self.admission.wait_for_openings(connections, begun + timeout.min(LONGEST_WAIT_24H));
             let (figures, _) = self.admission.snapshot();
             if figures.idle + figures.in_use >= connections {
                 return Ok(());
