@@ -83,6 +83,31 @@ fn two_connections_that_come_back_while_the_first_waiter_wakes_serve_two_waiters
     });
 }
 
+#[test]
+fn a_waiter_that_found_nothing_takes_the_next_connection_though_nobody_wakes_it() {
+    let admission = all_checked_out(1);
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| matches!(admission.wait(within(ms(20_000))), Ok(Grant::Connection(_))));
+        wait_for_waiters(&admission, 1);
+        let mut state = admission.state.lock();
+        state.in_use -= 1;
+        state.idle.push(0);
+        state.next_to_nudge().expect("the waiter sleeps").wake();
+        // A newcomer is faster.
+        let taken = state.take_idle().expect("it is idle");
+        let taken = state.check_out(taken);
+        drop(state);
+        thread::sleep(ms(20));
+        let Grant::Connection(taken) = taken else { panic!("a connection was taken") };
+        let mut state = admission.state.lock();
+        state.in_use -= 1;
+        state.idle.push(taken);
+        assert!(state.next_to_nudge().is_none(), "it is on its way");
+        drop(state);
+        assert!(waiter.join().expect("no panic"), "it slept beside an idle connection");
+    });
+}
+
 /// Applies random operations of threads to a queue, for as long as the test lasts.
 fn disturb(admission: &Admission<u32>, live: &AtomicU32, stop: &AtomicBool, size: u32, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);

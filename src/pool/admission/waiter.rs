@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::sys::sync::{Condvar, Mutex, MutexGuard};
 
@@ -16,7 +16,8 @@ pub(super) struct Waiter<P> {
     /// `opens_from` is a backoff after a failed opening, which ends early when the server is back.
     pub(super) backs_off: bool,
     pub(super) queued: Instant,
-    /// A connection is on the idle stack, and this waiter is to take it. Changed under the lock of the state only.
+    /// This waiter is on its way: a connection is on the idle stack, or was, and it is to take it. Changed under the lock of the
+    /// state only.
     pub(super) nudged: AtomicBool,
     pub(super) mailbox: Mutex<Option<Grant<P>>>,
     pub(super) arrived: Condvar,
@@ -31,6 +32,23 @@ impl<P> Waiter<P> {
     pub(super) fn wake(&self) {
         drop(self.mailbox.lock());
         self.arrived.notify_one();
+    }
+}
+
+/// The time after which a waiter that found nothing looks again. Where threads take their connection again as soon as they have
+/// given it back, a waiter that every return wakes finds nothing nearly every time, and two switches of context are a third of
+/// the time of a query.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_micros(500);
+
+impl<P: Pooled> State<P> {
+    /// Has a waiter that was nudged and found nothing look again by itself, so that the next return wakes nobody; unless another
+    /// is on its way.
+    fn found_nothing(&self, waiter: &Arc<Waiter<P>>) {
+        if waiter.is_nudged()
+            && self.waiters.iter().any(|other| other.is_nudged() && !Arc::ptr_eq(other, waiter))
+        {
+            waiter.nudged.store(false, Relaxed);
+        }
     }
 }
 
@@ -89,12 +107,20 @@ impl<P: Pooled> Admission<P> {
     fn sleep(&self, waiter: &Arc<Waiter<P>>, deadline: Instant) -> Result<Grant<P>, Denied> {
         // A waiter that backs off wakes once more, to open.
         let mut turn_to_open = waiter.opens_from.filter(|from| *from < deadline);
+        let mut looks_again = false;
         loop {
             let until = turn_to_open.unwrap_or(deadline);
             let mut mailbox = waiter.mailbox.lock();
-            while mailbox.is_none() && !waiter.is_nudged() {
-                if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
-                    break;
+            if looks_again {
+                if mailbox.is_none() {
+                    let left = until.saturating_duration_since(Instant::now());
+                    waiter.arrived.wait_for(&mut mailbox, left.min(LOOK_AGAIN_AFTER));
+                }
+            } else {
+                while mailbox.is_none() && !waiter.is_nudged() {
+                    if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
+                        break;
+                    }
                 }
             }
             if let Some(grant) = mailbox.take() {
@@ -104,6 +130,7 @@ impl<P: Pooled> Admission<P> {
             if let Some(outcome) = self.serve_after_wakeup(waiter, deadline) {
                 return outcome;
             }
+            looks_again = waiter.is_nudged();
             if turn_to_open.is_some_and(|from| from <= Instant::now()) {
                 turn_to_open = None;
             }
@@ -117,8 +144,6 @@ impl<P: Pooled> Admission<P> {
         deadline: Instant,
     ) -> Option<Result<Grant<P>, Denied>> {
         let mut state = self.state.lock();
-        // Under the lock of the state: until then the waiter counts as on its way.
-        waiter.nudged.store(false, Relaxed);
         let now = Instant::now();
         // The first waiter takes the idle connection, even if another was quicker to wake.
         while let (Some(first), false) = (state.waiters.front().cloned(), state.idle.is_empty()) {
@@ -145,6 +170,7 @@ impl<P: Pooled> Admission<P> {
             state.remove(waiter);
             return Some(Err(Denied::TimedOut));
         }
+        state.found_nothing(waiter);
         None
     }
 

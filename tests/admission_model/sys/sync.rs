@@ -1,13 +1,16 @@
 //! Locks that let shuttle choose who runs next. In the place of `crate::sync`, with as much of parking_lot's interface as is used.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
-/// `None` only while its owner waits.
-pub(crate) struct MutexGuard<'a, T>(Option<shuttle::sync::MutexGuard<'a, T>>);
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a shuttle::sync::Mutex<T>,
+    /// `None` only while its owner waits.
+    held: Option<shuttle::sync::MutexGuard<'a, T>>,
+}
 
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
@@ -19,7 +22,7 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard(Some(self.0.lock().expect("no panic under a lock")))
+        MutexGuard { mutex: &self.0, held: Some(self.0.lock().expect("no panic under a lock")) }
     }
 }
 
@@ -27,13 +30,13 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.as_ref().expect("its owner does not wait")
+        self.held.as_ref().expect("its owner does not wait")
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.as_mut().expect("its owner does not wait")
+        self.held.as_mut().expect("its owner does not wait")
     }
 }
 
@@ -59,8 +62,16 @@ impl Condvar {
         if until <= Instant::now() {
             return WaitTimeoutResult(true);
         }
-        guard.0 = guard.0.take().map(|held| self.0.wait(held).expect("no panic under a lock"));
+        guard.held = guard.held.take().map(|held| self.0.wait(held).expect("no panic under a lock"));
         WaitTimeoutResult(false)
+    }
+
+    /// A wait that is over soon whatever others do: they have a turn, or many.
+    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> WaitTimeoutResult {
+        guard.held = None;
+        shuttle::thread::yield_now();
+        guard.held = Some(guard.mutex.lock().expect("no panic under a lock"));
+        WaitTimeoutResult(true)
     }
 
     pub(crate) fn notify_one(&self) -> bool {
