@@ -203,6 +203,7 @@ uint64_t holdfast_error_elapsed_us(const holdfast_error *error);
 holdfast_str holdfast_error_target(const holdfast_error *error);
 holdfast_str holdfast_error_remedy(const holdfast_error *error);
 bool holdfast_error_parameter_count(const holdfast_error *error, size_t *wanted, size_t *given);
+int32_t holdfast_error_os_error(const holdfast_error *error);
 size_t holdfast_error_attempt_count(const holdfast_error *error);
 bool holdfast_error_attempt(const holdfast_error *error, size_t index, holdfast_attempt *attempt);
 bool holdfast_error_snapshot(const holdfast_error *error, holdfast_snapshot *snapshot);

@@ -470,6 +470,13 @@ bool holdfast_error_parameter_count(const holdfast_error *error,
                                     size_t *wanted,
                                     size_t *given);
 
+/**
+ * The number of the operating system's error (errno), where one is the cause, such as EMFILE of HOLDFAST_STATUS_LOCAL_LIMIT and
+ * ECONNREFUSED of HOLDFAST_STATUS_REFUSED; 0 if there is none.
+ */
+HOLDFAST_API
+int32_t holdfast_error_os_error(const holdfast_error *error);
+
 /** The number of failed attempts at opening a connection; 0 if none was made. */
 HOLDFAST_API size_t holdfast_error_attempt_count(const holdfast_error *error);
 

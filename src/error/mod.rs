@@ -72,6 +72,8 @@ struct Inner {
     snapshot: Option<PoolSnapshot>,
     timings: PhaseTimings,
     parameter_count: Option<ParameterCount>,
+    /// Kept beside the source, which is left out where a failure is told to another caller.
+    os_error: Option<i32>,
     retryable: bool,
     /// Set when another service than PostgreSQL answered.
     of_other_service: bool,
@@ -93,6 +95,7 @@ impl Error {
             snapshot: None,
             timings: PhaseTimings::default(),
             parameter_count: None,
+            os_error: None,
             retryable: classify::retryable_by_kind(kind),
             of_other_service: false,
             password_fault: None,
@@ -114,7 +117,14 @@ impl Error {
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+        let source = source.into();
+        self.0.os_error = os_error_of(&*source).or(self.0.os_error);
+        self.0.source = Some(source);
+        self
+    }
+
+    pub(crate) fn with_os_error(mut self, number: Option<i32>) -> Self {
+        self.0.os_error = number;
         self
     }
 
@@ -165,6 +175,7 @@ impl Error {
             server,
             target,
             parameter_count,
+            os_error,
             retryable,
             of_other_service,
             password_fault,
@@ -182,6 +193,7 @@ impl Error {
             snapshot: None,
             timings: PhaseTimings::default(),
             parameter_count: *parameter_count,
+            os_error: *os_error,
             retryable: *retryable,
             of_other_service: *of_other_service,
             password_fault: *password_fault,
@@ -249,10 +261,31 @@ impl Error {
         self.0.snapshot.as_ref()
     }
 
+    /// The number of the operating system's error (`errno`), where one is the cause: 24 is `EMFILE`, no descriptor is left;
+    /// 111 is `ECONNREFUSED` on Linux. `None` where the server answered, or something else failed.
+    ///
+    /// ```
+    /// # fn main() -> holdfast::Result<()> {
+    /// let pool = holdfast::Pool::new(holdfast::PoolConfig::from_url("postgresql://app@127.0.0.1:1/shop?retry_max=0")?)?;
+    /// let error = pool.get().unwrap_err();
+    /// let number = error.os_error().unwrap();
+    /// assert_eq!(std::io::Error::from_raw_os_error(number).kind(), std::io::ErrorKind::ConnectionRefused);
+    /// # Ok(()) }
+    /// ```
+    pub fn os_error(&self) -> Option<i32> {
+        self.0.os_error
+    }
+
     /// The server the failure concerns, as `host:port` or a socket path.
     pub fn target(&self) -> Option<&str> {
         self.0.target.as_deref()
     }
+}
+
+fn os_error_of(cause: &(dyn StdError + 'static)) -> Option<i32> {
+    let mut causes =
+        std::iter::successors(Some(cause), |cause: &&(dyn StdError + 'static)| (*cause).source());
+    causes.find_map(|cause| cause.downcast_ref::<std::io::Error>()?.raw_os_error())
 }
 
 impl StdError for Error {

@@ -98,8 +98,8 @@ impl Acquisition<'_> {
         }
         let error = match self.core.last_open_failure.get() {
             // An opening on this caller's behalf failed meanwhile: that is the cause.
-            Some(OpenFailure { kind, phase, cause, at }) if at >= self.started => {
-                Error::new(kind, cause).in_phase(phase.unwrap_or(Phase::Connect))
+            Some(OpenFailure { kind, phase, cause, os_error, at }) if at >= self.started => {
+                Error::new(kind, cause).in_phase(phase.unwrap_or(Phase::Connect)).with_os_error(os_error)
             }
             earlier => self.stayed_busy(earlier),
         };

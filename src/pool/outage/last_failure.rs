@@ -10,6 +10,7 @@ pub(in crate::pool) struct OpenFailure {
     pub(in crate::pool) kind: ErrorKind,
     pub(in crate::pool) phase: Option<Phase>,
     pub(in crate::pool) cause: String,
+    pub(in crate::pool) os_error: Option<i32>,
     pub(in crate::pool) at: Instant,
 }
 
@@ -23,6 +24,7 @@ impl LastOpenFailure {
             kind: error.kind(),
             phase: error.phase(),
             cause: error.summary(),
+            os_error: error.os_error(),
             at: Instant::now(),
         };
         let before = self.0.lock().replace(failure);

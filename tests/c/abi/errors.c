@@ -1,6 +1,8 @@
 /* A failure says everything it knows. */
 #include "../check.h"
 
+#include <errno.h>
+
 static void every_status_has_a_name(void)
 {
     CHECK(is(holdfast_status_name(HOLDFAST_STATUS_OK), "ok"));
@@ -52,6 +54,7 @@ static void a_refusal_tells_of_every_attempt(void)
     CHECK(holdfast_error_is_retryable(error) && is(holdfast_error_sqlstate(error), ""));
     CHECK(holdfast_error_elapsed_us(error) >= 10000);
     CHECK(has(holdfast_error_remedy(error), "check that the server runs"));
+    CHECK(holdfast_error_os_error(error) == ECONNREFUSED && holdfast_error_os_error(NULL) == 0);
     CHECK(has(holdfast_error_message(error), holdfast_error_remedy(error).ptr));
     CHECK(holdfast_error_attempt_count(error) == 2);
     CHECK(holdfast_error_attempt(error, 0, &attempt) && attempt.status == HOLDFAST_STATUS_REFUSED);

@@ -89,6 +89,8 @@ public:
             return std::nullopt;
         return count;
     }
+    /// The number of the operating system's error (errno), where one is the cause; 0 if there is none.
+    int os_error() const noexcept { return holdfast_error_os_error(about_.get()); }
     /// Returns whether trying the same again is safe and may succeed: it provably had no effect, and the cause is one
     /// that passes.
     bool retryable() const noexcept { return holdfast_error_is_retryable(about_.get()); }

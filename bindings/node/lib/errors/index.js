@@ -116,9 +116,10 @@ function toError(description) {
     setHoldfast(error, description, false)
     return error
   }
-  const { message, code, network } = messageOf(description)
+  const { message, code, errno, network } = messageOf(description)
   const error = new HoldfastError(message)
   if (description.sqlstate || code) error.code = description.sqlstate || code
+  if (errno !== undefined) error.errno = errno
   if (network) setNetwork(error, description, network)
   setHoldfast(error, description, true)
   return error

@@ -3,10 +3,12 @@
 // The message and code of a failure, as node-postgres and Node have them where they do: the same each time, so that errors can be
 // grouped and shown. What varies (ages, attempts, the pool's figures) is in the summary and in fields.
 
+const util = require('node:util')
+
 /** Numbers of statuses, for the tables below. */
 const STATUS = {
   resolve: 2, refused: 3, unreachable: 4, tls: 5, connectTimeout: 9, poolTimeout: 10, circuitOpen: 11, poolClosed: 12, connectionLost: 13,
-  queryTimeout: 14, commitUnknown: 16, overloaded: 19,
+  queryTimeout: 14, commitUnknown: 16, overloaded: 19, localLimit: 20,
 }
 
 const MESSAGES = {
@@ -81,8 +83,8 @@ function addressOf(target = '') {
   return { host, port: port === undefined ? undefined : Number(port), text: first }
 }
 
-/** @returns {{ message: string, code?: string, network?: object }} */
-function messageOf({ status, summary, message, target }) {
+/** @returns {{ message: string, code?: string, errno?: number, network?: object }} */
+function messageOf({ status, summary, message, target, osError }) {
   const line = summary ?? message ?? ''
   const network = NETWORK[status]
   if (network !== undefined) {
@@ -90,6 +92,8 @@ function messageOf({ status, summary, message, target }) {
     return { message: `${network.syscall} ${network.code} ${status === STATUS.resolve ? host : text}`, code: network.code, network }
   }
   if (status === STATUS.tls) return ofTls(line)
+  // The system's own, such as EMFILE: no descriptor is left.
+  if (status === STATUS.localLimit && osError !== undefined) return { message: firstLine(line), code: util.getSystemErrorName(-osError), errno: -osError }
   return { message: MESSAGES[status] ?? firstLine(line) }
 }
 

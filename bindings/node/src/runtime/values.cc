@@ -172,6 +172,8 @@ napi_value describe(napi_env env, const holdfast_error *error)
         .set("retryable", make_bool(env, holdfast_error_is_retryable(error)))
         .some("remedy", holdfast_error_remedy(error))
         .set("attempts", describe_attempts(env, error));
+    if (int32_t number = holdfast_error_os_error(error))
+        object.set("osError", static_cast<double>(number));
     size_t wanted = 0, given = 0;
     if (holdfast_error_parameter_count(error, &wanted, &given))
         object.set("wanted", static_cast<double>(wanted)).set("given", static_cast<double>(given));

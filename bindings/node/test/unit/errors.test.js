@@ -50,6 +50,13 @@ test('a failure of the network has the properties of Node’s own errors', () =>
   assert.equal(unknown.message, 'getaddrinfo ENOTFOUND nowhere.invalid')
 })
 
+test('a limit of the process has the code that Node has for it', () => {
+  const limit = toError({ status: 20, kind: 'local_limit', phase: 'connect', summary: 'no descriptor is left (os error 24)', target: 'h:5432', osError: 24 })
+  assert.deepEqual([limit.code, limit.errno, limit.kind], ['EMFILE', -24, 'local_limit'])
+  const other = toError({ status: 20, kind: 'local_limit', summary: 'no thread could be started' })
+  assert.deepEqual([other.code, 'errno' in other], [undefined, false])
+})
+
 test('a message is the same each time, and the summary has what varies', () => {
   const tail = ' [h:5432]; gave up after 5 ms; 1 attempt: #1 x after 5 ms, 0 ms ago; pool: 0 of 5 connections (0 in use, 0 idle, 0 opening), 0 waiting'
   const other = toError({ status: 18, kind: 'misuse', summary: `a use that cannot be (found out 11 ms ago, and probed since)${tail}` })

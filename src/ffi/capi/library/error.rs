@@ -158,6 +158,7 @@ pub struct Described {
     attempts: Vec<DescribedAttempt>,
     remedy: Text,
     parameter_count: Option<ParameterCount>,
+    os_error: i32,
 }
 
 struct DescribedAttempt {
@@ -249,6 +250,7 @@ impl holdfast_error {
             attempts: error.attempts().iter().map(DescribedAttempt::new).collect(),
             remedy: Text::optional(error.remedy()),
             parameter_count: error.parameter_count(),
+            os_error: error.os_error().unwrap_or_default(),
         }
     }
 }
@@ -359,6 +361,14 @@ pub unsafe extern "C-unwind" fn holdfast_error_parameter_count(
         }
     }
     true
+}
+
+/// The number of the operating system's error (errno), where one is the cause, such as EMFILE of HOLDFAST_STATUS_LOCAL_LIMIT and
+/// ECONNREFUSED of HOLDFAST_STATUS_REFUSED; 0 if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_error_os_error(error: *const holdfast_error) -> i32 {
+    // SAFETY: the caller gives NULL or a live error.
+    unsafe { ask(error, 0, |error| error.os_error) }
 }
 
 /// The number of failed attempts at opening a connection; 0 if none was made.

@@ -1,8 +1,9 @@
 'use strict'
 
 const assert = require('node:assert/strict')
-const { spawn } = require('node:child_process')
+const { execFile, spawn } = require('node:child_process')
 const { test } = require('node:test')
+const { promisify } = require('node:util')
 const { startServer } = require('../../support/server')
 const { suite, sleep, until } = require('../../support/drivers')
 
@@ -101,7 +102,8 @@ test('a server that is full for two seconds fails nobody', { timeout: 60000 }, a
 })
 
 ours('a session that is frozen loses its statement at the deadline, and the pool goes on', async ({ pool }) => {
-  const made = pool({ max: 1 })
+  // A census of the fleet could have the session as it freezes.
+  const made = pool({ max: 1, fleetShare: false })
   const { rows: [{ pid }] } = await made.query('select pg_backend_pid() as pid')
   process.kill(pid, 'SIGSTOP')
   try {
@@ -111,5 +113,32 @@ ours('a session that is frozen loses its statement at the deadline, and the pool
     assert.equal((await made.query('select 1 as one', [], { deadline: 5000 })).rows[0].one, 1)
   } finally {
     process.kill(pid, 'SIGCONT')
+  }
+})
+
+test('pg-holdfast: without descriptors a query fails with EMFILE, and with some again it runs', { timeout: 60_000 }, async () => {
+  const started = await startServer()
+  const program = `
+    const fs = require('node:fs')
+    const { Pool } = require(${JSON.stringify(require.resolve('../../..'))})
+    const pool = new Pool({ connectionString: ${JSON.stringify(started.url)}, retryMax: 0 })
+    async function main() {
+      await pool.query('select 1')
+      await pool.releaseIdle()
+      const opened = []
+      try { for (;;) opened.push(fs.openSync('/dev/null')) } catch {}
+      const failure = await pool.query('select 1').catch((error) => error)
+      opened.forEach((each) => fs.closeSync(each))
+      const { rows } = await pool.query('select 2 as n')
+      console.log(JSON.stringify({ code: failure.code, errno: failure.errno, kind: failure.kind, n: rows[0].n, circuit: pool.stats().circuit }))
+      await pool.end()
+    }
+    main()
+  `
+  try {
+    const { stdout } = await promisify(execFile)('bash', ['-c', 'ulimit -n 100; exec "$0" -e "$1"', process.execPath, program])
+    assert.deepEqual(JSON.parse(stdout), { code: 'EMFILE', errno: -24, kind: 'local_limit', n: 2, circuit: 'closed' })
+  } finally {
+    await started.remove()
   }
 })
