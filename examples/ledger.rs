@@ -129,7 +129,7 @@ fn move_money(pool: &Pool, thread: i32, moved: &AtomicUsize, enough: &AtomicBool
     diary
 }
 
-/// Whoever gives and takes in another order may be met by a deadlock.
+/// Transfers that lock accounts in another order may end in a deadlock.
 fn transfer(
     tx: &mut Transaction<'_>,
     name: Name,

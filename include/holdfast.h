@@ -1327,7 +1327,7 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
 /** The pool serves, but an alert is raised, the server is full, or the server is out of reach. */
 #define HOLDFAST_HEALTH_DEGRADED 1
 
-/** Whoever wants a connection now gets an error. */
+/** A caller that wants a connection now gets an error. */
 #define HOLDFAST_HEALTH_DOWN 2
 
 /** As a time: it was never. */

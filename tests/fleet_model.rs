@@ -52,7 +52,7 @@ fn more_processes_than_slots_take_turns_and_nobody_fails() {
 }
 
 #[test]
-fn whoever_joins_a_full_fleet_is_served_within_two_seconds() {
+fn a_pool_that_joins_a_full_fleet_is_served_within_two_seconds() {
     for scene in [scenes::late(), scenes::deploy()] {
         let outcomes = play(&scene);
         assert_eq!(outcomes.failed, 0);

@@ -25,7 +25,7 @@ pub(crate) struct Scene {
     pub(crate) least_fairness: Option<f64>,
     /// Refused connects in a second, after the first two.
     pub(crate) most_refused: Option<f64>,
-    /// Whoever joins later is served within this.
+    /// A process that joins later is served within this.
     pub(crate) joins_within: Option<Duration>,
 }
 

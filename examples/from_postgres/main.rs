@@ -9,7 +9,7 @@
 //! What differs between the two libraries:
 //!
 //! - Connections come from a pool: there is no `Client::connect`, `Config` nor `NoTls`, and no `Client::close`: a connection goes
-//!   back when it is dropped, and `discard()` closes it. `conn.client()` lends a `postgres::Client` on the same session to code
+//!   back when it is dropped, and `discard()` closes it. `conn.client()` gives a `postgres::Client` on the same session to code
 //!   that insists on one.
 //! - Errors are `holdfast::Error`. `as_db_error`, `code` and `is_closed` are there, and say the same of what the server said;
 //!   `DbError` is `ServerMessage`, whose `position()` is returned by value and whose `severity()` is never localized. The words of

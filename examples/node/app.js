@@ -18,7 +18,7 @@ app.get('/items/:id', async (request, response) => {
   else response.json(rows[0])
 })
 
-// Takes from the stock and writes the order down, or neither; whoever listens is told when it is committed.
+// Takes from the stock and writes the order down, or neither; listeners are told when it is committed.
 app.post('/orders', async (request, response) => {
   const { item, quantity } = request.body
   const client = await pool.connect()

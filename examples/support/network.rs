@@ -46,7 +46,7 @@ impl Network {
         self.port
     }
 
-    /// From now on nothing passes on some connection, either way; whoever uses it has to find out. `false` without one.
+    /// From now on nothing passes on some connection, either way; its user has to find out. `false` without one.
     pub(crate) fn lose_everything_on_one(&self) -> bool {
         let wires = self.wires.lock().expect("no panic");
         let intact: Vec<_> = wires.iter().filter(|w| !w.loses_everything.load(Ordering::Relaxed)).collect();

@@ -148,7 +148,7 @@ impl StartUp<'_> {
         }
         if version < oldest.number() {
             let words = format!(
-                "the server only speaks protocol version {}, and min_protocol_version is {}",
+                "the server only has protocol version {}, and min_protocol_version is {}",
                 shown(version),
                 oldest.name()
             );

@@ -143,7 +143,7 @@ impl CancelHandle {
             let mut answer = [0];
             stream.read_exact(&mut answer)?;
             if answer != *b"S" {
-                return Err(io::Error::other("the server no longer speaks TLS"));
+                return Err(io::Error::other("the server no longer accepts TLS"));
             }
         }
         let context = tls.context().map_err(io::Error::other)?;

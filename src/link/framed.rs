@@ -119,7 +119,7 @@ impl Framed {
 
     /// Lets framing and protocol state follow the bytes received just now.
     ///
-    /// Bytes that end the connection are handed on too: they hold the server's reason, or identify a peer that does not speak
+    /// Bytes that end the connection are handed on too: they hold the server's reason, or identify a peer that does not use
     /// PostgreSQL's protocol.
     pub(super) fn follow_received(&mut self, socket: &Socket, protocol: &ProtocolState, fresh: &[u8]) {
         protocol.traffic.received(fresh.len());

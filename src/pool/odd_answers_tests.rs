@@ -95,7 +95,7 @@ fn odd_rows(is_census: bool, random: &mut fastrand::Rng) -> Vec<Row> {
     (0..random.usize(..=most_rows)).map(|_| row(random)).collect()
 }
 
-/// Speaks the simple protocol on one connection.
+/// Answers by the simple protocol on one connection.
 fn serve(mut stream: UnixStream, random: &Mutex<fastrand::Rng>, asked: &AtomicU32) -> io::Result<()> {
     let mut length = [0; 4];
     let mut read = |stream: &mut UnixStream| -> io::Result<Vec<u8>> {

@@ -25,8 +25,8 @@ const SCENES: [(&str, fn()); 8] = [
     ("everybody_who_waits_is_served", scenes::everybody_who_waits_is_served),
     ("one_who_gives_up_loses_nothing", scenes::one_who_gives_up_loses_nothing),
     (
-        "with_one_opening_at_a_time_everybody_gets_his_turn",
-        scenes::with_one_opening_at_a_time_everybody_gets_his_turn,
+        "with_one_opening_at_a_time_every_caller_gets_a_turn",
+        scenes::with_one_opening_at_a_time_every_caller_gets_a_turn,
     ),
     ("two_who_keep_what_they_opened_both_open", scenes::two_who_keep_what_they_opened_both_open),
     (

@@ -1,4 +1,4 @@
-// What is submitted comes back as a future or in a function, exactly once, whoever closes what.
+// What is submitted comes back as a future or in a function, exactly once, whichever is closed first.
 #include "check.hpp"
 
 #include <poll.h>

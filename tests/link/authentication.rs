@@ -94,7 +94,7 @@ fn an_older_server_is_spoken_to_in_its_version_unless_that_is_not_acceptable() {
         return Pool::new(config(&url(&server, "max_protocol_version=3.2&min_protocol_version=3.2")))
             .unwrap()
             .batch_execute("select 1")
-            .expect("it speaks 3.2");
+            .expect("it has 3.2");
     }
     let pool = Pool::new(config(&url(&server, "max_protocol_version=latest"))).unwrap();
     pool.batch_execute("select 1").expect("they agree on 3.0");

@@ -55,9 +55,9 @@ fn a_full_server_degrades_a_pool_that_still_serves() {
 }
 
 #[test]
-fn a_proof_tells_the_round_trip() {
+fn a_validation_measures_the_round_trip() {
     let server = own_server(|s| s);
-    let pool = Pool::new(config(&server, "proved").validate_after_idle(ms(0))).unwrap();
+    let pool = Pool::new(config(&server, "validated").validate_after_idle(ms(0))).unwrap();
     drop(pool.get().unwrap());
     assert_eq!(pool.health().last_probe, None);
     std::thread::sleep(ms(20));

@@ -32,7 +32,7 @@ fn a_forgotten_checkout_is_reported_once_with_the_place_where_it_was_taken() {
 
 #[test]
 fn a_checkout_that_comes_back_in_time_is_not_reported() {
-    let pool = Pool::new(config(server(), "honest").leak_detection_threshold(ms(3_000))).unwrap();
+    let pool = Pool::new(config(server(), "no leak").leak_detection_threshold(ms(3_000))).unwrap();
     for _ in 0..5 {
         let _held = pool.get().unwrap();
         thread::sleep(ms(500));

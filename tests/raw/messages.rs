@@ -28,7 +28,7 @@ fn notifications_arrive_whichever_api_was_in_use() {
 }
 
 #[test]
-fn notices_are_kept_for_whoever_asks() {
+fn notices_are_kept_for_a_caller_that_asks() {
     let pool = crate::one(server(), "noticer");
     let mut conn = pool.get().unwrap();
     let mut raw = conn.raw().unwrap();

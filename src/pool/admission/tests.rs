@@ -262,7 +262,7 @@ fn one_that_was_validated_goes_back_to_its_place_and_counts_as_no_checkout() {
 }
 
 #[test]
-fn one_that_proves_itself_serves_whoever_came_to_wait_and_none_does_while_somebody_waits() {
+fn a_validated_connection_serves_a_waiter_and_none_is_validated_while_callers_wait() {
     let admission = all_checked_out(2);
     assert!(admission.park(1).is_none());
     let taken = admission.take_for_validation(|_| true).expect("nobody waits");

@@ -36,7 +36,7 @@ impl Core {
         self.log.info(
             &[("stood_still_ms", (missed.as_millis() as u64).into())],
             format_args!(
-                "the process stood still for {}, or the clock was set: every connection proves itself before its next use",
+                "the process stood still for {}, or the clock was set: every connection is validated before its next use",
                 human(missed)
             ),
         );
@@ -89,7 +89,7 @@ mod tests {
         drop(pool.get().unwrap());
         sleep(&pool, Duration::ZERO);
         drop(pool.get().unwrap());
-        assert_eq!(pool.stats().validations, 0, "no proof is asked for");
+        assert_eq!(pool.stats().validations, 0, "nothing is validated");
         sleep(&pool, Duration::from_secs(5));
         drop(pool.get().unwrap());
         assert_eq!(pool.stats().validations, 1, "the idle one answered");

@@ -19,7 +19,7 @@ impl Core {
     #[inline]
     pub(in crate::pool) fn attention_due(&self, conn: &OpenConnection) -> Tick {
         let end = conn.due(self.idle_timeout());
-        self.validation_due(conn).map_or(end, |proof| proof.min(end))
+        self.validation_due(conn).map_or(end, |due| due.min(end))
     }
 
     #[inline]

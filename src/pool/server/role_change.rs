@@ -43,7 +43,7 @@ impl Core {
         self.log.info(
             &[("connection", conn.id.into()), ("evidence", evidence.into())],
             format_args!(
-                "the primary may have moved ({evidence} from {}): every connection proves its server's role before its next use",
+                "the primary may have moved ({evidence} from {}): the role of every connection's server is validated before its next use",
                 conn.target
             ),
         );

@@ -200,7 +200,7 @@ fn a_request_whose_worker_breaks_down_is_answered() {
 }
 
 #[test]
-fn what_is_cancelled_is_answered_once_whoever_comes_second() {
+fn a_cancelled_request_is_answered_once_whether_cancel_or_answer_comes_first() {
     let (queue, pool) = (Queue::new(10), nowhere());
     let waiting = ticket(&queue, &pool, 1).unwrap();
     let number = waiting.request().number();
@@ -361,7 +361,7 @@ fn whatever_threads_do_while_the_pool_closes_each_request_is_answered_once() {
 
 #[test]
 fn a_request_that_waits_too_long_for_its_turn_is_told_so() {
-    // Whoever listens there never says a word.
+    // The peer accepts and sends nothing.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!(
         "postgresql://nobody@127.0.0.1:{}/nothing?retry_max=0&max_size=1&connection_timeout=1s&sslmode=disable",

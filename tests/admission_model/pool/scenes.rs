@@ -110,7 +110,7 @@ pub(crate) fn one_who_gives_up_loses_nothing() {
 }
 
 /// Few may open at once, and every caller gets its turn.
-pub(crate) fn with_one_opening_at_a_time_everybody_gets_his_turn() {
+pub(crate) fn with_one_opening_at_a_time_every_caller_gets_a_turn() {
     let queue = queue(2);
     queue.allow_at_once(1);
     join_all((0..3).map(|_| check_out_often(&queue, 2, patient)).collect());

@@ -312,7 +312,7 @@ static void cancellation_waits_for_the_call_to_return(void)
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
-    /* What hangs is to end with a core, not with the patience of whoever runs this. */
+    /* What hangs is to end with a core, not after minutes. */
     alarm(is_watched() ? 600 : 120);
     url = argv[1];
     if (can_fork())

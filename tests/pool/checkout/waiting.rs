@@ -120,7 +120,7 @@ fn aged_waiters_are_served_in_the_order_they_came() {
 
 #[test]
 fn no_newcomer_overtakes_one_who_has_waited_five_milliseconds() {
-    let pool = narrow("polite", 1);
+    let pool = narrow("newcomer", 1);
     for _ in 0..20 {
         let held = pool.get().unwrap();
         let served = AtomicU64::new(0);
@@ -212,19 +212,19 @@ fn callers_without_time_do_not_use_up_healthy_connections() {
 }
 
 #[test]
-fn a_caller_with_little_time_waits_for_the_proof_of_what_is_idle_and_opens_no_other() {
-    let pool = Pool::new(config(server(), "proof").max_size(3).validate_after_idle(ms(0))).unwrap();
+fn a_caller_with_little_time_waits_for_the_validation_of_an_idle_connection_and_opens_no_other() {
+    let pool = Pool::new(config(server(), "validation").max_size(3).validate_after_idle(ms(0))).unwrap();
     drop(pool.get().unwrap());
     for _ in 0..10 {
-        thread::sleep(ms(5)); // long enough ago to be asked for a proof
+        thread::sleep(ms(5)); // long enough ago to be validated
         pool.get_timeout(ms(400)).expect("the idle connection");
     }
     assert_eq!(pool.stats().opens, 1);
 }
 
 #[test]
-fn a_caller_with_little_time_opens_another_when_the_proof_of_what_is_idle_is_long_in_coming() {
-    let pool = Pool::new(config(server(), "no-proof").max_size(3).validate_after_idle(ms(0))).unwrap();
+fn a_caller_with_little_time_opens_another_when_validation_takes_long() {
+    let pool = Pool::new(config(server(), "no-validation").max_size(3).validate_after_idle(ms(0))).unwrap();
     let frozen = pool.get().unwrap();
     let pid = rustix::process::Pid::from_raw(frozen.backend_pid().unwrap() as i32).unwrap();
     drop(frozen);

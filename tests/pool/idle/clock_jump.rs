@@ -76,7 +76,7 @@ impl Sleeper {
             .by_ref()
             .map(Result::unwrap)
             .find_map(|line| line.strip_prefix(SAYS).map(str::to_owned));
-        heard.expect("the sleeper speaks")
+        heard.expect("the frozen process answers")
     }
 
     fn send(&self, signal: Signal) {
@@ -183,7 +183,7 @@ fn sessions_that_ended_during_the_freeze_cost_nobody_an_error() {
 }
 
 #[test]
-fn sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_a_proof() {
+fn sessions_that_stopped_answering_during_the_freeze_are_replaced_within_validation_timeout() {
     if let Some(config) = in_the_sleeper() {
         let pool = Pool::new(config.max_size(4).validation_timeout(ms(300))).unwrap();
         warm_up(&pool, 4);
@@ -195,7 +195,7 @@ fn sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_
         return;
     }
     let server = own_server();
-    let test = "sessions_that_fell_silent_during_the_freeze_are_replaced_within_the_time_for_a_proof";
+    let test = "sessions_that_stopped_answering_during_the_freeze_are_replaced_within_validation_timeout";
     let mut sleeper = Sleeper::start(test, &server);
     assert_eq!(sleeper.hear(), "warm");
     let old = sleepers(&server);

@@ -74,7 +74,7 @@ fn a_restart_costs_the_next_callers_no_failed_query() {
 }
 
 #[test]
-fn one_dead_idle_connection_makes_its_siblings_prove_themselves() {
+fn one_dead_idle_connection_has_the_other_idle_ones_validated() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let pool =
         Pool::new(config(&server, "siblings").max_size(2).validate_after_idle(Duration::from_secs(3600)))
@@ -96,7 +96,7 @@ fn one_dead_idle_connection_makes_its_siblings_prove_themselves() {
 }
 
 #[test]
-fn what_was_idle_for_long_proves_itself_within_a_bounded_time() {
+fn a_connection_that_was_idle_for_long_is_validated_within_a_bounded_time() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let pool =
         Pool::new(config(&server, "prover").validate_after_idle(ms(50)).validation_timeout(ms(300))).unwrap();
@@ -150,7 +150,7 @@ fn a_pool_without_traffic_dials_nobody() {
 }
 
 #[test]
-fn proving_a_dead_connection_leaves_time_to_open_another() {
+fn validating_a_dead_connection_leaves_time_to_open_another() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let config = config(&server, "halved").connection_timeout(ms(1000)).validate_after_idle(ms(50));
     let pool = Pool::new(config).unwrap();

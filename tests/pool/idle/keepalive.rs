@@ -44,7 +44,7 @@ fn a_silent_connection_is_found_and_replaced_before_anybody_needs_it() {
 }
 
 #[test]
-fn proving_itself_keeps_no_connection_beyond_its_idle_time() {
+fn validation_keeps_no_connection_beyond_its_idle_timeout() {
     let config = config(server(), "probed").idle_timeout(ms(1500)).keepalive_interval(ms(100)).max_size(2);
     let pool = Pool::new(config).unwrap();
     let both = [pool.get().unwrap(), pool.get().unwrap()];
@@ -59,7 +59,7 @@ fn proving_itself_keeps_no_connection_beyond_its_idle_time() {
 }
 
 #[test]
-fn nobody_waits_for_a_connection_that_proves_itself_while_there_is_another_way() {
+fn no_caller_waits_for_a_connection_under_validation_while_another_can_be_had() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let config =
         config(&server, "unhindered").max_size(2).keepalive_interval(ms(100)).validate_after_idle(HOUR);
@@ -86,7 +86,7 @@ fn nobody_waits_for_a_connection_that_proves_itself_while_there_is_another_way()
 }
 
 #[test]
-fn a_caller_with_nothing_else_gets_the_connection_when_it_has_proved_itself() {
+fn a_caller_with_nothing_else_gets_the_connection_once_it_is_validated() {
     let server = EmbeddedPostgres::builder().start().unwrap();
     let config = config(&server, "only").max_size(1).keepalive_interval(ms(100)).validation_timeout(ms(5000));
     let pool = Pool::new(config).unwrap();
@@ -95,7 +95,7 @@ fn a_caller_with_nothing_else_gets_the_connection_when_it_has_proved_itself() {
     soon("it is asked", || is_asked_in_vain(&pool));
     thread::scope(|scope| {
         let caller = scope.spawn(|| pool.get().unwrap().backend_pid().unwrap() as i32);
-        soon("he waits", || pool.stats().waiting == 1);
+        soon("the caller waits", || pool.stats().waiting == 1);
         server.thaw_backend(pid).unwrap();
         assert_eq!(caller.join().unwrap(), pid);
     });

@@ -183,7 +183,7 @@ fn demoted(name: &str, change: impl FnOnce(PoolConfig) -> PoolConfig) -> Demoted
 }
 
 #[test]
-fn one_refused_write_makes_all_others_prove_their_role_idle_or_checked_out() {
+fn one_refused_write_has_the_role_of_all_other_connections_validated_idle_or_checked_out() {
     let records = std::sync::Arc::new(Mutex::new(Vec::new()));
     let sink = records.clone();
     let Demoted { primary, standby, pool, held: [mut refused, unaware] } = demoted("warned", |config| {
@@ -224,7 +224,7 @@ fn a_server_that_reports_its_new_role_need_not_refuse_anything_to_be_noticed() {
 }
 
 #[test]
-fn whoever_asked_for_a_transaction_that_only_reads_costs_the_pool_no_connection() {
+fn a_refused_write_in_a_read_only_transaction_costs_the_pool_no_connection() {
     let server = own_server(|s| s);
     let pool = Pool::new(config("own fault", [&server, &server], "primary").max_size(2)).unwrap();
     server.execute("create table done (n int)").unwrap();
@@ -242,7 +242,7 @@ fn whoever_asked_for_a_transaction_that_only_reads_costs_the_pool_no_connection(
 }
 
 #[test]
-fn whoever_takes_any_server_is_not_asked_for_its_role() {
+fn with_target_any_no_server_is_asked_for_its_role() {
     let server = own_server(|s| s);
     server.execute("create table done (n int)").unwrap();
     let pool = Pool::new(crate::config(&server, "any")).unwrap();

@@ -1,4 +1,4 @@
-//! A server that speaks German: what its errors mean, and whether statements heal, does not depend on their words.
+//! A server with German messages: what its errors mean, and whether statements heal, does not depend on their words.
 
 use std::env;
 use std::io::Write as _;
@@ -54,7 +54,7 @@ impl Drop for Locale {
 /// Says that the test has run nothing; not by `eprintln!`, which is kept back when a test passes.
 fn leave_out(why: &str) {
     let _ = std::io::stderr()
-        .write_all(format!("holdfast: left out: a server that speaks German, since {why}\n").as_bytes());
+        .write_all(format!("holdfast: left out: a server with German messages, since {why}\n").as_bytes());
 }
 
 /// The message that this server has for a division by zero.

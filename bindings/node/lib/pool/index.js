@@ -308,7 +308,7 @@ class Pool extends PoolOpening {
     this._unbusy()
   }
 
-  /** Through a client, so that whoever listens to the pool's events sees it, and for texts of several statements. */
+  /** Through a client, so that listeners of the pool's events see it, and for texts of several statements. */
   _runOnClient(query) {
     if (query.deadline === 0) query.deadline = this._queryTimeout
     const options = { signal: query.signal, maxRetries: query.maxRetries, timeout: query.deadline || this._waitLimit }
@@ -413,7 +413,7 @@ class Pool extends PoolOpening {
     this.log(record.message, record)
   }
 
-  /** The pool of this process and these options: the same one for whoever asks, also after modules were loaded again. */
+  /** The pool of this process and these options: the same one for every caller, also after modules were loaded again. */
   static shared(options) {
     return Shared.pool(Pool, options)
   }

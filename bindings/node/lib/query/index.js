@@ -70,7 +70,7 @@ class Query {
     this.extended = false
     this.resolve = NOOP
     this.reject = NOOP
-    /** Told once when it is over, before whoever asked for it is. */
+    /** Told once when it is over, before the caller is. */
     this.owner = undefined
     this.number = 0
     this.over = false

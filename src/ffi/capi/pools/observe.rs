@@ -26,7 +26,7 @@ pub const HOLDFAST_METRICS_WORDS: i32 = 4;
 pub const HOLDFAST_HEALTH_HEALTHY: i32 = 0;
 /// The pool serves, but an alert is raised, the server is full, or the server is out of reach.
 pub const HOLDFAST_HEALTH_DEGRADED: i32 = 1;
-/// Whoever wants a connection now gets an error.
+/// A caller that wants a connection now gets an error.
 pub const HOLDFAST_HEALTH_DOWN: i32 = 2;
 
 /// As a time: it was never.

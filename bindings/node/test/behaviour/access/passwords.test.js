@@ -28,7 +28,7 @@ async function role(name, password) {
 
 test('fifty rotations under load fail no call, and each session has its own question', { timeout: 60000 }, async () => {
   const poolOf = await role('rotating', 'secret 0')
-  // As in a vault that rotates: whoever asks meanwhile gets what is valid once it is done.
+  // As in a vault that rotates: a request meanwhile gets what is valid once it is done.
   let vault = Promise.resolve('secret 0')
   let asked = 0
   const pool = poolOf({ max: 3, maxLifetime: '10ms', password: async ({ user, wasRefused }) => {

@@ -97,7 +97,7 @@ both('a file that is not there fails by its name', async (given) => {
   await assert.rejects(async () => open(given, 'sslmode=verify-full&sslrootcert=/nowhere/root.crt'), /\/nowhere\/root\.crt/)
 })
 
-// What libpq makes of the modes, for whoever asks for it.
+// What libpq makes of the modes, for programs that ask for it.
 const compat = (mode, more) => `uselibpqcompat=true&sslmode=${mode}${more ? `&${more}` : ''}`
 
 both('uselibpqcompat: disable is plain, prefer and require verify nothing', async (given) => {

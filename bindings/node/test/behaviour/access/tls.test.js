@@ -59,7 +59,7 @@ both('a server whose certificate is made out to others is refused', async ({ nam
   await assertRefused(name, pool({ ...config, host: 'localhost', ssl: { ca: ca(), rejectUnauthorized: true } }), OTHER_NAME)
 })
 
-both('whoever asks for no verification gets TLS with any server', async ({ pool }) => {
+both('a program that asks for no verification gets TLS with any server', async ({ pool }) => {
   const { config } = await elsewhere()
   for (const ssl of [{ rejectUnauthorized: false }, 'no-verify', { rejectUnauthorized: false, ca: certificates.text('another.crt') }]) {
     assert.equal((await session(pool({ ssl }))).ssl, true)

@@ -139,7 +139,7 @@ ours('options that cannot be are refused by name when the pool is made', ({ Pool
   assert.throws(() => new Pool({ ssl: { pfx: 'x' } }), /ssl\.pfx/)
 })
 
-ours('one pool is shared by whoever asks for it, also when modules are loaded again', async ({ Pool, server }) => {
+ours('one pool is shared by all that ask for it, also when modules are loaded again', async ({ Pool, server }) => {
   const options = { connectionString: server.url, name: 'shared' }
   const first = Pool.shared(options)
   for (const name of Object.keys(require.cache)) if (name.includes(`${require('node:path').sep}lib${require('node:path').sep}`)) delete require.cache[name]

@@ -93,7 +93,7 @@ both('queries that are asked for while a cursor reads run after it, in their ord
   assert.deepEqual(order, ['before', 'read', 'first', 'second'])
 }))
 
-both('a statement that fails is told to whoever reads, and the client goes on', ({ pool }) => withClient(pool(), async (client) => {
+both('a statement that fails is told to the reader, and the client goes on', ({ pool }) => withClient(pool(), async (client) => {
   const broken = client.query(new Cursor('selec 1'))
   await assert.rejects(broken.read(1), { code: '42601' })
   await assert.rejects(broken.read(1), { code: '42601' })

@@ -89,7 +89,7 @@ pub fn c_texts(input: &[u8]) {
         let got =
             unsafe { holdfast_pool_acquire(echo.pool, ptr::null(), &raw mut connection, ptr::null_mut()) };
         assert_eq!(got, HOLDFAST_STATUS_OK, "a connection is free");
-        // Whoever finds out the secret may say it.
+        // A text that has the secret may show it.
         let keeps_secret = !input.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
         let mut speaker = Speaker { echo, connection, config: config(), keeps_secret };
         let mut draws = Draws::new(input);
