@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 #[cfg(feature = "capi")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::admission::Admission;
@@ -17,7 +17,6 @@ use super::connection::server_connection::Parked;
 use super::connection::slot::Slots;
 use super::fleet::mark;
 use super::fleet::watch::FleetWatch;
-use super::guards::WarmingCalls;
 use super::outage::coordinator::{Coordinator, Coordinators};
 use super::outage::last_failure::LastOpenFailure;
 use super::outage::permanent_failure::PermanentFailure;
@@ -89,7 +88,8 @@ pub(super) struct Core {
     pub(super) refills_later: SingleFlight,
     /// Idle connections were released and none was opened since: `min_idle` is not filled.
     pub(super) refill_is_paused: AtomicBool,
-    pub(super) warming: WarmingCalls,
+    /// Calls that wait until the pool is warm, of which each holds a `Warming`.
+    pub(super) warming: AtomicU32,
     pub(super) fleet: FleetWatch,
     pub(super) workers: Arc<Workers>,
     /// A pooler was found between, which changes the server session: sessions cannot be reset.
@@ -154,7 +154,7 @@ impl Core {
             validates_idle: SingleFlight::default(),
             refills_later: SingleFlight::default(),
             refill_is_paused: AtomicBool::new(false),
-            warming: WarmingCalls::default(),
+            warming: AtomicU32::new(0),
             fleet: FleetWatch::new(fleet),
             is_behind_pooler: AtomicBool::new(false),
             catalog: Arc::default(),

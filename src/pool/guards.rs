@@ -1,7 +1,7 @@
 //! Guards that flows hold and tasks carry: whatever becomes of a task, its capacity goes back and its timer is set again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::admission::{Asking, Denied, ForMinIdle, Grant, Learned, Request};
 use super::connection::server_connection::Parked;
@@ -144,29 +144,24 @@ pub(in crate::pool) struct Warming(Arc<Core>);
 
 impl Warming {
     pub(in crate::pool) fn begin(core: &Arc<Core>) -> Self {
-        core.warming.0.fetch_add(1, Ordering::AcqRel);
+        core.warming.fetch_add(1, Ordering::AcqRel);
         Self(core.clone())
     }
 }
 
 impl Drop for Warming {
     fn drop(&mut self) {
-        self.0.warming.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.warming.fetch_sub(1, Ordering::AcqRel);
         self.0.refill();
     }
 }
 
-/// The number of calls that wait until the pool is warm.
-#[derive(Default)]
-pub(in crate::pool) struct WarmingCalls(AtomicU32);
-
-impl WarmingCalls {
-    pub(in crate::pool) fn is_under_way(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
-    }
-}
-
 impl Core {
+    /// Returns whether a call waits until the pool is warm.
+    pub(in crate::pool) fn is_warming(&self) -> bool {
+        self.warming.load(Ordering::Acquire) > 0
+    }
+
     /// Begins to validate idle connections, unless a run is under way.
     pub(in crate::pool) fn begin_idle_validation(self: &Arc<Self>) -> Option<IdleValidation> {
         let flight = self.validates_idle.begin()?;
