@@ -9,8 +9,8 @@ const { test, before, after } = require('node:test')
 const { promisify } = require('node:util')
 const { startServer } = require('../support/server')
 
-// Programs in the documents are run as a reader who copies them would run them: in a directory of their own, in a process of their own,
-// which has to end by itself.
+// Programs in the documents are run as a reader who copies them would run them: in a directory and a process of their own, which
+// has to end by itself.
 
 const here = path.join(__dirname, '..', '..')
 const run = promisify(execFile)
