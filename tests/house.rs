@@ -1,6 +1,8 @@
 //! Checks of the arrangement of `src/`, `tests/` and `bindings/`: the rules that a compiler does not enforce; and of the scripts
 //! that run all checks.
 
+#[path = "house/again.rs"]
+mod again;
 #[path = "house/steps.rs"]
 mod steps;
 #[path = "house/workflows.rs"]
