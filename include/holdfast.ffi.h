@@ -524,12 +524,9 @@ void holdfast_notices_free(holdfast_notices *notices);
 holdfast_status holdfast_cancel_new(const holdfast_connection *connection, holdfast_cancel **cancel, holdfast_error **error);
 holdfast_cancel *holdfast_cancel_clone(const holdfast_cancel *cancel);
 holdfast_status holdfast_cancel_fire(const holdfast_cancel *cancel, uint64_t timeout_ms, holdfast_error **error);
+holdfast_status holdfast_cancel_arm(const holdfast_cancel *cancel, holdfast_error **error);
+bool holdfast_cancel_raise(const holdfast_cancel *cancel);
 void holdfast_cancel_free(holdfast_cancel *cancel);
-typedef struct holdfast_queue_options {
-    uint32_t struct_size;
-    uint32_t capacity;
-} holdfast_queue_options;
-typedef void (*holdfast_ready_callback)(void *user_data);
 typedef struct holdfast_completion {
     uint64_t tag;
     uint64_t request;

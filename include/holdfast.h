@@ -22,8 +22,8 @@
  *   what another one still needs lives on. No function takes over its argument. Where a call puts a handle, it puts NULL
  *   first.
  * - The library starts threads of its own when a pool is opened and when requests are submitted, and installs no signal
- *   handler. No function may be called in a signal handler. System calls that a signal interrupts are repeated. A thread
- *   that calls the library needs a stack of at least 64 KiB.
+ *   handler. No function but holdfast_cancel_raise may be called in a signal handler. System calls that a signal
+ *   interrupts are repeated. A thread that calls the library needs a stack of at least 64 KiB.
  * - A handle given as const T * may be used by any number of threads at once. One given as T * is for one thread at a time;
  *   a second one gets HOLDFAST_STATUS_BUSY. Freeing is the end of a handle for all threads: using it afterwards is as
  *   wrong as with free(), although it is often noticed (HOLDFAST_STATUS_MISUSE).
@@ -2463,12 +2463,32 @@ holdfast_cancel *holdfast_cancel_clone(const holdfast_cancel *cancel);
  * HOLDFAST_STATUS_CANCELED. Any thread. Returns when the server has taken the request, which does not mean that there
  * was anything to cancel. Blocks for at most timeout_ms, HOLDFAST_CONFIGURED being 5 s;
  * HOLDFAST_STATUS_CONNECT_TIMEOUT when that passes, or what else kept the request from being delivered. Not to be called
- * in a signal handler: it connects to the server. A handler wakes a thread that does, by sem_post or write.
+ * in a signal handler, since it connects to the server: holdfast_cancel_raise is for that.
  */
 HOLDFAST_API
 holdfast_status holdfast_cancel_fire(const holdfast_cancel *cancel,
                                      uint64_t timeout_ms,
                                      holdfast_error **error);
+
+/**
+ * Makes a cancel handle, and the further handles of it, fit for holdfast_cancel_raise. That takes a thread and a pair of sockets
+ * of the library, shared by all armed handles of the process, until the last of them is freed. To be called before the signal
+ * handler can run, not in it; calling it again does nothing. Any thread; does not block. HOLDFAST_STATUS_LOCAL_LIMIT if the
+ * process has no thread or descriptors left.
+ */
+HOLDFAST_API
+holdfast_status holdfast_cancel_arm(const holdfast_cancel *cancel,
+                                    holdfast_error **error);
+
+/**
+ * Asks for what holdfast_cancel_fire does, from a signal handler: a thread of the library sends the request, within moments, for
+ * at most 5 s, and one after the other if several are asked for at the same time. Whether it could be sent is not reported;
+ * asking again is harmless. Async-signal-safe: it locks, allocates and waits for nothing, and leaves errno as it was. The handle
+ * was armed by holdfast_cancel_arm before, and must not be freed while the handler can run. true if the request was passed
+ * on; false for NULL, for a handle that was not armed, and in a forked child. Any thread.
+ */
+HOLDFAST_API
+bool holdfast_cancel_raise(const holdfast_cancel *cancel);
 
 /** Frees a cancel handle. NULL is allowed. */
 HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);

@@ -16,6 +16,8 @@ mod framed;
 mod protocol_state;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod scripted_server;
+#[cfg(feature = "capi")]
+pub(crate) mod signal_cancel;
 mod socket;
 pub(crate) mod tls;
 

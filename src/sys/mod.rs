@@ -4,7 +4,11 @@
 pub(crate) mod callback;
 pub(crate) mod cancellation;
 pub(crate) mod clock;
+#[cfg(feature = "capi")]
+pub(crate) mod errno;
 pub(crate) mod fork;
+#[cfg(any(feature = "capi", test))]
+pub(crate) mod gate;
 pub(crate) mod process_local;
 pub(crate) mod single_flight;
 pub(crate) mod socket;

@@ -252,6 +252,25 @@ static void a_statement_that_runs_past_its_deadline_fails(const pool &pool)
     FAILS(holdfast::status::query_timeout, other.query("select pg_sleep(60)"));
 }
 
+static holdfast::cancel_token armed;
+
+static void a_signal_handler_cancels_by_itself(connection_ref c)
+{
+    armed = c.cancel_token();
+    CHECK(!armed.raise());
+    armed.arm();
+    const auto usual = std::signal(SIGINT, [](int) { armed.raise(); });
+    std::thread pressing([] {
+        std::this_thread::sleep_for(200ms);
+        std::raise(SIGINT);
+    });
+    FAILS(holdfast::status::canceled, c.query("select pg_sleep(60)"));
+    pressing.join();
+    std::signal(SIGINT, usual);
+    armed = {};
+    CHECK(c.query("select 1").one().as<int>() == 1);
+}
+
 static void a_second_thread_is_told_that_the_connection_is_busy(const pool &pool)
 {
     auto c = pool.acquire();
@@ -284,6 +303,7 @@ int main(int argc, char **argv)
         what_the_server_remarks_and_notifies_arrives(pool);
         another_thread_cancels_what_runs(connection);
         a_signal_ends_a_statement(pool.acquire());
+        a_signal_handler_cancels_by_itself(pool.acquire());
         a_statement_that_runs_past_its_deadline_fails(pool);
         a_second_thread_is_told_that_the_connection_is_busy(pool);
     });

@@ -22,8 +22,8 @@
  *   what another one still needs lives on. No function takes over its argument. Where a call puts a handle, it puts NULL
  *   first.
  * - The library starts threads of its own when a pool is opened and when requests are submitted, and installs no signal
- *   handler. No function may be called in a signal handler. System calls that a signal interrupts are repeated. A thread
- *   that calls the library needs a stack of at least 64 KiB.
+ *   handler. No function but holdfast_cancel_raise may be called in a signal handler. System calls that a signal
+ *   interrupts are repeated. A thread that calls the library needs a stack of at least 64 KiB.
  * - A handle given as const T * may be used by any number of threads at once. One given as T * is for one thread at a time;
  *   a second one gets HOLDFAST_STATUS_BUSY. Freeing is the end of a handle for all threads: using it afterwards is as
  *   wrong as with free(), although it is often noticed (HOLDFAST_STATUS_MISUSE).

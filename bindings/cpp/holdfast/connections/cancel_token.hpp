@@ -28,6 +28,14 @@ public:
         const std::uint64_t most = timeout ? detail::limit(*timeout) : HOLDFAST_CONFIGURED;
         detail::call([&](holdfast_error **about) { return holdfast_cancel_fire(it_.get(), most, about); });
     }
+    /// Makes the token, and its clones, fit for raise(): to be called before the signal handler can run.
+    void arm() const
+    {
+        detail::call([&](holdfast_error **about) { return holdfast_cancel_arm(it_.get(), about); });
+    }
+    /// Asks for the same in a signal handler: a thread of the library sends the request. Async-signal-safe. False if the token
+    /// was not armed.
+    bool raise() const noexcept { return holdfast_cancel_raise(it_.get()); }
     cancel_token clone() const noexcept { return cancel_token(holdfast_cancel_clone(it_.get())); }
     const holdfast_cancel *native() const noexcept { return it_.get(); }
 

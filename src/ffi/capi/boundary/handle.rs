@@ -178,6 +178,16 @@ pub(in crate::ffi::capi) unsafe fn look<'a, H: Handle>(handle: *const H) -> Outc
     Ok(&object.value)
 }
 
+/// Looks at an object in a signal handler, where no failure can be put in words.
+///
+/// # Safety
+/// As for [`look`].
+pub(in crate::ffi::capi) unsafe fn peek<'a, H: Handle>(handle: *const H) -> Option<&'a H::Value> {
+    // SAFETY: as promised.
+    let object = unsafe { &*find(handle)? };
+    (!object.generation.is_some_and(Generation::is_past)).then_some(&object.value)
+}
+
 /// Takes hold of an object for the time of a call, whatever other threads free meanwhile.
 ///
 /// # Safety
