@@ -34,6 +34,7 @@ mod capi {
         "pools/stats",
         "pools/observe",
         "pools/serve",
+        "pools/silence",
         "connections/connection",
         "connections/connect",
         "results/result",
@@ -46,9 +47,12 @@ mod capi {
         "connections/transaction",
         "connections/message",
         "connections/cancel",
+        "queues/completion",
         "queues/queue",
         "queues/submit",
         "queues/submit_connection",
+        "queues/submit_stream",
+        "queues/submit_copy",
     ];
 
     pub(super) fn build() {

@@ -139,6 +139,19 @@ enum {
     HOLDFAST_SUBMIT_CONNECTION_BEGIN = 10,
     HOLDFAST_SUBMIT_CONNECTION_COMMIT = 11,
     HOLDFAST_SUBMIT_CONNECTION_ROLLBACK = 12,
+    HOLDFAST_SUBMIT_SCRIPT = 13,
+    HOLDFAST_SUBMIT_CONNECTION_STREAM = 14,
+    HOLDFAST_SUBMIT_STREAM_NEXT = 15,
+    HOLDFAST_SUBMIT_CONNECTION_COPY_IN = 16,
+    HOLDFAST_SUBMIT_COPY_IN_WRITE = 17,
+    HOLDFAST_SUBMIT_COPY_IN_FINISH = 18,
+    HOLDFAST_SUBMIT_COPY_IN_ABORT = 19,
+    HOLDFAST_SUBMIT_CONNECTION_COPY_OUT = 20,
+    HOLDFAST_SUBMIT_COPY_OUT_READ = 21,
+    HOLDFAST_SUBMIT_CONNECTION_PREPARE = 22,
+    HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT = 23,
+    HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO = 24,
+    HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT = 25,
 };
 
 typedef struct holdfast_text holdfast_text;
@@ -153,6 +166,7 @@ typedef struct holdfast_results holdfast_results;
 typedef struct holdfast_pack holdfast_pack;
 typedef struct holdfast_statement holdfast_statement;
 typedef struct holdfast_stream holdfast_stream;
+typedef struct holdfast_chunk holdfast_chunk;
 typedef struct holdfast_copy_in holdfast_copy_in;
 typedef struct holdfast_copy_out holdfast_copy_out;
 typedef struct holdfast_outcomes holdfast_outcomes;
@@ -371,6 +385,7 @@ holdfast_status holdfast_pool_explain_exhaustion(const holdfast_pool *pool, int3
 holdfast_status holdfast_pool_serve(const holdfast_pool *pool, const char *address, size_t address_len, const char *token, size_t token_len, uint32_t flags, holdfast_server **server, holdfast_error **error);
 holdfast_str holdfast_server_url(const holdfast_server *server);
 void holdfast_server_free(holdfast_server *server);
+holdfast_status holdfast_pool_silence(const holdfast_pool *pool, uint64_t timeout_ms, holdfast_error **error);
 holdfast_status holdfast_connection_set_deadline(holdfast_connection *connection, uint64_t limit_ms, holdfast_error **error);
 holdfast_status holdfast_connection_ping(holdfast_connection *connection, holdfast_error **error);
 uint32_t holdfast_connection_backend_pid(const holdfast_connection *connection);
@@ -479,6 +494,8 @@ holdfast_status holdfast_connection_copy_out(holdfast_connection *connection, co
 holdfast_status holdfast_copy_out_read(holdfast_copy_out *copy, holdfast_cell *data, holdfast_error **error);
 uint64_t holdfast_copy_out_rows(const holdfast_copy_out *copy);
 void holdfast_copy_out_free(holdfast_copy_out *copy);
+holdfast_cell holdfast_chunk_data(const holdfast_chunk *chunk);
+void holdfast_chunk_free(holdfast_chunk *chunk);
 typedef struct holdfast_request {
     const char *sql;
     size_t sql_len;
@@ -540,10 +557,22 @@ typedef struct holdfast_completion {
     holdfast_error *error;
     uint64_t queued_us;
     uint64_t running_us;
+    holdfast_stream *stream;
+    holdfast_copy_in *copy_in;
+    holdfast_copy_out *copy_out;
+    holdfast_chunk *chunk;
+    holdfast_statement *statement;
+    uint64_t rows;
 } holdfast_completion;
+typedef struct holdfast_queue_options {
+    uint32_t struct_size;
+    uint32_t capacity;
+} holdfast_queue_options;
+typedef void (*holdfast_ready_callback)(void *user_data);
 holdfast_status holdfast_queue_new(const holdfast_queue_options *options, holdfast_queue **queue, holdfast_error **error);
 int holdfast_queue_fd(const holdfast_queue *queue);
 holdfast_status holdfast_queue_on_ready(const holdfast_queue *queue, holdfast_ready_callback callback, void *user_data, holdfast_destroy destroy, holdfast_error **error);
+holdfast_status holdfast_queue_silence(const holdfast_queue *queue, uint64_t timeout_ms, holdfast_error **error);
 size_t holdfast_queue_drain(const holdfast_queue *queue, holdfast_completion *out, size_t most, size_t completion_size);
 bool holdfast_queue_wait(const holdfast_queue *queue, uint64_t timeout_ms);
 size_t holdfast_queue_pending(const holdfast_queue *queue);
@@ -561,6 +590,7 @@ typedef struct holdfast_submit_options {
 } holdfast_submit_options;
 holdfast_status holdfast_submit_query(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_execute(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_statement *statement, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_script(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_pipeline(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_request *requests, size_t count, int32_t mode, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_acquire(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_transaction(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_transaction_options *transaction_options, holdfast_transaction_body body, void *user_data, holdfast_destroy destroy, uint64_t *request, holdfast_error **error);
@@ -571,3 +601,15 @@ holdfast_status holdfast_submit_connection_pipeline(holdfast_connection *connect
 holdfast_status holdfast_submit_connection_begin(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_transaction_options *transaction_options, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_connection_commit(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_connection_rollback(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_prepare(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const uint32_t *types, size_t ntypes, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_savepoint(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *name, size_t name_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_rollback_to(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *name, size_t name_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_release_savepoint(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *name, size_t name_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_stream(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_stream_next(holdfast_stream *stream, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, size_t max_rows, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_copy_in(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_copy_in_write(holdfast_copy_in *copy, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const void *data, size_t len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_copy_in_finish(holdfast_copy_in *copy, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_copy_in_abort(holdfast_copy_in *copy, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *reason, size_t reason_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_connection_copy_out(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_copy_out_read(holdfast_copy_out *copy, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, size_t min_bytes, uint64_t *request, holdfast_error **error);

@@ -119,6 +119,12 @@ typedef struct holdfast_statement holdfast_statement;
 /** A result that is read in portions. Free it with holdfast_stream_free. */
 typedef struct holdfast_stream holdfast_stream;
 
+/**
+ * Data of a COPY TO STDOUT that was read by holdfast_submit_copy_out_read. It never changes. Free it with
+ * holdfast_chunk_free.
+ */
+typedef struct holdfast_chunk holdfast_chunk;
+
 /** A COPY FROM STDIN. Free it with holdfast_copy_in_free. */
 typedef struct holdfast_copy_in holdfast_copy_in;
 
@@ -1419,6 +1425,33 @@ HOLDFAST_API holdfast_str holdfast_server_url(const holdfast_server *server);
 /** Ends the serving. NULL is allowed. Blocks until the thread has ended, which is a moment. */
 HOLDFAST_API void holdfast_server_free(holdfast_server *server);
 
+/* ==== Silence =============================================================================================
+ *
+ * For a host that is about to end, or to unload the code of its callbacks: an interpreter's finalization, atexit, dlclose.
+ */
+
+/**
+ * Ends all calls of the program's functions by a pool: those for log records, events, passwords and new sessions
+ * (holdfast_config_set_log, _set_event, _set_password, _set_connect), and bodies submitted by holdfast_submit_transaction.
+ * From this call on, no further one begins. When it returns HOLDFAST_STATUS_OK, none is under way, on any thread, and none
+ * will come until the process ends; what the pool held of user_data is given up: destroy was called, on this thread at the
+ * latest, unless the configuration, a clone of it, or another pool made from it has it still. HOLDFAST_STATUS_BUSY if one is
+ * under way for longer than timeout_ms, as one that waits for a lock of this thread is: it is the last, and the call may be
+ * repeated.
+ *
+ * The pool goes on without them, for all its handles, and nothing undoes it: what was submitted stays, records and events are
+ * lost, sessions that need a password or a set-up from the program are not opened any more (HOLDFAST_STATUS_AUTH,
+ * _CONFIG), and bodies that did not begin end with HOLDFAST_STATUS_POOL_CLOSED; their destroy is not
+ * called. Other pools, also those made from the same
+ * configuration, are not touched; the callback of a queue is ended by holdfast_queue_silence. Body functions of
+ * holdfast_pool_transaction run on the threads of their callers, and are left alone. Any thread; blocks for at most timeout_ms.
+ * HOLDFAST_STATUS_REENTRANT inside a callback.
+ */
+HOLDFAST_API
+holdfast_status holdfast_pool_silence(const holdfast_pool *pool,
+                                      uint64_t timeout_ms,
+                                      holdfast_error **error);
+
 /* ==== Connections checked out of a pool ===================================================================
  *
  * A connection is used by one thread at a time, any thread; a second one gets HOLDFAST_STATUS_BUSY. What takes a
@@ -2131,6 +2164,12 @@ HOLDFAST_API uint64_t holdfast_copy_out_rows(const holdfast_copy_out *copy);
 HOLDFAST_API
 void holdfast_copy_out_free(holdfast_copy_out *copy);
 
+/** The data of a chunk. It belongs to the chunk. {NULL, 0} for NULL. Any thread; does not block. */
+HOLDFAST_API holdfast_cell holdfast_chunk_data(const holdfast_chunk *chunk);
+
+/** Frees a chunk. NULL is allowed. */
+HOLDFAST_API void holdfast_chunk_free(holdfast_chunk *chunk);
+
 /* ==== Pipelines ===========================================================================================
  *
  * Many statements in one call: all are sent at once, and their replies read in order, so that they cost one round trip
@@ -2493,16 +2532,9 @@ bool holdfast_cancel_raise(const holdfast_cancel *cancel);
 /** Frees a cancel handle. NULL is allowed. */
 HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 
-/* ==== Queues of completions ===============================================================================
+/* ==== Completions =========================================================================================
  *
- * For threads that must not wait, those of event loops above all. holdfast_submit_... hands a request over and returns at
- * once. Workers of the pool do it as threads of the program would do it with the blocking calls, and put a completion into
- * the queue: one for each request accepted, whatever happens, also if the pool is closed or its last handle freed. The
- * program learns that completions wait from a descriptor (holdfast_queue_fd), from a callback (holdfast_queue_on_ready) or
- * by waiting (holdfast_queue_wait), and takes many at once (holdfast_queue_drain). One queue may serve any number of pools.
- *
- * A pool starts at most max_size workers for requests that need a connection from it, when they are needed, and further
- * ones for connections in hand and for cancel requests; each ends after some seconds without work.
+ * A completion says what became of one request. Which handles it has depends on the request; the others are NULL.
  */
 
 /** As holdfast_completion.kind: which function the request was submitted with. */
@@ -2541,16 +2573,44 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 /** holdfast_submit_connection_rollback. */
 #define HOLDFAST_SUBMIT_CONNECTION_ROLLBACK 12
 
-/** The options of a queue. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
-typedef struct holdfast_queue_options {
-    /** sizeof(holdfast_queue_options). */
-    uint32_t struct_size;
-    /** The most requests that may be accepted and not yet drained; 0 for 1024. */
-    uint32_t capacity;
-} holdfast_queue_options;
+/** holdfast_submit_script. */
+#define HOLDFAST_SUBMIT_SCRIPT 13
 
-/** The function a queue calls when completions wait. */
-typedef void (*holdfast_ready_callback)(void *user_data);
+/** holdfast_submit_connection_stream. */
+#define HOLDFAST_SUBMIT_CONNECTION_STREAM 14
+
+/** holdfast_submit_stream_next. */
+#define HOLDFAST_SUBMIT_STREAM_NEXT 15
+
+/** holdfast_submit_connection_copy_in. */
+#define HOLDFAST_SUBMIT_CONNECTION_COPY_IN 16
+
+/** holdfast_submit_copy_in_write. */
+#define HOLDFAST_SUBMIT_COPY_IN_WRITE 17
+
+/** holdfast_submit_copy_in_finish. */
+#define HOLDFAST_SUBMIT_COPY_IN_FINISH 18
+
+/** holdfast_submit_copy_in_abort. */
+#define HOLDFAST_SUBMIT_COPY_IN_ABORT 19
+
+/** holdfast_submit_connection_copy_out. */
+#define HOLDFAST_SUBMIT_CONNECTION_COPY_OUT 20
+
+/** holdfast_submit_copy_out_read. */
+#define HOLDFAST_SUBMIT_COPY_OUT_READ 21
+
+/** holdfast_submit_connection_prepare. */
+#define HOLDFAST_SUBMIT_CONNECTION_PREPARE 22
+
+/** holdfast_submit_connection_savepoint. */
+#define HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT 23
+
+/** holdfast_submit_connection_rollback_to. */
+#define HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO 24
+
+/** holdfast_submit_connection_release_savepoint. */
+#define HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT 25
 
 /**
  * The completion of a request. On success the handles that the request was for are set, else error is; the receiver
@@ -2581,7 +2641,42 @@ typedef struct holdfast_completion {
     uint64_t queued_us;
     /** The time it ran, in microseconds. */
     uint64_t running_us;
+    /** The stream of holdfast_submit_connection_stream. Free it with holdfast_stream_free. */
+    holdfast_stream *stream;
+    /** The copy of holdfast_submit_connection_copy_in. Free it with holdfast_copy_in_free. */
+    holdfast_copy_in *copy_in;
+    /** The copy of holdfast_submit_connection_copy_out. Free it with holdfast_copy_out_free. */
+    holdfast_copy_out *copy_out;
+    /** Data of holdfast_submit_copy_out_read, or NULL at the end. Free it with holdfast_chunk_free. */
+    holdfast_chunk *chunk;
+    /** The statement of holdfast_submit_connection_prepare. Free it with holdfast_statement_free. */
+    holdfast_statement *statement;
+    /** The number of rows that a COPY has copied, at its end; else 0. */
+    uint64_t rows;
 } holdfast_completion;
+
+/* ==== Queues of completions ===============================================================================
+ *
+ * For threads that must not wait, those of event loops above all. holdfast_submit_... hands a request over and returns at
+ * once. Workers of the pool do it as threads of the program would do it with the blocking calls, and put a completion into
+ * the queue: one for each request accepted, whatever happens, also if the pool is closed or its last handle freed. The
+ * program learns that completions wait from a descriptor (holdfast_queue_fd), from a callback (holdfast_queue_on_ready) or
+ * by waiting (holdfast_queue_wait), and takes many at once (holdfast_queue_drain). One queue may serve any number of pools.
+ *
+ * A pool starts at most max_size workers for requests that need a connection from it, when they are needed, and further
+ * ones for connections in hand and for cancel requests; each ends after some seconds without work.
+ */
+
+/** The options of a queue. Set struct_size to sizeof(holdfast_queue_options) and all else to zero for the defaults. */
+typedef struct holdfast_queue_options {
+    /** sizeof(holdfast_queue_options). */
+    uint32_t struct_size;
+    /** The most requests that may be accepted and not yet drained; 0 for 1024. */
+    uint32_t capacity;
+} holdfast_queue_options;
+
+/** The function a queue calls when completions wait. */
+typedef void (*holdfast_ready_callback)(void *user_data);
 
 /** Makes a queue and puts it into *queue. options may be NULL for the defaults. Does not block. */
 HOLDFAST_API
@@ -2616,8 +2711,22 @@ holdfast_status holdfast_queue_on_ready(const holdfast_queue *queue,
                                         holdfast_error **error);
 
 /**
+ * Ends all calls of the callback of holdfast_queue_on_ready, as NULL as callback does, but for a limit: when it returns
+ * HOLDFAST_STATUS_OK, no call of it is under way on any thread, none will come, and destroy was called.
+ * HOLDFAST_STATUS_BUSY if one is under way for longer than timeout_ms, as one that waits for a lock of this thread is: it is
+ * the last, and destroy is called when it returns. The queue goes on; its descriptor and holdfast_queue_wait still work, and a
+ * later holdfast_queue_on_ready sets a callback anew. holdfast_pool_silence does the same for a pool. Any thread; blocks for at
+ * most timeout_ms. HOLDFAST_STATUS_REENTRANT inside a callback.
+ */
+HOLDFAST_API
+holdfast_status holdfast_queue_silence(const holdfast_queue *queue,
+                                       uint64_t timeout_ms,
+                                       holdfast_error **error);
+
+/**
  * Takes up to most completions into the array out, those done first first, and returns how many. completion_size is
- * sizeof(holdfast_completion). The handles in them belong to the caller. Any thread; never blocks.
+ * sizeof(holdfast_completion), of the header that the caller was compiled with: what a later version has beyond it is freed.
+ * The handles in them belong to the caller. Any thread; never blocks.
  */
 HOLDFAST_API
 size_t holdfast_queue_drain(const holdfast_queue *queue,
@@ -2725,6 +2834,20 @@ holdfast_status holdfast_submit_execute(const holdfast_pool *pool,
                                         size_t nparams,
                                         uint64_t *request,
                                         holdfast_error **error);
+
+/**
+ * Submits a text of one or more statements for any connection of the pool, as holdfast_connection_script does it;
+ * completion.results. Session settings that it makes stay with that connection. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_script(const holdfast_pool *pool,
+                                       const holdfast_queue *queue,
+                                       uint64_t tag,
+                                       const holdfast_submit_options *options,
+                                       const char *sql,
+                                       size_t sql_len,
+                                       uint64_t *request,
+                                       holdfast_error **error);
 
 /**
  * Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
@@ -2864,6 +2987,193 @@ holdfast_status holdfast_submit_connection_rollback(holdfast_connection *connect
                                                     const holdfast_submit_options *options,
                                                     uint64_t *request,
                                                     holdfast_error **error);
+
+/**
+ * Submits the preparation of a statement on a connection in hand, as holdfast_connection_prepare does it;
+ * completion.statement, which may be run on any connection.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_prepare(holdfast_connection *connection,
+                                                   const holdfast_queue *queue,
+                                                   uint64_t tag,
+                                                   const holdfast_submit_options *options,
+                                                   const char *sql,
+                                                   size_t sql_len,
+                                                   const uint32_t *types,
+                                                   size_t ntypes,
+                                                   uint64_t *request,
+                                                   holdfast_error **error);
+
+/** Submits a savepoint on a connection in hand, as holdfast_connection_savepoint sets it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_savepoint(holdfast_connection *connection,
+                                                     const holdfast_queue *queue,
+                                                     uint64_t tag,
+                                                     const holdfast_submit_options *options,
+                                                     const char *name,
+                                                     size_t name_len,
+                                                     uint64_t *request,
+                                                     holdfast_error **error);
+
+/** Submits the undoing of what was done since a savepoint, as holdfast_connection_rollback_to does it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_rollback_to(holdfast_connection *connection,
+                                                       const holdfast_queue *queue,
+                                                       uint64_t tag,
+                                                       const holdfast_submit_options *options,
+                                                       const char *name,
+                                                       size_t name_len,
+                                                       uint64_t *request,
+                                                       holdfast_error **error);
+
+/** Submits the release of a savepoint, as holdfast_connection_release_savepoint does it. */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_release_savepoint(holdfast_connection *connection,
+                                                             const holdfast_queue *queue,
+                                                             uint64_t tag,
+                                                             const holdfast_submit_options *options,
+                                                             const char *name,
+                                                             size_t name_len,
+                                                             uint64_t *request,
+                                                             holdfast_error **error);
+
+/* ==== Submitting for rows in portions =====================================================================
+ *
+ * For results larger than memory, in threads that must not wait: a stream is opened on a connection in hand, and each
+ * portion is a request of its own. The next rows are read from the server only when a portion is submitted for, so the
+ * program sets the pace, and the server is held back meanwhile. Two or more portions submitted for at a time have the
+ * next one read while the program works on the last.
+ *
+ * These requests run in order with all others of the connection (see above), which it must be while a stream is open on it:
+ * other statements end with HOLDFAST_STATUS_MISUSE until the stream has ended or was freed. Cancelling a portion has the
+ * server cancel the statement, and so ends the stream.
+ */
+
+/**
+ * Submits a statement whose rows are read in portions, for a connection in hand, as holdfast_connection_stream does it;
+ * completion.stream, whose columns are known. deadline_ms of the options is for the beginning of the statement only. If the
+ * queue is freed before the completion was drained, the stream ends as by holdfast_stream_free.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_stream(holdfast_connection *connection,
+                                                  const holdfast_queue *queue,
+                                                  uint64_t tag,
+                                                  const holdfast_submit_options *options,
+                                                  const char *sql,
+                                                  size_t sql_len,
+                                                  const holdfast_param *params,
+                                                  size_t nparams,
+                                                  uint64_t *request,
+                                                  holdfast_error **error);
+
+/**
+ * Submits for the next rows of a stream, as holdfast_stream_next reads them: at least one and at most max_rows, which is not
+ * 0; completion.result, or completion.pack with pack=1 of the options. Both are NULL at the end, with HOLDFAST_STATUS_OK, also
+ * for what was submitted beyond it. After a failure, further ones fail too. deadline_ms of the options is for these rows; the
+ * connection is lost when it passes. The stream may have been opened by holdfast_connection_stream as well, and may be freed
+ * while requests of it wait: they run first. HOLDFAST_STATUS_BUSY if another thread is in a call on the connection,
+ * HOLDFAST_STATUS_MISUSE if the connection was given back.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_stream_next(holdfast_stream *stream,
+                                            const holdfast_queue *queue,
+                                            uint64_t tag,
+                                            const holdfast_submit_options *options,
+                                            size_t max_rows,
+                                            uint64_t *request,
+                                            holdfast_error **error);
+
+/* ==== Submitting for COPY =================================================================================
+ *
+ * A COPY is begun on a connection in hand, and each piece of its data is a request of its own: of data for a table the
+ * completion says that the library took it, so that a program which keeps few of them under way is held back with the server;
+ * data out of a table is read only when it is submitted for. These requests run in order with all others of the connection (see
+ * above), on which other statements end with HOLDFAST_STATUS_MISUSE until the copy is over. Cancelling one that runs has the
+ * server cancel the statement, and so ends the copy.
+ */
+
+/**
+ * Submits the beginning of a COPY ... FROM STDIN on a connection in hand, as holdfast_connection_copy_in does it;
+ * completion.copy_in. If the queue is freed before the completion was drained, the copy ends as by holdfast_copy_in_free.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_copy_in(holdfast_connection *connection,
+                                                   const holdfast_queue *queue,
+                                                   uint64_t tag,
+                                                   const holdfast_submit_options *options,
+                                                   const char *sql,
+                                                   size_t sql_len,
+                                                   uint64_t *request,
+                                                   holdfast_error **error);
+
+/**
+ * Submits len bytes of data, which are copied, as holdfast_copy_in_write sends them. Its completion comes when the library has
+ * taken them in: gathered or sent, which waits for a server that cannot keep up. Submit the next piece when that comes, or have
+ * a few under way: what is submitted is in memory until then. An error of the server may come with a later piece, or at the
+ * end; the copy is then over, and what is submitted of it still ends with HOLDFAST_STATUS_MISUSE. If a piece is cancelled, or its
+ * queue freed, before it was sent, the copy cannot go on: pieces and the end then give HOLDFAST_STATUS_MISUSE, so that no data
+ * with a gap is committed.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_copy_in_write(holdfast_copy_in *copy,
+                                              const holdfast_queue *queue,
+                                              uint64_t tag,
+                                              const holdfast_submit_options *options,
+                                              const void *data,
+                                              size_t len,
+                                              uint64_t *request,
+                                              holdfast_error **error);
+
+/**
+ * Submits the end of the data, as holdfast_copy_in_finish does it; completion.rows. It runs after all pieces submitted before,
+ * also after one that failed: then it ends with HOLDFAST_STATUS_MISUSE, and nothing of the copy stays.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_copy_in_finish(holdfast_copy_in *copy,
+                                               const holdfast_queue *queue,
+                                               uint64_t tag,
+                                               const holdfast_submit_options *options,
+                                               uint64_t *request,
+                                               holdfast_error **error);
+
+/** Submits the giving up of a copy into a table, as holdfast_copy_in_abort does it: nothing of it stays. */
+HOLDFAST_API
+holdfast_status holdfast_submit_copy_in_abort(holdfast_copy_in *copy,
+                                              const holdfast_queue *queue,
+                                              uint64_t tag,
+                                              const holdfast_submit_options *options,
+                                              const char *reason,
+                                              size_t reason_len,
+                                              uint64_t *request,
+                                              holdfast_error **error);
+
+/**
+ * Submits the beginning of a COPY ... TO STDOUT on a connection in hand, as holdfast_connection_copy_out does it;
+ * completion.copy_out. If the queue is freed before the completion was drained, the copy ends as by holdfast_copy_out_free.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_connection_copy_out(holdfast_connection *connection,
+                                                    const holdfast_queue *queue,
+                                                    uint64_t tag,
+                                                    const holdfast_submit_options *options,
+                                                    const char *sql,
+                                                    size_t sql_len,
+                                                    uint64_t *request,
+                                                    holdfast_error **error);
+
+/**
+ * Submits for the next data of a copy: whole rows in text and CSV format, gathered until they are min_bytes (1 for one row; 65536
+ * suits most) or the end has come; completion.chunk. That is NULL at the end, with HOLDFAST_STATUS_OK and completion.rows.
+ * min_bytes is not 0. deadline_ms of the options is for this data; the connection is lost when it passes.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_copy_out_read(holdfast_copy_out *copy,
+                                              const holdfast_queue *queue,
+                                              uint64_t tag,
+                                              const holdfast_submit_options *options,
+                                              size_t min_bytes,
+                                              uint64_t *request,
+                                              holdfast_error **error);
 
 #ifdef __cplusplus
 }

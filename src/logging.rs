@@ -79,6 +79,12 @@ impl LogSink {
     pub(crate) fn new(least: LogLevel, take: impl Fn(&LogRecord<'_>) + Send + Sync + 'static) -> Self {
         Self { least, take: Arc::new(take) }
     }
+
+    /// Returns the sink behind `pass`, which gets each record with the sink's own function.
+    #[cfg(feature = "capi")]
+    pub(crate) fn behind(&self, pass: impl Fn(&dyn Fn(&Self)) + Send + Sync + 'static) -> Self {
+        Self::new(self.least, move |record| pass(&|sink| (sink.take)(record)))
+    }
 }
 
 /// Makes the records of one pool. Never call it with a lock held: the sink is the program's.

@@ -34,7 +34,9 @@ pub struct PasswordRequest<'a> {
 /// The failure of a callback.
 pub(crate) type PasswordFailure = Box<dyn StdError + Send + Sync>;
 
-type Ask = dyn Fn(&PasswordRequest<'_>) -> Result<String, PasswordFailure> + Send + Sync;
+type Given = Result<String, PasswordFailure>;
+
+type Ask = dyn Fn(&PasswordRequest<'_>) -> Given + Send + Sync;
 
 /// The program's password callback. Equal are only a callback and its clones.
 #[derive(Clone)]
@@ -49,6 +51,16 @@ impl PasswordCallback {
     ) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self { id: COUNT.fetch_add(1, Ordering::Relaxed), ask: Arc::new(ask) }
+    }
+
+    /// Returns the callback behind `pass`, which gets each request with the callback's own function. It counts as the same.
+    #[cfg(feature = "capi")]
+    pub(crate) fn behind(
+        &self,
+        pass: impl Fn(&dyn Fn(&Self) -> Given) -> Given + Send + Sync + 'static,
+    ) -> Self {
+        let ask = move |request: &PasswordRequest<'_>| pass(&|callback| (callback.ask)(request));
+        Self { id: self.id, ask: Arc::new(ask) }
     }
 
     /// Returns a number that no other callback of the process has.

@@ -115,6 +115,12 @@ impl EventSink {
         Self(Arc::new(take))
     }
 
+    /// Returns the sink behind `pass`, which gets each event with the sink's own function.
+    #[cfg(feature = "capi")]
+    pub(crate) fn behind(pass: impl Fn(&dyn Fn(&Self)) + Send + Sync + 'static) -> Self {
+        Self::new(move |event| pass(&|sink| (sink.0)(event)))
+    }
+
     /// Calls the handler, which is the program's: never to be called with a lock held. Events that a handler causes are dropped,
     /// or it might never end.
     pub(crate) fn tell(&self, event: &Event<'_>) {

@@ -41,4 +41,4 @@ use executor::Executor;
 pub(crate) use input::Input;
 pub(crate) use notify::Callback;
 pub(crate) use request::{Kind, Rejected, Submission, Ticket};
-pub(crate) use task::{Answer, Query, Task, Trouble, Work};
+pub(crate) use task::{Answer, Query, Step, Task, Trouble, Work};

@@ -2,53 +2,37 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::sys::callback;
-use crate::sys::sync::{Condvar, Mutex};
+use crate::sys::gate::Gate;
 
 /// The program's callback. Dropped once it will not be called any more.
-pub(crate) struct Callback {
-    run: Box<dyn Fn() + Send + Sync>,
-    /// Dropped after `run`, and what that holds.
-    gone: TellsGone,
-}
+pub(crate) struct Callback(Gate<Box<dyn Fn() + Send + Sync>>);
 
-#[derive(Default)]
-struct Gone {
-    is: Mutex<bool>,
-    changed: Condvar,
-}
-
-struct TellsGone(Arc<Gone>);
-
-impl Drop for TellsGone {
-    fn drop(&mut self) {
-        *self.0.is.lock() = true;
-        self.0.changed.notify_all();
-    }
-}
+/// For a callback that ends when it ends.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 impl Callback {
     pub(crate) fn new(run: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { run: Box::new(run), gone: TellsGone(Arc::default()) })
+        Arc::new(Self(Gate::new(Box::new(run))))
     }
 
     pub(super) fn call(&self) {
-        callback::run(|| (self.run)());
+        if let Some(run) = self.0.pass() {
+            callback::run(|| run());
+        }
     }
 
     /// Gives up a callback that was taken away, and blocks until every call of it has returned and it is dropped. Inside a
     /// callback, which may be this one, it does not block.
-    pub(crate) fn end(self: Arc<Self>) {
-        let gone = self.gone.0.clone();
-        drop(self);
-        if callback::is_running() {
-            return;
-        }
-        let mut is_gone = gone.is.lock();
-        while !*is_gone {
-            gone.changed.wait(&mut is_gone);
-        }
+    pub(crate) fn end(&self) {
+        self.0.shut(FOREVER);
+    }
+
+    /// Does the same for at most `patience`; returns `false` if that was not enough.
+    pub(crate) fn end_within(&self, patience: Duration) -> bool {
+        self.0.shut(patience)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::any::Any;
 
+use crate::sys::sync::Mutex;
+
 use super::input::Input;
 use crate::error::{Error, Result};
 use crate::pool::{Came, PooledConnection};
@@ -37,6 +39,29 @@ pub(crate) enum Work {
     Commit,
     /// Rolls the open transaction back.
     Rollback,
+    /// A step that its giver knows.
+    Step(Step),
+}
+
+/// A step on a held connection, such as the next portion of a stream that is open there. It runs once, and is dropped before
+/// its request is answered, with the handles that it keeps.
+pub(crate) struct Step(Mutex<Option<Box<StepFunction>>>);
+
+type StepFunction = dyn FnOnce(&mut RawSession<'_>) -> Result<Answer> + Send;
+
+impl Step {
+    pub(crate) fn new(run: impl FnOnce(&mut RawSession<'_>) -> Result<Answer> + Send + 'static) -> Self {
+        Self(Mutex::new(Some(Box::new(run))))
+    }
+
+    fn take(&self) -> Option<Box<StepFunction>> {
+        self.0.lock().take()
+    }
+
+    fn run(&self, raw: &mut RawSession<'_>) -> Result<Answer> {
+        let step = self.take().unwrap_or_else(|| unreachable!("requests for a held connection run once"));
+        step(raw)
+    }
 }
 
 /// A statement with its parameters.
@@ -54,6 +79,11 @@ impl Query {
             Sql::Statement(statement) => ("", Some(statement.clone())),
         };
         Self { statement, input: Input::new(text, params), format }
+    }
+
+    /// Passes the statement to `run`.
+    pub(crate) fn run_with<T>(&self, run: impl FnOnce(Sql<'_>, &[Param<'_>], ResultFormat) -> T) -> T {
+        self.input.with_params(|params| run(self.sql(), params, self.format))
     }
 
     pub(super) fn sql(&self) -> Sql<'_> {
@@ -74,13 +104,15 @@ pub(crate) enum Answer {
     /// The outcomes of a pipeline, and the server that they came from.
     Outcomes(Vec<Result<ResultBlock>>, String),
     Connection(PooledConnection),
+    /// The value of a step, which its giver knows.
+    Given(Box<dyn Any + Send>),
     /// Success without a value.
     Done,
 }
 
 impl Answer {
     /// Returns the answer of a single statement.
-    pub(super) fn to_query(block: ResultBlock, pack: bool) -> Result<Self> {
+    pub(crate) fn to_query(block: ResultBlock, pack: bool) -> Result<Self> {
         if pack { block.pack().map(Self::Pack) } else { Ok(Self::Result(block)) }
     }
 }
@@ -107,6 +139,13 @@ impl Work {
         matches!(self, Self::Query { idempotent: true, .. })
     }
 
+    /// Drops what a step keeps, before its request is answered.
+    pub(super) fn let_go(&self) {
+        if let Self::Step(step) = self {
+            drop(step.take());
+        }
+    }
+
     pub(super) fn run(&self, conn: &mut PooledConnection) -> Result<Answer> {
         let target = conn.target().to_owned();
         let done = conn.raw().and_then(|mut raw| self.run_on(&mut raw, &target));
@@ -116,8 +155,7 @@ impl Work {
     fn run_on(&self, raw: &mut RawSession<'_>, target: &str) -> Result<Answer> {
         match self {
             Self::Query { query, pack, .. } => {
-                let Query { input, format, .. } = query;
-                let block = input.with_params(|params| raw.query(query.sql(), params, *format))?;
+                let block = query.run_with(|sql, params, format| raw.query(sql, params, format))?;
                 Answer::to_query(block, *pack)
             }
             Self::Script { input } => raw.script(input.text()).map(Answer::Results),
@@ -128,6 +166,7 @@ impl Work {
             Self::Begin { options } => raw.begin_transaction(options).map(|()| Answer::Done),
             Self::Commit => raw.commit().map(|()| Answer::Done),
             Self::Rollback => raw.rollback().map(|()| Answer::Done),
+            Self::Step(step) => step.run(raw),
         }
     }
 }

@@ -72,12 +72,40 @@ static inline holdfast_completion next(holdfast_queue *queue)
     return done;
 }
 
+/* The next completion, which is a success of this kind. */
+static inline holdfast_completion next_of(holdfast_queue *queue, int32_t kind, uint64_t tag)
+{
+    holdfast_completion done = next(queue);
+
+    if (done.status != HOLDFAST_STATUS_OK)
+        fprintf(stderr, "kind %d, status %d: %s\n", (int)done.kind, (int)done.status, holdfast_error_message(done.error).ptr);
+    CHECK(done.status == HOLDFAST_STATUS_OK && done.kind == kind && done.tag == tag);
+    return done;
+}
+
+/* The next completion, which is a failure of this kind. */
+static inline void next_fails(holdfast_queue *queue, int32_t kind, holdfast_status wanted)
+{
+    holdfast_completion done = next(queue);
+
+    if (done.status != wanted)
+        fprintf(stderr, "kind %d, status %d: %s\n", (int)done.kind, (int)done.status, holdfast_error_message(done.error).ptr);
+    CHECK(done.kind == kind && done.status == wanted && done.error != NULL);
+    CHECK(done.stream == NULL && done.copy_in == NULL && done.copy_out == NULL && done.result == NULL);
+    holdfast_error_free(done.error);
+}
+
 static inline void discard(holdfast_completion done)
 {
     holdfast_result_free(done.result);
     holdfast_results_free(done.results);
     holdfast_outcomes_free(done.outcomes);
     holdfast_pack_free(done.pack);
+    holdfast_stream_free(done.stream);
+    holdfast_copy_in_free(done.copy_in);
+    holdfast_copy_out_free(done.copy_out);
+    holdfast_chunk_free(done.chunk);
+    holdfast_statement_free(done.statement);
     holdfast_connection_release(done.connection);
     holdfast_error_free(done.error);
 }

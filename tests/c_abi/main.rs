@@ -228,6 +228,16 @@ fn a_signal_ends_a_call_that_waits_for_the_server() {
 }
 
 #[test]
+fn a_signal_handler_cancels_by_itself() {
+    toolchain::run_every_way("cancel_signals", &server().url());
+}
+
+#[test]
+fn no_callback_runs_once_a_pool_or_a_queue_was_silenced() {
+    toolchain::run_every_way("silence", &server().url());
+}
+
+#[test]
 fn a_callback_sets_up_every_new_session() {
     toolchain::run_every_way("connect", &server().url());
 }
@@ -270,6 +280,16 @@ fn prepared_statements_pipelines_and_transactions_by_hand_are_submitted_too() {
 #[test]
 fn transactions_that_the_library_runs_are_submitted_too() {
     toolchain::run_every_way("submit_transactions", &server().url());
+}
+
+#[test]
+fn streams_are_read_through_a_queue_at_the_programs_pace() {
+    toolchain::run_every_way("submit_streams", &server().url());
+}
+
+#[test]
+fn copies_carry_rows_both_ways_through_a_queue() {
+    toolchain::run_every_way("submit_copy", &server().url());
 }
 
 #[test]

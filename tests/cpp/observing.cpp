@@ -238,6 +238,24 @@ static void a_pool_is_served_for_as_long_as_its_server_lives(const std::string &
     CHECK(holdfast::server().url().empty() && !holdfast::server());
 }
 
+// The host is about to end: what it gave is not called any more.
+static void a_silenced_pool_and_queue_call_nothing(const std::string &url)
+{
+    std::atomic<int> calls{0};
+    auto config = watched(url);
+    config.on_event([&](const holdfast::event &) { calls++; });
+    holdfast::pool pool(config);
+    holdfast::queue queue;
+    CHECK(pool.submit(queue, "select 1").get().one().as<int>() == 1 && calls > 0);
+    pool.silence(10s);
+    queue.silence(10s);
+    const int before = calls;
+    auto future = pool.submit(queue, "select 2");
+    CHECK(queue.wait(20s) && calls == before);
+    CHECK(queue.pump() == 1 && future.get().one().as<int>() == 2);
+    FAILS(holdfast::status::null, holdfast::pool().silence(0ms));
+}
+
 int main(int argc, char **argv)
 {
     return run(argc, argv, [](const std::string &url) {
@@ -249,5 +267,6 @@ int main(int argc, char **argv)
         metrics_come_in_every_format_and_no_other(url);
         who_holds_the_connections_is_told_in_words_and_as_json(url);
         a_pool_is_served_for_as_long_as_its_server_lives(url);
+        a_silenced_pool_and_queue_call_nothing(url);
     });
 }

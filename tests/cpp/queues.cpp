@@ -57,6 +57,67 @@ static void a_future_throws_what_went_wrong(const pool &pool)
     CHECK(take(pool.submit(queue, options, "select 1")).column(0).format == holdfast::format::text);
 }
 
+static void streams_are_read_at_the_programs_pace(const pool &pool)
+{
+    queue queue;
+    auto connection = take(pool.submit_acquire(queue));
+    auto stream = take(connection.submit_stream(queue, "select n from generate_series(1, $1::int) n", 250));
+    int expected = 0;
+    while (auto portion = take(stream.submit_next(queue, 100))) {
+        for (auto row : portion) {
+            CHECK(row[0].as<int>() == ++expected);
+        }
+    }
+    CHECK(expected == 250 && stream.command_tag() == "SELECT 250");
+    holdfast::submit_options text;
+    text.results = holdfast::format::text;
+    stream = take(connection.submit_stream(queue, text, "select 1"));
+    CHECK(!take(stream.submit_next<holdfast::pack>(queue, 1)).data().empty());
+    FAILS(holdfast::status::argument, stream.submit_next(queue, 0));
+    // A stream that is gone, or that nobody took, leaves the connection to others.
+    stream = {};
+    FAILS(holdfast::status::database, take(connection.submit_stream(queue, "select nothing")));
+    take(connection.submit_stream(queue, "select generate_series(1, 9)"));
+    CHECK(take(connection.submit(queue, "select 1")).one().as<int>() == 1);
+    FAILS(holdfast::status::null, holdfast::stream().submit_next(queue, 1));
+}
+
+static void copies_carry_rows_both_ways(const pool &pool)
+{
+    queue queue;
+    auto connection = take(pool.submit_acquire(queue));
+    take(connection.submit_script(queue, "create temp table held (n int)"));
+    auto in = take(connection.submit_copy_in(queue, "copy held from stdin"));
+    for (auto piece : {"1\n2", "0\n", "3\n"}) {
+        take(in.submit_write(queue, piece));
+    }
+    CHECK(take(in.submit_finish(queue)) == 3);
+    auto refused = take(connection.submit_copy_in(queue, "copy held from stdin"));
+    take(refused.submit_write(queue, std::string_view("4\n")));
+    take(refused.submit_abort(queue, "never mind"));
+    auto out = take(connection.submit_copy_out(queue, "copy held to stdout"));
+    CHECK(take(out.submit_read(queue, 1)).text() == "1\n");
+    CHECK(take(out.submit_read(queue)).text() == "20\n3\n");
+    auto end = take(out.submit_read(queue));
+    CHECK(!end && end.data().empty() && out.rows() == 3);
+}
+
+static void statements_savepoints_and_scripts_are_submitted_too(const pool &pool)
+{
+    queue queue;
+    auto connection = take(pool.submit_acquire(queue));
+    const auto prepared = take(connection.submit_prepare(queue, "select $1 + 1", {23}));
+    CHECK(prepared.parameter_type(0) == 23 && prepared.text() == "select $1 + 1");
+    CHECK(take(pool.submit_execute(queue, prepared, 41)).one().as<int>() == 42);
+    take(connection.submit_begin(queue));
+    take(connection.submit_savepoint(queue, "a"));
+    FAILS(holdfast::status::database, take(connection.submit(queue, "select 1 / 0")));
+    take(connection.submit_rollback_to(queue, "a"));
+    take(connection.submit_release_savepoint(queue, "a"));
+    take(connection.submit_commit(queue));
+    CHECK(take(pool.submit_script(queue, "select 1; select 2")).size() == 2);
+}
+
 static void what_is_submitted_to_a_connection_runs_in_order(const pool &pool)
 {
     queue queue;
@@ -362,6 +423,9 @@ int main(int argc, char **argv)
         pool pool(own);
         futures_become_ready_by_themselves(pool);
         a_future_throws_what_went_wrong(pool);
+        streams_are_read_at_the_programs_pace(pool);
+        copies_carry_rows_both_ways(pool);
+        statements_savepoints_and_scripts_are_submitted_too(pool);
         what_is_submitted_to_a_connection_runs_in_order(pool);
         a_pumped_queue_completes_on_the_thread_that_pumps(pool);
         functions_run_on_a_thread_of_the_library_where_nothing_may_block(pool);

@@ -27,6 +27,17 @@ impl ConnectHook {
     pub(crate) fn new(hook: impl Fn(PooledConnection) -> SetUp + Send + Sync + 'static) -> Self {
         Self(Box::new(hook))
     }
+
+    /// Returns what a configuration has.
+    fn of(hook: &dyn SessionHook) -> Option<&Self> {
+        (hook as &dyn Any).downcast_ref()
+    }
+
+    /// Calls the hook that a configuration has; `None` if it has none.
+    #[cfg(feature = "capi")]
+    pub(crate) fn call(hook: &dyn SessionHook, conn: PooledConnection) -> Option<SetUp> {
+        Some((Self::of(hook)?.0)(conn))
+    }
 }
 
 impl PoolConfig {
@@ -84,8 +95,7 @@ impl Core {
         conn: Parked,
         deadline: Instant,
     ) -> (Option<Parked>, Result<(), Error>) {
-        let hook = self.connect_hook.as_deref().map(|hook| hook as &dyn Any);
-        let Some(hook) = hook.and_then(|hook| hook.downcast_ref::<ConnectHook>()) else {
+        let Some(hook) = self.connect_hook.as_deref().and_then(ConnectHook::of) else {
             return (Some(conn), Ok(()));
         };
         failpoint!(self, "setting up");

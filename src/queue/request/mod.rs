@@ -87,6 +87,9 @@ impl Request {
 
     /// Hands `outcome` to the queue as the request's completion.
     fn complete(&self, outcome: Outcome, begun: Option<Instant>, urgency: Urgency) -> Notified {
+        if let Some(work) = self.work() {
+            work.let_go();
+        }
         let now = Instant::now();
         let begun = begun.unwrap_or(now);
         let completion = Completion {

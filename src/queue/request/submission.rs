@@ -20,6 +20,19 @@ pub(crate) enum Kind {
     ConnectionBegin,
     ConnectionCommit,
     ConnectionRollback,
+    Script,
+    ConnectionStream,
+    StreamNext,
+    ConnectionCopyIn,
+    CopyInWrite,
+    CopyInFinish,
+    CopyInAbort,
+    ConnectionCopyOut,
+    CopyOutRead,
+    ConnectionPrepare,
+    ConnectionSavepoint,
+    ConnectionRollbackTo,
+    ConnectionReleaseSavepoint,
 }
 
 /// The reason why a submission was not accepted.

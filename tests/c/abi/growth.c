@@ -2,6 +2,8 @@
  * knows is tried on each of them, as programs of earlier and later versions would say it. */
 #include "../check.h"
 
+#include <stddef.h>
+
 enum { CANARY = 0xA5, MARGIN = 64 };
 
 /* Fills *place, or reads it, and returns a status. */
@@ -252,6 +254,50 @@ static void a_field_beyond_the_size_is_not_read(const char *url)
     holdfast_pool_free(pool);
 }
 
+/* The element of an array says its size at each call: an earlier program gets what it knows, a later one zeros beyond. */
+static void completions_are_filled_as_far_as_they_go(const char *url)
+{
+    const size_t first = offsetof(holdfast_completion, stream);
+    holdfast_pool *pool = pool_of(url, "min_idle", "0");
+    holdfast_connection *connection;
+    holdfast_queue *queue;
+    holdfast_error *error;
+
+    OK(holdfast_queue_new(NULL, &queue, &error));
+    OK(holdfast_pool_acquire(pool, NULL, &connection, &error));
+    for (size_t size = first - 8; size <= 2 * sizeof(holdfast_completion); size += 8) {
+        unsigned char *room = malloc(MARGIN + 2 * size + MARGIN);
+        holdfast_completion done;
+        size_t known = size < sizeof done ? size : sizeof done;
+
+        CHECK(room != NULL);
+        memset(room, CANARY, MARGIN + 2 * size + MARGIN);
+        OK(holdfast_submit_connection_stream(connection, queue, 77, NULL, "select 1", HOLDFAST_NUL, NULL, 0, NULL, &error));
+        CHECK(holdfast_queue_wait(queue, 20000));
+        if (size < first) {
+            CHECK(holdfast_queue_drain(queue, (void *)room, 2, size) == 0);
+            CHECK(holdfast_queue_drain(queue, &done, 1, sizeof done) == 1);
+            holdfast_stream_free(done.stream);
+        } else {
+            CHECK(holdfast_queue_drain(queue, (void *)(room + MARGIN), 2, size) == 1);
+            memset(&done, 0, sizeof done);
+            memcpy(&done, room + MARGIN, known);
+            CHECK(done.tag == 77 && done.status == HOLDFAST_STATUS_OK && (done.stream != NULL) == (size > first));
+            for (size_t i = sizeof done; i < size; i++)
+                CHECK(room[MARGIN + i] == 0);
+            for (size_t i = 0; i < MARGIN; i++)
+                CHECK(room[i] == CANARY && room[MARGIN + size + i] == CANARY);
+            holdfast_stream_free(done.stream);
+        }
+        /* What the program did not get is gone, and the connection free. */
+        script(connection, "select 1");
+        free(room);
+    }
+    holdfast_connection_release(connection);
+    holdfast_queue_free(queue);
+    holdfast_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc > 1);
@@ -259,5 +305,6 @@ int main(int argc, char **argv)
     what_a_pool_fills_and_reads(argv[1]);
     what_an_error_fills();
     a_field_beyond_the_size_is_not_read(argv[1]);
+    completions_are_filled_as_far_as_they_go(argv[1]);
     return 0;
 }

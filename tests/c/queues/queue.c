@@ -1,6 +1,8 @@
 /* Submitting and fetching: every kind of request, its limits, cancelling, and what happens when pool or queue go first. */
 #include "../queues.h"
 
+#include <stddef.h>
+
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,7 +101,7 @@ static void what_cannot_be_is_refused_and_leaves_nothing_behind(holdfast_pool *p
         CHECK(holdfast_queue_wait(queue, 20000));
         CHECK(holdfast_queue_drain(queue, NULL, 4, sizeof done[0]) == 0);
         CHECK(holdfast_queue_drain(queue, done, 0, sizeof done[0]) == 0);
-        CHECK(holdfast_queue_drain(queue, done, 4, sizeof done[0] - 8) == 0);
+        CHECK(holdfast_queue_drain(queue, done, 4, offsetof(holdfast_completion, stream) - 8) == 0);
         size_t count = holdfast_queue_drain(queue, done, 4, sizeof done[0]);
         for (size_t i = 0; i < count; i++)
             discard(done[i]);

@@ -201,6 +201,70 @@ static void a_transaction_by_hand_is_submitted_step_by_step(holdfast_pool *pool)
     holdfast_queue_free(queue);
 }
 
+static void statements_are_prepared_and_scripts_run(holdfast_pool *pool)
+{
+    holdfast_queue *queue = open_queue(0);
+    holdfast_connection *connection = acquire(pool);
+    holdfast_submit_options packed = {.struct_size = sizeof packed, .pack = 1};
+    holdfast_param param = {"20", HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT};
+    const uint32_t types[] = {20};
+    holdfast_completion done;
+    holdfast_error *error;
+
+    OK(holdfast_submit_connection_prepare(connection, queue, 1, NULL, "select $1 + 1", HOLDFAST_NUL, types, 1, NULL,
+                                          &error));
+    done = next_of(queue, HOLDFAST_SUBMIT_CONNECTION_PREPARE, 1);
+    CHECK(holdfast_statement_parameter_type(done.statement, 0) == 20);
+    CHECK(is(holdfast_statement_text(done.statement), "select $1 + 1"));
+    OK(holdfast_submit_execute(pool, queue, 2, NULL, done.statement, &param, 1, NULL, &error));
+    expect_value(queue, HOLDFAST_SUBMIT_EXECUTE, "21");
+    discard(done);
+    OK(holdfast_submit_connection_prepare(connection, queue, 3, NULL, "select nothing", HOLDFAST_NUL, NULL, 0, NULL,
+                                          &error));
+    next_fails(queue, HOLDFAST_SUBMIT_CONNECTION_PREPARE, HOLDFAST_STATUS_DATABASE);
+
+    OK(holdfast_submit_script(pool, queue, 4, NULL, "select 1; select 2; create temp table s (n int)", HOLDFAST_NUL,
+                              NULL, &error));
+    done = next_of(queue, HOLDFAST_SUBMIT_SCRIPT, 4);
+    CHECK(holdfast_results_count(done.results) == 3 && done.result == NULL);
+    discard(done);
+    OK(holdfast_submit_script(pool, queue, 5, NULL, "select 1; select 1 / 0", HOLDFAST_NUL, NULL, &error));
+    next_fails(queue, HOLDFAST_SUBMIT_SCRIPT, HOLDFAST_STATUS_DATABASE);
+    FAILS(HOLDFAST_STATUS_ARGUMENT,
+          holdfast_submit_script(pool, queue, 5, &packed, "select 1", HOLDFAST_NUL, NULL, &error));
+    holdfast_connection_release(connection);
+    holdfast_queue_free(queue);
+}
+
+static void savepoints_undo_part_of_a_transaction(holdfast_pool *pool)
+{
+    holdfast_queue *queue = open_queue(0);
+    holdfast_connection *connection = acquire(pool);
+    const char *name = "it's \"one\"";
+    holdfast_error *error;
+
+    script(connection, "create temp table steps (n int)");
+    OK(holdfast_submit_connection_begin(connection, queue, 1, NULL, NULL, NULL, &error));
+    OK(holdfast_submit_connection_savepoint(connection, queue, 1, NULL, name, HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_submit_connection_script(connection, queue, 1, NULL, "select 1 / 0", HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_submit_connection_rollback_to(connection, queue, 1, NULL, name, HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_submit_connection_query(connection, queue, 1, NULL, "insert into steps values (1)", HOLDFAST_NUL, NULL,
+                                        0, NULL, &error));
+    OK(holdfast_submit_connection_release_savepoint(connection, queue, 1, NULL, name, HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_submit_connection_rollback_to(connection, queue, 1, NULL, name, HOLDFAST_NUL, NULL, &error));
+    OK(holdfast_submit_connection_rollback(connection, queue, 1, NULL, NULL, &error));
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_BEGIN, 1));
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT, 1));
+    next_fails(queue, HOLDFAST_SUBMIT_CONNECTION_SCRIPT, HOLDFAST_STATUS_DATABASE);
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO, 1));
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_QUERY, 1));
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT, 1));
+    next_fails(queue, HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO, HOLDFAST_STATUS_DATABASE);
+    discard(next_of(queue, HOLDFAST_SUBMIT_CONNECTION_ROLLBACK, 1));
+    holdfast_connection_release(connection);
+    holdfast_queue_free(queue);
+}
+
 static void a_deadline_may_cover_the_wait_for_a_connection(const char *url)
 {
     holdfast_pool *pool = open_pool(url, "1");
@@ -237,6 +301,8 @@ int main(int argc, char **argv)
     results_are_packed_where_they_were_run(pool);
     pipelines_tell_of_each_statement(pool);
     a_transaction_by_hand_is_submitted_step_by_step(pool);
+    statements_are_prepared_and_scripts_run(pool);
+    savepoints_undo_part_of_a_transaction(pool);
     a_deadline_may_cover_the_wait_for_a_connection(argv[1]);
     holdfast_pool_free(pool);
     return 0;

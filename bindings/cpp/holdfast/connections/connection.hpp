@@ -311,6 +311,92 @@ public:
             });
     }
 
+    /// Submits a statement whose rows are read in portions, by stream::submit_next. A std::future<stream>, or nothing if `to` is
+    /// queue.then(...).
+    template <class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_stream(Target &&to, std::string_view sql, const Args &...args)
+    {
+        return submit_stream(std::forward<Target>(to), submit_options(), sql, args...);
+    }
+    template <class Target, class... Args, detail::if_target<Target> = 0>
+    auto submit_stream(Target &&to, const submit_options &options, std::string_view sql, const Args &...args)
+    {
+        const detail::arguments<Args...> given(args...);
+        const auto how = options.native();
+        return detail::deliver<holdfast::stream>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_stream(it_, queue, tag, &how, sql.data(), sql.size(), given.data(),
+                                                         given.size(), options.request, about);
+            });
+    }
+    /// Submits the beginning of a COPY ... FROM STDIN. A std::future<copy_in>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_copy_in(Target &&to, std::string_view sql, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<holdfast::copy_in>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_copy_in(it_, queue, tag, &how, sql.data(), sql.size(), options.request,
+                                                          about);
+            });
+    }
+    /// Submits the beginning of a COPY ... TO STDOUT. A std::future<copy_out>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_copy_out(Target &&to, std::string_view sql, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<holdfast::copy_out>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_copy_out(it_, queue, tag, &how, sql.data(), sql.size(),
+                                                           options.request, about);
+            });
+    }
+    /// Submits the preparation of a statement. A std::future<statement>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_prepare(Target &&to, std::string_view sql, std::initializer_list<std::uint32_t> types = {},
+                        const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<statement>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_prepare(it_, queue, tag, &how, sql.data(), sql.size(), types.begin(),
+                                                          types.size(), options.request, about);
+            });
+    }
+    /// Submits a savepoint. A std::future<void>, or nothing if `to` is queue.then(...), as of the next two.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_savepoint(Target &&to, std::string_view name, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_savepoint(it_, queue, tag, &how, name.data(), name.size(), options.request,
+                                                          about);
+            });
+    }
+    /// Submits the undoing of what was done since a savepoint, which stays.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_rollback_to(Target &&to, std::string_view name, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_rollback_to(it_, queue, tag, &how, name.data(), name.size(), options.request,
+                                                          about);
+            });
+    }
+    /// Submits the release of a savepoint.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_release_savepoint(Target &&to, std::string_view name, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_connection_release_savepoint(it_, queue, tag, &how, name.data(), name.size(), options.request,
+                                                          about);
+            });
+    }
+
     /// The server's process id for this session, as in pg_stat_activity. Any thread.
     std::uint32_t backend_pid() const noexcept { return holdfast_connection_backend_pid(it_); }
     /// Its socket, for an event loop to wait for while nothing runs on it: once it is readable, notification(0ms)

@@ -18,6 +18,7 @@
 #include "../queues/submit_options.hpp"
 #include "../results/outcome.hpp"
 #include "../results/result.hpp"
+#include "../results/results.hpp"
 #include "../statements/pipeline.hpp"
 #include "../statements/query_options.hpp"
 #include "../statements/statement.hpp"
@@ -224,6 +225,16 @@ public:
                                                 static_cast<std::int32_t>(mode), options.request, about);
             });
     }
+    /// Submits a script for any connection. A std::future<results>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_script(Target &&to, std::string_view sql, const submit_options &options = {}) const
+    {
+        const auto how = options.native();
+        return detail::deliver<results>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_script(it_.get(), queue, tag, &how, sql.data(), sql.size(), options.request, about);
+            });
+    }
     /// Submits a transaction, which is run as transaction() does it, body(connection_ref &) being called on a thread of the
     /// library, where it may block. A std::future of what the body returns; what it throws is thrown by the future. The body
     /// is moved or copied, and may go after the future is ready. `request` gets the number that queue::cancel takes.
@@ -260,6 +271,15 @@ public:
             std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
                 return holdfast_submit_acquire(it_.get(), queue, tag, &how, options.request, about);
             });
+    }
+
+    /// For a host that is about to end: ends all calls of the functions given to the configuration of this pool, and of bodies
+    /// submitted to it; nothing undoes it. status::busy if one is under way for longer than `timeout`: it is the last.
+    void silence(std::chrono::milliseconds timeout) const
+    {
+        detail::call([&](holdfast_error **about) {
+            return holdfast_pool_silence(it_.get(), static_cast<std::uint64_t>(detail::wait(timeout)), about);
+        });
     }
 
     /// The metrics of the pool: its state and its counters, all of one moment.

@@ -118,6 +118,16 @@ public:
         detail::call([&](holdfast_error **about) { return holdfast_request_cancel(native(), request, about); });
     }
 
+    /// For a host that is about to end: no thread of the library completes a request any more, and none does so now. What is not
+    /// completed then stays so unless pump() is called. status::busy if a function given to then() is under way for longer than
+    /// `timeout`: it is the last.
+    void silence(std::chrono::milliseconds timeout) const
+    {
+        detail::call([&](holdfast_error **about) {
+            return holdfast_queue_silence(native(), static_cast<std::uint64_t>(detail::wait(timeout)), about);
+        });
+    }
+
     const holdfast_queue *native() const noexcept { return mailbox_ ? mailbox_->native() : nullptr; }
 
     /// Submits any request; `submit` takes the queue, the tag and the place for an error.

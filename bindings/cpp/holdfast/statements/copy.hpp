@@ -5,7 +5,10 @@
 #include <holdfast.h>
 
 #include "../detail/call.hpp"
+#include "../detail/found.hpp"
 #include "../detail/handle.hpp"
+#include "../detail/target.hpp"
+#include "../queues/submit_options.hpp"
 #include "../results/bytes.hpp"
 
 #include <cstddef>
@@ -13,6 +16,7 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace holdfast {
 
@@ -46,10 +50,70 @@ public:
         });
     }
 
+    /// Submits data, which are copied. A std::future<void> that becomes ready when the library has taken them in, or nothing if
+    /// `to` is queue.then(...): a program that keeps few of them under way is held back with the server.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_write(Target &&to, std::string_view data, const submit_options &options = {})
+    {
+        return submit_write(std::forward<Target>(to), bytes(static_cast<const void *>(data.data()), data.size()), options);
+    }
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_write(Target &&to, bytes data, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_copy_in_write(it_.get(), queue, tag, &how, data.data(), data.size(),
+                                                     options.request, about);
+            });
+    }
+    /// Submits the end of the data. A std::future<std::uint64_t>, the number of rows, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_finish(Target &&to, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<std::uint64_t>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_copy_in_finish(it_.get(), queue, tag, &how, options.request, about);
+            });
+    }
+    /// Submits the giving up. A std::future<void>, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_abort(Target &&to, std::string_view reason, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<void>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_copy_in_abort(it_.get(), queue, tag, &how, reason.data(), reason.size(),
+                                                     options.request, about);
+            });
+    }
+
     holdfast_copy_in *native() const noexcept { return it_.get(); }
 
 private:
     detail::owned<holdfast_copy_in, holdfast_copy_in_free> it_;
+};
+
+/// Data of a COPY ... TO STDOUT that were submitted for: whole rows, newlines included, in text and CSV format.
+class chunk {
+public:
+    chunk() = default;
+    /// Takes the handle over.
+    explicit chunk(holdfast_chunk *it) noexcept : it_(it) {}
+
+    /// The data. Belong to the chunk; of size 0 for the empty chunk at the end.
+    bytes data() const noexcept
+    {
+        const holdfast_cell cell = holdfast_chunk_data(it_.get());
+        return {static_cast<const void *>(cell.ptr), cell.len};
+    }
+    std::string_view text() const noexcept { return data().text(); }
+    explicit operator bool() const noexcept { return it_ != nullptr; }
+    const holdfast_chunk *native() const noexcept { return it_.get(); }
+
+private:
+    detail::owned<holdfast_chunk, holdfast_chunk_free> it_;
 };
 
 /// A COPY ... TO STDOUT.
@@ -70,6 +134,17 @@ public:
         holdfast_cell data{};
         detail::call([&](holdfast_error **about) { return holdfast_copy_out_read(it_.get(), &data, about); });
         return data.ptr != nullptr ? std::optional(bytes(static_cast<const void *>(data.ptr), data.len)) : std::nullopt;
+    }
+    /// Submits for data: whole rows, gathered until they are that many bytes or the end has come. A std::future<chunk>, empty at
+    /// the end, or nothing if `to` is queue.then(...).
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_read(Target &&to, std::size_t least_bytes = 65536, const submit_options &options = {})
+    {
+        const auto how = options.native();
+        return detail::deliver<chunk>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_copy_out_read(it_.get(), queue, tag, &how, least_bytes, options.request, about);
+            });
     }
     /// The number of rows, once the end was read.
     std::uint64_t rows() const noexcept { return holdfast_copy_out_rows(it_.get()); }
@@ -106,6 +181,28 @@ public:
 private:
     detail::owned<holdfast_copy_out, holdfast_copy_out_free> it_;
 };
+
+namespace detail {
+
+template <>
+struct found<copy_in> {
+    static copy_in in(const holdfast_completion &done) noexcept { return copy_in(done.copy_in); }
+};
+template <>
+struct found<copy_out> {
+    static copy_out in(const holdfast_completion &done) noexcept { return copy_out(done.copy_out); }
+};
+template <>
+struct found<chunk> {
+    static chunk in(const holdfast_completion &done) noexcept { return chunk(done.chunk); }
+};
+/// The number of rows of a COPY.
+template <>
+struct found<std::uint64_t> {
+    static std::uint64_t in(const holdfast_completion &done) noexcept { return done.rows; }
+};
+
+} // namespace detail
 
 } // namespace holdfast
 

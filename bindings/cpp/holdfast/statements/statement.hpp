@@ -4,6 +4,7 @@
 
 #include <holdfast.h>
 
+#include "../detail/found.hpp"
 #include "../detail/handle.hpp"
 #include "../detail/native.hpp"
 #include "../results/column.hpp"
@@ -50,6 +51,15 @@ public:
 private:
     detail::owned<holdfast_statement, holdfast_statement_free> it_;
 };
+
+namespace detail {
+
+template <>
+struct found<statement> {
+    static statement in(const holdfast_completion &done) noexcept { return statement(done.statement); }
+};
+
+} // namespace detail
 
 } // namespace holdfast
 

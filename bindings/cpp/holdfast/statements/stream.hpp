@@ -5,16 +5,21 @@
 #include <holdfast.h>
 
 #include "../detail/call.hpp"
+#include "../detail/found.hpp"
 #include "../detail/handle.hpp"
 #include "../detail/native.hpp"
+#include "../detail/target.hpp"
+#include "../queues/submit_options.hpp"
 #include "../results/column.hpp"
 #include "../results/result.hpp"
 #include "../results/row.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace holdfast {
 
@@ -37,6 +42,18 @@ public:
         return result(detail::made<holdfast_result>([&](holdfast_result **made, holdfast_error **about) {
             return holdfast_stream_next(it_.get(), most_rows, made, about);
         }));
+    }
+
+    /// Submits for the next rows. A std::future<result>, empty at the end, or nothing if `to` is queue.then(...); with
+    /// submit_next<pack> they come packed. Nothing more is read from the server than what was submitted for.
+    template <class T = result, class Target, detail::if_target<Target> = 0>
+    auto submit_next(Target &&to, std::size_t most_rows, const submit_options &options = {})
+    {
+        const auto how = options.native_as<T>();
+        return detail::deliver<T>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_stream_next(it_.get(), queue, tag, &how, most_rows, options.request, about);
+            });
     }
 
     struct sentinel {};
@@ -146,6 +163,15 @@ public:
 private:
     detail::owned<holdfast_stream, holdfast_stream_free> it_;
 };
+
+namespace detail {
+
+template <>
+struct found<stream> {
+    static stream in(const holdfast_completion &done) noexcept { return stream(done.stream); }
+};
+
+} // namespace detail
 
 } // namespace holdfast
 

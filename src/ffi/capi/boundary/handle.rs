@@ -80,6 +80,12 @@ impl<H: Handle> Held<H> {
 /// An object that is used for as long as its handle was not freed.
 pub(in crate::ffi::capi) struct Watched<H: Handle>(Weak<Object<H::Value>>);
 
+impl<H: Handle> Clone for Watched<H> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<H: Handle> Watched<H> {
     /// Takes hold of the object for the time of a call; `None` once its handle was freed.
     pub(in crate::ffi::capi) fn hold(&self) -> Option<Held<H>> {

@@ -50,7 +50,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_open_echo(
             // SAFETY: `config` is live.
             unsafe { read_config(config, |config| Ok(config.clone()))? }
         };
-        out.set(PoolHandle::new(Pool::echo(config)?));
+        out.set(PoolHandle::open(config, Pool::echo)?);
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

@@ -9,4 +9,5 @@ pub(super) mod option;
 pub(super) mod password;
 pub(super) mod pool;
 pub(super) mod serve;
+pub(super) mod silence;
 pub(super) mod stats;

@@ -7,6 +7,7 @@ use std::ffi::c_char;
 use std::ptr;
 
 use super::config::{holdfast_config, read_config};
+use super::silence::{PoolGate, gate_before};
 use crate::config::PoolConfig;
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
@@ -27,17 +28,20 @@ handle!(holdfast_pool: PoolHandle, b"hf-pool.", stays_in_its_process = true);
 
 pub struct PoolHandle {
     pub(in crate::ffi::capi) core: Pool,
+    /// In front of all functions of the program's that the pool calls.
+    pub(in crate::ffi::capi) gate: PoolGate,
     target: Text,
 }
 
 impl PoolHandle {
-    fn open(config: PoolConfig) -> Outcome<Self> {
-        Ok(Self::new(Pool::new(config)?))
-    }
-
-    pub(in crate::ffi::capi) fn new(core: Pool) -> Self {
+    pub(in crate::ffi::capi) fn open(
+        mut config: PoolConfig,
+        open: impl FnOnce(PoolConfig) -> crate::Result<Pool>,
+    ) -> Outcome<Self> {
+        let gate = gate_before(&mut config);
+        let core = open(config)?;
         let target = Text::new(core.target());
-        Self { core, target }
+        Ok(Self { core, gate, target })
     }
 }
 
@@ -105,7 +109,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_open(
         // SAFETY: `pool` is NULL or writable, `config` NULL or live.
         let (out, config) =
             unsafe { (Out::new(pool, "pool")?, read_config(config, |config| Ok(config.clone()))?) };
-        out.set(PoolHandle::open(config)?);
+        out.set(PoolHandle::open(config, Pool::new)?);
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -123,7 +127,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_open_url(
     let body = || {
         // SAFETY: `pool` is NULL or writable; the text is readable up to its length or NUL.
         let (out, url) = unsafe { (Out::new(pool, "pool")?, text(url, url_len, "url")?) };
-        out.set(PoolHandle::open(PoolConfig::from_url(url)?)?);
+        out.set(PoolHandle::open(PoolConfig::from_url(url)?, Pool::new)?);
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

@@ -1,5 +1,8 @@
 //! Queues of completions, and what is submitted to them.
 
+pub(super) mod completion;
 pub(super) mod queue;
 pub(super) mod submit;
 pub(super) mod submit_connection;
+pub(super) mod submit_copy;
+pub(super) mod submit_stream;

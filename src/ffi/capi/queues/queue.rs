@@ -10,24 +10,21 @@
 //! ones for connections in hand and for cancel requests; each ends after some seconds without work.
 
 use std::ffi::{c_int, c_void};
-use std::mem::{self, size_of};
+use std::mem;
 use std::os::fd::AsRawFd;
-use std::ptr;
 use std::sync::Arc;
 
+use super::completion::{LEAST_BYTES, holdfast_completion, put};
 use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::Out;
-use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, micros, milliseconds, or_default};
-use crate::ffi::capi::boundary::handle::{free, give, handle, hold};
-use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
+use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds, or_default};
+use crate::ffi::capi::boundary::handle::{free, handle, hold};
 use crate::ffi::capi::library::error::holdfast_error;
-use crate::ffi::capi::library::status::{self, holdfast_status};
+use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
-use crate::ffi::capi::results::pack::{Pack, holdfast_pack};
-use crate::ffi::capi::results::result::{Block, Blocks, holdfast_result, holdfast_results};
-use crate::ffi::capi::statements::pipeline::{Outcomes, holdfast_outcomes};
-use crate::queue::{Answer, Callback, Completion, Kind, Queue, Trouble};
+use crate::ffi::capi::pools::silence::is_silent;
+use crate::queue::{Callback, Queue};
 use crate::sys::fork::Generation;
 use crate::sys::{callback, cancellation};
 
@@ -68,62 +65,6 @@ pub struct holdfast_queue_options {
 unsafe impl Growing for holdfast_queue_options {}
 
 const USUAL_CAPACITY: u32 = 1024;
-
-/// As holdfast_completion.kind: which function the request was submitted with.
-pub const HOLDFAST_SUBMIT_QUERY: i32 = 1;
-/// holdfast_submit_execute.
-pub const HOLDFAST_SUBMIT_EXECUTE: i32 = 2;
-/// holdfast_submit_acquire.
-pub const HOLDFAST_SUBMIT_ACQUIRE: i32 = 3;
-/// holdfast_submit_transaction.
-pub const HOLDFAST_SUBMIT_TRANSACTION: i32 = 4;
-/// holdfast_submit_connection_query.
-pub const HOLDFAST_SUBMIT_CONNECTION_QUERY: i32 = 5;
-/// holdfast_submit_connection_script.
-pub const HOLDFAST_SUBMIT_CONNECTION_SCRIPT: i32 = 6;
-/// holdfast_submit_pipeline.
-pub const HOLDFAST_SUBMIT_PIPELINE: i32 = 7;
-/// holdfast_submit_connection_execute.
-pub const HOLDFAST_SUBMIT_CONNECTION_EXECUTE: i32 = 8;
-/// holdfast_submit_connection_pipeline.
-pub const HOLDFAST_SUBMIT_CONNECTION_PIPELINE: i32 = 9;
-/// holdfast_submit_connection_begin.
-pub const HOLDFAST_SUBMIT_CONNECTION_BEGIN: i32 = 10;
-/// holdfast_submit_connection_commit.
-pub const HOLDFAST_SUBMIT_CONNECTION_COMMIT: i32 = 11;
-/// holdfast_submit_connection_rollback.
-pub const HOLDFAST_SUBMIT_CONNECTION_ROLLBACK: i32 = 12;
-
-/// The completion of a request. On success the handles that the request was for are set, else error is; the receiver
-/// frees them.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct holdfast_completion {
-    /// The user_data given with the request.
-    pub tag: u64,
-    /// The request's number.
-    pub request: u64,
-    /// As the blocking call would have returned it.
-    pub status: holdfast_status,
-    /// A HOLDFAST_SUBMIT_ constant.
-    pub kind: i32,
-    /// The rows of a single statement. Free it with holdfast_result_free.
-    pub result: *mut holdfast_result,
-    /// The results of a script, one for each statement. Free it with holdfast_results_free.
-    pub results: *mut holdfast_results,
-    /// The outcomes of a pipeline, one for each statement. Free it with holdfast_outcomes_free.
-    pub outcomes: *mut holdfast_outcomes,
-    /// The pack of a single statement with a packed result. Free it with holdfast_pack_free.
-    pub pack: *mut holdfast_pack,
-    /// The connection of holdfast_submit_acquire: give it back with holdfast_connection_release.
-    pub connection: *mut holdfast_connection,
-    /// The error, or NULL. Free it with holdfast_error_free.
-    pub error: *mut holdfast_error,
-    /// The time it waited until it ran, in microseconds: for its turn, and for a connection.
-    pub queued_us: u64,
-    /// The time it ran, in microseconds.
-    pub running_us: u64,
-}
 
 /// The function a queue calls when completions wait.
 pub type holdfast_ready_callback = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
@@ -195,8 +136,32 @@ pub unsafe extern "C-unwind" fn holdfast_queue_on_ready(
     unsafe { guard(error, body) }
 }
 
+/// Ends all calls of the callback of holdfast_queue_on_ready, as NULL as callback does, but for a limit: when it returns
+/// HOLDFAST_STATUS_OK, no call of it is under way on any thread, none will come, and destroy was called.
+/// HOLDFAST_STATUS_BUSY if one is under way for longer than timeout_ms, as one that waits for a lock of this thread is: it is
+/// the last, and destroy is called when it returns. The queue goes on; its descriptor and holdfast_queue_wait still work, and a
+/// later holdfast_queue_on_ready sets a callback anew. holdfast_pool_silence does the same for a pool. Any thread; blocks for at
+/// most timeout_ms. HOLDFAST_STATUS_REENTRANT inside a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_queue_silence(
+    queue: *const holdfast_queue,
+    timeout_ms: u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let body = || {
+        // SAFETY: `queue` is NULL or live.
+        let queue = unsafe { hold(queue)? };
+        Failure::if_in_callback()?;
+        let former = queue.core.on_ready(None);
+        is_silent(former.is_none_or(|former| former.end_within(milliseconds(timeout_ms))))
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
 /// Takes up to most completions into the array out, those done first first, and returns how many. completion_size is
-/// sizeof(holdfast_completion). The handles in them belong to the caller. Any thread; never blocks.
+/// sizeof(holdfast_completion), of the header that the caller was compiled with: what a later version has beyond it is freed.
+/// The handles in them belong to the caller. Any thread; never blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_queue_drain(
     queue: *const holdfast_queue,
@@ -208,7 +173,7 @@ pub unsafe extern "C-unwind" fn holdfast_queue_drain(
         // SAFETY: the caller gives NULL or a live queue.
         let queue = unsafe { hold(queue)? };
         // Only completions that the caller has room for may be taken.
-        if out.is_null() || completion_size < size_of::<holdfast_completion>() {
+        if out.is_null() || completion_size < LEAST_BYTES {
             return Ok(0);
         }
         let taken = queue.core.drain(most);
@@ -219,72 +184,6 @@ pub unsafe extern "C-unwind" fn holdfast_queue_drain(
         }
         Ok(count)
     })
-}
-
-/// # Safety
-/// `place` is writable for `size` bytes, at least as many as the struct has.
-unsafe fn put(place: *mut u8, size: usize, completion: Completion) {
-    let known = size_of::<holdfast_completion>();
-    let described = described(completion);
-    // SAFETY: as promised; what the caller's struct has beyond ours is zeroed.
-    unsafe {
-        ptr::copy_nonoverlapping((&raw const described).cast::<u8>(), place, known);
-        ptr::write_bytes(place.add(known), 0, size - known);
-    }
-}
-
-fn described(completion: Completion) -> holdfast_completion {
-    let mut told = holdfast_completion {
-        tag: completion.tag,
-        request: completion.request,
-        status: status::HOLDFAST_STATUS_OK,
-        kind: kind(completion.kind),
-        result: ptr::null_mut(),
-        results: ptr::null_mut(),
-        outcomes: ptr::null_mut(),
-        pack: ptr::null_mut(),
-        connection: ptr::null_mut(),
-        error: ptr::null_mut(),
-        queued_us: micros(completion.queued),
-        running_us: micros(completion.running),
-    };
-    match completion.outcome {
-        Ok(Answer::Result(block)) => told.result = give(Block::new(block)),
-        Ok(Answer::Results(blocks)) => told.results = give(Blocks::new(blocks)),
-        Ok(Answer::Pack(pack)) => told.pack = give(Pack::aligned(pack)),
-        Ok(Answer::Outcomes(outcomes, target)) => told.outcomes = give(Outcomes::new(outcomes, &target)),
-        Ok(Answer::Connection(conn)) => told.connection = give(CheckedOut::new(conn)),
-        Ok(Answer::Done) => {}
-        Err(trouble) => {
-            let failure = match trouble {
-                Trouble::Error(error) => Failure::Core(error),
-                Trouble::Panic(payload) => Failure::panic(&*payload),
-                Trouble::Given(said) => said
-                    .downcast()
-                    .map_or_else(|_| unreachable!("bodies of transactions say it so"), |failure| *failure),
-            };
-            told.status = status::of_failure(&failure);
-            told.error = failure.into_object();
-        }
-    }
-    told
-}
-
-fn kind(kind: Kind) -> i32 {
-    match kind {
-        Kind::Query => HOLDFAST_SUBMIT_QUERY,
-        Kind::Execute => HOLDFAST_SUBMIT_EXECUTE,
-        Kind::Acquire => HOLDFAST_SUBMIT_ACQUIRE,
-        Kind::Transaction => HOLDFAST_SUBMIT_TRANSACTION,
-        Kind::Pipeline => HOLDFAST_SUBMIT_PIPELINE,
-        Kind::ConnectionQuery => HOLDFAST_SUBMIT_CONNECTION_QUERY,
-        Kind::ConnectionScript => HOLDFAST_SUBMIT_CONNECTION_SCRIPT,
-        Kind::ConnectionExecute => HOLDFAST_SUBMIT_CONNECTION_EXECUTE,
-        Kind::ConnectionPipeline => HOLDFAST_SUBMIT_CONNECTION_PIPELINE,
-        Kind::ConnectionBegin => HOLDFAST_SUBMIT_CONNECTION_BEGIN,
-        Kind::ConnectionCommit => HOLDFAST_SUBMIT_CONNECTION_COMMIT,
-        Kind::ConnectionRollback => HOLDFAST_SUBMIT_CONNECTION_ROLLBACK,
-    }
 }
 
 /// Waits until a completion waits: true; false if none does within timeout_ms. Blocks for at most that, and inside a

@@ -20,13 +20,16 @@ use crate::ffi::capi::connections::transaction::{
 };
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
+use crate::ffi::capi::library::text::text;
 use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
 use crate::ffi::capi::pools::pool::{count, flag, holdfast_pool};
+use crate::ffi::capi::pools::silence::{Callbacks, PoolGate, silenced};
 use crate::ffi::capi::statements::pipeline::{self, Batch, holdfast_request};
 use crate::ffi::capi::statements::query::{Arguments, What, holdfast_param, result_format};
 use crate::ffi::capi::statements::statement::holdfast_statement;
-use crate::queue::{Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
+use crate::queue::{Input, Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
 use crate::session::ResultFormat;
+use crate::sys::gate::Passed;
 
 /// The options of a request. Set struct_size and all else to zero for the defaults.
 #[repr(C)]
@@ -168,17 +171,31 @@ pub(in crate::ffi::capi) unsafe fn tell(place: *mut u64, number: u64) {
 ///
 /// # Safety
 /// The pointers are as `What` says, `params` NULL or readable for `nparams` parameters.
-pub(in crate::ffi::capi) unsafe fn single(
+pub(super) unsafe fn copied(
+    what: What,
+    params: *const holdfast_param,
+    nparams: usize,
+    options: &Options,
+) -> Outcome<Query> {
+    // The format is that of the options.
+    let given = Arguments { what, params, nparams, result_format: 0 };
+    // SAFETY: as promised.
+    let given = unsafe { given.read()? };
+    Ok(Query::new(given.sql(), &given.params, options.format))
+}
+
+/// The same as the work of a request.
+///
+/// # Safety
+/// As for [`copied`].
+pub(super) unsafe fn single(
     what: What,
     params: *const holdfast_param,
     nparams: usize,
     options: &Options,
 ) -> Outcome<Task> {
-    // The format is that of the options.
-    let given = Arguments { what, params, nparams, result_format: 0 };
     // SAFETY: as promised.
-    let given = unsafe { given.read()? };
-    let query = Query::new(given.sql(), &given.params, options.format);
+    let query = unsafe { copied(what, params, nparams, options)? };
     Ok(Task::Run(Work::Query { query, pack: options.pack, idempotent: options.idempotent }))
 }
 
@@ -197,6 +214,16 @@ pub(in crate::ffi::capi) unsafe fn several(
     let requests = batch.requests();
     let queries = requests.iter().map(|r| Query::new(r.sql, r.params, r.format)).collect();
     Ok(Task::Run(Work::Pipeline { queries, mode }))
+}
+
+/// A text of several statements as C gave it, copied.
+///
+/// # Safety
+/// `sql` is readable up to its length or NUL.
+pub(super) unsafe fn script(sql: *const c_char, sql_len: usize) -> Outcome<Task> {
+    // SAFETY: as promised.
+    let sql = unsafe { text(sql, sql_len, "sql")? };
+    Ok(Task::Run(Work::Script { input: Input::new(sql, &[]) }))
 }
 
 /// # Safety
@@ -260,6 +287,28 @@ pub unsafe extern "C-unwind" fn holdfast_submit_execute(
         let options = Options::read(options)?;
         let task = single(What::Statement(statement), params, nparams, &options)?;
         submit_to(pool, queue, options.submission(tag, Kind::Execute, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// Submits a text of one or more statements for any connection of the pool, as holdfast_connection_script does it;
+/// completion.results. Session settings that it makes stay with that connection. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_script(
+    pool: *const holdfast_pool,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    sql: *const c_char,
+    sql_len: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; text and options are readable as they say.
+    let body = || unsafe {
+        let (options, task) = (Options::read_unpacked(options)?, script(sql, sql_len)?);
+        submit_to(pool, queue, options.submission(tag, Kind::Script, task), request)
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -338,9 +387,13 @@ pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
             return Err(Failure::argument(words));
         }
         let body = body.ok_or_else(|| Failure::null("body"))?;
+        // SAFETY: `pool` is NULL or live.
+        let gate = unsafe { hold(pool)? }.gate.clone();
         let user_data = Arc::new(UserData::new(user_data, destroy));
         let kept = user_data.clone();
+        let data = BodyData { user_data: Some(user_data), gate };
         let run = move |conn| {
+            let (_passed, user_data) = data.pass().ok_or_else(|| given(silenced()))?;
             // SAFETY: the program gave the function for this data.
             let came = run_body(BODY, CheckedOut::to_body(conn), |checkout, error| unsafe {
                 body(user_data.get(), checkout, error)
@@ -355,6 +408,30 @@ pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, whole) }
+}
+
+/// What the body of a transaction is called with. Once its pool was silenced, nothing is called with it, destroy neither.
+struct BodyData {
+    /// There until this is dropped.
+    user_data: Option<Arc<UserData>>,
+    gate: PoolGate,
+}
+
+impl BodyData {
+    fn pass(&self) -> Option<(Arc<Passed<Callbacks>>, &UserData)> {
+        Some((self.gate.pass()?, self.user_data.as_deref()?))
+    }
+}
+
+impl Drop for BodyData {
+    fn drop(&mut self) {
+        let passed = self.gate.pass();
+        let user_data = self.user_data.take();
+        if let (None, Some(data)) = (&passed, &user_data) {
+            data.keep();
+        }
+        drop(user_data);
+    }
 }
 
 /// The error of a body, on its way through the queue.

@@ -9,10 +9,11 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use super::completion::Given;
 use super::queue::holdfast_queue;
-use super::submit::{Options, holdfast_submit_options, several, single, tell};
+use super::submit::{Options, holdfast_submit_options, script, several, single, tell};
 use crate::ffi::capi::boundary::guard::{Outcome, guard};
-use crate::ffi::capi::boundary::handle::hold;
+use crate::ffi::capi::boundary::handle::{Held, hold};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::connections::transaction::{holdfast_transaction_options, transaction_options};
 use crate::ffi::capi::library::error::holdfast_error;
@@ -20,8 +21,9 @@ use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::text;
 use crate::ffi::capi::statements::pipeline::holdfast_request;
 use crate::ffi::capi::statements::query::{What, holdfast_param};
-use crate::ffi::capi::statements::statement::holdfast_statement;
-use crate::queue::{HeldConnection, Input, Kind, Submission, Task, Ticket, Work};
+use crate::ffi::capi::statements::statement::{Prepared, holdfast_statement, types};
+use crate::queue::{Answer, HeldConnection, Kind, Step, Submission, Task, Ticket, Work};
+use crate::session::RawSession;
 
 /// # Safety
 /// `connection` and `queue` are NULL or live, `request` is NULL or writable.
@@ -32,7 +34,19 @@ unsafe fn submit_on(
     request: *mut u64,
 ) -> Outcome {
     // SAFETY: as promised.
-    let (connection, queue) = unsafe { (hold(connection.cast_const())?, hold(queue)?) };
+    unsafe { submit_held(hold(connection.cast_const())?, queue, submission, request) }
+}
+
+/// # Safety
+/// `queue` is NULL or live, `request` is NULL or writable.
+pub(super) unsafe fn submit_held(
+    connection: Held<holdfast_connection>,
+    queue: *const holdfast_queue,
+    submission: Submission,
+    request: *mut u64,
+) -> Outcome {
+    // SAFETY: as promised.
+    let queue = unsafe { hold(queue)? };
     if matches!(submission.kind, Kind::ConnectionBegin | Kind::ConnectionCommit | Kind::ConnectionRollback) {
         connection.check_not_in_body()?;
     }
@@ -41,6 +55,11 @@ unsafe fn submit_on(
     // SAFETY: as promised.
     unsafe { tell(request, number) };
     Ok(())
+}
+
+/// A step on a connection, as the work of a request.
+pub(super) fn step(step: impl FnOnce(&mut RawSession<'_>) -> crate::Result<Answer> + Send + 'static) -> Task {
+    Task::Run(Work::Step(Step::new(step)))
 }
 
 /// Submits one statement for a connection in hand, as holdfast_connection_query does it; completion.result.
@@ -108,8 +127,7 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_script(
     // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; text and options are readable as they
     // say.
     let body = || unsafe {
-        let (options, sql) = (Options::read_unpacked(options)?, text(sql, sql_len, "sql")?);
-        let task = Task::Run(Work::Script { input: Input::new(sql, &[]) });
+        let (options, task) = (Options::read_unpacked(options)?, script(sql, sql_len)?);
         submit_on(connection, queue, options.submission(tag, Kind::ConnectionScript, task), request)
     };
     // SAFETY: `error` is NULL or writable.
@@ -204,4 +222,125 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_rollback(
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
+}
+
+/// Submits the preparation of a statement on a connection in hand, as holdfast_connection_prepare does it;
+/// completion.statement, which may be run on any connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_prepare(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    sql: *const c_char,
+    sql_len: usize,
+    types: *const u32,
+    ntypes: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; text, types and options are readable as
+    // they say.
+    let body = || unsafe {
+        let options = Options::read_unpacked(options)?;
+        let (sql, types) = (text(sql, sql_len, "sql")?.to_owned(), self::types(types, ntypes)?.to_vec());
+        let task = step(move |raw| {
+            let statement = Prepared::new(&sql, raw.prepare(&sql, &types)?);
+            Ok(Given::Statement(statement).into())
+        });
+        submit_on(connection, queue, options.submission(tag, Kind::ConnectionPrepare, task), request)
+    };
+    // SAFETY: `error` is NULL or writable.
+    unsafe { guard(error, body) }
+}
+
+/// A request about a savepoint, as C gave it.
+struct AtSavepoint {
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    name: *const c_char,
+    name_len: usize,
+    request: *mut u64,
+    kind: Kind,
+}
+
+impl AtSavepoint {
+    /// # Safety
+    /// The handles are NULL or live, `request` and `error` NULL or writable; name and options are readable as they say.
+    unsafe fn submit(
+        self,
+        error: *mut *mut holdfast_error,
+        run: fn(&mut RawSession<'_>, &str) -> crate::Result<()>,
+    ) -> holdfast_status {
+        // SAFETY: as promised.
+        let body = || unsafe {
+            let options = Options::read_unpacked(self.options)?;
+            let name = text(self.name, self.name_len, "name")?.to_owned();
+            let task = step(move |raw| run(raw, &name).map(|()| Answer::Done));
+            submit_on(
+                self.connection,
+                self.queue,
+                options.submission(self.tag, self.kind, task),
+                self.request,
+            )
+        };
+        // SAFETY: as promised.
+        unsafe { guard(error, body) }
+    }
+}
+
+/// Submits a savepoint on a connection in hand, as holdfast_connection_savepoint sets it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_savepoint(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    name: *const c_char,
+    name_len: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let kind = Kind::ConnectionSavepoint;
+    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { given.submit(error, |raw, name| raw.savepoint(name)) }
+}
+
+/// Submits the undoing of what was done since a savepoint, as holdfast_connection_rollback_to does it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_rollback_to(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    name: *const c_char,
+    name_len: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let kind = Kind::ConnectionRollbackTo;
+    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { given.submit(error, |raw, name| raw.rollback_to(name)) }
+}
+
+/// Submits the release of a savepoint, as holdfast_connection_release_savepoint does it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_submit_connection_release_savepoint(
+    connection: *mut holdfast_connection,
+    queue: *const holdfast_queue,
+    tag: u64,
+    options: *const holdfast_submit_options,
+    name: *const c_char,
+    name_len: usize,
+    request: *mut u64,
+    error: *mut *mut holdfast_error,
+) -> holdfast_status {
+    let kind = Kind::ConnectionReleaseSavepoint;
+    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    // SAFETY: the caller's promises are those that are asked for.
+    unsafe { given.submit(error, |raw, name| raw.release_savepoint(name)) }
 }

@@ -8,25 +8,52 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::cursor::OnConnection;
 use super::query::with_raw;
+use crate::error::Error;
 use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
+use crate::ffi::capi::boundary::handle::{Watched, free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{bytes, text};
 use crate::ffi::capi::results::result::holdfast_cell;
-use crate::session::{CopyInCursor, CopyOutCursor};
+use crate::session::{CopyInCursor, CopyOutCursor, RawSession};
 
 /// A COPY FROM STDIN. Free it with holdfast_copy_in_free.
 pub struct holdfast_copy_in {
     _opaque: [u8; 0],
 }
 
-handle!(holdfast_copy_in: OnConnection<CopyInCursor>, b"hf-cp-in", stays_in_its_process = true);
+handle!(holdfast_copy_in: CopyIn, b"hf-cp-in", stays_in_its_process = true);
+
+pub struct CopyIn {
+    pub(in crate::ffi::capi) cursor: OnConnection<CopyInCursor>,
+    /// A piece that was submitted never ran, so that what was sent has a gap.
+    has_gap: AtomicBool,
+}
+
+impl CopyIn {
+    pub(in crate::ffi::capi) fn new(connection: Watched<holdfast_connection>, cursor: CopyInCursor) -> Self {
+        Self { cursor: OnConnection::new(connection, cursor), has_gap: AtomicBool::new(false) }
+    }
+
+    pub(in crate::ffi::capi) fn note_gap(&self) {
+        self.has_gap.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses to go on after a gap.
+    pub(in crate::ffi::capi) fn check_whole(&self) -> crate::Result<()> {
+        if self.has_gap.load(Ordering::Relaxed) {
+            return Err(Error::misuse(
+                "data submitted to this copy was cancelled, or its queue freed, before it was sent: abort the copy or free it",
+            ));
+        }
+        Ok(())
+    }
+}
 
 /// A COPY TO STDOUT. Free it with holdfast_copy_out_free.
 pub struct holdfast_copy_out {
@@ -36,15 +63,66 @@ pub struct holdfast_copy_out {
 handle!(holdfast_copy_out: CopyOut, b"hf-cpout", stays_in_its_process = true);
 
 pub struct CopyOut {
-    reader: OnConnection<Reader>,
+    pub(in crate::ffi::capi) reader: OnConnection<Reader>,
     /// Known once the end was read.
     rows: AtomicU64,
 }
 
-struct Reader {
+pub(in crate::ffi::capi) struct Reader {
     cursor: CopyOutCursor,
     /// The data that C reads until the next call, and a NUL.
     data: Vec<u8>,
+}
+
+/// Data of a COPY TO STDOUT that was read by holdfast_submit_copy_out_read. It never changes. Free it with
+/// holdfast_chunk_free.
+pub struct holdfast_chunk {
+    _opaque: [u8; 0],
+}
+
+handle!(holdfast_chunk: Chunk, b"hf-chunk");
+
+pub struct Chunk(Vec<u8>);
+
+impl Chunk {
+    pub(in crate::ffi::capi) fn new(mut data: Vec<u8>) -> Self {
+        data.push(0);
+        Self(data)
+    }
+}
+
+impl CopyOut {
+    pub(in crate::ffi::capi) fn new(connection: Watched<holdfast_connection>, cursor: CopyOutCursor) -> Self {
+        let reader = Reader { cursor, data: Vec::new() };
+        Self { reader: OnConnection::new(connection, reader), rows: AtomicU64::new(0) }
+    }
+
+    /// Reads the next piece into the reader's data; `false` at the end.
+    fn take(&self, reader: &mut Reader, raw: &mut RawSession<'_>) -> crate::Result<bool> {
+        let more = reader.cursor.read_into(raw, &mut reader.data)?;
+        if !more {
+            self.rows.store(reader.cursor.rows(), Ordering::Relaxed);
+        }
+        Ok(more)
+    }
+
+    /// Reads pieces until there are `most` bytes, or the end; `None` if that has come before.
+    pub(in crate::ffi::capi) fn gather(
+        &self,
+        reader: &mut Reader,
+        raw: &mut RawSession<'_>,
+        most: usize,
+    ) -> crate::Result<Option<Vec<u8>>> {
+        let mut gathered = Vec::new();
+        while gathered.len() < most && self.take(reader, raw)? {
+            gathered.extend_from_slice(&reader.data);
+        }
+        Ok((!gathered.is_empty()).then_some(gathered))
+    }
+
+    pub(in crate::ffi::capi) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
 }
 
 /// Begins a COPY ... FROM STDIN and puts it into *copy. Blocks until the server is ready for data, at most for the deadline of
@@ -62,7 +140,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_copy_in(
         let (out, checkout, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
         let cursor = checkout.with(|conn| with_raw(conn, |raw| raw.open_copy_in(sql)))?;
-        out.set(OnConnection::new(&checkout, cursor));
+        out.set(CopyIn::new(checkout.watch(), cursor));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -82,7 +160,8 @@ pub unsafe extern "C-unwind" fn holdfast_copy_in_write(
     let body = || {
         // SAFETY: `copy` is NULL or live; the data is readable as it says.
         let (copy, data) = unsafe { (hold(copy.cast_const())?, bytes(data.cast(), len, "data")?) };
-        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.write(raw, data))
+        copy.check_whole()?;
+        copy.cursor.with::<holdfast_copy_in, _>(|cursor, raw| cursor.write(raw, data))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -100,7 +179,8 @@ pub unsafe extern "C-unwind" fn holdfast_copy_in_finish(
     let body = || {
         // SAFETY: `copy` is NULL or live.
         let copy = unsafe { hold(copy.cast_const())? };
-        let copied = copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.finish(raw))?;
+        copy.check_whole()?;
+        let copied = copy.cursor.with::<holdfast_copy_in, _>(|cursor, raw| cursor.finish(raw))?;
         if !rows.is_null() {
             // SAFETY: writable, as the caller promises.
             unsafe { rows.write(copied) };
@@ -123,7 +203,7 @@ pub unsafe extern "C-unwind" fn holdfast_copy_in_abort(
     let body = || {
         // SAFETY: `copy` is NULL or live; the text is readable as it says.
         let (copy, reason) = unsafe { (hold(copy.cast_const())?, text(reason, reason_len, "reason")?) };
-        copy.with::<holdfast_copy_in, _>(|cursor, raw| cursor.abort(raw, reason))
+        copy.cursor.with::<holdfast_copy_in, _>(|cursor, raw| cursor.abort(raw, reason))
     };
     // SAFETY: `error` is NULL or writable.
     unsafe { guard(error, body) }
@@ -152,8 +232,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_copy_out(
         let (out, checkout, sql) =
             unsafe { (Out::new(copy, "copy")?, hold(connection.cast_const())?, text(sql, sql_len, "sql")?) };
         let cursor = checkout.with(|conn| with_raw(conn, |raw| raw.open_copy_out(sql)))?;
-        let reader = Reader { cursor, data: Vec::new() };
-        out.set(CopyOut { reader: OnConnection::new(&checkout, reader), rows: AtomicU64::new(0) });
+        out.set(CopyOut::new(checkout.watch(), cursor));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -179,12 +258,10 @@ pub unsafe extern "C-unwind" fn holdfast_copy_out_read(
         // SAFETY: `copy` is NULL or live.
         let copy = unsafe { hold(copy.cast_const())? };
         copy.reader.with::<holdfast_copy_out, _>(|reader, raw| {
-            if reader.cursor.read_into(raw, &mut reader.data)? {
+            if copy.take(reader, raw)? {
                 let piece = holdfast_cell { len: reader.data.len(), ptr: reader.ended() };
                 // SAFETY: as above.
                 unsafe { data.write(piece) };
-            } else {
-                copy.rows.store(reader.cursor.rows(), Ordering::Relaxed);
             }
             Ok(())
         })
@@ -205,7 +282,7 @@ impl Reader {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_copy_out_rows(copy: *const holdfast_copy_out) -> u64 {
     // SAFETY: the caller gives NULL or a live copy.
-    or_default(0, || Ok(unsafe { look(copy)? }.rows.load(Ordering::Relaxed)))
+    or_default(0, || Ok(unsafe { look(copy)? }.rows()))
 }
 
 /// Frees a COPY TO STDOUT. NULL is allowed. Before its end, it gives the rest up: that is cancelled and skipped before the
@@ -214,4 +291,21 @@ pub unsafe extern "C-unwind" fn holdfast_copy_out_rows(copy: *const holdfast_cop
 pub unsafe extern "C-unwind" fn holdfast_copy_out_free(copy: *mut holdfast_copy_out) {
     // SAFETY: the caller gives NULL or a live copy, and does not use it again.
     unsafe { free(copy) }
+}
+
+/// The data of a chunk. It belongs to the chunk. {NULL, 0} for NULL. Any thread; does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_chunk_data(chunk: *const holdfast_chunk) -> holdfast_cell {
+    or_default(holdfast_cell { ptr: ptr::null(), len: 0 }, || {
+        // SAFETY: the caller gives NULL or a live chunk.
+        let data = &unsafe { look(chunk)? }.0;
+        Ok(holdfast_cell { ptr: data.as_ptr(), len: data.len() - 1 })
+    })
+}
+
+/// Frees a chunk. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn holdfast_chunk_free(chunk: *mut holdfast_chunk) {
+    // SAFETY: the caller gives NULL or a live chunk, and does not use it again.
+    unsafe { free(chunk) }
 }

@@ -17,8 +17,8 @@ pub(in crate::ffi::capi) struct OnConnection<C> {
 }
 
 impl<C> OnConnection<C> {
-    pub(in crate::ffi::capi) fn new(connection: &Held<holdfast_connection>, cursor: C) -> Self {
-        Self { connection: connection.watch(), cursor: Mutex::new(cursor) }
+    pub(in crate::ffi::capi) fn new(connection: Watched<holdfast_connection>, cursor: C) -> Self {
+        Self { connection, cursor: Mutex::new(cursor) }
     }
 
     /// Works on the connection, alone, on behalf of a handle of type `H`. Never waits for another thread.
@@ -27,12 +27,26 @@ impl<C> OnConnection<C> {
         work: impl FnOnce(&mut C, &mut RawSession<'_>) -> crate::Result<T>,
     ) -> Outcome<T> {
         let mut cursor = self.cursor.try_lock().ok_or_else(|| Failure::busy(H::NAME))?;
-        let checkout = self.connection.hold().ok_or_else(|| {
+        let checkout = self.connection::<H>()?;
+        checkout.with(|conn| with_raw(conn, |raw| work(&mut cursor, raw)))
+    }
+
+    /// Returns the connection, unless it was given back.
+    pub(in crate::ffi::capi) fn connection<H: Handle>(&self) -> Outcome<Held<holdfast_connection>> {
+        self.connection.hold().ok_or_else(|| {
             Failure::new(
                 HOLDFAST_STATUS_MISUSE,
                 format!("the connection was given back, and with that this {} ended", H::NAME),
             )
-        })?;
-        checkout.with(|conn| with_raw(conn, |raw| work(&mut cursor, raw)))
+        })
+    }
+
+    /// Works for a thread of the library that has the connection to itself. Waits for a caller that is about to be refused.
+    pub(in crate::ffi::capi) fn step<T>(
+        &self,
+        raw: &mut RawSession<'_>,
+        work: impl FnOnce(&mut C, &mut RawSession<'_>) -> crate::Result<T>,
+    ) -> crate::Result<T> {
+        work(&mut self.cursor.lock(), raw)
     }
 }

@@ -32,9 +32,15 @@ pub struct Prepared {
     names: Vec<Text>,
 }
 
+impl Prepared {
+    pub(in crate::ffi::capi) fn new(sql: &str, core: Statement) -> Self {
+        Self { text: Text::new(sql), names: names(core.columns()), core }
+    }
+}
+
 /// # Safety
 /// `types` is NULL or readable for `count` types.
-unsafe fn types<'a>(types: *const u32, count: usize) -> Outcome<&'a [u32]> {
+pub(in crate::ffi::capi) unsafe fn types<'a>(types: *const u32, count: usize) -> Outcome<&'a [u32]> {
     if count == 0 {
         return Ok(&[]);
     }
@@ -71,7 +77,7 @@ pub unsafe extern "C-unwind" fn holdfast_connection_prepare(
             (out, hold(connection.cast_const())?, text(sql, sql_len, "sql")?, self::types(types, ntypes)?)
         };
         let core = checkout.with(|conn| with_raw(conn, |raw| raw.prepare(sql, types)))?;
-        out.set(Prepared { text: Text::new(sql), names: names(core.columns()), core });
+        out.set(Prepared::new(sql, core));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.

@@ -10,14 +10,14 @@ use std::sync::{Arc, OnceLock};
 
 use super::cursor::OnConnection;
 use super::query::{Arguments, What, holdfast_param, with_raw};
-use crate::ffi::capi::boundary::guard::{Failure, Out, guard, or_default};
-use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
+use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
+use crate::ffi::capi::boundary::handle::{Watched, free, handle, hold, look};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{EMPTY, Text, ended, holdfast_str};
 use crate::ffi::capi::results::result::{Block, describe, holdfast_column, holdfast_result, names};
-use crate::session::{Column, CommandTag, StreamCursor};
+use crate::session::{Column, CommandTag, RawSession, ResultBlock, StreamCursor};
 
 /// A result that is read in portions. Free it with holdfast_stream_free.
 pub struct holdfast_stream {
@@ -27,11 +27,41 @@ pub struct holdfast_stream {
 handle!(holdfast_stream: Stream, b"hf-strem", stays_in_its_process = true);
 
 pub struct Stream {
-    cursor: OnConnection<StreamCursor>,
+    pub(in crate::ffi::capi) cursor: OnConnection<StreamCursor>,
     columns: Arc<[Column]>,
     names: Vec<Text>,
     /// Known once the end was read.
     tag: OnceLock<CommandTag>,
+}
+
+impl Stream {
+    pub(in crate::ffi::capi) fn new(connection: Watched<holdfast_connection>, cursor: StreamCursor) -> Self {
+        let columns = cursor.shared_columns();
+        let names = names(&columns);
+        Self { names, columns, tag: OnceLock::new(), cursor: OnConnection::new(connection, cursor) }
+    }
+
+    /// Reads the next rows; `None` at the end.
+    pub(in crate::ffi::capi) fn take(
+        &self,
+        cursor: &mut StreamCursor,
+        raw: &mut RawSession<'_>,
+        most: usize,
+    ) -> crate::Result<Option<ResultBlock>> {
+        let block = cursor.next_portion(raw, most)?;
+        if cursor.is_ended() {
+            self.tag.get_or_init(|| cursor.tag().clone());
+        }
+        Ok(block)
+    }
+}
+
+/// Refuses a portion of no rows.
+pub(in crate::ffi::capi) fn check_rows(most: usize) -> Outcome {
+    if most == 0 {
+        return Err(Failure::argument("max_rows cannot be 0"));
+    }
+    Ok(())
 }
 
 /// Runs one statement and puts a stream into *stream, from which its rows are read with holdfast_stream_next. The arguments
@@ -53,17 +83,9 @@ pub unsafe extern "C-unwind" fn holdfast_connection_stream(
         // SAFETY: `stream` is NULL or writable, `connection` NULL or live; text and parameters are readable as they say.
         let (out, checkout, request) =
             unsafe { (Out::new(stream, "stream")?, hold(connection.cast_const())?, given.read()?) };
-        let open = |raw: &mut crate::session::RawSession<'_>| {
-            raw.open_stream(request.sql(), &request.params, request.format)
-        };
+        let open = |raw: &mut RawSession<'_>| raw.open_stream(request.sql(), &request.params, request.format);
         let cursor = checkout.with(|conn| with_raw(conn, open))?;
-        let columns = cursor.shared_columns();
-        out.set(Stream {
-            names: names(&columns),
-            columns,
-            tag: OnceLock::new(),
-            cursor: OnConnection::new(&checkout, cursor),
-        });
+        out.set(Stream::new(checkout.watch(), cursor));
         Ok(())
     };
     // SAFETY: `error` is NULL or writable.
@@ -85,16 +107,9 @@ pub unsafe extern "C-unwind" fn holdfast_stream_next(
     let body = || {
         // SAFETY: `result` is NULL or writable, `stream` NULL or live.
         let (out, stream) = unsafe { (Out::new(result, "result")?, hold(stream.cast_const())?) };
-        if max_rows == 0 {
-            return Err(Failure::argument("max_rows cannot be 0"));
-        }
-        let (block, tag) = stream.cursor.with::<holdfast_stream, _>(|cursor, raw| {
-            let block = cursor.next_portion(raw, max_rows)?;
-            Ok((block, cursor.is_ended().then(|| cursor.tag().clone())))
-        })?;
-        if let Some(tag) = tag {
-            stream.tag.get_or_init(|| tag);
-        }
+        check_rows(max_rows)?;
+        let block =
+            stream.cursor.with::<holdfast_stream, _>(|cursor, raw| stream.take(cursor, raw, max_rows))?;
         if let Some(block) = block {
             out.set(Block::new(block));
         }

@@ -9,9 +9,13 @@ use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::status::*;
 use crate::ffi::capi::library::text::HOLDFAST_NUL;
 use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::queues::completion::*;
 use crate::ffi::capi::queues::queue::*;
 use crate::ffi::capi::queues::submit::*;
 use crate::ffi::capi::queues::submit_connection::*;
+use crate::ffi::capi::queues::submit_copy::*;
+use crate::ffi::capi::queues::submit_stream::*;
+use crate::ffi::capi::statements::copy::holdfast_chunk_free;
 use crate::testing::fuzzing::Draws;
 
 pub(super) fn call(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
@@ -155,6 +159,9 @@ fn submit_single_to_connection(tables: &mut Tables, draws: &mut Draws<'_>) {
 fn submit_other_to_connection(tables: &mut Tables, draws: &mut Draws<'_>) {
     let (connection, queue) = (tables.pick(Kind::Connection, draws), tables.pick(Kind::Queue, draws));
     let (sql, which) = (sql(draws), draws.byte());
+    if which >= 200 {
+        return submit_step(tables, which, draws);
+    }
     let (mut options, mut wanted) = (submit_options(draws), transaction_options(draws));
     tables.told(draws, |error| {
         let (options, wanted, place) = (options.ptr(), wanted.ptr(), ptr::null_mut());
@@ -174,6 +181,58 @@ fn submit_other_to_connection(tables: &mut Tables, draws: &mut Draws<'_>) {
                 1 => holdfast_submit_connection_begin(connection, queue, 8, options, wanted, place, error),
                 2 => holdfast_submit_connection_commit(connection, queue, 9, options, place, error),
                 _ => holdfast_submit_connection_rollback(connection, queue, 10, options, place, error),
+            }
+        }
+    });
+}
+
+/// Steps of streams, copies and savepoints, by which a queue and a connection hold on to further handles.
+fn submit_step(tables: &mut Tables, which: u8, draws: &mut Draws<'_>) {
+    let (connection, queue) = (tables.pick(Kind::Connection, draws), tables.pick(Kind::Queue, draws));
+    let (stream, copy_in) = (tables.pick(Kind::Stream, draws), tables.pick(Kind::CopyIn, draws));
+    let copy_out = tables.pick(Kind::CopyOut, draws);
+    let (sql, mut options) = (sql(draws), submit_options(draws));
+    tables.told(draws, |error| {
+        let (at, none) = (options.ptr(), ptr::null_mut());
+        // SAFETY: NULL or live, of whatever kind; the options are larger than they say, and the texts end in NUL.
+        unsafe {
+            match which % 8 {
+                0 => holdfast_submit_connection_stream(
+                    connection,
+                    queue,
+                    11,
+                    at,
+                    sql,
+                    HOLDFAST_NUL,
+                    ptr::null(),
+                    0,
+                    none,
+                    error,
+                ),
+                1 | 2 => holdfast_submit_stream_next(stream, queue, 12, at, 3, none, error),
+                3 => holdfast_submit_connection_copy_in(
+                    connection,
+                    queue,
+                    13,
+                    at,
+                    sql,
+                    HOLDFAST_NUL,
+                    none,
+                    error,
+                ),
+                4 => holdfast_submit_copy_in_write(copy_in, queue, 14, at, sql.cast(), 1, none, error),
+                5 => holdfast_submit_copy_in_finish(copy_in, queue, 15, at, none, error),
+                6 => holdfast_submit_connection_copy_out(
+                    connection,
+                    queue,
+                    16,
+                    at,
+                    sql,
+                    HOLDFAST_NUL,
+                    none,
+                    error,
+                ),
+                _ => holdfast_submit_copy_out_read(copy_out, queue, 17, at, 9, none, error),
             }
         }
     });
@@ -220,6 +279,11 @@ fn drain(tables: &mut Tables, draws: &mut Draws<'_>) {
             tables.keep(Kind::Pack, one.pack);
             tables.keep(Kind::Connection, one.connection);
             tables.keep(Kind::Error, one.error);
+            tables.keep(Kind::Stream, one.stream);
+            tables.keep(Kind::CopyIn, one.copy_in);
+            tables.keep(Kind::CopyOut, one.copy_out);
+            tables.keep(Kind::Statement, one.statement);
+            holdfast_chunk_free(one.chunk);
         }
     }
 }

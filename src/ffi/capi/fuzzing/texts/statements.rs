@@ -10,6 +10,7 @@ use crate::ffi::capi::connections::message::*;
 use crate::ffi::capi::connections::transaction::*;
 use crate::ffi::capi::library::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC};
 use crate::ffi::capi::pools::pool::*;
+use crate::ffi::capi::queues::completion::*;
 use crate::ffi::capi::queues::queue::*;
 use crate::ffi::capi::queues::submit::*;
 use crate::ffi::capi::queues::submit_connection::*;
