@@ -15,8 +15,8 @@ help: ## Show this list
 demo: ## Install what is missing, build, and run every check on a private PostgreSQL (or on DATABASE_URL)
 	@scripts/install-packages.sh demo
 	@echo 'holdfast: building (a minute or two the first time)'
-	@$(CARGO) build --release --features cli --bin holdfast
-	@$(CARGO) run --quiet --release --features cli --bin holdfast -- verify $(ARGS)
+	@$(CARGO) build --release --package holdfast-cli --bin holdfast
+	@$(CARGO) run --quiet --release --package holdfast-cli --bin holdfast -- verify $(ARGS)
 
 # What a change needs before it is looked at. Nothing is installed, no server is started.
 .PHONY: check
@@ -38,28 +38,30 @@ deps: ## Install what is missing for building, testing and benchmarks
 
 .PHONY: format
 format:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi
 
 .PHONY: clippy
 clippy:
-	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 
-# The library as most programs compile it. Its dependencies are built once more, with fewer features.
+# The library as most programs compile it, and the program with what its own package asks for. Their dependencies are built once
+# more, with fewer features.
 .PHONY: clippy-default
 clippy-default:
 	$(CARGO) clippy --lib -- -D warnings
+	$(CARGO) clippy --package holdfast-cli -- -D warnings
 
 .PHONY: doc
 doc:
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --all-features
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --all-features
 
-# The library's unit tests but those that start a server, and the checks of the arrangement of sources and manifests.
+# The packages' unit tests but those that start a server, and the checks of the arrangement of sources and manifests.
 .PHONY: unit
 unit:
-	$(CARGO) test --all-features --no-fail-fast --lib --test house --test readme --test dependencies -- --skip queue::tests::server --skip a_panic_while_a_role_is_in_doubt_loses_nothing
+	$(CARGO) test --workspace --all-features --no-fail-fast --lib --test house --test readme --test dependencies -- --skip queue::tests::server --skip a_panic_while_a_role_is_in_doubt_loses_nothing
 
 # Most tests wait, for a server or for a limit that is to pass: more of them at once than there are processors.
 TEST_THREADS ?= $(or $(RUST_TEST_THREADS),$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN)))))
@@ -71,7 +73,7 @@ endif
 
 .PHONY: rust-tests
 rust-tests:
-	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) $(BOUNDED) test --all-features --no-fail-fast $(ARGS)
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) $(BOUNDED) test --workspace --all-features --no-fail-fast $(ARGS)
 
 # Tests need a library that is built soon, and the tests in C have built this one; whoever installs the package gets the fast one.
 .PHONY: node
@@ -109,18 +111,18 @@ crowd: example-next ## Show four processes of a Next.js application on 16 slots,
 
 .PHONY: sanitize
 sanitize: ## Run the C programs of the tests under sanitizers that see into the library, and valgrind (part of `make thorough`)
-	$(CARGO) test --all-features --test sanitize
+	$(CARGO) test --workspace --all-features --test sanitize
 	$(if $(filter 0,$(CARGO_INCREMENTAL)),rm -rf '$(TARGET)/sanitize')
 
 .PHONY: pooler-rate
 pooler-rate: ## Have processes in Rust, C and Node ask behind a transaction pooler for 20 s each (part of `make thorough`)
 	$(if $(wildcard bindings/node/build/holdfast.node),,@$(MAKE) --no-print-directory node)
-	HOLDFAST_POOLER_SECONDS=20 $(CARGO) test --all-features --test c_abi poolers
+	HOLDFAST_POOLER_SECONDS=20 $(CARGO) test --workspace --all-features --test c_abi poolers
 	cd bindings/node && HOLDFAST_POOLER_SECONDS=20 node --test test/behaviour/pool/transaction-pooler.test.js
 
 .PHONY: fuzz-replay
 fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `make thorough`)
-	$(CARGO) test --all-features --test fuzzing
+	$(CARGO) test --workspace --all-features --test fuzzing
 
 # Not part of `make thorough`, which runs the same over what is in `fuzz/`.
 .PHONY: fuzz
@@ -228,7 +230,7 @@ ABI_UPDATE ?= additions
 
 .PHONY: abi
 abi: ## Write down anew, in abi/, which functions and types the C library has
-	HOLDFAST_UPDATE_ABI=$(ABI_UPDATE) $(CARGO) test --quiet --all-features --test c_abi -- written_down committed_list
+	HOLDFAST_UPDATE_ABI=$(ABI_UPDATE) $(CARGO) test --quiet --workspace --all-features --test c_abi -- written_down committed_list
 
 .PHONY: readme
 readme: ## Write the options reference in docs/configuration.md anew
@@ -237,8 +239,8 @@ readme: ## Write the options reference in docs/configuration.md anew
 # The dashboard as its test sees it in a browser, and the demonstration as a terminal shows it.
 .PHONY: pictures
 pictures: ## Make the pictures in docs/ anew (needs Chromium and python3; installs pyte and rich from PyPI into target/)
-	$(CARGO) build --release --features cli --bin holdfast
-	$(CARGO) test --quiet --all-features --test dashboard the_page_shows_the_pool_live
+	$(CARGO) build --release --package holdfast-cli --bin holdfast
+	$(CARGO) test --quiet --workspace --all-features --test dashboard the_page_shows_the_pool_live
 	cp $(TARGET)/screenshots/light.png docs/dashboard-light.png
 	cp $(TARGET)/screenshots/dark.png docs/dashboard-dark.png
 	python3 scripts/demo-picture.py $(TARGET)/release/holdfast
@@ -246,6 +248,6 @@ pictures: ## Make the pictures in docs/ anew (needs Chromium and python3; instal
 # mdBook is not a dependency of the checks: the links are checked by a test, which knows the files outside docs/ as well.
 .PHONY: docs
 docs: doc ## Check the links of all documents, and build the book (target/book) where mdBook is installed
-	$(CARGO) test --quiet --all-features --test readme
+	$(CARGO) test --quiet --workspace --all-features --test readme
 	@if command -v mdbook >/dev/null; then python3 scripts/book.py; \
 		else echo 'mdBook is not installed, so the book is not built: cargo install mdbook'; fi

@@ -25,9 +25,10 @@ give_up() {
 run_rust_test() {
     local file=${1%%: *} name=${1#*: } target
     case $file in
+    src/bin/*/main.rs) target=(--bin "$(basename "$(dirname "$file")")") ;;
     */main.rs) target=(--test "$(basename "$(dirname "$file")")") ;;
     tests/*.rs) target=(--test "$(basename "$file" .rs)") ;;
-    src/lib.rs) target=(--lib) ;;
+    src/lib.rs | */src/lib.rs) target=(--lib) ;;
     *) return 1 ;;
     esac
     "${CARGO:-cargo}" test --workspace --all-features "${target[@]}" -- --exact "$name"

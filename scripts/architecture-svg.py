@@ -7,10 +7,10 @@ The tables below are the drawing's text; the rest of this file lays them out. Ne
 from html import escape
 from pathlib import Path
 
-# Rooms of src/, the highest floor first. A room may use rooms of its own floor (left of it) and of floors below.
+# Rooms of src/, and the package cli/, the highest floor first. A room may use rooms of its own floor (left of it) and of floors below.
 FLOORS = [
-    ("front doors", ["bin", "ffi < C, C++, Node"]),
-    ("around the pool", ["queue", "exposition", "diagnose"]),
+    ("front doors", ["ffi < C, C++, Node", "cli/, the program"]),
+    ("around the pool", ["queue", "exposition"]),
     ("who gets a connection", ["pool"]),
     ("typed API", ["sql"]),
     ("opening a session", ["connect"]),

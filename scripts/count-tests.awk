@@ -14,6 +14,12 @@
     sub(/ \(.*/, "", program)
     sub(/.*\(/, "", path)
     sub(/\)$/, "", path)
+    # Each package has its `src/lib.rs`: `cli/src/lib.rs` is the crate `holdfast_cli`.
+    if (program ~ /^src\/lib\.rs/ && match(path, /holdfast_[a-z]+-[0-9a-f]+$/)) {
+        folder = substr(path, RSTART + 9, RLENGTH - 9)
+        sub(/-[0-9a-f]+$/, "", folder)
+        program = folder "/" program
+    }
     begin()
 }
 /^ +Doc-tests / {

@@ -111,7 +111,7 @@ run_scene() {
         reasons["$server: $reason"]=1
     done < <(unfit "${server#postgresql-}" "$bindir")
     # A server or a test that hangs is a failure, not the end of the matrix.
-    env ${bindir:+HOLDFAST_PG_BINDIR="$bindir"} timeout "${MATRIX_LIMIT:-900}" cargo test --quiet --all-features --test "$scene" -- \
+    env ${bindir:+HOLDFAST_PG_BINDIR="$bindir"} timeout "${MATRIX_LIMIT:-900}" cargo test --quiet --workspace --all-features --test "$scene" -- \
         "${arguments[@]}" ${MATRIX_FILTER:+"$MATRIX_FILTER"} >"$log" 2>&1 || true
     counts=$(sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; [0-9]+ ignored; [0-9]+ measured; ([0-9]+) filtered.*/\1 \2 \3/p' "$log" | tail -1)
     if [[ -z $counts ]]; then

@@ -20,14 +20,15 @@ export SOURCE_DATE_EPOCH
 # Each step prints one line that says what it proved, on descriptor 3; what else it prints is shown when it fails.
 
 step_versions() {
-    local found package
+    local found package program
+    program=$(sed -nE 's/^version = "(.*)"/\1/p' cli/Cargo.toml)
     package=$(sed -nE 's/^  "version": "(.*)",/\1/p' bindings/node/package.json)
     found=$(sed -nE 's/^## ([0-9.]+).*/\1/p' CHANGELOG.md | head -1)
-    [[ $package == "$version" && $found == "$version" ]] || {
-        echo "Cargo.toml has $version, bindings/node/package.json $package, CHANGELOG.md $found"
+    [[ $package == "$version" && $found == "$version" && $program == "$version" ]] || {
+        echo "Cargo.toml has $version, cli/Cargo.toml $program, bindings/node/package.json $package, CHANGELOG.md $found"
         return 1
     }
-    echo "$version in Cargo.toml, package.json and CHANGELOG.md" >&3
+    echo "$version in both Cargo.toml, package.json and CHANGELOG.md" >&3
 }
 
 step_names() {
@@ -43,9 +44,13 @@ step_names() {
     echo 'pg-holdfast; the unrelated crate holdfast 0.0.0 reserves its name and installs no program yet' >&3
 }
 
+# The library first, then the program, which is built with the library as it was packed.
 step_crate() {
-    cargo publish --dry-run --locked --target-dir "$target" ${ALLOW_DIRTY:+--allow-dirty} || return 1
-    echo "cargo publish --dry-run: $(cargo package --list --allow-dirty | wc -l) files, and they build" >&3
+    cargo publish --dry-run --locked --workspace --target-dir "$target" ${ALLOW_DIRTY:+--allow-dirty} || return 1
+    local library program
+    library=$(cargo package --list --allow-dirty --package pg-holdfast | wc -l)
+    program=$(cargo package --list --allow-dirty --package holdfast-cli | wc -l)
+    echo "cargo publish --dry-run: pg-holdfast ($library files), then holdfast-cli ($program files), and they build" >&3
 }
 
 step_c_library() {
@@ -124,7 +129,7 @@ step_npm() {
 
 step_licences() {
     command -v cargo-deny >/dev/null || { echo 'cargo-deny is not installed'; return 77; }
-    cargo deny --offline check licenses bans sources || return 1
+    cargo deny --offline --workspace check licenses bans sources || return 1
     echo 'cargo deny: licences, duplicates and sources' >&3
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints figures on the arrangement of src/ and tests/: python3 scripts/structure.py
+"""Prints figures on the arrangement of src/, tests/ and cli/: python3 scripts/structure.py
 
 An arrow is drawn from one room of src/pool to another (a folder, or a file beside them) when code of the one names the other in
 a path that begins with `crate`, `super` or `self`; modules of tests and `pub use` of a mod.rs do not count. It goes up when the
@@ -133,6 +133,7 @@ def main():
     print(f"lines of src: {lines} in {len(sources)} files")
     sizes("src")
     sizes("tests")
+    sizes("cli")
     print(f"arrows in pool: {len(arrows)}")
     print(f"arrows up in pool: {len(up)} ({', '.join(f'{a} -> {b}' for a, b in up)})")
     print(f"circles of files in pool: {len(knots)} ({'; '.join(', '.join(knot) for knot in knots)})")

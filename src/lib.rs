@@ -42,24 +42,23 @@
 //! - [`session`] is the raw view of a connection: results as text or binary in one block, streams, pipelines, COPY.
 //! - [`Error`] says what happened ([`ErrorKind`]), where ([`Phase`]), what was tried ([`Attempt`]), how the pool stood,
 //!   and whether trying again is safe.
+//! - [`connect`] opens sessions without a pool, for programs that examine servers.
 //! - [`Stats`] shows how the pool stands and what it has done; [`CloseReport`] what closing it took.
 //!
 //! # Features
 //!
-//! - `embedded`: a private PostgreSQL from installed binaries (`embedded`), and the checks that `holdfast verify` makes
-//!   (`diagnose`).
+//! - `embedded`: a private PostgreSQL from installed binaries.
 //! - `with-chrono-0_4`, `with-uuid-1`, `with-serde_json-1`, `with-time-0_3` and so on: conversions of other crates' types, as the
 //!   `postgres` crate has them under these names.
-//! - `cli`: the program `holdfast`.
+//!
+//! The program `holdfast`, which examines databases and verifies pools, is the package `holdfast-cli`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![warn(clippy::missing_errors_doc, missing_debug_implementations, missing_docs, unreachable_pub)]
 
 pub mod config;
-mod connect;
-#[cfg(any(feature = "diagnose", feature = "embedded"))]
-pub mod diagnose;
+pub mod connect;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
@@ -82,7 +81,8 @@ mod testing;
 
 pub use config::{PasswordRequest, PoolConfig};
 pub use error::{
-    Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PoolSnapshot, Result, ServerMessage,
+    Attempt, Error, ErrorKind, LimitedBy, ParameterCount, Phase, PhaseTimings, PoolSnapshot, Result,
+    ServerMessage,
 };
 /// The trait of [`RowIter`]: `next` may fail.
 pub use fallible_iterator;

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
+/// The packages of this workspace.
+const PACKAGES: [&str; 2] = ["pg-holdfast", "holdfast-cli"];
+
 /// Runs cargo in the package's folder, without the network, and returns what it printed.
 fn cargo(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -63,16 +66,18 @@ fn no_locked_package_needs_a_newer_rust_than_the_manifest_promises() -> TestResu
 fn no_feature_is_named_after_an_optional_dependency() -> TestResult {
     let metadata = metadata()?;
     let packages = metadata["packages"].as_array().ok_or("no packages")?;
-    let own = packages.iter().find(|package| package["name"] == env!("CARGO_PKG_NAME")).ok_or("not found")?;
-    let features = own["features"].as_object().ok_or("no features")?;
-    let dependencies = own["dependencies"].as_array().ok_or("no dependencies")?;
-    let accidental: Vec<&str> = dependencies
-        .iter()
-        .filter(|dependency| dependency["optional"] == true)
-        .filter_map(|dependency| dependency["name"].as_str())
-        .filter(|name| features.contains_key(*name))
-        .collect();
-    assert!(accidental.is_empty(), "{accidental:?}");
+    for name in PACKAGES {
+        let own = packages.iter().find(|package| package["name"] == name).ok_or("not found")?;
+        let features = own["features"].as_object().ok_or("no features")?;
+        let dependencies = own["dependencies"].as_array().ok_or("no dependencies")?;
+        let accidental: Vec<&str> = dependencies
+            .iter()
+            .filter(|dependency| dependency["optional"] == true)
+            .filter_map(|dependency| dependency["name"].as_str())
+            .filter(|name| features.contains_key(*name))
+            .collect();
+        assert!(accidental.is_empty(), "{name}: {accidental:?}");
+    }
     Ok(())
 }
 
@@ -123,25 +128,45 @@ fn the_architecture_page_tells_where_each_main_package_serves() -> TestResult {
     Ok(())
 }
 
+/// The programs that use the library compile none of what only the command line needs.
+#[test]
+fn the_library_needs_nothing_that_only_the_program_needs() -> TestResult {
+    let metadata = metadata()?;
+    let packages = metadata["packages"].as_array().ok_or("no packages")?;
+    let needs = |name: &str| -> Vec<&str> {
+        let own = packages.iter().find(|package| package["name"] == name);
+        let dependencies = own.and_then(|own| own["dependencies"].as_array()).into_iter().flatten();
+        dependencies.filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str()).collect()
+    };
+    let (library, program) = (needs("pg-holdfast"), needs("holdfast-cli"));
+    for name in ["clap", "clap_complete", "clap_mangen", "ratatui", "ureq", "signal-hook"] {
+        assert!(program.contains(&name) && !library.contains(&name), "{name}: {library:?}, {program:?}");
+    }
+    Ok(())
+}
+
 /// `include` in the manifest takes what git ignores, too: what npm installed for an example was published with the crate.
 #[test]
-fn the_published_crate_has_only_what_is_in_the_repository() -> TestResult {
+fn the_published_crates_have_only_what_is_in_the_repository() -> TestResult {
     const WRITTEN_BY_CARGO: [&str; 3] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
-    let listed = cargo(&["package", "--list", "--offline", "--allow-dirty"])?;
     let tracked = Command::new("git").args(["ls-files"]).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
     let tracked = String::from_utf8(tracked.stdout)?;
     let tracked: Vec<_> = tracked.lines().collect();
     assert!(tracked.len() > 400, "git has {} files", tracked.len());
-    let others: Vec<_> =
-        listed.lines().filter(|file| !WRITTEN_BY_CARGO.contains(file) && !tracked.contains(file)).collect();
-    assert!(
-        others.is_empty(),
-        "{} files are not in the repository: {:?}",
-        others.len(),
-        &others[..others.len().min(5)]
-    );
-    for file in ["src/lib.rs", "include/holdfast.h", "examples/ledger.rs", "LICENSE-MIT"] {
-        assert!(listed.lines().any(|line| line == file), "{file} is not published");
+    let wanted: [(&str, &str, &[&str]); 2] = [
+        ("pg-holdfast", "", &["src/lib.rs", "include/holdfast.h", "examples/ledger.rs", "LICENSE-MIT"]),
+        ("holdfast-cli", "cli/", &["src/lib.rs", "src/bin/holdfast/main.rs", "README.md", "LICENSE-MIT"]),
+    ];
+    for (package, folder, files) in wanted {
+        let listed = cargo(&["package", "--list", "--offline", "--allow-dirty", "--package", package])?;
+        let is_tracked = |file: &str| tracked.contains(&format!("{folder}{file}").as_str());
+        let others: Vec<_> =
+            listed.lines().filter(|file| !WRITTEN_BY_CARGO.contains(file) && !is_tracked(file)).collect();
+        let some = &others[..others.len().min(5)];
+        assert!(others.is_empty(), "{package}: {} files are not in the repository: {some:?}", others.len());
+        for file in files {
+            assert!(listed.lines().any(|line| line == *file), "{package}: {file} is not published");
+        }
     }
     Ok(())
 }

@@ -41,7 +41,8 @@ fn read_sources(folder: &Path, all: &mut String) {
 
 #[test]
 fn files_and_tests_that_the_architecture_page_names_exist() {
-    const FOLDERS: [&str; 7] = ["src/", "tests/", "docs/", "bindings/", "scripts/", "examples/", "include/"];
+    const FOLDERS: [&str; 8] =
+        ["src/", "cli/", "tests/", "docs/", "bindings/", "scripts/", "examples/", "include/"];
     /// Parts of `src/` and of `src/pool/` that the page names without that.
     const SHORT: [&str; 8] =
         ["connect/", "connection/", "lifecycle/", "link/", "report/", "session/", "sql/", "sys/"];
@@ -59,6 +60,7 @@ fn files_and_tests_that_the_architecture_page_names_exist() {
     let mut sources = String::new();
     read_sources(&root.join("tests"), &mut sources);
     read_sources(&root.join("src"), &mut sources);
+    read_sources(&root.join("cli"), &mut sources);
     let (_, rest) = page.split_once("## Invariants").expect("the invariants are there");
     let (invariants, _) = rest.split_once("\n## ").expect("something follows the invariants");
     let tests: Vec<_> = quoted(invariants).filter(|name| name.matches('_').count() >= 3).collect();
@@ -71,7 +73,7 @@ fn files_and_tests_that_the_architecture_page_names_exist() {
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for folder in ["", "docs", "bindings/node", ".github", ".github/ISSUE_TEMPLATE"] {
+    for folder in ["", "docs", "cli", "bindings/node", ".github", ".github/ISSUE_TEMPLATE"] {
         let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let names = entries.filter(|name| Path::new(name).extension().is_some_and(|e| e == "md"));
         found.extend(names.map(|name| Path::new(folder).join(name)));
@@ -175,6 +177,11 @@ fn the_packages_have_one_version() {
     let package = fs::read_to_string(root.join("bindings/node/package.json")).unwrap();
     let package: serde_json::Value = serde_json::from_str(&package).unwrap();
     assert_eq!(package["version"], env!("CARGO_PKG_VERSION"), "bindings/node/package.json");
+    // The program needs the library of exactly its own version.
+    let program = fs::read_to_string(root.join("cli/Cargo.toml")).unwrap();
+    let own = format!("version = \"{}\"\n", env!("CARGO_PKG_VERSION"));
+    let needed = format!("pg-holdfast = {{ version = \"={}\"", env!("CARGO_PKG_VERSION"));
+    assert!(program.contains(&own) && program.matches(&needed).count() == 2, "cli/Cargo.toml");
     let changes = fs::read_to_string(root.join("CHANGELOG.md")).unwrap();
     let newest =
         changes.lines().find_map(|line| line.strip_prefix("## ")).expect("the changelog has a section");

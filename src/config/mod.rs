@@ -35,6 +35,7 @@ pub use settings::{
     TlsVersion,
 };
 use settings::{PoolSettings, ServerSettings};
+pub use value::{parse_duration, write_duration};
 
 use crate::error::{Error, Result};
 use crate::logging::{LogLevel, LogRecord, LogSink};

@@ -186,9 +186,27 @@ pub(crate) fn duration(text: &str, bare: Bare) -> Option<Duration> {
     u64::try_from(micros).ok().map(Duration::from_micros)
 }
 
-/// The canonical text of a duration: whole numbers of the largest unit that fits. Less than a microsecond counts as
-/// one, so that a short time never turns into the special value zero.
-pub(crate) fn write_duration(duration: Duration) -> String {
+/// Reads a duration as Holdfast's options are written: `15s`, `500 ms`, `30min`; a bare number is milliseconds. `None` for
+/// anything else, overflow included.
+///
+/// ```
+/// use std::time::Duration;
+/// use holdfast::config::{parse_duration, write_duration};
+///
+/// # fn main() -> holdfast::Result<()> {
+/// let config = holdfast::PoolConfig::new().idle_timeout(Duration::from_millis(1500));
+/// let text = config.get("idle_timeout")?.unwrap_or_default();
+/// assert_eq!(text, write_duration(Duration::from_millis(1500)));
+/// assert_eq!(parse_duration(&text), Some(Duration::from_millis(1500)));
+/// # Ok(()) }
+/// ```
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    duration(text, Bare::Milliseconds)
+}
+
+/// Returns the canonical text of a duration, as [`PoolConfig::get`](crate::PoolConfig::get) does: whole numbers of the largest
+/// unit that fits. Less than a microsecond counts as one, so that a short time never turns into the special value zero.
+pub fn write_duration(duration: Duration) -> String {
     let micros = duration.as_nanos().div_ceil(1_000);
     if micros == 0 {
         return "0".to_owned();

@@ -37,7 +37,6 @@ pub(crate) struct Opened {
     /// `host:port` as the user named it; for messages.
     pub(crate) target: String,
     pub(crate) cancel: CancelHandle,
-    #[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
     pub(crate) timing: Timing,
 }
 

@@ -1,7 +1,8 @@
-//! The opening of sessions: hosts and addresses, `sslmode`, start-up packet, authentication, the server's role.
+//! The opening of sessions: hosts and addresses, `sslmode`, start-up packet, authentication, the server's role. Pools do it by
+//! themselves; what is public here opens sessions without a pool ([`Target`]).
 //!
-//! [`Connector`] does all of it on the calling thread under one deadline, with one descriptor and no driver. A driver can
-//! be made on the open session later, as a [`Guest`].
+//! `Connector` does all of it on the calling thread under one deadline, with one descriptor and no driver. A driver can
+//! be made on the open session later, as a `Guest`.
 
 mod auth;
 mod candidates;
@@ -16,6 +17,7 @@ mod peer;
 mod role;
 mod server_timeouts;
 mod session_options;
+mod standalone;
 mod startup;
 #[cfg(test)]
 mod startup_tests;
@@ -24,6 +26,8 @@ mod unresponsive;
 
 pub(crate) use connector::{Connector, Opened, Reachability};
 pub(crate) use guest::{Guest, open_guest};
+pub use standalone::{StandaloneSession, Target};
 pub(crate) use startup::SessionStart;
-#[cfg(feature = "diagnose")]
-pub(crate) use timing::Timing;
+pub use timing::Timing;
+
+pub use crate::link::Encryption;

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use crate::error::PhaseTimings;
 
-/// The timings of the try that succeeded.
+/// The time that each phase of a successful opening took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "diagnose"), allow(dead_code))]
-pub(crate) struct Timing {
+#[non_exhaustive]
+pub struct Timing {
     /// Resolving the name; zero for an address.
-    pub(crate) resolve: Duration,
+    pub resolve: Duration,
     /// Connecting over TCP or the local socket.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
     /// Requesting TLS and the handshake. `None` on a plain connection.
-    pub(crate) tls: Option<Duration>,
+    pub tls: Option<Duration>,
     /// From the start-up packet to the first `ReadyForQuery`.
-    pub(crate) session: Duration,
+    pub session: Duration,
 }
 
 impl Timing {

@@ -7,7 +7,7 @@ use super::{Attempt, Error, ErrorKind, Phase};
 
 impl Error {
     /// Returns the failure and its place in one clause: no attempts, no pool state, no advice.
-    pub(crate) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         match &self.0.target {
             Some(target) => format!("{} [{target}]", self.cause()),
             None => self.cause(),
@@ -77,7 +77,7 @@ fn doing(phase: Phase) -> &'static str {
 }
 
 /// Formats a duration for people: `850 ms`, `8.0 s`.
-pub(crate) fn human(duration: Duration) -> String {
+pub fn human(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_millis())
     } else {

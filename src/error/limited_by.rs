@@ -25,8 +25,8 @@ named_enum! {
 }
 
 impl LimitedBy {
-    /// In words, as the object of "limited by".
-    pub(crate) fn words(self) -> &'static str {
+    /// Returns it in words, as the object of "limited by".
+    pub fn words(self) -> &'static str {
         match self {
             Self::Server => "the server's max_connections",
             Self::Reserved => "the server's max_connections, less what is reserved",
@@ -38,7 +38,7 @@ impl LimitedBy {
     }
 
     /// Returns the limit that refused a connection, if a limit did.
-    pub(crate) fn of(error: &Error) -> Option<Self> {
+    pub fn of(error: &Error) -> Option<Self> {
         (error.kind() == ErrorKind::ServerFull).then(|| error.server().map_or(Self::Server, Self::of_message))
     }
 

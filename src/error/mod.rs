@@ -31,13 +31,14 @@ pub(crate) use classify::{
 };
 #[cfg(feature = "capi")]
 pub(crate) use commit::RolledBack;
-pub(crate) use display::human;
+#[doc(hidden)]
+pub use display::human;
 pub use kind::{ErrorKind, Phase};
 pub use limited_by::LimitedBy;
 pub(crate) use link_fault::LinkFault;
 pub use parameter_count::ParameterCount;
 pub(crate) use password_fault::PasswordFault;
-pub(crate) use phase_timings::PhaseTimings;
+pub use phase_timings::PhaseTimings;
 pub use server_message::ServerMessage;
 pub use snapshot::PoolSnapshot;
 #[cfg(any(feature = "json", feature = "capi"))]
@@ -103,11 +104,15 @@ impl Error {
         }))
     }
 
-    pub(crate) fn config(message: impl Into<String>) -> Self {
+    /// For the package `holdfast-cli`, as [`misuse`](Self::misuse) and [`with_source`](Self::with_source): its advice and its
+    /// examinations report their own failures in this type.
+    #[doc(hidden)]
+    pub fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, message).in_phase(Phase::Config)
     }
 
-    pub(crate) fn misuse(message: impl Into<String>) -> Self {
+    #[doc(hidden)]
+    pub fn misuse(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Misuse, message)
     }
 
@@ -116,7 +121,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
+    #[doc(hidden)]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         let source = source.into();
         self.0.os_error = os_error_of(&*source).or(self.0.os_error);
         self.0.source = Some(source);

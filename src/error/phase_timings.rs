@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use super::Error;
 
-/// The timings of the failed attempt itself, not of earlier attempts listed in the error.
+/// The time that each phase of a failed opening took: of the last attempt, not of earlier ones that the error lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PhaseTimings {
+#[non_exhaustive]
+pub struct PhaseTimings {
     /// Resolving the name.
-    pub(crate) resolve: Option<Duration>,
+    pub resolve: Option<Duration>,
     /// Connecting over TCP or the local socket.
-    pub(crate) connect: Option<Duration>,
+    pub connect: Option<Duration>,
     /// Requesting TLS and the handshake. `None` on a plain connection too.
-    pub(crate) tls: Option<Duration>,
+    pub tls: Option<Duration>,
     /// The time that the failed phase took.
-    pub(crate) failing: Duration,
+    pub failing: Duration,
 }
 
 impl Error {
@@ -24,8 +25,8 @@ impl Error {
         self
     }
 
-    /// Returns the timings of the failed opening.
-    pub(crate) fn phase_timings(&self) -> PhaseTimings {
+    /// Returns the time that each phase of a failed opening took. All are empty for other errors.
+    pub fn phase_timings(&self) -> PhaseTimings {
         self.0.timings
     }
 }

@@ -6,8 +6,6 @@ use super::Error;
 
 pub(super) const PROTOCOL_VIOLATION: &str = "08P01";
 pub(crate) const FEATURE_NOT_SUPPORTED: &str = "0A000";
-#[cfg(feature = "embedded")]
-const DIVISION_BY_ZERO: &str = "22012";
 const INVALID_PARAMETER_VALUE: &str = "22023";
 pub(crate) const READ_ONLY_SQL_TRANSACTION: &str = "25006";
 pub(crate) const INVALID_SQL_STATEMENT_NAME: &str = "26000";
@@ -114,29 +112,5 @@ impl Error {
     /// is not supported (`client_connection_check_interval` on some systems), or the role lacks the right.
     pub(crate) fn is_setting_unavailable(&self) -> bool {
         self.has_code(&[UNDEFINED_OBJECT, INVALID_PARAMETER_VALUE, INSUFFICIENT_PRIVILEGE])
-    }
-
-    /// Returns whether the server has no database of this name.
-    #[cfg(feature = "diagnose")]
-    pub(crate) fn is_unknown_database(&self) -> bool {
-        self.has_code(&[INVALID_CATALOG_NAME])
-    }
-
-    /// Returns whether the role lacks the right.
-    #[cfg(feature = "diagnose")]
-    pub(crate) fn is_insufficient_privilege(&self) -> bool {
-        self.has_code(&[INSUFFICIENT_PRIVILEGE])
-    }
-
-    /// Returns whether the server reports that it has no slot left.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn is_too_many_connections(&self) -> bool {
-        self.has_code(&[TOO_MANY_CONNECTIONS])
-    }
-
-    /// Returns whether the server reports a division by zero.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn is_division_by_zero(&self) -> bool {
-        self.has_code(&[DIVISION_BY_ZERO])
     }
 }

@@ -22,13 +22,15 @@ pub(crate) enum Transport {
 }
 
 /// The negotiated parameters of an encrypted connection, in OpenSSL's names.
-#[cfg(feature = "diagnose")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TlsFacts {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encryption {
     /// `TLSv1.3`, for instance.
-    pub(crate) version: &'static str,
+    pub version: &'static str,
     /// Empty where OpenSSL has no name for it.
-    pub(crate) cipher: &'static str,
+    pub cipher: &'static str,
+    /// The server's certificate, in DER.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl Transport {
@@ -61,20 +63,12 @@ impl Transport {
         }
     }
 
-    #[cfg(feature = "diagnose")]
-    pub(super) fn tls_facts(&self) -> Option<TlsFacts> {
+    pub(super) fn encryption(&self) -> Option<Encryption> {
         let Self::Tls(tls) = self else { return None };
         let ssl = tls.ssl();
         let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
-        Some(TlsFacts { version: ssl.version_str(), cipher })
-    }
-
-    #[cfg(feature = "diagnose")]
-    pub(super) fn certificate(&self) -> Option<openssl::x509::X509> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Tls(tls) => tls.ssl().peer_certificate(),
-        }
+        let certificate = ssl.peer_certificate().and_then(|shown| shown.to_der().ok());
+        Some(Encryption { version: ssl.version_str(), cipher, certificate })
     }
 
     /// Returns the data that SCRAM binds to (`tls-server-end-point`, RFC 5929); `None` on a plain connection.

@@ -26,11 +26,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "diagnose")]
-pub(crate) use dial::SSL_REQUEST;
+pub use framed::Encryption;
 use framed::FramedLock;
-#[cfg(feature = "diagnose")]
-use framed::TlsFacts;
 pub use protocol_state::TransactionStatus;
 pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, RoleEvidence};
 use protocol_state::{Owed, ProtocolState};
@@ -148,16 +145,9 @@ impl Link {
         self.0.protocol.keep_backend_key(key);
     }
 
-    /// Returns the TLS parameters; `None` for a plain connection, and while another thread uses it.
-    #[cfg(feature = "diagnose")]
-    pub(crate) fn tls(&self) -> Option<TlsFacts> {
-        self.0.framed.try_lock()?.transport.tls_facts()
-    }
-
-    /// Returns the server's certificate; `None` as for [`tls`](Self::tls).
-    #[cfg(feature = "diagnose")]
-    pub(crate) fn certificate(&self) -> Option<openssl::x509::X509> {
-        self.0.framed.try_lock()?.transport.certificate()
+    /// Returns the negotiated TLS; `None` for a plain connection, and while another thread uses it.
+    pub(crate) fn encryption(&self) -> Option<Encryption> {
+        self.0.framed.try_lock()?.transport.encryption()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {

@@ -70,6 +70,19 @@ fn a_test_that_failed_is_run_by_itself_and_named_when_it_passes() {
 }
 
 #[test]
+fn a_unit_test_of_the_program_is_run_again_where_it_is() {
+    let failed = "  cli/src/lib.rs: diagnose::one\n  src/bin/holdfast/main.rs: time::two\n";
+    let run = Run::new("program", "     9 s  rust-tests  FAILED\n", failed);
+    let (passed, calls, _) = run.again();
+    assert!(passed, "{calls}");
+    let all = "test --workspace --all-features";
+    assert_eq!(
+        calls,
+        format!("{all} --lib -- --exact diagnose::one\n{all} --bin holdfast -- --exact time::two\n")
+    );
+}
+
+#[test]
 fn a_test_of_node_is_run_again_with_its_step() {
     let failed = "  holdfast: FAILED with Node 18 after 94 s\n  failed with Node 18.20.8: a.js:26: one\n      Error: why\n";
     let run = Run::new("node", "     9 s  node-versions  FAILED\n", failed);

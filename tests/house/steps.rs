@@ -20,6 +20,10 @@ case "$*" in
     echo "test tests::this_one_holds ... ok"
     echo "test tests::this_one_does_not ... FAILED"
     echo "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.01s"
+    echo "     Running unittests src/lib.rs (target/debug/deps/holdfast_cli-0123456789abcdef)"
+    echo "running 1 test"
+    echo "test tests::this_one_holds ... ok"
+    echo "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.01s"
     exit 101 ;;
 *much)
     head -c 300000 /dev/zero | tr '\0' '.' | fold
@@ -82,9 +86,12 @@ fn a_run_ends_with_the_names_of_failed_tests_and_the_times_of_its_steps() {
     assert!(said.contains("holdfast: step complete begins after 0 s\n"), "{said}");
     assert!(said.contains("test tests::this_one_holds ... ok\n"), "{said}");
     assert!(said.contains("s  complete  FAILED\n"), "{said}");
-    assert!(said.contains("    65 s  (compiling for complete)\n     2 s  src/lib.rs\n"), "{said}");
+    assert!(
+        said.contains("    65 s  (compiling for complete)\n     2 s  src/lib.rs\n     1 s  cli/src/lib.rs\n"),
+        "{said}"
+    );
     assert!(said.contains("failed:\n  src/lib.rs: tests::this_one_does_not\n"), "{said}");
-    assert!(said.ends_with("test result: FAILED. 1 passed; 1 failed; 0 ignored in all\n"), "{said}");
+    assert!(said.ends_with("test result: FAILED. 2 passed; 1 failed; 0 ignored in all\n"), "{said}");
 }
 
 /// As a server does that a test has started and not stopped: no process waits for it to close its output.

@@ -12,6 +12,7 @@ mod poolers;
 mod refusals;
 mod roles;
 mod services;
+mod standalone;
 #[path = "../support/mod.rs"]
 mod support;
 

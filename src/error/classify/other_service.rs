@@ -30,7 +30,7 @@ impl Error {
     }
 
     /// Returns whether another service than PostgreSQL answered. No other attempt, encrypted or plain, can change that.
-    pub(crate) fn is_of_other_service(&self) -> bool {
+    pub fn is_of_other_service(&self) -> bool {
         self.0.of_other_service
     }
 }

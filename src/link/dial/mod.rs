@@ -74,7 +74,7 @@ impl Dialled {
 }
 
 /// `SSLRequest`: its length and the code 1234.5679 ("Message Formats").
-pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+pub(in crate::link) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 impl Dial {
     /// Makes the connection. Blocks up to the deadline.
