@@ -140,7 +140,7 @@ platforms: ## Check that the crate builds for each platform, and with the oldest
 
 .PHONY: bench
 bench: deps lib ## Measure, against other pools in the same run; ARGS are passed on
-	$(CARGO) bench --features embedded --bench holdfast -- $(ARGS)
+	$(CARGO) bench --bench holdfast -- $(ARGS)
 
 # The C library. Each kind is built in a pass of its own: beside others cargo gives up optimizing across crates.
 TARGET ?= $(or $(CARGO_TARGET_DIR),target)

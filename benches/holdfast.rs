@@ -1,4 +1,4 @@
-//! Holdfast beside its peers, in one run. `cargo bench --features embedded --bench holdfast -- --help` says more.
+//! Holdfast beside its peers, in one run. `cargo bench --bench holdfast -- --help` says more.
 //!
 //! It looks at `/proc` and pins processes to CPUs, hence Linux only.
 
@@ -28,7 +28,7 @@ mod run {
     use std::env;
     use std::thread;
 
-    use holdfast::embedded::EmbeddedPostgres;
+    use holdfast_testkit::embedded::EmbeddedPostgres;
 
     use crate::measurements::{
         Bench, capi, first_row, footprint, free_get, instructions, opening, point_query, raw_session, rows,

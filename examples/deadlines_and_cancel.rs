@@ -1,6 +1,6 @@
 //! Limits on time: for getting a connection, for a statement, and a statement that another thread cancels.
 //!
-//! `cargo run --features embedded --example deadlines_and_cancel`
+//! `cargo run --example deadlines_and_cancel`
 
 mod support;
 

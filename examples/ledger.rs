@@ -2,7 +2,7 @@
 //! the network loses what is sent. In the end the books are checked: they balance, each transaction that was reported as
 //! committed is there once, none that was reported as failed is there, and those in doubt are named.
 //!
-//! `cargo run --release --features embedded --example ledger -- --help`
+//! `cargo run --release --example ledger -- --help`
 
 #[path = "support/arguments.rs"]
 mod arguments;
@@ -17,9 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::{Arguments, Number};
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::postgres::Client;
 use holdfast::{ErrorKind, Pool, PoolConfig, Transaction, TransactionOptions};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 use network::Network;
 
 const ABOUT: &str = "Moves money between accounts of a private PostgreSQL through a pool, in the midst of faults, until there\n\
@@ -157,7 +157,7 @@ fn disturb(
     network: &Network,
     moved: &AtomicUsize,
     given: &Arguments,
-) -> Result<Faults, holdfast::embedded::Error> {
+) -> Result<Faults, holdfast_testkit::embedded::Error> {
     let mut faults = Faults::new();
     let mut admin = None;
     while faults.values().sum::<usize>() < given.number("--faults")

@@ -1,6 +1,6 @@
 //! A pool, a query, a connection that is checked out, figures, and the end.
 //!
-//! `cargo run --features embedded --example quick_start`
+//! `cargo run --example quick_start`
 
 mod support;
 

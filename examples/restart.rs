@@ -1,6 +1,6 @@
 //! A server is restarted under traffic: what do the threads see of it?
 //!
-//! `cargo run --release --features embedded --example restart -- --help`
+//! `cargo run --release --example restart -- --help`
 
 #[path = "support/arguments.rs"]
 mod arguments;
@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::{Arguments, Number};
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 
 const ABOUT: &str = "Restarts a private PostgreSQL (fast, as `pg_ctl restart -m fast` does) while threads run idempotent\n\
                      statements through a pool. The exit code is 1 if any statement failed.";
@@ -56,7 +56,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 fn restart_often(
     server: &EmbeddedPostgres,
     restarts: usize,
-) -> Result<Vec<Duration>, holdfast::embedded::Error> {
+) -> Result<Vec<Duration>, holdfast_testkit::embedded::Error> {
     thread::sleep(BETWEEN);
     let mut outages = Vec::new();
     for _ in 0..restarts {

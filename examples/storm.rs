@@ -1,7 +1,7 @@
 //! A server goes away and comes back while many threads want connections: how often is it dialled meanwhile, and how soon is
 //! traffic back?
 //!
-//! `cargo run --release --features embedded --example storm -- --help`
+//! `cargo run --release --example storm -- --help`
 
 #[path = "support/arguments.rs"]
 mod arguments;
@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arguments::{Arguments, Number};
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 use r2d2_postgres::PostgresConnectionManager;
 use r2d2_postgres::postgres::{Client, NoTls};
 use relay::Relay;
@@ -116,7 +116,7 @@ fn make_outage(
     server: &EmbeddedPostgres,
     relay: &Relay,
     outage: Duration,
-) -> Result<(Instant, Instant, usize), holdfast::embedded::Error> {
+) -> Result<(Instant, Instant, usize), holdfast_testkit::embedded::Error> {
     thread::sleep(BEFORE);
     // Those that are open end with the server.
     let before = relay.ended() + relay.open();

@@ -1,6 +1,6 @@
 //! Transactions: commit, roll back, and what becomes of one that nobody ends.
 //!
-//! `cargo run --features embedded --example transactions`
+//! `cargo run --example transactions`
 
 mod support;
 

@@ -13,7 +13,7 @@ wanted=("$@")
 ((${#wanted[@]})) || wanted=(msrv x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-unknown-linux-musl aarch64-unknown-linux-gnu)
 rust=$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)
 target=${CARGO_TARGET_DIR:-target}/platforms
-features=(--workspace --lib --features capi,embedded)
+features=(--workspace --lib --features capi)
 failed=0 lines=()
 
 say() { printf 'holdfast: %s\n' "$*" >&2; }
@@ -34,7 +34,7 @@ fetch() { [[ ${PLATFORMS_INSTALL:-} ]] && command -v rustup >/dev/null && rustup
 # The dependencies of the lock file must not need a newer Rust than the crate itself says; cargo knows what each says.
 msrv() {
     local newer
-    newer=$(cargo metadata --format-version 1 --locked --features capi,embedded --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" |
+    newer=$(cargo metadata --format-version 1 --locked --features capi --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" |
         node -e '
             const { packages } = JSON.parse(require("fs").readFileSync(0)), limit = process.argv[1].split(".").map(Number);
             const newer = (text) => { const v = text.split(".").map(Number); return v[0] > limit[0] || v[0] === limit[0] && v[1] > limit[1]; };
@@ -46,7 +46,7 @@ msrv() {
         note "lock file for Rust $rust" passed
     fi
     if cargo "+$rust" --version >/dev/null 2>&1 || fetch toolchain install "$rust" --profile minimal; then
-        check "Rust $rust" cargo "+$rust" check --locked --target-dir "$target" --workspace --features capi,embedded
+        check "Rust $rust" cargo "+$rust" check --locked --target-dir "$target" --workspace --features capi
     else
         note "Rust $rust" "skipped: this toolchain is not installed (PLATFORMS_INSTALL=1 fetches it with rustup)"
     fi

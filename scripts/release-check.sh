@@ -20,15 +20,16 @@ export SOURCE_DATE_EPOCH
 # Each step prints one line that says what it proved, on descriptor 3; what else it prints is shown when it fails.
 
 step_versions() {
-    local found package program
+    local found package program kit
+    kit=$(sed -nE 's/^version = "(.*)"/\1/p' testkit/Cargo.toml)
     program=$(sed -nE 's/^version = "(.*)"/\1/p' cli/Cargo.toml)
     package=$(sed -nE 's/^  "version": "(.*)",/\1/p' bindings/node/package.json)
     found=$(sed -nE 's/^## ([0-9.]+).*/\1/p' CHANGELOG.md | head -1)
-    [[ $package == "$version" && $found == "$version" && $program == "$version" ]] || {
-        echo "Cargo.toml has $version, cli/Cargo.toml $program, bindings/node/package.json $package, CHANGELOG.md $found"
+    [[ $package == "$version" && $found == "$version" && $program == "$version" && $kit == "$version" ]] || {
+        echo "Cargo.toml has $version, cli/Cargo.toml $program, testkit/Cargo.toml $kit, bindings/node/package.json $package, CHANGELOG.md $found"
         return 1
     }
-    echo "$version in both Cargo.toml, package.json and CHANGELOG.md" >&3
+    echo "$version in all Cargo.toml, package.json and CHANGELOG.md" >&3
 }
 
 step_names() {
@@ -47,10 +48,11 @@ step_names() {
 # The library first, then the program, which is built with the library as it was packed.
 step_crate() {
     cargo publish --dry-run --locked --workspace --target-dir "$target" ${ALLOW_DIRTY:+--allow-dirty} || return 1
-    local library program
+    local library program kit
+    kit=$(cargo package --list --allow-dirty --package pg-holdfast-testkit | wc -l)
     library=$(cargo package --list --allow-dirty --package pg-holdfast | wc -l)
     program=$(cargo package --list --allow-dirty --package holdfast-cli | wc -l)
-    echo "cargo publish --dry-run: pg-holdfast ($library files), then holdfast-cli ($program files), and they build" >&3
+    echo "cargo publish --dry-run: pg-holdfast-testkit ($kit files), pg-holdfast ($library files), then holdfast-cli ($program files), and they build" >&3
 }
 
 step_c_library() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints figures on the arrangement of src/, tests/ and cli/: python3 scripts/structure.py
+"""Prints figures on the arrangement of src/, tests/, cli/ and testkit/src/: python3 scripts/structure.py
 
 An arrow is drawn from one room of src/pool to another (a folder, or a file beside them) when code of the one names the other in
 a path that begins with `crate`, `super` or `self`; modules of tests and `pub use` of a mod.rs do not count. It goes up when the
@@ -134,6 +134,7 @@ def main():
     sizes("src")
     sizes("tests")
     sizes("cli")
+    sizes("testkit/src")
     print(f"arrows in pool: {len(arrows)}")
     print(f"arrows up in pool: {len(up)} ({', '.join(f'{a} -> {b}' for a, b in up)})")
     print(f"circles of files in pool: {len(knots)} ({'; '.join(', '.join(knot) for knot in knots)})")

@@ -3,8 +3,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # #[cfg(feature = "embedded")] {
-//! # let server = holdfast::embedded::EmbeddedPostgres::start()?;
+//! # let server = holdfast_testkit::embedded::EmbeddedPostgres::start()?;
 //! # let url = server.url();
 //! use std::time::Duration;
 //! use holdfast::{Pool, PoolConfig};
@@ -25,7 +24,6 @@
 //!
 //! let stats = pool.stats();
 //! assert_eq!((stats.gets, stats.opens, stats.idle), (2, 1, 1));
-//! # }
 //! # Ok(()) }
 //! ```
 //!
@@ -47,7 +45,6 @@
 //!
 //! # Features
 //!
-//! - `embedded`: a private PostgreSQL from installed binaries.
 //! - `with-chrono-0_4`, `with-uuid-1`, `with-serde_json-1`, `with-time-0_3` and so on: conversions of other crates' types, as the
 //!   `postgres` crate has them under these names.
 //!
@@ -59,8 +56,6 @@
 
 pub mod config;
 pub mod connect;
-#[cfg(feature = "embedded")]
-pub mod embedded;
 pub mod error;
 pub mod exposition;
 mod ffi;

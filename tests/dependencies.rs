@@ -81,6 +81,29 @@ fn no_feature_is_named_after_an_optional_dependency() -> TestResult {
     Ok(())
 }
 
+/// The library's manifest names the test kit, whose version must be on the registry first: so the test kit may need nothing of the
+/// library but for its own tests, which are not published with a version.
+#[test]
+fn the_test_kit_has_the_version_of_the_library_and_does_not_depend_on_it() -> TestResult {
+    const TEST_KIT: &str = "pg-holdfast-testkit";
+    let metadata = metadata()?;
+    let packages = metadata["packages"].as_array().ok_or("no packages")?;
+    let kit = packages.iter().find(|package| package["name"] == TEST_KIT).ok_or("no test kit")?;
+    assert_eq!(kit["version"], env!("CARGO_PKG_VERSION"), "testkit/Cargo.toml");
+    for dependency in kit["dependencies"].as_array().ok_or("no dependencies")? {
+        let on_library = dependency["name"] == env!("CARGO_PKG_NAME");
+        assert!(!on_library || (dependency["kind"] == "dev" && dependency["req"] == "*"), "{dependency}");
+    }
+    let own = packages.iter().find(|package| package["name"] == env!("CARGO_PKG_NAME")).ok_or("not found")?;
+    let dependencies = own["dependencies"].as_array().ok_or("no dependencies")?;
+    let named: Vec<_> = dependencies.iter().filter(|dependency| dependency["name"] == TEST_KIT).collect();
+    assert!(!named.is_empty(), "the library's tests use the test kit");
+    for dependency in named {
+        assert_eq!(dependency["req"], format!("^{}", env!("CARGO_PKG_VERSION")), "{dependency}");
+    }
+    Ok(())
+}
+
 /// A stale lock file keeps `make fuzz` from starting. Mended by `cargo update --workspace --manifest-path fuzz/Cargo.toml`.
 #[test]
 fn the_lock_file_of_the_fuzzers_fits_their_manifest() -> TestResult {

@@ -1,6 +1,5 @@
 //! Pools that need no server: what the stand-in answers through the typed API and the raw view.
 
-#[cfg(feature = "embedded")]
 mod support;
 
 use std::thread;
@@ -287,7 +286,6 @@ fn what_the_configuration_says_about_servers_is_not_looked_at() {
 }
 
 /// The outcome of each statement: its tags or its SQLSTATE, and its notices.
-#[cfg(feature = "embedded")]
 fn story(pool: &Pool, failing: &str) -> Vec<String> {
     const STATEMENTS: [&str; 27] = [
         "commit",
@@ -332,7 +330,6 @@ fn story(pool: &Pool, failing: &str) -> Vec<String> {
     told
 }
 
-#[cfg(feature = "embedded")]
 #[test]
 fn transactions_go_as_on_a_real_server() {
     let server = support::own_server(|server| server);

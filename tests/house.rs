@@ -1,5 +1,5 @@
-//! Checks of the arrangement of `src/`, `tests/`, `cli/` and `bindings/`: the rules that a compiler does not enforce; and of the
-//! scripts that run all checks.
+//! Checks of the arrangement of `src/`, `tests/`, `cli/`, `testkit/` and `bindings/`: the rules that a compiler does not
+//! enforce; and of the scripts that run all checks.
 
 #[path = "house/again.rs"]
 mod again;
@@ -13,18 +13,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lines a source file of `src/`, `tests/` and `cli/` may have.
+/// Lines a source file of `src/`, `tests/`, `cli/` and `testkit/` may have.
 const MOST_LINES: usize = 450;
 
 /// Files that a folder of `FOLDERS` may have at one level.
 const MOST_FILES: usize = 15;
 
 /// Sources whose folders are looked through for too many files at one level.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 10] = [
     "src",
     "tests",
     "cli/src",
     "cli/tests",
+    "testkit/src",
+    "testkit/tests",
     "bindings/cpp",
     "bindings/node/lib",
     "bindings/node/src",
@@ -64,13 +66,15 @@ const ABOVE_PARTS: [&str; 9] = [
 ];
 
 /// Upper bounds of the figures that `scripts/structure.py` prints.
-const FIGURES: [(&str, u32); 9] = [
+const FIGURES: [(&str, u32); 11] = [
     ("longest file of src", 450),
     ("longest file of tests", 450),
     ("longest file of cli", 450),
     ("most files at one level of src", 15),
     ("most files at one level of tests", 15),
     ("most files at one level of cli", 15),
+    ("longest file of testkit/src", 450),
+    ("most files at one level of testkit/src", 15),
     ("arrows in pool", 60),
     ("arrows up in pool", 4),
     ("circles of files in pool", 0),
@@ -124,7 +128,7 @@ fn files_below(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
     visit(&root, &mut found);
-    assert!(found.len() > 10, "no sources were found in {}", root.display());
+    assert!(!found.is_empty(), "no sources were found in {}", root.display());
     found
 }
 
@@ -199,7 +203,7 @@ fn sqlstates_are_spelled_in_the_error_room_only() {
 
 #[test]
 fn no_file_is_longer_than_one_sitting() {
-    let files = ["src", "tests", "cli"].into_iter().flat_map(files_below);
+    let files = ["src", "tests", "cli", "testkit/src", "testkit/tests"].into_iter().flat_map(files_below);
     let lines = |path: &Path| fs::read_to_string(path).unwrap().lines().count();
     let too_long: Vec<String> = files
         .filter(|path| has_ending(path, &SOURCE_ENDINGS))

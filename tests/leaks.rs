@@ -6,8 +6,8 @@ use std::env;
 use std::process::{Command, exit};
 use std::time::Duration;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 /// Set in the copy that runs under valgrind: where its server is.
 const URL: &str = "HOLDFAST_TEST_LEAKS_URL";

@@ -41,8 +41,8 @@ fn read_sources(folder: &Path, all: &mut String) {
 
 #[test]
 fn files_and_tests_that_the_architecture_page_names_exist() {
-    const FOLDERS: [&str; 8] =
-        ["src/", "cli/", "tests/", "docs/", "bindings/", "scripts/", "examples/", "include/"];
+    const FOLDERS: [&str; 9] =
+        ["src/", "cli/", "testkit/", "tests/", "docs/", "bindings/", "scripts/", "examples/", "include/"];
     /// Parts of `src/` and of `src/pool/` that the page names without that.
     const SHORT: [&str; 8] =
         ["connect/", "connection/", "lifecycle/", "link/", "report/", "session/", "sql/", "sys/"];
@@ -73,7 +73,7 @@ fn files_and_tests_that_the_architecture_page_names_exist() {
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for folder in ["", "docs", "cli", "bindings/node", ".github", ".github/ISSUE_TEMPLATE"] {
+    for folder in ["", "docs", "cli", "testkit", "bindings/node", ".github", ".github/ISSUE_TEMPLATE"] {
         let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let names = entries.filter(|name| Path::new(name).extension().is_some_and(|e| e == "md"));
         found.extend(names.map(|name| Path::new(folder).join(name)));

@@ -1,8 +1,6 @@
 //! Each tool of `support` does what its name says (for the proxy see `support_selftest_proxy.rs`). A test that relies on a
 //! fault which was never made proves nothing.
 
-#![cfg(feature = "embedded")]
-
 mod support;
 
 use std::fs;

@@ -1,7 +1,5 @@
 //! The proxy of `support` does to connections what its controls say, and no more than that.
 
-#![cfg(feature = "embedded")]
-
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
@@ -219,6 +217,6 @@ fn a_proxy_that_stops_accepting_leaves_newcomers_without_an_answer() {
 
 #[test]
 fn with_nobody_behind_the_proxy_a_connection_is_reset() {
-    let proxy = Proxy::start(format!("127.0.0.1:{}", holdfast::embedded::free_port().unwrap()));
+    let proxy = Proxy::start(format!("127.0.0.1:{}", holdfast_testkit::embedded::free_port().unwrap()));
     assert_eq!(visit(&proxy).read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

@@ -11,7 +11,7 @@ pub mod raw_session;
 pub mod rows;
 pub mod scarcity;
 
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::options::Options;
 

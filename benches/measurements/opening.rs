@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{EmbeddedPostgres, TlsFiles};
 use holdfast::postgres::{Config, NoTls};
+use holdfast_testkit::embedded::{EmbeddedPostgres, TlsFiles};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;

@@ -7,7 +7,7 @@ use super::Outcome;
 pub const HELP: &str = "\
 Measures Holdfast beside its peers on a private PostgreSQL, in one run, and says which targets were met.
 
-    cargo bench --features embedded --bench holdfast -- [options]
+    cargo bench --bench holdfast -- [options]
 
   --only NAME    measure only this; may be given several times (names below)
   --quick        fewer and shorter rounds: under 30 s instead of under 5 min, with more noise

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use serde_json::Value;
 
 /// Runs the program without the variables that would change what it does.
@@ -87,7 +87,7 @@ fn a_promise_that_the_server_does_not_let_the_pool_keep_fails_its_check_and_the_
 
 #[test]
 fn without_a_server_it_says_where_it_looked_and_skips_the_rest() {
-    let port = holdfast::embedded::free_port().unwrap();
+    let port = holdfast_testkit::embedded::free_port().unwrap();
     let url = format!("postgresql://app:s3cret@127.0.0.1:{port}/orders?retry_max=0");
 
     let output = holdfast(&["verify", "--quiet", "--url", &url]);

@@ -246,7 +246,7 @@ fn people_are_told_the_verdict_first_then_the_arithmetic_then_what_to_do() {
 
 #[test]
 fn without_a_server_and_with_wrong_options_the_status_is_2_and_no_secret_is_told() {
-    let port = holdfast::embedded::free_port().unwrap();
+    let port = holdfast_testkit::embedded::free_port().unwrap();
     let nowhere = format!("postgresql://app:S3cr3tMark@127.0.0.1:{port}/orders");
     for (more, part) in [
         (&[][..], "connection refused"),

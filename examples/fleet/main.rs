@@ -1,7 +1,7 @@
 //! Many processes, each with a pool of eight, share a server with `max_connections=20`: 17 slots, of which none is reserved.
 //! Each process keeps 16 requests in flight, and each request takes a connection for 20 ms.
 //!
-//! `cargo run --release --features embedded --example fleet -- --help`
+//! `cargo run --release --example fleet -- --help`
 
 mod child;
 mod contender;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 
 use crate::child;
 use crate::contender::Outcome;

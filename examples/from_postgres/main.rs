@@ -3,7 +3,7 @@
 //! print the same.
 //!
 //! ```sh
-//! cargo run --features embedded --example from_postgres
+//! cargo run --example from_postgres
 //! ```
 //!
 //! What differs between the two libraries:
@@ -32,7 +32,7 @@ mod with_postgres;
 use std::error::Error;
 
 use holdfast::Pool;
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let by_postgres = {

@@ -318,9 +318,8 @@ fn a_panic_while_the_pool_looks_around_loses_nothing() {
 }
 
 #[test]
-#[cfg(feature = "embedded")]
 fn a_panic_while_a_role_is_in_doubt_loses_nothing() {
-    let server = crate::embedded::EmbeddedPostgres::start().unwrap();
+    let server = holdfast_testkit::embedded::EmbeddedPostgres::start().unwrap();
     let mut config = PoolConfig::from_url(&server.url()).unwrap();
     config.set("target_session_attrs", "read-write").unwrap();
     let pool = Pool::new(config.name("whole-role").max_size(SIZE)).unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use holdfast::embedded::free_port;
+use holdfast_testkit::embedded::free_port;
 use serde_json::{Value, json};
 
 use crate::soon;

@@ -1,6 +1,6 @@
 //! The pool over HTTP: what is answered, to whom, and the dashboard in a real browser.
 
-#![cfg(all(feature = "embedded", feature = "http"))]
+#![cfg(feature = "http")]
 
 mod answers;
 mod browser;

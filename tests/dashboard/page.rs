@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use holdfast::embedded::StopMode;
 use holdfast::exposition::ServeOptions;
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::StopMode;
 
 use crate::browser::Browser;
 use crate::support::own_server;

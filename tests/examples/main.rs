@@ -1,7 +1,5 @@
 //! Promises of the examples, those in the README included: each runs to its end, on a private server.
 
-#![cfg(feature = "embedded")]
-
 #[cfg(feature = "capi")]
 mod foreign;
 #[path = "../support/mod.rs"]

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use openssl::base64::encode_block;
 use openssl::hash::MessageDigest;
 use openssl::pkcs5::pbkdf2_hmac;

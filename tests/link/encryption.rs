@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use openssl::ssl::{AlpnError, SslAcceptor, SslConnector, SslFiletype, SslMethod};
 use postgres_openssl::MakeTlsConnector;
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Error, ErrorKind, Phase, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::certs::{CertFiles, Certs};
 use crate::support::{own_server, wait_until};

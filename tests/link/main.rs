@@ -1,7 +1,5 @@
 //! The promises of every connection, whatever it meets on its way: TLS, refusals, broken networks, changing roles.
 
-#![cfg(feature = "embedded")]
-
 mod authentication;
 mod credentials;
 mod encryption;

@@ -1,7 +1,7 @@
 //! `target_session_attrs` over a real primary and its streaming standby.
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::own_server;
 use crate::{config, refused};
@@ -62,7 +62,7 @@ fn a_role_that_nobody_has_is_an_error_that_may_pass() {
 fn a_dead_first_host_leads_to_the_second() {
     let (primary, standby) = pair();
     let urls = url(&[&primary, &standby], "any");
-    primary.stop(holdfast::embedded::StopMode::Immediate).unwrap();
+    primary.stop(holdfast_testkit::embedded::StopMode::Immediate).unwrap();
     assert_eq!(chosen(&urls), Some(standby.port()));
     standby.promote().unwrap();
     assert_eq!(chosen(&url(&[&primary, &standby], "read-write")), Some(standby.port()));
@@ -70,7 +70,8 @@ fn a_dead_first_host_leads_to_the_second() {
 
 #[test]
 fn when_every_host_fails_each_is_named() {
-    let ports = [holdfast::embedded::free_port().unwrap(), holdfast::embedded::free_port().unwrap()];
+    let ports =
+        [holdfast_testkit::embedded::free_port().unwrap(), holdfast_testkit::embedded::free_port().unwrap()];
     let error = refused(&format!("postgresql://app@127.0.0.1:{},127.0.0.1:{}/x", ports[0], ports[1]));
     for port in ports {
         assert!(error.to_string().contains(&port.to_string()), "{error}");

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use holdfast::connect::{StandaloneSession, Target};
-use holdfast::embedded::free_port;
 use holdfast::{ErrorKind, Phase};
+use holdfast_testkit::embedded::free_port;
 use openssl::x509::X509;
 
 use crate::support::certs::Certs;

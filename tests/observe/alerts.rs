@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use holdfast::embedded::StopMode;
 use holdfast::{AlertKind, EventKind, Pool, PoolConfig};
+use holdfast_testkit::embedded::StopMode;
 
 use crate::support::own_server;
 use crate::support::proxy::Proxy;

@@ -132,7 +132,7 @@ fn an_outage_is_told_by_the_circuit_and_by_the_servers_last_words() {
     let server = own_server(|s| s);
     let (pool, events) = listening(config(&server, "outage").breaker_after(ms(300)).retry_max(0));
     let mut held = pool.get().unwrap();
-    server.stop(holdfast::embedded::StopMode::Fast).unwrap();
+    server.stop(holdfast_testkit::embedded::StopMode::Fast).unwrap();
     held.batch_execute("select 1").unwrap_err();
     drop(held);
     let said = next(&events, EventKind::ServerMessage);

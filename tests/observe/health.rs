@@ -1,7 +1,7 @@
 //! Health, through good times and bad ones.
 
-use holdfast::embedded::StopMode;
 use holdfast::{Circuit, ErrorKind, HealthStatus, Pool, PoolConfig};
+use holdfast_testkit::embedded::StopMode;
 
 use crate::support::own_server;
 use crate::{config, ms, soon};

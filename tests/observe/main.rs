@@ -1,6 +1,6 @@
 //! The metrics and reports of a pool, compared with what really happened.
 
-#![cfg(all(feature = "embedded", feature = "json"))]
+#![cfg(feature = "json")]
 
 mod alerts;
 mod events;
@@ -15,7 +15,7 @@ mod support;
 use std::time::Duration;
 
 use holdfast::PoolConfig;
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use support::wait_until;
 

@@ -91,7 +91,7 @@ fn close_cancels_a_statement_that_would_take_too_long() {
 
 #[test]
 fn close_cuts_what_does_not_come_back_and_says_so() {
-    let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
+    let server = holdfast_testkit::embedded::EmbeddedPostgres::builder().start().unwrap();
     let pool = pool(&server, "cut");
     let mut conn = pool.get().unwrap();
     let pid = conn.backend_pid().unwrap() as i32;

@@ -1,7 +1,5 @@
 //! The promises of the pool, tried on real servers.
 
-#![cfg(feature = "embedded")]
-
 mod async_context;
 mod cancelling;
 mod checkout;
@@ -22,8 +20,8 @@ mod support;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
 
 /// A server that the tests of this program share; each test tells its connections by application name.

@@ -1,7 +1,7 @@
 //! The statements of the pool itself: nothing that a caller left in the session changes it.
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::own_server;
 use crate::{ms, soon};

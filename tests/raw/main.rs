@@ -1,7 +1,5 @@
 //! The promises of the raw session, on real servers.
 
-#![cfg(feature = "embedded")]
-
 mod copies;
 mod faults;
 mod messages;
@@ -18,9 +16,9 @@ mod turns;
 
 use std::time::Duration;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::session::{Param, ResultFormat};
 use holdfast::{Pool, PoolConfig, PooledConnection, Result};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -15,7 +15,7 @@ const OWNERS: usize = 3;
 const TEXTS: usize = 30;
 
 /// Two server connections for all clients. The later versions keep track of statements unless told not to.
-fn bouncer(server: &holdfast::embedded::EmbeddedPostgres) -> PgBouncer {
+fn bouncer(server: &holdfast_testkit::embedded::EmbeddedPostgres) -> PgBouncer {
     let tracking = if PgBouncer::version() >= (1, 21) { "max_prepared_statements=0\n" } else { "" };
     PgBouncer::start(server, &format!("default_pool_size=2\n{tracking}"))
 }

@@ -1,7 +1,5 @@
 //! The promises of the Rust API: typed parameters and rows, transactions, COPY, notifications, types of the user's own.
 
-#![cfg(feature = "embedded")]
-
 mod altered_types;
 mod errors;
 mod guards;
@@ -14,8 +12,8 @@ mod transactions;
 
 use std::time::Duration;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Pool, PoolConfig, PooledConnection, SimpleQueryMessage};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

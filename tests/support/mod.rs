@@ -3,7 +3,7 @@
 //! Each integration test says `mod support;` and takes what it needs:
 //!
 //! - [`server`], [`own_server`]: a real PostgreSQL, shared by the tests of one file or a test's own (freeze it, restart it,
-//!   fill it up: see `holdfast::embedded`);
+//!   fill it up: see `holdfast_testkit::embedded`);
 //! - [`proxy`]: a network between client and server that goes deaf, cuts, refuses, delays;
 //! - [`fake`]: servers that break the conversation on purpose, at a chosen word;
 //! - [`netns`]: a network of its own in which packets really vanish;
@@ -29,7 +29,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{Builder, EmbeddedPostgres};
+use holdfast_testkit::embedded::{Builder, EmbeddedPostgres};
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 

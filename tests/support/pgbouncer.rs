@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use holdfast::embedded::{EmbeddedPostgres, free_port};
+use holdfast_testkit::embedded::{EmbeddedPostgres, free_port};
 
 use super::wait_until;
 

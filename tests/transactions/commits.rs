@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Phase, Pool, PoolConfig, Result, TransactionOptions};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::activity::Observer;
 use crate::support::proxy::Proxy;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{ErrorKind, Pool, PoolConfig, Result};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 
 use crate::commits::{commit_while, cut_for_good, resolving, rows, table_that_commits_slowly};
 use crate::ms;

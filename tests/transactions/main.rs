@@ -1,8 +1,6 @@
 //! What `Pool::transaction` promises: run again when that is safe and may help, never otherwise, and nothing reported as
 //! committed that was not.
 
-#![cfg(feature = "embedded")]
-
 mod bodies;
 mod commits;
 mod conflicts;
@@ -13,8 +11,8 @@ mod support;
 
 use std::time::Duration;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -163,7 +163,7 @@ fn a_server_that_starts_is_told_to_be_starting() {
     let server = own_server(|s| s);
     let _held = server.connect().unwrap();
     // A smart shutdown waits for the session, and refuses others.
-    server.begin_stop(holdfast::embedded::StopMode::Smart).unwrap();
+    server.begin_stop(holdfast_testkit::embedded::StopMode::Smart).unwrap();
     crate::support::wait_until("it refuses", std::time::Duration::from_secs(10), || {
         diagnose(&server.url(), &[]).has("server_starting")
     });
@@ -174,7 +174,7 @@ fn certificates_are_shown_and_judged_even_where_they_are_refused() {
     let certs = Certs::new();
     let server = own_server(|s| s.tls(certs.server(&certs.good)));
     let root = certs.ca_file.display();
-    let url = |server: &holdfast::embedded::EmbeddedPostgres, more: &str| {
+    let url = |server: &holdfast_testkit::embedded::EmbeddedPostgres, more: &str| {
         format!("{}?{more}", server.url_at(&format!("localhost:{}", server.port())))
     };
     let good = diagnose(&url(&server, &format!("sslmode=verify-full&sslrootcert={root}")), &[]);

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
 
 use crate::diagnose;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{Pool, PoolConfig};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 use postgres::{Client, NoTls};
 use rustix::process::Signal;
 

@@ -73,7 +73,7 @@ fn it_ends_when_nobody_reads_any_more() {
 
 #[test]
 fn a_database_that_is_not_there_is_status_1_and_wrong_options_are_status_2() {
-    let port = holdfast::embedded::free_port().unwrap();
+    let port = holdfast_testkit::embedded::free_port().unwrap();
     let nowhere = format!("postgresql://app:S3cr3tMark@127.0.0.1:{port}/orders");
     let output = run(&["--url", &nowhere, "--once", "--json"]);
     assert_eq!(output.status.code(), Some(1));

@@ -15,7 +15,7 @@ fn pool(name: &str) -> Pool {
 fn pools_are_shown_as_they_work_and_one_that_is_not_there_is_named() {
     let (orders, stock) = (pool("orders"), pool("stock"));
     let served = [orders.serve("127.0.0.1:0").unwrap(), stock.serve("127.0.0.1:0").unwrap()];
-    let nowhere = format!("127.0.0.1:{}", holdfast::embedded::free_port().unwrap());
+    let nowhere = format!("127.0.0.1:{}", holdfast_testkit::embedded::free_port().unwrap());
     let [first, second] = served.each_ref().map(|served| served.address().to_string());
     let arguments = ["--metrics", &first, "--metrics", &second, "--metrics", &nowhere, "--interval", "200ms"];
     let terminal = Terminal::run(program(&arguments));

@@ -151,9 +151,8 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "embedded")]
     fn a_question_runs_under_no_setting_of_the_callers_and_leaves_them_as_they_were() {
-        let server = crate::embedded::EmbeddedPostgres::start().unwrap();
+        let server = holdfast_testkit::embedded::EmbeddedPostgres::start().unwrap();
         let pool = crate::Pool::from_url(&server.url()).unwrap();
         let mut conn = pool.get().unwrap();
         let settings =

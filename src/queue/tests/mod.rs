@@ -1,6 +1,5 @@
 //! Queue and executor without a server: requests that the test answers, or that no server is reachable for.
 
-#[cfg(feature = "embedded")]
 mod server;
 
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::{PoolConfig, SessionReset};
-use crate::embedded::EmbeddedPostgres;
 use crate::error::{Error, ErrorKind};
 use crate::pool::{Pool, PooledConnection};
 use crate::queue::*;
 use crate::session::{Param, ResultBlock, ResultFormat, TransactionOptions};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 fn pool(max_size: u32) -> Pool {
     pool_with(max_size, |config| config)

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, ErrorKind, Phase, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::{Observer, config, ms, pool, server, soon};
 

@@ -189,7 +189,7 @@ fn pool_of_default() -> Pool {
 
 #[test]
 fn a_session_that_the_server_ended_between_checkouts_is_not_checked_out_again_and_again() {
-    let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
+    let server = holdfast_testkit::embedded::EmbeddedPostgres::builder().start().unwrap();
     let pool = Pool::new(config(&server, "hammered").max_size(1)).unwrap();
     for round in 0..20 {
         let pid = pool.get().unwrap().backend_pid().unwrap() as i32;
@@ -260,7 +260,7 @@ fn what_goes_on_over_several_calls_and_was_leaked_is_ended_and_the_connection_ke
 
 #[test]
 fn on_a_frozen_server_what_was_leaked_costs_its_place_for_settle_timeout_and_its_caller_nothing() {
-    let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
+    let server = holdfast_testkit::embedded::EmbeddedPostgres::builder().start().unwrap();
     let config = config(&server, "frozen-leaker").max_size(3).settle_timeout(ms(400));
     let pool = Pool::new(config).unwrap();
     pool.batch_execute("create table leaked (n int)").unwrap();

@@ -32,7 +32,7 @@ fn one_caller_more_than_may_wait_is_told_at_once_and_costs_the_others_nothing() 
 
 #[test]
 fn who_waits_for_a_retry_keeps_its_place_however_long_the_queue_is() {
-    let port = holdfast::embedded::free_port().unwrap();
+    let port = holdfast_testkit::embedded::free_port().unwrap();
     let url = format!("postgresql://app@127.0.0.1:{port}/x?max_size=1&max_waiting=1&retry_base_delay=50ms");
     let pool = Pool::from_url(&url).unwrap();
     thread::scope(|scope| {

@@ -37,7 +37,7 @@ fn waiter_is_woken_when_a_broken_connection_comes_back() {
 
 #[test]
 fn waiter_is_woken_when_an_opening_fails() {
-    let server = holdfast::embedded::EmbeddedPostgres::builder().start().unwrap();
+    let server = holdfast_testkit::embedded::EmbeddedPostgres::builder().start().unwrap();
     let pool = Pool::new(config(&server, "failing").max_size(1).retry_max(0)).unwrap();
     server.freeze().unwrap();
     thread::scope(|scope| {
@@ -246,7 +246,7 @@ fn callers_in_a_hurry_warm_a_cold_pool_up() {
 
 #[test]
 fn a_caller_in_a_hurry_is_told_why_nothing_could_be_opened() {
-    let port = holdfast::embedded::free_port().unwrap();
+    let port = holdfast_testkit::embedded::free_port().unwrap();
     let pool = Pool::from_url(&format!("postgresql://app@127.0.0.1:{port}/x")).unwrap();
     let start = Instant::now();
     let error = pool.get_timeout(ms(60)).unwrap_err();

@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, LogLevel, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Observer, ms, soon};

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, Pool};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::activity;
 use crate::{Observer, config, ms, server, soon};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{Builder, EmbeddedPostgres, StopMode};
 use holdfast::{CloseReason, Error, LogLevel, Pool, PoolConfig, PooledConnection};
+use holdfast_testkit::embedded::{Builder, EmbeddedPostgres, StopMode};
 
 use crate::support::{own_server, wait_until};
 use crate::{Observer, ms, soon};

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, ErrorKind, LimitedBy, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::{fill, own_server};
 use crate::{Observer, config, member, ms, server, soon};

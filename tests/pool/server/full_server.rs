@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{CloseReason, ErrorKind, LimitedBy, Pool, PoolConfig};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::support::{fill, own_server, wait_until};
 use crate::{ms, soon};

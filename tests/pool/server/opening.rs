@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{EmbeddedPostgres, free_port};
 use holdfast::{ErrorKind, Phase, Pool, PoolConfig};
+use holdfast_testkit::embedded::{EmbeddedPostgres, free_port};
 
 use crate::support::proxy::Proxy;
 use crate::{config, ms, pool, server, soon};

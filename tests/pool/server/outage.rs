@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Instant;
 
 use holdfast::config::SslMode;
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::{Circuit, ErrorKind, Pool, PoolConfig};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 
 use crate::support::fake::{FakeServer, Refusal, Script};
 use crate::support::own_server;

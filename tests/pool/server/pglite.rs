@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use holdfast::embedded::free_port;
 use holdfast::{ErrorKind, Pool, PoolConfig};
+use holdfast_testkit::embedded::free_port;
 
 /// Where npm has put `@electric-sql/pglite-socket`: `scripts/matrix.sh` lays it out.
 fn package() -> Option<PathBuf> {

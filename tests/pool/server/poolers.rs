@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Instant;
 
-use holdfast::embedded::{EmbeddedPostgres, StopMode};
 use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
 use holdfast::{ErrorKind, LimitedBy, Phase, Pool, PoolConfig, Result};
+use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
 
 use crate::support::pgbouncer::PgBouncer;
 use crate::{ms, server};

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use holdfast::embedded::{Builder, EmbeddedPostgres, StopMode};
 use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
 use holdfast::{Error, ErrorKind, Pool, PoolConfig};
+use holdfast_testkit::embedded::{Builder, EmbeddedPostgres, StopMode};
 
 use crate::ms;
 use crate::support::{fill, own_server};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{EmbeddedPostgres, free_port};
+use holdfast_testkit::embedded::{EmbeddedPostgres, free_port};
 use parking_lot::{Condvar, Mutex};
 
 use door::Door;

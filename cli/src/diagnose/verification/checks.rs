@@ -52,7 +52,8 @@ pub(super) fn retry(subject: &Subject, evidence: &mut Evidence<'_>) -> Finding {
     const SLACK: Duration = Duration::from_millis(500);
     evidence
         .tell("nobody listens: three attempts, 100 ms and 200 ms apart, then an error that tells of each");
-    let port = holdfast::embedded::free_port().map_err(|e| Error::config(format!("no free port: {e}")))?;
+    let port =
+        holdfast_testkit::embedded::free_port().map_err(|e| Error::config(format!("no free port: {e}")))?;
     let nowhere = subject
         .config()?
         .host("127.0.0.1")

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use holdfast::{Error, embedded};
+use holdfast::Error;
+use holdfast_testkit::embedded;
 
 use super::report::Figure;
 use super::verify::Observer;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use holdfast::embedded::{self, EmbeddedPostgres};
 use holdfast::{Pool, PoolConfig, Result};
+use holdfast_testkit::embedded::{self, EmbeddedPostgres};
 
 /// The role and the database of a private server's checks: no superuser, since those get the slots kept for them.
 const ROLE: &str = "app";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use holdfast::Pool;
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use super::evidence::{Evidence, Finding};
 use super::report::{CheckReport, Report, Verdict};

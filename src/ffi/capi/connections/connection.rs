@@ -308,12 +308,12 @@ unsafe fn end(connection: *mut holdfast_connection, discard: bool) {
     }
 }
 
-#[cfg(all(test, feature = "embedded"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::Pool;
-    use crate::embedded::EmbeddedPostgres;
     use crate::pool::CloseReason;
+    use holdfast_testkit::embedded::EmbeddedPostgres;
 
     #[test]
     fn a_panic_while_a_connection_is_used_discards_it() {

@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{ErrorKind, Pool};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 
 use crate::diagnose::verification::checks::{at_once, short};
 use crate::diagnose::verification::evidence::{Evidence, Finding, timed};

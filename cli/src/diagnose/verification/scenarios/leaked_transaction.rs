@@ -1,6 +1,6 @@
 //! One caller forgets to end a transaction; the next one must not work inside it.
 
-use holdfast::embedded::EmbeddedPostgres;
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use postgres::NoTls;
 use r2d2_postgres::PostgresConnectionManager;
 

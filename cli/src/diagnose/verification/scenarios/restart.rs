@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{self, EmbeddedPostgres};
 use holdfast::{Error, Pool};
+use holdfast_testkit::embedded::{self, EmbeddedPostgres};
 
 use crate::diagnose::verification::checks::{at_once, short};
 use crate::diagnose::verification::evidence::{Evidence, Finding};

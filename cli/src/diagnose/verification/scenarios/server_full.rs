@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::EmbeddedPostgres;
 use holdfast::{Error, ErrorKind, SqlState};
+use holdfast_testkit::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
 
 use crate::diagnose::verification::checks::{at_once, short};

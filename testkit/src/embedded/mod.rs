@@ -1,7 +1,7 @@
 //! A private PostgreSQL from the binaries that are installed on this machine, for demonstrations and tests.
 //!
 //! ```
-//! use holdfast::embedded::EmbeddedPostgres;
+//! use holdfast_testkit::embedded::EmbeddedPostgres;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = EmbeddedPostgres::builder().max_connections(20).setting("log_statement", "all").start()?;

@@ -1,7 +1,5 @@
 //! Promises of the private server.
 
-#![cfg(feature = "embedded")]
-
 use std::env;
 use std::error::Error as StdError;
 use std::fs;
@@ -12,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use holdfast::embedded::{EmbeddedPostgres, Error, StopMode};
+use holdfast_testkit::embedded::{EmbeddedPostgres, Error, StopMode};
 use postgres::{Client, NoTls};
 
 type TestResult = Result<(), Box<dyn StdError>>;
