@@ -1,4 +1,4 @@
-//! Each tool of `support` does what its name says (for the proxy see `support_selftest_proxy.rs`). A test that relies on a
+//! Each tool of `support` does what its name says (for the proxy and the fake server see the tests of the test kit). A test that relies on a
 //! fault which was never made proves nothing.
 
 mod support;
@@ -17,7 +17,6 @@ use postgres_openssl::MakeTlsConnector;
 
 use support::activity::Observer;
 use support::certs::{CertFiles, Certs};
-use support::fake::{FakeServer, Refusal, Script};
 use support::leaks;
 use support::netns::Network;
 
@@ -37,66 +36,6 @@ fn assert_silent(mut client: &TcpStream) {
     let read = client.read(&mut [0; 16]);
     client.set_read_timeout(Some(LIMIT)).unwrap();
     assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
-}
-
-// ---- fake servers ----
-
-fn refusal(url: &str) -> (String, String) {
-    let error = Client::connect(url, NoTls).err().expect("nobody gets in");
-    let answer = error.as_db_error().unwrap_or_else(|| panic!("no answer of a server: {error}"));
-    (answer.code().code().to_owned(), answer.message().to_owned())
-}
-
-#[test]
-fn a_fake_server_refuses_in_the_words_it_was_given() {
-    for (said, sqlstate, message) in [
-        (Refusal::too_many_clients(), "53300", "sorry, too many clients already"),
-        (Refusal::starting_up(), "57P03", "the database system is starting up"),
-        (Refusal::pgbouncer_full(), "08P01", "no more connections allowed (max_client_conn)"),
-    ] {
-        let server = FakeServer::start(Script::SayOnce(said));
-        // `prefer` asks for TLS first, as most clients do.
-        let url = server.url() + "?sslmode=prefer&application_name=guest";
-        assert_eq!(refusal(&url), (sqlstate.to_owned(), message.to_owned()));
-        assert_eq!(server.accepted(), 1);
-        assert_eq!(server.startups()[0]["application_name"], "guest");
-    }
-}
-
-#[test]
-fn silent_servers_are_silent_at_the_word_their_script_names() {
-    let ssl_request = [0, 0, 0, 8, 4, 210, 22, 47];
-    let startup = b"\0\0\0\x13\0\x03\0\0user\0guest\0\0";
-    let scripts: [(Script, &[u8], &str); 4] = [
-        (Script::SilentAfterAccept, &ssl_request, ""),
-        (Script::SilentInTls, &ssl_request, "S"),
-        (Script::SilentInAuthentication, &ssl_request, "N"),
-        (Script::StuffBehindTlsAnswer(b"more".to_vec()), &ssl_request, "Smore"),
-    ];
-    for (script, said, answer) in scripts {
-        let server = FakeServer::start(script);
-        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-        client.write_all(said).unwrap();
-        assert_eq!(hear(&client, answer.len()), answer);
-        assert_silent(&client);
-        client.write_all(startup).unwrap();
-        assert_silent(&client);
-        drop(server);
-        // An end or a reset, but not silence: the server is gone.
-        let gone = client.read(&mut [0; 16]);
-        assert!(
-            matches!(&gone, Ok(0)) || gone.as_ref().is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
-        );
-    }
-}
-
-#[test]
-fn a_server_of_something_else_says_its_own_and_hangs_up() {
-    let server = FakeServer::start(Script::SayBytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
-    let error = Client::connect(&server.url(), NoTls).err().unwrap();
-    assert!(error.as_db_error().is_none(), "{error}");
-    let server = FakeServer::start(Script::HangUp);
-    assert!(Client::connect(&server.url(), NoTls).err().unwrap().is_closed());
 }
 
 // ---- certificates ----

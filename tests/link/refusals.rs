@@ -6,7 +6,7 @@ use crate::refused;
 use crate::support::fake::{FakeServer, Refusal, Script};
 
 fn kind_of(refusal: Refusal) -> (ErrorKind, bool) {
-    let fake = FakeServer::start(Script::SayOnce(refusal));
+    let fake = FakeServer::start(Script::SayAtStartUp(refusal));
     let error = refused(&format!("postgresql://app@127.0.0.1:{}/orders?sslmode=disable", fake.port()));
     assert_eq!(error.phase(), Some(Phase::Auth), "{error}");
     (error.kind(), error.is_retryable())

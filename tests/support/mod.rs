@@ -4,8 +4,7 @@
 //!
 //! - [`server`], [`own_server`]: a real PostgreSQL, shared by the tests of one file or a test's own (freeze it, restart it,
 //!   fill it up: see `holdfast_testkit::embedded`);
-//! - [`proxy`]: a network between client and server that goes deaf, cuts, refuses, delays;
-//! - [`fake`]: servers that break the conversation on purpose, at a chosen word;
+//! - [`proxy`], [`fake`]: networks and servers that fail on purpose, from the test kit;
 //! - [`netns`]: a network of its own in which packets really vanish;
 //! - [`own_process`]: a process of the test's own;
 //! - [`pgbouncer`]: a real pooler in between;
@@ -18,20 +17,21 @@
 
 pub mod activity;
 pub mod certs;
-pub mod fake;
 pub mod leaks;
 pub mod netns;
 pub mod own_process;
 pub mod pgbouncer;
-pub mod proxy;
+
+/// Used by some test programs only.
+#[allow(unused_imports)]
+pub use holdfast_testkit::{fake_server as fake, proxy};
 
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use holdfast_testkit::embedded::{Builder, EmbeddedPostgres};
-use postgres::error::SqlState;
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 /// The server that all tests of this test program share, for those that neither fill nor disturb it. Statics are never
 /// dropped: the server's watcher stops and removes it when the program ends.
@@ -77,15 +77,7 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
     begun.elapsed()
 }
 
-/// Connects again and again until the server at `url` says 53300, and returns what it gave: everybody else is turned away
-/// for as long as that is held. A superuser's URL takes the reserved connections as well.
+/// Takes all slots that are left at `url`, until what this returns is dropped; see `holdfast_testkit::full_server`.
 pub fn fill(url: &str) -> Vec<Client> {
-    let mut held = Vec::new();
-    loop {
-        match Client::connect(url, NoTls) {
-            Ok(client) => held.push(client),
-            Err(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => return held,
-            Err(error) => panic!("the server is not full after {} connections, but: {error}", held.len()),
-        }
-    }
+    holdfast_testkit::full_server::fill(url).expect("the server says that it is full")
 }

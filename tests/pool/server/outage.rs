@@ -200,7 +200,7 @@ fn min_idle_is_filled_when_the_server_is_back_and_dials_nobody_meanwhile() {
 #[test]
 fn a_pool_that_cannot_get_in_keeps_no_other_from_what_it_can_reach() {
     // Behind this pooler one database is away, and the other is not.
-    let pooler = FakeServer::start(Script::SayOnce(Refusal::starting_up()));
+    let pooler = FakeServer::start(Script::SayAtStartUp(Refusal::starting_up()));
     let away = Pool::from_url(&pooler.url()).unwrap();
     away.get_with(0, None).unwrap_err();
     assert_eq!(away.stats().circuit, Circuit::Probing);

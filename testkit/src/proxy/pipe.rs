@@ -64,22 +64,30 @@ fn converse(
 ) -> Result<(), Reset> {
     // A connection that is never heard does not reach the server either.
     while !may_pass(&shared.state.lock(), id, silent)? {
+        if id < shared.state.lock().half_open_before {
+            client.set_nonblocking(true).map_err(|_| Reset)?;
+            return lose_server(shared, id, client, server, woken);
+        }
         sleep(&mut [PollFd::new(woken, PollFlags::IN)], None, woken);
     }
-    let server = server.insert(TcpStream::connect(&shared.upstream).map_err(|_| Reset)?);
-    for socket in [client, server] {
+    *server = Some(TcpStream::connect(&shared.upstream).map_err(|_| Reset)?);
+    for socket in [Some(client), server.as_ref()].into_iter().flatten() {
         socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true)).map_err(|_| Reset)?;
     }
     let [mut to_server, mut to_client] = [Flow::new(Way::ToServer), Flow::new(Way::ToClient)];
     loop {
         let mut state = shared.state.lock();
         let passes = may_pass(&state, id, silent)?;
+        let Some(upstream) = server.as_ref().filter(|_| id >= state.half_open_before) else {
+            drop(state);
+            return lose_server(shared, id, client, server, woken);
+        };
         if id < state.close_before && !to_client.sink_ended {
             to_client.end_sink(client);
         }
         if passes {
-            to_server.advance(&mut state, client, server)?;
-            to_client.advance(&mut state, server, client)?;
+            to_server.advance(&mut state, client, upstream)?;
+            to_client.advance(&mut state, upstream, client)?;
         }
         drop(state);
         if to_server.is_over() && to_client.is_over() {
@@ -89,10 +97,42 @@ fn converse(
         let mut due = None;
         if passes {
             events.extend(interest(client, &to_server, &to_client));
-            events.extend(interest(server, &to_client, &to_server));
+            events.extend(interest(upstream, &to_client, &to_server));
             due = [&to_server, &to_client].into_iter().filter_map(Flow::next_due).min();
         }
         sleep(&mut events, due, woken);
+    }
+}
+
+/// Resets the server's side and swallows what the client sends, until it leaves or is cut.
+fn lose_server(
+    shared: &Shared,
+    id: u64,
+    mut client: &TcpStream,
+    server: &mut Option<TcpStream>,
+    woken: &UnixStream,
+) -> Result<(), Reset> {
+    if let Some(server) = server.take() {
+        let _ = SockRef::from(&server).set_linger(Some(Duration::ZERO));
+    }
+    if let Some(connection) = shared.state.lock().connections.get_mut(&id) {
+        connection.is_half_open = true;
+    }
+    shared.changed.notify_all();
+    let mut chunk = [0; CHUNK];
+    loop {
+        if id < shared.state.lock().cut_before {
+            return Err(Reset);
+        }
+        match client.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut events = [PollFd::new(client, PollFlags::IN), PollFd::new(woken, PollFlags::IN)];
+                sleep(&mut events, None, woken);
+            }
+            Err(_) => return Err(Reset),
+        }
     }
 }
 

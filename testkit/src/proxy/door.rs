@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
 
-use super::{Shared, pipe, waker};
+use super::{Connection, Shared, pipe, waker};
 
 /// The proxy's treatment of new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,16 +100,16 @@ fn let_in(shared: &Arc<Shared>, listener: &TcpListener) {
         }
         let id = state.next_id;
         let silent = state.silent_to_newcomers;
-        let (waker, woken) = waker();
         state.next_id += 1;
         state.accepted += 1;
-        state.connections.insert(id, waker);
+        // What a machine without descriptors or threads cannot serve is hung up on.
+        let Ok((waker, woken)) = waker() else { continue };
+        state.connections.insert(id, Connection { waker, is_half_open: false });
         drop(state);
-        let shared = Arc::clone(shared);
-        let name = format!("proxy {id}");
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || pipe::forward(&shared, id, silent, client, &woken))
-            .unwrap();
+        let for_pipe = Arc::clone(shared);
+        let thread = thread::Builder::new().name(format!("proxy {id}"));
+        if thread.spawn(move || pipe::forward(&for_pipe, id, silent, client, &woken)).is_err() {
+            shared.state.lock().connections.remove(&id);
+        }
     }
 }

@@ -1,16 +1,13 @@
-//! The proxy of `support` does to connections what its controls say, and no more than that.
-
-mod support;
+//! The proxy does to connections what its controls say, and no more than that.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use holdfast_testkit::embedded::{EmbeddedPostgres, free_port};
+use holdfast_testkit::proxy::{Proxy, Then};
 use postgres::{Client, NoTls};
-
-use support::activity::Observer;
-use support::proxy::{Proxy, Then};
 
 /// Long enough for a byte to pass on a loaded machine, short enough to wait for nothing.
 const A_MOMENT: Duration = Duration::from_millis(150);
@@ -61,6 +58,20 @@ fn assert_silent(mut client: &TcpStream) {
     assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
+fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How many clients the server has beside the observer.
+fn sessions(observer: &mut Client) -> i64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    observer.query_one(sql, &[]).unwrap().get(0)
+}
+
 #[test]
 fn a_proxy_passes_everything_on_and_counts_it() {
     let proxy = Proxy::start(parrot());
@@ -72,7 +83,8 @@ fn a_proxy_passes_everything_on_and_counts_it() {
 
 #[test]
 fn a_large_result_passes_the_proxy_unharmed() {
-    let proxy = Proxy::before(support::server());
+    let server = EmbeddedPostgres::start().unwrap();
+    let proxy = Proxy::before(&server);
     let mut client = Client::connect(&proxy.url(), NoTls).unwrap();
     let rows = client.query("SELECT repeat('x', 1000) || i FROM generate_series(1, 5000) AS i", &[]).unwrap();
     assert!(rows.iter().enumerate().all(|(i, row)| row.get::<_, &str>(0).ends_with(&format!("x{}", i + 1))));
@@ -144,7 +156,7 @@ fn connections_are_reset_even_when_the_proxy_is_deaf() {
     let proxy = Proxy::start(parrot());
     proxy.go_deaf();
     let mut client = visit(&proxy);
-    support::wait_until("accepted", LIMIT, || proxy.open() == 1);
+    wait_until("accepted", LIMIT, || proxy.open() == 1);
     proxy.cut_all();
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
@@ -157,21 +169,42 @@ fn a_half_closed_client_reads_an_end_and_can_still_write() {
     proxy.half_close();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     client.write_all(b"bc").unwrap();
-    support::wait_until("what is said arrives", LIMIT, || proxy.bytes_from_client() == 3);
+    wait_until("what is said arrives", LIMIT, || proxy.bytes_from_client() == 3);
+}
+
+#[test]
+fn half_open_connections_are_lost_to_the_server_and_their_clients_are_not_told() {
+    let server = EmbeddedPostgres::start().unwrap();
+    let proxy = Proxy::before(&server);
+    let mut observer = server.connect().unwrap();
+    let mut client = Client::connect(&proxy.url(), NoTls).unwrap();
+    proxy.go_deaf();
+    let unheard = visit(&proxy);
+    wait_until("it is accepted", LIMIT, || proxy.open() == 2);
+    assert_eq!(proxy.half_open(), 2);
+    wait_until("the server has lost it", LIMIT, || sessions(&mut observer) == 0);
+    proxy.hear_again();
+    (&unheard).write_all(b"anybody?").unwrap();
+    assert_silent(&unheard);
+    assert!(!client.is_closed(), "it does not know");
+    // New ones are welcome, and what is half-open can still be cut.
+    Client::connect(&proxy.url(), NoTls).unwrap().batch_execute("SELECT 1").unwrap();
+    assert!(proxy.cut_all() >= 2);
+    assert!(client.batch_execute("SELECT 1").is_err());
 }
 
 #[test]
 fn an_end_from_either_side_reaches_the_other() {
-    let server = support::own_server(|server| server);
+    let server = EmbeddedPostgres::start().unwrap();
     let proxy = Proxy::before(&server);
     let mut stays = Client::connect(&proxy.url(), NoTls).unwrap();
     drop(Client::connect(&proxy.url(), NoTls).unwrap());
-    let mut observer = Observer::of(&server);
-    support::wait_until("the session that left is gone", LIMIT, || observer.count_all() == 1);
-    support::wait_until("the proxy has forgotten it", LIMIT, || proxy.open() == 1);
+    let mut observer = server.connect().unwrap();
+    wait_until("the session that left is gone", LIMIT, || sessions(&mut observer) == 1);
+    wait_until("the proxy has forgotten it", LIMIT, || proxy.open() == 1);
     let pid: i32 = stays.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
-    observer.terminate(pid);
-    support::wait_until("the client notices its end", LIMIT, || stays.simple_query("").is_err());
+    server.terminate_backend(pid).unwrap();
+    wait_until("the client notices its end", LIMIT, || stays.simple_query("").is_err());
 }
 
 #[test]
@@ -217,6 +250,6 @@ fn a_proxy_that_stops_accepting_leaves_newcomers_without_an_answer() {
 
 #[test]
 fn with_nobody_behind_the_proxy_a_connection_is_reset() {
-    let proxy = Proxy::start(format!("127.0.0.1:{}", holdfast_testkit::embedded::free_port().unwrap()));
+    let proxy = Proxy::start(format!("127.0.0.1:{}", free_port().unwrap()));
     assert_eq!(visit(&proxy).read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

@@ -1,21 +1,42 @@
-//! A TCP proxy that stands for the network between client and server, and for what happens to networks.
+//! A TCP proxy that stands for the network between client and server, and for what happens to networks: it goes deaf, slow or
+//! half-open, cuts, refuses, or leaves newcomers without an answer.
 //!
-//! Every control returns when it is in force: after `go_deaf` not one more byte passes.
+//! Every control returns when it is in force: after [`go_deaf`](Proxy::go_deaf) not one more byte passes. The proxy looks at no byte,
+//! so encryption passes it as well.
+//!
+//! ```
+//! use holdfast_testkit::embedded::EmbeddedPostgres;
+//! use holdfast_testkit::proxy::{Proxy, Then};
+//! use postgres::{Client, NoTls};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = EmbeddedPostgres::start()?;
+//! let proxy = Proxy::before(&server);
+//! let mut client = Client::connect(&proxy.url(), NoTls)?;
+//! client.batch_execute("SELECT 1")?;
+//!
+//! proxy.after_bytes_from_server(10, Then::Cut); // in the middle of the next answer
+//! assert!(client.batch_execute("SELECT 1").is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod door;
 mod pipe;
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast_testkit::embedded::{EmbeddedPostgres, free_port};
 use parking_lot::{Condvar, Mutex};
 
+use crate::embedded::EmbeddedPostgres;
+use crate::listen::listen;
 use door::Door;
 
 /// Any control is in force within microseconds; a test that waits longer has met a bug of the proxy.
@@ -33,7 +54,9 @@ pub struct Proxy {
 /// The action after the last byte that may pass; see [`Proxy::after_bytes_from_server`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
+    /// Nothing passes any more, as after [`Proxy::go_deaf`].
     GoDeaf,
+    /// The connection is reset.
     Cut,
 }
 
@@ -54,6 +77,8 @@ struct State {
     budget: Option<(usize, Then)>,
     /// Connections with a smaller number are to be cut.
     cut_before: u64,
+    /// Servers of connections with a smaller number are to lose them, without a word to the client.
+    half_open_before: u64,
     /// Clients of connections with a smaller number are to read an end.
     close_before: u64,
     door: Door,
@@ -63,31 +88,53 @@ struct State {
     /// Local ports of connections which the proxy made to itself to fill its own backlog.
     fillers: Vec<u16>,
     next_id: u64,
-    /// The open connections, with what wakes each one's thread.
-    connections: HashMap<u64, UnixStream>,
+    connections: HashMap<u64, Connection>,
     accepted: usize,
     bytes_from_client: usize,
     bytes_from_server: usize,
 }
 
+/// An open connection, as the controls see it.
+struct Connection {
+    /// Wakes its thread.
+    waker: UnixStream,
+    /// Its server has lost it.
+    is_half_open: bool,
+}
+
 impl Proxy {
-    /// A proxy in front of `server`.
+    /// Starts a proxy in front of a private server, whose password its URLs carry.
+    ///
+    /// # Panics
+    /// When this machine has no port or thread left.
     pub fn before(server: &EmbeddedPostgres) -> Self {
         let mut proxy = Self::start(format!("{}:{}", server.host(), server.port()));
         proxy.password = format!(":{}", server.password());
         proxy
     }
 
-    /// A proxy in front of `upstream` (`host:port`). Nobody needs to listen there yet.
+    /// Starts a proxy in front of `upstream` (`host:port`), on a free port. Nobody needs to listen there yet.
+    ///
+    /// # Panics
+    /// When this machine has no port or thread left.
     pub fn start(upstream: impl Into<String>) -> Self {
-        let (port, listener) = listen_anywhere();
-        let (door_waker, woken) = waker();
+        Self::start_on(None, upstream).expect("a proxy starts")
+    }
+
+    /// Starts a proxy on a port of 127.0.0.1, or a free one, in front of `upstream` (`host:port`).
+    ///
+    /// # Errors
+    /// When the port is taken, or this machine has no port, descriptor or thread left.
+    pub fn start_on(port: Option<u16>, upstream: impl Into<String>) -> io::Result<Self> {
+        let (port, listener) = listen(port)?;
+        let (door_waker, woken) = waker()?;
         let state = State {
             deaf: false,
             silent_to_newcomers: false,
             latency: Duration::ZERO,
             budget: None,
             cut_before: 0,
+            half_open_before: 0,
             close_before: 0,
             door: Door::Open,
             door_is: None,
@@ -103,26 +150,26 @@ impl Proxy {
             Arc::new(Shared { upstream: upstream.into(), state: Mutex::new(state), changed: Condvar::new() });
         let for_door = Arc::clone(&shared);
         let door = thread::Builder::new().name("proxy door".to_owned());
-        let door = door.spawn(move || door::keep(&for_door, port, listener, &woken)).unwrap();
-        Self { port, password: String::new(), shared, door: Some(door) }
+        let door = door.spawn(move || door::keep(&for_door, port, listener, &woken))?;
+        Ok(Self { port, password: String::new(), shared, door: Some(door) })
     }
 
-    /// The port at which clients find it.
+    /// Returns the port at which clients find it.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The address at which clients find it.
+    /// Returns the address at which clients find it.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// A URL for `postgres` through the proxy.
+    /// Returns a URL for `postgres` through the proxy.
     pub fn url(&self) -> String {
         self.url_for("postgres", "postgres")
     }
 
-    /// A URL for another user without a password of its own, and another database, through the proxy.
+    /// Returns a URL for another user without a password of its own, and another database, through the proxy.
     pub fn url_for(&self, user: &str, database: &str) -> String {
         format!("postgresql://{user}{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
@@ -151,7 +198,7 @@ impl Proxy {
         self.change(|state| state.budget = Some((count, then)));
     }
 
-    /// Every chunk of bytes takes this long, each way. What is on its way already keeps its time.
+    /// Slows the network down: every chunk of bytes takes this long, each way. What is on its way already keeps its time.
     pub fn latency(&self, delay: Duration) {
         self.change(|state| state.latency = delay);
     }
@@ -171,6 +218,23 @@ impl Proxy {
             left == 0
         });
         cut
+    }
+
+    /// Has the server lose all connections (RST) and tells no client: these are half-open, as after a crash of the server's machine
+    /// or a router that forgot them. What clients send is taken and lost, until they leave or are [cut](Self::cut_all). Returns how
+    /// many those are. New ones are welcome.
+    pub fn half_open(&self) -> usize {
+        let newest = self.change(|state| {
+            state.half_open_before = state.next_id;
+            state.next_id
+        });
+        let mut count = 0;
+        self.wait_for("servers have lost the connections", |state| {
+            let old = || state.connections.iter().filter(|(id, _)| **id < newest);
+            count = count.max(old().count());
+            old().all(|(_, connection)| connection.is_half_open)
+        });
+        count
     }
 
     /// Tells every client that the server sends no more (FIN). What the clients send still reaches the server.
@@ -201,22 +265,22 @@ impl Proxy {
 
     // ---- counts ----
 
-    /// Connections accepted since the start.
+    /// Returns the number of connections accepted since the start.
     pub fn accepted(&self) -> usize {
         self.shared.state.lock().accepted
     }
 
-    /// Connections that are open now.
+    /// Returns the number of connections that are open now.
     pub fn open(&self) -> usize {
         self.shared.state.lock().connections.len()
     }
 
-    /// Bytes passed on from clients.
+    /// Returns the number of bytes passed on from clients.
     pub fn bytes_from_client(&self) -> usize {
         self.shared.state.lock().bytes_from_client
     }
 
-    /// Bytes passed on from the server.
+    /// Returns the number of bytes passed on from the server.
     pub fn bytes_from_server(&self) -> usize {
         self.shared.state.lock().bytes_from_server
     }
@@ -224,7 +288,7 @@ impl Proxy {
     fn change<T>(&self, apply: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.shared.state.lock();
         let result = apply(&mut state);
-        state.connections.values().for_each(wake);
+        state.connections.values().for_each(|connection| wake(&connection.waker));
         result
     }
 
@@ -246,6 +310,15 @@ impl Proxy {
     }
 }
 
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("port", &self.port)
+            .field("upstream", &self.shared.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.change(|state| {
@@ -263,23 +336,12 @@ impl Drop for Proxy {
     }
 }
 
-/// A listener on a port that no outgoing connection will ever be given while the proxy refuses; see [`free_port`].
-pub(super) fn listen_anywhere() -> (u16, TcpListener) {
-    loop {
-        let port = free_port().unwrap();
-        // Somebody else may have been faster.
-        if let Ok(listener) = TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)) {
-            return (port, listener);
-        }
-    }
-}
-
 /// A pair: writing to the first ends a `poll` on the second.
-fn waker() -> (UnixStream, UnixStream) {
-    let (waker, woken) = UnixStream::pair().unwrap();
-    waker.set_nonblocking(true).unwrap();
-    woken.set_nonblocking(true).unwrap();
-    (waker, woken)
+fn waker() -> io::Result<(UnixStream, UnixStream)> {
+    let (waker, woken) = UnixStream::pair()?;
+    waker.set_nonblocking(true)?;
+    woken.set_nonblocking(true)?;
+    Ok((waker, woken))
 }
 
 fn wake(mut waker: &UnixStream) {
