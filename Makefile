@@ -80,6 +80,7 @@ rust-tests:
 node: ## Build the Node package and run its tests (part of `make test`)
 	@$(MAKE) --no-print-directory lib LIB_PROFILE=dev LIB_FEATURES=--all-features
 	cd bindings/node && HOLDFAST_LIB_DIR='$(abspath $(TARGET))/c' npm ci --no-audit --no-fund
+	$(if $(wildcard $(TARGET)/debug/holdfast-testkit),,$(CARGO) build --quiet --package pg-holdfast-testkit --bin holdfast-testkit)
 	cd examples/node && npm install --ignore-scripts --no-package-lock --no-audit --no-fund
 	cd bindings/node && npm test
 

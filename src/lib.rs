@@ -43,6 +43,11 @@
 //! - [`connect`] opens sessions without a pool, for programs that examine servers.
 //! - [`Stats`] shows how the pool stands and what it has done; [`CloseReport`] what closing it took.
 //!
+//! # Tests
+//!
+//! [`Pool::echo`] is a pool that needs no server. Servers and networks that fail on purpose are in the package
+//! `pg-holdfast-testkit`.
+//!
 //! # Features
 //!
 //! - `with-chrono-0_4`, `with-uuid-1`, `with-serde_json-1`, `with-time-0_3` and so on: conversions of other crates' types, as the
@@ -115,4 +120,5 @@ pub use testing::fuzzing;
 #[doc = include_str!("../docs/configuration.md")]
 #[doc = include_str!("../docs/operating.md")]
 #[doc = include_str!("../docs/security.md")]
+#[doc = include_str!("../docs/test-kit.md")]
 mod readme {}

@@ -1,10 +1,10 @@
-//! Each tool of `support` does what its name says (for the proxy and the fake server see the tests of the test kit). A test that relies on a
-//! fault which was never made proves nothing.
+//! Each tool of `support` does what its name says (for the proxy and the fake server see the tests of the test kit). A test that
+//! relies on a fault which was never made proves nothing.
 
 mod support;
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -23,20 +23,6 @@ use support::netns::Network;
 /// Long enough for a byte to pass on a loaded machine, short enough to wait for nothing.
 const A_MOMENT: Duration = Duration::from_millis(150);
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn hear(mut client: &TcpStream, count: usize) -> String {
-    let mut answer = vec![0; count];
-    client.read_exact(&mut answer).unwrap();
-    String::from_utf8(answer).unwrap()
-}
-
-/// Nothing comes, not even an end.
-fn assert_silent(mut client: &TcpStream) {
-    client.set_read_timeout(Some(A_MOMENT)).unwrap();
-    let read = client.read(&mut [0; 16]);
-    client.set_read_timeout(Some(LIMIT)).unwrap();
-    assert_eq!(read.unwrap_err().kind(), ErrorKind::WouldBlock);
-}
 
 // ---- certificates ----
 
@@ -141,7 +127,8 @@ fn a_filled_server_has_no_connection_left_but_the_observer_s() {
     let mut observer = Observer::of(&server);
     let url = server.url_for("app", "postgres");
     let held = support::fill(&url);
-    assert_eq!(refusal(&url).0, "53300");
+    let refused = Client::connect(&url, NoTls).err().expect("it is full");
+    assert_eq!(refused.code().map(|code| code.code()), Some("53300"), "{refused}");
     assert_eq!(observer.count_all(), i64::try_from(held.len()).unwrap());
     drop(held);
     support::wait_until("there is room again", LIMIT, || Client::connect(&url, NoTls).is_ok());

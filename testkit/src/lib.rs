@@ -2,7 +2,7 @@
 //!
 //! | module | stands for |
 //! |---|---|
-//! | [`embedded`] | a private server from the PostgreSQL that is installed: freeze it, restart it, crash it, end its sessions, give it a standby |
+//! | [`embedded`] | a private server from the installed PostgreSQL: freeze, restart, crash, end sessions, add a standby |
 //! | [`full_server`] | the same with all of its slots taken (53300), until the test frees some |
 //! | [`proxy`] | a network that goes deaf, slow or half-open, cuts after so many bytes, refuses, or does not answer |
 //! | [`fake_server`] | a server that reports any SQLSTATE at a chosen point: 53300, 57P03, 25006 and others |
@@ -18,8 +18,8 @@
 //! # }
 //! ```
 //!
-//! It needs nothing of the library `pg-holdfast`, and serves programs with any pool or driver. The pool that needs no server at all is
-//! `holdfast::Pool::echo`, in the library. For tests in other languages there is the program `holdfast-testkit`
+//! It needs nothing of the library `pg-holdfast`, and serves programs with any pool or driver. The pool that needs no server at all
+//! is `holdfast::Pool::echo`, in the library. For tests in other languages there is the program `holdfast-testkit`
 //! (`cargo install pg-holdfast-testkit`), which prints the URL and takes orders on its standard input.
 
 #![forbid(unsafe_code)]

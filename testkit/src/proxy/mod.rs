@@ -1,8 +1,8 @@
 //! A TCP proxy that stands for the network between client and server, and for what happens to networks: it goes deaf, slow or
 //! half-open, cuts, refuses, or leaves newcomers without an answer.
 //!
-//! Every control returns when it is in force: after [`go_deaf`](Proxy::go_deaf) not one more byte passes. The proxy looks at no byte,
-//! so encryption passes it as well.
+//! Every control returns when it is in force: after [`go_deaf`](Proxy::go_deaf) not one more byte passes. The proxy looks at no
+//! byte, so encryption passes it as well.
 //!
 //! ```
 //! use holdfast_testkit::embedded::EmbeddedPostgres;
