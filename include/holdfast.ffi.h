@@ -563,6 +563,9 @@ typedef struct holdfast_completion {
     holdfast_chunk *chunk;
     holdfast_statement *statement;
     uint64_t rows;
+    uint64_t index;
+    int32_t more;
+    uint32_t reserved;
 } holdfast_completion;
 typedef struct holdfast_queue_options {
     uint32_t struct_size;
@@ -587,6 +590,8 @@ typedef struct holdfast_submit_options {
     int32_t pack;
     int32_t idempotent;
     int32_t deadline_covers_wait;
+    int32_t in_parts;
+    uint32_t reserved;
 } holdfast_submit_options;
 holdfast_status holdfast_submit_query(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_execute(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_statement *statement, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);

@@ -2534,7 +2534,8 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 
 /* ==== Completions =========================================================================================
  *
- * A completion says what became of one request. Which handles it has depends on the request; the others are NULL.
+ * A completion says what became of one request, or of a part of it. Which handles it has depends on the request; the others
+ * are NULL.
  */
 
 /** As holdfast_completion.kind: which function the request was submitted with. */
@@ -2653,6 +2654,12 @@ typedef struct holdfast_completion {
     holdfast_statement *statement;
     /** The number of rows that a COPY has copied, at its end; else 0. */
     uint64_t rows;
+    /** With more=1 the number of the statement of a pipeline that this is the outcome of, from 0; else 0. */
+    uint64_t index;
+    /** 1 if further completions of the same request follow, as of a pipeline in parts; else 0. */
+    int32_t more;
+    /** Always 0. */
+    uint32_t reserved;
 } holdfast_completion;
 
 /* ==== Queues of completions ===============================================================================
@@ -2742,8 +2749,12 @@ HOLDFAST_API
 bool holdfast_queue_wait(const holdfast_queue *queue,
                          uint64_t timeout_ms);
 
-/** The number of requests accepted and not yet drained; 0 for NULL. Any thread; does not block. */
-HOLDFAST_API size_t holdfast_queue_pending(const holdfast_queue *queue);
+/**
+ * The number of requests accepted and not yet drained, where one in parts counts as often as it may have completions; 0 for
+ * NULL. Any thread; does not block.
+ */
+HOLDFAST_API
+size_t holdfast_queue_pending(const holdfast_queue *queue);
 
 /**
  * Cancels the request of this number. One that still waits ends with HOLDFAST_STATUS_CANCELED at once; one that waits
@@ -2766,9 +2777,10 @@ void holdfast_queue_free(holdfast_queue *queue);
 /* ==== Submitting ==========================================================================================
  *
  * All of these return at once, never wait, and copy what they are given. If they succeed, exactly one completion with the
- * tag will be in the queue; if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if the queue has as many requests as it takes,
- * HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL, that means the defaults. The number of the
- * request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
+ * tag will be in the queue (and others before it of a pipeline in parts); if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if
+ * the queue has as many requests as it takes, HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL,
+ * that means the defaults. The number of the request, which holdfast_request_cancel takes, is put into *request if request
+ * is not NULL.
  */
 
 /** The options of a request. Set struct_size and all else to zero for the defaults. */
@@ -2805,6 +2817,13 @@ typedef struct holdfast_submit_options {
      * for which it is the limit if timeout_ms is none or longer, and the statement with what is left; else 0.
      */
     int32_t deadline_covers_wait;
+    /**
+     * 1 to have the outcome of each statement of a pipeline in a completion of its own as it comes, before the last completion of
+     * the request; else 0. See holdfast_submit_pipeline.
+     */
+    int32_t in_parts;
+    /** Always 0. */
+    uint32_t reserved;
 } holdfast_submit_options;
 
 /** Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread. */
@@ -2852,6 +2871,14 @@ holdfast_status holdfast_submit_script(const holdfast_pool *pool,
 /**
  * Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
  * completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
+ *
+ * With in_parts=1 of the options the outcomes come one by one instead, in order, each in a completion with more=1, the number of
+ * its statement as index, and result, or error and status: with HOLDFAST_PIPELINE_SEPARATE as soon as the server's reply has
+ * come, with HOLDFAST_PIPELINE_TOGETHER when the transaction was committed or has failed, since nothing is certain before. A
+ * last completion with more=0 ends the request; its status is what holdfast_connection_pipeline returns. If that is a failure,
+ * of a lost connection for example, what came before it stands, and what became of the other statements is unknown. A request
+ * in parts takes as much of the queue's capacity as it may have completions: one more than statements.
+ * HOLDFAST_STATUS_QUEUE_FULL if there is no room for them.
  */
 HOLDFAST_API
 holdfast_status holdfast_submit_pipeline(const holdfast_pool *pool,
@@ -2947,7 +2974,7 @@ holdfast_status holdfast_submit_connection_script(holdfast_connection *connectio
 
 /**
  * Submits count statements to be sent at once on a connection in hand, as holdfast_connection_pipeline does it;
- * completion.outcomes.
+ * completion.outcomes; or in parts, as holdfast_submit_pipeline says.
  */
 HOLDFAST_API
 holdfast_status holdfast_submit_connection_pipeline(holdfast_connection *connection,

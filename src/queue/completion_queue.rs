@@ -1,7 +1,7 @@
 //! The queue that a program holds: its requests in progress, and the completions that wait to be drained.
 //!
 //! What must hold, under the lock:
-//! - `accepted` counts every request from its acceptance until its completion is drained; `accepted <= capacity`;
+//! - `accepted` counts the completions of every request from its acceptance until they are drained; `accepted <= capacity`;
 //! - while completions wait, `signalled` is set, or a worker has deferred setting it for a moment. The thread that sets it
 //!   raises the descriptor, wakes the sleepers and runs the callback after releasing the lock: once each time the queue
 //!   stops being empty.
@@ -33,6 +33,8 @@ pub(crate) struct Completion {
     pub(crate) queued: Duration,
     /// From then until it was answered.
     pub(crate) running: Duration,
+    /// The number of an answer before the last one; `None` for the last.
+    pub(crate) part: Option<usize>,
 }
 
 /// The slot of a request in progress. The generation keeps an old number from finding a later request.
@@ -125,30 +127,49 @@ impl Queue {
         })
     }
 
-    /// Accepts a request, if there is room for it.
-    pub(super) fn accept(&self, make: impl FnOnce(u64) -> Arc<Request>) -> Option<Arc<Request>> {
+    /// Accepts a request, if there is room for that many completions.
+    pub(super) fn accept(
+        &self,
+        completions: usize,
+        make: impl FnOnce(u64) -> Arc<Request>,
+    ) -> Option<Arc<Request>> {
         let mut state = self.state.lock();
-        if state.accepted >= self.capacity || state.closed {
+        if completions > self.capacity.saturating_sub(state.accepted) || state.closed {
             return None;
         }
-        state.accepted += 1;
+        state.accepted += completions;
         Some(state.insert(make))
     }
 
     /// Undoes the acceptance of a request that could not be handed to the executor.
-    pub(super) fn unaccept(&self, number: u64) {
+    pub(super) fn unaccept(&self, number: u64, completions: usize) {
         let mut state = self.state.lock();
         let request = state.remove(number);
-        state.accepted -= usize::from(request.is_some());
+        if request.is_some() {
+            state.accepted -= completions;
+        }
         drop(state);
         drop(request);
     }
 
-    /// Queues the completion of a request.
+    /// Queues a completion of a request that another one follows.
     #[must_use]
-    pub(super) fn complete(&self, completion: Completion, urgency: Urgency) -> Notified {
+    pub(super) fn complete_part(&self, completion: Completion) -> PendingCallback {
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            return None;
+        }
+        state.done.push_back(completion);
+        self.signal(state)
+    }
+
+    /// Queues the last completion of a request, of which `unused` earlier ones never came.
+    #[must_use]
+    pub(super) fn complete(&self, completion: Completion, urgency: Urgency, unused: usize) -> Notified {
         let mut state = self.state.lock();
         let request = state.remove(completion.request);
+        state.accepted -= unused;
         if state.closed {
             drop(state);
             // The completion is dropped here, with what it holds.

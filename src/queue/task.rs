@@ -31,8 +31,8 @@ pub(crate) enum Work {
     Query { query: Query, pack: bool, idempotent: bool },
     /// A text of several statements.
     Script { input: Input },
-    /// Statements that are sent at once.
-    Pipeline { queries: Vec<Query>, mode: PipelineMode },
+    /// Statements that are sent at once. `in_parts`: each outcome is answered as it comes.
+    Pipeline { queries: Vec<Query>, mode: PipelineMode, in_parts: bool },
     /// Begins a transaction.
     Begin { options: TransactionOptions },
     /// Commits the open transaction.
@@ -146,21 +146,45 @@ impl Work {
         }
     }
 
-    pub(super) fn run(&self, conn: &mut PooledConnection) -> Result<Answer> {
-        let target = conn.target().to_owned();
-        let done = conn.raw().and_then(|mut raw| self.run_on(&mut raw, &target));
-        done.map_err(|e| if e.target().is_none() { e.at_target(target) } else { e })
+    /// Returns how many answers come before the last one.
+    pub(super) fn parts(&self) -> usize {
+        match self {
+            Self::Pipeline { queries, in_parts: true, .. } => queries.len(),
+            _ => 0,
+        }
     }
 
-    fn run_on(&self, raw: &mut RawSession<'_>, target: &str) -> Result<Answer> {
+    /// `part` gets the answers before the last one.
+    pub(super) fn run(
+        &self,
+        conn: &mut PooledConnection,
+        part: &mut dyn FnMut(Result<ResultBlock>),
+    ) -> Result<Answer> {
+        let target = conn.target().to_owned();
+        let at_target = |e: Error| if e.target().is_none() { e.at_target(target.as_str()) } else { e };
+        let mut part = |outcome: Result<_>| part(outcome.map_err(at_target));
+        let done = conn.raw().and_then(|mut raw| self.run_on(&mut raw, &target, &mut part));
+        done.map_err(at_target)
+    }
+
+    fn run_on(
+        &self,
+        raw: &mut RawSession<'_>,
+        target: &str,
+        part: &mut dyn FnMut(Result<ResultBlock>),
+    ) -> Result<Answer> {
         match self {
             Self::Query { query, pack, .. } => {
                 let block = query.run_with(|sql, params, format| raw.query(sql, params, format))?;
                 Answer::to_query(block, *pack)
             }
             Self::Script { input } => raw.script(input.text()).map(Answer::Results),
-            Self::Pipeline { queries, mode } => {
-                let outcomes = run_pipeline(raw, queries, *mode)?;
+            Self::Pipeline { queries, mode, in_parts: true } => {
+                run_pipeline(raw, queries, *mode, part).map(|()| Answer::Done)
+            }
+            Self::Pipeline { queries, mode, in_parts: false } => {
+                let mut outcomes = Vec::with_capacity(queries.len());
+                run_pipeline(raw, queries, *mode, &mut |outcome| outcomes.push(outcome))?;
                 Ok(Answer::Outcomes(outcomes, target.to_owned()))
             }
             Self::Begin { options } => raw.begin_transaction(options).map(|()| Answer::Done),
@@ -175,12 +199,13 @@ fn run_pipeline(
     raw: &mut RawSession<'_>,
     queries: &[Query],
     mode: PipelineMode,
-) -> Result<Vec<Result<ResultBlock>>> {
+    pass_on: &mut dyn FnMut(Result<ResultBlock>),
+) -> Result<()> {
     let params: Vec<Vec<Param<'_>>> = queries.iter().map(|query| query.input.params().collect()).collect();
     let requests: Vec<Request<'_>> = queries
         .iter()
         .zip(&params)
         .map(|(query, params)| Request { sql: query.sql(), params, format: query.format })
         .collect();
-    raw.pipeline(&requests, mode)
+    raw.pipeline_to(&requests, mode, pass_on)
 }

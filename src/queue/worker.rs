@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
+use crate::session::ResultBlock;
 use crate::sys::thread::Thread;
 use crate::sys::unwind::catch_panic;
 
@@ -191,7 +192,7 @@ impl Worker {
             checkout.conn.set_deadline(limit);
         }
         let begun = Instant::now();
-        let outcome = run(work, &mut checkout.conn);
+        let outcome = run(work, &mut checkout.conn, &mut |outcome| ticket.part(outcome));
         if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
             profile.note(begun.elapsed());
         }
@@ -215,8 +216,12 @@ impl Worker {
     }
 }
 
-fn run(work: &Work, conn: &mut PooledConnection) -> Outcome {
-    match catch_panic(|| work.run(conn)) {
+fn run(
+    work: &Work,
+    conn: &mut PooledConnection,
+    part: &mut dyn FnMut(crate::Result<ResultBlock>),
+) -> Outcome {
+    match catch_panic(|| work.run(conn, part)) {
         Ok(done) => done.map_err(Trouble::Error),
         Err(payload) => Err(Trouble::Panic(payload)),
     }
@@ -256,7 +261,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
             if limit.is_some() {
                 conn.set_deadline(limit);
             }
-            outcome = Some(work.run(conn).map_err(Trouble::Error));
+            outcome = Some(work.run(conn, &mut |outcome| ticket.part(outcome)).map_err(Trouble::Error));
             if let Some(usual) = usual {
                 conn.set_deadline(usual);
             }

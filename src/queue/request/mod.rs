@@ -7,6 +7,7 @@ mod submission;
 mod ticket;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sys::sync::{Condvar, Mutex};
@@ -20,8 +21,10 @@ use super::completion_queue::{Completion, Notified, Queue, Urgency};
 use super::connection_queue::ConnectionQueue;
 use super::executor::Executor;
 use super::statement_profile::StatementProfile;
-use super::task::{Outcome, Task, Work};
+use super::task::{Answer, Outcome, Task, Trouble, Work};
+use crate::error::Result;
 use crate::pool::Asked;
+use crate::session::ResultBlock;
 
 /// A submission that the queue has accepted.
 pub(crate) struct Request {
@@ -36,6 +39,8 @@ pub(crate) struct Request {
     profile: Option<Arc<StatementProfile>>,
     executor: Arc<Executor>,
     queue: Arc<Queue>,
+    /// Answers before the last one that were not given yet; the queue has room for them.
+    parts_left: AtomicUsize,
     state: Mutex<State>,
     /// Signalled when the state changes during and after the delivery of a cancel request.
     changed: Condvar,
@@ -90,17 +95,34 @@ impl Request {
         if let Some(work) = self.work() {
             work.let_go();
         }
+        let unused = self.parts_left.swap(0, Ordering::Relaxed);
+        self.queue.complete(self.completion(outcome, begun, None), urgency, unused)
+    }
+
+    fn completion(&self, outcome: Outcome, begun: Option<Instant>, part: Option<usize>) -> Completion {
         let now = Instant::now();
         let begun = begun.unwrap_or(now);
-        let completion = Completion {
+        Completion {
             tag: self.submission.tag,
             request: self.number,
             kind: self.submission.kind,
             outcome,
             queued: begun.saturating_duration_since(self.since),
             running: now.saturating_duration_since(begun),
-        };
-        self.queue.complete(completion, urgency)
+            part,
+        }
+    }
+
+    /// Gives an answer before the last one, on a worker that may hold the lock of a connection: another runs the callback.
+    pub(super) fn complete_part(&self, outcome: Result<ResultBlock>, begun: Option<Instant>) {
+        let parts = self.work().map_or(0, Work::parts);
+        let left = self.parts_left.load(Ordering::Relaxed);
+        if left > 0 {
+            self.parts_left.store(left - 1, Ordering::Relaxed);
+            let outcome = outcome.map(Answer::Result).map_err(Trouble::Error);
+            let callback = self.queue.complete_part(self.completion(outcome, begun, Some(parts - left)));
+            self.executor.announce(callback);
+        }
     }
 
     /// Completes the request where this thread must not run the callback: a worker runs it.

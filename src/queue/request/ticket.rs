@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sys::sync::{Condvar, Mutex};
@@ -18,6 +19,7 @@ use crate::queue::completion_queue::Queue;
 use crate::queue::connection_queue::HeldConnection;
 use crate::queue::executor::Executor;
 use crate::queue::task::{Outcome, Task, Trouble, Work};
+use crate::session::ResultBlock;
 
 /// The duty to answer a request. Dropping it unanswered completes the request with an error: a worker panicked.
 pub(crate) struct Ticket {
@@ -71,7 +73,11 @@ impl Ticket {
             _ => None,
         };
         let connection_queue = held.as_ref().map(|held| held.connection_queue().clone());
-        let request = queue.accept(|number| {
+        let parts = match &submission.task {
+            Task::Run(work) => work.parts(),
+            _ => 0,
+        };
+        let request = queue.accept(1 + parts, |number| {
             Arc::new(Request {
                 number,
                 submission,
@@ -81,6 +87,7 @@ impl Ticket {
                 profile,
                 executor,
                 queue: queue.clone(),
+                parts_left: AtomicUsize::new(parts),
                 state: Mutex::new(State::Waiting),
                 changed: Condvar::new(),
             })
@@ -91,7 +98,8 @@ impl Ticket {
     /// Undoes the acceptance of a request that could not be handed to the executor.
     fn revoke(self, why: Rejected) -> Rejected {
         *self.request.state.lock() = State::Over;
-        self.request.queue.unaccept(self.request.number);
+        let parts = self.request.parts_left.swap(0, Ordering::Relaxed);
+        self.request.queue.unaccept(self.request.number, 1 + parts);
         why
     }
 
@@ -164,6 +172,11 @@ impl Ticket {
             self.request.changed.notify_all();
         }
         settled
+    }
+
+    /// Gives an answer before the last one.
+    pub(in crate::queue) fn part(&self, outcome: crate::Result<ResultBlock>) {
+        self.request.complete_part(outcome, self.begun.get());
     }
 
     pub(in crate::queue) fn done(self, outcome: Outcome) -> Done {

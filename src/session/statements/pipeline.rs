@@ -66,24 +66,42 @@ impl RawSession<'_> {
         requests: &[Request<'_>],
         mode: PipelineMode,
     ) -> Result<Vec<Result<ResultBlock>>> {
-        self.start()?;
-        let outside_transaction = self.is_outside_transaction();
-        let mut outcomes = self.run_pipeline(requests, mode)?;
-        for _ in 0..MAX_RERUNS {
-            let begun = begun(&outcomes, mode);
-            if !outside_transaction || begun == outcomes.len() {
-                break;
-            }
-            outcomes.truncate(begun);
-            outcomes.extend(self.run_pipeline(&requests[begun..], mode)?);
-        }
+        let mut outcomes = Vec::with_capacity(requests.len());
+        self.pipeline_to(requests, mode, &mut |outcome| outcomes.push(outcome))?;
         Ok(outcomes)
     }
 
+    /// Does the same, and passes each outcome on in order, as soon as it is final: for `Separate` when its reply has come, unless
+    /// the statement was stale and may run again; for `Together` at the end, since a failure undoes those before it.
+    ///
+    /// # Errors
+    /// As the outer error of [`pipeline`](Self::pipeline). What was passed on before stands.
+    pub(crate) fn pipeline_to(
+        &mut self,
+        requests: &[Request<'_>],
+        mode: PipelineMode,
+        pass_on: &mut dyn FnMut(Result<ResultBlock>),
+    ) -> Result<()> {
+        self.start()?;
+        let outside_transaction = self.is_outside_transaction();
+        let mut begun = 0;
+        for rerun in 0..=MAX_RERUNS {
+            let not_begun = self.run_pipeline(&requests[begun..], mode, pass_on)?;
+            if not_begun.is_empty() || !outside_transaction || rerun == MAX_RERUNS {
+                not_begun.into_iter().for_each(pass_on);
+                break;
+            }
+            begun = requests.len() - not_begun.len();
+        }
+        Ok(())
+    }
+
+    /// Returns the outcomes of the last statements, if all of them were stale: none was begun.
     fn run_pipeline(
         &mut self,
         requests: &[Request<'_>],
         mode: PipelineMode,
+        pass_on: &mut dyn FnMut(Result<ResultBlock>),
     ) -> Result<Vec<Result<ResultBlock>>> {
         if requests.is_empty() {
             return Ok(Vec::new());
@@ -99,22 +117,21 @@ impl RawSession<'_> {
         let exchange = self.begin()?;
         let replies = Replies { exchange, requests, steps, settings, outside_transaction };
         match mode {
-            PipelineMode::Separate => replies.separate(),
-            PipelineMode::Together => replies.together(),
+            PipelineMode::Separate => replies.separate(pass_on),
+            PipelineMode::Together => {
+                let outcomes = replies.together()?;
+                if outcomes.first().is_some_and(is_stale) {
+                    return Ok(outcomes);
+                }
+                outcomes.into_iter().for_each(pass_on);
+                Ok(Vec::new())
+            }
         }
     }
 }
 
-/// Returns the number of outcomes up to the last statement that was begun. All later ones were stale.
-fn begun(outcomes: &[Result<ResultBlock>], mode: PipelineMode) -> usize {
-    let is_stale = |outcome: &Result<ResultBlock>| outcome.as_ref().is_err_and(Error::is_of_stale_statement);
-    match mode {
-        PipelineMode::Separate => {
-            outcomes.iter().rposition(|outcome| !is_stale(outcome)).map_or(0, |last| last + 1)
-        }
-        PipelineMode::Together if outcomes.first().is_some_and(is_stale) => 0,
-        PipelineMode::Together => outcomes.len(),
-    }
+fn is_stale(outcome: &Result<ResultBlock>) -> bool {
+    outcome.as_ref().is_err_and(Error::is_of_stale_statement)
 }
 
 /// The replies to a pipeline.
@@ -127,9 +144,9 @@ struct Replies<'r, 'e> {
 }
 
 impl Replies<'_, '_> {
-    /// Reads the replies where a `Sync` follows each statement.
-    fn separate(mut self) -> Result<Vec<Result<ResultBlock>>> {
-        let mut outcomes: Vec<Result<ResultBlock>> = Vec::with_capacity(self.requests.len());
+    /// Reads the replies where a `Sync` follows each statement. Returns the outcomes of the last ones that were all stale.
+    fn separate(mut self, pass_on: &mut dyn FnMut(Result<ResultBlock>)) -> Result<Vec<Result<ResultBlock>>> {
+        let mut stale: Vec<Result<ResultBlock>> = Vec::new();
         // Parse errors by request, for later requests that run the same text.
         let mut refusals: HashMap<usize, ServerMessage> = HashMap::new();
         for index in 0..self.requests.len() {
@@ -138,7 +155,7 @@ impl Replies<'_, '_> {
             if let Some(e) = read.as_ref().err()
                 && self.is_the_end(e)
             {
-                return read.map(|_| outcomes);
+                return read.map(|_| stale);
             }
             // An error that comes only now, at commit, counts too.
             if let Some(late) = self.exchange.skip_one()?
@@ -164,10 +181,14 @@ impl Replies<'_, '_> {
                 }
                 _ => {}
             }
-            outcomes.push(read);
+            if is_stale(&read) {
+                stale.push(read);
+            } else {
+                stale.drain(..).chain([read]).for_each(&mut *pass_on);
+            }
         }
         self.exchange.finish();
-        Ok(outcomes)
+        Ok(stale)
     }
 
     /// Reads the replies where one `Sync` follows all statements.

@@ -201,6 +201,80 @@ static void a_transaction_by_hand_is_submitted_step_by_step(holdfast_pool *pool)
     holdfast_queue_free(queue);
 }
 
+/* Every outcome of a pipeline comes by itself: the first while the last still runs. */
+static void outcomes_of_a_pipeline_come_one_by_one(const char *url)
+{
+    holdfast_pool *pool = open_pool(url, "1");
+    holdfast_queue *queue = open_queue(9);
+    holdfast_connection *connection;
+    holdfast_submit_options parts = {.struct_size = sizeof parts, .in_parts = 1};
+    holdfast_request requests[4] = {
+        {.sql = "select 41", .sql_len = HOLDFAST_NUL},
+        {.sql = "select 1 / 0", .sql_len = HOLDFAST_NUL},
+        {.sql = "select pg_sleep(2)", .sql_len = HOLDFAST_NUL},
+        {.sql = "select 43", .sql_len = HOLDFAST_NUL},
+    };
+    const holdfast_status separate[4] = {HOLDFAST_STATUS_OK, HOLDFAST_STATUS_DATABASE, HOLDFAST_STATUS_OK,
+                                         HOLDFAST_STATUS_OK};
+    const holdfast_status together[4] = {HOLDFAST_STATUS_ROLLED_BACK, HOLDFAST_STATUS_DATABASE,
+                                         HOLDFAST_STATUS_ROLLED_BACK, HOLDFAST_STATUS_ROLLED_BACK};
+    holdfast_completion done;
+    holdfast_error *error;
+    uint64_t number, running_us = 0;
+
+    for (int round = 0; round < 3; round++) {
+        const holdfast_status *wanted = round == 2 ? together : separate;
+        OK(holdfast_submit_pipeline(pool, queue, 7, &parts, requests, 4, round == 2, &number, &error));
+        CHECK(holdfast_queue_pending(queue) == 5);
+        for (uint64_t index = 0; index < 4; index++) {
+            done = next(queue);
+            CHECK(done.tag == 7 && done.request == number && done.kind == HOLDFAST_SUBMIT_PIPELINE);
+            CHECK(done.more == 1 && done.index == index && done.status == wanted[index] && done.outcomes == NULL);
+            CHECK((done.result != NULL) == (done.status == HOLDFAST_STATUS_OK));
+            /* While the third ran, the second was answered already. */
+            CHECK(round == 2 || index != 2 || done.running_us - running_us > 200000);
+            running_us = done.running_us;
+            if (index == 0 && round != 2)
+                CHECK(is_value(done.result, "41"));
+            discard(done);
+        }
+        done = next(queue);
+        CHECK(done.more == 0 && done.index == 0 && done.status == HOLDFAST_STATUS_OK && done.outcomes == NULL);
+        CHECK(holdfast_queue_pending(queue) == 0);
+    }
+
+    /* There must be room for all that may come; a failure at once gives it back. */
+    OK(holdfast_submit_pipeline(pool, queue, 8, &parts, requests, 4, 0, &number, &error));
+    FAILS(HOLDFAST_STATUS_QUEUE_FULL, holdfast_submit_pipeline(pool, queue, 8, &parts, requests, 4, 0, NULL, &error));
+    OK(holdfast_request_cancel(queue, number, &error));
+    do {
+        done = next(queue);
+        discard(done);
+    } while (done.more == 1);
+    CHECK(holdfast_queue_pending(queue) == 0);
+    FAILS(HOLDFAST_STATUS_ARGUMENT,
+          holdfast_submit_query(pool, queue, 8, &parts, "select 1", HOLDFAST_NUL, NULL, 0, NULL, &error));
+
+    /* What came before the connection was lost stands. */
+    requests[1].sql = "select pg_terminate_backend(pg_backend_pid())";
+    connection = acquire_by_queue(pool, queue);
+    OK(holdfast_submit_connection_pipeline(connection, queue, 9, &parts, requests, 4, 0, NULL, &error));
+    done = next(queue);
+    CHECK(done.more == 1 && done.index == 0 && is_value(done.result, "41"));
+    discard(done);
+    do {
+        done = next(queue);
+        discard(done);
+    } while (done.more == 1);
+    CHECK(done.status == HOLDFAST_STATUS_CONNECTION_LOST && holdfast_queue_pending(queue) == 0);
+    /* The queue goes while parts are under way. */
+    OK(holdfast_submit_pipeline(pool, queue, 10, &parts, requests, 1, 0, NULL, &error));
+    holdfast_queue_free(queue);
+    holdfast_connection_release(connection);
+    pool_script(pool, "select 1");
+    holdfast_pool_free(pool);
+}
+
 static void statements_are_prepared_and_scripts_run(holdfast_pool *pool)
 {
     holdfast_queue *queue = open_queue(0);
@@ -302,6 +376,7 @@ int main(int argc, char **argv)
     pipelines_tell_of_each_statement(pool);
     a_transaction_by_hand_is_submitted_step_by_step(pool);
     statements_are_prepared_and_scripts_run(pool);
+    outcomes_of_a_pipeline_come_one_by_one(argv[1]);
     savepoints_undo_part_of_a_transaction(pool);
     a_deadline_may_cover_the_wait_for_a_connection(argv[1]);
     holdfast_pool_free(pool);

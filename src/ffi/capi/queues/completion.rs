@@ -1,6 +1,7 @@
 //! Completions.
 //!
-//! A completion says what became of one request. Which handles it has depends on the request; the others are NULL.
+//! A completion says what became of one request, or of a part of it. Which handles it has depends on the request; the others
+//! are NULL.
 
 use std::mem::{offset_of, size_of};
 use std::ptr;
@@ -112,6 +113,12 @@ pub struct holdfast_completion {
     pub statement: *mut holdfast_statement,
     /// The number of rows that a COPY has copied, at its end; else 0.
     pub rows: u64,
+    /// With more=1 the number of the statement of a pipeline that this is the outcome of, from 0; else 0.
+    pub index: u64,
+    /// 1 if further completions of the same request follow, as of a pipeline in parts; else 0.
+    pub more: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// The value of a step on a connection in hand.
@@ -184,6 +191,9 @@ fn described(completion: Completion) -> holdfast_completion {
         chunk: ptr::null_mut(),
         statement: ptr::null_mut(),
         rows: 0,
+        index: completion.part.unwrap_or(0) as u64,
+        more: i32::from(completion.part.is_some()),
+        reserved: 0,
     };
     match completion.outcome {
         Ok(Answer::Result(block)) => told.result = give(Block::new(block)),

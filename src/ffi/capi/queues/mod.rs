@@ -5,4 +5,5 @@ pub(super) mod queue;
 pub(super) mod submit;
 pub(super) mod submit_connection;
 pub(super) mod submit_copy;
+mod submit_options;
 pub(super) mod submit_stream;

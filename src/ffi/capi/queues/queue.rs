@@ -199,7 +199,8 @@ pub unsafe extern "C-unwind" fn holdfast_queue_wait(queue: *const holdfast_queue
     })
 }
 
-/// The number of requests accepted and not yet drained; 0 for NULL. Any thread; does not block.
+/// The number of requests accepted and not yet drained, where one in parts counts as often as it may have completions; 0 for
+/// NULL. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_queue_pending(queue: *const holdfast_queue) -> usize {
     // SAFETY: the caller gives NULL or a live queue.

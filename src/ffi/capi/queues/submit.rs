@@ -1,18 +1,18 @@
 //! Submitting.
 //!
 //! All of these return at once, never wait, and copy what they are given. If they succeed, exactly one completion with the
-//! tag will be in the queue; if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if the queue has as many requests as it takes,
-//! HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL, that means the defaults. The number of the
-//! request, which holdfast_request_cancel takes, is put into *request if request is not NULL.
+//! tag will be in the queue (and others before it of a pipeline in parts); if they fail, none. HOLDFAST_STATUS_QUEUE_FULL if
+//! the queue has as many requests as it takes, HOLDFAST_STATUS_POOL_CLOSED if the pool is closed. Where options may be NULL,
+//! that means the defaults. The number of the request, which holdfast_request_cancel takes, is put into *request if request
+//! is not NULL.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::queue::holdfast_queue;
-use crate::ffi::capi::boundary::growable;
+use super::submit_options::Options;
 use crate::ffi::capi::boundary::growable::Growing;
-use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard, milliseconds};
+use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard};
 use crate::ffi::capi::boundary::handle::hold;
 use crate::ffi::capi::connections::connection::CheckedOut;
 use crate::ffi::capi::connections::transaction::{
@@ -22,13 +22,12 @@ use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::library::text::text;
 use crate::ffi::capi::pools::log::{UserData, holdfast_destroy};
-use crate::ffi::capi::pools::pool::{count, flag, holdfast_pool};
+use crate::ffi::capi::pools::pool::holdfast_pool;
 use crate::ffi::capi::pools::silence::{Callbacks, PoolGate, silenced};
 use crate::ffi::capi::statements::pipeline::{self, Batch, holdfast_request};
-use crate::ffi::capi::statements::query::{Arguments, What, holdfast_param, result_format};
+use crate::ffi::capi::statements::query::{Arguments, What, holdfast_param};
 use crate::ffi::capi::statements::statement::holdfast_statement;
 use crate::queue::{Input, Kind, Query, Rejected, Submission, Task, Ticket, Trouble, Work};
-use crate::session::ResultFormat;
 use crate::sys::gate::Passed;
 
 /// The options of a request. Set struct_size and all else to zero for the defaults.
@@ -57,90 +56,15 @@ pub struct holdfast_submit_options {
     /// 1 to count deadline_ms from the submission, so that it is the limit of the whole: waiting for a turn, getting a connection,
     /// for which it is the limit if timeout_ms is none or longer, and the statement with what is left; else 0.
     pub deadline_covers_wait: i32,
+    /// 1 to have the outcome of each statement of a pipeline in a completion of its own as it comes, before the last completion of
+    /// the request; else 0. See holdfast_submit_pipeline.
+    pub in_parts: i32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
-// SAFETY: repr(C); u32, i32, two u64, four i32: no padding.
+// SAFETY: repr(C); u32, i32, two u64, five i32, u32: no padding.
 unsafe impl Growing for holdfast_submit_options {}
-
-/// Options as the core knows them.
-pub(in crate::ffi::capi) struct Options {
-    retries: Option<u32>,
-    timeout: Option<Duration>,
-    deadline: Option<Duration>,
-    pub(in crate::ffi::capi) format: ResultFormat,
-    pub(in crate::ffi::capi) pack: bool,
-    idempotent: bool,
-    deadline_covers_wait: bool,
-}
-
-impl Options {
-    /// # Safety
-    /// `options` is NULL or as large as its `struct_size` says.
-    pub(in crate::ffi::capi) unsafe fn read(options: *const holdfast_submit_options) -> Outcome<Self> {
-        const NAME: &str = "holdfast_submit_options";
-        if options.is_null() {
-            return Ok(Self {
-                retries: None,
-                timeout: None,
-                deadline: None,
-                format: ResultFormat::Text,
-                pack: false,
-                idempotent: false,
-                deadline_covers_wait: false,
-            });
-        }
-        // SAFETY: as promised.
-        let options = unsafe { growable::read(options, NAME)? };
-        let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
-        Ok(Self {
-            retries: count(options.retries, "holdfast_submit_options: retries")?,
-            timeout: limit(options.timeout_ms),
-            deadline: limit(options.deadline_ms),
-            format: result_format(options.result_format)?,
-            pack: flag(options.pack, NAME, "pack")?,
-            idempotent: flag(options.idempotent, NAME, "idempotent")?,
-            deadline_covers_wait: flag(options.deadline_covers_wait, NAME, "deadline_covers_wait")?,
-        })
-    }
-
-    /// The same for a statement on a connection in hand; its loss is for the program to handle.
-    ///
-    /// # Safety
-    /// As for [`read`](Self::read).
-    pub(in crate::ffi::capi) unsafe fn read_in_hand(
-        options: *const holdfast_submit_options,
-    ) -> Outcome<Self> {
-        // SAFETY: as promised.
-        let options = unsafe { Self::read(options)? };
-        if options.idempotent {
-            let words = "holdfast_submit_options: idempotent can be 1 for a single statement of a pool only";
-            return Err(Failure::argument(words));
-        }
-        Ok(options)
-    }
-
-    /// The same, where there is no single statement.
-    ///
-    /// # Safety
-    /// As for [`read`](Self::read).
-    pub(in crate::ffi::capi) unsafe fn read_unpacked(
-        options: *const holdfast_submit_options,
-    ) -> Outcome<Self> {
-        // SAFETY: as promised.
-        let options = unsafe { Self::read_in_hand(options)? };
-        if options.pack {
-            let words = "holdfast_submit_options: pack can be 1 for a single statement only";
-            return Err(Failure::argument(words));
-        }
-        Ok(options)
-    }
-
-    pub(in crate::ffi::capi) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
-        let Self { retries, timeout, deadline, format: _, pack: _, idempotent: _, deadline_covers_wait } =
-            self;
-        Submission { tag, kind, task, timeout, retries, deadline, deadline_covers_wait }
-    }
-}
 
 impl From<Rejected> for Failure {
     fn from(refused: Rejected) -> Self {
@@ -207,13 +131,14 @@ pub(in crate::ffi::capi) unsafe fn several(
     requests: *const holdfast_request,
     count: usize,
     mode: i32,
+    options: &Options,
 ) -> Outcome<Task> {
     let mode = pipeline::mode(mode)?;
     // SAFETY: as promised.
     let batch = unsafe { Batch::read(requests, count)? };
     let requests = batch.requests();
     let queries = requests.iter().map(|r| Query::new(r.sql, r.params, r.format)).collect();
-    Ok(Task::Run(Work::Pipeline { queries, mode }))
+    Ok(Task::Run(Work::Pipeline { queries, mode, in_parts: options.in_parts }))
 }
 
 /// A text of several statements as C gave it, copied.
@@ -259,7 +184,7 @@ pub unsafe extern "C-unwind" fn holdfast_submit_query(
     // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; text, parameters, options are readable as they
     // say.
     let body = || unsafe {
-        let options = Options::read(options)?;
+        let options = Options::read_whole(options)?;
         let task = single(What::Text(sql, sql_len), params, nparams, &options)?;
         submit_to(pool, queue, options.submission(tag, Kind::Query, task), request)
     };
@@ -284,7 +209,7 @@ pub unsafe extern "C-unwind" fn holdfast_submit_execute(
     // SAFETY: `pool`, `queue` and `statement` are NULL or live, `request` NULL or writable; parameters and options are
     // readable as they say.
     let body = || unsafe {
-        let options = Options::read(options)?;
+        let options = Options::read_whole(options)?;
         let task = single(What::Statement(statement), params, nparams, &options)?;
         submit_to(pool, queue, options.submission(tag, Kind::Execute, task), request)
     };
@@ -316,6 +241,14 @@ pub unsafe extern "C-unwind" fn holdfast_submit_script(
 
 /// Submits count statements to be sent at once on any connection of the pool, as holdfast_connection_pipeline does it;
 /// completion.outcomes. With HOLDFAST_PIPELINE_TOGETHER they are a transaction. Any thread.
+///
+/// With in_parts=1 of the options the outcomes come one by one instead, in order, each in a completion with more=1, the number of
+/// its statement as index, and result, or error and status: with HOLDFAST_PIPELINE_SEPARATE as soon as the server's reply has
+/// come, with HOLDFAST_PIPELINE_TOGETHER when the transaction was committed or has failed, since nothing is certain before. A
+/// last completion with more=0 ends the request; its status is what holdfast_connection_pipeline returns. If that is a failure,
+/// of a lost connection for example, what came before it stands, and what became of the other statements is unknown. A request
+/// in parts takes as much of the queue's capacity as it may have completions: one more than statements.
+/// HOLDFAST_STATUS_QUEUE_FULL if there is no room for them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_submit_pipeline(
     pool: *const holdfast_pool,
@@ -330,8 +263,8 @@ pub unsafe extern "C-unwind" fn holdfast_submit_pipeline(
 ) -> holdfast_status {
     // SAFETY: `pool` and `queue` are NULL or live, `request` NULL or writable; requests and options are readable as they say.
     let body = || unsafe {
-        let options = Options::read_unpacked(options)?;
-        let task = several(requests, count, mode)?;
+        let options = Options::read_for_pipeline(options)?;
+        let task = several(requests, count, mode, &options)?;
         submit_to(pool, queue, options.submission(tag, Kind::Pipeline, task), request)
     };
     // SAFETY: `error` is NULL or writable.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::completion::Given;
 use super::queue::holdfast_queue;
-use super::submit::{Options, holdfast_submit_options, script, several, single, tell};
+use super::submit::{holdfast_submit_options, script, several, single, tell};
+use super::submit_options::Options;
 use crate::ffi::capi::boundary::guard::{Outcome, guard};
 use crate::ffi::capi::boundary::handle::{Held, hold};
 use crate::ffi::capi::connections::connection::holdfast_connection;
@@ -135,7 +136,7 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_script(
 }
 
 /// Submits count statements to be sent at once on a connection in hand, as holdfast_connection_pipeline does it;
-/// completion.outcomes.
+/// completion.outcomes; or in parts, as holdfast_submit_pipeline says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn holdfast_submit_connection_pipeline(
     connection: *mut holdfast_connection,
@@ -151,8 +152,8 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_pipeline(
     // SAFETY: `connection` and `queue` are NULL or live, `request` NULL or writable; requests and options are readable as they
     // say.
     let body = || unsafe {
-        let options = Options::read_unpacked(options)?;
-        let task = several(requests, count, mode)?;
+        let options = Options::read_for_pipeline(options)?;
+        let task = several(requests, count, mode, &options)?;
         submit_on(connection, queue, options.submission(tag, Kind::ConnectionPipeline, task), request)
     };
     // SAFETY: `error` is NULL or writable.

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::completion::Given;
 use super::queue::holdfast_queue;
-use super::submit::{Options, holdfast_submit_options};
+use super::submit::holdfast_submit_options;
 use super::submit_connection::{step, submit_held};
+use super::submit_options::Options;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard};
 use crate::ffi::capi::boundary::handle::{Object, Watched, hold};
 use crate::ffi::capi::connections::connection::holdfast_connection;

@@ -13,8 +13,9 @@ use std::ffi::c_char;
 
 use super::completion::Given;
 use super::queue::holdfast_queue;
-use super::submit::{Options, copied, holdfast_submit_options};
+use super::submit::{copied, holdfast_submit_options};
 use super::submit_connection::{step, submit_held};
+use super::submit_options::Options;
 use crate::ffi::capi::boundary::guard::guard;
 use crate::ffi::capi::boundary::handle::hold;
 use crate::ffi::capi::connections::connection::holdfast_connection;

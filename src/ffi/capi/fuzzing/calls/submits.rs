@@ -42,9 +42,12 @@ fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
         pack: draws.one_of(&[0, 0, 0, 1, 2]),
         idempotent: draws.one_of(&[0, 0, 1, 2]),
         deadline_covers_wait: 0,
+        in_parts: 0,
+        reserved: 0,
     };
     // Not drawn, so that what was found before still means what it did.
     options.deadline_covers_wait = i32::from(options.deadline_ms == 20);
+    options.in_parts = i32::from(options.deadline_ms == 10);
     Place::of(options, draws)
 }
 

@@ -322,5 +322,7 @@ fn submit_options(format: i32) -> holdfast_submit_options {
         pack: 0,
         idempotent: 0,
         deadline_covers_wait: 0,
+        in_parts: 0,
+        reserved: 0,
     }
 }
