@@ -190,6 +190,28 @@ fn the_published_crates_have_only_what_is_in_the_repository() -> TestResult {
         for file in files {
             assert!(listed.lines().any(|line| line == *file), "{package}: {file} is not published");
         }
+        let is_test = |file: &&str| {
+            file.starts_with("src/")
+                && ["/tests", "_tests.rs", "fuzzing"].iter().any(|part| file.contains(part))
+        };
+        let tests: Vec<_> = listed.lines().filter(is_test).collect();
+        assert!(tests.is_empty(), "{package}: tests are published: {tests:?}");
     }
+    Ok(())
+}
+
+/// All of them, but what needs a checkout (`fuzzing`) and what builds OpenSSL (`vendored`).
+#[test]
+fn docs_rs_documents_every_feature() -> TestResult {
+    let manifest = std::fs::read_to_string("Cargo.toml")?;
+    let documented =
+        manifest.split("[package.metadata.docs.rs]").nth(1).and_then(|rest| rest.split(']').next());
+    let documented: Vec<_> = documented.unwrap_or_default().split('"').skip(1).step_by(2).collect();
+    let features = manifest.split("\n[features]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let features = features.unwrap_or_default().lines().filter(|line| !line.starts_with('#'));
+    let names = features.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let wanted: Vec<_> = names.filter(|name| !["fuzzing", "vendored"].contains(name)).collect();
+    assert!(wanted.len() > 20, "{wanted:?}");
+    assert_eq!(documented, wanted);
     Ok(())
 }
