@@ -17,7 +17,7 @@ trap 'rm -rf "$target"' EXIT
 # Those for build scripts and macros included.
 crates() {
     cargo tree --locked --edges normal,build --prefix none --no-dedupe "$@" | sed -E 's/ \(.*//' | sort -u |
-        grep -cvE '^(pg-holdfast|holdfast-[a-z]+) '
+        grep -cvE '^(pg-)?holdfast(-[a-z]+)? '
 }
 
 # The lines of all files that the compiler read, as it noted them beside what it made.
