@@ -105,6 +105,33 @@ step_debian() {
     echo "libholdfast$line and libholdfast-dev ${version} for $architecture are built (not installed)" >&3
 }
 
+# The recipes of other package managers, with the address and the checksums of the source archive. Their own tools are not here.
+step_recipes() {
+    local source=holdfast-$version-source recipes=$out/recipes repository place
+    repository=$(sed -nE 's/^repository = "(.*)"/\1/p' Cargo.toml)
+    git archive --format=tar.gz --prefix="$source/" --output="$out/$source.tar.gz" HEAD || return 1
+    mkdir -p "$recipes" || return 1
+    local recipe
+    for recipe in homebrew/holdfast.rb vcpkg/vcpkg.json vcpkg/portfile.cmake conan/conanfile.py; do
+        sed -e "s|@REPOSITORY@|${repository:-https://example.invalid/holdfast}|" -e "s/@VERSION@/$version/g" \
+            -e "s/@SHA256@/$(sha256sum "$out/$source.tar.gz" | cut -d' ' -f1)/" \
+            -e "s/@SHA512@/$(sha512sum "$out/$source.tar.gz" | cut -d' ' -f1)/" "packaging/$recipe" >"$recipes/$(basename "$recipe")"
+    done
+    grep -n '@[A-Z0-9]*@' "$recipes"/* && return 1
+    python3 -m json.tool "$recipes/vcpkg.json" >/dev/null || return 1
+    python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$recipes/conanfile.py" || return 1
+    # What the recipes run, from the archive as it is.
+    place=$(mktemp -d)
+    tar --extract --file "$out/$source.tar.gz" --directory "$place" &&
+        make --no-print-directory --directory "$place/$source" install TARGET="$target" \
+            LIB_PROFILE="${LIB_PROFILE:-lib}" PREFIX="$place/prefix" &&
+        [[ -f $place/prefix/lib/libholdfast.a && -f $place/prefix/include/holdfast.h ]]
+    local status=$?
+    rm -rf "$place"
+    ((status == 0)) || return 1
+    echo "drafts for Homebrew, vcpkg and Conan with the checksums of $source.tar.gz, from which \`make install\` works${repository:+ (address: $repository)}" >&3
+}
+
 step_sbom() {
     scripts/sbom.py capi >"$out/$name.cdx.json" || return 1
     local count
@@ -154,7 +181,7 @@ mkdir -p "$out"
 table=$out/table.txt
 failed=0
 steps=("$@")
-((${#steps[@]} > 0)) || steps=(versions names crate c_library debian sbom checksums npm licences workflows)
+((${#steps[@]} > 0)) || steps=(versions names crate c_library debian recipes sbom checksums npm licences workflows)
 for step in "${steps[@]}"; do
     echo "release-check: $step" >&2
     "step_$step" >"$out/$step.log" 2>&1 3>"$out/$step.proved"
