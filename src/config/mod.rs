@@ -47,14 +47,12 @@ use crate::observe::event::{Event, EventSink};
 /// use std::time::Duration;
 /// use holdfast::PoolConfig;
 ///
-/// # fn main() -> holdfast::Result<()> {
 /// let config = PoolConfig::from_url("postgresql://app@db.example/orders?sslmode=verify-full&min_idle=1")?
 ///     .max_size(4)
 ///     .idle_timeout(Duration::from_secs(2));
 /// assert_eq!(config.get("max_size")?.as_deref(), Some("4"));
 /// config.validate()?;
-/// # Ok(())
-/// # }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 ///
 /// # Where values come from
@@ -218,12 +216,10 @@ impl PoolConfig {
     /// The option is unknown (the nearest known one is named), or the value is not allowed (the error names the values that are).
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let mut config = holdfast::PoolConfig::new();
     /// config.set("host", "db")?.set("idle_timeout", "30s")?;
     /// assert!(config.set("idle_timeout", "soon").is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self> {
         let row = option_info::known(key)?;
@@ -244,14 +240,12 @@ impl PoolConfig {
     /// use std::sync::mpsc;
     /// use holdfast::{LogLevel, Pool, PoolConfig};
     ///
-    /// # fn main() -> holdfast::Result<()> {
     /// let (sender, records) = mpsc::channel();
     /// let config = PoolConfig::from_url("postgresql://app@127.0.0.1:1/orders?retry_base_delay=1ms")?
     ///     .log_sink(LogLevel::Warn, move |record| drop(sender.send(record.message.to_owned())));
     /// Pool::new(config)?.get().unwrap_err(); // no server listens at port 1
     /// assert!(records.recv().unwrap().starts_with("could not open a connection (attempt 1)"));
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn log_sink(
         mut self,
@@ -283,7 +277,6 @@ impl PoolConfig {
     /// use std::sync::mpsc;
     /// use holdfast::{Pool, PoolConfig};
     ///
-    /// # fn main() -> holdfast::Result<()> {
     /// let (sender, events) = mpsc::channel();
     /// let config = PoolConfig::new().on_event(move |event| drop(sender.send(event.kind.name())));
     /// let pool = Pool::echo(config)?;
@@ -291,7 +284,7 @@ impl PoolConfig {
     /// drop(pool);
     /// let names: Vec<_> = events.try_iter().collect();
     /// assert_eq!(names, ["opened", "acquired", "released", "closed"]);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn on_event(mut self, sink: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.event_sink = Some(EventSink::new(sink));

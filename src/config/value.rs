@@ -193,12 +193,11 @@ pub(crate) fn duration(text: &str, bare: Bare) -> Option<Duration> {
 /// use std::time::Duration;
 /// use holdfast::config::{parse_duration, write_duration};
 ///
-/// # fn main() -> holdfast::Result<()> {
 /// let config = holdfast::PoolConfig::new().idle_timeout(Duration::from_millis(1500));
 /// let text = config.get("idle_timeout")?.unwrap_or_default();
 /// assert_eq!(text, write_duration(Duration::from_millis(1500)));
 /// assert_eq!(parse_duration(&text), Some(Duration::from_millis(1500)));
-/// # Ok(()) }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 pub fn parse_duration(text: &str) -> Option<Duration> {
     duration(text, Bare::Milliseconds)

@@ -103,7 +103,6 @@ impl fmt::Debug for Target {
 /// use holdfast::PoolConfig;
 /// use holdfast::connect::Target;
 ///
-/// # fn main() -> holdfast::Result<()> {
 /// let config = PoolConfig::from_url("postgresql://app@db1,db2/orders")?;
 /// for target in Target::each_host(&config)? {
 ///     match target.open(Duration::from_secs(5)) {
@@ -115,7 +114,7 @@ impl fmt::Debug for Target {
 ///         Err(error) => println!("{}: {}", target.name(), error.summary()),
 ///     }
 /// }
-/// # Ok(()) }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 pub struct StandaloneSession(Opened);
 

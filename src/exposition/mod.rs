@@ -61,12 +61,11 @@ impl Pool {
     /// numbers.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().name("orders"))?;
     /// pool.query("select 1", &[])?;
     /// let text = pool.metrics_text();
     /// assert!(text.contains(r#"db_client_connection_count{db_client_connection_pool_name="orders",db_client_connection_state="idle"} 1"#));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn metrics_text(&self) -> String {
         self.metrics_text_as(MetricsFormat::Prometheus)
@@ -75,11 +74,10 @@ impl Pool {
     /// Returns all metrics like [`metrics_text`](Self::metrics_text), in the given format.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let text = pool.metrics_text_as(holdfast::exposition::MetricsFormat::OpenMetrics);
     /// assert!(text.ends_with("# EOF\n"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn metrics_text_as(&self, format: MetricsFormat) -> String {
         text::write(&self.observe(), format)
@@ -89,12 +87,11 @@ impl Pool {
     /// explained exhaustion. Its schema is `docs/stats.schema.json` in the repository.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.query("select 1", &[])?;
     /// let stats: serde_json::Value = serde_json::from_str(&pool.stats_json())?;
     /// assert_eq!(stats["connections"]["idle"], 1);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "json")]
     pub fn stats_json(&self) -> String {

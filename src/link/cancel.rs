@@ -28,7 +28,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// caller's statement. The pool waits for a request under way before it hands the returned connection out again.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// let mut conn = pool.get()?;
 /// let cancel = conn.cancel_handle();
@@ -38,7 +37,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// });
 /// let error = conn.query("select pg_sleep(60)", &[]).unwrap_err();
 /// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct CancelHandle {

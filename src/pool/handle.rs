@@ -26,7 +26,6 @@ const MIN_PING: Duration = Duration::from_millis(1);
 /// closed at once and checked-out ones as they come back. All methods may be called from any thread.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// let rows = pool.query("select n, n * n from generate_series(1, $1::int4) n", &[&3i32])?;
 /// assert_eq!(rows[2].get::<_, i32>(1), 9);
@@ -35,7 +34,7 @@ const MIN_PING: Duration = Duration::from_millis(1);
 /// conn.batch_execute("create temp table seen (n int)")?;
 /// drop(conn);
 /// assert_eq!(pool.stats().idle, 1);
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Pool {
@@ -113,13 +112,12 @@ impl Pool {
     /// As for [`new`](Self::new).
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(2))?;
     /// let row = pool.query_one("select whatever", &[])?;
     /// assert_eq!(row.get::<_, &str>("sql"), "select whatever");
     /// let error = pool.query("echo:error 23505 there is one already", &[]).unwrap_err();
     /// assert_eq!(error.sqlstate().unwrap().code(), "23505");
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn echo(config: PoolConfig) -> Result<Self> {
         let core = Core::echo(&config)?;
@@ -138,13 +136,12 @@ impl Pool {
     /// attempts in [`Error::attempts`](crate::Error::attempts).
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let mut conn = pool.get()?;
     /// assert_eq!(conn.query_one("select $1", &[&"a value"])?.get::<_, &str>(0), "a value");
     /// drop(conn); // goes back to the pool
     /// assert_eq!(pool.stats().gets, 1);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     #[inline]
     #[track_caller]
@@ -160,12 +157,11 @@ impl Pool {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(1))?;
     /// let held = pool.get()?;
     /// let error = pool.get_timeout(Duration::from_millis(20)).unwrap_err();
     /// assert_eq!(error.kind(), holdfast::ErrorKind::PoolTimeout);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<PooledConnection> {
@@ -260,11 +256,10 @@ impl Pool {
     /// reason why one could not be opened in time. Connections that were opened until then stay.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(3))?;
     /// pool.wait_until_warm(2, std::time::Duration::from_secs(5))?;
     /// assert_eq!(pool.stats().idle, 2);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     #[track_caller]
     pub fn wait_until_warm(&self, connections: u32, timeout: Duration) -> Result<()> {
@@ -283,7 +278,6 @@ impl Pool {
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new().max_size(1))?;
     /// let first = pool.get()?;
     /// pool.set_max_size(2)?;
@@ -292,7 +286,7 @@ impl Pool {
     /// drop(first);
     /// assert_eq!((pool.stats().max_size, pool.stats().in_use), (1, 1));
     /// # drop(second);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn set_max_size(&self, max_size: u32) -> Result<()> {
         self.core.set_max_size(max_size)
@@ -306,10 +300,9 @@ impl Pool {
     /// answer in time, and the loss of the connection.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.ping(std::time::Duration::from_secs(1))?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     #[track_caller]
     pub fn ping(&self, timeout: Duration) -> Result<()> {
@@ -330,12 +323,11 @@ impl Pool {
     /// cut.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.batch_execute("select 1")?;
     /// assert_eq!(pool.release_idle(), 1);
     /// assert_eq!(pool.stats().total, 0);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn release_idle(&self) -> u32 {
         if self.core.is_inherited() {
@@ -347,12 +339,11 @@ impl Pool {
     /// Closes the pool within the option `close_timeout`; see [`close_timeout`](Self::close_timeout).
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let report = pool.close();
     /// assert_eq!((report.cancelled, report.cut), (0, 0));
     /// assert_eq!(pool.get().unwrap_err().kind(), holdfast::ErrorKind::PoolClosed);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn close(&self) -> CloseReport {
         self.close_timeout(self.core.settings.close_timeout)

@@ -376,14 +376,12 @@ impl<'c> RawSession<'c> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// raw.script("echo:notify news of today")?; // with a server: LISTEN, and NOTIFY elsewhere
     /// let notification = raw.notification(Duration::from_secs(2))?.unwrap();
     /// assert_eq!((notification.channel(), notification.payload()), ("news", "of today"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn notification(&mut self, timeout: Duration) -> Result<Option<Notification>> {
         let end = Instant::now().checked_add(timeout);
@@ -414,13 +412,11 @@ impl<'c> RawSession<'c> {
     /// Returns the notices (`NOTICE`, `WARNING`) received since the last call, oldest first.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// raw.script("echo:notice mind the gap")?;
     /// assert_eq!(raw.take_notices()[0].message, "mind the gap");
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
         self.state.messages.notices.take_all()

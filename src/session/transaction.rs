@@ -27,14 +27,13 @@ pub enum Isolation {
 /// ```
 /// use holdfast::{Isolation, TransactionOptions};
 ///
-/// # fn main() -> holdfast::Result<()> {
 /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
 /// let options = TransactionOptions::new().isolation(Isolation::Serializable).reruns(9);
 /// let balance = pool.transaction_with(options, |tx| {
 ///     Ok::<_, holdfast::Error>(tx.query_one("select $1", &[&"12.50"])?.get::<_, String>(0))
 /// })?;
 /// assert_eq!(balance, "12.50");
-/// # Ok(()) }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 #[must_use = "options change nothing until a transaction is run with them"]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -183,14 +182,12 @@ impl RawSession<'_> {
     /// [`Misuse`](crate::ErrorKind::Misuse) when one is open.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// raw.begin_transaction(&holdfast::TransactionOptions::new().read_only(true))?;
     /// raw.script("select 1; select 2")?;
     /// raw.commit()?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn begin_transaction(&mut self, options: &TransactionOptions) -> Result<()> {
         self.start()?;

@@ -12,12 +12,10 @@ macro_rules! client_methods {
         /// Blocks until the last row has come, or up to the deadline.
         ///
         /// ```
-        /// # fn main() -> holdfast::Result<()> {
-        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-        /// # let mut conn = pool.get()?;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
         /// let rows = conn.query("select $1", &[&"a value"])?;
         /// assert_eq!(rows[0].get::<_, &str>(0), "a value");
-        /// # Ok(()) }
+        /// # Ok::<(), holdfast::Error>(())
         /// ```
         ///
         /// # Errors
@@ -62,16 +60,14 @@ macro_rules! client_methods {
         /// As for [`query`](Self::query), where the statement cannot be begun.
         ///
         /// ```
-        /// # fn main() -> holdfast::Result<()> {
-        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-        /// # let mut conn = pool.get()?;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
         /// use holdfast::fallible_iterator::FallibleIterator;
         ///
         /// let mut rows = conn.query_raw::<_, &str, _>("echo:rows 2500", [])?;
         /// while let Some(row) = rows.next()? {
         ///     assert_eq!(row.get::<_, String>("word"), format!("row {}", row.get::<_, i32>("n")));
         /// }
-        /// # Ok(()) }
+        /// # Ok::<(), holdfast::Error>(())
         /// ```
         pub fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> $crate::Result<$crate::sql::RowIter<'_>>
         where
@@ -214,15 +210,13 @@ macro_rules! client_methods {
         /// As for [`batch_execute`](Self::batch_execute).
         ///
         /// ```
-        /// # fn main() -> holdfast::Result<()> {
-        /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-        /// # let mut conn = pool.get()?;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
         /// for message in conn.simple_query("echo:rows 2")? {
         ///     if let holdfast::SimpleQueryMessage::Row(row) = message {
         ///         println!("{:?}", row.get("word"));
         ///     }
         /// }
-        /// # Ok(()) }
+        /// # Ok::<(), holdfast::Error>(())
         /// ```
         pub fn simple_query(&mut self, query: &str) -> $crate::Result<Vec<$crate::sql::SimpleQueryMessage>> {
             self.handle()?.simple_query(query)
@@ -234,15 +228,13 @@ macro_rules! client_methods {
         /// The server's error; the connection stays usable. [`Misuse`](crate::ErrorKind::Misuse) for another statement.
         ///
         /// ```no_run
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
-        /// # let mut conn = pool.get()?;
+        /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
         /// use std::io::Write;
         ///
         /// let mut writer = conn.copy_in("copy item (id, name) from stdin")?;
         /// writer.write_all(b"1\tapple\n2\tpear\n")?;
         /// assert_eq!(writer.finish()?, 2);
-        /// # Ok(()) }
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         pub fn copy_in<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
@@ -259,12 +251,10 @@ macro_rules! client_methods {
         /// ```no_run
         /// use std::io::Read;
         ///
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
-        /// # let mut conn = pool.get()?;
+        /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
         /// let mut data = String::new();
         /// conn.copy_out("copy item to stdout")?.read_to_string(&mut data)?;
-        /// # Ok(()) }
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         pub fn copy_out<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,

@@ -27,12 +27,11 @@ pub(crate) mod sealed {
 ///     Ok(client.query_one("select $1", &[&name])?.get(0))
 /// }
 ///
-/// # fn main() -> holdfast::Result<()> {
 /// let pool = Pool::echo(PoolConfig::new())?;
 /// let mut conn = pool.get()?;
 /// assert_eq!(greet(&mut conn, "you")?, "you");
 /// assert_eq!(greet(&mut conn.transaction()?, "you two")?, "you two");
-/// # Ok(()) }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 pub trait GenericClient: sealed::Sealed {
     /// Does the same as [`PooledConnection::execute`](crate::PooledConnection::execute).

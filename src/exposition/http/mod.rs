@@ -86,11 +86,10 @@ impl Pool {
     /// [`Config`](crate::ErrorKind::Config) if the address is invalid, not allowed, or taken.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let served = pool.serve("127.0.0.1:0")?;
     /// println!("dashboard at {}", served.url());
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn serve(&self, address: &str) -> Result<Served> {
         self.serve_with(address, ServeOptions::new())

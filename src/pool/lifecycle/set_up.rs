@@ -61,12 +61,11 @@ impl PoolConfig {
     /// [`Misuse`](ErrorKind::Misuse).
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let config = holdfast::PoolConfig::from_url("postgresql://app@db/orders")?
     ///     .on_connect(|conn| Ok(conn.batch_execute("set time zone 'Europe/Zurich'")?));
     /// let pool = holdfast::Pool::new(config)?;
     /// assert_eq!(pool.query_one("show timezone", &[])?.get::<_, &str>(0), "Europe/Zurich");
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where

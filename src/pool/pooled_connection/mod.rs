@@ -28,7 +28,6 @@ use crate::session::RawSession;
 /// Dropping never blocks on the network.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
 /// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
 /// let mut conn = pool.get()?;
@@ -36,7 +35,7 @@ use crate::session::RawSession;
 /// let mut tx = conn.transaction()?;
 /// tx.execute("update stock set n = n - 1 where item = $1", &[&7i32])?;
 /// tx.commit()?;
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PooledConnection {
     /// Always `Some` until `drop` takes it.
@@ -123,13 +122,11 @@ impl PooledConnection {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// conn.set_deadline(Some(Duration::from_millis(50)));
     /// let error = conn.query("echo:sleep 60000", &[]).unwrap_err();
     /// assert_eq!(error.kind(), holdfast::ErrorKind::QueryTimeout);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn set_deadline(&mut self, limit: Option<Duration>) {
         let conn = self.conn_mut();
@@ -142,9 +139,7 @@ impl PooledConnection {
     /// ```
     /// use std::time::Duration;
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let cancel = conn.cancel_handle();
     /// let canceller = std::thread::spawn(move || {
     ///     std::thread::sleep(Duration::from_millis(100));
@@ -153,7 +148,7 @@ impl PooledConnection {
     /// let error = conn.query("echo:sleep 60000", &[]).unwrap_err();
     /// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);
     /// canceller.join().unwrap()?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn cancel_handle(&self) -> CancelHandle {
         let conn = self.conn();
@@ -191,11 +186,10 @@ impl PooledConnection {
     /// Closes this connection instead of returning it; the pool opens another when one is needed.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.get()?.discard(); // its session is closed, and not used again
     /// assert_eq!(pool.stats().idle, 0);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn discard(mut self) {
         if let Some(conn) = self.conn.take() {

@@ -38,13 +38,11 @@ impl PooledConnection {
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) when a transaction is open on the connection.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut tx = conn.transaction()?;
     /// tx.execute("update account set balance = $1", &[&"12.50"])?;
     /// tx.commit()?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn transaction(&mut self) -> Result<Transaction<'_>> {
         self.build_transaction().start()
@@ -53,13 +51,11 @@ impl PooledConnection {
     /// Begins a transaction with modes of its own, once they are set.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// use holdfast::IsolationLevel;
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let tx = conn.build_transaction().isolation_level(IsolationLevel::Serializable).read_only(true).start()?;
     /// tx.commit()?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn build_transaction(&mut self) -> TransactionBuilder<'_> {
         TransactionBuilder::new(self.handle())
@@ -77,14 +73,12 @@ impl PooledConnection {
     /// Returns the notifications that `NOTIFY` sent to this connection. It has to listen: `conn.batch_execute("listen channel")`.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// use holdfast::fallible_iterator::FallibleIterator;
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// conn.batch_execute("echo:notify news of today")?;
     /// let notification = conn.notifications().iter().next()?.expect("it came with the reply");
     /// assert_eq!((notification.channel(), notification.payload()), ("news", "of today"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn notifications(&mut self) -> Notifications<'_> {
         Notifications::new(self.handle())

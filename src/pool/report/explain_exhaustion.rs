@@ -35,14 +35,13 @@ impl Pool {
     /// Blocks for at most 2 s. Inside a callback, and in a forked child, the server is not asked.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = holdfast::Pool::new(holdfast::PoolConfig::from_url("postgresql://app@db/orders")?.max_size(2))?;
     /// let mut conn = pool.get()?;
     /// conn.batch_execute("begin")?;
     /// let story = pool.explain_exhaustion();
     /// assert_eq!(story.holders[0].transaction, holdfast::TransactionStatus::InTransaction);
     /// assert!(story.server.is_some(), "{story}");
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn explain_exhaustion(&self) -> Exhaustion {
         let mut found = self.core.pool_view();

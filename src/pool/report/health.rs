@@ -14,12 +14,11 @@ impl Pool {
     /// ([`Health::is_live`], [`Health::is_ready`]). In a forked child the pool counts as closed.
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.batch_execute("select 1")?;
     /// let health = pool.health();
     /// assert!(health.is_ready(), "{health}");
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn health(&self) -> Health {
         if self.core.is_inherited() {
@@ -32,12 +31,11 @@ impl Pool {
     /// cause in words and a remedy. Raising and clearing an alert emits an event and a log record, too.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// for alert in pool.alerts() {
     ///     eprintln!("{:?}: {}", alert.kind, alert.remedy());
     /// }
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn alerts(&self) -> Vec<Alert> {
         if self.core.is_inherited() { Vec::new() } else { self.core.sampler.alerts() }

@@ -102,12 +102,11 @@ named_enum! {
 /// The state and the counters of a pool. All are of one moment: they add up.
 ///
 /// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
 /// let conn = pool.get()?;
 /// let stats = pool.stats();
 /// assert_eq!((stats.total, stats.in_use, stats.idle, stats.opens), (1, 1, 0, 1));
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

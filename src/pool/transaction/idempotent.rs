@@ -30,13 +30,12 @@ impl Pool {
     /// the server. A statement that ran past its deadline, was cancelled, or was refused by the server is not repeated.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// pool.query_one("select 1", &[])?; // leaves a connection open, which the restart ends
     /// // Should the server restart here, the next statement runs on a new connection.
     /// let row = pool.idempotent().query_one("select 40 + $1::int4", &[&2i32])?;
     /// assert_eq!(row.get::<_, i32>(0), 42);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn idempotent(&self) -> Idempotent<'_> {
         Idempotent { pool: self }

@@ -21,7 +21,6 @@ impl Pool {
     /// the transaction. [`transaction_with`](Self::transaction_with) changes all this.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// # pool.batch_execute("create table stock (item int, n int); insert into stock values (7, 1)")?;
     /// let left = pool.transaction(|tx| -> holdfast::Result<i32> {
@@ -29,7 +28,7 @@ impl Pool {
     ///     Ok(left.get(0))
     /// })?;
     /// # assert_eq!(left, 0);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -56,7 +55,6 @@ impl Pool {
     /// Like [`transaction`](Self::transaction), with `options`.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
     /// use std::time::Duration;
     /// use holdfast::{Isolation, TransactionOptions};
@@ -66,7 +64,7 @@ impl Pool {
     ///     tx.batch_execute("create table seen (n int)")?;
     ///     Ok(())
     /// })?;
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

@@ -51,15 +51,13 @@ impl RawSession<'_> {
     /// ```
     /// use holdfast::session::{Param, PipelineMode, Request, ResultFormat};
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let values = [[Param::text("one")], [Param::text("two")]];
     /// let requests = values.each_ref().map(|params| Request { sql: "select $1".into(), params, format: ResultFormat::Text });
     /// for (result, value) in conn.raw()?.pipeline(&requests, PipelineMode::Together)?.into_iter().zip(["one", "two"]) {
     ///     assert_eq!(result?.text(0, 0).as_deref(), Some(value));
     /// }
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn pipeline(
         &mut self,

@@ -25,14 +25,12 @@ impl RawSession<'_> {
     /// ```
     /// use holdfast::session::{Param, ResultFormat};
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// let statement = raw.prepare("select $1", &[])?;
     /// let block = raw.query(&statement, &[Param::text("a value")], ResultFormat::Text)?;
     /// assert_eq!(block.text(0, 0).as_deref(), Some("a value"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn prepare(&mut self, sql: &str, types: &[u32]) -> Result<Statement> {
         self.start()?;

@@ -26,13 +26,11 @@ impl RawSession<'_> {
     /// ```
     /// use holdfast::session::{Param, ResultFormat};
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let block = conn.raw()?.query("select $1", &[Param::text("a value")], ResultFormat::Text)?;
     /// assert_eq!(block.text(0, 0).as_deref(), Some("a value"));
     /// assert_eq!((block.columns()[0].name.as_str(), block.command_tag()), ("p1", "SELECT 1"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn query<'a>(
         &mut self,

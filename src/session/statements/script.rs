@@ -17,12 +17,10 @@ impl RawSession<'_> {
     /// a query when the deadline passes or the connection is lost.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let blocks = conn.raw()?.script("select 1; echo:rows 2")?;
     /// assert_eq!(blocks.iter().map(|block| block.rows()).collect::<Vec<_>>(), [1, 2]);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn script(&mut self, sql: &str) -> Result<Vec<ResultBlock>> {
         self.start()?;

@@ -69,14 +69,12 @@ impl RawSession<'_> {
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     ///
     /// ```no_run
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
     /// let mut raw = conn.raw()?;
     /// let mut copy = raw.copy_in("copy item (id, name) from stdin")?;
     /// copy.write(b"1\tapple\n2\tpear\n")?;
     /// assert_eq!(copy.finish()?, 2);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
         let cursor = self.open_copy_in(sql)?;
@@ -89,15 +87,13 @@ impl RawSession<'_> {
     /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) if the statement is something else.
     ///
     /// ```no_run
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::from_url("postgresql://app@db/orders")?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
     /// let (mut raw, mut data) = (conn.raw()?, Vec::new());
     /// let mut copy = raw.copy_out("copy item to stdout")?;
     /// while let Some(piece) = copy.read()? {
     ///     data.extend_from_slice(&piece);
     /// }
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
         let cursor = self.open_copy_out(sql)?;

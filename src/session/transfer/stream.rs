@@ -56,9 +56,7 @@ impl RawSession<'_> {
     /// ```
     /// use holdfast::session::ResultFormat;
     ///
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// let mut stream = raw.stream("echo:rows 2500", &[], ResultFormat::Text)?;
     /// let mut rows = 0;
@@ -66,7 +64,7 @@ impl RawSession<'_> {
     ///     rows += block.rows();
     /// }
     /// assert_eq!(rows, 2500);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn stream<'a>(
         &mut self,

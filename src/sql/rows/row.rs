@@ -95,12 +95,11 @@ impl Row {
     /// Returns the value in a column, by its number from 0 or its name.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let row = pool.query_one("echo:rows 1", &[])?;
     /// let (n, word): (i32, &str) = (row.get(0), row.get("word"));
     /// assert_eq!((n, word), (1, "row 1"));
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     ///
     /// # Panics

@@ -9,13 +9,11 @@ use crate::sql::handle::Handle;
 /// are the server's defaults.
 ///
 /// ```
-/// # fn main() -> holdfast::Result<()> {
-/// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-/// # let mut conn = pool.get()?;
+/// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
 /// let mut tx = conn.build_transaction().isolation_level(holdfast::Isolation::Serializable).read_only(true).start()?;
 /// tx.query("select balance from account", &[])?;
 /// tx.commit()?;
-/// # Ok(()) }
+/// # Ok::<(), holdfast::Error>(())
 /// ```
 #[must_use = "a transaction begins with `start`"]
 pub struct TransactionBuilder<'a> {

@@ -114,16 +114,14 @@ impl<'a> Transaction<'a> {
     /// The server's error.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut tx = conn.transaction()?;
     /// let mut attempt = tx.savepoint("attempt")?;
     /// attempt.batch_execute("echo:error 23505 there is one already").unwrap_err();
     /// attempt.rollback()?; // the rest of the transaction goes on
     /// tx.batch_execute("update account")?;
     /// tx.commit()?;
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn savepoint<I: Into<String>>(&mut self, name: I) -> Result<Transaction<'_>> {
         let depth = self.depth() + 1;
@@ -146,14 +144,12 @@ impl<'a> Transaction<'a> {
     /// Binds a statement to its parameters, so that its rows can be fetched in portions.
     ///
     /// ```
-    /// # fn main() -> holdfast::Result<()> {
-    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
-    /// # let mut conn = pool.get()?;
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut tx = conn.transaction()?;
     /// let portal = tx.bind("echo:rows 5", &[])?;
     /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 3);
     /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 2);
-    /// # Ok(()) }
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     ///
     /// # Errors
