@@ -33,7 +33,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// let cancel = conn.cancel_handle();
 /// std::thread::spawn(move || {
 ///     std::thread::sleep(std::time::Duration::from_millis(50));
-///     cancel.cancel()
+///     cancel.cancel_within(std::time::Duration::from_secs(1)) // or cancel(), which allows 5 s
 /// });
 /// let error = conn.query("select pg_sleep(60)", &[]).unwrap_err();
 /// assert_eq!(error.kind(), holdfast::ErrorKind::Canceled);

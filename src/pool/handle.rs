@@ -62,6 +62,13 @@ impl Pool {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) or [`ErrorKind::Tls`](crate::ErrorKind::Tls) when the configuration
     /// cannot work as it stands: the message names the option and what is allowed.
+    ///
+    /// ```
+    /// let config = holdfast::PoolConfig::from_url("postgresql://app@db/orders")?.max_size(4);
+    /// let pool = holdfast::Pool::new(config)?;
+    /// assert_eq!((pool.target().as_str(), pool.stats().opens), ("db:5432", 0));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn new(config: PoolConfig) -> Result<Self> {
         let core = Core::new(&config)?;
         core.refill();
@@ -81,6 +88,11 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`new`](Self::new).
+    ///
+    /// ```no_run
+    /// let pool = holdfast::Pool::from_env()?; // reads DATABASE_URL, or PGHOST, PGUSER and so on
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn from_env() -> Result<Self> {
         Self::new(PoolConfig::from_env()?)
     }
@@ -161,6 +173,8 @@ impl Pool {
     /// let held = pool.get()?;
     /// let error = pool.get_timeout(Duration::from_millis(20)).unwrap_err();
     /// assert_eq!(error.kind(), holdfast::ErrorKind::PoolTimeout);
+    /// assert_eq!(error.snapshot().unwrap().in_use, 1);
+    /// pool.get_with(0, Some(Duration::from_millis(20))).unwrap_err(); // without retries
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     #[track_caller]
@@ -188,6 +202,14 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolClosed`](crate::ErrorKind::PoolClosed).
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// assert!(pool.try_get()?.is_none()); // no connection is open yet
+    /// drop(pool.get()?);
+    /// assert!(pool.try_get()?.is_some());
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     #[track_caller]
     pub fn try_get(&self) -> Result<Option<PooledConnection>> {
         self.core.try_get(Some(Location::caller()))
@@ -197,6 +219,16 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`get`](Self::get), and the server's errors.
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// assert_eq!(pool.query("echo:rows 3", &[])?.len(), 3);
+    /// assert_eq!(pool.query_one("select $1", &[&"a value"])?.get::<_, &str>(0), "a value");
+    /// assert!(pool.query_opt("echo:rows 0", &[])?.is_none());
+    /// assert_eq!(pool.execute("update item set price = $1", &[&"2.50"])?, 1);
+    /// pool.batch_execute("create table item (id int); analyze item")?;
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     #[track_caller]
     pub fn query<T: ?Sized + ToStatement>(&self, sql: &T, params: Params<'_>) -> Result<Vec<Row>> {
         self.get()?.query(sql, params)
@@ -341,8 +373,9 @@ impl Pool {
     /// ```
     /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// let report = pool.close();
-    /// assert_eq!((report.cancelled, report.cut), (0, 0));
+    /// assert_eq!((report.cancelled, report.cut, pool.is_closed()), (0, 0, true));
     /// assert_eq!(pool.get().unwrap_err().kind(), holdfast::ErrorKind::PoolClosed);
+    /// pool.close_timeout(std::time::Duration::from_secs(1)); // with another limit; nothing is left to close here
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn close(&self) -> CloseReport {

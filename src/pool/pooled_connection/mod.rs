@@ -97,6 +97,13 @@ impl PooledConnection {
     ///
     /// # Errors
     /// The reason why the client cannot be made.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let client: &mut holdfast::postgres::Client = conn.client()?;
+    /// assert_eq!(client.query_one("select $1", &[&"a value"])?.get::<_, &str>(0), "a value");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn client(&mut self) -> Result<&mut Client> {
         if self.conn().session.is_unfinished() {
             self.end_what_was_left_open();
@@ -167,6 +174,13 @@ impl PooledConnection {
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) while a result of the guest client or of this view is partially read.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let results = conn.raw()?.script("select 1; echo:rows 2")?;
+    /// assert_eq!(results[1].text(1, 1).as_deref(), Some("row 2"));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn raw(&mut self) -> Result<RawSession<'_>> {
         self.make_raw_ready()?;
         let OpenConnection { link, cancel, session, .. } = &mut **self.conn_mut();
@@ -206,6 +220,14 @@ impl PooledConnection {
     }
 
     /// Returns the server's process id for this session, as in `pg_stat_activity`.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// conn.execute("echo:error 23505 there is one already", &[]).unwrap_err();
+    /// assert_eq!(conn.last_sqlstate().as_deref(), Some("23505"));
+    /// assert_eq!((conn.target(), conn.backend_pid()), ("echo", Some(1)));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn backend_pid(&self) -> Option<u32> {
         self.conn().link.backend_key().map(|key| key.process_id)
     }

@@ -88,6 +88,14 @@ impl PooledConnection {
     ///
     /// # Errors
     /// When the connection is unusable; also when no answer came in time, after which it is given up.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// conn.is_valid(std::time::Duration::from_secs(1))?;
+    /// conn.batch_execute("echo:drop").unwrap_err();
+    /// assert!(conn.is_closed() && conn.check_connection().is_err());
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn is_valid(&mut self, timeout: Duration) -> Result<()> {
         let before = self.link().statement_limit();
         self.link().set_statement_limit(Some(timeout));
@@ -116,6 +124,13 @@ impl PooledConnection {
     }
 
     /// Returns the number of prepared statements in this connection's cache.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// conn.query("select $1", &[&"a value"])?;
+    /// assert_eq!(conn.cached_statements(), 1);
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn cached_statements(&self) -> usize {
         self.conn().session.cached_statements()
     }

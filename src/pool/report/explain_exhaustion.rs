@@ -41,6 +41,7 @@ impl Pool {
     /// let story = pool.explain_exhaustion();
     /// assert_eq!(story.holders[0].transaction, holdfast::TransactionStatus::InTransaction);
     /// assert!(story.server.is_some(), "{story}");
+    /// println!("{}", story.verdict());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn explain_exhaustion(&self) -> Exhaustion {

@@ -17,7 +17,7 @@ impl Pool {
     /// let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
     /// pool.batch_execute("select 1")?;
     /// let health = pool.health();
-    /// assert!(health.is_ready(), "{health}");
+    /// assert!(health.is_live() && health.is_ready(), "{health}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn health(&self) -> Health {

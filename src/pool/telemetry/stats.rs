@@ -106,6 +106,7 @@ named_enum! {
 /// let conn = pool.get()?;
 /// let stats = pool.stats();
 /// assert_eq!((stats.total, stats.in_use, stats.idle, stats.opens), (1, 1, 0, 1));
+/// assert_eq!((stats.closes_by(holdfast::CloseReason::IdleTimeout), stats.errors_of(holdfast::ErrorKind::PoolTimeout)), (0, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,14 @@ use crate::resilience::statement_retry::Repeats;
 use crate::sql::{Params, Row, ToStatement};
 
 /// A pool for statements that may be repeated; see [`Pool::idempotent`].
+///
+/// ```
+/// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+/// let idempotent = pool.idempotent();
+/// assert_eq!(idempotent.query("echo:rows 3", &[])?.len(), 3);
+/// assert_eq!(idempotent.execute("update item set price = $1", &[&"2.50"])?, 1);
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 #[must_use = "nothing runs until one of its methods is called"]
 #[derive(Debug, Clone, Copy)]
 pub struct Idempotent<'a> {
