@@ -93,6 +93,10 @@ impl TransactionOptions {
     /// identifier, timeline and the age of the statistics are compared), since its answer could be about another transaction;
     /// and if this role may not read those. The error is then [`CommitUnknown`](crate::ErrorKind::CommitUnknown), with the
     /// transaction's id.
+    ///
+    /// ```
+    /// let options = holdfast::TransactionOptions::new().timeout(std::time::Duration::from_secs(5)).resolve_commit(true);
+    /// ```
     pub fn resolve_commit(mut self, resolve: bool) -> Self {
         self.resolve_commit = resolve;
         self
@@ -185,7 +189,10 @@ impl RawSession<'_> {
     /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
     /// let mut raw = conn.raw()?;
     /// raw.begin_transaction(&holdfast::TransactionOptions::new().read_only(true))?;
-    /// raw.script("select 1; select 2")?;
+    /// raw.savepoint("attempt")?;
+    /// raw.script("echo:error 23505 there is one already").unwrap_err();
+    /// raw.rollback_to("attempt")?; // the transaction goes on
+    /// raw.release_savepoint("attempt")?;
     /// raw.commit()?;
     /// # Ok::<(), holdfast::Error>(())
     /// ```

@@ -15,6 +15,8 @@ macro_rules! client_methods {
         /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
         /// let rows = conn.query("select $1", &[&"a value"])?;
         /// assert_eq!(rows[0].get::<_, &str>(0), "a value");
+        /// assert_eq!(conn.query_one("echo:rows 1", &[])?.get::<_, i32>("n"), 1);
+        /// assert!(conn.query_opt("echo:rows 0", &[])?.is_none());
         /// # Ok::<(), holdfast::Error>(())
         /// ```
         ///
@@ -67,6 +69,7 @@ macro_rules! client_methods {
         /// while let Some(row) = rows.next()? {
         ///     assert_eq!(row.get::<_, String>("word"), format!("row {}", row.get::<_, i32>("n")));
         /// }
+        /// assert_eq!(rows.rows_affected(), Some(2500));
         /// # Ok::<(), holdfast::Error>(())
         /// ```
         pub fn query_raw<T, P, I>(&mut self, query: &T, params: I) -> $crate::Result<$crate::sql::RowIter<'_>>
@@ -85,6 +88,16 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query`](Self::query).
+        ///
+        /// ```
+        /// use holdfast::types::Type;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// let rows = conn.query_typed("select $1 + 1", &[(&41i32, Type::INT4)])?;
+        /// assert_eq!(rows[0].columns()[0].type_(), &Type::INT4);
+        /// assert_eq!(conn.query_typed_one("select $1", &[(&7i32, Type::INT4)])?.get::<_, i32>(0), 7);
+        /// assert_eq!(conn.execute_typed("delete from item where id = $1", &[(&7i32, Type::INT4)])?, 1);
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn query_typed(
             &mut self,
             query: &str,
@@ -139,6 +152,13 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query`](Self::query).
+        ///
+        /// ```
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// assert_eq!(conn.execute("update item set price = $1", &[&"2.50"])?, 1);
+        /// assert_eq!(conn.execute_raw("update item set price = $1", ["2.50"])?, 1);
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn execute<T: ?Sized + $crate::sql::ToStatement>(
             &mut self,
             query: &T,
@@ -179,6 +199,15 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error about the text.
+        ///
+        /// ```
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// let statement = conn.prepare("select $1")?;
+        /// assert_eq!(conn.query_one(&statement, &[&"a value"])?.get::<_, &str>(0), "a value");
+        /// let statement = conn.prepare_typed("select $1", &[holdfast::types::Type::INT4])?;
+        /// assert_eq!(statement.params(), [holdfast::types::Type::INT4]);
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn prepare(&mut self, query: &str) -> $crate::Result<$crate::sql::Statement> {
             self.handle()?.prepare(query, &[])
         }
@@ -200,6 +229,12 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// The server's error; [`Misuse`](crate::ErrorKind::Misuse) for a COPY.
+        ///
+        /// ```
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// conn.batch_execute("create table item (id int); insert into item values (7)")?;
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn batch_execute(&mut self, query: &str) -> $crate::Result<()> {
             self.handle()?.batch_execute(query)
         }

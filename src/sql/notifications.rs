@@ -12,6 +12,19 @@ use crate::session::Notification;
 /// The notifications of a listening connection, as [`notifications`](crate::PooledConnection::notifications) returns them.
 ///
 /// Notifications not fetched are dropped when the connection is returned to its pool.
+///
+/// ```
+/// use holdfast::fallible_iterator::FallibleIterator;
+/// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+/// conn.batch_execute("echo:notify news of today")?; // with a server: LISTEN, and NOTIFY elsewhere
+/// let mut notifications = conn.notifications();
+/// assert_eq!(notifications.len(), 1);
+/// let mut iter = notifications.timeout_iter(std::time::Duration::from_millis(10));
+/// while let Some(notification) = iter.next()? {
+///     assert_eq!(notification.payload(), "of today");
+/// }
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 #[must_use = "it gives access to notifications and does nothing else"]
 pub struct Notifications<'a> {
     /// `None` while another client uses the session.

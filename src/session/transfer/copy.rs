@@ -74,6 +74,7 @@ impl RawSession<'_> {
     /// let mut copy = raw.copy_in("copy item (id, name) from stdin")?;
     /// copy.write(b"1\tapple\n2\tpear\n")?;
     /// assert_eq!(copy.finish()?, 2);
+    /// raw.copy_in("copy item from stdin")?.abort("the data is incomplete")?;
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
@@ -104,6 +105,15 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// As for [`copy_in`](Self::copy_in).
+    ///
+    /// ```no_run
+    /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
+    /// let mut raw = conn.raw()?;
+    /// let mut copy = raw.open_copy_in("copy item (id, name) from stdin")?;
+    /// copy.write(&mut raw, b"1\tapple\n")?;
+    /// assert_eq!(copy.finish(&mut raw)?, 1); // or abort
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn open_copy_in(&mut self, sql: &str) -> Result<CopyInCursor> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {
@@ -119,6 +129,16 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// As for [`copy_out`](Self::copy_out).
+    ///
+    /// ```no_run
+    /// # let mut conn = holdfast::Pool::from_url("postgresql://app@db/orders")?.get()?;
+    /// let (mut raw, mut row) = (conn.raw()?, Vec::new());
+    /// let mut copy = raw.open_copy_out("copy item to stdout")?;
+    /// while copy.read_into(&mut raw, &mut row)? {
+    ///     println!("{}", String::from_utf8_lossy(&row));
+    /// }
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn open_copy_out(&mut self, sql: &str) -> Result<CopyOutCursor> {
         let mut exchange = self.begin_copy(sql)?;
         match exchange.next()?.0 {

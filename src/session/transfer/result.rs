@@ -64,6 +64,15 @@ struct Cell {
 }
 
 /// The rows of one statement. Immutable once finished, and independent of its connection.
+///
+/// ```
+/// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+/// let results = conn.raw()?.script("echo:rows 2")?;
+/// assert_eq!((results[0].rows(), results[0].columns()[1].name.as_str()), (2, "word"));
+/// assert_eq!((results[0].text(1, 1).as_deref(), results[0].cell(1, 0)), (Some("row 2"), Some(&b"2"[..])));
+/// assert_eq!((results[0].command_tag(), results[0].rows_affected()), ("SELECT 2", Some(2)));
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ResultBlock {
     columns: Arc<[Column]>,

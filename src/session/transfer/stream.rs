@@ -80,6 +80,18 @@ impl RawSession<'_> {
     ///
     /// # Errors
     /// As for [`stream`](Self::stream).
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let mut raw = conn.raw()?;
+    /// let mut cursor = raw.open_stream("echo:rows 2500", &[], holdfast::session::ResultFormat::Text)?;
+    /// assert_eq!(cursor.columns()[1].name, "word");
+    /// while let Some(block) = cursor.next_portion(&mut raw, 1000)? {
+    ///     assert!(block.rows() <= 1000);
+    /// }
+    /// assert_eq!((cursor.is_ended(), cursor.command_tag()), (true, "SELECT 2500"));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn open_stream<'a>(
         &mut self,
         sql: impl Into<Sql<'a>>,

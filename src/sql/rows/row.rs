@@ -99,6 +99,8 @@ impl Row {
     /// let row = pool.query_one("echo:rows 1", &[])?;
     /// let (n, word): (i32, &str) = (row.get(0), row.get("word"));
     /// assert_eq!((n, word), (1, "row 1"));
+    /// assert!(row.try_get::<_, i64>("n").is_err()); // it is an int4
+    /// assert_eq!((row.len(), row.columns()[1].name()), (2, "word"));
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     ///

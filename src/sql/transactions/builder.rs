@@ -10,7 +10,8 @@ use crate::sql::handle::Handle;
 ///
 /// ```
 /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
-/// let mut tx = conn.build_transaction().isolation_level(holdfast::Isolation::Serializable).read_only(true).start()?;
+/// use holdfast::Isolation;
+/// let mut tx = conn.build_transaction().isolation_level(Isolation::Serializable).read_only(true).deferrable(true).start()?;
 /// tx.query("select balance from account", &[])?;
 /// tx.commit()?;
 /// # Ok::<(), holdfast::Error>(())

@@ -21,6 +21,17 @@ use crate::sql::statements::to_statement::ToStatement;
 /// Dropped without [`commit`](Self::commit), it is rolled back. The drop does not block: it sends ROLLBACK, and the
 /// connection's next call or the pool skips the answer. Where ROLLBACK cannot be sent without blocking, the next call or the
 /// pool sends it.
+///
+/// ```
+/// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+/// let mut tx = conn.transaction()?;
+/// tx.execute("insert into item values ($1)", &[&"apple"])?;
+/// let mut inner = tx.transaction()?; // a savepoint
+/// inner.batch_execute("delete from item")?;
+/// inner.rollback()?; // undoes the deletion
+/// tx.commit()?;
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 #[must_use = "the transaction is rolled back when this is dropped"]
 pub struct Transaction<'a> {
     handle: Handle<'a>,
@@ -145,10 +156,11 @@ impl<'a> Transaction<'a> {
     ///
     /// ```
     /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// use holdfast::fallible_iterator::FallibleIterator;
     /// let mut tx = conn.transaction()?;
     /// let portal = tx.bind("echo:rows 5", &[])?;
     /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 3);
-    /// assert_eq!(tx.query_portal(&portal, 3)?.len(), 2);
+    /// assert_eq!(tx.query_portal_raw(&portal, 3)?.count()?, 2);
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     ///
@@ -181,6 +193,13 @@ impl<'a> Transaction<'a> {
 
     /// Returns how many runs of the closure failed before this one: 0 in the first, and outside
     /// [`Pool::transaction`](crate::Pool::transaction).
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let run = pool.transaction(|tx| Ok::<_, holdfast::Error>(tx.reruns() + 1))?;
+    /// assert_eq!(run, 1);
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn reruns(&self) -> u32 {
         if let Level::OfThePool { before } = self.level { before } else { 0 }
     }
