@@ -112,6 +112,13 @@ impl PoolConfig {
     }
 
     /// Like [`new`](Self::new), with the defaults for production (`max_size` 8) in any environment.
+    ///
+    /// ```
+    /// use holdfast::PoolConfig;
+    /// assert_eq!(PoolConfig::production().get("max_size")?.as_deref(), Some("8"));
+    /// assert_eq!(PoolConfig::development().get("max_size")?.as_deref(), Some("5"));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn production() -> Self {
         Self { production: Some(true), ..Self::new() }
     }
@@ -219,6 +226,7 @@ impl PoolConfig {
     /// let mut config = holdfast::PoolConfig::new();
     /// config.set("host", "db")?.set("idle_timeout", "30s")?;
     /// assert!(config.set("idle_timeout", "soon").is_err());
+    /// config.set_url("postgresql://app@db2/orders")?; // keeps idle_timeout
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self> {
@@ -319,11 +327,10 @@ impl PoolConfig {
     /// ```
     /// use holdfast::PoolConfig;
     ///
-    /// # fn main() -> holdfast::Result<()> {
     /// let config = PoolConfig::from_url("postgresql://app@db.example/orders?sslmode=verify-full")?
     ///     .password_with(|_session| Ok(std::fs::read_to_string("/run/secrets/db")?.trim_end().to_owned()));
-    /// # config.validate()
-    /// # }
+    /// config.validate()?;
+    /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn password_with(
         mut self,

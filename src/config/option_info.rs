@@ -39,6 +39,9 @@ pub(crate) enum Default {
 /// let option = holdfast::config::option("idle_timeout").unwrap();
 /// assert_eq!(option.default_text(), "15s");
 /// assert_eq!(option.environment()[0], "HOLDFAST_IDLE_TIMEOUT");
+/// for option in holdfast::config::options().iter().filter(|option| !option.is_secret()) {
+///     println!("{}: {}, allowed is {}", option.key(), option.doc(), option.allowed());
+/// }
 /// ```
 #[derive(Debug)]
 pub struct OptionInfo {

@@ -16,6 +16,14 @@ use crate::link::dial::resolve::resolve;
 use crate::session::{RawSession, SessionState};
 
 /// The server that standalone sessions are opened to.
+///
+/// ```
+/// let config = holdfast::PoolConfig::from_url("postgresql://app@192.0.2.7,db2/orders")?;
+/// let hosts = holdfast::connect::Target::each_host(&config)?;
+/// assert_eq!((hosts[1].name().as_str(), hosts[1].tcp_host(), hosts[1].is_looked_up()), ("db2:5432", Some("db2"), true));
+/// assert_eq!(hosts[0].addresses(std::time::Duration::from_secs(1)), ["192.0.2.7:5432".parse().unwrap()]);
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 pub struct Target {
     connector: Connector,
     /// The host, where the target is a single one.

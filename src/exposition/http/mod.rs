@@ -99,6 +99,15 @@ impl Pool {
     ///
     /// # Errors
     /// As for [`serve`](Self::serve).
+    ///
+    /// ```no_run
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let options = holdfast::exposition::ServeOptions::new().token("secret").beyond_loopback();
+    /// let served = pool.serve_with("0.0.0.0:9464", options)?;
+    /// println!("metrics at {}", served.address());
+    /// served.keep(); // for as long as the pool exists
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn serve_with(&self, address: &str, options: ServeOptions) -> Result<Served> {
         let address = resolved(address)?;
         if !address.ip().is_loopback() && !options.beyond_loopback {
