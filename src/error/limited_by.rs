@@ -38,6 +38,13 @@ impl LimitedBy {
     }
 
     /// Returns the limit that refused a connection, if a limit did.
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let error = pool.execute("echo:error 53300 too many connections for role \"app\"", &[]).unwrap_err();
+    /// assert_eq!(holdfast::LimitedBy::of(&error).unwrap().words(), "the connection limit of the role");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn of(error: &Error) -> Option<Self> {
         (error.kind() == ErrorKind::ServerFull).then(|| error.server().map_or(Self::Server, Self::of_message))
     }

@@ -222,6 +222,15 @@ impl Error {
     }
 
     /// The class of the failure.
+    ///
+    /// ```
+    /// use holdfast::{ErrorKind, Phase, SqlState};
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let error = pool.execute("echo:error 23505 there is one already", &[]).unwrap_err();
+    /// assert_eq!((error.kind(), error.phase()), (ErrorKind::Database, Some(Phase::Query)));
+    /// assert_eq!((error.sqlstate(), error.server_message()), (Some(&SqlState::UNIQUE_VIOLATION), Some("there is one already")));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -253,6 +262,14 @@ impl Error {
     }
 
     /// The failed attempts at opening a connection, first to last. Empty when nothing was tried.
+    ///
+    /// ```
+    /// let url = "postgresql://app@127.0.0.1:1/orders?retry_max=1&retry_base_delay=1ms";
+    /// let error = holdfast::Pool::from_url(url)?.get().unwrap_err(); // no server listens at port 1
+    /// assert_eq!((error.attempts().len(), error.is_retryable()), (2, true));
+    /// println!("{} after {:?}: {:?}", error.summary(), error.elapsed(), error.remedy());
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }

@@ -25,6 +25,14 @@ impl Error {
     }
 
     /// Returns the number of parameters wanted and given, if they differed.
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// let error = pool.query("select $1, $2", &[&"a value"]).unwrap_err();
+    /// let count = error.parameter_count().unwrap();
+    /// assert_eq!((count.wanted, count.given), (2, 1));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn parameter_count(&self) -> Option<ParameterCount> {
         self.0.parameter_count
     }

@@ -8,6 +8,14 @@ use super::{Error, ErrorKind};
 
 /// A server's `ErrorResponse` or `NoticeResponse`, with every field the protocol knows ("Error and Notice Message
 /// Fields" in PostgreSQL's documentation).
+///
+/// ```
+/// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+/// let error = pool.execute("echo:error 23505 there is one already", &[]).unwrap_err();
+/// let message = error.server().unwrap();
+/// assert_eq!((message.severity(), message.code().code(), message.message()), ("ERROR", "23505", "there is one already"));
+/// # Ok::<(), holdfast::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerMessage {

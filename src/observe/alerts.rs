@@ -32,6 +32,12 @@ named_enum! {
 
 impl AlertKind {
     /// Returns whether calls fail already, or would if the condition went on.
+    ///
+    /// ```
+    /// for kind in holdfast::AlertKind::ALL {
+    ///     println!("{} ({}): {}", kind.name(), kind.severity().name(), kind.remedy());
+    /// }
+    /// ```
     pub fn severity(self) -> Severity {
         match self {
             Self::ConnectTimeouts | Self::PoolExhausted | Self::CircuitOpen => Severity::Critical,
