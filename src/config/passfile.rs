@@ -1,10 +1,12 @@
 //! The password file: lines of `host:port:database:user:password`, read by libpq's rules (`passwordFromFile`).
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::settings::Secret;
+use crate::error::is_local_limit;
 
 /// The bits of a file's mode that give others than its owner access.
 const OTHERS_MAY: u32 = 0o077;
@@ -21,8 +23,9 @@ pub(crate) struct PasswordEntry {
 
 impl PasswordEntry {
     /// Reads the file, as libpq does for each connection.
-    pub(super) fn password(&self) -> Option<Secret> {
-        Passfile::read(&self.file).password(&self.host, self.port, &self.dbname, &self.user)
+    pub(super) fn password(&self) -> io::Result<Option<Secret>> {
+        let file = Passfile::read(&self.file)?;
+        Ok(file.password(&self.host, self.port, &self.dbname, &self.user))
     }
 }
 
@@ -33,9 +36,12 @@ struct Passfile {
 
 impl Passfile {
     /// The file at `path`. One that is missing or cannot be read has no passwords, as in libpq; one that others can
-    /// read is refused with a warning.
-    fn read(path: &Path) -> Self {
-        Self { text: contents(path).unwrap_or_default() }
+    /// read is refused with a warning. `Err` when this process is at a limit: that says nothing of the file.
+    fn read(path: &Path) -> io::Result<Self> {
+        match contents(path) {
+            Err(error) if is_local_limit(&error) => Err(error),
+            text => Ok(Self { text: text.ok().flatten().unwrap_or_default() }),
+        }
     }
 
     /// The password of the first line that fits.
@@ -55,20 +61,23 @@ impl Passfile {
     }
 }
 
-fn contents(path: &Path) -> Option<Vec<u8>> {
-    let about = fs::metadata(path).ok()?;
+/// `None` for a file that is not used.
+fn contents(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let about = fs::metadata(path)?;
     let shown = path.display();
     if !about.is_file() {
         log::warn!("the password file {shown} is not a plain file and is not used");
-        return None;
+        return Ok(None);
     }
     if about.mode() & OTHERS_MAY != 0 {
         log::warn!(
             "the password file {shown} is not used, since others than its owner may read or write it: run chmod 0600 on it"
         );
-        return None;
+        return Ok(None);
     }
-    fs::read(path).inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}")).ok()
+    fs::read(path)
+        .map(Some)
+        .inspect_err(|error| log::warn!("the password file {shown} cannot be read: {error}"))
 }
 
 /// Returns the rest of `line` after its first field and colon, if the field is `*` or equals `wanted`. A backslash

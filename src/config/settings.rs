@@ -4,6 +4,7 @@
 //! of the crate reads only these.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -292,8 +293,14 @@ pub(crate) struct HostSettings {
 
 impl HostSettings {
     /// The password for a connection that is opened now. Reads the password file, in which it may have changed.
-    pub(crate) fn current_password(&self) -> Option<Secret> {
-        self.password.clone().or_else(|| self.password_entry.as_ref()?.password())
+    ///
+    /// # Errors
+    /// The file could not be read because this process is at a limit.
+    pub(crate) fn current_password(&self) -> io::Result<Option<Secret>> {
+        match (&self.password, &self.password_entry) {
+            (None, Some(entry)) => entry.password(),
+            (given, _) => Ok(given.clone()),
+        }
     }
 }
 

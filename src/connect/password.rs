@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::config::password::PasswordRequest;
 use crate::config::settings::{Host, HostSettings, Secret, ServerSettings};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Phase};
 use crate::sys::sync::Mutex;
 
 /// The password for one host, during one opening.
@@ -70,7 +70,12 @@ impl<'a> HostPassword<'a> {
     }
 
     fn ask(&self, deadline: Instant, was_refused: bool) -> Result<Option<Secret>, Error> {
-        let Some(callback) = &self.server.password_callback else { return Ok(self.host.current_password()) };
+        let Some(callback) = &self.server.password_callback else {
+            return self.host.current_password().map_err(|cause| {
+                let message = format!("could not read the password file: {cause}");
+                Error::from_local_io(cause, ErrorKind::Auth, message).in_phase(Phase::Auth)
+            });
+        };
         let host = match &self.host.host {
             Host::Tcp(name) => name.as_str().into(),
             Host::Unix(directory) => directory.to_string_lossy(),

@@ -1,6 +1,7 @@
 //! A process that may have no more descriptors, or no more memory.
 
 use std::error::Error as _;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
@@ -10,7 +11,9 @@ use holdfast::{Circuit, Error, ErrorKind, Pool, PooledConnection};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::config;
 use crate::support::own_process::alone;
+use crate::support::own_server;
 
 #[test]
 fn out_of_descriptors_is_an_error_and_passes() {
@@ -49,6 +52,40 @@ fn run_out(url: &str) {
         );
     }
     assert!((1..16).contains(&failed), "{failed} of 16");
+}
+
+/// The file is read while the socket is there: with one descriptor less than both need, the password seems to be missing.
+#[test]
+fn a_password_file_that_cannot_be_opened_for_lack_of_a_descriptor_is_no_missing_password() {
+    let this =
+        "limits::a_password_file_that_cannot_be_opened_for_lack_of_a_descriptor_is_no_missing_password";
+    if alone(this).is_none() {
+        return;
+    }
+    let server = own_server(|s| s.role("app", "secret"));
+    let file = std::env::temp_dir().join(format!("holdfast-limits-passfile-{}", std::process::id()));
+    std::fs::write(&file, "*:*:*:app:secret\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let usual = getrlimit(Resource::Nofile);
+    let mut failed = 0;
+    for more in 0..6 {
+        let url =
+            format!("postgresql://app@127.0.0.1:{}/postgres?sslmode=disable&retry_max=0", server.port());
+        let pool = Pool::new(config(&url).passfile(file.to_str().unwrap())).unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: usual.maximum }).unwrap();
+        let mut taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - more);
+        let got = pool.get();
+        drop(taken);
+        setrlimit(Resource::Nofile, usual).unwrap();
+        if let Err(error) = got {
+            failed += 1;
+            assert_local(&error, Errno::MFILE);
+        }
+        pool.get().expect("with descriptors the file is read");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!((2..6).contains(&failed), "without a socket and without the file: {failed} of 6");
 }
 
 /// Asserts that an error is this process' own, and has the system's in its chain.

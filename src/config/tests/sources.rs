@@ -168,7 +168,7 @@ fn the_password_file_serves_each_host_by_its_own_line() {
     let config = PoolConfig::within(environment.clone()).with_url("postgresql://u@a:1,b:2/d").unwrap();
     let passwords = |config: &PoolConfig| {
         let hosts = server(config).hosts;
-        hosts.iter().map(|h| h.current_password().map(|p| p.reveal().to_owned())).collect::<Vec<_>>()
+        hosts.iter().map(|h| h.current_password().unwrap().map(|p| p.reveal().to_owned())).collect::<Vec<_>>()
     };
     assert_eq!(passwords(&config), [Some("first".to_owned()), None]);
     assert_eq!(
@@ -188,7 +188,8 @@ fn the_password_file_is_read_again_for_each_connection() {
     let file = scratch.file("changing", "*:*:*:*:first\n", 0o600);
     let config = PoolConfig::within(Environment::with([])).with_url("postgresql://u@a/d").unwrap();
     let settings = server(&config.passfile(text(&file)));
-    let password = || settings.hosts[0].current_password().map(|password| password.reveal().to_owned());
+    let password =
+        || settings.hosts[0].current_password().unwrap().map(|password| password.reveal().to_owned());
     assert_eq!(password().as_deref(), Some("first"));
     scratch.file("changing", "*:*:*:*:second\n", 0o600);
     assert_eq!(password().as_deref(), Some("second"));
@@ -226,7 +227,7 @@ fn with_the_environment_off_a_strangers_string_gets_nothing_of_this_process() {
     assert_eq!(pool.max_size, 5);
     // A connection string may set it itself.
     let own = config.clone().with_url("host=elsewhere user=someone environment=off").unwrap();
-    assert_eq!(server(&own).hosts[0].current_password(), None);
+    assert_eq!(server(&own).hosts[0].current_password().unwrap(), None);
     assert!(refusal(cut_off("host=elsewhere").unwrap().validate()).contains("environment is off"));
     assert!(refusal(cut_off("host=h user=u environment=on")).contains("cannot switch it on"));
     for more in ["service=app", "passfile=/etc/passwd", "servicefile=/etc/passwd"] {
