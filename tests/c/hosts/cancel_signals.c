@@ -11,6 +11,8 @@ static volatile sig_atomic_t raised, refused;
 
 static void interrupt(int number)
 {
+    int before = errno;
+
     (void)number;
     errno = 4711;
     if (holdfast_cancel_raise(to_cancel))
@@ -19,6 +21,7 @@ static void interrupt(int number)
         refused++;
     if (errno != 4711)
         abort();
+    errno = before;
 }
 
 static void *press_ctrl_c(void *unused)
