@@ -9,6 +9,12 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 const NONE: u64 = 0;
 
+/// Fixes the epoch. Called as a pool is made, before threads open connections: that two of them fix it at once is safe, but
+/// ThreadSanitizer cannot see so, as the standard library is not instrumented.
+pub(crate) fn fix_epoch() {
+    LazyLock::force(&EPOCH);
+}
+
 fn to_word(instant: Instant) -> u64 {
     let nanos = instant.saturating_duration_since(*EPOCH).as_nanos();
     u64::try_from(nanos).unwrap_or(u64::MAX).max(1)
@@ -33,7 +39,7 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     pub(crate) fn new() -> Self {
-        LazyLock::force(&EPOCH);
+        fix_epoch();
         Self::default()
     }
 

@@ -7,7 +7,7 @@
 pub(crate) mod blocking;
 pub(crate) mod cancel;
 pub(crate) mod checkouts;
-mod deadline;
+pub(crate) mod deadline;
 #[cfg(feature = "capi")]
 pub(crate) mod deferred;
 pub(crate) mod dial;

@@ -28,6 +28,7 @@ use crate::config::settings::PoolSettings;
 use crate::config::{PoolConfig, SessionHook, SessionReset};
 use crate::connect::Connector;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::link::deadline;
 use crate::logging::Logger;
 use crate::observe::event::EventSink;
 use crate::resilience::backoff::Backoff;
@@ -131,6 +132,7 @@ impl Core {
         fleet: Option<Id>,
     ) -> Result<Arc<Self>, Error> {
         let born = Generation::watch();
+        deadline::fix_epoch();
         let workers = Workers::shared()?;
         let backoff = Backoff {
             retries: settings.retry_max,
