@@ -82,7 +82,7 @@ impl Target {
         let Some(host) = &self.host else { return Vec::new() };
         match (&host.host, host.hostaddr) {
             (_, Some(ip)) => vec![(ip, host.port).into()],
-            (Host::Tcp(name), None) => resolve(name, host.port, Instant::now() + limit).unwrap_or_default(),
+            (Host::Tcp(name), None) => resolve(name, host.port, after(limit)).unwrap_or_default(),
             (Host::Unix(_), None) => Vec::new(),
         }
     }
@@ -93,9 +93,16 @@ impl Target {
     /// # Errors
     /// The kinds of a failed opening; [`phase_timings`](crate::Error::phase_timings) has the time of each phase.
     pub fn open(&self, limit: Duration) -> Result<StandaloneSession> {
-        let opened = self.connector.open(Instant::now() + limit, &Arc::default(), &SessionState::default)?;
+        let opened = self.connector.open(after(limit), &Arc::default(), &SessionState::default)?;
         Ok(StandaloneSession(opened))
     }
+}
+
+/// Longer than any of this lasts: a caller may give `Duration::MAX` for no limit.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+fn after(limit: Duration) -> Instant {
+    Instant::now() + limit.min(LONGEST)
 }
 
 impl fmt::Debug for Target {
@@ -135,7 +142,7 @@ impl StandaloneSession {
     /// Sets a limit, from now on, over all calls until it is set anew; `None` is no limit. A call that exceeds it fails and
     /// ends the session.
     pub fn set_deadline(&self, limit: Option<Duration>) {
-        self.0.link.set_deadline(limit.map(|limit| Instant::now() + limit));
+        self.0.link.set_deadline(limit.map(after));
     }
 
     /// Returns the time that each phase of the opening took.

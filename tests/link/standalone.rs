@@ -81,3 +81,13 @@ fn a_deadline_ends_a_call_and_a_drop_ends_the_session_at_the_server() {
     drop(session);
     wait_until("the session is gone", SOON, || !exists());
 }
+
+#[test]
+fn limits_may_be_of_any_length() {
+    let config = config(&server().url());
+    let mut session = Target::new(&config).and_then(|target| target.open(Duration::MAX)).expect("a session");
+    session.set_deadline(Some(Duration::MAX));
+    assert_eq!(answer(&mut session, "select 1"), "1");
+    let hosts = Target::each_host(&config).expect("a valid configuration");
+    assert_eq!(hosts[0].addresses(Duration::MAX).len(), 1);
+}

@@ -24,6 +24,27 @@ pub(super) struct Waiter<P> {
 }
 
 impl<P> Waiter<P> {
+    /// Sleeps until a grant or a nudge comes, or the time has. Returns the grant.
+    fn rest(&self, until: Instant) -> Option<Grant<P>> {
+        let mut mailbox = self.mailbox.lock();
+        while mailbox.is_none() && !self.is_nudged() {
+            if self.arrived.wait_until(&mut mailbox, until).timed_out() {
+                break;
+            }
+        }
+        mailbox.take()
+    }
+
+    /// Sleeps for a moment, or until a grant comes. For a waiter that is on its way still.
+    fn rest_briefly(&self, until: Instant) -> Option<Grant<P>> {
+        let mut mailbox = self.mailbox.lock();
+        if mailbox.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            self.arrived.wait_for(&mut mailbox, left.min(LOOK_AGAIN_AFTER));
+        }
+        mailbox.take()
+    }
+
     pub(super) fn is_nudged(&self) -> bool {
         self.nudged.load(Relaxed)
     }
@@ -110,23 +131,10 @@ impl<P: Pooled> Admission<P> {
         let mut looks_again = false;
         loop {
             let until = turn_to_open.unwrap_or(deadline);
-            let mut mailbox = waiter.mailbox.lock();
-            if looks_again {
-                if mailbox.is_none() {
-                    let left = until.saturating_duration_since(Instant::now());
-                    waiter.arrived.wait_for(&mut mailbox, left.min(LOOK_AGAIN_AFTER));
-                }
-            } else {
-                while mailbox.is_none() && !waiter.is_nudged() {
-                    if waiter.arrived.wait_until(&mut mailbox, until).timed_out() {
-                        break;
-                    }
-                }
-            }
-            if let Some(grant) = mailbox.take() {
+            let granted = if looks_again { waiter.rest_briefly(until) } else { waiter.rest(until) };
+            if let Some(grant) = granted {
                 return Ok(grant);
             }
-            drop(mailbox);
             if let Some(outcome) = self.serve_after_wakeup(waiter, deadline) {
                 return outcome;
             }

@@ -47,6 +47,15 @@ static holdfast_status on_connect(void *data, holdfast_connection *connection, h
     return holdfast_connection_script(connection, "set application_name = 'silence'", HOLDFAST_NUL, NULL, error);
 }
 
+static void on_password(void *data, const holdfast_password_request *request, holdfast_password *password)
+{
+    holdfast_error *error;
+
+    (void)request;
+    enter(data);
+    OK(holdfast_password_fail(password, "there is none", HOLDFAST_NUL, &error));
+}
+
 static holdfast_status body(void *data, holdfast_connection *connection, holdfast_error **error)
 {
     (void)connection;
@@ -161,6 +170,28 @@ static void a_callback_that_waits_for_the_caller_is_waited_for_no_longer_than_as
     holdfast_queue_free(queue);
 }
 
+static void no_password_is_asked_for_after_a_silence(const char *url)
+{
+    host it = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    holdfast_config *config;
+    holdfast_connection *connection;
+    holdfast_pool *pool;
+    holdfast_error *error;
+
+    OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
+    OK(holdfast_config_set(config, "retry_max", HOLDFAST_NUL, "0", HOLDFAST_NUL, &error));
+    OK(holdfast_config_set_password(config, on_password, &it, destroy, &error));
+    OK(holdfast_pool_open(config, &pool, &error));
+    holdfast_config_free(config);
+    FAILS(HOLDFAST_STATUS_AUTH, holdfast_pool_acquire(pool, NULL, &connection, &error));
+    CHECK(count_of(&it.calls) == 1 && count_of(&it.destroyed) == 0);
+    OK(holdfast_pool_silence(pool, 10000, &error));
+    CHECK(count_of(&it.destroyed) == 1);
+    FAILS(HOLDFAST_STATUS_AUTH, holdfast_pool_acquire(pool, NULL, &connection, &error));
+    CHECK(count_of(&it.calls) == 1);
+    holdfast_pool_free(pool);
+}
+
 static void a_queue_is_silenced_too(const char *url)
 {
     host it = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -197,6 +228,7 @@ int main(int argc, char **argv)
     CHECK(argc > 1);
     nothing_is_called_after_a_silence(argv[1]);
     a_callback_that_waits_for_the_caller_is_waited_for_no_longer_than_asked(argv[1]);
+    no_password_is_asked_for_after_a_silence(argv[1]);
     a_queue_is_silenced_too(argv[1]);
     return 0;
 }

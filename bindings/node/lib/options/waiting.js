@@ -29,4 +29,4 @@ function readWaiting({ connectionTimeoutMillis: given }, isGiven) {
   return { limit, pairs }
 }
 
-module.exports = { readWaiting }
+module.exports = { DEFAULT_WHOLE_MILLIS, readWaiting }

@@ -1,25 +1,12 @@
 'use strict'
 
 const { EventEmitter } = require('node:events')
-const { inspect } = require('node:util')
 const { addon, NONE, promise, now } = require('../native')
 
 /** Where counts are put: idle, in use, opening, waiting, limit, cap. */
 const counts = new Float64Array(6)
 const METRICS = { prometheus: 1, openmetrics: 2, json: 3, text: 4 }
 const BEYOND_LOOPBACK = 1
-/** The library's own bound on a pool. */
-const MOST_CONNECTIONS = 10_000
-const DEFAULT_TIMEOUT = 8000
-/** Some 24 days, as for Node's own timers. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1
-
-function whole(value, what, least, most) {
-  if (!Number.isInteger(value) || value < least || value > most) throw new TypeError(`${what} must be a whole number from ${least} to ${most}, not ${inspect(value)}`)
-  return value
-}
-
-const milliseconds = (value) => whole(value, 'timeoutMillis', 1, LONGEST_TIMEOUT)
 
 /** What a pool shows of itself: node-postgres' counters, and what the library measures. */
 class PoolMetrics extends EventEmitter {
@@ -78,23 +65,6 @@ class PoolMetrics extends EventEmitter {
   /** Closes every idle session now, for a process about to be frozen. Returns how many those were. */
   releaseIdle() {
     return promise((tag) => addon.releaseIdle(this._usable(), tag))
-  }
-
-  /** Sets the most connections, in place of the option `max`. A smaller pool closes the surplus as it comes back. */
-  async setMaxSize(max) {
-    await promise((tag) => addon.setMaxSize(this._usable(), tag, whole(max, 'the most connections of a pool', 1, MOST_CONNECTIONS)))
-    this.options.max = max
-  }
-
-  /** Waits until so many connections are open, and opens what is missing. Without a number: as many as `min`. */
-  async waitUntilWarm(connections = this.options.min, { timeoutMillis = DEFAULT_TIMEOUT } = {}) {
-    whole(connections, 'the number of connections to open', 0, MOST_CONNECTIONS)
-    await promise((tag) => addon.waitUntilWarm(this._usable(), tag, connections, milliseconds(timeoutMillis)))
-  }
-
-  /** Asks the server whether it can be used now, where health() tells what is known already. */
-  async ping({ timeoutMillis = DEFAULT_TIMEOUT } = {}) {
-    await promise((tag) => addon.ping(this._usable(), tag, milliseconds(timeoutMillis)))
   }
 
   /** Serves metrics, health and a dashboard over HTTP: { url, close() }. */

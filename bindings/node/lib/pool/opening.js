@@ -7,8 +7,8 @@ const { copyOptions, hide } = require('../node/hidden')
 const { NOOP } = require('../query')
 const { readOptions } = require('../options')
 const { parameters } = require('../options/parameters')
-const { PoolMetrics } = require('./metrics')
 const { Shared } = require('./shared')
+const { PoolSizes } = require('./sizes')
 
 /** Pools that were dropped without end(): they cannot be used any more, so their connections go. */
 const dropped = new FinalizationRegistry(({ handle, listener }) => {
@@ -20,7 +20,7 @@ const dropped = new FinalizationRegistry(({ handle, listener }) => {
 const OF_TARGET = new Set(['url', 'host', 'hostaddr', 'port', 'user', 'dbname', 'password', 'service'])
 
 /** A pool's options, and the library's pool that is opened with them. */
-class PoolOpening extends PoolMetrics {
+class PoolOpening extends PoolSizes {
   /** @param {string | object} [options] node-postgres' options and Holdfast's own, in camelCase */
   constructor(options) {
     super()

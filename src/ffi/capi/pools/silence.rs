@@ -30,24 +30,20 @@ pub(in crate::ffi::capi) type PoolGate = Arc<Gate<Callbacks>>;
 /// Puts the functions of a configuration behind a gate of the one pool that will be made from it.
 pub(super) fn gate_before(config: &mut PoolConfig) -> PoolGate {
     let (log, password) = (config.replace_sink(None), config.replace_password_callback(None));
-    let gate = Arc::new(Gate::new(Callbacks {
-        log: log.clone(),
-        event: config.replace_event_sink(None),
-        password: password.clone(),
-        connect: config.replace_hook(None),
-    }));
-    let Some(callbacks) = gate.pass() else { unreachable!("it was made open") };
-    let of = || gate.clone();
+    let (event, connect) = (config.replace_event_sink(None), config.replace_hook(None));
+    let (tells_events, sets_up) = (event.is_some(), connect.is_some());
+    let gate =
+        Arc::new(Gate::new(Callbacks { log: log.clone(), event, password: password.clone(), connect }));
     config.replace_sink(log.map(|log| {
-        let gate = of();
+        let gate = gate.clone();
         log.behind(move |call| {
             if let Some(callbacks) = gate.pass() {
                 callbacks.log.iter().for_each(call);
             }
         })
     }));
-    config.replace_event_sink(callbacks.event.is_some().then(|| {
-        let gate = of();
+    config.replace_event_sink(tells_events.then(|| {
+        let gate = gate.clone();
         EventSink::behind(move |call| {
             if let Some(callbacks) = gate.pass() {
                 callbacks.event.iter().for_each(call);
@@ -55,14 +51,14 @@ pub(super) fn gate_before(config: &mut PoolConfig) -> PoolGate {
         })
     }));
     config.replace_password_callback(password.map(|password| {
-        let gate = of();
+        let gate = gate.clone();
         password.behind(move |call| match gate.pass() {
             Some(callbacks) => callbacks.password.as_ref().map_or_else(|| Err(SILENCED.into()), call),
             None => Err(SILENCED.into()),
         })
     }));
-    config.replace_hook(callbacks.connect.is_some().then(|| {
-        let gate = of();
+    config.replace_hook(sets_up.then(|| {
+        let gate = gate.clone();
         let hook = ConnectHook::new(move |conn| {
             let refused = || Err(Error::new(ErrorKind::PoolClosed, SILENCED).into());
             match gate.pass() {

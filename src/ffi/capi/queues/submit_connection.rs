@@ -14,7 +14,7 @@ use super::queue::holdfast_queue;
 use super::submit::{holdfast_submit_options, script, several, single, tell};
 use super::submit_options::Options;
 use crate::ffi::capi::boundary::guard::{Outcome, guard};
-use crate::ffi::capi::boundary::handle::{Held, hold};
+use crate::ffi::capi::boundary::handle::{Held, Watched, hold};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::connections::transaction::{holdfast_transaction_options, transaction_options};
 use crate::ffi::capi::library::error::holdfast_error;
@@ -255,37 +255,36 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_prepare(
     unsafe { guard(error, body) }
 }
 
-/// A request about a savepoint, as C gave it.
-struct AtSavepoint {
-    connection: *mut holdfast_connection,
-    queue: *const holdfast_queue,
-    tag: u64,
-    options: *const holdfast_submit_options,
-    name: *const c_char,
-    name_len: usize,
-    request: *mut u64,
-    kind: Kind,
+/// A request on a connection in hand that has one text: a statement or a name, as C gave it.
+pub(super) struct OfText {
+    pub(super) connection: *mut holdfast_connection,
+    pub(super) queue: *const holdfast_queue,
+    pub(super) tag: u64,
+    pub(super) options: *const holdfast_submit_options,
+    pub(super) text: *const c_char,
+    pub(super) text_len: usize,
+    /// What the text is called in messages.
+    pub(super) text_is: &'static str,
+    pub(super) request: *mut u64,
+    pub(super) kind: Kind,
 }
 
-impl AtSavepoint {
+impl OfText {
     /// # Safety
-    /// The handles are NULL or live, `request` and `error` NULL or writable; name and options are readable as they say.
-    unsafe fn submit(
+    /// The handles are NULL or live, `request` and `error` NULL or writable; text and options are readable as they say.
+    pub(super) unsafe fn submit(
         self,
         error: *mut *mut holdfast_error,
-        run: fn(&mut RawSession<'_>, &str) -> crate::Result<()>,
+        run: fn(&mut RawSession<'_>, &str, Watched<holdfast_connection>) -> crate::Result<Answer>,
     ) -> holdfast_status {
         // SAFETY: as promised.
         let body = || unsafe {
             let options = Options::read_unpacked(self.options)?;
-            let name = text(self.name, self.name_len, "name")?.to_owned();
-            let task = step(move |raw| run(raw, &name).map(|()| Answer::Done));
-            submit_on(
-                self.connection,
-                self.queue,
-                options.submission(self.tag, self.kind, task),
-                self.request,
-            )
+            let text = text(self.text, self.text_len, self.text_is)?.to_owned();
+            let held = hold(self.connection.cast_const())?;
+            let watched = held.watch();
+            let task = step(move |raw| run(raw, &text, watched));
+            submit_held(held, self.queue, options.submission(self.tag, self.kind, task), self.request)
         };
         // SAFETY: as promised.
         unsafe { guard(error, body) }
@@ -304,10 +303,10 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_savepoint(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let kind = Kind::ConnectionSavepoint;
-    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    let (text, text_len, text_is, kind) = (name, name_len, "name", Kind::ConnectionSavepoint);
+    let given = OfText { connection, queue, tag, options, text, text_len, text_is, request, kind };
     // SAFETY: the caller's promises are those that are asked for.
-    unsafe { given.submit(error, |raw, name| raw.savepoint(name)) }
+    unsafe { given.submit(error, |raw, name, _| raw.savepoint(name).map(|()| Answer::Done)) }
 }
 
 /// Submits the undoing of what was done since a savepoint, as holdfast_connection_rollback_to does it.
@@ -322,10 +321,10 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_rollback_to(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let kind = Kind::ConnectionRollbackTo;
-    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    let (text, text_len, text_is, kind) = (name, name_len, "name", Kind::ConnectionRollbackTo);
+    let given = OfText { connection, queue, tag, options, text, text_len, text_is, request, kind };
     // SAFETY: the caller's promises are those that are asked for.
-    unsafe { given.submit(error, |raw, name| raw.rollback_to(name)) }
+    unsafe { given.submit(error, |raw, name, _| raw.rollback_to(name).map(|()| Answer::Done)) }
 }
 
 /// Submits the release of a savepoint, as holdfast_connection_release_savepoint does it.
@@ -340,8 +339,8 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_release_savepoint(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let kind = Kind::ConnectionReleaseSavepoint;
-    let given = AtSavepoint { connection, queue, tag, options, name, name_len, request, kind };
+    let (text, text_len, text_is, kind) = (name, name_len, "name", Kind::ConnectionReleaseSavepoint);
+    let given = OfText { connection, queue, tag, options, text, text_len, text_is, request, kind };
     // SAFETY: the caller's promises are those that are asked for.
-    unsafe { given.submit(error, |raw, name| raw.release_savepoint(name)) }
+    unsafe { given.submit(error, |raw, name, _| raw.release_savepoint(name).map(|()| Answer::Done)) }
 }

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::completion::Given;
 use super::queue::holdfast_queue;
 use super::submit::holdfast_submit_options;
-use super::submit_connection::{step, submit_held};
+use super::submit_connection::{OfText, step, submit_held};
 use super::submit_options::Options;
 use crate::ffi::capi::boundary::guard::{Failure, Outcome, guard};
-use crate::ffi::capi::boundary::handle::{Object, Watched, hold};
+use crate::ffi::capi::boundary::handle::{Object, hold};
 use crate::ffi::capi::connections::connection::holdfast_connection;
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
@@ -24,40 +24,6 @@ use crate::ffi::capi::library::text::{bytes, text};
 use crate::ffi::capi::statements::copy::{Chunk, CopyIn, CopyOut, holdfast_copy_in, holdfast_copy_out};
 use crate::queue::{Answer, Kind};
 use crate::session::{CopyInCursor, RawSession};
-
-/// A request that begins a copy, as C gave it.
-struct Beginning {
-    connection: *mut holdfast_connection,
-    queue: *const holdfast_queue,
-    tag: u64,
-    options: *const holdfast_submit_options,
-    sql: *const c_char,
-    sql_len: usize,
-    request: *mut u64,
-    kind: Kind,
-}
-
-impl Beginning {
-    /// # Safety
-    /// The handles are NULL or live, `request` and `error` NULL or writable; text and options are readable as they say.
-    unsafe fn submit(
-        self,
-        error: *mut *mut holdfast_error,
-        open: fn(&mut RawSession<'_>, &str, Watched<holdfast_connection>) -> crate::Result<Given>,
-    ) -> holdfast_status {
-        // SAFETY: as promised.
-        let body = || unsafe {
-            let options = Options::read_unpacked(self.options)?;
-            let sql = text(self.sql, self.sql_len, "sql")?.to_owned();
-            let held = hold(self.connection.cast_const())?;
-            let watched = held.watch();
-            let task = step(move |raw| open(raw, &sql, watched).map(Answer::from));
-            submit_held(held, self.queue, options.submission(self.tag, self.kind, task), self.request)
-        };
-        // SAFETY: as promised.
-        unsafe { guard(error, body) }
-    }
-}
 
 /// A request for a copy into a table, as C gave it.
 struct IntoTable {
@@ -144,12 +110,12 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_copy_in(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let kind = Kind::ConnectionCopyIn;
-    let given = Beginning { connection, queue, tag, options, sql, sql_len, request, kind };
+    let (text, text_len, text_is, kind) = (sql, sql_len, "sql", Kind::ConnectionCopyIn);
+    let given = OfText { connection, queue, tag, options, text, text_len, text_is, request, kind };
     // SAFETY: the caller's promises are those that are asked for.
     unsafe {
         given.submit(error, |raw, sql, connection| {
-            Ok(Given::CopyIn(CopyIn::new(connection, raw.open_copy_in(sql)?)))
+            Ok(Given::CopyIn(CopyIn::new(connection, raw.open_copy_in(sql)?)).into())
         })
     }
 }
@@ -251,12 +217,12 @@ pub unsafe extern "C-unwind" fn holdfast_submit_connection_copy_out(
     request: *mut u64,
     error: *mut *mut holdfast_error,
 ) -> holdfast_status {
-    let kind = Kind::ConnectionCopyOut;
-    let given = Beginning { connection, queue, tag, options, sql, sql_len, request, kind };
+    let (text, text_len, text_is, kind) = (sql, sql_len, "sql", Kind::ConnectionCopyOut);
+    let given = OfText { connection, queue, tag, options, text, text_len, text_is, request, kind };
     // SAFETY: the caller's promises are those that are asked for.
     unsafe {
         given.submit(error, |raw, sql, connection| {
-            Ok(Given::CopyOut(CopyOut::new(connection, raw.open_copy_out(sql)?)))
+            Ok(Given::CopyOut(CopyOut::new(connection, raw.open_copy_out(sql)?)).into())
         })
     }
 }

@@ -106,15 +106,15 @@ impl CopyOut {
         Ok(more)
     }
 
-    /// Reads pieces until there are `most` bytes, or the end; `None` if that has come before.
+    /// Reads pieces until there are at least `least` bytes, or the end; `None` if that has come before.
     pub(in crate::ffi::capi) fn gather(
         &self,
         reader: &mut Reader,
         raw: &mut RawSession<'_>,
-        most: usize,
+        least: usize,
     ) -> crate::Result<Option<Vec<u8>>> {
         let mut gathered = Vec::new();
-        while gathered.len() < most && self.take(reader, raw)? {
+        while gathered.len() < least && self.take(reader, raw)? {
             gathered.extend_from_slice(&reader.data);
         }
         Ok((!gathered.is_empty()).then_some(gathered))
