@@ -98,13 +98,14 @@ impl FullServer {
     /// [`Sql`](Error::Sql) when the server answers anything but that it is full.
     pub fn fill(&self) -> Result<usize, Error> {
         let failed = |source| Error::Sql { doing: "take the server's slots".to_owned(), source };
-        let mut held = self.held.lock();
-        let taken = fill(&self.url()).map_err(failed)?;
-        let count = taken.len();
-        for mut client in taken {
+        let clients = fill(&self.url()).map_err(failed)?;
+        let mut taken = Vec::with_capacity(clients.len());
+        for mut client in clients {
             let pid = client.query_one("SELECT pg_backend_pid()", &[]).map_err(failed)?.get(0);
-            held.push(Held { pid, client });
+            taken.push(Held { pid, client });
         }
+        let count = taken.len();
+        self.held.lock().extend(taken);
         Ok(count)
     }
 
@@ -114,9 +115,11 @@ impl FullServer {
     /// # Errors
     /// [`NotStopped`](Error::NotStopped) when sessions stay for 10 s, as those of a frozen server do.
     pub fn free(&self, count: usize) -> Result<usize, Error> {
-        let mut held = self.held.lock();
-        let left = held.len().saturating_sub(count);
-        let freed = held.split_off(left);
+        let freed = {
+            let mut held = self.held.lock();
+            let left = held.len().saturating_sub(count);
+            held.split_off(left)
+        };
         let pids: Vec<i32> = freed.iter().map(|held| held.pid).collect();
         freed.into_iter().for_each(|held| drop(held.client));
         let deadline = Instant::now() + FREE_LIMIT;
