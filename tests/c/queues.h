@@ -3,12 +3,21 @@
 #define QUEUES_H
 
 #include "check.h"
+#include <unistd.h>
 
 static inline double now(void)
 {
     struct timespec t;
     CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The application_name of this process's sessions. Other programs use the same server meanwhile. */
+static inline const char *own_name(void)
+{
+    static char name[32];
+    snprintf(name, sizeof name, "queues of %ld.", (long)getpid());
+    return name;
 }
 
 static inline holdfast_pool *open_pool(const char *url, const char *max_size)
@@ -18,6 +27,7 @@ static inline holdfast_pool *open_pool(const char *url, const char *max_size)
     holdfast_error *error;
 
     OK(holdfast_config_from_url(url, HOLDFAST_NUL, &config, &error));
+    OK(holdfast_config_set(config, "application_name", HOLDFAST_NUL, own_name(), HOLDFAST_NUL, &error));
     OK(holdfast_config_set(config, "max_size", HOLDFAST_NUL, max_size, HOLDFAST_NUL, &error));
     OK(holdfast_pool_open(config, &pool, &error));
     holdfast_config_free(config);
@@ -128,7 +138,7 @@ static inline void wait_until_in_use(holdfast_pool *pool, uint32_t count)
 static inline void wait_until_runs(const char *url, const char *sql)
 {
     holdfast_pool *pool = open_pool(url, "1");
-    holdfast_param param = {sql, HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT};
+    holdfast_param params[] = {{sql, HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT}, {own_name(), HOLDFAST_NUL, 0, HOLDFAST_FORMAT_TEXT}};
     holdfast_error *error;
     double begun = now();
     int64_t running = 0;
@@ -136,8 +146,10 @@ static inline void wait_until_runs(const char *url, const char *sql)
     while (running == 0) {
         holdfast_result *result;
         CHECK(now() - begun < 20);
-        OK(holdfast_pool_query(pool, NULL, "select count(*) from pg_stat_activity where state = 'active' and query = $1",
-                               HOLDFAST_NUL, &param, 1, HOLDFAST_FORMAT_TEXT, &result, &error));
+        OK(holdfast_pool_query(pool, NULL,
+                               "select count(*) from pg_stat_activity"
+                               " where state = 'active' and query = $1 and starts_with(application_name, $2)",
+                               HOLDFAST_NUL, params, 2, HOLDFAST_FORMAT_TEXT, &result, &error));
         OK(holdfast_result_i64(result, 0, 0, &running, &error));
         holdfast_result_free(result);
     }
