@@ -13,8 +13,8 @@ if [[ $purpose == test ]]; then
     # library, whether it still is what they were compiled against, an example in Python, promtool, a browser for the dashboard,
     # certificates.
     packages+=(libpq-dev valgrind iproute2 pgbouncer clang cmake abigail-tools python3 prometheus chromium chromium-driver openssl)
-    # Languages that load the C library by themselves. Their tests are left out, and say so, where they are missing.
-    optional=(luajit php-cli python3-cffi)
+    # Languages that load the C library by themselves, and another pooler. Their tests are left out, and say so, where they are missing.
+    optional=(luajit php-cli python3-cffi pgpool2)
     # Node with its headers, unless a Node 18 or later is there, wherever it came from.
     if ! { command -v npm && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; } >/dev/null 2>&1; then
         packages+=(nodejs npm libnode-dev)

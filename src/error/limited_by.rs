@@ -61,7 +61,7 @@ impl LimitedBy {
             _ => {}
         }
         let text = said.message.to_ascii_lowercase();
-        if said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || PoolerAnswer::says_full(&text) {
+        if said.sqlstate.code() != sqlstate::TOO_MANY_CONNECTIONS || PoolerAnswer::says_full(&said.message) {
             Self::Pooler
         } else if text.contains("reserved") {
             Self::Reserved

@@ -7,7 +7,7 @@
 //! - [`proxy`], [`fake`]: networks and servers that fail on purpose, from the test kit;
 //! - [`netns`]: a network of its own in which packets really vanish;
 //! - [`own_process`]: a process of the test's own;
-//! - [`pgbouncer`]: a real pooler in between;
+//! - [`pgbouncer`], [`pgpool`]: a real pooler in between;
 //! - [`certs`]: certificates, good and bad ones;
 //! - [`activity`]: what the server itself says about its sessions;
 //! - [`leaks`]: descriptors and threads of this process.
@@ -21,6 +21,7 @@ pub mod leaks;
 pub mod netns;
 pub mod own_process;
 pub mod pgbouncer;
+pub mod pgpool;
 
 /// Used by some test programs only.
 #[allow(unused_imports)]

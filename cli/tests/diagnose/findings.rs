@@ -8,6 +8,7 @@ use postgres::{Client, NoTls};
 
 use crate::diagnose;
 use crate::support::pgbouncer::PgBouncer;
+use crate::support::pgpool::Pgpool;
 use crate::support::{fill, major, own_server, wait_until};
 
 fn client(server: &EmbeddedPostgres, name: &str) -> Client {
@@ -241,4 +242,14 @@ fn a_pooler_in_between_is_noticed() {
     behind.says("pooler_between", "advice", "not the one that the session was begun with");
     assert_eq!(behind.document["server"]["behind_pooler"], true);
     assert!(!diagnose(&server.url(), &[]).has("pooler_between"));
+}
+
+/// It passes on the key of the server's process, so that the session alone does not show it.
+#[test]
+fn pgpool_in_between_is_named_with_what_to_set() {
+    let server = own_server(|s| s);
+    let Some(pgpool) = Pgpool::start(&server, 2, "") else { return };
+    let behind = diagnose(&pgpool.url(), &[]);
+    behind.says("pooler_between", "advice", "show pool_version is answered with 4");
+    assert_eq!(behind.document["server"]["behind_pooler"], true);
 }

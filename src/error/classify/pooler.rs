@@ -25,8 +25,8 @@ pub(in crate::error) enum PoolerAnswer {
 use PoolerAnswer::{Away, Credentials, Full, Parameter, StatementTimeout, UnknownDatabase};
 
 /// Words in lower case and what they mean, first match first, with the places where they stand. Tried against the real thing:
-/// PgBouncer 1.18. Compared with a copy of the source or a report that quotes it: pgcat, PgDog, Odyssey, Supavisor. Not yet
-/// compared: pgpool-II, RDS Proxy, and which later PgBouncer has which words. The order matters: a pooler quotes the reason behind
+/// PgBouncer 1.18, pgpool-II 4.3. Compared with a copy of the source or a report that quotes it: pgcat, PgDog, Odyssey, Supavisor.
+/// Not yet compared: RDS Proxy, and which later PgBouncer has which words. The order matters: a pooler quotes the reason behind
 /// the words for an unreachable server.
 const WORDS: &[(&str, PoolerAnswer)] = &[
     // PgBouncer 1.18 to 1.25, `src/client.c`, `src/objects.c`, `src/server.c`, `src/janitor.c`; Neon and Azure run it too.
@@ -88,6 +88,9 @@ const WORDS: &[(&str, PoolerAnswer)] = &[
 /// Words for a full server that PostgreSQL and poolers share.
 const SHARED: [&str; 2] = ["too many connections", "too many clients already"];
 
+/// The start of pgpool-II's words for its own full house (`src/protocol/child.c`). PostgreSQL's begin with a small letter.
+const PGPOOL_IS_FULL: &str = "Sorry, too many clients";
+
 /// The same, where a name stands between the words: PgDog's `connection pool for user "a" and database "b" is down`, and without
 /// the names before 0.1.4.
 const POOL_IS_DOWN: (&str, &str) = ("connection pool ", " is down");
@@ -112,9 +115,11 @@ impl PoolerAnswer {
         (text.starts_with(POOL_IS_DOWN.0) && text.contains(POOL_IS_DOWN.1)).then_some(Away)
     }
 
-    /// Returns whether a text in lower case is one of a full pooler, and not PostgreSQL's.
-    pub(in crate::error) fn says_full(text: &str) -> bool {
-        WORDS.iter().find(|(words, _)| text.contains(words)).is_some_and(|(_, answer)| *answer == Full)
+    /// Returns whether a text is one of a full pooler, and not PostgreSQL's. Both may have the same SQLSTATE.
+    pub(in crate::error) fn says_full(message: &str) -> bool {
+        let text = message.to_ascii_lowercase();
+        message.starts_with(PGPOOL_IS_FULL)
+            || WORDS.iter().find(|(words, _)| text.contains(words)).is_some_and(|(_, answer)| *answer == Full)
     }
 
     pub(in crate::error) fn kind(self) -> ErrorKind {

@@ -7,6 +7,7 @@ mod opening;
 mod outage;
 mod permanent_failure;
 mod pglite;
+mod pgpool;
 mod poolers;
 mod setting_up;
 mod translated;

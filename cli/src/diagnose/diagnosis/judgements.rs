@@ -223,7 +223,15 @@ fn circumstances(inventory: &Inventory) -> Vec<Finding> {
             "if writes are wanted: name all hosts and set target_session_attrs=read-write",
         ));
     }
-    if identity.behind_pooler {
+    if let Some(version) = &identity.pgpool {
+        findings.push(Finding::advice(
+            "pooler_between",
+            "pgpool-II is in between",
+            format!("show pool_version is answered with {version}"),
+            "max_size of all pools together counts against pgpool-II's num_init_children; set its reserved_connections=1, so that \
+             clients beyond them are refused, which a pool waits out, instead of being left without an answer",
+        ));
+    } else if identity.behind_pooler {
         findings.push(Finding::advice(
             "pooler_between",
             "a pooler is in between",

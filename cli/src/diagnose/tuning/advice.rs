@@ -189,7 +189,7 @@ impl Case<'_> {
         }
         if self.identity.behind_pooler {
             notes.push("A pooler is in between: the limits above are those of the server behind it. What the pooler allows \
-                 (PgBouncer: max_client_conn, default_pool_size) bounds the pools too.".to_owned());
+                 (PgBouncer: max_client_conn, default_pool_size; pgpool-II: num_init_children) bounds the pools too.".to_owned());
         }
         notes.push(self.cores());
         notes
