@@ -25,10 +25,22 @@ pub(in crate::error) enum PoolerAnswer {
 use PoolerAnswer::{Away, Credentials, Full, Parameter, StatementTimeout, UnknownDatabase};
 
 /// Words in lower case and what they mean, first match first, with the places where they stand. Tried against the real thing:
-/// PgBouncer 1.18, pgpool-II 4.3. Compared with a copy of the source or a report that quotes it: pgcat, PgDog, Odyssey, Supavisor.
-/// Not yet compared: RDS Proxy, and which later PgBouncer has which words. The order matters: a pooler quotes the reason behind
+/// PgBouncer 1.18, pgpool-II 4.3. Compared with a copy of the source or a report that quotes it: pgcat, PgDog, Odyssey, Supavisor,
+/// RDS Proxy. Not yet compared: which later PgBouncer has which words. The order matters: a pooler quotes the reason behind
 /// the words for an unreachable server.
 const WORDS: &[(&str, PoolerAnswer)] = &[
+    // RDS Proxy, "Troubleshooting for RDS Proxy" in the user guide of Amazon RDS. Its refusals of parameters have 0A000.
+    ("timed-out waiting to acquire database connection", Full),
+    ("maximum number of client connections to the proxy exceeded", Full),
+    ("rate of connection to proxy exceeded", Full),
+    ("iam authentication failed because of too many competing requests", Away),
+    ("rds proxy currently doesn't support the option", Parameter),
+    ("rds proxy currently doesn't support command-line options", Parameter),
+    ("rds proxy has no credentials for the role", Credentials),
+    ("the password that was provided for the role", Credentials),
+    ("rds proxy requires tls connections", Credentials),
+    ("iam is allowed only with ssl connections", Credentials),
+    ("request returned an error: database", UnknownDatabase),
     // PgBouncer 1.18 to 1.25, `src/client.c`, `src/objects.c`, `src/server.c`, `src/janitor.c`; Neon and Azure run it too.
     ("client_login_timeout (server down)", Away),
     ("server login has been failing", Away),
@@ -80,9 +92,6 @@ const WORDS: &[(&str, PoolerAnswer)] = &[
     ("dbhandler exited", Away),
     ("edbhandlerexited", Away),
     ("tenant or user not found", Credentials),
-    // RDS Proxy, "Troubleshooting for RDS Proxy" in the user guide of Amazon RDS.
-    ("timed-out waiting to acquire database connection", Full),
-    ("this rds proxy has no credentials for the role", Credentials),
 ];
 
 /// Words for a full server that PostgreSQL and poolers share.
@@ -141,7 +150,7 @@ impl PoolerAnswer {
 /// Returns whether poolers use the SQLSTATE for messages of their own.
 fn is_code_of_poolers(code: &str) -> bool {
     code == sqlstate::TOO_MANY_CONNECTIONS
-        || ["08", "57", "58", "XX"].iter().any(|class| code.starts_with(class))
+        || ["08", "0A000", "28000", "57", "58", "XX"].iter().any(|class| code.starts_with(class))
 }
 
 #[cfg(test)]
@@ -193,6 +202,23 @@ mod tests {
                 Away,
             ),
             ("XX000", "Tenant or user not found", Credentials),
+            (
+                "0A000",
+                "Feature not supported: RDS Proxy currently doesn't support the option statement_timeout.",
+                Parameter,
+            ),
+            (
+                "0A000",
+                "Feature not supported: RDS Proxy currently doesn't support command-line options",
+                Parameter,
+            ),
+            ("28000", "The IAM authentication failed because of too many competing requests.", Away),
+            (
+                "28000",
+                "The IAM authentication failed for the role a. Check the IAM token for this role.",
+                Credentials,
+            ),
+            ("08000", "The maximum number of client connections to the proxy exceeded 100.", Full),
         ] {
             assert_eq!(answer(code, words), Some(expected), "{code} {words}");
         }
