@@ -63,7 +63,8 @@ fn min_idle_is_not_filled_again_before_somebody_wants_a_connection() {
     thread::sleep(ms(500));
     assert_eq!((pool.stats().total, pool.stats().opens), (0, opens), "it dials nobody");
     drop(pool.get().unwrap());
-    soon("with the first caller it is filled", || pool.stats().idle == 2);
+    // Three, if two were opened before the caller gave its own back.
+    soon("with the first caller it is filled", || pool.stats().idle >= 2);
 }
 
 #[test]
