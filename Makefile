@@ -29,8 +29,8 @@ test: deps ## Install what is missing, then check everything but what `make thor
 
 # Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
 .PHONY: thorough
-thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, processes behind a pooler, the default build, other versions of Node, Node's hosts and exits
-	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts node-exits pooler-rate
+thorough: deps ## Run the sanitizers, valgrind, the fuzzers' inputs, processes behind a pooler, the default build, other versions of Node, Node's hosts and exits, other versions of PostgreSQL
+	@scripts/steps.sh thorough clippy-default fuzz-replay sanitize node-versions node-hosts node-exits pooler-rate matrix-brief
 
 .PHONY: deps
 deps: ## Install what is missing for building, testing and benchmarks
@@ -134,6 +134,11 @@ fuzz: ## Fuzz what a server may say and what C may give, each of five targets fo
 .PHONY: matrix
 matrix: ## Run the tests on PostgreSQL 13 to 18, and print a table of servers and scenes
 	scripts/matrix.sh $(VERSIONS)
+
+# The oldest and the newest in full, those between with the tests of statements and transactions.
+.PHONY: matrix-brief
+matrix-brief: ## Run the tests on PostgreSQL 13 and 18, and a part of them on 14, 16 and 17 (part of `make thorough`)
+	MATRIX_AGAIN=1 MATRIX_BRIEF='14 16 17' scripts/matrix.sh 13 14 16 17 18
 
 .PHONY: platforms
 platforms: ## Check that the crate builds for each platform, and with the oldest Rust; what cannot be checked here is named
