@@ -59,9 +59,9 @@ void Mailbox::wake()
 {
     if (scheduled.exchange(true))
         return;
-    // Under the lock, since the function must not be touched once the environment has let go of it.
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!closed_)
+    // Under a lock, since the function must not be touched once the environment has let go of it.
+    std::lock_guard<std::mutex> lock(calling_);
+    if (has_function_)
         napi_call_threadsafe_function(function, nullptr, napi_tsfn_nonblocking);
 }
 
@@ -99,6 +99,10 @@ void Mailbox::add_body(const std::shared_ptr<Body> &body)
 
 void Mailbox::close()
 {
+    {
+        std::lock_guard<std::mutex> lock(calling_);
+        has_function_ = false;
+    }
     std::deque<Message> dropped;
     std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;

@@ -99,6 +99,10 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
     std::atomic<bool> scheduled{false};
 
   private:
+    // Held for the moment in which the function is called. The environment's thread, which is awake before that call has come
+    // back, does not wait for it: what it takes has a lock of its own.
+    std::mutex calling_;
+    bool has_function_ = true;
     std::mutex mutex_;
     bool closed_ = false;
     std::deque<Message> messages_;
