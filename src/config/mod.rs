@@ -319,8 +319,8 @@ impl PoolConfig {
     /// attempt: kind [`Auth`](crate::ErrorKind::Auth), retryable. What it returns is dropped when the session is open or the
     /// attempt has failed, and never shows in an error, a log record or `Debug`.
     ///
-    /// When the server refuses the password, it is asked once more at once (`was_refused`): the password may have changed
-    /// between asking and sending. Another one is tried; the same one is not sent again. A pool that was refused asks it
+    /// When the server refuses the password, it is asked again at once, up to twice (`was_refused`): the password may have
+    /// changed between asking and sending. Another one is tried; the same one is not sent again. A pool that was refused asks it
     /// again when the next caller wants a connection, then at most every 0.1 s to 1 s, and tries the server as soon as it
     /// gives another password. It is dropped with the last pool and configuration that has it.
     ///

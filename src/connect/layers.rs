@@ -81,7 +81,7 @@ impl Opening<'_> {
         })
     }
 
-    /// Tries with the password at hand; if the server refuses that, once more with what its source gives now.
+    /// Tries with the password at hand; while the server refuses that, again with what its source gives then.
     fn try_password(
         &self,
         candidate: &Candidate<'_>,
@@ -90,15 +90,16 @@ impl Opening<'_> {
         deadline: Instant,
         options: &SessionOptions,
     ) -> Result<Opened, Error> {
-        let tried = self.try_layer(candidate, layer, wanted, deadline, options);
-        let refusal = match tried {
-            Err(error) if error.is_of_refused_password() => error,
-            other => return other,
-        };
-        match candidate.password.renew(deadline) {
-            Ok(true) => self.try_layer(candidate, layer, wanted, deadline, options),
-            Ok(false) => Err(refusal),
-            Err(e) => Err(refusal.with_note(format!("asked for another one: {}", e.summary()))),
+        loop {
+            let refusal = match self.try_layer(candidate, layer, wanted, deadline, options) {
+                Err(error) if error.is_of_refused_password() => error,
+                other => return other,
+            };
+            match candidate.password.renew(deadline) {
+                Ok(true) => {}
+                Ok(false) => return Err(refusal),
+                Err(e) => return Err(refusal.with_note(format!("asked for another one: {}", e.summary()))),
+            }
         }
     }
 

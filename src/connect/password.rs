@@ -1,8 +1,8 @@
 //! The passwords of one opening, and what is remembered of those that a server refused.
 //!
 //! A password from the program's callback or from the password file may change while a pool lives. It is had once for each
-//! host of an opening, when the host is reached first. If the server refuses it, its source is asked once more: it may have
-//! changed between asking and sending.
+//! host of an opening, when the host is reached first. If the server refuses it, its source is asked again: it may have changed
+//! between asking and sending.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
@@ -13,6 +13,10 @@ use crate::config::settings::{Host, HostSettings, Secret, ServerSettings};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::sys::sync::Mutex;
 
+/// The number of times that a source is asked again within one opening, after refusals. Under load a password may rotate twice
+/// between asking and sending; servers that lock a role out do so after more failures than these.
+const MOST_RENEWALS: u8 = 2;
+
 /// The password for one host, during one opening.
 pub(super) struct HostPassword<'a> {
     server: &'a ServerSettings,
@@ -22,9 +26,11 @@ pub(super) struct HostPassword<'a> {
 
 enum State {
     NotAsked,
-    InHand(Option<Secret>),
-    /// The source was asked again after a refusal.
-    Renewed(Option<Secret>),
+    InHand {
+        password: Option<Secret>,
+        /// The number of times that the source was asked again.
+        renewals: u8,
+    },
 }
 
 impl<'a> HostPassword<'a> {
@@ -37,30 +43,32 @@ impl<'a> HostPassword<'a> {
     /// # Errors
     /// Those of the program's callback.
     pub(super) fn get(&self, deadline: Instant) -> Result<Option<Secret>, Error> {
-        if let State::InHand(known) | State::Renewed(known) = &*self.state.borrow() {
-            return Ok(known.clone());
+        if let State::InHand { password, .. } = &*self.state.borrow() {
+            return Ok(password.clone());
         }
         let password = self.ask(deadline, false)?;
-        self.state.replace(State::InHand(password.clone()));
+        self.state.replace(State::InHand { password: password.clone(), renewals: 0 });
         Ok(password)
     }
 
-    /// Asks the source once more for a password in place of the one that was refused. Returns whether there is another one. Does
-    /// so once.
+    /// Asks the source again for a password in place of the one that was refused, at most [`MOST_RENEWALS`] times. Returns
+    /// whether there is another one.
     ///
     /// # Errors
     /// Those of the program's callback.
     pub(super) fn renew(&self, deadline: Instant) -> Result<bool, Error> {
-        let refused = match &*self.state.borrow() {
-            State::InHand(refused) if self.is_changeable() => refused.clone(),
+        let (refused, renewals) = match &*self.state.borrow() {
+            State::InHand { password, renewals } if self.is_changeable() && *renewals < MOST_RENEWALS => {
+                (password.clone(), renewals + 1)
+            }
             _ => return Ok(false),
         };
-        self.state.replace(State::Renewed(refused.clone()));
+        self.state.replace(State::InHand { password: refused.clone(), renewals });
         let password = self.ask(deadline, true)?;
         if password.is_none() || password == refused {
             return Ok(false);
         }
-        self.state.replace(State::Renewed(password));
+        self.state.replace(State::InHand { password, renewals });
         Ok(true)
     }
 
@@ -106,7 +114,7 @@ impl RefusedPasswords {
         if !password.is_changeable() {
             return;
         }
-        let (State::InHand(Some(refused)) | State::Renewed(Some(refused))) = &*password.state.borrow() else {
+        let State::InHand { password: Some(refused), .. } = &*password.state.borrow() else {
             return;
         };
         let fingerprint = self.fingerprint(refused);

@@ -71,8 +71,8 @@ pub type holdfast_password_callback = Option<
 ///
 /// A failure of the callback is that of the attempt: HOLDFAST_STATUS_AUTH, retryable. What it gives is dropped when the
 /// session is open or the attempt has failed, and never shows in an error, a log record or an event. When the server refuses
-/// the password, the callback is asked once more at once, since it may have changed between asking and sending: another one
-/// is tried, the same one is not sent again. A pool that was refused asks again when the next caller wants a connection,
+/// the password, the callback is asked again at once, up to twice, since it may have changed between asking and sending: another
+/// one is tried, the same one is not sent again. A pool that was refused asks again when the next caller wants a connection,
 /// then at most every 0.1 s to 1 s, and tries the server as soon as the callback gives another password. destroy and
 /// user_data are as for holdfast_config_set_log. If this call fails, user_data stays with the caller, and destroy is not
 /// called. Does not block.
