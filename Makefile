@@ -25,7 +25,7 @@ check: ## Check format, lints and the unit tests that need no server: under a mi
 
 .PHONY: test
 test: deps ## Install what is missing, then check everything but what `make thorough` does; ARGS are for `cargo test`
-	@scripts/steps.sh test format clippy doc rust-tests $(if $(ARGS),,node)
+	@scripts/steps.sh test format clippy doc rust-tests$(if $(ARGS),,+node)
 
 # Each is slow for its kind, and finds little that `make test` does not: continuous integration runs it after that.
 .PHONY: thorough

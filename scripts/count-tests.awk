@@ -32,6 +32,7 @@
 }
 /^holdfast: step [^ ]+ begins after [0-9]+ s$/ {
     step = $3
+    began[step] = $6
     program = ""
     begin()
 }
@@ -109,7 +110,7 @@ inside && /^    / {
 
 /^holdfast: step [^ ]+ ended with [0-9]+ after [0-9]+ s$/ {
     steps[++step_count] = sprintf("%6d s  %s%s", $8, $3, $6 == 0 ? "" : "  FAILED")
-    total += $8
+    if (began[$3] + $8 > total) total = began[$3] + $8
     if ($6 != 0) broken = 1
 }
 

@@ -5,6 +5,8 @@
 # the summary of what it has done, with the tests that were under way.
 #
 # Usage: scripts/steps.sh NAME TARGET...    the output is kept in target/log-NAME.txt, the summary in target/summary-NAME.txt
+#
+# TARGET+TARGET runs the second beside the first, for two that mostly wait. Its output is shown when both have ended.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,9 +14,10 @@ name=$1
 shift
 target=${CARGO_TARGET_DIR:-target}
 log=$target/log-$name.txt
+beside=$target/log-$name-beside.txt
 summary=$target/summary-$name.txt
 mkdir -p "$target"
-rm -f "$summary"
+rm -f "$summary" "$beside"
 : >"$log"
 
 # A step that hangs does not take the others with it.
@@ -24,14 +27,26 @@ if command -v timeout >/dev/null; then
 fi
 
 # scripts/count-tests.awk reads the lines about steps and about the end.
+run_step() {
+    local step=$1 begun=$SECONDS status=0
+    echo "holdfast: step $step begins after $begun s"
+    ${bounded[@]+"${bounded[@]}"} "${MAKE:-make}" --no-print-directory "$step" || status=$?
+    echo "holdfast: step $step ended with $status after $((SECONDS - begun)) s"
+}
+
 run_steps() {
-    local step begun status
+    local step second
     for step in "$@"; do
-        begun=$SECONDS
-        status=0
-        echo "holdfast: step $step begins after $begun s"
-        ${bounded[@]+"${bounded[@]}"} "${MAKE:-make}" --no-print-directory "$step" || status=$?
-        echo "holdfast: step $step ended with $status after $((SECONDS - begun)) s"
+        if [[ $step == *+* ]]; then
+            run_step "${step#*+}" >"$beside" 2>&1 &
+            second=$!
+            run_step "${step%%+*}"
+            wait "$second"
+            cat "$beside"
+            rm "$beside"
+        else
+            run_step "$step"
+        fi
     done
 }
 
@@ -44,6 +59,8 @@ summarize() {
 stop() {
     trap '' INT TERM HUP PIPE
     printf '\nholdfast: run ended by SIG%s after %s s\n' "$1" "$SECONDS" >>"$log"
+    # For people: the summary is of what stands before that line.
+    cat "$beside" >>"$log" 2>/dev/null
     kill -KILL "$shown" 2>/dev/null
     summarize
     kill -TERM -- "-$steps"

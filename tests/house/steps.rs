@@ -94,6 +94,17 @@ fn a_run_ends_with_the_names_of_failed_tests_and_the_times_of_its_steps() {
     assert!(said.ends_with("test result: FAILED. 2 passed; 1 failed; 0 ignored in all\n"), "{said}");
 }
 
+#[test]
+fn a_step_that_runs_beside_another_is_shown_after_it_and_counted() {
+    let folder = Folder::new("beside");
+    let output = folder.run("complete+behind").wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let (first, second) = said.split_once("holdfast: step behind begins after ").expect(&said);
+    assert!(first.contains("holdfast: step complete ended with 101 after "), "{said}");
+    assert!(second.contains("holdfast: step behind ended with 0 after "), "{said}");
+    assert!(said.ends_with("test result: FAILED. 3 passed; 1 failed; 0 ignored in all\n"), "{said}");
+}
+
 /// As a server does that a test has started and not stopped: no process waits for it to close its output.
 #[test]
 fn a_process_that_a_step_leaves_behind_does_not_hold_up_the_end() {
