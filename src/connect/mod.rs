@@ -8,6 +8,7 @@ mod auth;
 mod candidates;
 mod connector;
 #[cfg(feature = "fuzzing")]
+#[path = "../../fuzz/drivers/connect/mod.rs"]
 pub(crate) mod fuzzing;
 mod guest;
 mod layers;

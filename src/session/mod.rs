@@ -20,6 +20,7 @@
 
 mod exchange;
 #[cfg(feature = "fuzzing")]
+#[path = "../../fuzz/drivers/session/mod.rs"]
 pub(crate) mod fuzzing;
 mod raw_session;
 #[cfg(test)]

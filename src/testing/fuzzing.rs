@@ -1,5 +1,6 @@
 //! Entry points for fuzzers. Each takes arbitrary bytes, interprets them as calls of the library, and panics when an invariant
-//! does not hold. They live beside the code they exercise; `fuzz/` has a program for each, and `make fuzz` runs them.
+//! does not hold. They are modules of the rooms they exercise, and their files are in `fuzz/drivers`; `fuzz/targets` has a
+//! program for each, and `make fuzz` runs them.
 
 pub use crate::connect::fuzzing::startup;
 pub use crate::ffi::fuzzing::{c_calls, c_texts};

@@ -6,6 +6,7 @@
 mod boundary;
 mod connections;
 #[cfg(feature = "fuzzing")]
+#[path = "../../../fuzz/drivers/capi/mod.rs"]
 pub(crate) mod fuzzing;
 mod library;
 mod pools;
