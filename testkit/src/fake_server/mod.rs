@@ -41,6 +41,7 @@ use crate::listen::listen;
 
 /// The treatment of a client by a fake server.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Script {
     /// Accepts and stays silent: a machine that hangs.
     SilentAfterAccept,

@@ -53,6 +53,7 @@ pub struct Proxy {
 
 /// The action after the last byte that may pass; see [`Proxy::after_bytes_from_server`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Then {
     /// Nothing passes any more, as after [`Proxy::go_deaf`].
     GoDeaf,
