@@ -122,15 +122,20 @@ pooler-rate: ## Have processes in Rust, C and Node ask behind a transaction pool
 	cd bindings/node && HOLDFAST_POOLER_SECONDS=20 node --test test/behaviour/pool/transaction-pooler.test.js
 
 .PHONY: fuzz-replay
-fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ (part of `make thorough`)
-	$(CARGO) test --workspace --all-features --test fuzzing
+fuzz-replay: ## Run what fuzzers run over the inputs kept in fuzz/ and changes of them, a minute each (part of `make thorough`)
+	HOLDFAST_FUZZ_SECONDS=60 $(CARGO) test --workspace --all-features --test fuzzing
 
 # Not part of `make thorough`, which runs the same over what is in `fuzz/`.
 .PHONY: fuzz
-fuzz: ## Fuzz what a server may say and what C may give, each of five targets for FUZZ_SECONDS (90); ARGS chooses some
+fuzz: ## Fuzz what a server may say and what C may give, each of seven targets for FUZZ_SECONDS (90); ARGS chooses some
 	scripts/fuzz.sh $(ARGS)
 
 # Servers come from npm and are kept below the target folder; VERSIONS chooses some.
+# Some four minutes, and as many for the first build.
+.PHONY: fuzz-bounds
+fuzz-bounds: ## Break bounds of the library one by one in a copy, and show that the fuzzers' drivers find each; ARGS chooses some
+	scripts/fuzz-bounds.py $(ARGS)
+
 .PHONY: matrix
 matrix: ## Run the tests on PostgreSQL 13 to 18, and print a table of servers and scenes
 	scripts/matrix.sh $(VERSIONS)

@@ -52,7 +52,7 @@ pub struct LogRecord<'a> {
     /// The event in one line: control characters in what a server or another session has said are escaped. Never holds a
     /// secret.
     pub message: &'a str,
-    /// The pool's name and target, or its target alone if it has no name.
+    /// The pool's name and target, or its target alone if it has no name; control characters are escaped.
     pub pool: &'a str,
     /// When it was made.
     pub time: SystemTime,
@@ -95,8 +95,9 @@ pub(crate) struct Logger {
 }
 
 impl Logger {
-    pub(crate) fn new(pool: String, sink: Option<LogSink>) -> Self {
-        Self { pool, sink }
+    /// `pool` may be from a tenant's name or a connection string: like a message it may not forge a line.
+    pub(crate) fn new(pool: &str, sink: Option<LogSink>) -> Self {
+        Self { pool: Printable(pool).to_string(), sink }
     }
 
     #[track_caller]
@@ -193,7 +194,7 @@ mod tests {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&heard);
         let sink = LogSink::new(LogLevel::Warn, move |record| kept.lock().push(record.message.to_owned()));
-        let logger = Logger::new("pool".to_owned(), Some(sink));
+        let logger = Logger::new("pool", Some(sink));
         logger.warn(&[], format_args!("the server said: {}", "no\r\n[    0.0 ERROR] forged \x1b[2J\u{202e}"));
         assert_eq!(*heard.lock(), [r"the server said: no\r\n[    0.0 ERROR] forged \u{1b}[2J\u{202e}"]);
     }

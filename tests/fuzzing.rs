@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use holdfast::fuzzing;
 
-/// For the changed ones, of each kind.
-const TIME: Duration = Duration::from_secs(2);
-const MOST: usize = 5_000;
+/// The variable that says for how many seconds changed inputs are run, of each kind; 2 without it.
+const SECONDS: &str = "HOLDFAST_FUZZ_SECONDS";
+/// The most of them in a second.
+const MOST: usize = 2_500;
 
 /// The inputs in a directory, in the order of their names; none if there is no directory.
 fn inputs(kind: &str, target: &str) -> Vec<Vec<u8>> {
@@ -50,8 +51,9 @@ fn run(target: &str, harness: fn(&[u8])) {
     all.iter().for_each(|input| harness(input));
     let mut random = fastrand::Rng::with_seed(20_261_124);
     let begun = Instant::now();
-    for _ in 0..MOST {
-        if begun.elapsed() > TIME {
+    let seconds = std::env::var(SECONDS).map_or(2, |text| text.parse().expect(SECONDS));
+    for _ in 0..MOST * seconds {
+        if begun.elapsed() > Duration::from_secs(seconds as u64) {
             return;
         }
         let input = changed(&all, &mut random);
@@ -73,6 +75,16 @@ fn a_server_that_says_anything_at_the_start_is_never_believed_without_proof() {
 #[test]
 fn values_of_any_bytes_are_read_or_refused() {
     run("binary_values", fuzzing::binary_values);
+}
+
+#[test]
+fn a_client_that_says_anything_over_http_gets_an_answer_or_an_end() {
+    run("http", fuzzing::http);
+}
+
+#[test]
+fn texts_of_others_forge_no_line_where_they_are_shown() {
+    run("rendering", fuzzing::rendering);
 }
 
 #[test]

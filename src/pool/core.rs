@@ -160,7 +160,7 @@ impl Core {
             fleet: FleetWatch::new(fleet),
             is_behind_pooler: AtomicBool::new(false),
             catalog: Arc::default(),
-            log: Logger::new(label(&settings, &connector), config.sink().cloned()),
+            log: Logger::new(&label(&settings, &connector), config.sink().cloned()),
             events: config.event_sink().cloned(),
             connect_hook: config.connect_hook().cloned(),
             follows_checkouts: config.event_sink().is_some() || settings.leak_backtrace,

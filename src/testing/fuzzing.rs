@@ -2,9 +2,13 @@
 //! does not hold. They are modules of the rooms they exercise, and their files are in `fuzz/drivers`; `fuzz/targets` has a
 //! program for each, and `make fuzz` runs them.
 
+#[path = "../../fuzz/drivers/exposition/mod.rs"]
+mod exposition;
+
 pub use crate::connect::fuzzing::startup;
 pub use crate::ffi::fuzzing::{c_calls, c_texts};
 pub use crate::session::fuzzing::{binary_values, hostile_server};
+pub use exposition::{http, rendering};
 
 /// A reader of an input, piece by piece. An input that is used up yields zeros, so that every input is valid.
 pub(crate) struct Draws<'a>(&'a [u8]);

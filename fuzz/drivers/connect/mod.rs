@@ -32,9 +32,12 @@ const PASSWORD: &str = "s3cret-of-the-fuzzer";
 const MAX_ITERATIONS: u32 = 100;
 
 /// The kinds of message that stand for the server's half of SCRAM: a challenge that continues the client's nonce, and the
-/// signature that proves knowledge of the password. No input would hit upon them.
+/// signature that proves knowledge of the password; the same with one byte changed, and a challenge with a nonce of its own. No
+/// input would hit upon them.
 const CHALLENGE: u8 = 1;
 const SIGNATURE: u8 = 2;
+const FORGED_SIGNATURE: u8 = 3;
+const FOREIGN_CHALLENGE: u8 = 4;
 
 /// TLS without verification, so that fuzzing reaches what follows the handshake.
 static TLS: LazyLock<Arc<Tls>> =
@@ -48,7 +51,8 @@ pub fn startup(input: &[u8]) {
     let opening = Opening::of(input);
     let (opened, sent) = opening.run();
     let Opening { output, demands, .. } = &opening;
-    let proved = scram_server::challenges(output).into_iter().find(|verifier| verifier.signed(output));
+    let verifiers = scram_server::challenges(output).into_iter();
+    let proved = verifiers.filter(Verifier::continues_the_clients_nonce).find(|it| it.signed(output));
     match opened {
         Ok(start) => {
             assert!(
@@ -238,15 +242,21 @@ fn messages(draws: &mut Draws<'_>) -> Vec<u8> {
         };
         let body = draws.bytes(length);
         match kind {
-            CHALLENGE => {
+            CHALLENGE | FOREIGN_CHALLENGE => {
                 let (salt, iterations) = (draws.piece(), draws.byte());
-                let challenge = scram_server::challenge(body, salt, iterations);
+                let clients = if kind == CHALLENGE { NONCE } else { "" };
+                let challenge = scram_server::challenge(clients, body, salt, iterations);
                 push(&mut output, b'R', &[&[0, 0, 0, 11], &challenge[..]].concat());
             }
             SIGNATURE => {
                 let signature = scram_server::challenges(&output).last().map(Verifier::signature);
                 let signature = signature.unwrap_or_default();
                 push(&mut output, b'R', &[&[0, 0, 0, 12], signature.as_bytes(), body].concat());
+            }
+            FORGED_SIGNATURE => {
+                let which = usize::from(draws.byte());
+                let forged = scram_server::challenges(&output).last().map(|it| it.forged_signature(which));
+                push(&mut output, b'R', &[&[0, 0, 0, 12], forged.unwrap_or_default().as_bytes()].concat());
             }
             kind => push(&mut output, kind, body),
         }

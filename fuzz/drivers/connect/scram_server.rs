@@ -13,9 +13,9 @@ use super::{MAX_ITERATIONS, PASSWORD, frames};
 /// The client's nonce in every exchange.
 pub(super) const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
-/// Returns a `server-first-message` that continues the client's nonce.
-pub(super) fn challenge(nonce: &[u8], salt: &[u8], iterations: u8) -> Vec<u8> {
-    [b"r=", NONCE.as_bytes(), nonce, format!(",s={},i={iterations}", encode_block(salt)).as_bytes()].concat()
+/// Returns a `server-first-message` whose nonce is that of the client, or none, and the rest.
+pub(super) fn challenge(clients: &str, rest: &[u8], salt: &[u8], iterations: u8) -> Vec<u8> {
+    [b"r=", clients.as_bytes(), rest, format!(",s={},i={iterations}", encode_block(salt)).as_bytes()].concat()
 }
 
 /// A server that has the password, after it has sent a challenge.
@@ -57,6 +57,17 @@ impl Verifier {
     /// Returns the `server-final-message`, which proves knowledge of the password.
     pub(super) fn signature(&self) -> String {
         format!("v={}", encode_block(&self.signature))
+    }
+
+    /// Returns the same with one byte of the signature changed.
+    pub(super) fn forged_signature(&self, which: usize) -> String {
+        let mut signature = self.signature;
+        signature[which % signature.len()] ^= 1;
+        format!("v={}", encode_block(&signature))
+    }
+
+    pub(super) fn continues_the_clients_nonce(&self) -> bool {
+        self.nonce.len() > NONCE.len() && self.nonce.starts_with(NONCE)
     }
 
     /// Returns whether the proof of this exchange is in the server's output.
