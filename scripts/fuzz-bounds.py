@@ -59,7 +59,8 @@ BOUNDS = [
 def copy_sources():
     """Copies what git tracks or would, so that what is changed there harms nobody."""
     tree = PLACE / "tree"
-    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
         source, target = ROOT / name, tree / name
         if not source.is_file():

@@ -1,6 +1,7 @@
 //! A real pgpool-II in front of a private server, where it is installed.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,9 @@ impl Pgpool {
         let Some(program) =
             ["/usr/sbin/pgpool", "/usr/bin/pgpool"].into_iter().find(|p| Path::new(p).exists())
         else {
-            eprintln!("not run: pgpool-II is not installed (package pgpool2)");
+            // Past the capture of a test that passes.
+            let line = "holdfast: left out: pgpool-II, since it is not installed (package pgpool2)\n";
+            let _ = std::io::stderr().write_all(line.as_bytes());
             return None;
         };
         let (port, control) = (free_port().unwrap(), free_port().unwrap());
