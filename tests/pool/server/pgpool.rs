@@ -1,7 +1,6 @@
 //! Behind pgpool-II, which gives each client a server process of its own, and makes no room for more clients than it has children.
 
 use std::thread;
-use std::time::Instant;
 
 use holdfast::{ErrorKind, LimitedBy, Pool, PoolConfig, Result};
 use holdfast_testkit::embedded::{EmbeddedPostgres, StopMode};
@@ -72,12 +71,10 @@ fn clients_beyond_its_children_meet_a_full_pooler_and_wait_for_a_place() {
 }
 
 #[test]
-fn whom_it_does_not_let_in_is_told_at_once() {
+fn whom_it_does_not_let_in_is_told_at_the_first_attempt() {
     let Some(pgpool) = Pgpool::start(server(), 2, "") else { return };
     let refused = |url: &str| {
-        let start = Instant::now();
         let error = Pool::from_url(url).unwrap().get().unwrap_err();
-        assert!(start.elapsed() < ms(900), "it was retried: {error}");
         assert_eq!((error.attempts().len(), error.is_retryable()), (1, false), "{error}");
         error.kind()
     };
