@@ -236,8 +236,8 @@ fn circumstances(inventory: &Inventory) -> Vec<Finding> {
             "pooler_between",
             "a pooler is in between",
             "the process that answers is not the one that the session was begun with",
-            "max_size counts against the pooler's limits; in transaction mode session settings and LISTEN do not last; \
-             PgBouncer before 1.21 needs statement_cache=0",
+            "max_size counts against the pooler's limits; in transaction mode session settings and LISTEN do not last, \
+             and of prepared statements the pool makes no use where the pooler does not follow them: nothing has to be set",
         ));
     }
     if !identity.sees_all {
