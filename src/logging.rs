@@ -198,4 +198,9 @@ mod tests {
         logger.warn(&[], format_args!("the server said: {}", "no\r\n[    0.0 ERROR] forged \x1b[2J\u{202e}"));
         assert_eq!(*heard.lock(), [r"the server said: no\r\n[    0.0 ERROR] forged \u{1b}[2J\u{202e}"]);
     }
+
+    #[test]
+    fn a_pools_name_forges_no_line() {
+        assert_eq!(Logger::new("tenant 7\r\nERROR \x1b[2J", None).pool(), r"tenant 7\r\nERROR \u{1b}[2J");
+    }
 }

@@ -300,3 +300,11 @@ fn the_checks_find_what_they_are_for() {
     assert!(!names_pool_room("use crate::pool::server_slots::Slots;", "server"));
     assert!(!names_room("use crate::pooler;", "pool") && !names_room("use std::ffi::CStr;", "ffi"));
 }
+
+/// Else what `make fuzz-bounds` shows is found out only when somebody runs it.
+#[test]
+fn every_bound_that_is_to_be_broken_stands_in_the_sources() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/fuzz-bounds.py");
+    let output = Command::new("python3").arg(script).arg("--fit").output().expect("python3 is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -47,7 +47,8 @@ function randomResult(random) {
   const names = Object.keys(KINDS)
   const columns = []
   const expected = Array.from({ length: rows }, () => [])
-  for (let i = 0; i <= random(6); i++) {
+  const width = 1 + random(6)
+  for (let i = 0; i < width; i++) {
     const kind = names[random(names.length)]
     const values = expected.map((row) => {
       const [written, read = written] = random(4) === 0 ? [null] : KINDS[kind](random)

@@ -91,6 +91,7 @@ fn a_pooler_that_says_53300_is_still_a_pooler() {
     let limit = |code, message| LimitedBy::of(&Error::from_server(said("FATAL", code, message), Phase::Auth));
     assert_eq!(limit("53300", "no more connections allowed (max_client_conn)"), Some(LimitedBy::Pooler));
     assert_eq!(limit("08P01", "no more connections allowed (max_client_conn)"), Some(LimitedBy::Pooler));
+    assert_eq!(limit("53300", "Sorry, too many clients already"), Some(LimitedBy::Pooler), "pgpool-II 4.3");
     assert_eq!(limit("53300", "sorry, too many clients already"), Some(LimitedBy::Server));
     assert_eq!(limit("53300", "too many connections for role \"app\""), Some(LimitedBy::Role));
 }
