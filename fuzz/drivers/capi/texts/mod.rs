@@ -178,9 +178,13 @@ impl Speaker<'_> {
 
     fn config_set(&mut self, draws: &mut Draws<'_>) {
         let which = draws.byte();
-        let known = Given::ended(KEYS[usize::from(which) % KEYS.len()].as_bytes());
-        let key = if which < 128 { known } else { Given::draw(draws, "") };
-        let secret = if KEYS[usize::from(which) % KEYS.len()].ends_with("password") { SECRET } else { "" };
+        let known = KEYS[usize::from(which) % KEYS.len()];
+        // Only a password's value is a secret: an error shows the value of any other key that it refuses.
+        let (key, secret) = match which {
+            0..128 if known.ends_with("password") => (Given::ended(known.as_bytes()), SECRET),
+            0..128 => (Given::ended(known.as_bytes()), ""),
+            _ => (Given::draw(draws, ""), ""),
+        };
         let value = Given::draw(draws, secret);
         // SAFETY: the configuration is live, and the texts as they say.
         unsafe {
