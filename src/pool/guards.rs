@@ -158,7 +158,7 @@ impl Drop for Warming {
 
 impl Core {
     /// Returns whether a call waits until the pool is warm.
-    pub(in crate::pool) fn is_warming(&self) -> bool {
+    fn is_warming(&self) -> bool {
         self.warming.load(Ordering::Acquire) > 0
     }
 
@@ -180,7 +180,7 @@ impl Core {
 
     /// Takes capacity for an idle connection, if `min_idle` calls for one.
     pub(in crate::pool) fn reserve_for_min_idle(self: &Arc<Self>) -> MinIdle {
-        match self.admission.reserve_for_min_idle(self.settings.min_idle) {
+        match self.admission.reserve_for_min_idle(self.settings.min_idle, || self.is_warming()) {
             ForMinIdle::Enough => MinIdle::IsMet,
             ForMinIdle::Reserved => MinIdle::MayOpen(Capacity::granted(self)),
             ForMinIdle::NoCapacity => MinIdle::HasNoCapacity,

@@ -42,10 +42,17 @@ impl<P: Pooled> State<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening.
-    pub(in crate::pool) fn reserve_for_min_idle(&self, min_idle: u32) -> ForMinIdle {
+    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening and no call waits until the pool is
+    /// warm. `is_warming` is asked under the lock, under which that call checks out what it holds: asked before it, a connection
+    /// that the call has just taken would be opened again.
+    pub(in crate::pool) fn reserve_for_min_idle(
+        &self,
+        min_idle: u32,
+        is_warming: impl FnOnce() -> bool,
+    ) -> ForMinIdle {
         let mut state = self.state.lock();
-        if state.closed || state.idle.len() as u32 + state.opening >= min_idle.min(state.limit.most()) {
+        let has_enough = state.idle.len() as u32 + state.opening >= min_idle.min(state.limit.most());
+        if state.closed || has_enough || is_warming() {
             return ForMinIdle::Enough;
         }
         if !state.has_capacity() {
@@ -106,6 +113,18 @@ mod tests {
 
     fn patient() -> Request {
         within(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn nothing_is_opened_for_min_idle_while_a_call_warms_the_pool_and_none_can_begin_meanwhile() {
+        let queue = all_checked_out(1);
+        queue.resize(3).unwrap();
+        let outcome = queue.reserve_for_min_idle(2, || {
+            assert!(queue.state.try_lock().is_none(), "a call could check out a connection here");
+            true
+        });
+        assert_eq!(outcome, ForMinIdle::Enough);
+        assert_eq!(queue.reserve_for_min_idle(2, || false), ForMinIdle::Reserved);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::sys::single_flight::Flight;
 impl Core {
     /// Opens the connections that `min_idle` calls for, on a thread for openings.
     pub(in crate::pool) fn refill(self: &Arc<Self>) {
-        if self.settings.min_idle == 0 || self.refill_is_paused() || self.is_warming() {
+        if self.settings.min_idle == 0 || self.refill_is_paused() {
             return;
         }
         match self.reserve_for_min_idle() {
