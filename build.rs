@@ -1,6 +1,9 @@
 //! Makes `holdfast.h` out of `src/ffi/capi`. Does nothing without the feature `capi`.
 
 #[cfg(feature = "capi")]
+#[path = "build/constants.rs"]
+mod constants;
+#[cfg(feature = "capi")]
 #[path = "build/description.rs"]
 mod description;
 
@@ -15,7 +18,7 @@ mod capi {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    use crate::description;
+    use crate::{constants, description};
 
     /// The files of `src/ffi/capi` that export something, in the order in which a reader of the header needs them.
     const PARTS: &[&str] = &[
@@ -59,15 +62,17 @@ mod capi {
         let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
         let sources = root.join("src/ffi/capi");
         println!("cargo::rerun-if-changed=cbindgen.toml");
-        println!("cargo::rerun-if-changed=build/description.rs");
+        println!("cargo::rerun-if-changed=build");
         println!("cargo::rerun-if-changed=src/ffi/capi");
+        let out = PathBuf::from(variable("OUT_DIR"));
+        constants::write(&root, &out);
         let config =
             cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is well-formed");
         let mut header = preamble(&fs::read_to_string(sources.join("preamble.h")).expect("preamble.h"));
         let (mut handles, mut rest) = (String::new(), String::new());
         for part in PARTS {
             let source = sources.join(part).with_extension("rs");
-            let (own, exports) = section(&source, &config);
+            let (own, exports) = section(&source, &out, &config);
             handles.push_str(&own);
             rest.push_str(&exports);
         }
@@ -80,7 +85,7 @@ mod capi {
             ("JSON", "holdfast.json", json),
         ];
         for (what, name, text) in files {
-            let out = PathBuf::from(variable("OUT_DIR")).join(name);
+            let out = out.join(name);
             fs::write(&out, text).expect("OUT_DIR is writable");
             println!("cargo::rustc-env=HOLDFAST_GENERATED_{what}={}", out.display());
         }
@@ -104,8 +109,8 @@ mod capi {
 
     /// One file's opaque types, which have to come before everything that mentions them, and the rest of its exports under
     /// a heading, which is the file's own comment.
-    fn section(source: &Path, config: &cbindgen::Config) -> (String, String) {
-        let text = fs::read_to_string(source).expect("a part of the header");
+    fn section(source: &Path, out: &Path, config: &cbindgen::Config) -> (String, String) {
+        let text = constants::expanded(&fs::read_to_string(source).expect("a part of the header"));
         let about = text.lines().map_while(|line| line.strip_prefix("//!"));
         let mut about = about.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         let mut rest = title(about.next().unwrap_or_default().trim_end_matches('.'));
@@ -114,9 +119,11 @@ mod capi {
             rest.push('\n');
         }
         rest.push_str(" */\n\n");
+        let with_constants = out.join("part_of_the_header.rs");
+        fs::write(&with_constants, &text).expect("OUT_DIR is writable");
         let exports = cbindgen::Builder::new()
             .with_config(config.clone())
-            .with_src(source)
+            .with_src(with_constants)
             .generate()
             .unwrap_or_else(|e| panic!("{}: {e}", source.display()));
         let mut body = Vec::new();

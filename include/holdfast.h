@@ -184,28 +184,34 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 /** Success. */
 #define HOLDFAST_STATUS_OK 0
 
-/** The configuration cannot be used as it stands. */
+/** The configuration cannot be used as it stands. Never retryable. */
 #define HOLDFAST_STATUS_CONFIG 1
 
 /** The host name could not be resolved. */
 #define HOLDFAST_STATUS_RESOLVE 2
 
-/** Nobody listens at the address, or the listener hung up during connection set-up. */
+/** No process listens at the address, or the listener hung up during connection set-up. */
 #define HOLDFAST_STATUS_REFUSED 3
 
 /** There is no route to the host or its network. */
 #define HOLDFAST_STATUS_UNREACHABLE 4
 
-/** TLS could not be established as sslmode demands. */
+/** TLS could not be established as sslmode demands. Never retryable. */
 #define HOLDFAST_STATUS_TLS 5
 
-/** The server refused the credentials, or the password callback gave none: the latter is retryable. */
+/**
+ * The server refused the credentials (SQLSTATE class 28), or the program's password callback gave none. Retryable
+ * in the second case only.
+ */
 #define HOLDFAST_STATUS_AUTH 6
 
-/** The server or a pooler has no connection slot left (SQLSTATE 53300 and its like). */
+/** No connection slot is left: SQLSTATE 53300 in all its texts, or a pooler's own refusal. */
 #define HOLDFAST_STATUS_SERVER_FULL 7
 
-/** The server is starting up, shutting down or recovering (57P03). */
+/**
+ * The server cannot begin a session at present: it is starting up, shutting down or recovering (57P03), or is out
+ * of memory, disk or another resource (class 53 but for connections); or a pooler cannot reach it.
+ */
 #define HOLDFAST_STATUS_SERVER_STARTING 8
 
 /** The connection was not established within its deadline. */
@@ -229,22 +235,29 @@ HOLDFAST_API void holdfast_text_free(holdfast_text *text);
 /** A statement was cancelled on request. */
 #define HOLDFAST_STATUS_CANCELED 15
 
-/** The connection broke during COMMIT: whether it took effect is unknown. */
+/** The connection broke while COMMIT was under way: whether it took effect is unknown. */
 #define HOLDFAST_STATUS_COMMIT_UNKNOWN 16
 
-/** The server answered with an error: see holdfast_error_sqlstate. */
+/** The server answered with an error; see holdfast_error_sqlstate. */
 #define HOLDFAST_STATUS_DATABASE 17
 
-/** The library was used in a way it does not allow: a handle of another kind, a pool inherited by fork, ... */
+/**
+ * The caller used the library in a way it does not allow: with a handle of another kind, in a child of the process
+ * that opened the pool, ...
+ */
 #define HOLDFAST_STATUS_MISUSE 18
 
 /**
- * The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the caller's deadline
- * would pass long before its turn.
+ * The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the queue moves
+ * so slowly that the caller's deadline would pass long before its turn. Nothing was done. Retryable, but not at
+ * once: the pool is overloaded.
  */
 #define HOLDFAST_STATUS_OVERLOADED 19
 
-/** This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not asked. */
+/**
+ * This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server
+ * was not asked, and is not taken to be out of reach. Retryable where a connection was to be opened.
+ */
 #define HOLDFAST_STATUS_LOCAL_LIMIT 20
 
 /** A pointer that must not be NULL is NULL. */
@@ -352,16 +365,16 @@ holdfast_str holdfast_status_name(holdfast_status status);
 /** A value of limited_by: nothing keeps limit below max_size. */
 #define HOLDFAST_LIMITED_BY_NOTHING 0
 
-/** The server's max_connections, which all share. */
+/** The server's max_connections, which all its clients share. */
 #define HOLDFAST_LIMITED_BY_SERVER 1
 
-/** The same, where what is left is reserved for others. */
+/** The same, where what is left is reserved: for superusers, or for roles with pg_use_reserved_connections. */
 #define HOLDFAST_LIMITED_BY_RESERVED 2
 
-/** The role's own connection limit. */
+/** The role's own CONNECTION LIMIT, which all its sessions share; other roles may have slots free. */
 #define HOLDFAST_LIMITED_BY_ROLE 3
 
-/** The database's own connection limit. */
+/** The database's own CONNECTION LIMIT. */
 #define HOLDFAST_LIMITED_BY_DATABASE 4
 
 /** A pooler in between. */
@@ -774,49 +787,55 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 /** A connection was opened, in took_us. */
 #define HOLDFAST_EVENT_OPENED 1
 
-/** A connection could not be opened: status has the kind of failure. */
+/** A connection could not be opened; error is the failure. */
 #define HOLDFAST_EVENT_OPEN_FAILED 2
 
-/** A connection is closed, for the reason named. If the server ended it with a message, sqlstate is that of the message. */
+/**
+ * A connection is closed: reason names the reason for it. If the server ended it with a message, sqlstate is that
+ * of the message.
+ */
 #define HOLDFAST_EVENT_CLOSED 3
 
 /** A connection was checked out, after took_us of waiting. */
 #define HOLDFAST_EVENT_ACQUIRED 4
 
-/** A connection came back, after took_us of use. */
+/** A connection was returned, after took_us of use. */
 #define HOLDFAST_EVENT_RELEASED 5
 
 /** A caller had to wait for took_us before it got a connection. */
 #define HOLDFAST_EVENT_WAITED 6
 
-/** A call failed to open a connection (status) and tries again after took_us. */
+/** A call failed to open a connection and will try again after took_us; error is the failure. */
 #define HOLDFAST_EVENT_RETRIED 7
 
-/** A call got no connection in time, or was not let into the queue. */
+/** A call got no connection in time, or was not let into the queue; error is what it failed with. */
 #define HOLDFAST_EVENT_TIMED_OUT 8
 
-/** The limit moved from one number to another, because of the reason named if it fell. */
+/** The limit moved: it was from and is to. If it fell, reason names the limit that caused it. */
 #define HOLDFAST_EVENT_LIMIT_MOVED 9
 
-/** The circuit moved: reason is what it is now. */
+/** The circuit moved: reason is the name of the state it is in now. */
 #define HOLDFAST_EVENT_CIRCUIT_MOVED 10
 
-/** A connection has been checked out for longer than leak_detection_threshold. */
+/**
+ * A connection has been checked out for longer than leak_detection_threshold: took_us so far, at place. Sent once
+ * for each checkout.
+ */
 #define HOLDFAST_EVENT_LEAK_SUSPECTED 11
 
-/** The server sent a message that concerns more than one statement. */
+/** The server sent a message that concerns more than one statement, such as its shutdown. message has it. */
 #define HOLDFAST_EVENT_SERVER_MESSAGE 12
 
-/** A connection came back with an open transaction, which was rolled back. */
+/** A connection was returned with an open transaction, which was rolled back. */
 #define HOLDFAST_EVENT_ROLLED_BACK 13
 
-/** An alert was raised: reason is its name, message cause and remedy. */
+/** An alert was raised: reason is its name, message has cause and remedy. */
 #define HOLDFAST_EVENT_ALERT_RAISED 14
 
-/** An alert is over: reason is its name, took_us how long it lasted. */
+/** An alert was cleared after took_us: reason is its name. */
 #define HOLDFAST_EVENT_ALERT_CLEARED 15
 
-/** The pool examined which clients hold all connections: message has the result. */
+/** The pool examined which clients hold all connections: message is the finding. */
 #define HOLDFAST_EVENT_EXHAUSTION_EXPLAINED 16
 
 /** In took_us: the event has no duration. */
@@ -1190,18 +1209,21 @@ holdfast_status holdfast_pool_open_echo(const holdfast_config *config,
 /** Connections are opened as they are needed. */
 #define HOLDFAST_CIRCUIT_CLOSED 0
 
-/** The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let them. */
+/**
+ * The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries
+ * allow.
+ */
 #define HOLDFAST_CIRCUIT_PROBING 1
 
 /**
- * The server has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no
- * connection fail at once.
+ * The server has been out of reach for longer than the option breaker_after: the prober goes on, calls that find
+ * no connection fail at once.
  */
 #define HOLDFAST_CIRCUIT_OPEN 2
 
 /**
- * The server refuses this pool permanently (credentials, database, TLS): calls that find no connection fail at once,
- * with the server's message, and attempts are rare.
+ * A permanent failure (credentials, database, TLS): calls that find no connection fail at once with the server's
+ * error, and the server is asked again only rarely.
  */
 #define HOLDFAST_CIRCUIT_REFUSED 3
 
@@ -1327,13 +1349,16 @@ holdfast_status holdfast_pool_stats(const holdfast_pool *pool,
 /** Words for people. */
 #define HOLDFAST_METRICS_WORDS 4
 
-/** No fault is known. */
+/** No problem is known. An unused pool is healthy: it opens no connection to find out. */
 #define HOLDFAST_HEALTH_HEALTHY 0
 
-/** The pool serves, but an alert is raised, the server is full, or the server is out of reach. */
+/**
+ * The pool serves calls, but an alert is raised, the server is full, or the server is out of reach and being
+ * probed.
+ */
 #define HOLDFAST_HEALTH_DEGRADED 1
 
-/** A caller that wants a connection now gets an error. */
+/** Callers get an error: the circuit is open, the server fails the pool permanently, or the pool was closed. */
 #define HOLDFAST_HEALTH_DOWN 2
 
 /** As a time: it was never. */

@@ -10,51 +10,53 @@ named_enum! {
     #[non_exhaustive]
     pub enum ErrorKind {
         /// The configuration cannot be used as it stands. Never retryable.
-        Config "config",
+        Config = 1 "config",
         /// The host name could not be resolved.
-        Resolve "resolve",
+        Resolve = 2 "resolve",
         /// No process listens at the address, or the listener hung up during connection set-up.
-        Refused "refused",
+        Refused = 3 "refused",
         /// There is no route to the host or its network.
-        Unreachable "unreachable",
+        Unreachable = 4 "unreachable",
         /// TLS could not be established as `sslmode` demands. Never retryable.
-        Tls "tls",
+        Tls = 5 "tls",
         /// The server refused the credentials (SQLSTATE class 28), or the program's password callback gave none. Retryable in the
         /// second case only.
-        Auth "auth",
+        Auth = 6 "auth",
         /// No connection slot is left: SQLSTATE 53300 in all its texts, or a pooler's own refusal.
-        ServerFull "server_full",
+        ServerFull = 7 "server_full",
         /// The server cannot begin a session at present: it is starting up, shutting down or recovering (57P03), or is out
         /// of memory, disk or another resource (class 53 but for connections); or a pooler cannot reach it.
-        ServerStarting "server_starting",
+        ServerStarting = 8 "server_starting",
         /// The connection was not established within its deadline.
-        ConnectTimeout "connect_timeout",
+        ConnectTimeout = 9 "connect_timeout",
         /// No connection of the pool came free within the deadline.
-        PoolTimeout "pool_timeout",
+        PoolTimeout = 10 "pool_timeout",
         /// The circuit breaker refuses to open connections at present.
-        CircuitOpen "circuit_open",
+        CircuitOpen = 11 "circuit_open",
         /// The pool was closed.
-        PoolClosed "pool_closed",
+        PoolClosed = 12 "pool_closed",
         /// An established connection broke.
-        ConnectionLost "connection_lost",
+        ConnectionLost = 13 "connection_lost",
         /// A statement ran past its deadline.
-        QueryTimeout "query_timeout",
+        QueryTimeout = 14 "query_timeout",
         /// A statement was cancelled on request.
-        Canceled "canceled",
+        Canceled = 15 "canceled",
         /// The connection broke while `COMMIT` was under way: whether it took effect is unknown.
-        CommitUnknown "commit_unknown",
+        CommitUnknown = 16 "commit_unknown",
         /// The server answered with an error; see [`Error::sqlstate`](crate::Error::sqlstate).
-        Database "database",
-        /// The caller used the library in a way it does not allow.
-        Misuse "misuse",
+        Database = 17 "database",
+        /// The caller used the library in a way it does not allow: with a handle of another kind, in a child of the process that
+        /// opened the pool, ...
+        Misuse = 18 "misuse",
         /// The pool did not let the caller into its queue: as many callers wait as `max_waiting` allows, or the queue moves
         /// so slowly that the caller's deadline would pass long before its turn. Nothing was done. Retryable, but not at
         /// once: the pool is overloaded.
-        Overloaded "overloaded",
+        Overloaded = 19 "overloaded",
         /// This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not
-        /// asked, and is not taken to be out of reach. The system's own error is in the chain of causes, as an
-        /// [`io::Error`](std::io::Error). Retryable where a connection was to be opened.
-        LocalLimit "local_limit",
+        /// asked, and is not taken to be out of reach. Retryable where a connection was to be opened.
+        ///
+        /// The system's own error is in the chain of causes, as an [`io::Error`](std::io::Error).
+        LocalLimit = 20 "local_limit",
     }
 }
 

@@ -10,17 +10,17 @@ named_enum! {
     #[non_exhaustive]
     pub enum LimitedBy {
         /// The server's `max_connections`, which all its clients share.
-        Server "server",
+        Server = 1 "server",
         /// The same, where what is left is reserved: for superusers, or for roles with `pg_use_reserved_connections`.
-        Reserved "reserved",
+        Reserved = 2 "reserved",
         /// The role's own `CONNECTION LIMIT`, which all its sessions share; other roles may have slots free.
-        Role "role",
+        Role = 3 "role",
         /// The database's own `CONNECTION LIMIT`.
-        Database "database",
+        Database = 4 "database",
         /// A pooler in between.
-        Pooler "pooler",
+        Pooler = 5 "pooler",
         /// The pool itself, which holds itself to its share of the slots among other pools (the option `fleet_share`).
-        Fleet "fleet",
+        Fleet = 6 "fleet",
     }
 }
 

@@ -15,10 +15,10 @@ named_enum! {
     pub enum EventKind {
         /// A connection was opened, in [`took`](Event::took).
         Opened = 1 "opened",
-        /// A connection could not be opened: [`error`](Event::error).
+        /// A connection could not be opened; [`error`](Event::error) is the failure.
         OpenFailed = 2 "open_failed",
-        /// A connection is closed: [`reason`](Event::reason) is a [`CloseReason`](crate::CloseReason)'s name. If the server ended
-        /// it with a message, [`sqlstate`](Event::sqlstate) is that of the message.
+        /// A connection is closed: [`reason`](Event::reason) names the [reason](crate::CloseReason) for it. If the server ended it
+        /// with a message, [`sqlstate`](Event::sqlstate) is that of the message.
         Closed = 3 "closed",
         /// A connection was checked out, after [`took`](Event::took) of waiting.
         Acquired = 4 "acquired",
@@ -26,27 +26,29 @@ named_enum! {
         Released = 5 "released",
         /// A caller had to wait for [`took`](Event::took) before it got a connection.
         Waited = 6 "waited",
-        /// A call failed to open a connection and will try again after [`took`](Event::took): [`error`](Event::error).
+        /// A call failed to open a connection and will try again after [`took`](Event::took); [`error`](Event::error) is the
+        /// failure.
         Retried = 7 "retried",
-        /// A call got no connection in time, or was not let into the queue: [`error`](Event::error).
+        /// A call got no connection in time, or was not let into the queue; [`error`](Event::error) is what it failed with.
         TimedOut = 8 "timed_out",
-        /// The limit moved [`from`](Event::from) [`to`](Event::to), because of [`reason`](Event::reason) (a
-        /// [`LimitedBy`](crate::LimitedBy)'s name) if it fell.
+        /// The limit moved: it was [`from`](Event::from) and is [`to`](Event::to). If it fell, [`reason`](Event::reason) names the
+        /// [limit](crate::LimitedBy) that caused it.
         LimitMoved = 9 "limit_moved",
-        /// The circuit moved: [`reason`](Event::reason) is the name of the [`Circuit`](crate::Circuit) it is now.
+        /// The circuit moved: [`reason`](Event::reason) is the name of the [state](crate::Circuit) it is in now.
         CircuitMoved = 10 "circuit_moved",
         /// A connection has been checked out for longer than `leak_detection_threshold`: [`took`](Event::took) so far, at
         /// [`place`](Event::place). Sent once for each checkout.
         LeakSuspected = 11 "leak_suspected",
-        /// The server sent a message that concerns more than one statement, such as its shutdown: [`message`](Event::message).
+        /// The server sent a message that concerns more than one statement, such as its shutdown. [`message`](Event::message)
+        /// has it.
         ServerMessage = 12 "server_message",
         /// A connection was returned with an open transaction, which was rolled back.
         RolledBack = 13 "rolled_back",
-        /// An alert was raised: [`reason`](Event::reason) is its name, [`message`](Event::message) cause and remedy.
+        /// An alert was raised: [`reason`](Event::reason) is its name, [`message`](Event::message) has cause and remedy.
         AlertRaised = 14 "alert_raised",
-        /// An alert was cleared: [`reason`](Event::reason) is its name.
+        /// An alert was cleared after [`took`](Event::took): [`reason`](Event::reason) is its name.
         AlertCleared = 15 "alert_cleared",
-        /// An exhausted pool was explained: [`message`](Event::message) is the finding.
+        /// The pool examined which clients hold all connections: [`message`](Event::message) is the finding.
         ExhaustionExplained = 16 "exhaustion_explained",
     }
 }

@@ -13,11 +13,11 @@ named_enum! {
     #[non_exhaustive]
     pub enum HealthStatus {
         /// No problem is known. An unused pool is healthy: it opens no connection to find out.
-        Healthy "healthy",
+        Healthy = 0 "healthy",
         /// The pool serves calls, but an alert is raised, the server is full, or the server is out of reach and being probed.
-        Degraded "degraded",
+        Degraded = 1 "degraded",
         /// Callers get an error: the circuit is open, the server fails the pool permanently, or the pool was closed.
-        Down "down",
+        Down = 2 "down",
     }
 }
 

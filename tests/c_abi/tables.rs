@@ -1,7 +1,7 @@
-//! That what several languages repeat of the tables in Rust (events, kinds of error, states, counters) is complete everywhere: a
-//! row that was added to a table and forgotten elsewhere fails here, with the place where it is missing.
+//! That what several languages repeat of the tables in Rust (events, kinds of error, states, counters) is complete everywhere. The
+//! enums of C++ and the names for TypeScript are written here; a counter that was forgotten elsewhere fails, with its place.
 
-use std::fs;
+use std::{env, fs};
 
 use holdfast::exposition::METRICS;
 use holdfast::{Circuit, CloseReason, ErrorKind, EventKind, HealthStatus, LimitedBy, Pool, PoolConfig};
@@ -17,54 +17,97 @@ fn assert_has(path: &str, text: &str, what: &str) {
     assert!(text.contains(what), "{path} lacks {what:?}");
 }
 
-/// Asserts that the header has a constant for each name, and that the type declarations of Node have each name.
-fn assert_named(prefix: &str, names: impl Iterator<Item = &'static str>, is_for_node: impl Fn(&str) -> bool) {
-    let (header, types) = (fs::read_to_string(header()).unwrap(), read("bindings/node/types/metrics.d.ts"));
-    for name in names {
-        assert_has("the header", &header, &format!("#define HOLDFAST_{prefix}_{} ", name.to_uppercase()));
-        if is_for_node(name) {
-            assert_has("bindings/node/types/metrics.d.ts", &types, &format!("'{name}'"));
-        }
+/// Asserts that a file has this text between these two, or writes it there if the header is written anew as well.
+#[track_caller]
+fn assert_generated(path: &str, after: &str, text: &str, before: &str) {
+    let committed = read(path);
+    let begin = committed.find(after).unwrap_or_else(|| panic!("{path} lacks {after:?}")) + after.len();
+    let length = committed[begin..].find(before).unwrap_or_else(|| panic!("{path} lacks {before:?}"));
+    if &committed[begin..begin + length] == text {
+        return;
     }
+    assert!(
+        env::var_os("HOLDFAST_UPDATE_HEADER").is_some(),
+        "{path} is out of date: HOLDFAST_UPDATE_HEADER=1 cargo test --workspace --all-features --test c_abi writes it"
+    );
+    let updated = committed[..begin].to_owned() + text + &committed[begin + length..];
+    fs::write(root().join(path), updated).unwrap_or_else(|e| panic!("{path}: {e}"));
 }
 
-/// Asserts that the wrapper for C++ has an enumerator for each constant of a kind.
-fn assert_in_cxx(prefix: &str, path: &str) {
-    let (header, wrapper) = (fs::read_to_string(header()).unwrap(), read(path));
-    let constants =
-        header.lines().filter_map(|line| line.strip_prefix("#define HOLDFAST_")?.split(' ').next());
-    let names: Vec<_> = constants.filter_map(|name| name.strip_prefix(prefix)?.strip_prefix('_')).collect();
-    assert!(names.len() > 2, "{prefix}: {names:?}");
-    for name in names {
-        assert_has(path, &wrapper, &format!("    {} = HOLDFAST_{prefix}_{name},\n", name.to_lowercase()));
+/// The names of the header's constants with this prefix, without it.
+fn constants<'a>(header: &'a str, prefix: &str) -> Vec<&'a str> {
+    let defined = header.lines().filter_map(|line| line.strip_prefix("#define HOLDFAST_"));
+    let names = defined.filter_map(|line| line.split(' ').next()?.strip_prefix(prefix)?.strip_prefix('_'));
+    names.collect()
+}
+
+#[test]
+fn every_enum_of_cxx_has_a_value_for_each_constant() {
+    let header = fs::read_to_string(env!("HOLDFAST_GENERATED_HEADER")).unwrap();
+    for (name, prefix, path) in [
+        ("event_kind", "EVENT", "pools/event.hpp"),
+        ("status", "STATUS", "library/status.hpp"),
+        ("health_status", "HEALTH", "pools/health.hpp"),
+    ] {
+        let values = constants(&header, prefix)
+            .into_iter()
+            .map(|constant| format!("    {} = HOLDFAST_{prefix}_{constant},\n", constant.to_lowercase()));
+        let begin = format!("enum class {name} : std::int32_t {{\n");
+        assert_generated(
+            &format!("bindings/cpp/holdfast/{path}"),
+            &begin,
+            &values.collect::<String>(),
+            "};\n",
+        );
     }
 }
 
 #[test]
-fn every_event_is_known_in_every_language() {
+fn every_name_of_a_table_is_a_type_of_node() {
     // Every checkout makes these, and JavaScript knows of its checkouts itself.
     let frequent = ["acquired", "released", "waited"];
-    assert_named("EVENT", EventKind::ALL.iter().map(|kind| kind.name()), |name| !frequent.contains(&name));
-    assert_in_cxx("EVENT", "bindings/cpp/holdfast/pools/event.hpp");
+    let events = EventKind::ALL.iter().map(|kind| kind.name()).filter(|name| !frequent.contains(name));
+    let types = [
+        ("EventName", "The kind of an event.", events.map(str::to_owned).collect::<Vec<_>>()),
+        ("CircuitName", "The state of a pool's circuit.", names(Circuit::ALL, |state| state.name())),
+        (
+            "LimitName",
+            "What keeps a pool from having more connections.",
+            names(LimitedBy::ALL, |by| by.name()),
+        ),
+        ("HealthName", "The health of a pool in one word.", names(HealthStatus::ALL, |status| status.name())),
+        ("CloseReasonName", "The reason why a connection was closed.", {
+            CloseReason::ALL.iter().map(|reason| camel(reason.name())).collect()
+        }),
+    ];
+    let declared = types.map(|(name, about, values)| {
+        let values = values.iter().map(|value| format!("\n  | '{value}'")).collect::<String>();
+        format!("\n/** {about} */\nexport type {name} ={values}\n")
+    });
+    let note = "// Written by tests/c_abi/tables.rs, from the tables in src/.\n";
+    assert_generated("bindings/node/types/names.d.ts", note, &declared.concat(), "\n// End.\n");
+}
+
+fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<String> {
+    all.iter().map(|value| name(*value).to_owned()).collect()
+}
+
+#[test]
+fn a_constant_of_c_has_the_number_that_stands_in_its_row() {
     let header = fs::read_to_string(header()).unwrap();
-    for &kind in EventKind::ALL {
-        let constant = format!("#define HOLDFAST_EVENT_{} {}\n", kind.name().to_uppercase(), kind as i32);
-        assert_has("the header", &header, &constant);
+    let rows = [
+        ("EVENT", EventKind::ALL.iter().map(|kind| (kind.name(), *kind as i32)).collect::<Vec<_>>()),
+        ("STATUS", ErrorKind::ALL.iter().map(|kind| (kind.name(), *kind as i32)).collect()),
+        ("CIRCUIT", Circuit::ALL.iter().map(|state| (state.name(), *state as i32)).collect()),
+        ("LIMITED_BY", LimitedBy::ALL.iter().map(|by| (by.name(), *by as i32)).collect()),
+        ("HEALTH", HealthStatus::ALL.iter().map(|status| (status.name(), *status as i32)).collect()),
+    ];
+    for (prefix, values) in rows {
+        for (name, number) in values {
+            let constant = format!("#define HOLDFAST_{prefix}_{} {number}\n", name.to_uppercase());
+            assert_has("the header", &header, &constant);
+        }
     }
-}
-
-#[test]
-fn every_kind_of_error_is_a_status_in_every_language() {
-    assert_named("STATUS", ErrorKind::ALL.iter().map(|kind| kind.name()), |_| false);
-    assert_in_cxx("STATUS", "bindings/cpp/holdfast/library/status.hpp");
-}
-
-#[test]
-fn every_state_is_known_in_every_language() {
-    assert_named("CIRCUIT", Circuit::ALL.iter().map(|state| state.name()), |_| true);
-    assert_named("LIMITED_BY", LimitedBy::ALL.iter().map(|by| by.name()), |_| true);
-    assert_named("HEALTH", HealthStatus::ALL.iter().map(|status| status.name()), |_| true);
-    assert_in_cxx("HEALTH", "bindings/cpp/holdfast/pools/health.hpp");
 }
 
 /// The fields of `holdfast_stats`, without its size.
@@ -93,9 +136,10 @@ fn every_statistic_of_c_is_one_of_node_and_every_reason_for_closing_has_its_coun
         let reason = field.strip_prefix("closed_");
         let name =
             if field == "circuit_ms" { "circuitMillis".to_owned() } else { camel(reason.unwrap_or(field)) };
-        let typed = if reason.is_some() { format!("'{name}'") } else { format!("{name}: ") };
         assert_has("bindings/node/src/pool/metrics.cc", &addon, &format!("(\"{name}\", "));
-        assert_has("bindings/node/types/metrics.d.ts", &types, &typed);
+        if reason.is_none() {
+            assert_has("bindings/node/types/metrics.d.ts", &types, &format!("{name}: "));
+        }
     }
     for reason in CloseReason::ALL {
         let field = format!("closed_{}", reason.name());

@@ -9,6 +9,7 @@ import { Alert, PoolEvent, PoolHealth, PoolStats } from './metrics'
 
 export * from './config'
 export * from './metrics'
+export * from './names'
 
 /** As in @types/pg: the parameters of a query, which have to be an array. */
 export type QueryConfigValues<T> = T extends Array<infer U> ? T : never

@@ -1,11 +1,12 @@
 import { HoldfastError } from '.'
+import { CircuitName, CloseReasonName, EventName, HealthName, LimitName } from './names'
 
 /** How a pool stands and what it has done since it was opened. */
 export interface PoolStats {
   maxSize: number
   /** How many it may own at present: the server may have less room than maxSize. */
   limit: number
-  limitedBy: 'nothing' | 'server' | 'reserved' | 'role' | 'database' | 'pooler' | 'fleet' | (string & {})
+  limitedBy: 'nothing' | LimitName | (string & {})
   total: number
   idle: number
   inUse: number
@@ -23,21 +24,17 @@ export interface PoolStats {
   validations: number
   fleetShare: number
   fleetPeers: number
-  circuit: 'closed' | 'probing' | 'open' | 'refused' | (string & {})
+  circuit: CircuitName | (string & {})
   circuitMillis: number
   /** Connections closed, by reason. */
-  closed: Record<
-    | 'idleTimeout' | 'maxLifetime' | 'validationFailed' | 'broken' | 'deadlinePassed' | 'unclean' | 'discarded' | 'poolClosed'
-    | 'released' | 'wrongRole' | 'shared' | 'surplus',
-    number
-  >
+  closed: Record<CloseReasonName, number>
   /** Failures, by kind. */
   errors: Record<string, number>
 }
 
 /** Whether a pool can do its work, by what is known without asking the server. */
 export interface PoolHealth {
-  status: 'healthy' | 'degraded' | 'down' | (string & {})
+  status: HealthName | (string & {})
   live: boolean
   ready: boolean
   alerts: number
@@ -49,9 +46,7 @@ export interface PoolHealth {
 
 /** What happened in a pool. */
 export interface PoolEvent {
-  kind:
-    | 'opened' | 'open_failed' | 'closed' | 'retried' | 'timed_out' | 'limit_moved' | 'circuit_moved' | 'leak_suspected'
-    | 'server_message' | 'rolled_back' | 'alert_raised' | 'alert_cleared' | 'exhaustion_explained'
+  kind: EventName
   /** Milliseconds since 1970. */
   time: number
   /** The pool's name, and where it leads to. */

@@ -87,15 +87,15 @@ named_enum! {
     pub enum Circuit {
         /// Connections are opened as they are needed.
         #[default]
-        Closed "closed",
+        Closed = 0 "closed",
         /// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries allow.
-        Probing "probing",
-        /// The server has been out of reach for longer than `breaker_after`: the prober goes on, calls that find no connection fail
-        /// at once.
-        Open "open",
+        Probing = 1 "probing",
+        /// The server has been out of reach for longer than the option `breaker_after`: the prober goes on, calls that find no
+        /// connection fail at once.
+        Open = 2 "open",
         /// A permanent failure (credentials, database, TLS): calls that find no connection fail at once with the server's error,
         /// and the server is asked again only rarely.
-        Refused "refused",
+        Refused = 3 "refused",
     }
 }
 

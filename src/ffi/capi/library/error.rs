@@ -60,29 +60,11 @@ pub const HOLDFAST_FIELD_ROUTINE: i32 = 82;
 
 /// A value of limited_by: nothing keeps limit below max_size.
 pub const HOLDFAST_LIMITED_BY_NOTHING: i32 = 0;
-/// The server's max_connections, which all share.
-pub const HOLDFAST_LIMITED_BY_SERVER: i32 = 1;
-/// The same, where what is left is reserved for others.
-pub const HOLDFAST_LIMITED_BY_RESERVED: i32 = 2;
-/// The role's own connection limit.
-pub const HOLDFAST_LIMITED_BY_ROLE: i32 = 3;
-/// The database's own connection limit.
-pub const HOLDFAST_LIMITED_BY_DATABASE: i32 = 4;
-/// A pooler in between.
-pub const HOLDFAST_LIMITED_BY_POOLER: i32 = 5;
-/// The pool itself, which holds itself to its share of the slots among other pools (the option fleet_share).
-pub const HOLDFAST_LIMITED_BY_FLEET: i32 = 6;
+// One for each limit.
+include!(concat!(env!("OUT_DIR"), "/limited_by_constants.rs"));
 
 pub(in crate::ffi::capi) fn limited_by(by: Option<LimitedBy>) -> i32 {
-    match by {
-        None => HOLDFAST_LIMITED_BY_NOTHING,
-        Some(LimitedBy::Server) => HOLDFAST_LIMITED_BY_SERVER,
-        Some(LimitedBy::Reserved) => HOLDFAST_LIMITED_BY_RESERVED,
-        Some(LimitedBy::Role) => HOLDFAST_LIMITED_BY_ROLE,
-        Some(LimitedBy::Database) => HOLDFAST_LIMITED_BY_DATABASE,
-        Some(LimitedBy::Pooler) => HOLDFAST_LIMITED_BY_POOLER,
-        Some(LimitedBy::Fleet) => HOLDFAST_LIMITED_BY_FLEET,
-    }
+    by.map_or(HOLDFAST_LIMITED_BY_NOTHING, |by| by as i32)
 }
 
 /// The state of a pool when a call failed. Set struct_size before the call that fills it.

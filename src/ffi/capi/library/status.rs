@@ -13,47 +13,8 @@ pub type holdfast_status = i32;
 
 /// Success.
 pub const HOLDFAST_STATUS_OK: i32 = 0;
-/// The configuration cannot be used as it stands.
-pub const HOLDFAST_STATUS_CONFIG: i32 = 1;
-/// The host name could not be resolved.
-pub const HOLDFAST_STATUS_RESOLVE: i32 = 2;
-/// Nobody listens at the address, or the listener hung up during connection set-up.
-pub const HOLDFAST_STATUS_REFUSED: i32 = 3;
-/// There is no route to the host or its network.
-pub const HOLDFAST_STATUS_UNREACHABLE: i32 = 4;
-/// TLS could not be established as sslmode demands.
-pub const HOLDFAST_STATUS_TLS: i32 = 5;
-/// The server refused the credentials, or the password callback gave none: the latter is retryable.
-pub const HOLDFAST_STATUS_AUTH: i32 = 6;
-/// The server or a pooler has no connection slot left (SQLSTATE 53300 and its like).
-pub const HOLDFAST_STATUS_SERVER_FULL: i32 = 7;
-/// The server is starting up, shutting down or recovering (57P03).
-pub const HOLDFAST_STATUS_SERVER_STARTING: i32 = 8;
-/// The connection was not established within its deadline.
-pub const HOLDFAST_STATUS_CONNECT_TIMEOUT: i32 = 9;
-/// No connection of the pool came free within the deadline.
-pub const HOLDFAST_STATUS_POOL_TIMEOUT: i32 = 10;
-/// The circuit breaker refuses to open connections at present.
-pub const HOLDFAST_STATUS_CIRCUIT_OPEN: i32 = 11;
-/// The pool was closed.
-pub const HOLDFAST_STATUS_POOL_CLOSED: i32 = 12;
-/// An established connection broke.
-pub const HOLDFAST_STATUS_CONNECTION_LOST: i32 = 13;
-/// A statement ran past its deadline.
-pub const HOLDFAST_STATUS_QUERY_TIMEOUT: i32 = 14;
-/// A statement was cancelled on request.
-pub const HOLDFAST_STATUS_CANCELED: i32 = 15;
-/// The connection broke during COMMIT: whether it took effect is unknown.
-pub const HOLDFAST_STATUS_COMMIT_UNKNOWN: i32 = 16;
-/// The server answered with an error: see holdfast_error_sqlstate.
-pub const HOLDFAST_STATUS_DATABASE: i32 = 17;
-/// The library was used in a way it does not allow: a handle of another kind, a pool inherited by fork, ...
-pub const HOLDFAST_STATUS_MISUSE: i32 = 18;
-/// The pool did not let the caller into its queue: as many callers wait as max_waiting allows, or the caller's deadline
-/// would pass long before its turn.
-pub const HOLDFAST_STATUS_OVERLOADED: i32 = 19;
-/// This process, or its machine, lacks what the call needs: descriptors, memory, threads, local ports. The server was not asked.
-pub const HOLDFAST_STATUS_LOCAL_LIMIT: i32 = 20;
+// One for each kind of error.
+include!(concat!(env!("OUT_DIR"), "/status_constants.rs"));
 /// A pointer that must not be NULL is NULL.
 pub const HOLDFAST_STATUS_NULL: i32 = 64;
 /// A text is not UTF-8, or has a NUL where none can be.
@@ -77,30 +38,9 @@ pub const HOLDFAST_STATUS_QUEUE_FULL: i32 = 72;
 /// The call would block, which is not possible inside a callback that the library made on its own account.
 pub const HOLDFAST_STATUS_REENTRANT: i32 = 73;
 
-/// The code of a kind. Written out: codes are for ever, the order of the kinds is not.
+/// The code of a kind: the number in its row.
 pub(in crate::ffi::capi) fn of_kind(kind: ErrorKind) -> holdfast_status {
-    match kind {
-        ErrorKind::Config => HOLDFAST_STATUS_CONFIG,
-        ErrorKind::Resolve => HOLDFAST_STATUS_RESOLVE,
-        ErrorKind::Refused => HOLDFAST_STATUS_REFUSED,
-        ErrorKind::Unreachable => HOLDFAST_STATUS_UNREACHABLE,
-        ErrorKind::Tls => HOLDFAST_STATUS_TLS,
-        ErrorKind::Auth => HOLDFAST_STATUS_AUTH,
-        ErrorKind::ServerFull => HOLDFAST_STATUS_SERVER_FULL,
-        ErrorKind::ServerStarting => HOLDFAST_STATUS_SERVER_STARTING,
-        ErrorKind::ConnectTimeout => HOLDFAST_STATUS_CONNECT_TIMEOUT,
-        ErrorKind::PoolTimeout => HOLDFAST_STATUS_POOL_TIMEOUT,
-        ErrorKind::CircuitOpen => HOLDFAST_STATUS_CIRCUIT_OPEN,
-        ErrorKind::PoolClosed => HOLDFAST_STATUS_POOL_CLOSED,
-        ErrorKind::ConnectionLost => HOLDFAST_STATUS_CONNECTION_LOST,
-        ErrorKind::QueryTimeout => HOLDFAST_STATUS_QUERY_TIMEOUT,
-        ErrorKind::Canceled => HOLDFAST_STATUS_CANCELED,
-        ErrorKind::CommitUnknown => HOLDFAST_STATUS_COMMIT_UNKNOWN,
-        ErrorKind::Database => HOLDFAST_STATUS_DATABASE,
-        ErrorKind::Misuse => HOLDFAST_STATUS_MISUSE,
-        ErrorKind::Overloaded => HOLDFAST_STATUS_OVERLOADED,
-        ErrorKind::LocalLimit => HOLDFAST_STATUS_LOCAL_LIMIT,
-    }
+    kind as holdfast_status
 }
 
 pub(in crate::ffi::capi) fn of_error(error: &Error) -> holdfast_status {

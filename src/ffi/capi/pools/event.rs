@@ -18,38 +18,8 @@ use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::library::text::{Text, ended, holdfast_str, literal};
 use crate::observe::event::{Event, EventKind, EventSink};
 
-/// A connection was opened, in took_us.
-pub const HOLDFAST_EVENT_OPENED: i32 = 1;
-/// A connection could not be opened: status has the kind of failure.
-pub const HOLDFAST_EVENT_OPEN_FAILED: i32 = 2;
-/// A connection is closed, for the reason named. If the server ended it with a message, sqlstate is that of the message.
-pub const HOLDFAST_EVENT_CLOSED: i32 = 3;
-/// A connection was checked out, after took_us of waiting.
-pub const HOLDFAST_EVENT_ACQUIRED: i32 = 4;
-/// A connection came back, after took_us of use.
-pub const HOLDFAST_EVENT_RELEASED: i32 = 5;
-/// A caller had to wait for took_us before it got a connection.
-pub const HOLDFAST_EVENT_WAITED: i32 = 6;
-/// A call failed to open a connection (status) and tries again after took_us.
-pub const HOLDFAST_EVENT_RETRIED: i32 = 7;
-/// A call got no connection in time, or was not let into the queue.
-pub const HOLDFAST_EVENT_TIMED_OUT: i32 = 8;
-/// The limit moved from one number to another, because of the reason named if it fell.
-pub const HOLDFAST_EVENT_LIMIT_MOVED: i32 = 9;
-/// The circuit moved: reason is what it is now.
-pub const HOLDFAST_EVENT_CIRCUIT_MOVED: i32 = 10;
-/// A connection has been checked out for longer than leak_detection_threshold.
-pub const HOLDFAST_EVENT_LEAK_SUSPECTED: i32 = 11;
-/// The server sent a message that concerns more than one statement.
-pub const HOLDFAST_EVENT_SERVER_MESSAGE: i32 = 12;
-/// A connection came back with an open transaction, which was rolled back.
-pub const HOLDFAST_EVENT_ROLLED_BACK: i32 = 13;
-/// An alert was raised: reason is its name, message cause and remedy.
-pub const HOLDFAST_EVENT_ALERT_RAISED: i32 = 14;
-/// An alert is over: reason is its name, took_us how long it lasted.
-pub const HOLDFAST_EVENT_ALERT_CLEARED: i32 = 15;
-/// The pool examined which clients hold all connections: message has the result.
-pub const HOLDFAST_EVENT_EXHAUSTION_EXPLAINED: i32 = 16;
+// One for each kind of event.
+include!(concat!(env!("OUT_DIR"), "/event_constants.rs"));
 
 /// In took_us: the event has no duration.
 pub const HOLDFAST_NO_DURATION: u64 = u64::MAX;
@@ -114,7 +84,7 @@ fn tell(
     let error = event.error.map(|error| Kept::<holdfast_error>::new(holdfast_error::describe_core(error)));
     let told = holdfast_event {
         struct_size: size_of::<holdfast_event>() as u32,
-        kind: number(event.kind),
+        kind: event.kind as i32,
         unix_us: event.time.duration_since(UNIX_EPOCH).map_or(0, micros),
         pool: pool.view(),
         connection: event.connection.unwrap_or_default(),
@@ -133,33 +103,12 @@ fn tell(
     unsafe { callback(user_data.get(), &raw const told) };
 }
 
-fn number(kind: EventKind) -> i32 {
-    match kind {
-        EventKind::Opened => HOLDFAST_EVENT_OPENED,
-        EventKind::OpenFailed => HOLDFAST_EVENT_OPEN_FAILED,
-        EventKind::Closed => HOLDFAST_EVENT_CLOSED,
-        EventKind::Acquired => HOLDFAST_EVENT_ACQUIRED,
-        EventKind::Released => HOLDFAST_EVENT_RELEASED,
-        EventKind::Waited => HOLDFAST_EVENT_WAITED,
-        EventKind::Retried => HOLDFAST_EVENT_RETRIED,
-        EventKind::TimedOut => HOLDFAST_EVENT_TIMED_OUT,
-        EventKind::LimitMoved => HOLDFAST_EVENT_LIMIT_MOVED,
-        EventKind::CircuitMoved => HOLDFAST_EVENT_CIRCUIT_MOVED,
-        EventKind::LeakSuspected => HOLDFAST_EVENT_LEAK_SUSPECTED,
-        EventKind::ServerMessage => HOLDFAST_EVENT_SERVER_MESSAGE,
-        EventKind::RolledBack => HOLDFAST_EVENT_ROLLED_BACK,
-        EventKind::AlertRaised => HOLDFAST_EVENT_ALERT_RAISED,
-        EventKind::AlertCleared => HOLDFAST_EVENT_ALERT_CLEARED,
-        EventKind::ExhaustionExplained => HOLDFAST_EVENT_EXHAUSTION_EXPLAINED,
-    }
-}
-
 /// Returns the name of a HOLDFAST_EVENT_ constant in snake case, such as "opened"; "unknown" for a kind that this version does
 /// not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_event_name(kind: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
-        let known = EventKind::ALL.iter().find(|known| number(**known) == kind);
+        let known = EventKind::ALL.iter().find(|known| **known as i32 == kind);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
     })
 }

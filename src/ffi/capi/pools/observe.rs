@@ -22,12 +22,8 @@ pub const HOLDFAST_METRICS_JSON: i32 = 3;
 /// Words for people.
 pub const HOLDFAST_METRICS_WORDS: i32 = 4;
 
-/// No fault is known.
-pub const HOLDFAST_HEALTH_HEALTHY: i32 = 0;
-/// The pool serves, but an alert is raised, the server is full, or the server is out of reach.
-pub const HOLDFAST_HEALTH_DEGRADED: i32 = 1;
-/// A caller that wants a connection now gets an error.
-pub const HOLDFAST_HEALTH_DOWN: i32 = 2;
+// One for each status.
+include!(concat!(env!("OUT_DIR"), "/health_constants.rs"));
 
 /// As a time: it was never.
 pub const HOLDFAST_NEVER: u64 = u64::MAX;
@@ -59,20 +55,12 @@ pub struct holdfast_health {
 // SAFETY: repr(C); six of 32 bits, then u64: no padding.
 unsafe impl Growing for holdfast_health {}
 
-fn health_status(status: HealthStatus) -> i32 {
-    match status {
-        HealthStatus::Healthy => HOLDFAST_HEALTH_HEALTHY,
-        HealthStatus::Degraded => HOLDFAST_HEALTH_DEGRADED,
-        HealthStatus::Down => HOLDFAST_HEALTH_DOWN,
-    }
-}
-
 /// Returns the name of a HOLDFAST_HEALTH_ constant in snake case, such as "degraded"; "unknown" for a status that this version
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_health_name(status: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
-        let known = HealthStatus::ALL.iter().find(|known| health_status(**known) == status);
+        let known = HealthStatus::ALL.iter().find(|known| **known as i32 == status);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
     })
 }
@@ -90,7 +78,7 @@ pub unsafe extern "C-unwind" fn holdfast_pool_health(
         let found = core.health();
         let filled = holdfast_health {
             struct_size: 0,
-            status: health_status(found.status),
+            status: found.status as i32,
             live: found.is_live().into(),
             ready: found.is_ready().into(),
             alerts: core.alerts().len() as u32,

@@ -96,25 +96,8 @@ pub struct holdfast_stats {
     pub closed_surplus: u64,
 }
 
-/// Connections are opened as they are needed.
-pub const HOLDFAST_CIRCUIT_CLOSED: i32 = 0;
-/// The server is out of reach. One prober tries for the whole process; calls wait for it, as long as their retries let them.
-pub const HOLDFAST_CIRCUIT_PROBING: i32 = 1;
-/// The server has been out of reach for longer than the option breaker_after: the prober goes on, calls that find no
-/// connection fail at once.
-pub const HOLDFAST_CIRCUIT_OPEN: i32 = 2;
-/// The server refuses this pool permanently (credentials, database, TLS): calls that find no connection fail at once,
-/// with the server's message, and attempts are rare.
-pub const HOLDFAST_CIRCUIT_REFUSED: i32 = 3;
-
-fn circuit(circuit: Circuit) -> i32 {
-    match circuit {
-        Circuit::Closed => HOLDFAST_CIRCUIT_CLOSED,
-        Circuit::Probing => HOLDFAST_CIRCUIT_PROBING,
-        Circuit::Open => HOLDFAST_CIRCUIT_OPEN,
-        Circuit::Refused => HOLDFAST_CIRCUIT_REFUSED,
-    }
-}
+// One for each state.
+include!(concat!(env!("OUT_DIR"), "/circuit_constants.rs"));
 
 // SAFETY: repr(C); eight u32, then u64 from offset 32 on, then two of 32 bits, then u64, then two u32, then u64: no padding.
 unsafe impl Growing for holdfast_stats {}
@@ -124,7 +107,7 @@ unsafe impl Growing for holdfast_stats {}
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_circuit_name(state: i32) -> holdfast_str {
     or_default(literal("unknown\0"), || {
-        let known = Circuit::ALL.iter().find(|known| circuit(**known) == state);
+        let known = Circuit::ALL.iter().find(|known| **known as i32 == state);
         Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
     })
 }
@@ -167,7 +150,7 @@ fn described(stats: &Stats) -> holdfast_stats {
         closed_discarded: stats.closes_by(CloseReason::Discarded),
         closed_pool_closed: stats.closes_by(CloseReason::PoolClosed),
         errors,
-        circuit: circuit(stats.circuit),
+        circuit: stats.circuit as i32,
         circuit_ms: stats.circuit_for.map_or(0, |length| length.as_millis() as u64),
         probes: stats.probes,
         shed: stats.shed,
