@@ -61,6 +61,14 @@ pub struct LogRecord<'a> {
 
 impl LogRecord<'_> {
     /// The values of the record, such as `attempt`, `kind` or `connection`, with their names.
+    ///
+    /// ```
+    /// let config = holdfast::PoolConfig::new().log_sink(holdfast::LogLevel::Info, |record| {
+    ///     let fields: Vec<_> = record.fields().map(|(name, value)| format!("{name}={value}")).collect();
+    ///     eprintln!("{} {}", record.message, fields.join(" "));
+    /// });
+    /// # let _ = config;
+    /// ```
     pub fn fields(&self) -> impl Iterator<Item = (&str, String)> {
         self.fields.iter().map(|(name, value)| (*name, value.to_string()))
     }

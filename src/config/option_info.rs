@@ -60,6 +60,14 @@ impl OptionInfo {
     }
 
     /// The part of the table it stands in.
+    ///
+    /// ```
+    /// use holdfast::config::Group;
+    ///
+    /// let options = holdfast::config::options();
+    /// let of_libpq = options.iter().filter(|option| option.group() == Group::Server);
+    /// assert!(of_libpq.map(|option| option.key()).any(|key| key == "sslmode"));
+    /// ```
     pub fn group(&self) -> Group {
         self.group
     }

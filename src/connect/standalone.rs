@@ -157,6 +157,15 @@ impl StandaloneSession {
     }
 
     /// Returns the negotiated TLS; `None` on a plain connection.
+    ///
+    /// ```no_run
+    /// # fn shown(session: &holdfast::connect::StandaloneSession) {
+    /// match session.encryption() {
+    ///     Some(tls) => println!("{tls:?}"),
+    ///     None => println!("not encrypted"),
+    /// }
+    /// # }
+    /// ```
     pub fn encryption(&self) -> Option<Encryption> {
         self.0.link.encryption()
     }

@@ -28,6 +28,15 @@ pub struct Attempt {
 
 impl Attempt {
     /// Returns the time since this attempt ended.
+    ///
+    /// ```
+    /// let config = holdfast::PoolConfig::from_url("postgresql://localhost:1/nowhere?retry_max=0")?;
+    /// let error = holdfast::Pool::new(config)?.get().unwrap_err();
+    /// for attempt in error.attempts() {
+    ///     println!("{} s ago: {}", attempt.age().as_secs(), attempt.cause);
+    /// }
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn age(&self) -> Duration {
         self.ended.elapsed()
     }

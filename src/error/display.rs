@@ -77,6 +77,13 @@ fn doing(phase: Phase) -> &'static str {
 }
 
 /// Formats a duration for people: `850 ms`, `8.0 s`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(holdfast::error::human(Duration::from_millis(850)), "850 ms");
+/// assert_eq!(holdfast::error::human(Duration::from_secs(8)), "8.0 s");
+/// ```
 pub fn human(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_millis())

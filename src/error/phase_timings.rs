@@ -26,6 +26,15 @@ impl Error {
     }
 
     /// Returns the time that each phase of a failed opening took. All are empty for other errors.
+    ///
+    /// ```
+    /// let config = holdfast::PoolConfig::from_url("postgresql://localhost:1/nowhere?retry_max=0")?;
+    /// let error = holdfast::Pool::new(config)?.get().unwrap_err();
+    /// let timings = error.phase_timings();
+    /// assert_eq!(timings.tls, None, "the port is closed");
+    /// println!("it was refused after {:?}", timings.failing);
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn phase_timings(&self) -> PhaseTimings {
         self.0.timings
     }

@@ -46,6 +46,12 @@ pub enum MetricsFormat {
 
 impl MetricsFormat {
     /// Returns the value of the HTTP header `Content-Type`.
+    ///
+    /// ```
+    /// use holdfast::exposition::MetricsFormat;
+    ///
+    /// assert_eq!(MetricsFormat::Prometheus.content_type(), "text/plain; version=0.0.4; charset=utf-8");
+    /// ```
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",

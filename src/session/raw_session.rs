@@ -405,6 +405,12 @@ impl<'c> RawSession<'c> {
 
     /// Returns how many notifications and notices of this checkout were dropped, because more than 10,000 of either, or half a
     /// megabyte, were not fetched.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// assert_eq!(conn.raw()?.dropped_messages(), 0);
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn dropped_messages(&self) -> u64 {
         self.state.messages.dropped()
     }

@@ -122,6 +122,14 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query_opt`](Self::query_opt).
+        ///
+        /// ```
+        /// use holdfast::types::Type;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// let row = conn.query_typed_opt("select $1", &[(&7i32, Type::INT4)])?;
+        /// assert_eq!(row.map(|row| row.get::<_, i32>(0)), Some(7));
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn query_typed_opt(
             &mut self,
             query: &str,
@@ -134,6 +142,17 @@ macro_rules! client_methods {
         ///
         /// # Errors
         /// As for [`query_raw`](Self::query_raw).
+        ///
+        /// ```
+        /// use fallible_iterator::FallibleIterator;
+        /// use holdfast::types::Type;
+        /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+        /// let mut rows = conn.query_typed_raw("select $1", [(7i32, Type::INT4)])?;
+        /// while let Some(row) = rows.next()? {
+        ///     assert_eq!(row.get::<_, i32>(0), 7);
+        /// }
+        /// # Ok::<(), holdfast::Error>(())
+        /// ```
         pub fn query_typed_raw<P, I>(
             &mut self,
             query: &str,

@@ -52,6 +52,19 @@ impl<'a> Notifications<'a> {
     }
 
     /// Iterates over notifications, received and to come. Blocks for the next, and ends only with the connection.
+    ///
+    /// ```no_run
+    /// use fallible_iterator::FallibleIterator;
+    ///
+    /// let mut conn = holdfast::Pool::from_env()?.get()?;
+    /// conn.batch_execute("listen orders")?;
+    /// let mut notifications = conn.notifications();
+    /// let mut iter = notifications.blocking_iter();
+    /// while let Some(notification) = iter.next()? {
+    ///     println!("{}: {}", notification.channel(), notification.payload());
+    /// }
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn blocking_iter(&mut self) -> BlockingIter<'_> {
         BlockingIter { handle: self.handle.as_mut().map(Handle::reborrow) }
     }

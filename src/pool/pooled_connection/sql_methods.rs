@@ -119,6 +119,13 @@ impl PooledConnection {
 
     /// Forgets all user-defined types that the pool has looked up. Needed only where one was altered in a way that fails no
     /// statement, such as a new label of an enum.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// conn.batch_execute("alter type mood add value 'calm'")?;
+    /// conn.clear_type_cache();
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn clear_type_cache(&self) {
         self.core.catalog.forget_all(self.core.catalog.epoch());
     }

@@ -54,6 +54,12 @@ impl Pool {
     }
 
     /// Returns the last explanation that the pool made by itself.
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// assert!(pool.last_exhaustion().is_none(), "no caller has waited in vain");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn last_exhaustion(&self) -> Option<Arc<Exhaustion>> {
         if self.core.is_inherited() { None } else { self.core.explanations.last() }
     }

@@ -42,6 +42,14 @@ impl Pool {
     }
 
     /// Returns the last ten minutes, a sample for each second in which the pool was active, the oldest first.
+    ///
+    /// ```
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// for sample in pool.history() {
+    ///     println!("{} in use, {} waiting", sample.in_use, sample.waiting);
+    /// }
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn history(&self) -> Vec<Sample> {
         if self.core.is_inherited() { Vec::new() } else { self.core.sampler.history() }
     }

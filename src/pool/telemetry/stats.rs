@@ -187,6 +187,16 @@ impl Stats {
     }
 
     /// Returns the connections closed, by reason; every reason is listed.
+    ///
+    /// ```
+    /// use holdfast::CloseReason;
+    ///
+    /// # let pool = holdfast::Pool::echo(holdfast::PoolConfig::new())?;
+    /// pool.get()?.discard();
+    /// let closed = pool.stats();
+    /// assert!(closed.closes().contains(&(CloseReason::Discarded, 1)));
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn closes(&self) -> &[(CloseReason, u64)] {
         &self.closes
     }

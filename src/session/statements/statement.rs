@@ -38,6 +38,13 @@ impl Statement {
 
     /// Returns the types of the parameters, as in `pg_type`: those given, and those that the server inferred when the statement
     /// was prepared. They apply on every connection.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let statement = conn.raw()?.prepare("select $1::int4", &[])?;
+    /// assert_eq!(statement.parameters().len(), 1);
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn parameters(&self) -> &[u32] {
         &self.0.parameters
     }

@@ -65,6 +65,14 @@ impl ResultBlock {
     ///
     /// # Errors
     /// [`Misuse`](crate::ErrorKind::Misuse) when the buffer would be larger than 4 GiB.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let results = conn.raw()?.script("echo:rows 2")?;
+    /// let pack = results[0].pack()?;
+    /// assert!(pack.len() > results[0].rows() * 8, "numbers take eight bytes a row");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn pack(&self) -> Result<Vec<u8>> {
         self.pack_within(MAX_PACK_BYTES)
     }

@@ -41,6 +41,13 @@ impl Column {
     }
 
     /// Returns the number of the column in its table, from 1, if it is a table's.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let row = conn.query_one("select 7", &[])?;
+    /// assert_eq!(row.columns()[0].column_id(), None, "an expression is no table's");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn column_id(&self) -> Option<i16> {
         self.column_id
     }

@@ -146,6 +146,13 @@ impl Row {
     }
 
     /// Returns the size of the row's values in bytes.
+    ///
+    /// ```
+    /// # let mut conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// let row = conn.query_typed_one("select $1", &[(&7i32, holdfast::types::Type::INT4)])?;
+    /// assert_eq!(row.raw_size_bytes(), 4, "an int4 in binary");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
     pub fn raw_size_bytes(&self) -> usize {
         let value = |column| self.rows.block.cell(self.index, column).map_or(0, <[u8]>::len);
         (0..self.len()).map(value).sum()
