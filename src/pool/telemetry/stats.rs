@@ -55,6 +55,13 @@ pub(crate) struct Counters {
     errors: [u64; ErrorKind::ALL.len()],
 }
 
+/// The place of a kind among all: their numbers, which are status codes in C, begin above 0 and have no gap.
+const fn place(kind: ErrorKind) -> usize {
+    kind as usize - ErrorKind::ALL[0] as usize
+}
+
+const _: () = assert!(place(ErrorKind::ALL[ErrorKind::ALL.len() - 1]) == ErrorKind::ALL.len() - 1);
+
 impl Counters {
     pub(crate) fn closed(&mut self, reason: CloseReason) {
         self.closes[reason as usize] += 1;
@@ -66,7 +73,7 @@ impl Counters {
 
     /// Counts a failed attempt to open a connection, or a failed call.
     pub(crate) fn failed(&mut self, kind: ErrorKind) {
-        self.errors[kind as usize] += 1;
+        self.errors[place(kind)] += 1;
     }
 
     /// Counts a failed call, after all its attempts.
