@@ -195,7 +195,8 @@ endif
 
 # What there is to install, below DESTDIR. The wrapper for C++ is a header and the folders of its parts.
 LIB_CPP = bindings/cpp
-LIB_CPP_DIRS = $(patsubst $(LIB_CPP)/%/,%,$(wildcard $(LIB_CPP)/holdfast/*/))
+# Deeper ones first: `uninstall` removes them in this order.
+LIB_CPP_DIRS = $(patsubst $(LIB_CPP)/%/,%,$(wildcard $(LIB_CPP)/holdfast/*/*/) $(wildcard $(LIB_CPP)/holdfast/*/))
 LIB_HEADERS = holdfast.h holdfast.ffi.h holdfast.json holdfast.hpp $(patsubst $(LIB_CPP)/%,%,$(wildcard $(LIB_CPP_DIRS:%=$(LIB_CPP)/%/*.hpp)))
 LIB_CMAKE = $(LIBDIR)/cmake/holdfast
 LIB_INSTALLED = $(addprefix $(INCLUDEDIR)/,$(LIB_HEADERS)) \

@@ -53,6 +53,7 @@ mod capi {
         "queues/completion",
         "queues/queue",
         "queues/submit",
+        "queues/submit_close",
         "queues/submit_connection",
         "queues/submit_stream",
         "queues/submit_copy",

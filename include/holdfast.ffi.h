@@ -152,6 +152,7 @@ enum {
     HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT = 23,
     HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO = 24,
     HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT = 25,
+    HOLDFAST_SUBMIT_CLOSE = 26,
 };
 
 typedef struct holdfast_text holdfast_text;
@@ -566,6 +567,11 @@ typedef struct holdfast_completion {
     uint64_t index;
     int32_t more;
     uint32_t reserved;
+    uint32_t idle_closed;
+    uint32_t returned;
+    uint32_t cancelled;
+    uint32_t cut;
+    holdfast_notices *notices;
 } holdfast_completion;
 typedef struct holdfast_queue_options {
     uint32_t struct_size;
@@ -591,7 +597,7 @@ typedef struct holdfast_submit_options {
     int32_t idempotent;
     int32_t deadline_covers_wait;
     int32_t in_parts;
-    uint32_t reserved;
+    int32_t notices;
 } holdfast_submit_options;
 holdfast_status holdfast_submit_query(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_execute(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_statement *statement, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
@@ -599,6 +605,7 @@ holdfast_status holdfast_submit_script(const holdfast_pool *pool, const holdfast
 holdfast_status holdfast_submit_pipeline(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_request *requests, size_t count, int32_t mode, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_acquire(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_transaction(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_transaction_options *transaction_options, holdfast_transaction_body body, void *user_data, holdfast_destroy destroy, uint64_t *request, holdfast_error **error);
+holdfast_status holdfast_submit_close(const holdfast_pool *pool, const holdfast_queue *queue, uint64_t tag, uint64_t timeout_ms, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_connection_query(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_connection_execute(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const holdfast_statement *statement, const holdfast_param *params, size_t nparams, uint64_t *request, holdfast_error **error);
 holdfast_status holdfast_submit_connection_script(holdfast_connection *connection, const holdfast_queue *queue, uint64_t tag, const holdfast_submit_options *options, const char *sql, size_t sql_len, uint64_t *request, holdfast_error **error);

@@ -2638,6 +2638,9 @@ HOLDFAST_API void holdfast_cancel_free(holdfast_cancel *cancel);
 /** holdfast_submit_connection_release_savepoint. */
 #define HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT 25
 
+/** holdfast_submit_close. */
+#define HOLDFAST_SUBMIT_CLOSE 26
+
 /**
  * The completion of a request. On success the handles that the request was for are set, else error is; the receiver
  * frees them.
@@ -2685,6 +2688,20 @@ typedef struct holdfast_completion {
     int32_t more;
     /** Always 0. */
     uint32_t reserved;
+    /** Of holdfast_submit_close the fields of this name in holdfast_close_report, else 0: running_us is the time that it took. */
+    uint32_t idle_closed;
+    /** See idle_closed. */
+    uint32_t returned;
+    /** See idle_closed. */
+    uint32_t cancelled;
+    /** See idle_closed. */
+    uint32_t cut;
+    /**
+     * What the server remarked while the request ran, if its options have notices=1, else NULL; NULL if there was nothing. With
+     * the last completion of a request in parts. On a connection in hand with what holdfast_connection_notices would have had
+     * before. Free it with holdfast_notices_free.
+     */
+    holdfast_notices *notices;
 } holdfast_completion;
 
 /* ==== Queues of completions ===============================================================================
@@ -2847,8 +2864,11 @@ typedef struct holdfast_submit_options {
      * the request; else 0. See holdfast_submit_pipeline.
      */
     int32_t in_parts;
-    /** Always 0. */
-    uint32_t reserved;
+    /**
+     * 1 to have what the server remarks while the request runs (WARNING, NOTICE and the like) in completion.notices; else 0. Such
+     * a request is never sent together with others. Not for connections and transactions.
+     */
+    int32_t notices;
 } holdfast_submit_options;
 
 /** Submits one statement for any connection of the pool, as holdfast_pool_query does it; completion.result. Any thread. */
@@ -2948,6 +2968,25 @@ holdfast_status holdfast_submit_transaction(const holdfast_pool *pool,
                                             holdfast_destroy destroy,
                                             uint64_t *request,
                                             holdfast_error **error);
+
+/* ==== Submitting the end of a pool ========================================================================
+ */
+
+/**
+ * Has a thread of the library close the pool, as holdfast_pool_close does it, so that an event loop need not wait for that:
+ * timeout_ms is the limit, HOLDFAST_CONFIGURED the option close_timeout. completion.idle_closed, .returned, .cancelled and .cut
+ * are the report. Requests that wait for a connection then end with HOLDFAST_STATUS_POOL_CLOSED; those that run are awaited, and
+ * their completions come before this one or soon after it. Submitting it twice is harmless, also for a pool that is closed.
+ * The handle of the pool may be freed right after this call: the request keeps the pool. Cancelling the request keeps the pool
+ * from being closed if that has not begun, and does nothing after. Any thread.
+ */
+HOLDFAST_API
+holdfast_status holdfast_submit_close(const holdfast_pool *pool,
+                                      const holdfast_queue *queue,
+                                      uint64_t tag,
+                                      uint64_t timeout_ms,
+                                      uint64_t *request,
+                                      holdfast_error **error);
 
 /* ==== Submitting to a connection in hand ==================================================================
  *

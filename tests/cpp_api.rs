@@ -325,6 +325,11 @@ fn connections_stream_copy_pipeline_and_are_cancelled() {
 }
 
 #[test]
+fn completions_have_parts_notices_and_reports() {
+    run_every_way("completions");
+}
+
+#[test]
 fn what_is_submitted_comes_back_exactly_once() {
     run_every_way("queues");
 }

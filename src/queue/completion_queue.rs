@@ -20,6 +20,7 @@ use crate::sys::sync::{Condvar, Mutex, MutexGuard};
 use super::notify::{Callback, Descriptor};
 use super::request::{Kind, Request};
 use super::task::Outcome;
+use crate::error::ServerMessage;
 
 /// The result of a request, with its times.
 pub(crate) struct Completion {
@@ -29,6 +30,8 @@ pub(crate) struct Completion {
     pub(crate) request: u64,
     pub(crate) kind: Kind,
     pub(crate) outcome: Outcome,
+    /// What the server remarked meanwhile, if the request asked for that.
+    pub(crate) notices: Vec<ServerMessage>,
     /// From its submission until it ran, or was answered without running.
     pub(crate) queued: Duration,
     /// From then until it was answered.

@@ -28,6 +28,8 @@ pub(super) enum Chore {
     Callback(Arc<Callback>),
     /// Answer the requests that timed out, or that were left when the pool closed.
     Sweep,
+    /// Close the pool.
+    Close(Ticket),
 }
 
 type Plan = Schedule<Chore, Arc<dyn HeldConnection>, Ticket>;
@@ -127,6 +129,19 @@ impl Executor {
         match self.wake(wake) {
             Ok(()) => Ok(()),
             Err(e) => self.withdraw(&number).map_or(Ok(()), |ticket| Err((ticket, Rejected::NoThread(e)))),
+        }
+    }
+
+    /// Has a worker close the pool, also when it is closed already. It is a chore: no job is awaited, whose connections the closing
+    /// waits for.
+    pub(super) fn submit_close(&self, ticket: Ticket) -> Result<(), HandedBack> {
+        let request = ticket.shared();
+        let wake = self.state.lock().plan.add_chore(Chore::Close(ticket));
+        let Err(e) = self.wake(wake) else { return Ok(()) };
+        let is_it = |chore: &Chore| matches!(chore, Chore::Close(ticket) if ticket.is_for(&request));
+        match self.state.lock().plan.remove_chore(is_it) {
+            Some(Chore::Close(ticket)) => Err((ticket, Rejected::NoThread(e))),
+            _ => Ok(()),
         }
     }
 

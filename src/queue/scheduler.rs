@@ -123,6 +123,12 @@ impl<C, S, J> Schedule<C, S, J> {
         self.wake(Permit::None)
     }
 
+    /// Takes a chore back that no worker has taken yet.
+    pub(super) fn remove_chore(&mut self, is_it: impl FnMut(&C) -> bool) -> Option<C> {
+        let index = self.chores.iter().position(is_it)?;
+        self.chores.remove(index)
+    }
+
     fn wake(&mut self, permit: Permit) -> Wake {
         if let Some(parker) = self.parked.pop() {
             let reason = if permit == Permit::None { WOKEN } else { WOKEN_FOR_JOBS };

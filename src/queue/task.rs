@@ -6,7 +6,7 @@ use crate::sys::sync::Mutex;
 
 use super::input::Input;
 use crate::error::{Error, Result};
-use crate::pool::{Came, PooledConnection};
+use crate::pool::{Came, CloseReport, PooledConnection};
 use crate::session::{
     Param, PipelineMode, RawSession, Request, ResultBlock, ResultFormat, Sql, Statement, TransactionOptions,
 };
@@ -19,6 +19,8 @@ pub(crate) enum Task {
     Run(Work),
     /// A transaction, which checks out its own connection, and another for each rerun.
     Transaction { options: TransactionOptions, body: Box<Body> },
+    /// Closes the pool, which the function keeps. It needs no connection, and the pool may be closed already.
+    Close(Box<dyn Fn() -> CloseReport + Send + Sync>),
 }
 
 /// The body of a transaction, as for [`CheckoutHandle::transaction`](crate::pool::CheckoutHandle::transaction).
@@ -106,6 +108,7 @@ pub(crate) enum Answer {
     Connection(PooledConnection),
     /// The value of a step, which its giver knows.
     Given(Box<dyn Any + Send>),
+    Closed(CloseReport),
     /// Success without a value.
     Done,
 }

@@ -17,7 +17,6 @@ use crate::error::Error;
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
 use crate::pool::PooledConnection;
-use crate::session::ResultBlock;
 use crate::sys::thread::Thread;
 use crate::sys::unwind::catch_panic;
 
@@ -90,6 +89,7 @@ impl Worker {
             Chore::Cancel(request) => request.deliver_cancel(),
             Chore::Callback(callback) => call(Some(callback)),
             Chore::Sweep => self.executor.sweep(),
+            Chore::Close(ticket) => close(ticket),
         }
     }
 
@@ -192,7 +192,7 @@ impl Worker {
             checkout.conn.set_deadline(limit);
         }
         let begun = Instant::now();
-        let outcome = run(work, &mut checkout.conn, &mut |outcome| ticket.part(outcome));
+        let outcome = run(ticket, work, &mut checkout.conn);
         if let (Some(profile), Ok(_)) = (ticket.request().profile(), &outcome) {
             profile.note(begun.elapsed());
         }
@@ -216,12 +216,18 @@ impl Worker {
     }
 }
 
-fn run(
-    work: &Work,
-    conn: &mut PooledConnection,
-    part: &mut dyn FnMut(crate::Result<ResultBlock>),
-) -> Outcome {
-    match catch_panic(|| work.run(conn, part)) {
+fn close(ticket: Ticket) {
+    let Task::Close(close) = ticket.request().task() else {
+        unreachable!("the chore is made for such a task alone");
+    };
+    if ticket.begin_to_its_end() {
+        let report = close();
+        ticket.done(Ok(Answer::Closed(report))).deliver(Urgency::Now);
+    }
+}
+
+fn run(ticket: &Ticket, work: &Work, conn: &mut PooledConnection) -> Outcome {
+    match catch_panic(|| ticket.run(work, conn)) {
         Ok(done) => done.map_err(Trouble::Error),
         Err(payload) => Err(Trouble::Panic(payload)),
     }
@@ -261,7 +267,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
             if limit.is_some() {
                 conn.set_deadline(limit);
             }
-            outcome = Some(work.run(conn, &mut |outcome| ticket.part(outcome)).map_err(Trouble::Error));
+            outcome = Some(ticket.run(work, conn).map_err(Trouble::Error));
             if let Some(usual) = usual {
                 conn.set_deadline(usual);
             }

@@ -116,6 +116,7 @@ static inline void discard(holdfast_completion done)
     holdfast_copy_out_free(done.copy_out);
     holdfast_chunk_free(done.chunk);
     holdfast_statement_free(done.statement);
+    holdfast_notices_free(done.notices);
     holdfast_connection_release(done.connection);
     holdfast_error_free(done.error);
 }

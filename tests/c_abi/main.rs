@@ -293,6 +293,16 @@ fn copies_carry_rows_both_ways_through_a_queue() {
 }
 
 #[test]
+fn pools_are_closed_through_a_queue() {
+    toolchain::run_every_way("submit_close", &server().url());
+}
+
+#[test]
+fn what_the_server_remarks_comes_with_a_completion() {
+    toolchain::run_every_way("submit_notices", &server().url());
+}
+
+#[test]
 fn statements_that_may_be_repeated_outlive_their_connection() {
     toolchain::run_every_way("idempotent", &server().url());
 }

@@ -1,5 +1,6 @@
 //! The answer of a request that ran, and its delivery.
 
+use super::Ran;
 use super::ticket::Ticket;
 use crate::link::deferred::defer;
 use crate::queue::completion_queue::{Notified, PendingCallback, Urgency};
@@ -19,7 +20,8 @@ impl Done {
         if !ticket.claim() {
             return;
         }
-        match ticket.request.complete(outcome, ticket.begun.get(), urgency) {
+        let ran = Ran { begun: ticket.begun.get(), notices: ticket.notices.take() };
+        match ticket.request.complete(outcome, ran, urgency) {
             Notified::Now(callback) => call(callback),
             Notified::Deferred(at) => {
                 let queue = ticket.request.queue.clone();

@@ -22,7 +22,7 @@ use super::connection_queue::ConnectionQueue;
 use super::executor::Executor;
 use super::statement_profile::StatementProfile;
 use super::task::{Answer, Outcome, Task, Trouble, Work};
-use crate::error::Result;
+use crate::error::{Result, ServerMessage};
 use crate::pool::Asked;
 use crate::session::ResultBlock;
 
@@ -46,6 +46,14 @@ pub(crate) struct Request {
     changed: Condvar,
 }
 
+/// What a request has to show for having run, besides its answer.
+#[derive(Default)]
+struct Ran {
+    /// When it began; `None` if it never did.
+    begun: Option<Instant>,
+    notices: Vec<ServerMessage>,
+}
+
 impl Request {
     pub(super) fn task(&self) -> &Task {
         &self.submission.task
@@ -55,7 +63,7 @@ impl Request {
     pub(super) fn work(&self) -> Option<&Work> {
         match self.task() {
             Task::Run(work) => Some(work),
-            Task::Acquire | Task::Transaction { .. } => None,
+            Task::Acquire | Task::Transaction { .. } | Task::Close(_) => None,
         }
     }
 
@@ -90,13 +98,18 @@ impl Request {
         self.expires
     }
 
+    pub(super) fn wants_notices(&self) -> bool {
+        self.submission.notices
+    }
+
     /// Hands `outcome` to the queue as the request's completion.
-    fn complete(&self, outcome: Outcome, begun: Option<Instant>, urgency: Urgency) -> Notified {
+    fn complete(&self, outcome: Outcome, ran: Ran, urgency: Urgency) -> Notified {
         if let Some(work) = self.work() {
             work.let_go();
         }
         let unused = self.parts_left.swap(0, Ordering::Relaxed);
-        self.queue.complete(self.completion(outcome, begun, None), urgency, unused)
+        let completion = Completion { notices: ran.notices, ..self.completion(outcome, ran.begun, None) };
+        self.queue.complete(completion, urgency, unused)
     }
 
     fn completion(&self, outcome: Outcome, begun: Option<Instant>, part: Option<usize>) -> Completion {
@@ -107,6 +120,7 @@ impl Request {
             request: self.number,
             kind: self.submission.kind,
             outcome,
+            notices: Vec::new(),
             queued: begun.saturating_duration_since(self.since),
             running: now.saturating_duration_since(begun),
             part,
@@ -127,7 +141,7 @@ impl Request {
 
     /// Completes the request where this thread must not run the callback: a worker runs it.
     fn complete_elsewhere(&self, outcome: Outcome) {
-        if let Notified::Now(callback) = self.complete(outcome, None, Urgency::Now) {
+        if let Notified::Now(callback) = self.complete(outcome, Ran::default(), Urgency::Now) {
             self.executor.announce(callback);
         }
     }

@@ -12,6 +12,8 @@ pub(super) enum State {
     Sent,
     /// It runs; the handle cancels it.
     Running(Arc<CancelHandle>),
+    /// It runs, and goes on though it is cancelled.
+    RunningToItsEnd,
     /// It runs and is to be cancelled: a worker was woken for that and has not begun.
     ToCancel(Arc<CancelHandle>),
     /// It runs, and a cancel request is on its way to the server.

@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     ConnectionSavepoint,
     ConnectionRollbackTo,
     ConnectionReleaseSavepoint,
+    Close,
 }
 
 /// The reason why a submission was not accepted.
@@ -64,9 +65,31 @@ pub(crate) struct Submission {
     pub(crate) deadline: Option<Duration>,
     /// The deadline counts from the submission, and so limits the checkout as well.
     pub(crate) deadline_covers_wait: bool,
+    /// What the server remarks while the request runs comes with its completion.
+    pub(crate) notices: bool,
 }
 
 impl Submission {
+    /// A task without any limit of its own.
+    pub(crate) fn of_task(tag: u64, kind: Kind, task: Task) -> Self {
+        Self {
+            tag,
+            kind,
+            task,
+            timeout: None,
+            retries: None,
+            deadline: None,
+            deadline_covers_wait: false,
+            notices: false,
+        }
+    }
+
+    /// Returns whether other requests may be sent with it: a passed deadline would close the connection under them, and what the
+    /// server remarks would belong to any of them.
+    pub(super) fn may_be_coalesced(&self) -> bool {
+        self.deadline.is_none() && !self.notices
+    }
+
     /// Returns the limit for checking out a connection: the smaller of `timeout` and a deadline that covers the wait.
     pub(super) fn limit_of_wait(&self) -> Option<Duration> {
         let whole = self.deadline.filter(|_| self.deadline_covers_wait);

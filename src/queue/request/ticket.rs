@@ -12,13 +12,14 @@ use super::Request;
 use super::answer::Done;
 use super::state::{Settled, State};
 use super::submission::{Rejected, Submission};
+use crate::error::ServerMessage;
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
-use crate::pool::CheckoutHandle;
+use crate::pool::{CheckoutHandle, PooledConnection};
 use crate::queue::completion_queue::Queue;
 use crate::queue::connection_queue::HeldConnection;
 use crate::queue::executor::Executor;
-use crate::queue::task::{Outcome, Task, Trouble, Work};
+use crate::queue::task::{Answer, Outcome, Task, Trouble, Work};
 use crate::session::ResultBlock;
 
 /// The duty to answer a request. Dropping it unanswered completes the request with an error: a worker panicked.
@@ -27,6 +28,8 @@ pub(crate) struct Ticket {
     /// The held connection to run on; `None`: any connection of the pool.
     held: Option<Arc<dyn HeldConnection>>,
     pub(super) begun: Cell<Option<Instant>>,
+    /// What the server remarked while the request ran, if it asks for that.
+    pub(super) notices: Cell<Vec<ServerMessage>>,
 }
 
 impl Ticket {
@@ -41,6 +44,19 @@ impl Ticket {
         let ticket = Self::new(queue, executor.clone(), submission, patience, None)?;
         let number = ticket.request.number;
         executor.submit(ticket, handle).map_err(|(ticket, why)| ticket.revoke(why))?;
+        Ok(number)
+    }
+
+    /// Accepts a request to close the pool. Never blocks.
+    pub(crate) fn submit_close(
+        queue: &Arc<Queue>,
+        handle: &CheckoutHandle,
+        submission: Submission,
+    ) -> Result<u64, Rejected> {
+        let executor = Executor::of(handle);
+        let ticket = Self::new(queue, executor.clone(), submission, Duration::ZERO, None)?;
+        let number = ticket.request.number;
+        executor.submit_close(ticket).map_err(|(ticket, why)| ticket.revoke(why))?;
         Ok(number)
     }
 
@@ -66,8 +82,7 @@ impl Ticket {
     ) -> Result<Self, Rejected> {
         let since = Instant::now();
         let profile = match &submission.task {
-            // A passed deadline would close the connection under the other coalesced requests.
-            Task::Run(Work::Query { query, .. }) if held.is_none() && submission.deadline.is_none() => {
+            Task::Run(Work::Query { query, .. }) if held.is_none() && submission.may_be_coalesced() => {
                 executor.profiles().of(query.text())
             }
             _ => None,
@@ -92,7 +107,12 @@ impl Ticket {
                 changed: Condvar::new(),
             })
         });
-        Ok(Self { request: request.ok_or(Rejected::Full)?, held, begun: Cell::new(None) })
+        Ok(Self {
+            request: request.ok_or(Rejected::Full)?,
+            held,
+            begun: Cell::new(None),
+            notices: Cell::default(),
+        })
     }
 
     /// Undoes the acceptance of a request that could not be handed to the executor.
@@ -119,11 +139,21 @@ impl Ticket {
     /// before, so that no answer is awaited.
     #[must_use]
     pub(in crate::queue) fn begin(&self, cancel: Arc<CancelHandle>) -> bool {
+        self.begin_as(State::Running(cancel))
+    }
+
+    /// The same for what cannot be cancelled from then on.
+    #[must_use]
+    pub(in crate::queue) fn begin_to_its_end(&self) -> bool {
+        self.begin_as(State::RunningToItsEnd)
+    }
+
+    fn begin_as(&self, running: State) -> bool {
         let mut state = self.request.state.lock();
         if !matches!(*state, State::Waiting | State::Sent | State::Settled) {
             return false;
         }
-        *state = State::Running(cancel);
+        *state = running;
         drop(state);
         self.begun.set(Some(Instant::now()));
         true
@@ -174,8 +204,22 @@ impl Ticket {
         settled
     }
 
+    /// Runs the request's work on `conn`, and keeps what the server remarks meanwhile if the request asks for that.
+    pub(in crate::queue) fn run(&self, work: &Work, conn: &mut PooledConnection) -> crate::Result<Answer> {
+        let wants_notices = self.request.wants_notices();
+        if wants_notices && self.held.is_none() {
+            // Those of an earlier request on this connection.
+            drop(take_notices(conn));
+        }
+        let outcome = work.run(conn, &mut |outcome| self.part(outcome));
+        if wants_notices {
+            self.notices.set(take_notices(conn));
+        }
+        outcome
+    }
+
     /// Gives an answer before the last one.
-    pub(in crate::queue) fn part(&self, outcome: crate::Result<ResultBlock>) {
+    fn part(&self, outcome: crate::Result<ResultBlock>) {
         self.request.complete_part(outcome, self.begun.get());
     }
 
@@ -190,6 +234,11 @@ impl Ticket {
         self.held = None;
         !matches!(before, State::Over)
     }
+}
+
+/// None on a connection that broke.
+fn take_notices(conn: &mut PooledConnection) -> Vec<ServerMessage> {
+    conn.raw().map(|mut raw| raw.take_notices()).unwrap_or_default()
 }
 
 impl Drop for Ticket {

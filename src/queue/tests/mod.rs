@@ -22,19 +22,8 @@ fn nowhere() -> Pool {
 }
 
 fn submission(tag: u64) -> Submission {
-    Submission {
-        tag,
-        kind: Kind::Query,
-        task: Task::Run(Work::Query {
-            query: Query::new("select 1".into(), &[], ResultFormat::Text),
-            pack: false,
-            idempotent: false,
-        }),
-        timeout: None,
-        retries: None,
-        deadline: None,
-        deadline_covers_wait: false,
-    }
+    let query = Query::new("select 1".into(), &[], ResultFormat::Text);
+    Submission::of_task(tag, Kind::Query, Task::Run(Work::Query { query, pack: false, idempotent: false }))
 }
 
 /// A request that is in no backlog: the test answers it.

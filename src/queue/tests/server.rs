@@ -27,15 +27,7 @@ fn pool_with(max_size: u32, options: impl FnOnce(PoolConfig) -> PoolConfig) -> P
 
 fn query(tag: u64, sql: &str, param: &str) -> Submission {
     let query = Query::new(sql.into(), &[Param::text(param)], ResultFormat::Text);
-    Submission {
-        tag,
-        kind: Kind::Query,
-        task: Task::Run(Work::Query { query, pack: false, idempotent: false }),
-        timeout: None,
-        retries: None,
-        deadline: None,
-        deadline_covers_wait: false,
-    }
+    Submission::of_task(tag, Kind::Query, Task::Run(Work::Query { query, pack: false, idempotent: false }))
 }
 
 fn submit(queue: &Arc<Queue>, pool: &Pool, submission: Submission) -> u64 {

@@ -268,6 +268,14 @@ public:
                                                            static_cast<std::int32_t>(mode), options.request, about);
             });
     }
+    /// The same in parts, as pool::submit_run_in_parts does it.
+    template <class Target, class Function, detail::if_target<Target> = 0>
+    auto submit_run_in_parts(Target &&to, const pipeline &statements, Function &&on_outcome,
+                             pipeline_mode mode = pipeline_mode::separate, const submit_options &options = {})
+    {
+        return detail::deliver_parts(std::forward<Target>(to), statements, std::forward<Function>(on_outcome), mode, options,
+                                     [&](auto... rest) { return holdfast_submit_connection_pipeline(it_, rest...); });
+    }
     /// Submits the beginning of a transaction on this connection. A std::future<void>, or nothing if `to` is queue.then(...).
     template <class Target, detail::if_target<Target> = 0>
     auto submit_begin(Target &&to, const transaction_options &wanted = {}, const submit_options &options = {})

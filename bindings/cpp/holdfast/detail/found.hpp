@@ -9,6 +9,7 @@
 #include "../results/pack.hpp"
 #include "../results/result.hpp"
 #include "../results/results.hpp"
+#include "native.hpp"
 
 namespace holdfast::detail {
 
@@ -26,6 +27,19 @@ struct found<results> {
 template <>
 struct found<outcomes> {
     static outcomes in(const holdfast_completion &done) { return outcomes(done.outcomes); }
+};
+template <>
+struct found<holdfast_close_report> {
+    static holdfast_close_report in(const holdfast_completion &done) noexcept
+    {
+        auto report = sized<holdfast_close_report>();
+        report.idle_closed = done.idle_closed;
+        report.returned = done.returned;
+        report.cancelled = done.cancelled;
+        report.cut = done.cut;
+        report.elapsed_us = done.running_us;
+        return report;
+    }
 };
 template <>
 struct found<void> {

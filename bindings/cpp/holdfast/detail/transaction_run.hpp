@@ -7,7 +7,7 @@
 #include "../connections/connection.hpp"
 #include "../library/error.hpp"
 #include "../queues/completion.hpp"
-#include "awaited.hpp"
+#include "queues/awaited.hpp"
 #include "handle.hpp"
 
 #include <exception>

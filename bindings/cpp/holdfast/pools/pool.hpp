@@ -225,6 +225,17 @@ public:
                                                 static_cast<std::int32_t>(mode), options.request, about);
             });
     }
+    /// The same, but that on_outcome(std::size_t index, completion<result>) is called with each outcome as it comes, in order,
+    /// where functions given to queue::then are called; of pipeline_mode::together when all is committed or has failed. Then the
+    /// whole ends: a std::future<void>, or nothing if `to` is queue.then(...), whose function takes a completion<void>. It takes as
+    /// much of the queue's capacity as there are statements, and one more.
+    template <class Target, class Function, detail::if_target<Target> = 0>
+    auto submit_run_in_parts(Target &&to, const pipeline &statements, Function &&on_outcome,
+                             pipeline_mode mode = pipeline_mode::separate, const submit_options &options = {}) const
+    {
+        return detail::deliver_parts(std::forward<Target>(to), statements, std::forward<Function>(on_outcome), mode, options,
+                                     [&](auto... rest) { return holdfast_submit_pipeline(it_.get(), rest...); });
+    }
     /// Submits a script for any connection. A std::future<results>, or nothing if `to` is queue.then(...).
     template <class Target, detail::if_target<Target> = 0>
     auto submit_script(Target &&to, std::string_view sql, const submit_options &options = {}) const
@@ -359,6 +370,17 @@ public:
         const std::uint64_t most = timeout ? detail::wait(*timeout) : HOLDFAST_CONFIGURED;
         detail::call([&](holdfast_error **about) { return holdfast_pool_close(it_.get(), most, &report, about); });
         return report;
+    }
+    /// Has a thread of the library close it. A std::future<close_report>, or nothing if `to` is queue.then(...). This handle may go
+    /// meanwhile. Never blocks.
+    template <class Target, detail::if_target<Target> = 0>
+    auto submit_close(Target &&to, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const
+    {
+        const std::uint64_t most = timeout ? detail::wait(*timeout) : HOLDFAST_CONFIGURED;
+        return detail::deliver<holdfast::close_report>(
+            std::forward<Target>(to), [&](const holdfast_queue *queue, std::uint64_t tag, holdfast_error **about) {
+                return holdfast_submit_close(it_.get(), queue, tag, most, nullptr, about);
+            });
     }
     bool is_closed() const noexcept { return holdfast_pool_is_closed(it_.get()); }
     /// The server or servers that it leads to, as host:port; no secrets.

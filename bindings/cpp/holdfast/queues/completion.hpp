@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_QUEUES_COMPLETION_HPP
 #define HOLDFAST_QUEUES_COMPLETION_HPP
 
+#include "../connections/notice.hpp"
 #include "../library/error.hpp"
 
 #include <chrono>
@@ -25,13 +26,14 @@ using something = std::conditional_t<std::is_void_v<T>, nothing, T>;
 template <class T>
 class completion {
 public:
-    completion(detail::something<T> value, std::chrono::microseconds queued, std::chrono::microseconds running) noexcept
-        : value_(std::move(value)), queued_(queued), running_(running)
+    completion(detail::something<T> value, holdfast::notices remarks, std::chrono::microseconds queued,
+               std::chrono::microseconds running) noexcept
+        : value_(std::move(value)), notices_(std::move(remarks)), queued_(queued), running_(running)
     {
     }
-    completion(std::shared_ptr<const holdfast::error> failure, std::chrono::microseconds queued,
-               std::chrono::microseconds running) noexcept
-        : error_(std::move(failure)), queued_(queued), running_(running)
+    completion(std::shared_ptr<const holdfast::error> failure, holdfast::notices remarks,
+               std::chrono::microseconds queued, std::chrono::microseconds running) noexcept
+        : error_(std::move(failure)), notices_(std::move(remarks)), queued_(queued), running_(running)
     {
     }
 
@@ -49,6 +51,8 @@ public:
     }
     /// The error, or nullptr. Belongs to the completion.
     const holdfast::error *error() const noexcept { return error_.get(); }
+    /// What the server remarked meanwhile, if submit_options::notices asked for that. Belongs to the completion.
+    const holdfast::notices &notices() const noexcept { return notices_; }
     /// The time it waited for its turn and a connection.
     std::chrono::microseconds queued() const noexcept { return queued_; }
     /// The time it ran.
@@ -57,6 +61,7 @@ public:
 private:
     detail::something<T> value_;
     std::shared_ptr<const holdfast::error> error_;
+    holdfast::notices notices_;
     std::chrono::microseconds queued_, running_;
 };
 

@@ -20,10 +20,10 @@
 #include <holdfast.h>
 
 #include "../detail/call.hpp"
-#include "../detail/ending.hpp"
+#include "../detail/queues/ending.hpp"
 #include "../detail/handle.hpp"
 #include "../detail/limit.hpp"
-#include "../detail/mailbox.hpp"
+#include "../detail/queues/mailbox.hpp"
 #include "../detail/native.hpp"
 #include "../library/error.hpp"
 #include "../library/status.hpp"
@@ -151,7 +151,7 @@ public:
                   submit);
     }
 
-private:
+    /// Submits what is completed as `it` says.
     template <class Submit>
     void hand_over(std::unique_ptr<detail::awaited> it, const Submit &submit)
     {
@@ -168,6 +168,7 @@ private:
         }
     }
 
+private:
     // Called by the library.
     static void ready(void *user_data) noexcept { (*static_cast<std::shared_ptr<detail::mailbox> *>(user_data))->pump(); }
     static void forget(void *user_data) noexcept { delete static_cast<std::shared_ptr<detail::mailbox> *>(user_data); }

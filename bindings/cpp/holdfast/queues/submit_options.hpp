@@ -32,6 +32,9 @@ struct submit_options {
     format results = format::automatic;
     /// As query_options::idempotent, of a single statement submitted to a pool.
     bool idempotent = false;
+    /// True to have what the server remarks while the request runs in completion::notices, which functions given to queue::then
+    /// get. For statements.
+    bool notices = false;
     /// The place for the number that queue::cancel takes, if it is of interest.
     std::uint64_t *request = nullptr;
 
@@ -44,6 +47,7 @@ struct submit_options {
         it.deadline_covers_wait = deadline_covers_wait ? 1 : 0;
         it.result_format = static_cast<std::int32_t>(results);
         it.idempotent = idempotent ? 1 : 0;
+        it.notices = notices ? 1 : 0;
         return it;
     }
     /// The same for a single statement with a result that comes as a T.

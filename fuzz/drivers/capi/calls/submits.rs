@@ -12,6 +12,7 @@ use crate::ffi::capi::pools::pool::*;
 use crate::ffi::capi::queues::completion::*;
 use crate::ffi::capi::queues::queue::*;
 use crate::ffi::capi::queues::submit::*;
+use crate::ffi::capi::queues::submit_close::*;
 use crate::ffi::capi::queues::submit_connection::*;
 use crate::ffi::capi::queues::submit_copy::*;
 use crate::ffi::capi::queues::submit_stream::*;
@@ -43,11 +44,12 @@ fn submit_options(draws: &mut Draws<'_>) -> Place<holdfast_submit_options> {
         idempotent: draws.one_of(&[0, 0, 1, 2]),
         deadline_covers_wait: 0,
         in_parts: 0,
-        reserved: 0,
+        notices: 0,
     };
     // Not drawn, so that what was found before still means what it did.
     options.deadline_covers_wait = i32::from(options.deadline_ms == 20);
     options.in_parts = i32::from(options.deadline_ms == 10);
+    options.notices = i32::from(options.result_format == 1);
     Place::of(options, draws)
 }
 
@@ -73,8 +75,16 @@ fn submit_acquire(tables: &mut Tables, draws: &mut Draws<'_>) {
     let (pool, queue) = (tables.pick(Kind::Pool, draws), tables.pick(Kind::Queue, draws));
     let mut options = submit_options(draws);
     tables.told(draws, |error| {
-        // SAFETY: NULL or live, of whatever kind; the options are larger than they say.
-        unsafe { holdfast_submit_acquire(pool, queue, 1, options.ptr(), ptr::null_mut(), error) }
+        let options = options.ptr();
+        // SAFETY: NULL or live, of whatever kind; the options are larger than they say, and always have `retries`.
+        unsafe {
+            // Not drawn either: other calls are refused these options.
+            if (*options).retries == -2 {
+                holdfast_submit_close(pool, queue, 18, (*options).timeout_ms, ptr::null_mut(), error)
+            } else {
+                holdfast_submit_acquire(pool, queue, 1, options, ptr::null_mut(), error)
+            }
+        }
     });
 }
 
@@ -286,6 +296,7 @@ fn drain(tables: &mut Tables, draws: &mut Draws<'_>) {
             tables.keep(Kind::CopyIn, one.copy_in);
             tables.keep(Kind::CopyOut, one.copy_out);
             tables.keep(Kind::Statement, one.statement);
+            tables.keep(Kind::Notices, one.notices);
             holdfast_chunk_free(one.chunk);
         }
     }

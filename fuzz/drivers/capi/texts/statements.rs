@@ -222,6 +222,8 @@ impl Speaker<'_> {
                 look_at_result(done.result);
                 holdfast_result_free(done.result);
                 holdfast_results_free(done.results);
+                (60..90).for_each(|field| _ = said(holdfast_notices_field(done.notices, 0, field)));
+                holdfast_notices_free(done.notices);
             }
         }
     }
@@ -323,6 +325,6 @@ fn submit_options(format: i32) -> holdfast_submit_options {
         idempotent: 0,
         deadline_covers_wait: 0,
         in_parts: 0,
-        reserved: 0,
+        notices: 1,
     }
 }

@@ -9,7 +9,8 @@ use std::ptr;
 use crate::ffi::capi::boundary::guard::{Failure, micros};
 use crate::ffi::capi::boundary::handle::{free, give};
 use crate::ffi::capi::connections::connection::{CheckedOut, holdfast_connection};
-use crate::ffi::capi::library::error::holdfast_error;
+use crate::ffi::capi::connections::message::holdfast_notices;
+use crate::ffi::capi::library::error::{ServerFields, holdfast_error};
 use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::results::pack::{Pack, holdfast_pack};
 use crate::ffi::capi::results::result::{Block, Blocks, holdfast_result, holdfast_results};
@@ -71,6 +72,8 @@ pub const HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT: i32 = 23;
 pub const HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO: i32 = 24;
 /// holdfast_submit_connection_release_savepoint.
 pub const HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT: i32 = 25;
+/// holdfast_submit_close.
+pub const HOLDFAST_SUBMIT_CLOSE: i32 = 26;
 
 /// The completion of a request. On success the handles that the request was for are set, else error is; the receiver
 /// frees them.
@@ -119,6 +122,18 @@ pub struct holdfast_completion {
     pub more: i32,
     /// Always 0.
     pub reserved: u32,
+    /// Of holdfast_submit_close the fields of this name in holdfast_close_report, else 0: running_us is the time that it took.
+    pub idle_closed: u32,
+    /// See idle_closed.
+    pub returned: u32,
+    /// See idle_closed.
+    pub cancelled: u32,
+    /// See idle_closed.
+    pub cut: u32,
+    /// What the server remarked while the request ran, if its options have notices=1, else NULL; NULL if there was nothing. With
+    /// the last completion of a request in parts. On a connection in hand with what holdfast_connection_notices would have had
+    /// before. Free it with holdfast_notices_free.
+    pub notices: *mut holdfast_notices,
 }
 
 /// The value of a step on a connection in hand.
@@ -168,7 +183,7 @@ fn free_unknown(described: &holdfast_completion, known: usize) {
             })*
         };
     }
-    free_beyond!(stream copy_in copy_out chunk statement);
+    free_beyond!(stream copy_in copy_out chunk statement notices);
 }
 
 fn described(completion: Completion) -> holdfast_completion {
@@ -194,6 +209,14 @@ fn described(completion: Completion) -> holdfast_completion {
         index: completion.part.unwrap_or(0) as u64,
         more: i32::from(completion.part.is_some()),
         reserved: 0,
+        idle_closed: 0,
+        returned: 0,
+        cancelled: 0,
+        cut: 0,
+        notices: match &completion.notices[..] {
+            [] => ptr::null_mut(),
+            notices => give(notices.iter().map(ServerFields::new).collect::<Vec<_>>()),
+        },
     };
     match completion.outcome {
         Ok(Answer::Result(block)) => told.result = give(Block::new(block)),
@@ -209,6 +232,10 @@ fn described(completion: Completion) -> holdfast_completion {
             Given::Statement(statement) => told.statement = give(statement),
             Given::Rows(rows) => told.rows = rows,
         },
+        Ok(Answer::Closed(report)) => {
+            (told.idle_closed, told.returned) = (report.idle_closed, report.returned);
+            (told.cancelled, told.cut) = (report.cancelled, report.cut);
+        }
         Ok(Answer::Done) => {}
         Err(trouble) => {
             let failure = match trouble {
@@ -252,5 +279,6 @@ fn kind(kind: Kind) -> i32 {
         Kind::ConnectionSavepoint => HOLDFAST_SUBMIT_CONNECTION_SAVEPOINT,
         Kind::ConnectionRollbackTo => HOLDFAST_SUBMIT_CONNECTION_ROLLBACK_TO,
         Kind::ConnectionReleaseSavepoint => HOLDFAST_SUBMIT_CONNECTION_RELEASE_SAVEPOINT,
+        Kind::Close => HOLDFAST_SUBMIT_CLOSE,
     }
 }

@@ -59,11 +59,12 @@ pub struct holdfast_submit_options {
     /// 1 to have the outcome of each statement of a pipeline in a completion of its own as it comes, before the last completion of
     /// the request; else 0. See holdfast_submit_pipeline.
     pub in_parts: i32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 to have what the server remarks while the request runs (WARNING, NOTICE and the like) in completion.notices; else 0. Such
+    /// a request is never sent together with others. Not for connections and transactions.
+    pub notices: i32,
 }
 
-// SAFETY: repr(C); u32, i32, two u64, five i32, u32: no padding.
+// SAFETY: repr(C); u32, i32, two u64, six i32: no padding.
 unsafe impl Growing for holdfast_submit_options {}
 
 impl From<Rejected> for Failure {
@@ -284,7 +285,7 @@ pub unsafe extern "C-unwind" fn holdfast_submit_acquire(
 ) -> holdfast_status {
     // SAFETY: `pool` and `queue` are NULL or live, `options` NULL or as large as it says, `request` NULL or writable.
     let body = || unsafe {
-        let options = Options::read_unpacked(options)?;
+        let options = Options::read_without_statement(options)?;
         submit_to(pool, queue, options.submission(tag, Kind::Acquire, Task::Acquire), request)
     };
     // SAFETY: `error` is NULL or writable.
@@ -313,8 +314,9 @@ pub unsafe extern "C-unwind" fn holdfast_submit_transaction(
 ) -> holdfast_status {
     let whole = || {
         // SAFETY: the options are NULL or as large as they say.
-        let (options, wanted) =
-            unsafe { (Options::read_unpacked(options)?, self::transaction_options(transaction_options)?) };
+        let (options, wanted) = unsafe {
+            (Options::read_without_statement(options)?, self::transaction_options(transaction_options)?)
+        };
         if options.deadline.is_some() {
             let words = "holdfast_submit_options: deadline_ms must be 0 for a transaction; give timeout_ms of its own options";
             return Err(Failure::argument(words));

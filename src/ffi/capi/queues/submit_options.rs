@@ -20,6 +20,7 @@ pub(in crate::ffi::capi) struct Options {
     pub(super) idempotent: bool,
     deadline_covers_wait: bool,
     pub(super) in_parts: bool,
+    notices: bool,
 }
 
 impl Options {
@@ -37,13 +38,11 @@ impl Options {
                 idempotent: false,
                 deadline_covers_wait: false,
                 in_parts: false,
+                notices: false,
             });
         }
         // SAFETY: as promised.
         let options = unsafe { growable::read(options, NAME)? };
-        if options.reserved != 0 {
-            return Err(Failure::argument(format!("{NAME}: reserved must be 0")));
-        }
         let limit = |ms: u64| (ms != 0).then(|| milliseconds(ms));
         Ok(Self {
             retries: count(options.retries, "holdfast_submit_options: retries")?,
@@ -54,6 +53,7 @@ impl Options {
             idempotent: flag(options.idempotent, NAME, "idempotent")?,
             deadline_covers_wait: flag(options.deadline_covers_wait, NAME, "deadline_covers_wait")?,
             in_parts: flag(options.in_parts, NAME, "in_parts")?,
+            notices: flag(options.notices, NAME, "notices")?,
         })
     }
 
@@ -93,6 +93,20 @@ impl Options {
         unsafe { Self::read_in_hand(options)? }.unpacked()
     }
 
+    /// The same for what runs no statement by itself.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    pub(super) unsafe fn read_without_statement(options: *const holdfast_submit_options) -> Outcome<Self> {
+        // SAFETY: as promised.
+        let options = unsafe { Self::read_unpacked(options)? };
+        if options.notices {
+            let words = "holdfast_submit_options: notices can be 1 for statements only, not for a connection or a transaction";
+            return Err(Failure::argument(words));
+        }
+        Ok(options)
+    }
+
     /// The same for a pipeline.
     ///
     /// # Safety
@@ -121,7 +135,7 @@ impl Options {
     }
 
     pub(in crate::ffi::capi) fn submission(self, tag: u64, kind: Kind, task: Task) -> Submission {
-        let Self { retries, timeout, deadline, deadline_covers_wait, .. } = self;
-        Submission { tag, kind, task, timeout, retries, deadline, deadline_covers_wait }
+        let Self { retries, timeout, deadline, deadline_covers_wait, notices, .. } = self;
+        Submission { tag, kind, task, timeout, retries, deadline, deadline_covers_wait, notices }
     }
 }

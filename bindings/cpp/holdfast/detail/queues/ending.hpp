@@ -1,16 +1,16 @@
 // Part of holdfast.hpp: where a request ends: in a future or in a function.
-#ifndef HOLDFAST_DETAIL_ENDING_HPP
-#define HOLDFAST_DETAIL_ENDING_HPP
+#ifndef HOLDFAST_DETAIL_QUEUES_ENDING_HPP
+#define HOLDFAST_DETAIL_QUEUES_ENDING_HPP
 
 #include <holdfast.h>
 
-#include "../library/error.hpp"
-#include "../queues/completion.hpp"
+#include "../../library/error.hpp"
+#include "../../queues/completion.hpp"
 #include "awaited.hpp"
-#include "call.hpp"
-#include "found.hpp"
-#include "handle.hpp"
-#include "native.hpp"
+#include "../call.hpp"
+#include "../found.hpp"
+#include "../handle.hpp"
+#include "../native.hpp"
 
 #include <exception>
 #include <future>
@@ -20,6 +20,20 @@
 
 namespace holdfast::detail {
 
+/// The completion that a function gets, which takes over what the library's holds.
+template <class T>
+completion<T> completed(const holdfast_completion &done)
+{
+    const auto queued = microseconds(done.queued_us), running = microseconds(done.running_us);
+    notices remarks(done.notices);
+    if (done.status != HOLDFAST_STATUS_OK) {
+        owned<holdfast_error, holdfast_error_free> about(done.error);
+        auto failure = std::make_shared<const error>(done.status, std::move(about));
+        return completion<T>(std::move(failure), std::move(remarks), queued, running);
+    }
+    return completion<T>(found<T>::in(done), std::move(remarks), queued, running);
+}
+
 template <class T>
 class promised final : public awaited {
 public:
@@ -27,6 +41,8 @@ public:
 
     void complete(const holdfast_completion &done) noexcept override
     {
+        // A future has no place for them.
+        const notices remarks(done.notices);
         try {
             if (done.status != HOLDFAST_STATUS_OK) {
                 raise(done.status, done.error);
@@ -51,17 +67,7 @@ public:
     explicit continued(Function function) : function_(std::move(function)) {}
 
     // noexcept: there is no caller to throw to.
-    void complete(const holdfast_completion &done) noexcept override
-    {
-        const auto queued = microseconds(done.queued_us), running = microseconds(done.running_us);
-        if (done.status != HOLDFAST_STATUS_OK) {
-            owned<holdfast_error, holdfast_error_free> about(done.error);
-            auto failure = std::make_shared<const error>(done.status, std::move(about));
-            function_(completion<T>(std::move(failure), queued, running));
-        } else {
-            function_(completion<T>(found<T>::in(done), queued, running));
-        }
-    }
+    void complete(const holdfast_completion &done) noexcept override { function_(completed<T>(done)); }
 
 private:
     Function function_;
@@ -69,4 +75,4 @@ private:
 
 } // namespace holdfast::detail
 
-#endif // HOLDFAST_DETAIL_ENDING_HPP
+#endif // HOLDFAST_DETAIL_QUEUES_ENDING_HPP

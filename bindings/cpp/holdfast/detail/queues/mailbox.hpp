@@ -1,10 +1,11 @@
 // Part of holdfast.hpp: what a queue shares with those who submit.
-#ifndef HOLDFAST_DETAIL_MAILBOX_HPP
-#define HOLDFAST_DETAIL_MAILBOX_HPP
+#ifndef HOLDFAST_DETAIL_QUEUES_MAILBOX_HPP
+#define HOLDFAST_DETAIL_QUEUES_MAILBOX_HPP
 
 #include <holdfast.h>
 
 #include "awaited.hpp"
+#include "parts.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -63,6 +64,7 @@ public:
         constexpr std::size_t most = 64;
         holdfast_completion done[most];
         std::unique_ptr<awaited> theirs[most];
+        std::shared_ptr<parts> in_parts[most];
         std::size_t total = 0, count = most;
         while (count == most) {
             {
@@ -70,12 +72,22 @@ public:
                 const std::lock_guard<std::mutex> hold(lock_);
                 count = queue_ != nullptr ? holdfast_queue_drain(queue_, done, most, sizeof *done) : 0;
                 for (std::size_t i = 0; i < count; i++) {
-                    theirs[i] = unlink(reinterpret_cast<awaited *>(static_cast<std::uintptr_t>(done[i].tag)));
+                    auto *it = reinterpret_cast<awaited *>(static_cast<std::uintptr_t>(done[i].tag));
+                    if (done[i].more != 0) {
+                        in_parts[i] = it->take_part(done[i]);
+                    } else {
+                        theirs[i] = unlink(it);
+                    }
                 }
             }
             for (std::size_t i = 0; i < count; i++) {
-                theirs[i]->complete(done[i]);
-                theirs[i].reset();
+                if (theirs[i] != nullptr) {
+                    theirs[i]->complete(done[i]);
+                    theirs[i].reset();
+                } else {
+                    in_parts[i]->handle_all();
+                    in_parts[i].reset();
+                }
             }
             total += count;
         }
@@ -101,4 +113,4 @@ private:
 
 } // namespace holdfast::detail
 
-#endif // HOLDFAST_DETAIL_MAILBOX_HPP
+#endif // HOLDFAST_DETAIL_QUEUES_MAILBOX_HPP
