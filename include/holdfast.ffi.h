@@ -81,6 +81,7 @@ enum {
     HOLDFAST_EVENT_ALERT_RAISED = 14,
     HOLDFAST_EVENT_ALERT_CLEARED = 15,
     HOLDFAST_EVENT_EXHAUSTION_EXPLAINED = 16,
+    HOLDFAST_EVENT_NOTICE = 17,
     HOLDFAST_NO_RETRY = -1,
     HOLDFAST_ERROR_KINDS = 64,
     HOLDFAST_CIRCUIT_CLOSED = 0,
@@ -95,6 +96,10 @@ enum {
     HOLDFAST_HEALTH_DEGRADED = 1,
     HOLDFAST_HEALTH_DOWN = 2,
     HOLDFAST_SERVE_BEYOND_LOOPBACK = 1,
+    HOLDFAST_INFO_USER = 1,
+    HOLDFAST_INFO_DBNAME = 2,
+    HOLDFAST_INFO_TLS_VERSION = 3,
+    HOLDFAST_INFO_TLS_CIPHER = 4,
     HOLDFAST_PACK_MAGIC = 1263552072,
     HOLDFAST_PACK_VERSION = 1,
     HOLDFAST_PACK_BOOL = 1,
@@ -165,6 +170,7 @@ typedef struct holdfast_connection holdfast_connection;
 typedef struct holdfast_result holdfast_result;
 typedef struct holdfast_results holdfast_results;
 typedef struct holdfast_pack holdfast_pack;
+typedef struct holdfast_params holdfast_params;
 typedef struct holdfast_statement holdfast_statement;
 typedef struct holdfast_stream holdfast_stream;
 typedef struct holdfast_chunk holdfast_chunk;
@@ -396,6 +402,8 @@ void holdfast_connection_release(holdfast_connection *connection);
 void holdfast_connection_discard(holdfast_connection *connection);
 typedef holdfast_status (*holdfast_connect_callback)(void *user_data, holdfast_connection *connection, holdfast_error **error);
 holdfast_status holdfast_config_set_connect(holdfast_config *config, holdfast_connect_callback callback, void *user_data, holdfast_destroy destroy, holdfast_error **error);
+holdfast_status holdfast_connection_info(const holdfast_connection *connection, int32_t what, holdfast_text **value, holdfast_error **error);
+holdfast_status holdfast_connection_parameter(const holdfast_connection *connection, const char *name, size_t name_len, holdfast_text **value, holdfast_error **error);
 typedef struct holdfast_column {
     uint32_t struct_size;
     uint32_t type_oid;
@@ -470,6 +478,18 @@ typedef struct holdfast_param {
 holdfast_status holdfast_connection_query(holdfast_connection *connection, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, int32_t result_format, holdfast_result **result, holdfast_error **error);
 holdfast_status holdfast_pool_query(const holdfast_pool *pool, const holdfast_acquire_options *options, const char *sql, size_t sql_len, const holdfast_param *params, size_t nparams, int32_t result_format, holdfast_result **result, holdfast_error **error);
 holdfast_status holdfast_connection_script(holdfast_connection *connection, const char *sql, size_t sql_len, holdfast_results **results, holdfast_error **error);
+holdfast_status holdfast_params_new(holdfast_params **params, holdfast_error **error);
+holdfast_status holdfast_params_add_null(holdfast_params *params, uint32_t type_oid, holdfast_error **error);
+holdfast_status holdfast_params_add_bool(holdfast_params *params, int32_t value, holdfast_error **error);
+holdfast_status holdfast_params_add_i64(holdfast_params *params, int64_t value, holdfast_error **error);
+holdfast_status holdfast_params_add_f64(holdfast_params *params, double value, holdfast_error **error);
+holdfast_status holdfast_params_add_text(holdfast_params *params, const char *value, size_t value_len, holdfast_error **error);
+holdfast_status holdfast_params_add_bytes(holdfast_params *params, const void *value, size_t len, holdfast_error **error);
+holdfast_status holdfast_params_add(holdfast_params *params, const void *value, size_t len, uint32_t type_oid, int32_t format, holdfast_error **error);
+void holdfast_params_clear(holdfast_params *params);
+const holdfast_param *holdfast_params_data(const holdfast_params *params);
+size_t holdfast_params_count(const holdfast_params *params);
+void holdfast_params_free(holdfast_params *params);
 holdfast_status holdfast_connection_prepare(holdfast_connection *connection, const char *sql, size_t sql_len, const uint32_t *types, size_t ntypes, holdfast_statement **statement, holdfast_error **error);
 size_t holdfast_statement_parameters(const holdfast_statement *statement);
 uint32_t holdfast_statement_parameter_type(const holdfast_statement *statement, size_t index);

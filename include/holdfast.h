@@ -113,6 +113,9 @@ typedef struct holdfast_results holdfast_results;
 /** A result in one buffer. Free it with holdfast_pack_free. */
 typedef struct holdfast_pack holdfast_pack;
 
+/** Parameters of a statement, which can be used any number of times. Free them with holdfast_params_free. */
+typedef struct holdfast_params holdfast_params;
+
 /** A prepared statement. Free it with holdfast_statement_free. */
 typedef struct holdfast_statement holdfast_statement;
 
@@ -159,7 +162,9 @@ typedef struct holdfast_queue holdfast_queue;
 
 /**
  * A text owned by the object it was asked of, unless a comment says otherwise, and valid until that object is freed.
- * UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
+ * UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text. A runtime that cannot
+ * take a struct back (Ruby's Fiddle, Bun's FFI, jnr) may declare a function that returns this as returning const char *: on x86-64
+ * and 64-bit ARM under Linux, FreeBSD and macOS ptr comes back where a pointer does.
  */
 typedef struct holdfast_str {
     /** The first byte. */
@@ -837,6 +842,13 @@ holdfast_status holdfast_config_set_log(holdfast_config *config,
 
 /** The pool examined which clients hold all connections: message is the finding. */
 #define HOLDFAST_EVENT_EXHAUSTION_EXPLAINED 16
+
+/**
+ * A connection came back with a notice of the server (WARNING, NOTICE and the like) that nobody had fetched, such
+ * as one of a statement run by the pool: message is its text, reason its severity in small letters, sqlstate its
+ * code.
+ */
+#define HOLDFAST_EVENT_NOTICE 17
 
 /** In took_us: the event has no duration. */
 #define HOLDFAST_NO_DURATION UINT64_MAX
@@ -1577,6 +1589,45 @@ holdfast_status holdfast_config_set_connect(holdfast_config *config,
                                             holdfast_destroy destroy,
                                             holdfast_error **error);
 
+/* ==== What is known of a connection =======================================================================
+ *
+ * By what the server said when the session began, and since: it is not asked. None of these blocks.
+ */
+
+/** The role that the session was opened as. */
+#define HOLDFAST_INFO_USER 1
+
+/** The database that it was opened in. */
+#define HOLDFAST_INFO_DBNAME 2
+
+/** The version of TLS, such as "TLSv1.3"; none on a plain connection. */
+#define HOLDFAST_INFO_TLS_VERSION 3
+
+/** The cipher of TLS, in OpenSSL's words; none on a plain connection. */
+#define HOLDFAST_INFO_TLS_CIPHER 4
+
+/**
+ * Puts what a HOLDFAST_INFO_ constant names into *value, or NULL if there is no such thing; free it with holdfast_text_free.
+ * The server's address is holdfast_connection_target, its process holdfast_connection_backend_pid.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_info(const holdfast_connection *connection,
+                                         int32_t what,
+                                         holdfast_text **value,
+                                         holdfast_error **error);
+
+/**
+ * Puts a setting of the session into *value as the server reported it last (server_version, TimeZone, in_hot_standby and what
+ * else servers report by themselves), or NULL for one that it does not report, and for a value of more than some 100 bytes that a
+ * statement has set; free it with holdfast_text_free. Names are case-sensitive.
+ */
+HOLDFAST_API
+holdfast_status holdfast_connection_parameter(const holdfast_connection *connection,
+                                              const char *name,
+                                              size_t name_len,
+                                              holdfast_text **value,
+                                              holdfast_error **error);
+
 /* ==== Results =============================================================================================
  *
  * A result is one block of memory that never changes and outlives connection and pool: all of these may be called from any
@@ -1957,6 +2008,82 @@ holdfast_status holdfast_connection_script(holdfast_connection *connection,
                                            size_t sql_len,
                                            holdfast_results **results,
                                            holdfast_error **error);
+
+/* ==== Parameters that the library keeps ===================================================================
+ *
+ * For callers that cannot lay out an array of holdfast_param, or whose memory must not be pointed at: values are added one by
+ * one and copied. Where a function takes params and nparams, holdfast_params_data and holdfast_params_count are what to pass. One
+ * thread at a time may use such an object, and none of these blocks.
+ */
+
+/** Makes an object without parameters and puts it into *params. Free it with holdfast_params_free. */
+HOLDFAST_API holdfast_status holdfast_params_new(holdfast_params **params, holdfast_error **error);
+
+/** Adds a NULL. type_oid is as in holdfast_param. */
+HOLDFAST_API
+holdfast_status holdfast_params_add_null(holdfast_params *params,
+                                         uint32_t type_oid,
+                                         holdfast_error **error);
+
+/** Adds a boolean: false for 0, else true. */
+HOLDFAST_API
+holdfast_status holdfast_params_add_bool(holdfast_params *params,
+                                         int32_t value,
+                                         holdfast_error **error);
+
+/** Adds an integer, for whatever type of number the server infers: smallint to numeric. */
+HOLDFAST_API
+holdfast_status holdfast_params_add_i64(holdfast_params *params,
+                                        int64_t value,
+                                        holdfast_error **error);
+
+/** Adds a floating-point number, exactly: no digit of it is lost. Infinities and NaN are as in SQL. */
+HOLDFAST_API
+holdfast_status holdfast_params_add_f64(holdfast_params *params,
+                                        double value,
+                                        holdfast_error **error);
+
+/**
+ * Adds a text, for whatever type the server infers: dates, arrays, JSON and enums are written like that too.
+ * HOLDFAST_STATUS_UTF8 if it is not UTF-8 or has a NUL.
+ */
+HOLDFAST_API
+holdfast_status holdfast_params_add_text(holdfast_params *params,
+                                         const char *value,
+                                         size_t value_len,
+                                         holdfast_error **error);
+
+/** Adds bytes, as bytea. */
+HOLDFAST_API
+holdfast_status holdfast_params_add_bytes(holdfast_params *params,
+                                          const void *value,
+                                          size_t len,
+                                          holdfast_error **error);
+
+/** Adds a value with a type and a format, as a holdfast_param has them. */
+HOLDFAST_API
+holdfast_status holdfast_params_add(holdfast_params *params,
+                                    const void *value,
+                                    size_t len,
+                                    uint32_t type_oid,
+                                    int32_t format,
+                                    holdfast_error **error);
+
+/** Removes all, for the values of another call. */
+HOLDFAST_API void holdfast_params_clear(holdfast_params *params);
+
+/**
+ * The parameters, to be passed as params; NULL if there are none. Valid until one is added, all are removed, or the object is
+ * freed.
+ */
+HOLDFAST_API
+const holdfast_param *holdfast_params_data(const holdfast_params *params);
+
+/** Their number, to be passed as nparams; 0 for NULL. */
+HOLDFAST_API size_t holdfast_params_count(const holdfast_params *params);
+
+/** Frees parameters. NULL is allowed. */
+HOLDFAST_API void holdfast_params_free(holdfast_params *params);
 
 /* ==== Prepared statements =================================================================================
  *

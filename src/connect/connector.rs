@@ -106,6 +106,14 @@ impl Connector {
         }
     }
 
+    pub(crate) fn user(&self) -> &str {
+        &self.server.user
+    }
+
+    pub(crate) fn dbname(&self) -> &str {
+        &self.server.dbname
+    }
+
     /// Returns what decides whether a connection can be made: all settings but the application name. `None` for a server
     /// within the process.
     pub(crate) fn reachability(&self) -> Option<Reachability> {

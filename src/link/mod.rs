@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 pub use framed::Encryption;
 use framed::FramedLock;
 pub use protocol_state::TransactionStatus;
-pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, RoleEvidence};
+pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, Report, RoleEvidence};
 use protocol_state::{Owed, ProtocolState};
 pub(crate) use socket::IdlePoll;
 use socket::{Reading, Socket};
@@ -148,6 +148,11 @@ impl Link {
     /// Returns the negotiated TLS; `None` for a plain connection, and while another thread uses it.
     pub(crate) fn encryption(&self) -> Option<Encryption> {
         self.0.framed.try_lock()?.transport.encryption()
+    }
+
+    /// Returns the newest report of a setting since the session's start; `None` when there was none.
+    pub(crate) fn changed_parameter(&self, name: &str) -> Option<Report> {
+        self.0.protocol.changed_parameter(name)
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {

@@ -50,6 +50,10 @@ named_enum! {
         AlertCleared = 15 "alert_cleared",
         /// The pool examined which clients hold all connections: [`message`](Event::message) is the finding.
         ExhaustionExplained = 16 "exhaustion_explained",
+        /// A connection came back with a notice of the server (`WARNING`, `NOTICE` and the like) that nobody had fetched, such as
+        /// one of [a statement run by the pool](crate::Pool::query): [`message`](Event::message) is its text,
+        /// [`reason`](Event::reason) its severity in small letters, [`sqlstate`](Event::sqlstate) its code.
+        Notice = 17 "notice",
     }
 }
 

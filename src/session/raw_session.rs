@@ -31,7 +31,7 @@ pub(crate) struct SessionState {
     pub(super) reader: Reader,
     pub(super) out: BytesMut,
     pub(super) statements: Statements,
-    messages: Messages,
+    pub(super) messages: Messages,
     /// The settings under which the server wrote the values now being received.
     pub(super) settings: TextSettings,
     /// The tag of the last statement that ended.
@@ -425,7 +425,7 @@ impl<'c> RawSession<'c> {
     /// # Ok::<(), holdfast::Error>(())
     /// ```
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        self.state.messages.notices.take_all()
+        self.state.take_notices()
     }
 }
 

@@ -293,6 +293,11 @@ fn copies_carry_rows_both_ways_through_a_queue() {
 }
 
 #[test]
+fn parameters_are_kept_and_a_connection_says_what_is_known_of_it() {
+    toolchain::run_every_way("params", &server().url());
+}
+
+#[test]
 fn pools_are_closed_through_a_queue() {
     toolchain::run_every_way("submit_close", &server().url());
 }

@@ -290,6 +290,18 @@ static void a_second_thread_is_told_that_the_connection_is_busy(const pool &pool
     other.join();
 }
 
+static void a_connection_knows_whose_it_is_and_what_the_server_reported(const pool &pool)
+{
+    auto connection = pool.acquire();
+    CHECK(connection.user() == connection.query("select current_user").one().as<std::string>());
+    CHECK(connection.dbname() == connection.query("select current_database()").one().as<std::string>());
+    CHECK(!connection.tls_version() && !connection.tls_cipher());
+    CHECK(connection.parameter("server_version") == connection.query("show server_version").one().as<std::string>());
+    connection.script("set timezone = 'Europe/Zurich'");
+    CHECK(connection.parameter("TimeZone") == "Europe/Zurich" && !connection.parameter("work_mem"));
+    connection.discard();
+}
+
 int main(int argc, char **argv)
 {
     return run(argc, argv, [](const std::string &url) {
@@ -306,5 +318,6 @@ int main(int argc, char **argv)
         a_signal_handler_cancels_by_itself(pool.acquire());
         a_statement_that_runs_past_its_deadline_fails(pool);
         a_second_thread_is_told_that_the_connection_is_busy(pool);
+        a_connection_knows_whose_it_is_and_what_the_server_reported(pool);
     });
 }

@@ -58,6 +58,12 @@ fn the_certificate_and_the_handshake_of_an_encrypted_session_are_shown() {
     let of_server = X509::from_pem(&std::fs::read(&certs.good.cert).expect("a file")).expect("a certificate");
     assert_eq!(shown.certificate, of_server.to_der().ok());
     assert!(session.timings().tls.is_some());
+
+    let pool = holdfast::Pool::new(config).unwrap();
+    let conn = pool.get().unwrap();
+    assert_eq!(conn.encryption(), Some(shown));
+    assert_eq!(conn.parameter("is_superuser").as_deref(), Some("on"));
+    assert!(!conn.user().is_empty() && !conn.dbname().is_empty());
 }
 
 #[test]

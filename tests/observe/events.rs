@@ -213,3 +213,25 @@ fn the_end_of_a_connection_has_the_servers_sqlstate() {
     assert_eq!((said.sqlstate.as_deref(), closed.sqlstate.as_deref()), (Some("57P01"), Some("57P01")));
     assert_eq!(closed.pid, Some(pid), "{closed:?}");
 }
+
+#[test]
+fn a_notice_that_nobody_fetched_is_told_when_its_connection_comes_back() {
+    let (pool, events) = listening(config(server(), "remarks"));
+    pool.batch_execute("do $$ begin raise warning 'mind the gap'; raise notice 'and the %', 'step'; end $$")
+        .unwrap();
+    let told = next(&events, EventKind::Notice);
+    assert_eq!((told.message.as_str(), told.reason.as_deref()), ("mind the gap", Some("warning")));
+    assert_eq!(
+        (told.sqlstate.as_deref(), told.connection, told.pid.is_some()),
+        (Some("01000"), Some(1), true)
+    );
+    let told = next(&events, EventKind::Notice);
+    assert_eq!((told.message.as_str(), told.reason.as_deref()), ("and the step", Some("notice")));
+    let mut conn = pool.get().unwrap();
+    conn.batch_execute("do $$ begin raise notice 'fetched'; end $$").unwrap();
+    assert_eq!(conn.raw().unwrap().take_notices().len(), 1);
+    drop(conn);
+    pool.close();
+    next(&events, EventKind::Closed);
+    assert!(!events.try_iter().any(|told| told.kind == EventKind::Notice), "it was fetched");
+}

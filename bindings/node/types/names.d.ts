@@ -15,6 +15,7 @@ export type EventName =
   | 'alert_raised'
   | 'alert_cleared'
   | 'exhaustion_explained'
+  | 'notice'
 
 /** The state of a pool's circuit. */
 export type CircuitName =

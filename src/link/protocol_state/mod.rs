@@ -5,6 +5,7 @@
 //! stores on atomics.
 
 mod backend_key;
+mod changed_parameters;
 mod leftovers;
 mod role_evidence;
 #[cfg(test)]
@@ -22,6 +23,8 @@ use crate::protocol::fatal_message;
 use crate::protocol::framing::Message;
 use crate::protocol::session_parameters::{Reported, TextSettings};
 pub(crate) use backend_key::BackendKey;
+use changed_parameters::ChangedParameters;
+pub(crate) use changed_parameters::Report;
 pub(crate) use leftovers::Leftover;
 use leftovers::Leftovers;
 pub(crate) use role_evidence::RoleEvidence;
@@ -106,6 +109,7 @@ pub(crate) struct ProtocolState {
     /// The first bytes of the message with which it did.
     fatal_message: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
+    changed_parameters: ChangedParameters,
     pub(super) leftovers: Leftovers,
     pub(super) role_evidence: RoleEvidenceLog,
 }
@@ -173,9 +177,18 @@ impl ProtocolState {
                 self.settings.apply(message.head);
                 self.leftovers.note_report(message.head);
                 self.role_evidence.note_report(message.head);
+                // Those of the start are kept with the connection.
+                if self.status.load(Relaxed) != 0 {
+                    self.changed_parameters.note_report(message.head);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Returns the newest report of a setting since the session's start; `None` when there was none.
+    pub(crate) fn changed_parameter(&self, name: &str) -> Option<Report> {
+        self.changed_parameters.get(name)
     }
 
     fn owe(&self, n: u32) {

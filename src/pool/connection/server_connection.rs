@@ -12,9 +12,9 @@ use super::slot::SlotLease;
 use crate::config::settings::PoolSettings;
 use crate::connect::{Guest, Opened, SessionStart, open_guest};
 use crate::error::Result;
-use crate::link::Link;
 use crate::link::cancel::CancelHandle;
 use crate::link::checkouts::Checkouts;
+use crate::link::{Link, Report};
 use crate::observe::checkout::Checkout;
 use crate::pool::admission::{Account, Pooled};
 use crate::session::SessionState;
@@ -30,7 +30,7 @@ pub(in crate::pool) type Parked = Box<OpenConnection>;
 pub(in crate::pool) struct OpenConnection {
     /// A client of the `postgres` crate on the session, made when the caller asks for one and dropped on return.
     guest: Option<Guest>,
-    /// The parameters of the session's start, for the guest.
+    /// The parameters of the session's start.
     start: SessionStart,
     pub(in crate::pool) link: Link,
     pub(in crate::pool) session: SessionState,
@@ -103,6 +103,19 @@ impl OpenConnection {
             checkout: Arc::new(Checkout::new(settings.metrics)),
             _slot: slot,
             place: Place::new(owner, id),
+        }
+    }
+
+    /// Returns a setting as the server reported it last, by its exact name.
+    pub(in crate::pool) fn parameter(&self, name: &str) -> Option<String> {
+        match self.link.changed_parameter(name) {
+            Some(Report::Value(value)) => Some(value),
+            Some(Report::TooLong) => None,
+            None => {
+                let mut reported = self.start.parameters();
+                let (_, value) = reported.find(|(known, _)| *known == name.as_bytes())?;
+                Some(String::from_utf8_lossy(value).into_owned())
+            }
         }
     }
 

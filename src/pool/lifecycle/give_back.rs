@@ -42,6 +42,9 @@ impl Core {
             conn.link.set_statement_limit(self.settings.statement_deadline);
             conn.deadline_changed = false;
         }
+        if conn.session.has_notices() {
+            self.tell_notices(conn);
+        }
         // The deadline of a transaction.
         conn.link.set_deadline(None);
         let requests = conn.checkouts.end_checkout();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::error::{Error, Result};
-use crate::link::Link;
 use crate::link::cancel::CancelHandle;
+use crate::link::{Encryption, Link};
 use crate::observe::checkout::Place;
 use crate::pool::connection::server_connection::{OpenConnection, Parked};
 use crate::pool::core::Core;
@@ -237,9 +237,46 @@ impl PooledConnection {
         self.conn().link.last_sqlstate()
     }
 
+    /// Emits the notices so far as events, so that the next request on this connection starts with none.
+    #[cfg(feature = "capi")]
+    pub(crate) fn tell_notices(&mut self) {
+        let (core, conn) = self.parts();
+        core.tell_notices(conn);
+    }
+
     /// Returns the server of this connection, as `host:port` or a socket path.
     pub fn target(&self) -> &str {
         &self.conn().target
+    }
+
+    /// Returns the role that the session was opened as.
+    pub fn user(&self) -> &str {
+        self.core.connector.user()
+    }
+
+    /// Returns the database that the session was opened in.
+    pub fn dbname(&self) -> &str {
+        self.core.connector.dbname()
+    }
+
+    /// Returns a setting as the server reported it last: `server_version`, `TimeZone`, `in_hot_standby` and
+    /// [others](https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC). Names are case-sensitive. `None` for
+    /// one that the server does not report, and for a value of more than some 100 bytes that a statement has set. The server is
+    /// not asked.
+    ///
+    /// ```
+    /// # let conn = holdfast::Pool::echo(holdfast::PoolConfig::new())?.get()?;
+    /// assert!(conn.parameter("server_version").is_some());
+    /// assert_eq!(conn.parameter("work_mem"), None, "servers do not report it");
+    /// # Ok::<(), holdfast::Error>(())
+    /// ```
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.conn().parameter(name)
+    }
+
+    /// Returns the negotiated TLS; `None` on a plain connection.
+    pub fn encryption(&self) -> Option<Encryption> {
+        self.conn().link.encryption()
     }
 }
 

@@ -34,6 +34,20 @@ impl Core {
         }
     }
 
+    /// Emits an event for each notice that nobody fetched, and drops them.
+    #[cold]
+    pub(in crate::pool) fn tell_notices(&self, conn: &mut OpenConnection) {
+        let notices = conn.session.take_notices();
+        if self.events.is_none() {
+            return;
+        }
+        for notice in notices {
+            let severity = notice.severity.to_ascii_lowercase();
+            let emission = self.emit(EventKind::Notice).of(conn).reason(&severity);
+            emission.sqlstate(Some(notice.sqlstate.code())).event_saying(&notice.message);
+        }
+    }
+
     #[inline]
     pub(in crate::pool) fn keep_sampling(self: &Arc<Self>) {
         if !self.sampler.is_active() {

@@ -90,6 +90,12 @@ impl<'a> Emission<'a> {
         }
     }
 
+    /// The same with a text.
+    pub(in crate::pool) fn event_saying(mut self, message: &'a str) {
+        self.event.message = message;
+        self.event_only();
+    }
+
     #[track_caller]
     fn write(self, level: Level, more: &[Field<'_>], message: std::fmt::Arguments<'_>) {
         if self.core.log.wants(level) {

@@ -209,7 +209,7 @@ impl Ticket {
         let wants_notices = self.request.wants_notices();
         if wants_notices && self.held.is_none() {
             // Those of an earlier request on this connection.
-            drop(take_notices(conn));
+            conn.tell_notices();
         }
         let outcome = work.run(conn, &mut |outcome| self.part(outcome));
         if wants_notices {

@@ -5,6 +5,7 @@ use std::io;
 
 use super::reader::{malformed, take_text};
 use crate::error::ServerMessage;
+use crate::session::SessionState;
 
 /// The number of messages kept of each kind; older ones are dropped first.
 const MAX_MESSAGES: usize = 10_000;
@@ -67,6 +68,18 @@ impl Messages {
     pub(in crate::session) fn forget(&mut self) {
         self.notifications.forget();
         self.notices.forget();
+    }
+}
+
+impl SessionState {
+    /// Returns whether notices wait to be fetched.
+    #[inline]
+    pub(crate) fn has_notices(&self) -> bool {
+        self.messages.notices.len() > 0
+    }
+
+    pub(crate) fn take_notices(&mut self) -> Vec<ServerMessage> {
+        self.messages.notices.take_all()
     }
 }
 

@@ -34,6 +34,7 @@ enum class event_kind : std::int32_t {
     alert_raised = HOLDFAST_EVENT_ALERT_RAISED,
     alert_cleared = HOLDFAST_EVENT_ALERT_CLEARED,
     exhaustion_explained = HOLDFAST_EVENT_EXHAUSTION_EXPLAINED,
+    notice = HOLDFAST_EVENT_NOTICE,
 };
 
 /// The name of a kind in snake case, such as "opened"; "unknown" for one that the library does not have.

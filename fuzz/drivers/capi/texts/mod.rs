@@ -5,9 +5,10 @@ mod statements;
 use std::cell::OnceCell;
 use std::ptr;
 
-use super::reading::{read_error, said};
+use super::reading::{look_at_result, read_error, said};
 use super::world::{Given, config, echo_pool};
 use crate::ffi::capi::connections::connection::*;
+use crate::ffi::capi::connections::info::*;
 use crate::ffi::capi::library::error::{holdfast_error, holdfast_error_status};
 use crate::ffi::capi::library::status::{HOLDFAST_STATUS_OK, HOLDFAST_STATUS_PANIC, holdfast_status};
 use crate::ffi::capi::library::text::*;
@@ -15,6 +16,9 @@ use crate::ffi::capi::pools::config::*;
 use crate::ffi::capi::pools::echo::holdfast_pool_open_echo;
 use crate::ffi::capi::pools::pool::*;
 use crate::ffi::capi::queues::queue::*;
+use crate::ffi::capi::results::result::*;
+use crate::ffi::capi::statements::params::*;
+use crate::ffi::capi::statements::query::*;
 use crate::testing::fuzzing::Draws;
 
 /// A password that may stand in no text that comes out.
@@ -200,6 +204,64 @@ impl Speaker<'_> {
         let key = Given::draw(draws, "");
         self.get(&key);
         self.get(&Given::ended(KEYS[draws.below(KEYS.len())].as_bytes()));
+        self.ask_connection(&key);
+        self.keep_as_parameters(&key);
+        self.renew_connection();
+    }
+
+    fn ask_connection(&self, name: &Given) {
+        let mut value = ptr::null_mut();
+        // SAFETY: the connection is live, the name as it says, and `value` NULL or live once a call is over.
+        unsafe {
+            let connection = self.connection;
+            self.told(|error| {
+                holdfast_connection_parameter(connection, name.ptr(), name.len, &raw mut value, error)
+            });
+            said(holdfast_text_view(value));
+            holdfast_text_free(value);
+            self.told(|error| {
+                holdfast_connection_info(connection, name.len as i32 & 7, &raw mut value, error)
+            });
+            said(holdfast_text_view(value));
+            holdfast_text_free(value);
+        }
+    }
+
+    /// Whatever a text is as a parameter, the list has as many as were accepted, and a call takes it.
+    fn keep_as_parameters(&self, value: &Given) {
+        let (mut params, mut result) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: all is live, the value as it says, and what is written to lives here.
+        unsafe {
+            self.told(|error| holdfast_params_new(&raw mut params, error));
+            let format = value.len as i32 & 3;
+            let mut added = usize::from(
+                self.told(|error| holdfast_params_add_text(params, value.ptr(), value.len, error)),
+            );
+            added +=
+                usize::from(self.told(|error| {
+                    holdfast_params_add(params, value.ptr().cast(), value.len, 25, format, error)
+                }));
+            added += usize::from(self.told(|error| holdfast_params_add_i64(params, -7, error)));
+            assert_eq!(holdfast_params_count(params), added);
+            let (at, sql) = (holdfast_params_data(params), c"select $1, $2, $3".as_ptr());
+            self.told(|error| {
+                holdfast_connection_query(
+                    self.connection,
+                    sql,
+                    HOLDFAST_NUL,
+                    at,
+                    added,
+                    0,
+                    &raw mut result,
+                    error,
+                )
+            });
+            look_at_result(result);
+            holdfast_result_free(result);
+            holdfast_params_clear(params);
+            assert!(holdfast_params_data(params).is_null());
+            holdfast_params_free(params);
+        }
     }
 
     fn get(&self, key: &Given) {

@@ -50,7 +50,7 @@ impl Speaker<'_> {
     }
 
     /// A connection that was lost, to the stand-in or to a deadline, is of no more use.
-    fn renew_connection(&mut self) {
+    pub(super) fn renew_connection(&mut self) {
         // SAFETY: the connection and the pool are live; the connection is not used after it was given back.
         unsafe {
             if holdfast_connection_transaction_status(self.connection) == HOLDFAST_TRANSACTION_UNKNOWN {

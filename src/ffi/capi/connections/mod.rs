@@ -3,5 +3,6 @@
 pub(super) mod cancel;
 pub(super) mod connect;
 pub(super) mod connection;
+pub(super) mod info;
 pub(super) mod message;
 pub(super) mod transaction;

@@ -15,7 +15,9 @@ use crate::ffi::capi::boundary::handle::{free, handle, look};
 pub const HOLDFAST_NUL: usize = usize::MAX;
 
 /// A text owned by the object it was asked of, unless a comment says otherwise, and valid until that object is freed.
-/// UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text.
+/// UTF-8, followed by a NUL that len does not count. ptr is never NULL; what is absent is the empty text. A runtime that cannot
+/// take a struct back (Ruby's Fiddle, Bun's FFI, jnr) may declare a function that returns this as returning const char *: on x86-64
+/// and 64-bit ARM under Linux, FreeBSD and macOS ptr comes back where a pointer does.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct holdfast_str {

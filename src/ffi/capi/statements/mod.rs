@@ -2,6 +2,7 @@
 
 pub(super) mod copy;
 mod cursor;
+pub(super) mod params;
 pub(super) mod pipeline;
 pub(super) mod query;
 pub(super) mod statement;
