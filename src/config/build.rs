@@ -245,6 +245,7 @@ impl Resolved {
             metrics: self.read("metrics")?,
             leak_detection_threshold: self.unless_zero("leak_detection_threshold")?,
             leak_backtrace: self.read("leak_backtrace")?,
+            protocol_trace: self.read("protocol_trace")?,
         };
         self.forbid(
             settings.min_idle > settings.max_size,

@@ -196,6 +196,8 @@ options! {
         leak_detection_threshold(optional_time) [] time_or("is never", YEAR), "5min";
         /// Keeps a backtrace of every checkout, for reports of leaks and of exhaustion: costs tens of microseconds a checkout.
         leak_backtrace(bool) [] Kind::Flag, "false";
+        /// Logs the messages of the protocol at the level debug when their connection comes back: kinds and times, never contents. For finding faults: costs a lock and a look at the clock for each message.
+        protocol_trace(bool) [] Kind::Flag, "false";
     }
     Server {
         /// Host names, addresses or socket directories (`/...`, `@...`), comma-separated, tried in order.

@@ -100,6 +100,7 @@ pub(crate) struct PoolSettings {
     /// `None`: checkouts of any length are allowed.
     pub(crate) leak_detection_threshold: Option<Duration>,
     pub(crate) leak_backtrace: bool,
+    pub(crate) protocol_trace: bool,
 }
 
 named_values! {

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 pub use framed::Encryption;
 use framed::FramedLock;
 pub use protocol_state::TransactionStatus;
-pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, Report, RoleEvidence};
+pub(crate) use protocol_state::{BackendKey, CopyIn, Leftover, LostStatements, Report, RoleEvidence, Traced};
 use protocol_state::{Owed, ProtocolState};
 pub(crate) use socket::IdlePoll;
 use socket::{Reading, Socket};
@@ -153,6 +153,17 @@ impl Link {
     /// Returns the newest report of a setting since the session's start; `None` when there was none.
     pub(crate) fn changed_parameter(&self, name: &str) -> Option<Report> {
         self.0.protocol.changed_parameter(name)
+    }
+
+    /// Notes every message from now on, for [`take_trace`](Self::take_trace).
+    pub(crate) fn begin_trace(&self) {
+        self.0.protocol.begin_trace();
+    }
+
+    /// Takes the messages since the last call; `None` when they are not traced.
+    #[inline]
+    pub(crate) fn take_trace(&self) -> Option<Traced> {
+        self.0.protocol.take_trace()
     }
 
     pub(crate) fn last_sqlstate(&self) -> Option<String> {

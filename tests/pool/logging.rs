@@ -175,3 +175,28 @@ fn a_sink_goes_with_the_last_that_has_it() {
     drop(conn);
     soon("the sink is gone", || held.upgrade().is_none());
 }
+
+#[test]
+fn a_trace_has_the_messages_of_a_checkout_by_name_and_nothing_of_their_contents() {
+    let mut config = config(server(), "traced");
+    config.set("protocol_trace", "on").unwrap();
+    let (pool, told) = listening(config, LogLevel::Debug);
+    pool.query("select generate_series(1, 5), $1::text", &[&"a secret"]).unwrap();
+    pool.query("select 1 / $1::int", &[&0i32]).unwrap_err();
+    pool.close();
+    let told: Vec<_> = told.try_iter().collect();
+    assert!(!told.iter().any(|record| record.message.contains("secret")), "{told:?}");
+    let traced: Vec<_> = told.iter().filter(|record| record.message.starts_with("protocol: ")).collect();
+    for name in [
+        "> Parse",
+        "> Sync",
+        "< DataRow, 5 of them",
+        "< CommandComplete",
+        "< ErrorResponse",
+        "< ReadyForQuery",
+    ] {
+        assert!(traced.iter().any(|record| record.message.ends_with(name)), "no {name} in {traced:?}");
+    }
+    assert!(traced[0].message.starts_with("protocol: 0.000 ms > "), "{traced:?}");
+    assert!(traced.iter().all(|record| record.fields.iter().any(|(name, _)| name == "connection")));
+}

@@ -103,6 +103,8 @@ export interface HoldfastConfig {
   leakDetectionThreshold?: Duration | undefined
   /** Keeps a backtrace of every checkout, for reports of leaks; false. */
   leakBacktrace?: boolean | undefined
+  /** Logs the messages of the protocol, without their contents, when their connection comes back; false. */
+  protocolTrace?: boolean | undefined
   /** Which role the server must have. */
   targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined
   loadBalanceHosts?: 'disable' | 'random' | undefined

@@ -74,7 +74,7 @@ fn every_option_of_the_table_reaches_the_settings() {
             ("server_idle_session_timeout", _) => "7min",
             (_, Kind::Choice(names)) => names.iter().rfind(|name| **name != row.default_text()).unwrap(),
             (_, Kind::Text | Kind::Secret | Kind::Path) => "sample",
-            ("leak_backtrace", _) => "true",
+            ("leak_backtrace" | "protocol_trace", _) => "true",
             (_, Kind::Flag) => "false",
             (_, Kind::Integer { .. }) => "4",
             (_, Kind::Share) => "0.5",

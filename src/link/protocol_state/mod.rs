@@ -10,6 +10,7 @@ mod leftovers;
 mod role_evidence;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -29,6 +30,8 @@ pub(crate) use leftovers::Leftover;
 use leftovers::Leftovers;
 pub(crate) use role_evidence::RoleEvidence;
 use role_evidence::RoleEvidenceLog;
+use trace::Trace;
+pub(crate) use trace::Traced;
 
 /// Returns whether the body of a message of this kind is read.
 pub(crate) fn wants_backend_body(kind: u8) -> bool {
@@ -110,6 +113,7 @@ pub(crate) struct ProtocolState {
     fatal_message: Mutex<Option<Box<[u8]>>>,
     settings: Reported,
     changed_parameters: ChangedParameters,
+    trace: Trace,
     pub(super) leftovers: Leftovers,
     pub(super) role_evidence: RoleEvidenceLog,
 }
@@ -124,6 +128,7 @@ pub(crate) enum Owed {
 impl ProtocolState {
     /// Follows a message that was sent whole.
     pub(crate) fn sent(&self, message: &Message<'_>) {
+        self.trace.note(true, message.kind);
         if matches!(message.kind, b'Q' | b'F' | b'P' | b'B' | b'D' | b'E' | b'C') {
             // None of these is valid within a copy, and one sent there ends it. The sender knows that the server has given
             // the copy up, or is about to receive it.
@@ -157,6 +162,7 @@ impl ProtocolState {
 
     /// Follows a message that was received whole.
     pub(crate) fn received(&self, message: &Message<'_>) {
+        self.trace.note(false, message.kind);
         match message.kind {
             b'C' => {
                 self.traffic.completed();
@@ -189,6 +195,16 @@ impl ProtocolState {
     /// Returns the newest report of a setting since the session's start; `None` when there was none.
     pub(crate) fn changed_parameter(&self, name: &str) -> Option<Report> {
         self.changed_parameters.get(name)
+    }
+
+    pub(crate) fn begin_trace(&self) {
+        self.trace.begin();
+    }
+
+    /// Takes the messages since the last call; `None` when they are not traced.
+    #[inline]
+    pub(crate) fn take_trace(&self) -> Option<Traced> {
+        self.trace.take()
     }
 
     fn owe(&self, n: u32) {

@@ -81,6 +81,9 @@ impl OpenConnection {
         let life = settings.max_lifetime.map(|life| life.mul_f64(1.0 - LIFETIME_SPREAD * fastrand::f64()));
         opened.link.set_statement_limit(settings.statement_deadline);
         opened.link.traffic().time_statements(settings.metrics);
+        if settings.protocol_trace {
+            opened.link.begin_trace();
+        }
         Self {
             guest: None,
             start: opened.start,

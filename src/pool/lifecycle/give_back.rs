@@ -45,6 +45,9 @@ impl Core {
         if conn.session.has_notices() {
             self.tell_notices(conn);
         }
+        if let Some(traced) = conn.link.take_trace() {
+            self.log_trace(conn, &traced);
+        }
         // The deadline of a transaction.
         conn.link.set_deadline(None);
         let requests = conn.checkouts.end_checkout();

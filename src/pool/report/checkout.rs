@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
+use log::kv::Value;
+
+use crate::link::Traced;
 use crate::observe::checkout::Place;
 use crate::observe::event::EventKind;
 use crate::pool::connection::server_connection::OpenConnection;
@@ -45,6 +49,25 @@ impl Core {
             let severity = notice.severity.to_ascii_lowercase();
             let emission = self.emit(EventKind::Notice).of(conn).reason(&severity);
             emission.sqlstate(Some(notice.sqlstate.code())).event_saying(&notice.message);
+        }
+    }
+
+    /// Logs the messages of a checkout that is over.
+    #[cold]
+    pub(in crate::pool) fn log_trace(&self, conn: &OpenConnection, traced: &Traced) {
+        if !self.log.wants(Level::Debug) {
+            return;
+        }
+        let fields = [("connection", Value::from(conn.id))];
+        for (since, entry) in traced.since_the_first() {
+            let (name, count, ms) = (entry.name(), entry.count, since.as_secs_f64() * 1e3);
+            match count {
+                1 => self.log.debug(&fields, format_args!("protocol: {ms:.3} ms {name}")),
+                _ => self.log.debug(&fields, format_args!("protocol: {ms:.3} ms {name}, {count} of them")),
+            }
+        }
+        if traced.left_out > 0 {
+            self.log.debug(&fields, format_args!("protocol: {} further messages", traced.left_out));
         }
     }
 
