@@ -14,7 +14,7 @@ output=$(realpath -m "${CARGO_TARGET_DIR:-target}")/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
 targets=("$@")
 if ((${#targets[@]} == 0)); then
-    targets=(startup hostile_server binary_values c_texts c_calls http rendering)
+    targets=(startup hostile_server binary_values own_questions cancel c_texts c_calls http rendering)
 fi
 
 say() { printf 'holdfast: %s\n' "$*" >&2; }

@@ -96,3 +96,13 @@ fn c_may_give_any_text() {
 fn c_may_call_anything_in_any_order() {
     run("c_calls", fuzzing::c_calls);
 }
+
+#[test]
+fn a_pool_survives_any_answer_to_its_own_questions() {
+    run("own_questions", fuzzing::own_questions);
+}
+
+#[test]
+fn a_cancel_request_carries_the_key_whole_and_never_in_the_clear() {
+    run("cancel", fuzzing::cancel);
+}

@@ -13,6 +13,9 @@ pub(crate) mod deferred;
 pub(crate) mod dial;
 pub(crate) mod driver_bridge;
 mod framed;
+#[cfg(feature = "fuzzing")]
+#[path = "../../fuzz/drivers/link/mod.rs"]
+pub(crate) mod fuzzing;
 mod protocol_state;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod scripted_server;

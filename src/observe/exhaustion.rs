@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::human;
 use crate::link::TransactionStatus;
+use crate::printable::Printable;
 
 /// The holder of a checked out connection.
 #[derive(Debug, Clone)]
@@ -206,7 +207,7 @@ impl fmt::Display for Exhaustion {
             write!(f, "\n{server}")?;
         }
         if let Some(error) = &self.server_error {
-            write!(f, "\nserver: could not be asked: {error}")?;
+            write!(f, "\nserver: could not be asked: {}", Printable(error))?;
         }
         Ok(())
     }
@@ -227,7 +228,8 @@ impl fmt::Display for ServerSlots {
         }
         for slot in &self.slots {
             let named = |text: &str, none: &'static str| {
-                if text.is_empty() { none.to_owned() } else { text.to_owned() }
+                // Of others: a role's name may have a line break.
+                if text.is_empty() { none.to_owned() } else { Printable(text).to_string() }
             };
             write!(
                 f,

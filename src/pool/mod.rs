@@ -8,11 +8,12 @@ mod admission;
 mod connection;
 mod core;
 mod fleet;
+#[cfg(feature = "fuzzing")]
+#[path = "../../fuzz/drivers/pool/mod.rs"]
+pub(crate) mod fuzzing;
 mod guards;
 mod handle;
 mod lifecycle;
-#[cfg(test)]
-mod odd_answers_tests;
 mod outage;
 mod pooled_connection;
 mod report;

@@ -19,12 +19,12 @@ use crate::link::dial::in_process::InProcess;
 use crate::resilience::fleet::census::Id;
 use crate::testing::echo;
 
-pub(super) const SIZE: u32 = 2;
+const SIZE: u32 = 2;
 
 /// Longer than anything here takes, unless something is lost.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) const fn ms(millis: u64) -> Duration {
+const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -77,7 +77,7 @@ impl Subject {
 }
 
 /// Checks out and uses a connection; ignores the outcome.
-pub(super) fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
+fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConnection)) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         if let Ok(mut conn) = pool.get_with(0, Some(limit)) {
             let _ = conn.raw().and_then(|mut raw| raw.script("select 1"));
@@ -86,7 +86,7 @@ pub(super) fn use_one(pool: &Pool, limit: Duration, with: impl FnOnce(PooledConn
     }));
 }
 
-pub(super) fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + EXPLAIN_TIMEOUT;
     while !holds() {
         assert!(Instant::now() < end, "did not happen: {what}");
@@ -101,7 +101,7 @@ fn is_at_rest(pool: &Pool) -> bool {
 }
 
 /// Checks that all counts are right, that all connections can be checked out, and that no single flight goes on.
-pub(super) fn assert_whole(pool: &Pool, point: &str) {
+fn assert_whole(pool: &Pool, point: &str) {
     soon(&format!("the end of an outage after a panic at {point}"), || {
         use_one(pool, ms(300), drop);
         pool.stats().circuit == Circuit::Closed

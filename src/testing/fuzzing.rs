@@ -7,6 +7,8 @@ mod exposition;
 
 pub use crate::connect::fuzzing::startup;
 pub use crate::ffi::fuzzing::{c_calls, c_texts};
+pub use crate::link::fuzzing::cancel;
+pub use crate::pool::fuzzing::own_questions;
 pub use crate::session::fuzzing::{binary_values, hostile_server};
 pub use exposition::{http, rendering};
 

@@ -7,14 +7,13 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use parking_lot::Mutex;
-
 use super::query::{HOLDFAST_FORMAT_BINARY, HOLDFAST_FORMAT_TEXT, MOST_PARAMETERS, holdfast_param};
 use crate::ffi::capi::boundary::guard::{Failure, Out, Outcome, guard, or_default};
 use crate::ffi::capi::boundary::handle::{free, handle, hold, look};
 use crate::ffi::capi::library::error::holdfast_error;
 use crate::ffi::capi::library::status::holdfast_status;
 use crate::ffi::capi::library::text::{bytes, text};
+use crate::sys::sync::Mutex;
 
 /// Parameters of a statement, which can be used any number of times. Free them with holdfast_params_free.
 pub struct holdfast_params {
