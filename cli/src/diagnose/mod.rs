@@ -2,6 +2,7 @@
 //! any program can.
 
 mod diagnosis;
+mod pooler;
 mod tuning;
 mod verification;
 
@@ -9,6 +10,7 @@ pub use diagnosis::{
     Blocked, Certificate, Examination, Expectation, Finding, FindingSeverity, HostReach, Identity, Inventory,
     Limit, Limits, PhaseTime, Questions, Session, SessionGroup, examine, without_literals,
 };
+pub use pooler::Pooler;
 pub use tuning::{
     Advice, Bound, Ceiling, Fit, Measured, Opening, PoolSetting, ServerSetting, ServiceTime, Spread, Step,
     WayOut, Workload, tune,

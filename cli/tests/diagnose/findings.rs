@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use holdfast_testkit::embedded::EmbeddedPostgres;
 use postgres::{Client, NoTls};
 
-use crate::diagnose;
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::pgpool::Pgpool;
 use crate::support::{fill, major, own_server, wait_until};
+use crate::{diagnose, program_of};
 
 fn client(server: &EmbeddedPostgres, name: &str) -> Client {
     Client::connect(&format!("{}?application_name={name}", server.url()), NoTls).unwrap()
@@ -252,4 +252,32 @@ fn pgpool_in_between_is_named_with_what_to_set() {
     let behind = diagnose(&pgpool.url(), &[]);
     behind.says("pooler_between", "advice", "show pool_version is answered with 4");
     assert_eq!(behind.document["server"]["behind_pooler"], true);
+    let told = pooler_according_to("watch", &pgpool.url());
+    assert!(told.starts_with("pgpool-II 4"), "{told}");
+}
+
+/// What a command says is in between; empty if it says nothing.
+fn pooler_according_to(command: &str, url: &str) -> String {
+    let arguments: &[&str] = match command {
+        "watch" => &["--json", "--once", "--url", url],
+        _ => &["--json", "--quiet", "--url", url],
+    };
+    let output = program_of(command, arguments).output().unwrap();
+    let document: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    let pooler = if command == "watch" { &document["server"]["pooler"] } else { &document["pooler"] };
+    pooler.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn verify_and_watch_say_what_is_in_between() {
+    let server = own_server(|s| s);
+    let bouncer = PgBouncer::start(&server, "");
+    for command in ["verify", "watch"] {
+        assert_eq!(pooler_according_to(command, &bouncer.url()), "a pooler", "{command}");
+        assert_eq!(pooler_according_to(command, &server.url()), "", "{command}");
+    }
+    let told = program_of("verify", &["--quiet", "--url", &bouncer.url()]).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains(" through a pooler, in ") && told.contains("nothing has to be set"), "{told}");
 }

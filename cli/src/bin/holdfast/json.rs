@@ -5,7 +5,7 @@ mod examination;
 use std::time::Duration;
 
 use holdfast::config::OptionInfo;
-use holdfast_cli::diagnose::{CheckReport, Report, Verdict};
+use holdfast_cli::diagnose::{CheckReport, Pooler, Report, Verdict};
 use serde_json::{Map, Value, json};
 
 pub(crate) use examination::examination;
@@ -16,6 +16,7 @@ pub(crate) fn report(report: &Report) -> Value {
         "passed": report.passed(),
         "target": report.target,
         "private_server": report.private,
+        "pooler": report.pooler.as_ref().map(Pooler::name),
         "took_ms": milliseconds(report.took),
         "counts": {
             "passed": report.count(Verdict::Passed),

@@ -101,8 +101,13 @@ fn sum_up(report: &Report, style: Style) -> Vec<String> {
     let verdict = if report.passed() { Verdict::Passed } else { Verdict::Failed };
     let whose = if report.private { "a private PostgreSQL at" } else { "your database at" };
     let summary = style.verdict(verdict, &summary);
-    let mut lines =
-        vec![format!("{summary} on {whose} {}, in {:.1} s", report.target, report.took.as_secs_f64())];
+    let through =
+        report.pooler.as_ref().map_or(String::new(), |pooler| format!(" through {}", pooler.name()));
+    let took = report.took.as_secs_f64();
+    let mut lines = vec![format!("{summary} on {whose} {}{through}, in {took:.1} s", report.target)];
+    if let Some(pooler) = &report.pooler {
+        lines.extend(fold(pooler.advice(), width()));
+    }
     if skipped > 0 && failed == 0 {
         lines.push(
             "Scenes disturb a server, so they run only on a private one: holdfast verify --private".into(),

@@ -10,6 +10,7 @@ use super::inventory::{Inventory, Limit};
 use super::own_settings::OwnSettings;
 use super::reach::HostReach;
 use super::sessions::Session;
+use crate::diagnose::pooler::Pooler;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -224,20 +225,16 @@ fn circumstances(inventory: &Inventory) -> Vec<Finding> {
         ));
     }
     if let Some(version) = &identity.pgpool {
-        findings.push(Finding::advice(
-            "pooler_between",
-            "pgpool-II is in between",
-            format!("show pool_version is answered with {version}"),
-            "max_size of all pools together counts against pgpool-II's num_init_children; set its reserved_connections=1, so that \
-             clients beyond them are refused, which a pool waits out, instead of being left without an answer",
-        ));
+        let pooler = Pooler::Pgpool { version: version.clone() };
+        let why = format!("show pool_version is answered with {version}");
+        findings.push(Finding::advice("pooler_between", "pgpool-II is in between", why, pooler.advice()));
     } else if identity.behind_pooler {
+        let why = "the process that answers is not the one that the session was begun with";
         findings.push(Finding::advice(
             "pooler_between",
             "a pooler is in between",
-            "the process that answers is not the one that the session was begun with",
-            "max_size counts against the pooler's limits; in transaction mode session settings and LISTEN do not last, \
-             and of prepared statements the pool makes no use where the pooler does not follow them: nothing has to be set",
+            why,
+            Pooler::Unnamed.advice(),
         ));
     }
     if !identity.sees_all {

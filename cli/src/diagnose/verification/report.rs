@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::verify::Check;
+use crate::diagnose::pooler::Pooler;
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +67,8 @@ pub struct Report {
     pub target: String,
     /// Whether it was a private server.
     pub private: bool,
+    /// What was noticed in between, if anything was.
+    pub pooler: Option<Pooler>,
     /// Every check, in order.
     pub checks: Vec<CheckReport>,
     /// The time that all checks took.

@@ -10,6 +10,7 @@ use super::evidence::{Evidence, Finding};
 use super::report::{CheckReport, Report, Verdict};
 use super::target::Subject;
 use super::{checks, scenarios};
+use crate::diagnose::pooler::Pooler;
 
 /// A check: a claim, and its test.
 pub struct Check {
@@ -144,9 +145,14 @@ pub fn verify(subject: &Subject, observer: &mut dyn Observer) -> Report {
         observer.ends(&report);
         checks.push(report);
     }
+    let pool = subject.pool(1).ok();
+    let is_private = subject.server().is_some();
+    // Between a private server and its checks there is nothing.
+    let asked = pool.as_ref().filter(|_| !unreachable && !is_private);
     Report {
-        target: subject.config().and_then(Pool::new).map(|pool| pool.target()).unwrap_or_default(),
-        private: subject.server().is_some(),
+        target: pool.as_ref().map(Pool::target).unwrap_or_default(),
+        private: is_private,
+        pooler: asked.and_then(|pool| Pooler::between(pool).ok().flatten()),
         checks,
         took: started.elapsed(),
     }

@@ -1,10 +1,11 @@
 //! Looks at a database, over one connection of its own.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use holdfast::Row;
 use holdfast::{Pool, PoolConfig};
-use holdfast_cli::diagnose::without_literals;
+use holdfast_cli::diagnose::{Pooler, without_literals};
 
 use super::look::{ServerLook, Session};
 
@@ -23,6 +24,8 @@ const SESSIONS: &str = "select pid, pg_catalog.regexp_replace(coalesce(applicati
 /// A database that is looked at.
 pub(super) struct Database {
     pool: Pool,
+    /// Found out at the first look that succeeds.
+    pooler: OnceLock<Option<String>>,
 }
 
 impl Database {
@@ -43,7 +46,7 @@ impl Database {
             .idle_timeout(Duration::from_secs(3_600))
             .max_lifetime(None)
             .keepalive_interval(None);
-        Ok(Self { pool: Pool::new(config)? })
+        Ok(Self { pool: Pool::new(config)?, pooler: OnceLock::new() })
     }
 
     /// Blocks for some seconds at most.
@@ -52,11 +55,19 @@ impl Database {
     }
 
     fn ask(&self) -> holdfast::Result<ServerLook> {
+        let pooler = match self.pooler.get() {
+            Some(known) => known.clone(),
+            None => {
+                let found = Pooler::between(&self.pool)?.as_ref().map(Pooler::name);
+                self.pooler.get_or_init(|| found).clone()
+            }
+        };
         let limits = self.pool.query_one(LIMITS, &[])?;
         let sessions = self.pool.query(SESSIONS, &[])?;
         Ok(ServerLook {
             target: self.pool.target(),
             version: limits.get(0),
+            pooler,
             max_connections: count(&limits, 1),
             reserved: count(&limits, 2),
             sessions: sessions.iter().map(session).collect(),

@@ -21,6 +21,7 @@ fn document(server: &ServerLook, long: Duration) -> Value {
     json!({
         "target": server.target,
         "version": server.version,
+        "pooler": server.pooler,
         "max_connections": server.max_connections,
         "reserved": server.reserved,
         "slots": server.slots(),

@@ -25,6 +25,8 @@ impl Look {
 pub(super) struct ServerLook {
     pub(super) target: String,
     pub(super) version: String,
+    /// What is in between, if anything is.
+    pub(super) pooler: Option<String>,
     pub(super) max_connections: u32,
     pub(super) reserved: u32,
     pub(super) sessions: Vec<Session>,

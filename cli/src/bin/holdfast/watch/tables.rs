@@ -110,7 +110,7 @@ pub(super) fn summary(server: &ServerLook) -> String {
     let count = |which: fn(&Session) -> bool| server.sessions.iter().filter(|session| which(session)).count();
     visible(
         &format!(
-            "{}  {} of {} slots used ({} reserved)  {} active  {} idle in transaction  {} locked  PostgreSQL {}",
+            "{}  {} of {} slots used ({} reserved)  {} active  {} idle in transaction  {} locked  PostgreSQL {}{}",
             server.target,
             server.used(),
             server.slots(),
@@ -118,7 +118,8 @@ pub(super) fn summary(server: &ServerLook) -> String {
             count(Session::is_active),
             count(Session::is_idle_in_transaction),
             count(|session| session.waits_for_lock),
-            server.version
+            server.version,
+            server.pooler.as_ref().map_or(String::new(), |pooler| format!(" through {pooler}"))
         ),
         "",
     )
