@@ -23,7 +23,7 @@ const MAX_OUTPUT: usize = 64 * 1024;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A secret with so many bytes of different values occurs in what is sent only if it was sent; a row of zeros does in any handshake.
+/// A secret with so many bytes of different values occurs in what is sent only if it was sent; zeros do in any handshake.
 const TELLING: usize = 8;
 
 static TLS: LazyLock<Arc<Tls>> =
