@@ -4,6 +4,7 @@ const types = require('pg-types')
 const Pool = require('./pool')
 const { Client } = require('./client')
 const { Query } = require('./query/object')
+const { sql } = require('./query/sql')
 const { DatabaseError, HoldfastError } = require('./errors')
 const { escapeIdentifier, escapeLiteral } = require('./values')
 const { defaults } = require('./options/defaults')
@@ -14,7 +15,7 @@ const TypeOverrides = require('./decode/type-overrides')
 
 Client.Query = Query
 
-const holdfast = { Pool, Client, Query, types, DatabaseError, HoldfastError, Result, TypeOverrides, Connection, escapeIdentifier, escapeLiteral, utils, defaults }
+const holdfast = { Pool, Client, Query, types, DatabaseError, HoldfastError, Result, TypeOverrides, Connection, escapeIdentifier, escapeLiteral, sql, utils, defaults }
 
 /** node-postgres' binding of libpq, for programs that fall back to the rest where there is none. */
 Object.defineProperty(holdfast, 'native', { value: null, enumerable: false, configurable: true })

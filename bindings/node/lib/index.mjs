@@ -1,5 +1,5 @@
 import holdfast from './index.js'
 
-export const { Pool, Client, Query, Connection, types, DatabaseError, HoldfastError, Result, TypeOverrides, escapeIdentifier, escapeLiteral, utils, defaults } = holdfast
+export const { Pool, Client, Query, Connection, types, DatabaseError, HoldfastError, Result, TypeOverrides, escapeIdentifier, escapeLiteral, sql, utils, defaults } = holdfast
 
 export default holdfast

@@ -366,6 +366,24 @@ export const utils: {
 export function escapeIdentifier(str: string): string
 export function escapeLiteral(str: string): string
 
+/** A statement with its values, as every query() takes it. */
+export interface Sql {
+  readonly text: string
+  readonly values: any[]
+}
+
+/**
+ * A statement written with its values: sql`select * from item where id = ${id}`. What stands in it is a parameter, whatever it
+ * contains; other statements made by this tag become part of the text. Backslashes are the server's.
+ */
+export const sql: {
+  (strings: TemplateStringsArray, ...values: unknown[]): Sql
+  /** A name, or one with its schema, quoted. */
+  identifier(...names: string[]): Sql
+  /** Values or statements with another one between them; a comma if none is given. Not of an empty list. */
+  join(items: readonly unknown[], separator?: Sql): Sql
+}
+
 /** What neither an option nor the environment says. */
 export const defaults: ClientConfig & {
   poolSize?: number | undefined

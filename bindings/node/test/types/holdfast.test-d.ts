@@ -1,7 +1,7 @@
 /** What this package has besides node-postgres. */
 import { expectAssignable, expectError, expectType } from 'tsd'
 import * as theirs from 'pg'
-import { Alert, Attempt, PoolEvent, HoldfastError, Pool, PoolClient, PoolHealth, PoolStats, QueryResult } from '../..'
+import { Alert, Attempt, PoolEvent, HoldfastError, Pool, PoolClient, PoolHealth, PoolStats, QueryResult, sql } from '../..'
 
 const pool = new Pool({ maxLifetime: '30min', retryMax: 3, closeTimeout: 5000, fleetShare: false, targetSessionAttrs: 'read-write', shared: true })
 expectType<Pool>(new Pool('postgres://localhost/db'))
@@ -74,3 +74,7 @@ class Cursor {
 expectType<Cursor>(client.query(new Cursor()))
 
 new Pool({ password: async (session) => (session?.wasRefused ? 'fresh' : 'secret') })
+
+const statement = sql`select ${1}, ${sql.join(['a', 'b'])} from ${sql.identifier('public', 'item')}`
+expectType<string>(statement.text)
+expectType<Promise<QueryResult<{ id: number }>>>(pool.query<{ id: number }>(statement))
