@@ -274,7 +274,7 @@ export class Pool extends EventEmitter {
     event: K,
     listener: K extends 'error' | 'release' ? (err: Error, client: PoolClient) => void : (client: PoolClient) => void,
   ): this
-  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'event', listener: (event: PoolEvent) => void): this
+  on(event: 'retry' | 'limit' | 'breaker' | 'leak' | 'exhaustion' | 'notice' | 'event', listener: (event: PoolEvent) => void): this
   on(event: 'alert', listener: (alert: Alert) => void): this
 }
 

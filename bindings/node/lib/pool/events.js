@@ -14,6 +14,7 @@ const EVENTS = {
   alert_cleared: 'alert',
   leak_suspected: 'leak',
   exhaustion_explained: 'exhaustion',
+  notice: 'notice',
 }
 
 /** Why an idle session is closed that is of no use any more. One that breaks while in use is told to who uses it. */

@@ -9,7 +9,7 @@ const { suite, until } = require('../../support/drivers')
 const SLOTS = 8
 const { ours } = suite(() => startServer({ max_connections: SLOTS, superuser_reserved_connections: 0, max_wal_senders: 0 }))
 
-const EVENTS = ['retry', 'limit', 'breaker', 'alert', 'leak', 'exhaustion', 'event']
+const EVENTS = ['retry', 'limit', 'breaker', 'alert', 'leak', 'exhaustion', 'notice', 'event']
 /** Alerts are looked at once a second. */
 const SECONDS = 15000
 
@@ -227,6 +227,26 @@ ours('event: sessions that open, fail to and close are told with their process',
   assertEvent(failed, 'open_failed', server, 'wrong')
   assert.match(failed.message, /3D000/)
   assert.equal(typeof failed.failure, 'string')
+})
+
+ours('notice: told what the server remarked on a query of the pool, and not what a client heard', async ({ pool, server }) => {
+  const made = pool({ name: 'remarks' })
+  const told = heard(made)
+  await made.query("do $$ begin raise warning 'mind the gap'; end $$")
+  await until('it is told', () => told.notice.length > 0)
+  assertEvent(told.notice[0], 'notice', server, 'remarks')
+  const { message, reason, sqlstate } = told.notice[0]
+  assert.deepEqual({ message, reason, sqlstate }, { message: 'mind the gap', reason: 'warning', sqlstate: '01000' })
+  const client = await made.connect()
+  const own = []
+  client.on('notice', (notice) => own.push(notice.message))
+  await client.query("do $$ begin raise notice 'to the client'; end $$")
+  // A client hears of its session whoever uses it, as with node-postgres.
+  client.removeAllListeners('notice')
+  client.release()
+  await made.query("do $$ begin raise notice 'the last'; end $$")
+  await until('the last is told', () => told.notice.length > 1)
+  assert.deepEqual([own, told.notice[1].message], [['to the client'], 'the last'])
 })
 
 ours('event: a transaction that was left open is told as rolled back', async ({ pool, server }) => {
