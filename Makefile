@@ -167,7 +167,8 @@ VERSION := $(shell sed -nE '/^\[package\]/,/^\[lib\]/s/^version = "(.*)"/\1/p' C
 SOVERSION := $(shell sed -E 's/^(0\.[0-9]+|[1-9][0-9]*)\..*/\1/' <<<'$(VERSION)')
 LIB_BUILT = $(TARGET)/$(if $(filter dev,$(LIB_PROFILE)),debug,$(LIB_PROFILE))
 LIB_RUSTC = $(CARGO) rustc --quiet --target-dir $(TARGET) --profile $(LIB_PROFILE) $(LIB_FEATURES) --lib
-LIB_SONAME = -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION)
+# It stays in a process that unloads it: its threads run on, and pools that others opened.
+LIB_SHARED = -C link-arg=-Wl,-soname,libholdfast.so.$(SOVERSION) -C link-arg=-Wl,-z,nodelete
 LIB_NATIVE = --print native-static-libs=$(LIB_BUILT)/native-static-libs
 
 # Beside the static library, what it needs from the system: a test compares that with what is installed. For tests both kinds are
@@ -181,9 +182,9 @@ ifeq ($(shell uname -s),Darwin)
 	@cp -f $(LIB_BUILT)/libholdfast.a $(TARGET)/c/libholdfast.a
 else
 ifeq ($(LIB_PROFILE),dev)
-	$(LIB_RUSTC) --crate-type cdylib,staticlib -- $(LIB_SONAME) $(LIB_NATIVE) -C debuginfo=full
+	$(LIB_RUSTC) --crate-type cdylib,staticlib -- $(LIB_SHARED) $(LIB_NATIVE) -C debuginfo=full
 else
-	$(LIB_RUSTC) --crate-type cdylib -- $(LIB_SONAME)
+	$(LIB_RUSTC) --crate-type cdylib -- $(LIB_SHARED)
 	$(LIB_RUSTC) --crate-type staticlib -- $(LIB_NATIVE)
 endif
 	@mkdir -p $(TARGET)/c

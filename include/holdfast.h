@@ -42,6 +42,7 @@
  * - pthread_cancel takes effect when the call has returned, or while a callback runs.
  * - After fork the child must not use what its parent opened (HOLDFAST_STATUS_MISUSE); it may free it, and open pools of its
  *   own, whatever its parent has or had.
+ * - dlclose does not unload the shared library: its threads may still run. Close or free pools before.
  * - C99 or C++11 and later. Programs that link the static library need -lssl -lcrypto -lpthread -ldl -lm.
  */
 

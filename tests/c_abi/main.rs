@@ -7,6 +7,7 @@ mod foreign;
 mod forks;
 mod installed;
 mod poolers;
+mod reload;
 mod stability;
 mod tables;
 mod toolchain;
@@ -99,6 +100,7 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
     assert_eq!(exported, declared(&header));
     let dynamic = Command::new("readelf").arg("-d").arg(library().join("libholdfast.so")).checked();
     assert!(dynamic.contains(&format!("[{}]", toolchain::soname())), "{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "unloading it would take its code from its threads: {dynamic}");
 }
 
 #[test]
