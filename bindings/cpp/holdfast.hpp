@@ -78,6 +78,7 @@
 #include "holdfast/connections/transaction_status.hpp"
 #include "holdfast/connections/notice.hpp"
 #include "holdfast/connections/notification.hpp"
+#include "holdfast/connections/submissions.hpp"
 #include "holdfast/connections/cancel_token.hpp"
 #include "holdfast/queues/queue.hpp"
 #include "holdfast/queues/completion.hpp"
