@@ -14,17 +14,25 @@ use crate::sys::single_flight::Flight;
 pub(in crate::pool) struct Capacity {
     core: Arc<Core>,
     used: bool,
+    /// The connection is opened for `min_idle`, not for a caller.
+    is_for_min_idle: bool,
 }
 
 impl Capacity {
     fn granted(core: &Arc<Core>) -> Self {
-        Self { core: core.clone(), used: false }
+        Self { core: core.clone(), used: false, is_for_min_idle: false }
     }
 
-    /// Turns the capacity into a connection in use. Returns `false` when the pool was closed meanwhile.
+    fn granted_for_min_idle(core: &Arc<Core>) -> Self {
+        Self { core: core.clone(), used: false, is_for_min_idle: true }
+    }
+
+    /// Turns the capacity into a connection in use: the pool's own use if it is for `min_idle`, so that nothing else is opened until
+    /// it is parked. Returns `false` when the pool was closed meanwhile.
     pub(in crate::pool) fn opened(mut self, conn: &mut Parked) -> bool {
         self.used = true;
-        self.core.admission.opened(conn)
+        let admission = &self.core.admission;
+        if self.is_for_min_idle { admission.opened_for_pool(conn) } else { admission.opened(conn) }
     }
 
     /// Gives the capacity back: the server refused because of a limit.
@@ -182,7 +190,7 @@ impl Core {
     pub(in crate::pool) fn reserve_for_min_idle(self: &Arc<Self>) -> MinIdle {
         match self.admission.reserve_for_min_idle(self.settings.min_idle, || self.is_warming()) {
             ForMinIdle::Enough => MinIdle::IsMet,
-            ForMinIdle::Reserved => MinIdle::MayOpen(Capacity::granted(self)),
+            ForMinIdle::Reserved => MinIdle::MayOpen(Capacity::granted_for_min_idle(self)),
             ForMinIdle::NoCapacity => MinIdle::HasNoCapacity,
         }
     }

@@ -291,18 +291,7 @@ impl<P: Pooled> Admission<P> {
 
     /// Counts an opened connection as in use. Returns `false` when the pool was closed meanwhile; it still counts.
     pub(super) fn opened(&self, conn: &mut P) -> bool {
-        let mut still_wanted = false;
-        // The next opening may begin.
-        self.free_capacity(|state| {
-            conn.counts_as(Account::InUse);
-            state.opening -= 1;
-            state.in_use += 1;
-            state.counters.opens += 1;
-            let held = state.held();
-            state.limit.opened(held, Instant::now(), fastrand::f64());
-            still_wanted = !state.closed;
-        });
-        still_wanted
+        self.opened_as(conn, |_, conn| conn.counts_as(Account::InUse))
     }
 
     /// Gives the capacity of a failed opening to the next waiter.

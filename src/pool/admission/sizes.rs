@@ -42,8 +42,8 @@ impl<P: Pooled> State<P> {
 }
 
 impl<P: Pooled> Admission<P> {
-    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle or opening and no call waits until the pool is
-    /// warm. `is_warming` is asked under the lock, under which that call checks out what it holds: asked before it, a connection
+    /// Takes capacity for an idle connection, if fewer than `min_idle` are idle, opening or in the pool's own use, which returns
+    /// them soon, and no call waits until the pool is warm. `is_warming` is asked under the lock, under which that call checks out what it holds: asked before it, a connection
     /// that the call has just taken would be opened again.
     pub(in crate::pool) fn reserve_for_min_idle(
         &self,
@@ -51,7 +51,8 @@ impl<P: Pooled> Admission<P> {
         is_warming: impl FnOnce() -> bool,
     ) -> ForMinIdle {
         let mut state = self.state.lock();
-        let has_enough = state.idle.len() as u32 + state.opening >= min_idle.min(state.limit.most());
+        let soon_idle = state.opening + state.soon_parked();
+        let has_enough = state.idle.len() as u32 + soon_idle >= min_idle.min(state.limit.most());
         if state.closed || has_enough || is_warming() {
             return ForMinIdle::Enough;
         }
@@ -125,6 +126,33 @@ mod tests {
         });
         assert_eq!(outcome, ForMinIdle::Enough);
         assert_eq!(queue.reserve_for_min_idle(2, || false), ForMinIdle::Reserved);
+    }
+
+    #[test]
+    fn what_was_opened_for_min_idle_counts_for_it_until_it_is_parked_as_well() {
+        let queue = all_checked_out(1);
+        queue.resize(4).unwrap();
+        assert_eq!(queue.reserve_for_min_idle(1, || false), ForMinIdle::Reserved);
+        assert_eq!(queue.reserve_for_min_idle(1, || false), ForMinIdle::Enough);
+        let mut opened = 2;
+        assert!(queue.opened_for_pool(&mut opened));
+        assert_eq!(queue.reserve_for_min_idle(1, || false), ForMinIdle::Enough);
+        assert_eq!(queue.park(opened), None);
+        assert_eq!(queue.reserve_for_min_idle(1, || false), ForMinIdle::Enough);
+        let figures = queue.snapshot().0;
+        assert_eq!((figures.idle, figures.in_use, figures.opening), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_the_pool_uses_itself_counts_for_min_idle_unless_it_is_to_be_released() {
+        let queue = all_checked_out(2);
+        queue.resize(4).unwrap();
+        let (mut first, second) = (1, 2);
+        queue.begin_pool_use(&mut first);
+        assert_eq!(queue.park(second), None);
+        assert_eq!(queue.reserve_for_min_idle(2, || false), ForMinIdle::Enough);
+        assert_eq!(queue.release_idle(), [2]);
+        assert_eq!(queue.reserve_for_min_idle(1, || false), ForMinIdle::Reserved);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use holdfast::{ErrorKind, Pool, PoolConfig};
 
 use crate::support::own_server;
-use crate::{config, ms, server, soon};
+use crate::{config, member, ms, server, soon};
 
 #[test]
 fn when_it_returns_so_many_connections_are_open_and_idle() {
@@ -27,6 +27,19 @@ fn what_min_idle_opens_is_part_of_what_is_asked_for() {
         pool.wait_until_warm(wanted, ms(20_000)).unwrap();
         std::thread::sleep(ms(100));
         assert_eq!((pool.stats().idle, pool.stats().opens), (wanted, u64::from(wanted)));
+    }
+}
+
+/// A connection that was opened for it is in the hands of the pool before it is idle, and again for a census. Many rounds, since it is
+/// a matter of moments.
+#[test]
+fn what_the_pool_itself_uses_is_part_of_min_idle() {
+    for round in 0..60 {
+        let pool =
+            Pool::new(member(server(), &format!("warm member {round}")).max_size(4).min_idle(2)).unwrap();
+        pool.wait_until_warm(2, ms(20_000)).unwrap();
+        soon("two are idle", || pool.stats().idle >= 2);
+        assert_eq!((pool.stats().idle, pool.stats().opens), (2, 2), "round {round}");
     }
 }
 
