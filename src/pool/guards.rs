@@ -27,8 +27,8 @@ impl Capacity {
         Self { core: core.clone(), used: false, is_for_min_idle: true }
     }
 
-    /// Turns the capacity into a connection in use: the pool's own use if it is for `min_idle`, so that nothing else is opened until
-    /// it is parked. Returns `false` when the pool was closed meanwhile.
+    /// Turns the capacity into a connection in use: the pool's own use if it is for `min_idle`, so that nothing else is opened
+    /// until it is parked. Returns `false` when the pool was closed meanwhile.
     pub(in crate::pool) fn opened(mut self, conn: &mut Parked) -> bool {
         self.used = true;
         let admission = &self.core.admission;

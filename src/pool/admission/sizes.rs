@@ -43,8 +43,8 @@ impl<P: Pooled> State<P> {
 
 impl<P: Pooled> Admission<P> {
     /// Takes capacity for an idle connection, if fewer than `min_idle` are idle, opening or in the pool's own use, which returns
-    /// them soon, and no call waits until the pool is warm. `is_warming` is asked under the lock, under which that call checks out what it holds: asked before it, a connection
-    /// that the call has just taken would be opened again.
+    /// them soon, and no call waits until the pool is warm. `is_warming` is asked under the lock, under which that call checks out
+    /// what it holds: asked before it, a connection that the call has just taken would be opened again.
     pub(in crate::pool) fn reserve_for_min_idle(
         &self,
         min_idle: u32,
