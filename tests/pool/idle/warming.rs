@@ -30,8 +30,8 @@ fn what_min_idle_opens_is_part_of_what_is_asked_for() {
     }
 }
 
-/// A connection that was opened for it is in the hands of the pool before it is idle, and again for a census. Many rounds, since it is
-/// a matter of moments.
+/// A connection that was opened for it is in the hands of the pool before it is idle, and again for a census. Many rounds, since
+/// it is a matter of moments.
 #[test]
 fn what_the_pool_itself_uses_is_part_of_min_idle() {
     for round in 0..60 {
