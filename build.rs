@@ -113,7 +113,7 @@ mod capi {
     /// One file's opaque types, which have to come before everything that mentions them, and the rest of its exports under
     /// a heading, which is the file's own comment.
     fn section(source: &Path, out: &Path, config: &cbindgen::Config) -> (String, String) {
-        let text = constants::expanded(&fs::read_to_string(source).expect("a part of the header"));
+        let text = constants::expanded(&fs::read_to_string(source).expect("a part of the header"), out);
         let about = text.lines().map_while(|line| line.strip_prefix("//!"));
         let mut about = about.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         let mut rest = title(about.next().unwrap_or_default().trim_end_matches('.'));

@@ -1,8 +1,8 @@
 //! The constants of the C ABI that are values of an enum: made of the enum's rows, so that a value is added in one place.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
-use std::{env, fs};
 
 /// An enum whose rows are constants in C.
 struct Table {
@@ -54,15 +54,12 @@ pub(crate) fn write(root: &Path, out: &Path) {
 }
 
 /// The text of a source with the constants in place of the lines that include them, since cbindgen expands no macro.
-pub(crate) fn expanded(source: &str) -> String {
-    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+pub(crate) fn expanded(source: &str, out: &Path) -> String {
     let mut text = String::new();
     for line in source.lines() {
         let included = line.strip_prefix("include!(concat!(env!(\"OUT_DIR\"), \"/");
         match included.and_then(|rest| rest.strip_suffix("\"));")) {
-            Some(file) => {
-                text += &fs::read_to_string(Path::new(&out).join(file)).expect("a file of constants")
-            }
+            Some(file) => text += &fs::read_to_string(out.join(file)).expect("a file of constants"),
             None => {
                 text += line;
                 text.push('\n');
@@ -119,20 +116,15 @@ fn in_c(text: &str) -> String {
 }
 
 fn wrapped(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        if let Some(line) = lines.last_mut() {
-            if line.is_empty() {
-                line.push_str(word);
-                continue;
-            }
-            if line.len() + 1 + word.len() <= WIDTH {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= WIDTH => {
                 line.push(' ');
                 line.push_str(word);
-                continue;
             }
+            _ => lines.push(word.to_owned()),
         }
-        lines.push(word.to_owned());
     }
     lines
 }

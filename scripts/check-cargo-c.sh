@@ -24,7 +24,7 @@ cargo cinstall --profile lib --target-dir "$target" \
 layout() { (cd "$work/$1" && find . -not -type d -not -path '*/cmake/*' -printf '%P -> %l\n' | LC_ALL=C sort); }
 library() { printf '%s' "$work/$1$prefix/lib/libholdfast.so"; }
 symbols() { nm -D --defined-only "$(library "$1")" | awk '{ print $3 }' | LC_ALL=C sort; }
-soname() { objdump -p "$(library "$1")" | grep SONAME; }
+soname() { readelf -d "$(library "$1")" | grep -oE 'SONAME.*|NODELETE'; }
 # Flags in any order and number.
 flags() {
     for what in --cflags --libs '--libs --static' --modversion; do

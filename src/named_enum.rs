@@ -24,6 +24,14 @@ macro_rules! named_enum {
             pub(crate) fn name_with_nul(self) -> &'static str {
                 match self { $(Self::$Value => concat!($name, "\0"),)+ }
             }
+
+            /// Returns the name with a NUL of the value with this number, "unknown" for one that there is not.
+            #[cfg(feature = "capi")]
+            #[allow(dead_code, reason = "not every such enum has a function for its names in C")]
+            pub(crate) fn name_of_number(number: i32) -> &'static str {
+                let known = Self::ALL.iter().find(|known| **known as i32 == number);
+                known.map_or("unknown\0", |known| known.name_with_nul())
+            }
         }
     };
 }

@@ -216,7 +216,7 @@ impl Worker {
     }
 }
 
-fn close(ticket: Ticket) {
+pub(super) fn close(ticket: Ticket) {
     let Task::Close(close) = ticket.request().task() else {
         unreachable!("the chore is made for such a task alone");
     };
@@ -226,8 +226,28 @@ fn close(ticket: Ticket) {
     }
 }
 
+/// Runs a request's work on `conn`, and keeps what the server remarks meanwhile if the request asks for that. `is_fresh`: what it
+/// remarked before belongs to earlier requests.
+fn work_on(
+    ticket: &Ticket,
+    work: &Work,
+    conn: &mut PooledConnection,
+    is_fresh: bool,
+) -> crate::Result<Answer> {
+    let wants_notices = ticket.request().wants_notices();
+    if wants_notices && is_fresh {
+        conn.tell_notices();
+    }
+    let outcome = work.run(conn, &mut |outcome| ticket.part(outcome));
+    if wants_notices {
+        // None on a connection that broke.
+        ticket.keep_notices(conn.raw().map(|mut raw| raw.take_notices()).unwrap_or_default());
+    }
+    outcome
+}
+
 fn run(ticket: &Ticket, work: &Work, conn: &mut PooledConnection) -> Outcome {
-    match catch_panic(|| ticket.run(work, conn)) {
+    match catch_panic(|| work_on(ticket, work, conn, true)) {
         Ok(done) => done.map_err(Trouble::Error),
         Err(payload) => Err(Trouble::Panic(payload)),
     }
@@ -267,7 +287,7 @@ fn serve_on(held: &dyn HeldConnection, ticket: Ticket) -> Option<Done> {
             if limit.is_some() {
                 conn.set_deadline(limit);
             }
-            outcome = Some(ticket.run(work, conn).map_err(Trouble::Error));
+            outcome = Some(work_on(&ticket, work, conn, false).map_err(Trouble::Error));
             if let Some(usual) = usual {
                 conn.set_deadline(usual);
             }

@@ -1,20 +1,9 @@
 /* A host that loads the library as a plug-in does: a thousand times it is opened, used and closed again. It takes the library's path
  * and the server's URL, and is not linked with the library. */
+#include "../c/check.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
-#include <holdfast.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define CHECK(condition)                                                                     \
-    do {                                                                                     \
-        if (!(condition)) {                                                                  \
-            fprintf(stderr, "%s:%d: this should hold: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                         \
-        }                                                                                    \
-    } while (0)
 
 /* A function of the library, found by its name. */
 #define FOUND(library, name) __typeof__(&name) p_##name = (__typeof__(&name))dlsym(library, #name)
@@ -74,7 +63,7 @@ int main(int argc, char **argv)
         sockets = entries("/proc/self/fd");
         if (sockets < 20 && entries("/proc/self/task") <= threads + 2)
             break;
-        usleep(100000);
+        pause_ms(100);
     }
     CHECK(sockets < 20);
     CHECK(entries("/proc/self/task") <= threads + 2);

@@ -1,5 +1,7 @@
 //! What is between the program and the server.
 
+use std::borrow::Cow;
+
 use holdfast::{Pool, Result};
 
 /// A pooler that was noticed.
@@ -23,15 +25,27 @@ impl Pooler {
     /// The connection's own. That the second statement fails is the answer of whatever is no pgpool-II.
     pub fn between(pool: &Pool) -> Result<Option<Self>> {
         let mut conn = pool.get()?;
-        let begun_with = conn.backend_pid();
+        let key = conn.backend_pid();
         let answering: i32 = conn.query_one("select pg_catalog.pg_backend_pid()", &[])?.get(0);
-        let version = conn.raw()?.script("show pool_version");
-        if let Some(version) =
-            version.ok().and_then(|results| results.first()?.text(0, 0).map(|v| v.into_owned()))
-        {
-            return Ok(Some(Self::Pgpool { version }));
+        let version = conn.raw()?.script(Self::VERSION).ok();
+        let version = version.and_then(|results| results.first()?.text(0, 0).map(Cow::into_owned));
+        Ok(Self::told_by(key, u32::try_from(answering).unwrap_or_default(), version))
+    }
+
+    /// Asks for pgpool-II, which answers this itself. A server knows no such setting.
+    pub(in crate::diagnose) const VERSION: &str = "show pool_version";
+
+    /// Judges by the process in the session's key, the process that answers, and the answer to [`VERSION`](Self::VERSION). A server
+    /// that gave no key shows nothing.
+    pub(in crate::diagnose) fn told_by(
+        key: Option<u32>,
+        answering: u32,
+        version: Option<String>,
+    ) -> Option<Self> {
+        match version {
+            Some(version) => Some(Self::Pgpool { version }),
+            None => key.is_some_and(|key| key != answering).then_some(Self::Unnamed),
         }
-        Ok((begun_with != u32::try_from(answering).ok()).then_some(Self::Unnamed))
     }
 
     /// Returns its name for people.

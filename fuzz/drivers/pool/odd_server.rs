@@ -1,11 +1,12 @@
 //! A server that answers what the program asks as it should, and what the pool asks as an input says.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
 use crate::sys::sync::Mutex;
+use crate::testing::echo::wire::Wire;
 
 /// The process id that every session has, by which a census finds its own.
 const PROCESS: &str = "7";
@@ -56,32 +57,27 @@ impl Script {
     }
 
     /// An answer of the right form with any values; or messages of any kind; `false` to hang up after it.
-    fn answer(&mut self, out: &mut Vec<u8>) -> bool {
+    fn answer(&mut self, wire: &mut Wire) -> bool {
         match self.byte() {
             0..200 => {
                 let (columns, rows) = (usize::from(self.byte() % 13), self.byte() % 8);
                 let same = (self.byte() & 1 == 1).then(|| self.byte());
-                describe(out, columns);
+                describe(wire, columns);
                 for _ in 0..rows {
-                    row(
-                        out,
-                        (0..columns)
-                            .map(|_| VALUES[usize::from(same.unwrap_or_else(|| self.byte())) % VALUES.len()]),
-                    );
+                    let value = |_| VALUES[usize::from(same.unwrap_or_else(|| self.byte())) % VALUES.len()];
+                    row(wire, (0..columns).map(value));
                 }
-                message(out, b'C', b"SELECT 1\0");
+                wire.put(b'C', |body| body.text("SELECT 1"));
                 true
             }
             200..220 => {
-                let code = [b'2', b'5', b'P', b'0', self.byte()];
-                let fields = [&b"SERROR\0VERROR\0C"[..], &code, b"\0Mno\0\0"].concat();
-                message(out, b'E', &fields);
+                let code = ['2', '5', 'P', '0', char::from(self.byte())].iter().collect::<String>();
+                wire.put_report(b'E', "ERROR", &code, "no");
                 true
             }
             220..240 => {
-                let (kind, length) = (self.byte(), usize::from(self.byte()));
-                let body: Vec<u8> = (0..length).map(|_| self.byte()).collect();
-                message(out, kind, &body);
+                let (kind, length) = (self.byte(), self.byte());
+                wire.put(kind, |body| (0..length).for_each(|_| body.byte(self.byte())));
                 false
             }
             _ => false,
@@ -104,74 +100,62 @@ impl Answers {
         thread::spawn(move || answers.converse(stream));
     }
 
-    fn converse(&self, mut stream: UnixStream) -> io::Result<()> {
-        read_packet(&mut stream)?;
-        let mut out = Vec::new();
-        message(&mut out, b'R', &[0; 4]);
-        message(&mut out, b'S', b"server_version\x0017.0\0");
-        message(&mut out, b'K', &[0, 0, 0, 7, 1, 2, 3, 4]);
+    fn converse(&self, stream: UnixStream) -> io::Result<()> {
+        let mut wire = Wire::new(stream);
+        wire.read_first()?;
+        wire.put(b'R', |body| body.int4(0));
+        wire.put(b'S', |body| ["server_version", "17.0"].into_iter().for_each(|text| body.text(text)));
+        wire.put(b'K', |body| [7, 1].into_iter().for_each(|number| body.int4(number)));
         loop {
-            message(&mut out, b'Z', b"I");
-            stream.write_all(&out)?;
-            out.clear();
-            let mut kind = [0];
-            stream.read_exact(&mut kind)?;
-            let text = read_packet(&mut stream)?;
-            match (kind[0], text.as_slice()) {
-                (b'Q', b"\0") => message(&mut out, b'I', b""),
-                (b'Q', b"select 1\0") => {
-                    describe(&mut out, 1);
-                    row(&mut out, [Some("1")].into_iter());
-                    message(&mut out, b'C', b"SELECT 1\0");
-                }
-                (b'Q', _) if !self.answer(&mut out) => {
-                    stream.write_all(&out)?;
-                    return Ok(());
-                }
-                (b'Q', _) => {}
+            wire.put(b'Z', |body| body.byte(b'I'));
+            wire.flush()?;
+            match wire.read()? {
+                (b'Q', text) if text == b"\0" => wire.put(b'I', |_| ()),
+                (b'Q', text) if text == b"select 1\0" => answer_with(&mut wire, &["1"]),
+                (b'Q', _) if self.answer(&mut wire) => {}
+                (b'Q', _) => return wire.flush(),
                 _ => return Ok(()),
             }
         }
     }
 
-    fn answer(&self, out: &mut Vec<u8>) -> bool {
+    fn answer(&self, wire: &mut Wire) -> bool {
         match &mut *self.0.lock() {
-            Some(script) => script.answer(out),
+            Some(script) => script.answer(wire),
             // A primary, whatever it is asked: `transaction_read_only`, and whether it is in recovery.
             None => {
-                describe(out, 2);
-                row(out, [Some("off"), Some("f")].into_iter());
-                message(out, b'C', b"SELECT 1\0");
+                answer_with(wire, &["off", "f"]);
                 true
             }
         }
     }
 }
 
-fn read_packet(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let mut body = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4)];
-    stream.read_exact(&mut body).map(|()| body)
+fn answer_with(wire: &mut Wire, values: &[&str]) {
+    describe(wire, values.len());
+    row(wire, values.iter().copied().map(Some));
+    wire.put(b'C', |body| body.text("SELECT 1"));
 }
 
-fn message(out: &mut Vec<u8>, kind: u8, body: &[u8]) {
-    out.push(kind);
-    out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-    out.extend_from_slice(body);
+fn describe(wire: &mut Wire, columns: usize) {
+    const TEXT: u32 = 25;
+    wire.put(b'T', |body| {
+        body.int2(columns);
+        for _ in 0..columns {
+            body.text("c");
+            body.int4(0);
+            body.int2(0);
+            body.int4(TEXT);
+            body.int2(usize::from(u16::MAX));
+            body.int4(u32::MAX);
+            body.int2(0);
+        }
+    });
 }
 
-fn describe(out: &mut Vec<u8>, columns: usize) {
-    let column = [&b"c\0"[..], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]].concat();
-    message(out, b'T', &[&(columns as u16).to_be_bytes()[..], &column.repeat(columns)].concat());
-}
-
-fn row<'a>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item = Option<&'a str>>) {
-    let mut body = (values.len() as u16).to_be_bytes().to_vec();
-    for value in values {
-        let length = value.map_or(-1, |value| value.len() as i32);
-        body.extend_from_slice(&length.to_be_bytes());
-        body.extend_from_slice(value.unwrap_or_default().as_bytes());
-    }
-    message(out, b'D', &body);
+fn row<'a>(wire: &mut Wire, values: impl ExactSizeIterator<Item = Option<&'a str>>) {
+    wire.put(b'D', |body| {
+        body.int2(values.len());
+        values.for_each(|value| body.value(value.map(str::as_bytes)));
+    });
 }

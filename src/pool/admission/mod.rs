@@ -289,11 +289,6 @@ impl<P: Pooled> Admission<P> {
         None
     }
 
-    /// Counts an opened connection as in use. Returns `false` when the pool was closed meanwhile; it still counts.
-    pub(super) fn opened(&self, conn: &mut P) -> bool {
-        self.opened_as(conn, |_, conn| conn.counts_as(Account::InUse))
-    }
-
     /// Gives the capacity of a failed opening to the next waiter.
     pub(super) fn opening_failed(&self) {
         self.free_capacity(|state| state.opening -= 1);

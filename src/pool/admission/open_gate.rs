@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Admission, Pooled, State};
+use super::{Account, Admission, Pooled, State};
 use crate::resilience::slow_start::SlowStart;
 
 /// The server's willingness to let this pool in.
@@ -102,6 +102,25 @@ impl<P: Pooled> Admission<P> {
         state.opening += u32::from(granted);
         state.counters.probes += u64::from(granted);
         granted
+    }
+
+    /// Counts an opened connection as in use. Returns `false` when the pool was closed meanwhile; it still counts.
+    pub(in crate::pool) fn opened(&self, conn: &mut P) -> bool {
+        self.opened_as(conn, |_, conn| conn.counts_as(Account::InUse))
+    }
+
+    pub(super) fn opened_as(&self, conn: &mut P, count: impl FnOnce(&mut State<P>, &mut P)) -> bool {
+        let mut still_wanted = false;
+        // The next opening may begin.
+        self.free_capacity(|state| {
+            count(state, conn);
+            state.opening -= 1;
+            state.in_use += 1;
+            state.counters.opens += 1;
+            state.limit.opened(state.held(), Instant::now(), fastrand::f64());
+            still_wanted = !state.closed;
+        });
+        still_wanted
     }
 
     /// Notes a permanent failure of an opening. No further opening begins; if there is no connection to wait for, all waiters

@@ -1,7 +1,5 @@
 //! Connections that the pool uses itself, such as for a validation, and what becomes of them when the idle ones are released.
 
-use std::time::Instant;
-
 use super::{Account, Admission, Pooled, State};
 use crate::pool::telemetry::stats::CloseReason;
 
@@ -66,20 +64,6 @@ impl<P: Pooled> Admission<P> {
     /// Counts an opened connection as one that the pool uses itself until it is parked, for `min_idle`. Else as `opened`.
     pub(in crate::pool) fn opened_for_pool(&self, conn: &mut P) -> bool {
         self.opened_as(conn, State::begins_pool_use)
-    }
-
-    pub(super) fn opened_as(&self, conn: &mut P, count: impl FnOnce(&mut State<P>, &mut P)) -> bool {
-        let mut still_wanted = false;
-        // The next opening may begin.
-        self.free_capacity(|state| {
-            count(state, conn);
-            state.opening -= 1;
-            state.in_use += 1;
-            state.counters.opens += 1;
-            state.limit.opened(state.held(), Instant::now(), fastrand::f64());
-            still_wanted = !state.closed;
-        });
-        still_wanted
     }
 
     /// Puts a validated connection back to its place in the stack, as it was not used, or hands it to a waiter. Returns it, with

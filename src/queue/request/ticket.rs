@@ -15,11 +15,11 @@ use super::submission::{Rejected, Submission};
 use crate::error::ServerMessage;
 use crate::link::cancel::CancelHandle;
 use crate::link::deferred::run_deferred;
-use crate::pool::{CheckoutHandle, PooledConnection};
+use crate::pool::CheckoutHandle;
 use crate::queue::completion_queue::Queue;
 use crate::queue::connection_queue::HeldConnection;
 use crate::queue::executor::Executor;
-use crate::queue::task::{Answer, Outcome, Task, Trouble, Work};
+use crate::queue::task::{Outcome, Task, Trouble, Work};
 use crate::session::ResultBlock;
 
 /// The duty to answer a request. Dropping it unanswered completes the request with an error: a worker panicked.
@@ -204,22 +204,13 @@ impl Ticket {
         settled
     }
 
-    /// Runs the request's work on `conn`, and keeps what the server remarks meanwhile if the request asks for that.
-    pub(in crate::queue) fn run(&self, work: &Work, conn: &mut PooledConnection) -> crate::Result<Answer> {
-        let wants_notices = self.request.wants_notices();
-        if wants_notices && self.held.is_none() {
-            // Those of an earlier request on this connection.
-            conn.tell_notices();
-        }
-        let outcome = work.run(conn, &mut |outcome| self.part(outcome));
-        if wants_notices {
-            self.notices.set(take_notices(conn));
-        }
-        outcome
+    /// Keeps what the server remarked while the request ran, for its completion.
+    pub(in crate::queue) fn keep_notices(&self, notices: Vec<ServerMessage>) {
+        self.notices.set(notices);
     }
 
     /// Gives an answer before the last one.
-    fn part(&self, outcome: crate::Result<ResultBlock>) {
+    pub(in crate::queue) fn part(&self, outcome: crate::Result<ResultBlock>) {
         self.request.complete_part(outcome, self.begun.get());
     }
 
@@ -234,11 +225,6 @@ impl Ticket {
         self.held = None;
         !matches!(before, State::Over)
     }
-}
-
-/// None on a connection that broke.
-fn take_notices(conn: &mut PooledConnection) -> Vec<ServerMessage> {
-    conn.raw().map(|mut raw| raw.take_notices()).unwrap_or_default()
 }
 
 impl Drop for Ticket {

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::completion_queue::Urgency;
 use super::*;
 use crate::error::{Error, ErrorKind};
-use crate::pool::Pool;
+use crate::pool::{CloseReport, Pool};
 use crate::session::ResultFormat;
 
 /// A pool whose address has no listener.
@@ -203,6 +203,37 @@ fn a_cancelled_request_is_answered_once_whether_cancel_or_answer_comes_first() {
     assert!(queue.cancel(number), "the place is another's now, which is left alone");
     assert_eq!(queue.drain(10).len(), 0);
     assert!(!queue.cancel(0) && !queue.cancel(99));
+}
+
+#[test]
+fn a_close_that_is_cancelled_before_it_begins_never_closes_and_one_that_has_begun_goes_on() {
+    let (queue, pool) = (Queue::new(8), nowhere());
+    let executor = Executor::of(&pool.checkout_handle());
+    let closed = Arc::new(AtomicUsize::new(0));
+    let to_close = |cancels_itself: bool| {
+        let (count, itself) = (closed.clone(), queue.clone());
+        let close = move || {
+            count.fetch_add(1, SeqCst);
+            if cancels_itself {
+                itself.cancel(1 << 32 | 1);
+            }
+            CloseReport::default()
+        };
+        let submission = Submission::of_task(7, Kind::Close, Task::Close(Box::new(close)));
+        Ticket::new(&queue, executor.clone(), submission, Duration::ZERO, None).unwrap()
+    };
+    let ticket = to_close(false);
+    assert!(queue.cancel(ticket.request().number()));
+    worker::close(ticket);
+    let done = queue.drain(8);
+    assert_eq!((closed.load(SeqCst), done.len(), kind_of(&done[0])), (0, 1, Some(ErrorKind::Canceled)));
+
+    let ticket = to_close(true);
+    assert_eq!(ticket.request().number(), 1 << 32 | 1, "the one that is cancelled in its midst");
+    worker::close(ticket);
+    let done = queue.drain(8);
+    assert!(done.len() == 1 && matches!(done[0].outcome, Ok(Answer::Closed(_))) && queue.pending() == 0);
+    assert_eq!(closed.load(SeqCst), 1);
 }
 
 #[test]

@@ -152,6 +152,21 @@ fn cancelling_one_that_runs_touches_none_coalesced_with_it() {
 }
 
 #[test]
+fn one_that_asks_for_notices_is_sent_by_itself() {
+    let (queue, pool) = (Queue::new(100), pool(1));
+    const SQL: &str = "select $1::int8 * 3";
+    make_short(&queue, &pool, SQL, "1");
+    let before = coalesced_total(&pool);
+    let held = pool.get().unwrap();
+    for tag in 0..20 {
+        submit(&queue, &pool, Submission { notices: true, ..query(tag, SQL, "1") });
+    }
+    drop(held);
+    take(&queue, 20).iter().for_each(|completion| _ = block(completion));
+    assert_eq!(coalesced_total(&pool), before);
+}
+
+#[test]
 fn a_slow_one_is_not_coalesced_again() {
     let (queue, pool) = (Queue::new(100), pool(2));
     const SQL: &str = "select pg_sleep($1::float8)::text || 'again'";

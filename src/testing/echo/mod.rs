@@ -12,7 +12,7 @@ mod session;
 mod sql;
 mod statement;
 mod transaction;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::HashMap;
 use std::io;

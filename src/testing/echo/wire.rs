@@ -31,25 +31,25 @@ fn malformed() -> io::Error {
 }
 
 /// The server's end of a connection.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: BufReader<UnixStream>,
     out: Vec<u8>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(stream: UnixStream) -> Self {
         Self { stream: BufReader::new(stream), out: Vec::new() }
     }
 
     /// Reads the packet that a connection begins with: a code, and the rest.
-    pub(super) fn read_first(&mut self) -> io::Result<(u32, Vec<u8>)> {
+    pub(crate) fn read_first(&mut self) -> io::Result<(u32, Vec<u8>)> {
         let body = self.read_body()?;
         let (code, rest) = body.split_first_chunk::<4>().ok_or_else(malformed)?;
         Ok((u32::from_be_bytes(*code), rest.to_vec()))
     }
 
     /// Reads the next message: its kind and body.
-    pub(super) fn read(&mut self) -> io::Result<(u8, Vec<u8>)> {
+    pub(crate) fn read(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut kind = [0];
         self.stream.read_exact(&mut kind)?;
         Ok((kind[0], self.read_body()?))
@@ -77,7 +77,7 @@ impl Wire {
     }
 
     /// Adds a message of this kind.
-    pub(super) fn put(&mut self, kind: u8, write: impl FnOnce(&mut Body)) {
+    pub(crate) fn put(&mut self, kind: u8, write: impl FnOnce(&mut Body)) {
         self.out.push(kind);
         let start = self.out.len();
         self.out.extend([0; 4]);
@@ -95,7 +95,7 @@ impl Wire {
     }
 
     /// Adds an `ErrorResponse` or `NoticeResponse`.
-    pub(super) fn put_report(&mut self, kind: u8, severity: &str, code: &str, message: &str) {
+    pub(crate) fn put_report(&mut self, kind: u8, severity: &str, code: &str, message: &str) {
         self.put(kind, |body| {
             for (field, text) in [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message)] {
                 body.0.push(field);
@@ -105,7 +105,7 @@ impl Wire {
         });
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.out.as_slice();
         while !rest.is_empty() {
             // A client that has gone must not kill the process by SIGPIPE.
@@ -125,29 +125,29 @@ impl Wire {
 }
 
 /// The body of a message under construction.
-pub(super) struct Body(Vec<u8>);
+pub(crate) struct Body(Vec<u8>);
 
 impl Body {
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    pub(super) fn int2(&mut self, number: usize) {
+    pub(crate) fn int2(&mut self, number: usize) {
         self.0.extend((number as u16).to_be_bytes());
     }
 
-    pub(super) fn int4(&mut self, number: u32) {
+    pub(crate) fn int4(&mut self, number: u32) {
         self.0.extend(number.to_be_bytes());
     }
 
     /// Adds a text with a NUL behind it; a NUL within ends it.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.0.extend(text.split('\0').next().unwrap_or_default().as_bytes());
         self.0.push(0);
     }
 
     /// Adds a value behind its length.
-    pub(super) fn value(&mut self, value: Option<&[u8]>) {
+    pub(crate) fn value(&mut self, value: Option<&[u8]>) {
         match value {
             Some(bytes) => {
                 self.int4(bytes.len() as u32);

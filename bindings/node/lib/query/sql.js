@@ -28,8 +28,6 @@ class Sql {
     this.text += text
   }
 }
-// For whoever prints one: no more than a query's own.
-Object.defineProperty(Sql.prototype, '_add', { enumerable: false })
 
 function sql(strings, ...values) {
   if (!Array.isArray(strings?.raw)) {

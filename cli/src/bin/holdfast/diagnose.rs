@@ -178,7 +178,10 @@ fn inventory_lines(inventory: &Inventory, style: Style) -> Vec<String> {
                 "{} in {}{}",
                 identity.user,
                 identity.database,
-                if identity.behind_pooler { ", through a pooler" } else { "" }
+                identity
+                    .pooler
+                    .as_ref()
+                    .map_or(String::new(), |pooler| format!(", through {}", pooler.name()))
             ),
         ),
         ("round trip", milliseconds(inventory.round_trip)),

@@ -10,6 +10,7 @@ use super::Questions;
 use super::expectation::Expectation;
 use super::sessions;
 use super::sessions::{Blocked, CLIENTS, Session, SessionGroup};
+use crate::diagnose::pooler::Pooler;
 
 /// The identity of the server and of the session that examined it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +30,8 @@ pub struct Identity {
     pub database: String,
     /// Set if the role may see the statements of others (a superuser, or a member of `pg_read_all_stats`).
     pub sees_all: bool,
-    /// Set if a pooler is in between: the process that answers is not the session's, or pgpool-II says that it is there.
-    pub behind_pooler: bool,
-    /// The version of pgpool-II, if that is what is in between. It passes on the key of the server's process.
-    pub pgpool: Option<String>,
+    /// What is in between, if anything is.
+    pub pooler: Option<Pooler>,
 }
 
 /// One limit on connections.
@@ -210,7 +209,7 @@ pub(in crate::diagnose) fn identity(answers: &mut Answers<'_>, key: Option<u32>)
          (select rolsuper from pg_catalog.pg_roles where rolname = current_user) \
          or pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage'), pg_catalog.pg_backend_pid()",
     )?;
-    let pgpool = pgpool(answers);
+    let version = answers.row(Pooler::VERSION).ok().map(|row| row.text(0));
     Ok(Identity {
         version: row.text(0),
         version_number: row.count(1),
@@ -219,14 +218,8 @@ pub(in crate::diagnose) fn identity(answers: &mut Answers<'_>, key: Option<u32>)
         user: row.text(4),
         database: row.text(5),
         sees_all: row.is_true(6),
-        behind_pooler: pgpool.is_some() || key.is_some_and(|key| key != row.count(7)),
-        pgpool,
+        pooler: Pooler::told_by(key, row.count(7), version),
     })
-}
-
-/// Asks for pgpool-II, which answers this itself. A server knows no such setting.
-fn pgpool(answers: &mut Answers<'_>) -> Option<String> {
-    answers.row("show pool_version").ok().map(|row| row.text(0))
 }
 
 pub(in crate::diagnose) fn limits(answers: &mut Answers<'_>) -> Result<Limits, Error> {

@@ -224,18 +224,17 @@ fn circumstances(inventory: &Inventory) -> Vec<Finding> {
             "if writes are wanted: name all hosts and set target_session_attrs=read-write",
         ));
     }
-    if let Some(version) = &identity.pgpool {
-        let pooler = Pooler::Pgpool { version: version.clone() };
-        let why = format!("show pool_version is answered with {version}");
-        findings.push(Finding::advice("pooler_between", "pgpool-II is in between", why, pooler.advice()));
-    } else if identity.behind_pooler {
-        let why = "the process that answers is not the one that the session was begun with";
-        findings.push(Finding::advice(
-            "pooler_between",
-            "a pooler is in between",
-            why,
-            Pooler::Unnamed.advice(),
-        ));
+    if let Some(pooler) = &identity.pooler {
+        let (title, why) = match pooler {
+            Pooler::Pgpool { version } => {
+                ("pgpool-II is in between", format!("{} is answered with {version}", Pooler::VERSION))
+            }
+            Pooler::Unnamed => (
+                "a pooler is in between",
+                "the process that answers is not the one that the session was begun with".to_owned(),
+            ),
+        };
+        findings.push(Finding::advice("pooler_between", title, why, pooler.advice()));
     }
     if !identity.sees_all {
         findings.push(Finding::advice(
@@ -301,7 +300,7 @@ fn abandoned(inventory: &Inventory, pool: &OwnSettings) -> Option<Finding> {
     // In seconds, and as it is in effect; 0 on a local socket, which says nothing of others.
     let keepalive: u64 = inventory.setting("tcp_keepalives_idle")?.parse().ok()?;
     let is_ended = inventory.setting("idle_session_timeout").is_some_and(|limit| limit != "0");
-    if keepalive < SYSTEMS_KEEPALIVE_IDLE || is_ended || inventory.identity.behind_pooler {
+    if keepalive < SYSTEMS_KEEPALIVE_IDLE || is_ended || inventory.identity.pooler.is_some() {
         return None;
     }
     let pids: Vec<_> = sessions.iter().take(5).map(|session| session.pid.to_string()).collect();

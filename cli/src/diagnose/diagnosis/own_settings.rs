@@ -127,7 +127,7 @@ fn ended_when_idle(pool: &OwnSettings, inventory: &Inventory) -> Option<Finding>
     };
     let asked_before = pool.keepalive_interval.is_some_and(|interval| interval < limit);
     // With a pooler in between it is the pooler's sessions that end.
-    if kept < limit || asked_before || inventory.identity.behind_pooler {
+    if kept < limit || asked_before || inventory.identity.pooler.is_some() {
         return None;
     }
     let kept = if kept == Duration::MAX { "0 (for ever)".to_owned() } else { human(kept) };

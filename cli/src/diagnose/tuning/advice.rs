@@ -187,7 +187,7 @@ impl Case<'_> {
                 self.sizing.max_size
             ));
         }
-        if self.identity.behind_pooler {
+        if self.identity.pooler.is_some() {
             notes.push("A pooler is in between: the limits above are those of the server behind it. What the pooler allows \
                  (PgBouncer: max_client_conn, default_pool_size; pgpool-II: num_init_children) bounds the pools too.".to_owned());
         }

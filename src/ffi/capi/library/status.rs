@@ -71,10 +71,7 @@ pub(in crate::ffi::capi) fn name(status: holdfast_status) -> &'static str {
         HOLDFAST_STATUS_ROLLED_BACK => "rolled_back\0",
         HOLDFAST_STATUS_QUEUE_FULL => "queue_full\0",
         HOLDFAST_STATUS_REENTRANT => "reentrant\0",
-        _ => {
-            let kind = ErrorKind::ALL.iter().find(|kind| of_kind(**kind) == status);
-            kind.map_or("unknown\0", |kind| kind.name_with_nul())
-        }
+        _ => ErrorKind::name_of_number(status),
     }
 }
 

@@ -107,10 +107,7 @@ fn tell(
 /// not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_event_name(kind: i32) -> holdfast_str {
-    or_default(literal("unknown\0"), || {
-        let known = EventKind::ALL.iter().find(|known| **known as i32 == kind);
-        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
-    })
+    or_default(literal("unknown\0"), || Ok(ended(EventKind::name_of_number(kind))))
 }
 
 /// Reports every event of the pools made from this configuration to the callback as it happens. NULL as callback, or a

@@ -59,10 +59,7 @@ unsafe impl Growing for holdfast_health {}
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_health_name(status: i32) -> holdfast_str {
-    or_default(literal("unknown\0"), || {
-        let known = HealthStatus::ALL.iter().find(|known| **known as i32 == status);
-        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
-    })
+    or_default(literal("unknown\0"), || Ok(ended(HealthStatus::name_of_number(status))))
 }
 
 /// Fills a struct with how the pool judges its own state, by what is known: the server is not asked. Any thread; does not block.

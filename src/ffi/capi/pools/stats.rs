@@ -6,7 +6,7 @@ use crate::ffi::capi::boundary::growable;
 use crate::ffi::capi::boundary::growable::Growing;
 use crate::ffi::capi::boundary::guard::{guard, or_default};
 use crate::ffi::capi::boundary::handle::hold;
-use crate::ffi::capi::library::error::{HOLDFAST_LIMITED_BY_NOTHING, holdfast_error, limited_by};
+use crate::ffi::capi::library::error::{HOLDFAST_LIMITED_BY_NOTHING, holdfast_error};
 use crate::ffi::capi::library::gauges::fill_gauges;
 use crate::ffi::capi::library::status::{self, holdfast_status};
 use crate::ffi::capi::library::text::{ended, holdfast_str, literal};
@@ -106,10 +106,7 @@ unsafe impl Growing for holdfast_stats {}
 /// does not have. The text is static. Any thread; does not block.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn holdfast_circuit_name(state: i32) -> holdfast_str {
-    or_default(literal("unknown\0"), || {
-        let known = Circuit::ALL.iter().find(|known| **known as i32 == state);
-        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
-    })
+    or_default(literal("unknown\0"), || Ok(ended(Circuit::name_of_number(state))))
 }
 
 /// Returns the name of a HOLDFAST_LIMITED_BY_ constant in snake case, such as "server"; "unknown" for a limit that this version
@@ -120,8 +117,7 @@ pub extern "C-unwind" fn holdfast_limited_by_name(limit: i32) -> holdfast_str {
         if limit == HOLDFAST_LIMITED_BY_NOTHING {
             return Ok(literal("nothing\0"));
         }
-        let known = LimitedBy::ALL.iter().find(|known| limited_by(Some(**known)) == limit);
-        Ok(ended(known.map_or("unknown\0", |known| known.name_with_nul())))
+        Ok(ended(LimitedBy::name_of_number(limit)))
     })
 }
 

@@ -85,7 +85,7 @@ fn server(inventory: &Inventory) -> Value {
         "user": identity.user,
         "database": identity.database,
         "sees_all": identity.sees_all,
-        "behind_pooler": identity.behind_pooler,
+        "behind_pooler": identity.pooler.is_some(),
         "round_trip_s": inventory.round_trip.as_secs_f64(),
         "limits": {
             "server": limit(limits.server),
